@@ -1,0 +1,81 @@
+// Shared products, pass 2 of 2, Q form: every output is the sum of one row sum for each kernel row.
+//
+//   Y[n, i, y, x] = epilogue( sum_k Q[ slot(i, k), n, y * stride_y + k * dilation_y - pad_top, x ] )        k < KH
+//
+// Layouts   products [slots, images, H, pitch] with pitch a multiple of 4 (whole quads);
+//           table from `slots_at`: slot(i, k) [O, KH]. Y and residual as in gather.
+// Tile      a thread finishes QUADS quads of one output plane, so that it looks the slots up once.
+// Grid      quads of a plane / (QUADS * LANES) x O x images, flattened and folded.
+// Requires  4 storage buffers with a residual, 3 without.
+//
+//! parts: grid, epilogue, residual_none | residual_scalar | residual_vec4, output_scalar | output_vec4
+
+const LANES: u32 = 64u;
+const QUADS: u32 = 4u;
+
+struct Params {
+    tiles: u32,
+    plane_tiles: u32,
+    plane_quads: u32,      // OH * quads a row
+    row_quads: u32,        // pitch / 4
+    height: u32,
+    out_channels: u32,
+    out_height: u32,
+    out_width: u32,
+    channels_total: u32,
+    channel_offset: u32,
+    first_image: u32,      // of this chunk
+    images: u32,           // in this chunk
+    kernel_height: u32,
+    stride_y: u32,
+    dilation_y: u32,
+    pad_top: u32,
+    slots_at: u32,
+    scale_at: u32,
+    bias_at: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> products: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> table: array<u32>;
+
+@compute @workgroup_size(LANES)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let tile = linear_workgroup(workgroup, grid);
+    if tile >= params.tiles {
+        return;
+    }
+    let channel = tile / params.plane_tiles % params.out_channels;
+    let image = tile / params.plane_tiles / params.out_channels;
+    let first_quad = tile % params.plane_tiles * QUADS * LANES + lane;
+
+    var sums: array<vec4<f32>, QUADS>;
+    for (var k = 0u; k < params.kernel_height; k++) {
+        let slot = table[params.slots_at + channel * params.kernel_height + k];
+        let first = (slot * params.images + image) * params.height;
+        for (var q = 0u; q < QUADS; q++) {
+            let quad = first_quad + q * LANES;
+            // Above the input this wraps around to a large number, which the comparison refuses.
+            let y = quad / params.row_quads * params.stride_y + k * params.dilation_y - params.pad_top;
+            let inside = y < params.height && quad < params.plane_quads;
+            let at = select(0u, (first + y) * params.row_quads + quad % params.row_quads, inside);
+            sums[q] += select(vec4<f32>(0.0), products[at], inside);
+        }
+    }
+
+    let out_plane = params.out_height * params.out_width;
+    let from = ((params.first_image + image) * params.out_channels + channel) * out_plane;
+    let to = ((params.first_image + image) * params.channels_total + params.channel_offset + channel) * out_plane;
+    for (var q = 0u; q < QUADS; q++) {
+        let quad = first_quad + q * LANES;
+        let x = vec4<u32>(quad % params.row_quads * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
+        let within = quad / params.row_quads * params.out_width + x;
+        let valid = vec4<bool>(quad < params.plane_quads) & (x < vec4<u32>(params.out_width));
+        let value = epilogue(channel, sums[q], residual_quad(from + within, valid));
+        store_quad(to + within, valid, value);
+    }
+}

@@ -1,0 +1,93 @@
+// Shared products, pass 2 of 2, plain form: every output is the sum of one product for each tap. Any window, any starts.
+//
+//   Y[n, i, y, x] = epilogue( sum_t P[ slot(i, t), n, y * stride_y + ky * dilation_y - pad_top,
+//                                                    x * stride_x + kx * dilation_x - pad_left ] )      t = ky * KW + kx
+//
+// Layouts   products [slots, images, H, pitch]; table from `slots_at`: slot(i, t) [O, KH * KW]. Y and residual as in gather.
+// Tile      a thread finishes QUADS quads of one output plane, so that it looks the slots up once.
+// Grid      quads of a plane / (QUADS * LANES) x O x images, flattened and folded.
+// Requires  4 storage buffers with a residual, 3 without.
+//
+//! parts: grid, epilogue, residual_none | residual_scalar | residual_vec4, output_scalar | output_vec4
+
+const LANES: u32 = 64u;
+const QUADS: u32 = 4u;
+
+struct Params {
+    tiles: u32,
+    plane_tiles: u32,
+    plane_quads: u32,      // OH * quads a row of the output
+    row_quads: u32,        // quads a row of the output
+    height: u32,
+    width: u32,
+    pitch: u32,            // of products
+    out_channels: u32,
+    out_height: u32,
+    out_width: u32,
+    channels_total: u32,
+    channel_offset: u32,
+    first_image: u32,      // of this chunk
+    images: u32,           // in this chunk
+    kernel_height: u32,
+    kernel_width: u32,
+    stride_y: u32,
+    stride_x: u32,
+    dilation_y: u32,
+    dilation_x: u32,
+    pad_top: u32,
+    pad_left: u32,
+    slots_at: u32,
+    scale_at: u32,
+    bias_at: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> products: array<f32>;
+@group(0) @binding(3) var<storage, read> table: array<u32>;
+
+@compute @workgroup_size(LANES)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let tile = linear_workgroup(workgroup, grid);
+    if tile >= params.tiles {
+        return;
+    }
+    let channel = tile / params.plane_tiles % params.out_channels;
+    let image = tile / params.plane_tiles / params.out_channels;
+    let first_quad = tile % params.plane_tiles * QUADS * LANES + lane;
+    let taps = params.kernel_height * params.kernel_width;
+
+    var sums: array<vec4<f32>, QUADS>;
+    for (var tap = 0u; tap < taps; tap++) {
+        let slot = table[params.slots_at + channel * taps + tap];
+        let first = (slot * params.images + image) * params.height;
+        let tap_y = tap / params.kernel_width * params.dilation_y - params.pad_top;
+        let tap_x = tap % params.kernel_width * params.dilation_x - params.pad_left;
+        for (var q = 0u; q < QUADS; q++) {
+            let quad = first_quad + q * LANES;
+            // Above and left of the input these wrap around to large numbers, which the comparisons refuse.
+            let y = quad / params.row_quads * params.stride_y + tap_y;
+            let out_x = vec4<u32>(quad % params.row_quads * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
+            let x = out_x * params.stride_x + tap_x;
+            let inside = (x < vec4<u32>(params.width)) & vec4<bool>(y < params.height && quad < params.plane_quads);
+            let at = select(vec4<u32>(0u), (first + y) * params.pitch + x, inside);
+            let value = vec4<f32>(products[at.x], products[at.y], products[at.z], products[at.w]);
+            sums[q] += select(vec4<f32>(0.0), value, inside);
+        }
+    }
+
+    let out_plane = params.out_height * params.out_width;
+    let from = ((params.first_image + image) * params.out_channels + channel) * out_plane;
+    let to = ((params.first_image + image) * params.channels_total + params.channel_offset + channel) * out_plane;
+    for (var q = 0u; q < QUADS; q++) {
+        let quad = first_quad + q * LANES;
+        let x = vec4<u32>(quad % params.row_quads * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
+        let within = quad / params.row_quads * params.out_width + x;
+        let valid = vec4<bool>(quad < params.plane_quads) & (x < vec4<u32>(params.out_width));
+        let value = epilogue(channel, sums[q], residual_quad(from + within, valid));
+        store_quad(to + within, valid, value);
+    }
+}

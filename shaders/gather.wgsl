@@ -1,0 +1,146 @@
+// Gather: implicit-GEMM convolution that reads every weight straight from the summary (or from dense weights in the same
+// layout, which makes this the dense baseline too).
+//
+//   Y[n, i, p] = epilogue( sum_t sum_c W(i, c, t) * X[n, c, stride * p + dilation * t - pad] )
+//   W(i, c, t) = f[ base(i, t) + c * channel_stride ]                      table[i * T + t] = base(i, t)
+//
+// Layouts   X [N, C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on, residual [N, O, OH, OW].
+// Tile      LANES_X * QUADS quads of pixels (four consecutive pixels of the flattened [N, OH, OW]) by LANES_Y * ROWS
+//           output channels of one group:
+//
+//                   quads: lane x holds x, x + LANES_X, ...
+//                 +---------------------------+
+//        channels | lane y holds ROWS in a row|     a thread keeps ROWS * QUADS vec4 sums in registers; its loads of X
+//                 +---------------------------+     are shared by ROWS channels, its loads of f by 4 * QUADS pixels
+//
+// Grid      pixel tiles x channel tiles x groups, flattened (pixel tiles fastest) and folded.
+// Requires  nothing beyond WebGPU's defaults; no workgroup memory. 4 storage buffers, 5 with a residual.
+//
+//! parts: grid, input_scalar, summary_scalar | summary_vec4, epilogue, residual_none | residual_scalar | residual_vec4,
+//! output_scalar | output_vec4
+
+const LANES_X: u32 = 8u;
+const LANES_Y: u32 = 8u;
+const ROWS: u32 = 8u;
+const QUADS: u32 = 2u;
+
+struct Params {
+    tiles: u32,
+    pixel_tiles: u32,
+    channel_tiles: u32,
+    pixels: u32,           // N * OH * OW
+    channels: u32,         // C / groups
+    in_channels: u32,      // C
+    height: u32,
+    width: u32,
+    filters: u32,          // O / groups
+    out_channels: u32,     // O
+    out_height: u32,
+    out_width: u32,
+    channels_total: u32,
+    channel_offset: u32,
+    kernel_height: u32,
+    kernel_width: u32,
+    stride_y: u32,
+    stride_x: u32,
+    dilation_y: u32,
+    dilation_x: u32,
+    pad_top: u32,
+    pad_left: u32,
+    channel_stride: i32,
+    summary_length: u32,
+    scale_at: u32,         // where the scales begin in `table`
+    bias_at: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(3) var<storage, read> table: array<u32>;
+
+// Four consecutive output pixels.
+struct Quad {
+    image: vec4<u32>,
+    y: vec4<u32>,
+    x: vec4<u32>,
+    valid: vec4<bool>,
+}
+
+fn quad_at(first_pixel: u32) -> Quad {
+    let pixel = vec4<u32>(first_pixel) + vec4<u32>(0u, 1u, 2u, 3u);
+    let plane = params.out_height * params.out_width;
+    let within = pixel % plane;
+    return Quad(pixel / plane, within / params.out_width, within % params.out_width, pixel < vec4<u32>(params.pixels));
+}
+
+@compute @workgroup_size(LANES_X, LANES_Y)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_id) lane: vec3<u32>,
+) {
+    let tile = linear_workgroup(workgroup, grid);
+    if tile >= params.tiles {
+        return;
+    }
+    let pixel_tile = tile % params.pixel_tiles;
+    let group = tile / params.pixel_tiles / params.channel_tiles;
+    let first_filter = (tile / params.pixel_tiles % params.channel_tiles * LANES_Y + lane.y) * ROWS;
+    let plane = params.height * params.width;
+    let taps = params.kernel_height * params.kernel_width;
+
+    var quads: array<Quad, QUADS>;
+    for (var q = 0u; q < QUADS; q++) {
+        quads[q] = quad_at(((pixel_tile * QUADS + q) * LANES_X + lane.x) * 4u);
+    }
+    var sums: array<array<vec4<f32>, QUADS>, ROWS>;
+
+    for (var tap = 0u; tap < taps; tap++) {
+        let tap_y = tap / params.kernel_width * params.dilation_y;
+        let tap_x = tap % params.kernel_width * params.dilation_x;
+        var at: array<vec4<u32>, QUADS>;
+        var valid: array<vec4<bool>, QUADS>;
+        for (var q = 0u; q < QUADS; q++) {
+            // Above and left of the input these wrap around to large numbers, which the comparison refuses.
+            let y = quads[q].y * params.stride_y + tap_y - params.pad_top;
+            let x = quads[q].x * params.stride_x + tap_x - params.pad_left;
+            let inside_y = y < vec4<u32>(params.height);
+            let inside_x = x < vec4<u32>(params.width);
+            valid[q] = inside_y & inside_x & quads[q].valid;
+            at[q] = (quads[q].image * params.in_channels + group * params.channels) * plane + y * params.width + x;
+        }
+        var bases: array<i32, ROWS>;
+        for (var r = 0u; r < ROWS; r++) {
+            let filter_index = min(first_filter + r, params.filters - 1u) + group * params.filters;
+            bases[r] = i32(table[filter_index * taps + tap]);
+        }
+        for (var channel = 0u; channel < params.channels; channel += 4u) {
+            var x: array<array<vec4<f32>, 4>, QUADS>;
+            for (var q = 0u; q < QUADS; q++) {
+                for (var k = 0u; k < 4u; k++) {
+                    let exists = vec4<bool>(channel + k < params.channels);
+                    x[q][k] = input_quad(at[q] + (channel + k) * plane, valid[q] & exists);
+                }
+            }
+            for (var r = 0u; r < ROWS; r++) {
+                let w = weight_quad(bases[r], channel);
+                for (var q = 0u; q < QUADS; q++) {
+                    sums[r][q] += w.x * x[q][0] + w.y * x[q][1] + w.z * x[q][2] + w.w * x[q][3];
+                }
+            }
+        }
+    }
+
+    let out_plane = params.out_height * params.out_width;
+    for (var r = 0u; r < ROWS; r++) {
+        if first_filter + r < params.filters {
+            let channel = group * params.filters + first_filter + r;
+            for (var q = 0u; q < QUADS; q++) {
+                let quad = quads[q];
+                let within = quad.y * params.out_width + quad.x;
+                let from_residual = residual_quad((quad.image * params.out_channels + channel) * out_plane + within, quad.valid);
+                let value = epilogue(channel, sums[r][q], from_residual);
+                let to = (quad.image * params.channels_total + params.channel_offset + channel) * out_plane + within;
+                store_quad(to, quad.valid, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The one error type: every message is one line that names the field, its value and the rule it breaks.
+
+use std::fmt::Display;
+
+/// What can go wrong in this crate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A value that the mathematics does not allow.
+    #[error("{field} is {value}: {rule}")]
+    Value {
+        /// The field, as the caller knows it (`window.height`, `starts[3]`).
+        field: String,
+        /// Its value.
+        value: String,
+        /// What would have been right.
+        rule: String,
+    },
+    /// The problem is sound but larger than the device allows.
+    #[error("{field} is {value}: the device's {limit_name} is {limit}")]
+    Limit {
+        /// What is too large.
+        field: String,
+        /// How large it is.
+        value: u64,
+        /// The name of the wgpu limit.
+        limit_name: &'static str,
+        /// The device's value of it.
+        limit: u64,
+    },
+    /// A kernel was asked for by name and cannot run this problem.
+    #[error("kernel {kernel} cannot run this problem: {reason}")]
+    Unsupported {
+        /// The kernel's name.
+        kernel: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// A file that is not what it claims to be.
+    #[error("{place}: {reason}")]
+    Format {
+        /// The tensor, node or metadata key at fault.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The operating system refused to read or write a file.
+    #[error("{path}: {reason}")]
+    Io {
+        /// The file.
+        path: String,
+        /// The system's reason.
+        reason: String,
+    },
+    /// wgpu reported an error, or there is no adapter to run on.
+    #[error("GPU: {0}")]
+    Gpu(String),
+}
+
+/// [`std::result::Result`] with this crate's [`enum@Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// A value that breaks a rule.
+    pub(crate) fn value(field: impl Into<String>, value: impl Display, rule: impl Into<String>) -> Self {
+        Self::Value { field: field.into(), value: value.to_string(), rule: rule.into() }
+    }
+
+    /// Something wrong in a file.
+    #[cfg(feature = "network")]
+    pub(crate) fn format(place: impl Into<String>, reason: impl Display) -> Self {
+        Self::Format { place: place.into(), reason: reason.to_string() }
+    }
+}
+
+/// Checks that `value` lies in `1..=limit`.
+pub(crate) fn check_size(field: &str, value: usize, limit: usize) -> Result<()> {
+    if (1..=limit).contains(&value) {
+        Ok(())
+    } else {
+        Err(Error::value(field, value, format!("it must be between 1 and {limit}")))
+    }
+}

@@ -1,0 +1,1 @@
+//! The graph: JSON, shapes, order.

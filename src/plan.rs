@@ -1,0 +1,249 @@
+//! The plan: how a problem is computed. Pure: a [`Problem`] and a [`Target`] in, dispatches and buffer sizes out.
+
+mod cost;
+mod gather;
+mod shared;
+
+use crate::error::{Error, Result};
+use crate::problem::Problem;
+use crate::spec::{Role, Spec};
+
+/// What a plan must know of a device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// The limits the device was opened with.
+    pub limits: wgpu::Limits,
+    /// The features the device was opened with.
+    pub features: wgpu::Features,
+    /// Whether the device is a CPU (lavapipe, SwiftShader, WARP): tiles and chunks then fit its caches.
+    pub software: bool,
+}
+
+impl Target {
+    /// The target for an open device on the adapter described by `info`.
+    pub fn new(device: &wgpu::Device, info: &wgpu::AdapterInfo) -> Self {
+        Self {
+            limits: device.limits(),
+            features: device.features(),
+            software: info.device_type == wgpu::DeviceType::Cpu,
+        }
+    }
+
+    /// The least any WebGPU device offers.
+    pub fn portable() -> Self {
+        Self { limits: wgpu::Limits::default(), features: wgpu::Features::empty(), software: false }
+    }
+}
+
+/// Features that let kernels run faster; none is required. Request those the adapter has.
+pub fn required_features(adapter: wgpu::Features) -> wgpu::Features {
+    adapter & wgpu::Features::TIMESTAMP_QUERY
+}
+
+/// Limits worth requesting: WebGPU's defaults, with the adapter's own buffer and binding sizes.
+pub fn required_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
+    let wanted = wgpu::Limits {
+        max_buffer_size: adapter.max_buffer_size,
+        max_storage_buffer_binding_size: adapter.max_storage_buffer_binding_size,
+        ..wgpu::Limits::default()
+    };
+    wanted.or_worse_values_from(adapter)
+}
+
+/// The ways to compute a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// Implicit GEMM on weights expanded to dense filters (the baseline).
+    Dense,
+    /// Implicit GEMM on weights read from the summary.
+    Gather,
+    /// Partial products once a base, then accumulation.
+    Shared,
+}
+
+impl Algorithm {
+    /// `dense`, `gather` or `shared`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dense => "dense",
+            Self::Gather => "gather",
+            Self::Shared => "shared",
+        }
+    }
+}
+
+/// What a caller may decide about a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct PlanOptions {
+    /// The algorithm; by default the cheaper of gather and shared.
+    pub algorithm: Option<Algorithm>,
+    /// Most bytes of workspace; by default what suits the device's caches. One image is always allowed.
+    pub workspace_limit: Option<u64>,
+    /// Bind every storage buffer read_write, so that one `wgpu::Buffer` may hold several operands. WebGPU refuses a buffer
+    /// that is bound read-only and read_write in one dispatch.
+    pub bind_read_write: bool,
+}
+
+/// One dispatch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) spec: Spec,
+    pub(crate) grid: [u32; 3],
+    /// The uniform's fields in order, by name; a test compares them with the shader's struct.
+    pub(crate) params: Vec<(&'static str, u32)>,
+}
+
+/// What the weight buffers of a planned layer hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Packing {
+    /// The summary's own values, or dense filters `[O, T, channels rounded up to 4]`.
+    pub(crate) dense: bool,
+    /// Words of the table before the scales: bases and slots.
+    pub(crate) table: Vec<u32>,
+}
+
+/// How one problem is computed on one kind of device.
+///
+/// ```
+/// use filter_summary::{Algorithm, Conv2d, Placement, Plan, PlanOptions, Problem, Target};
+///
+/// let placement = Placement::tap_major(256, 256, 3, 3, 256)?;
+/// let problem = Problem::new(&placement, Conv2d::padded(1), [1, 14, 14])?;
+/// let plan = Plan::new(&problem, &Target::portable(), PlanOptions::default())?;
+/// assert_eq!(plan.algorithm(), Algorithm::Shared);
+/// assert_eq!(plan.kernels().len(), 2);
+/// # Ok::<(), filter_summary::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Plan {
+    algorithm: Algorithm,
+    problem: Problem,
+    steps: Vec<Step>,
+    packing: Packing,
+    workspace: u64,
+}
+
+impl Plan {
+    /// Plans a problem for a device.
+    ///
+    /// # Errors
+    /// When the problem exceeds a limit of the device, or the algorithm asked for cannot run it.
+    pub fn new(problem: &Problem, target: &Target, options: PlanOptions) -> Result<Self> {
+        let algorithm = options.algorithm.unwrap_or_else(|| cost::choose(problem, target));
+        let plan = match algorithm {
+            Algorithm::Dense | Algorithm::Gather => gather::plan(problem, target, options, algorithm),
+            Algorithm::Shared => match shared::plan(problem, target, options) {
+                // Products that do not fit the device are no reason to fail when nobody asked for them.
+                Err(_) if options.algorithm.is_none() => gather::plan(problem, target, options, Algorithm::Gather),
+                plan => plan?,
+            },
+        };
+        plan.check(target)?;
+        Ok(plan)
+    }
+
+    /// The algorithm chosen.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The problem planned.
+    pub fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
+    /// Bytes of scratch memory that recording needs; 0 for none. Layers that run one after another may share it.
+    pub fn workspace_size(&self) -> u64 {
+        self.workspace
+    }
+
+    /// The label of every distinct kernel variant, in order of first dispatch.
+    pub fn kernels(&self) -> Vec<String> {
+        let mut labels: Vec<String> = Vec::new();
+        for step in &self.steps {
+            let label = step.spec.to_string();
+            if !labels.contains(&label) {
+                labels.push(label);
+            }
+        }
+        labels
+    }
+
+    /// Number of dispatches of one recording.
+    pub fn dispatches(&self) -> usize {
+        self.steps.len()
+    }
+
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    pub(crate) fn packing(&self) -> &Packing {
+        &self.packing
+    }
+
+    /// Bytes of a role's buffer.
+    pub(crate) fn size_of(&self, role: Role) -> u64 {
+        let elements = |shape: [usize; 4]| shape.iter().map(|&size| size as u64).product::<u64>();
+        match role {
+            Role::Input => 4 * elements(self.problem.input_shape()),
+            Role::Output => 4 * elements(self.problem.output_tensor_shape()),
+            Role::Residual => 4 * elements(self.problem.output_shape()),
+            Role::ProductsIn | Role::ProductsOut => self.workspace,
+            Role::Summary => {
+                let placement = self.problem.placement();
+                let values = if self.packing.dense {
+                    (placement.filters() * placement.taps()) as u64 * self.problem.padded_channels() as u64
+                } else {
+                    placement.length() as u64
+                };
+                4 * values.next_multiple_of(4)
+            }
+            Role::Table => 4 * (self.packing.table.len() + 2 * self.problem.out_channels()) as u64,
+        }
+    }
+
+    /// Checks every dispatch against the device's limits.
+    fn check(&self, target: &Target) -> Result<()> {
+        let limits = &target.limits;
+        let at_most = |field: &str, value: u64, limit_name: &'static str, limit: u64| {
+            if value <= limit {
+                Ok(())
+            } else {
+                Err(Error::Limit { field: field.to_owned(), value, limit_name, limit })
+            }
+        };
+        for step in &self.steps {
+            let label = step.spec.to_string();
+            let roles = step.spec.roles();
+            for &role in &roles {
+                let (field, bytes) = (format!("bytes of {role:?} of {label}"), self.size_of(role));
+                let binding = limits.max_storage_buffer_binding_size;
+                at_most(&field, bytes, "max_storage_buffer_binding_size", binding)?;
+                at_most(&field, bytes, "max_buffer_size", limits.max_buffer_size)?;
+            }
+            let buffers = format!("storage buffers of {label}");
+            let most = u64::from(limits.max_storage_buffers_per_shader_stage);
+            at_most(&buffers, roles.len() as u64, "max_storage_buffers_per_shader_stage", most)?;
+            let threads = u64::from(step.spec.tile.threads());
+            let most = u64::from(limits.max_compute_invocations_per_workgroup);
+            at_most(&format!("threads of {label}"), threads, "max_compute_invocations_per_workgroup", most)?;
+            let most = u64::from(limits.max_compute_workgroup_storage_size);
+            let bytes = step.spec.workgroup_bytes();
+            at_most(&format!("workgroup memory of {label}"), bytes, "max_compute_workgroup_storage_size", most)?;
+            for size in step.grid {
+                let most = u64::from(limits.max_compute_workgroups_per_dimension);
+                let field = format!("workgroups of {label}");
+                at_most(&field, u64::from(size), "max_compute_workgroups_per_dimension", most)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A grid of at least `tiles` workgroups, folded into y where x would exceed `limit`; shaders return from the surplus.
+pub(crate) fn fold_grid(tiles: u64, limit: u32) -> [u32; 3] {
+    let folds = tiles.div_ceil(u64::from(limit)).max(1);
+    let clamp = |size: u64| u32::try_from(size).unwrap_or(u32::MAX);
+    [clamp(tiles.div_ceil(folds).max(1)), clamp(folds), 1]
+}

@@ -1,0 +1,139 @@
+//! The reference: a naive f64 convolution with the expanded filters. Obviously right, and slow.
+
+use crate::error::{Error, Result};
+use crate::problem::{Activation, Problem};
+use crate::summary::{FilterSummary, check_finite};
+
+/// Operands of one convolution, on the CPU.
+#[derive(Debug, Clone, Copy)]
+pub struct Operands<'a> {
+    /// `[N, C, H, W]`.
+    pub input: &'a [f32],
+    /// The weights.
+    pub summary: &'a FilterSummary,
+    /// `[O]`; 1 when absent.
+    pub scale: Option<&'a [f32]>,
+    /// `[O]`; 0 when absent.
+    pub bias: Option<&'a [f32]>,
+    /// `[N, O, OH, OW]`, required exactly when the problem has a residual.
+    pub residual: Option<&'a [f32]>,
+}
+
+impl Operands<'_> {
+    /// Checks every length against the problem.
+    ///
+    /// # Errors
+    /// Names the operand whose length or presence is wrong.
+    pub fn check(&self, problem: &Problem) -> Result<()> {
+        if self.summary.placement() != problem.placement() {
+            return Err(Error::value("summary", "placed otherwise", "its placement must be the problem's"));
+        }
+        let filters = problem.out_channels();
+        check_length("input", Some(self.input), problem.input_shape().iter().product())?;
+        check_length("scale", self.scale, filters)?;
+        check_length("bias", self.bias, filters)?;
+        check_length("residual", self.residual, problem.output_shape().iter().product())?;
+        for (field, values) in [("scale", self.scale), ("bias", self.bias)] {
+            check_finite(field, values.unwrap_or(&[]))?;
+        }
+        if problem.residual() != self.residual.is_some() {
+            let value = if problem.residual() { "absent" } else { "given" };
+            return Err(Error::value("residual", value, "it must be given exactly when the problem has one"));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn check_length(field: &str, values: Option<&[f32]>, expected: usize) -> Result<()> {
+    match values {
+        Some(values) if values.len() != expected => {
+            Err(Error::value(field, format!("{} values", values.len()), format!("it must have {expected}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What [`conv2d`] computes, with the magnitude its error is measured against.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reference {
+    /// `[N, O, OH, OW]`.
+    pub output: Vec<f64>,
+    /// `[N, O, OH, OW]`: `|scale| * sum |w| |x| + |bias| + |residual|`, the size of the numbers that were added.
+    pub magnitude: Vec<f64>,
+}
+
+/// The convolution in f64, straight from the definition.
+///
+/// # Errors
+/// When an operand does not fit the problem.
+pub fn conv2d(problem: &Problem, operands: &Operands<'_>) -> Result<Reference> {
+    operands.check(problem)?;
+    let [batch, in_channels, height, width] = problem.input_shape();
+    let [_, filters, out_height, out_width] = problem.output_shape();
+    let (conv, window) = (problem.conv(), problem.placement().window());
+    let (channels, kernel_width) = (window.channels(), window.width());
+    let dense = operands.summary.expand();
+    let filters_per_group = filters / conv.groups;
+    let outputs = batch * filters * out_height * out_width;
+    let (mut output, mut magnitude) = (Vec::with_capacity(outputs), Vec::with_capacity(outputs));
+    for image in 0..batch {
+        for filter in 0..filters {
+            let first_channel = filter / filters_per_group * channels;
+            for out_y in 0..out_height {
+                for out_x in 0..out_width {
+                    let (mut sum, mut size) = (0.0f64, 0.0f64);
+                    for channel in 0..channels {
+                        for tap in 0..window.taps() {
+                            let (ky, kx) = (tap / kernel_width, tap % kernel_width);
+                            let y = (out_y * conv.stride[0] + ky * conv.dilation[0]).checked_sub(conv.padding[0]);
+                            let x = (out_x * conv.stride[1] + kx * conv.dilation[1]).checked_sub(conv.padding[1]);
+                            let (Some(y), Some(x)) = (y, x) else { continue };
+                            if y >= height || x >= width {
+                                continue;
+                            }
+                            let plane = image * in_channels + first_channel + channel;
+                            let pixel = f64::from(operands.input[(plane * height + y) * width + x]);
+                            let weight = f64::from(dense[(filter * channels + channel) * window.taps() + tap]);
+                            sum += weight * pixel;
+                            size += (weight * pixel).abs();
+                        }
+                    }
+                    let scale = operands.scale.map_or(1.0, |scale| f64::from(scale[filter]));
+                    let bias = operands.bias.map_or(0.0, |bias| f64::from(bias[filter]));
+                    let residual = operands.residual.map_or(0.0, |residual| f64::from(residual[output.len()]));
+                    let value = scale * sum + bias + residual;
+                    output.push(match problem.activation() {
+                        Activation::None => value,
+                        Activation::Relu => value.max(0.0),
+                    });
+                    magnitude.push((scale * size).abs() + bias.abs() + residual.abs());
+                }
+            }
+        }
+    }
+    Ok(Reference { output, magnitude })
+}
+
+/// Largest error an f32 kernel may make on a sum of magnitude 1 over `terms` products: `eps * (4 + 2 * sqrt(terms))`.
+///
+/// Every product and addition rounds by at most `eps / 2` of its own size. Over `n` additions in any order the roundings are
+/// bounded by `n * eps / 2` and, being of random sign, stay within a few `sqrt(n) * eps / 2` (Higham, Accuracy and
+/// Stability of Numerical Algorithms, section 4.2). The 4 covers the epilogue's roundings and short sums.
+pub fn tolerance(terms: usize) -> f64 {
+    f64::from(f32::EPSILON) * (4.0 + 2.0 * (terms as f64).sqrt())
+}
+
+/// Largest error of `got` against a reference, as a fraction of what [`tolerance`] allows (at most 1 is right).
+///
+/// A NaN, or lengths that differ, count as infinitely wrong.
+pub fn error_fraction(got: &[f32], want: &Reference, terms: usize) -> f64 {
+    if got.len() != want.output.len() {
+        return f64::INFINITY;
+    }
+    let allowed = tolerance(terms);
+    let errors = got.iter().zip(&want.output).zip(&want.magnitude).map(|((&got, &want), &magnitude)| {
+        let error = (f64::from(got) - want).abs();
+        if error == 0.0 { 0.0 } else { error / (allowed * magnitude) }
+    });
+    errors.fold(0.0, |worst, error| if error.is_nan() || worst.is_nan() { f64::INFINITY } else { worst.max(error) })
+}

@@ -1,0 +1,85 @@
+//! Shader text: files of `shaders/`, put together and specialised by rewriting the defaults of named constants.
+
+use crate::spec::{Kernel, Spec};
+
+/// A file of `shaders/parts/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Part {
+    Grid,
+    InputScalar,
+    InputVec4,
+    SummaryScalar,
+    SummaryVec4,
+    Epilogue,
+    ResidualNone,
+    ResidualScalar,
+    ResidualVec4,
+    OutputScalar,
+    OutputVec4,
+}
+
+impl Part {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Grid => include_str!("../shaders/parts/grid.wgsl"),
+            Self::InputScalar => include_str!("../shaders/parts/input_scalar.wgsl"),
+            Self::InputVec4 => include_str!("../shaders/parts/input_vec4.wgsl"),
+            Self::SummaryScalar => include_str!("../shaders/parts/summary_scalar.wgsl"),
+            Self::SummaryVec4 => include_str!("../shaders/parts/summary_vec4.wgsl"),
+            Self::Epilogue => include_str!("../shaders/parts/epilogue.wgsl"),
+            Self::ResidualNone => include_str!("../shaders/parts/residual_none.wgsl"),
+            Self::ResidualScalar => include_str!("../shaders/parts/residual_scalar.wgsl"),
+            Self::ResidualVec4 => include_str!("../shaders/parts/residual_vec4.wgsl"),
+            Self::OutputScalar => include_str!("../shaders/parts/output_scalar.wgsl"),
+            Self::OutputVec4 => include_str!("../shaders/parts/output_vec4.wgsl"),
+        }
+    }
+}
+
+impl Kernel {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Gather => "gather",
+            Self::Products => "products",
+            Self::AccumulateRows => "accumulate_rows",
+            Self::AccumulateTaps => "accumulate_taps",
+            Self::Pool => "pool",
+            Self::Add => "add",
+            Self::Subsample => "subsample",
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Gather => include_str!("../shaders/gather.wgsl"),
+            Self::Products => include_str!("../shaders/products.wgsl"),
+            Self::AccumulateRows => include_str!("../shaders/accumulate_rows.wgsl"),
+            Self::AccumulateTaps => include_str!("../shaders/accumulate_taps.wgsl"),
+            Self::Pool => include_str!("../shaders/pool.wgsl"),
+            Self::Add => include_str!("../shaders/add.wgsl"),
+            Self::Subsample => include_str!("../shaders/subsample.wgsl"),
+        }
+    }
+}
+
+/// The parts and the kernel, with the spec's constants in place of the defaults.
+pub(crate) fn assemble(spec: &Spec) -> String {
+    let mut source: String = spec.parts().into_iter().map(Part::text).collect();
+    source.push_str(spec.kernel.text());
+    for (name, value) in spec.constants() {
+        source = with_constant(&source, name, value);
+    }
+    if spec.read_write {
+        source = source.replace("var<storage, read>", "var<storage, read_write>");
+    }
+    source
+}
+
+/// Rewrites the default of `const NAME: u32 = ...;`. Tests check that every constant of every spec is there to be rewritten.
+fn with_constant(source: &str, name: &str, value: u32) -> String {
+    let declaration = format!("const {name}: u32 = ");
+    match source.split_once(&declaration).and_then(|(before, after)| Some((before, after.split_once(';')?))) {
+        Some((before, (_, after))) => format!("{before}{declaration}{value}u;{after}"),
+        None => source.to_owned(),
+    }
+}
