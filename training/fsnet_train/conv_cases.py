@@ -1,0 +1,164 @@
+"""Write single-layer test files for `fsnet conv`, with the `expected` output computed by PyTorch in float64.
+
+One safetensors file a case: `input` `[N, C, H, W]`, `summary` `[L]` or `[D, FH, FW]`, `starts` int64 `[O]` or `[O, 3]`,
+optional `bias` `[O]` and `residual`, and `expected` `[N, O, OH, OW]`; the metadata says the rest as strings. Where the
+starts form a regular walk, the filters come from `Tensor.unfold`, otherwise from the index formula of the format.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+
+from .checkpoint import write_beside
+from .placement import Layout, Placement
+
+
+@dataclass(frozen=True)
+class Case:
+    """One convolution. `layout` is a placement's text, or a hand-made layout; With `step`, `unfold` makes the filters."""
+
+    name: str
+    layout: str | Layout
+    channels: int
+    out: int
+    kernel: tuple[int, int]
+    size: tuple[int, int]
+    batch: int = 1
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)  # top, left, bottom, right
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    step: int | None = None
+    bias: bool = False
+    residual: bool = False
+    relu: bool = False
+
+    def make_layout(self) -> Layout:
+        if isinstance(self.layout, Layout):
+            return self.layout
+        return Placement.parse(self.layout).layout(self.out, self.channels // self.groups, *self.kernel)
+
+
+def tap_major(
+    starts: list[int], channels: int, kernel: tuple[int, int], length: int, boundary: str,
+    offsets: tuple[int, ...] | None = None,
+) -> Layout:  # fmt: skip
+    """A hand-made 1-D layout: channels adjacent, taps `channels` apart unless `offsets` says otherwise."""
+    kh, kw = kernel
+    offsets = offsets or tuple(t * channels for t in range(kh * kw))
+    return Layout((length,), torch.tensor(starts), channels, kh, kw, 1, offsets, boundary)
+
+
+def cube(starts: list[list[int]], channels: int, kernel: tuple[int, int], shape: tuple[int, ...], boundary: str) -> Layout:
+    """A hand-made layout in a 3-D summary."""
+    kh, kw = kernel
+    return Layout(shape, torch.tensor(starts), channels, kh, kw, kh * kw, tuple(range(kh * kw)), boundary)
+
+
+SAME3 = (1, 1, 1, 1)
+K3 = (3, 3)
+
+
+def cases() -> list[Case]:
+    walk = [[(3 * i) % 7, (2 * i) % 4, i % 5] for i in range(10)]
+    return [
+        Case("tap_major_2c", "tap:2", 8, 12, K3, (7, 9), padding=SAME3, step=16),
+        Case("tap_major_1c_epilogue", "tap:1", 8, 16, K3, (8, 8), 2, padding=SAME3, step=8, bias=True, residual=True, relu=True),
+        Case("tap_major_half_c", "tap:1/2", 8, 12, K3, (6, 5), padding=SAME3, step=4, bias=True),
+        Case("tap_major_stride_2", "tap:1", 6, 10, K3, (11, 9), 2, (2, 2), SAME3, step=6, bias=True, relu=True),
+        Case("tap_major_stride_2_3_asymmetric", "tap:3", 5, 7, K3, (13, 17), stride=(2, 3), padding=(0, 2, 3, 1), step=15),
+        Case("tap_major_dilated", "tap:2", 4, 9, K3, (12, 11), padding=(2, 3, 2, 3), dilation=(2, 3), step=8, bias=True),
+        Case("tap_major_groups", "tap:1", 12, 8, K3, (6, 7), 2, padding=SAME3, groups=4, step=3, bias=True),
+        Case("tap_major_depthwise", "tap:3", 6, 6, K3, (7, 7), padding=SAME3, groups=6, step=3),
+        Case("tap_order", "tap:2:0,4,8,1,5,6,2,3,7", 8, 12, K3, (8, 8), 2, padding=SAME3, bias=True, relu=True),
+        Case("tap_order_columns", "tap:3/2:0,3,6,1,4,7,2,5,8", 4, 11, K3, (9, 6), padding=SAME3),
+        Case("tap_order_gaps", "tap:2:0,5,10,1,6,11,2,7,12", 4, 8, K3, (6, 6), padding=SAME3, residual=True),
+        Case("channel_major_r4", "channel:4", 8, 16, K3, (8, 8), 2, padding=SAME3, bias=True),
+        Case("channel_major_r7_stride_2", "channel:7", 5, 13, K3, (9, 10), stride=(2, 2), padding=SAME3, relu=True),
+        Case("dense_filters", "dense", 6, 7, K3, (8, 7), padding=SAME3, step=54, bias=True, residual=True),
+        Case("cube_wrap", "tensor:4", 8, 12, K3, (7, 7), 2, padding=SAME3, bias=True),
+        Case("cube_wrap_larger", cube(walk, 6, K3, (7, 4, 5), "wrap"), 6, 10, K3, (8, 6), stride=(2, 1), padding=SAME3),
+        Case("cube_none", cube([[i % 3, i % 2, i // 5] for i in range(8)], 4, K3, (6, 4, 4), "none"), 4, 8, K3, (6, 6)),
+        Case("cube_zero", cube([[i - 3, i % 3 - 1, 1 - i % 2] for i in range(8)], 4, K3, (5, 3, 3), "zero"), 4, 8, K3, (6, 6), padding=SAME3),
+        Case("wrap_1d", tap_major([0, 37, 71, 5, 64, 20], 8, K3, 72, "wrap"), 8, 6, K3, (7, 7), padding=SAME3, bias=True),
+        Case("wrap_1d_short_negative", tap_major([-5, 0, 13, 100], 4, K3, 17, "wrap"), 4, 4, K3, (5, 5), padding=SAME3),
+        Case("zero_negative_starts", tap_major([-20, -1, 0, 17, 44, 60, 100], 4, K3, 64, "zero"), 4, 7, K3, (6, 8), padding=SAME3, bias=True),
+        Case("duplicate_unordered_starts", tap_major([40, 8, 8, 0, 64, 24, 40, 16], 8, K3, 136, "none"), 8, 8, K3, (7, 6), 2, padding=SAME3, bias=True, relu=True),
+        Case("odd_starts", tap_major([0, 1, 3, 9, 10, 31, 29], 5, K3, 76, "none"), 5, 7, K3, (5, 8), padding=SAME3),
+        Case("pointwise", "tap:1/4", 16, 24, (1, 1), (6, 5), 3, step=4, bias=True, residual=True, relu=True),
+        Case("pointwise_stride_2", "tap:1/2", 8, 12, (1, 1), (7, 8), stride=(2, 2), step=4),
+        Case("kernel_5x5", "tap:2", 4, 10, (5, 5), (9, 8), padding=(2, 2, 2, 2), step=8, bias=True),
+        Case("kernel_7x7_stride_2", "tap:7", 3, 8, (7, 7), (17, 19), 2, (2, 2), (3, 3, 3, 3), step=21, bias=True, relu=True),
+        Case("kernel_even_2x4", "tap:1", 6, 9, (2, 4), (8, 9), padding=(1, 1, 0, 2), step=6),
+        Case("kernel_1x3", "tap:1", 8, 9, (1, 3), (6, 7), padding=(0, 1, 0, 1), step=8, bias=True),
+    ]  # fmt: skip
+
+
+TINY = ("tap_major_stride_2_3_asymmetric", "tap_order", "channel_major_r7_stride_2", "cube_wrap_larger", "zero_negative_starts")
+
+
+def filters(case: Case, layout: Layout, summary: torch.Tensor) -> torch.Tensor:
+    """The dense filters `[O, C/groups, KH, KW]`, in the type of `summary`."""
+    o, c, (kh, kw) = case.out, case.channels // case.groups, case.kernel
+    if case.step is not None:
+        segments = summary.unfold(0, c * kh * kw, case.step)[:o]
+        tap_first = case.layout != "dense"
+        return segments.view(o, kh, kw, c).permute(0, 3, 1, 2) if tap_first else segments.view(o, c, kh, kw)
+    return F.pad(summary.flatten(), (0, 1))[layout.index()]
+
+
+def make(case: Case, seed: int = 0) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """The tensors and the metadata of one file."""
+    rng = torch.Generator().manual_seed(seed)
+    layout = case.make_layout()
+    tensors = {
+        "input": torch.randn(case.batch, case.channels, *case.size, generator=rng),
+        "summary": torch.randn(layout.shape, generator=rng),
+        "starts": layout.starts.clone(),
+    }
+    top, left, bottom, right = case.padding
+    x = F.pad(tensors["input"].double(), (left, right, top, bottom))
+    weight = filters(case, layout, tensors["summary"].double())
+    expected = F.conv2d(x, weight, None, case.stride, 0, case.dilation, case.groups)
+    if case.bias:
+        tensors["bias"] = torch.randn(case.out, generator=rng)
+        expected = expected + tensors["bias"].double().view(1, -1, 1, 1)
+    if case.residual:
+        tensors["residual"] = torch.randn(expected.shape, generator=rng)
+        expected = expected + tensors["residual"].double()
+    tensors["expected"] = (expected.relu() if case.relu else expected).float().contiguous()
+    metadata = {
+        "window": json.dumps(layout.window()),
+        "boundary": layout.boundary,
+        "stride": ",".join(map(str, case.stride)),
+        "padding": ",".join(map(str, case.padding)),
+        "dilation": ",".join(map(str, case.dilation)),
+        "groups": str(case.groups),
+        "activation": "relu" if case.relu else "none",
+    }
+    return tensors, metadata
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", type=Path, help="directory for the files")
+    parser.add_argument("--tiny", action="store_true", help="only the few that the repository keeps in tests/data/conv")
+    arguments = parser.parse_args(argv)
+    for seed, case in enumerate(cases()):
+        if arguments.tiny and case.name not in TINY:
+            continue
+        tensors, metadata = make(case, seed)
+        path = arguments.output / f"{case.name}.safetensors"
+        write_beside(path, lambda to: save_file(tensors, to, metadata))
+        print(f"{path}: {path.stat().st_size} bytes, output {list(tensors['expected'].shape)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""An interpreter of exported networks, written from docs/format.md alone.
+
+It shares no code with the modules and the exporter, so that it checks them: plain loops over the window's formula
+expand the filters, and PyTorch functions do the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+
+
+class FormatError(ValueError):
+    """A file that is not a network of this format."""
+
+
+def expand(summary: np.ndarray, starts: np.ndarray, window: dict, boundary: str) -> np.ndarray:
+    """The dense filters `[O, C, KH, KW]` of a summary `[L]` or `[D, FH, FW]`."""
+    c, kh, kw = window["channels"], window["height"], window["width"]
+    weight = np.zeros((len(starts), c, kh, kw), summary.dtype)
+    for (i, j, y, x), _ in np.ndenumerate(weight):
+        if summary.ndim == 3:
+            at = [int(s) + o for s, o in zip(starts[i], (j, y, x))]
+        elif "tap_offsets" in window:
+            at = [int(starts[i]) + j * window["channel_stride"] + window["tap_offsets"][y * kw + x]]
+        else:
+            at = [int(starts[i]) + sum(o * s for o, s in zip((j, y, x), window["strides"]))]
+        if boundary == "wrap":
+            at = [a % size for a, size in zip(at, summary.shape)]
+        if all(0 <= a < size for a, size in zip(at, summary.shape)):
+            weight[i, j, y, x] = summary[tuple(at)]
+        elif boundary != "zero":
+            raise FormatError(f"filter {i} reads {at}, outside a summary of {summary.shape}")
+    return weight
+
+
+class Interpreter(torch.nn.Module):
+    """Runs the graph of one file: `[N, C, H, W] -> [N, classes]`."""
+
+    def __init__(self, graph: dict, tensors: dict[str, torch.Tensor]):
+        super().__init__()
+        self.graph, self.tensors = graph, tensors
+        for node in graph["nodes"]:
+            if node["op"] == "fs_conv2d":
+                summary, starts = (tensors[f"{node['name']}.{part}"].numpy() for part in ("summary", "starts"))
+                weight = expand(summary, starts, node["window"], node.get("boundary", "none"))
+                tensors[f"{node['name']}.weight"] = torch.from_numpy(weight)
+
+    @staticmethod
+    def open(path: Path, dtype: torch.dtype = torch.float32) -> Interpreter:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            if (metadata.get("format"), metadata.get("format_version")) != ("filter-summary", "1"):
+                raise FormatError(f"{path}: not a filter-summary network of version 1")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        tensors = {n: t.to(dtype) if t.is_floating_point() else t for n, t in tensors.items()}
+        return Interpreter(json.loads(metadata["graph"]), tensors)
+
+    def preprocess(self, pixels: torch.Tensor) -> torch.Tensor:
+        """uint8 RGB `[N, 3, H, W]` to the input tensor."""
+        rule = self.graph["input"].get("preprocess", {})
+        mean = torch.tensor(rule.get("mean", [0.0] * 3)).view(1, -1, 1, 1)
+        std = torch.tensor(rule.get("std", [1.0] * 3)).view(1, -1, 1, 1)
+        planes = pixels.flip(1) if rule.get("order") == "bgr" else pixels
+        return (planes.float() * rule.get("scale", 1 / 255) - mean) / std
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        nodes = {node["name"]: node for node in self.graph["nodes"]}
+        values = {"input": x}
+
+        def value(name: str) -> torch.Tensor:
+            if name not in values:
+                node = nodes[name]
+                names = node["inputs"] if "inputs" in node else [node["input"]]
+                values[name] = self.run(node, [value(n) for n in names], value)
+            return values[name]
+
+        return value(self.graph["output"]).flatten(1)
+
+    def run(self, node: dict, inputs: list[torch.Tensor], value) -> torch.Tensor:
+        op, x = node["op"], inputs[0]
+        if op in ("fs_conv2d", "conv2d"):
+            y = self.convolve(node, x)
+            if node.get("residual") is not None:
+                y = y + value(node["residual"])
+        elif op == "linear":
+            y = F.linear(x.flatten(1), self.get(node, "weight"), self.get(node, "bias"))[:, :, None, None]
+        elif op == "global_avg_pool2d":
+            y = x.mean((2, 3), keepdim=True)
+        elif op == "shortcut_a":
+            sy, sx = node["stride"]
+            more = node["out_channels"] - x.shape[1]
+            y = F.pad(x[:, :, ::sy, ::sx], (0, 0, 0, 0, more // 2, more - more // 2))
+        elif op == "add":
+            y = inputs[0] + inputs[1]
+        elif op == "relu":
+            y = x.relu()
+        elif op == "concat":
+            y = torch.cat(inputs, 1)
+        elif op == "flatten":
+            y = x.flatten(1)[:, :, None, None]
+        else:
+            raise FormatError(f"{node['name']}: this interpreter has no {op}")
+        return y.relu() if node.get("activation") == "relu" else y
+
+    def get(self, node: dict, part: str) -> torch.Tensor | None:
+        return self.tensors.get(f"{node['name']}.{part}")
+
+    def convolve(self, node: dict, x: torch.Tensor) -> torch.Tensor:
+        """`scale[i] * conv(x, W[i]) + bias[i]`."""
+        top, left, bottom, right = node.get("padding", [0] * 4)
+        stride, dilation = node.get("stride", [1, 1]), node.get("dilation", [1, 1])
+        x = F.pad(x, (left, right, top, bottom))
+        y = F.conv2d(x, self.get(node, "weight"), None, stride, 0, dilation, node.get("groups", 1))
+        for part, apply in (("scale", torch.mul), ("bias", torch.add)):
+            factor = self.get(node, part)
+            y = y if factor is None else apply(y, factor.view(1, -1, 1, 1))
+        return y

@@ -1,0 +1,157 @@
+"""Train a ResNet for CIFAR-10 whose filters lie in Filter Summaries.
+
+SGD with Nesterov momentum and one cycle of the learning rate: a straight rise, then a straight fall to zero. A
+checkpoint is written after every epoch; the same command goes on from it. Interrupt it whenever you like.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from . import checkpoint, data
+from .evaluate import count_correct
+from .placement import Placement, PlacementError
+from .resnet import ResNet
+
+
+def one_cycle(progress: float, rise: float = 0.2) -> float:
+    """The learning rate as a part of its peak, at `progress` (0 to 1) of the training."""
+    return min(progress / rise, (1 - progress) / (1 - rise))
+
+
+def optimizer_for(model: nn.Module, weight_decay: float) -> torch.optim.SGD:
+    """Weight decay for filters, summaries and the linear layer; none for batch norm and biases."""
+    decayed = [p for p in model.parameters() if p.ndim != 1]
+    decayed += [m.summary for m in model.modules() if hasattr(m, "summary") and m.summary.ndim == 1]
+    chosen = {id(p) for p in decayed}
+    others = [p for p in model.parameters() if id(p) not in chosen]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.SGD(groups, lr=0.1, momentum=0.9, nesterov=True)
+
+
+def train_epoch(
+    model: nn.Module, optimizer: torch.optim.Optimizer, images: data.Images, rng: torch.Generator,
+    arguments: argparse.Namespace, epoch: int,
+) -> float:  # fmt: skip
+    """One pass over the images; returns the mean loss."""
+    steps = len(images) // arguments.batch
+    device = images.pixels.device.type
+    total, begin = 0.0, time.monotonic()
+    for step, (x, labels) in enumerate(data.batches(images, arguments.batch, rng)):
+        progress = (epoch + (step + 1) / (steps + 1)) / arguments.epochs
+        for group in optimizer.param_groups:
+            group["lr"] = arguments.lr * one_cycle(progress)
+        if arguments.channels_last:
+            x = x.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device, torch.bfloat16, enabled=arguments.bf16):
+            logits = model(x)
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=arguments.smoothing)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        total += loss.detach()
+        if (step + 1) % arguments.log_every == 0:
+            seconds = time.monotonic() - begin
+            mean = float(total) / (step + 1)
+            left = seconds / (step + 1) * (steps - step - 1)
+            print(f"  epoch {epoch + 1} step {step + 1}/{steps} loss {mean:.4f} {left:.0f} s left", flush=True)
+    mean = float(total) / steps
+    if mean != mean:
+        raise SystemExit(f"epoch {epoch + 1}: the loss is not a number; try a smaller --lr")
+    return mean
+
+
+def restore(path: Path, model: ResNet, arguments: argparse.Namespace) -> dict:
+    """Load a checkpoint's weights into `model`, which must be of the same kind; returns its state."""
+    state = checkpoint.read(path)
+    if (state["placement"], state["depth"]) != (str(arguments.placement), arguments.depth):
+        raise SystemExit(f"{path}: holds {state['placement']}, depth {state['depth']}")
+    model.load_state_dict(state["model"])
+    return state
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of the CIFAR-10 binary files (.bin or .bin.xz)")
+    add("--checkpoint", type=Path, required=True, help="file to write after every epoch, and to go on from")
+    add("--init", type=Path, help="begin another cycle from the weights of this checkpoint")
+    add("--placement", default="tap:2", help="dense, tap:A/B[:ORDER], channel:R or tensor:R (see placement.py)")
+    add("--depth", type=int, default=20, help="layers: 6n + 2 (default %(default)s)")
+    add("--epochs", type=int, default=20, help="default %(default)s; may be changed when a training goes on")
+    add("--batch", type=int, default=128, help="default %(default)s")
+    add("--lr", type=float, default=0.2, help="peak learning rate (default %(default)s)")
+    add("--weight-decay", type=float, default=5e-4, help="default %(default)s")
+    add("--smoothing", type=float, default=0.0, help="label smoothing (default %(default)s)")
+    add("--seed", type=int, default=0)
+    add("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    add("--threads", type=int, default=1, help="CPU threads (default %(default)s: the fastest for these small layers)")
+    add("--bf16", action=argparse.BooleanOptionalAction, default=True, help="bfloat16 autocast (default on)")
+    add("--channels-last", action=argparse.BooleanOptionalAction, default=True, help="NHWC memory (default on)")
+    add("--evaluate-every", type=int, default=5, help="epochs between evaluations; the last has one (default %(default)s)")
+    add("--log-every", type=int, default=100, help="steps between progress lines (default %(default)s)")
+    arguments = parser.parse_args(argv)
+    try:
+        arguments.placement = Placement.parse(arguments.placement)
+    except PlacementError as error:
+        parser.error(str(error))
+    if arguments.epochs < 1 or arguments.batch < 1:
+        parser.error("--epochs and --batch must be at least 1")
+    return arguments
+
+
+def main(argv: list[str] | None = None) -> None:
+    arguments = parse_arguments(argv)
+    torch.set_num_threads(arguments.threads)
+    cuda = torch.cuda.is_available() if arguments.device == "auto" else arguments.device == "cuda"
+    device = torch.device("cuda" if cuda else "cpu")
+
+    torch.manual_seed(arguments.seed)
+    model = ResNet(arguments.placement, arguments.depth)
+    if arguments.channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    model.to(device)
+    optimizer = optimizer_for(model, arguments.weight_decay)
+    state: dict = {"epoch": 0, "before": 0, "seconds": 0.0, "history": []}
+    if arguments.checkpoint.exists():
+        state = restore(arguments.checkpoint, model, arguments)
+        optimizer.load_state_dict(state["optimizer"])
+        print(f"going on after epoch {state['epoch']}", flush=True)
+    elif arguments.init:
+        first = restore(arguments.init, model, arguments)
+        state["before"] = first["epoch"] + first.get("before", 0)
+        print(f"beginning from {arguments.init}, trained for {state['before']} epochs", flush=True)
+
+    train_set = data.load(arguments.data, data.TRAIN_FILES).to(device)
+    test_set = data.load(arguments.data, data.TEST_FILES).to(device)
+    print(f"{arguments.placement}: {model.parameters_count()} parameters, on {device}", flush=True)
+    for epoch in range(state["epoch"], arguments.epochs):
+        rng = torch.Generator().manual_seed(arguments.seed * 1_000_003 + epoch)
+        begin, cpu = time.monotonic(), time.process_time()
+        loss = train_epoch(model, optimizer, train_set, rng, arguments, epoch)
+        wall, cpu = time.monotonic() - begin, time.process_time() - cpu
+        due = (epoch + 1) % arguments.evaluate_every == 0 or epoch + 1 == arguments.epochs
+        correct = count_correct(model, test_set) if due else None
+        state = {
+            "model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch + 1,
+            "epochs": arguments.epochs, "before": state.get("before", 0), "placement": str(arguments.placement), "depth": arguments.depth,
+            "correct": correct, "seconds": state["seconds"] + wall,
+            "history": state["history"] + [[epoch + 1, loss, correct, wall, cpu]],
+            "recipe": {k: getattr(arguments, k) for k in ("batch", "lr", "weight_decay", "smoothing", "seed", "bf16")},
+        }  # fmt: skip
+        checkpoint.save(arguments.checkpoint, state)
+        print(
+            f"epoch {epoch + 1}/{arguments.epochs} loss {loss:.4f} {wall:.0f} s ({cpu:.0f} s of CPU)"
+            + (f" correct {correct} of {len(test_set)}" if due else ""),
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
