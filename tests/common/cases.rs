@@ -1,0 +1,211 @@
+//! The table of named edge cases every kernel of every executor runs over. Each is below three million multiply-adds.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
+
+use filter_summary::{Activation, Boundary, Conv2d, Placement, Problem, Starts, Window};
+
+/// One convolution that something once went wrong with, or may.
+#[derive(Debug, Clone)]
+pub struct Case {
+    pub name: &'static str,
+    pub placement: Placement,
+    pub conv: Conv2d,
+    /// `[N, H, W]`.
+    pub size: [usize; 3],
+    pub residual: bool,
+    pub activation: Activation,
+}
+
+impl Case {
+    /// The case as a problem that writes a tensor of its own.
+    pub fn problem(&self) -> Problem {
+        let problem = Problem::new(&self.placement, self.conv, self.size).expect(self.name);
+        let problem = problem.with_activation(self.activation);
+        if self.residual { problem.with_residual() } else { problem }
+    }
+
+    fn relu(self) -> Self {
+        Self { activation: Activation::Relu, ..self }
+    }
+
+    fn residual(self) -> Self {
+        Self { residual: true, ..self }
+    }
+}
+
+/// A case with neither residual nor activation.
+fn case(name: &'static str, placement: Placement, conv: Conv2d, size: [usize; 3]) -> Case {
+    Case { name, placement, conv, size, residual: false, activation: Activation::None }
+}
+
+/// `[stride, padding, dilation]` for both axes, one group.
+fn walk(stride: [usize; 2], padding: [usize; 4], dilation: [usize; 2]) -> Conv2d {
+    Conv2d { stride, padding, dilation, groups: 1 }
+}
+
+fn pad(padding: usize) -> Conv2d {
+    Conv2d::padded(padding)
+}
+
+fn stride(stride: usize, padding: usize) -> Conv2d {
+    walk([stride; 2], [padding; 4], [1; 2])
+}
+
+fn grouped(groups: usize, padding: usize) -> Conv2d {
+    Conv2d { groups, ..pad(padding) }
+}
+
+/// Tap-major with kernel 3x3.
+fn taps3(filters: usize, channels: usize, step: usize) -> Placement {
+    Placement::tap_major(filters, channels, 3, 3, step).unwrap()
+}
+
+fn line(window: Window, length: usize, starts: &[i64], boundary: Boundary) -> Placement {
+    Placement::new(window, Starts::Line { length, starts: starts.to_vec() }, boundary).unwrap()
+}
+
+fn volume(window: Window, dims: [usize; 3], starts: &[[i64; 3]], boundary: Boundary) -> Placement {
+    Placement::new(window, Starts::Volume { dims, starts: starts.to_vec() }, boundary).unwrap()
+}
+
+/// All of them.
+pub fn cases() -> Vec<Case> {
+    [steps(), images(), kernels(), walks(), orders(), starts(), volumes(), groups()].concat()
+}
+
+/// Tap-major layers by step: how much is shared, and how the summary is aligned.
+fn steps() -> Vec<Case> {
+    vec![
+        case("step_half_c", taps3(24, 16, 8), pad(1), [1, 7, 7]).relu(),
+        case("step_c_block", taps3(16, 16, 16), pad(1), [1, 14, 14]).residual().relu(),
+        case("step_one_and_a_half_c", taps3(18, 16, 24), pad(1), [2, 7, 7]).residual(),
+        case("step_2c", taps3(20, 16, 32), pad(1), [1, 14, 14]).relu(),
+        case("step_3c", taps3(20, 16, 48), pad(1), [1, 14, 14]).residual().relu(),
+        case("step_2_of_20_channels", taps3(12, 20, 2), pad(1), [1, 14, 14]),
+        case("step_7_of_5_channels", taps3(9, 5, 7), pad(1), [1, 9, 11]),
+        case("dense", Placement::dense(18, 16, 3, 3).unwrap(), pad(1), [1, 14, 14]).residual().relu(),
+        case("dense_tap_major", taps3(6, 8, 72), pad(1), [2, 7, 7]),
+        case("bases_64", taps3(56, 4, 4), pad(1), [1, 7, 7]),
+        case("bases_65", taps3(57, 4, 4), pad(1), [1, 8, 8]).relu(),
+        case("filters_65_pixels_65", Placement::dense(65, 7, 1, 1).unwrap(), pad(0), [1, 5, 13]),
+        case("channels_130", taps3(17, 130, 130), pad(1), [1, 5, 5]),
+    ]
+}
+
+/// Image sizes around tiles, vectors and segments.
+fn images() -> Vec<Case> {
+    vec![
+        case("one_of_everything", taps3(1, 1, 1), pad(1), [1, 1, 1]),
+        case("image_smaller_than_kernel", taps3(5, 8, 8), pad(1), [3, 2, 1]).residual(),
+        case("one_filter", taps3(1, 8, 8), pad(1), [1, 6, 7]).residual(),
+        case("width_41", taps3(7, 5, 5), pad(1), [1, 9, 41]).relu(),
+        case("width_55", taps3(12, 20, 40), pad(1), [1, 5, 55]),
+        case("width_131", taps3(9, 4, 8), pad(1), [1, 6, 131]).residual().relu(),
+        case("width_65_valid", taps3(6, 3, 6), pad(0), [2, 4, 65]),
+        case("tall_and_narrow", taps3(6, 4, 4), pad(1), [1, 150, 3]),
+        case("pixels_63", taps3(8, 8, 16), pad(1), [1, 7, 9]),
+        case("pixels_64", taps3(8, 8, 16), pad(1), [1, 8, 8]),
+        case("batch_5", taps3(20, 16, 16), pad(1), [5, 7, 7]).residual().relu(),
+        case("rgb_32", taps3(16, 3, 6), pad(1), [1, 32, 32]).relu(),
+    ]
+}
+
+/// Kernel sizes.
+fn kernels() -> Vec<Case> {
+    let tap_major = |o, c, h, w, step| Placement::tap_major(o, c, h, w, step).unwrap();
+    vec![
+        case("kernel_1x1", tap_major(20, 16, 1, 1, 16), pad(0), [2, 7, 7]).residual().relu(),
+        case("kernel_1x1_overlapping", tap_major(24, 16, 1, 1, 4), pad(0), [1, 13, 9]),
+        case("kernel_1x1_stride_2", tap_major(12, 8, 1, 1, 8), stride(2, 0), [2, 9, 7]),
+        case("kernel_2x2_stride_2", tap_major(9, 8, 2, 2, 8), stride(2, 0), [1, 8, 10]),
+        case("kernel_4x2", tap_major(9, 8, 4, 2, 16), walk([1; 2], [1, 0, 2, 1], [1; 2]), [1, 9, 8]),
+        case("kernel_5x5", tap_major(10, 8, 5, 5, 16), pad(2), [1, 9, 9]),
+        case("kernel_1x7", tap_major(8, 8, 1, 7, 8), walk([1; 2], [0, 3, 0, 3], [1; 2]), [1, 5, 17]),
+        case("kernel_7x1", tap_major(8, 8, 7, 1, 8), walk([1; 2], [3, 0, 3, 0], [1; 2]), [1, 17, 5]),
+        case("kernel_7x7_stride_2", tap_major(12, 3, 7, 7, 6), stride(2, 3), [1, 30, 31]).relu(),
+    ]
+}
+
+/// Strides, paddings, dilations.
+fn walks() -> Vec<Case> {
+    vec![
+        case("stride_2", taps3(16, 16, 32), stride(2, 1), [1, 15, 15]).residual().relu(),
+        case("stride_3_2", taps3(10, 8, 8), walk([3, 2], [1, 2, 0, 1], [1; 2]), [2, 11, 13]),
+        case("stride_larger_than_kernel", taps3(6, 8, 8), stride(5, 1), [1, 17, 23]),
+        case("stride_2_width_150", taps3(6, 4, 4), stride(2, 1), [1, 5, 150]),
+        case("padding_asymmetric", taps3(7, 8, 16), walk([1; 2], [2, 0, 0, 1], [1; 2]), [1, 6, 9]).residual(),
+        case("padding_larger_than_image", taps3(6, 8, 8), walk([1; 2], [6, 0, 1, 9], [1; 2]), [1, 4, 5]),
+        case("padding_larger_than_image_stride_4", taps3(6, 8, 8), walk([4, 3], [9, 9, 9, 9], [2, 2]), [1, 4, 5]),
+        case("dilation_3", taps3(8, 8, 16), walk([1; 2], [3; 4], [3; 2]), [1, 9, 10]).relu(),
+        case("dilation_2_3_stride_2_1", taps3(8, 8, 16), walk([2, 1], [2, 1, 0, 3], [2, 3]), [2, 9, 11]),
+    ]
+}
+
+/// Windows other than row-major tap-major.
+fn orders() -> Vec<Case> {
+    let window = |order: &[usize]| Window::tap_major_ordered(16, 3, 3, order).unwrap();
+    let spread = window(&[0, 4, 8, 1, 5, 6, 2, 3, 7]);
+    let columns = window(&[0, 3, 6, 1, 4, 7, 2, 5, 8]);
+    let reversed = Window::with_strides(8, 3, 3, [1, -24, -8]).unwrap();
+    let mirrored = Window::with_strides(6, 3, 3, [-1, 18, -6]).unwrap();
+    let channel_major = Window::channel_major(8, 3, 3).unwrap();
+    let same_tap = Window::with_strides(8, 3, 3, [1, 8, 0]).unwrap();
+    let stretched = Window::with_strides(4, 3, 3, [5, 50, 7]).unwrap();
+    let ascending = |first: i64, step: i64, count: i64| (0..count).map(|i| first + i * step).collect::<Vec<i64>>();
+    let lines = |window, length, starts: Vec<i64>| line(window, length, &starts, Boundary::None);
+    vec![
+        case("tap_order", Placement::regular(spread, 16, 32).unwrap(), pad(1), [1, 14, 14]).relu(),
+        case("tap_order_columns", Placement::regular(columns, 12, 16).unwrap(), pad(1), [1, 7, 7]),
+        case("taps_reversed", lines(reversed, 72 + 9 * 8, ascending(64, 8, 10)), pad(1), [1, 7, 9]).residual(),
+        case("channels_reversed", lines(mirrored, 18 + 36 + 9 * 6, ascending(17, 6, 10)), pad(1), [1, 7, 9]),
+        case("channel_major_regular", Placement::regular(channel_major, 10, 9).unwrap(), pad(1), [1, 7, 7]),
+        case("taps_of_a_row_equal", Placement::regular(same_tap, 10, 8).unwrap(), pad(1), [1, 7, 7]),
+        case("window_with_holes", Placement::regular(stretched, 9, 5).unwrap(), pad(1), [1, 7, 7]),
+        case("published_r4", Placement::published(16, 8, 3, 3, 4.0).unwrap(), pad(1), [1, 14, 14]).relu(),
+        case("published_r7_stride_2", Placement::published(20, 8, 3, 3, 7.0).unwrap(), stride(2, 1), [2, 13, 9]),
+    ]
+}
+
+/// Irregular starts and boundaries.
+fn starts() -> Vec<Case> {
+    let window = || Window::tap_major(4, 3, 3).unwrap();
+    let of = |length, starts: &[i64], boundary| line(window(), length, starts, boundary);
+    let (none, zero, wrap) = (Boundary::None, Boundary::Zero, Boundary::Wrap);
+    vec![
+        case("starts_unordered_duplicated", of(80, &[44, 0, 12, 44, 0, 8, 40], none), pad(1), [1, 7, 9]).residual(),
+        case("starts_unaligned", of(90, &[1, 54, 13, 2, 3, 37], none), pad(1), [1, 7, 9]),
+        case("starts_all_equal", of(40, &[3; 9], none), pad(1), [1, 6, 5]),
+        case("zero_negative_starts", of(50, &[-8, -35, 0, 40, 49, -1], zero), pad(1), [1, 7, 9]).relu(),
+        case("zero_far_outside", of(50, &[-1_000_000, 7, 1_000_000, i64::MIN, i64::MAX], zero), pad(1), [2, 5, 5]),
+        case("wrap_starts_anywhere", of(52, &[51, -3, 52, 1_000_003, 20, -77, 40], wrap), pad(1), [1, 7, 9]).residual(),
+        case("wrap_summary_shorter_than_filter", of(7, &[0, 3, -9, 6], wrap), pad(1), [1, 7, 9]),
+        case("wrap_summary_of_one", of(1, &[0, 5, -9], wrap), stride(2, 1), [1, 7, 9]),
+    ]
+}
+
+/// Summaries of rank 3.
+fn volumes() -> Vec<Case> {
+    let window = |channels| Window::channel_major(channels, 3, 3).unwrap();
+    let inside = [[0, 0, 0], [2, 2, 3], [1, 0, 3], [2, 1, 1], [0, 2, 0], [1, 1, 2]];
+    let outside = [[-2, 0, 1], [0, -1, 2], [9, 4, -2], [3, 3, 3], [0, 0, 0], [-60, 1, 1], [2, 90, 0]];
+    vec![
+        case("volume_none", volume(window(6), [8, 5, 6], &inside, Boundary::None), pad(1), [1, 7, 9]).residual(),
+        case("volume_zero", volume(window(6), [8, 5, 6], &outside, Boundary::Zero), pad(1), [1, 7, 9]),
+        case("volume_wrap", volume(window(6), [8, 5, 6], &outside, Boundary::Wrap), pad(1), [1, 7, 9]).relu(),
+        case("volume_wrap_smaller", volume(window(8), [5, 2, 2], &outside, Boundary::Wrap), stride(2, 1), [2, 7, 8]),
+    ]
+}
+
+/// Groups of channels.
+fn groups() -> Vec<Case> {
+    let (small, one) = (Window::tap_major(4, 3, 3).unwrap(), Window::tap_major(1, 3, 3).unwrap());
+    let uneven = line(small, 120, &[0, 4, 8, 12, 16, 60, 3, 77, 0, 4, 80, 84], Boundary::None);
+    let depthwise = Placement::regular(one, 16, 2).unwrap();
+    vec![
+        case("groups_2", taps3(12, 8, 8), grouped(2, 1), [2, 7, 9]).residual().relu(),
+        case("groups_4_stride_2", taps3(8, 5, 10), Conv2d { groups: 4, ..stride(2, 1) }, [1, 9, 10]),
+        case("groups_of_uneven_bases", uneven, grouped(3, 1), [2, 7, 9]),
+        case("depthwise", depthwise.clone(), grouped(16, 1), [1, 14, 14]).relu(),
+        case("depthwise_dilated", depthwise, Conv2d { groups: 16, ..walk([1; 2], [2; 4], [2; 2]) }, [3, 6, 9]),
+    ]
+}

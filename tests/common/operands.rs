@@ -1,0 +1,84 @@
+//! Operands for a problem, from a seed: small integers, whose results are exact in f32 whatever the order of summation, or
+//! random floats.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
+
+use filter_summary::reference::Operands;
+use filter_summary::{FilterSummary, Problem};
+
+/// splitmix64: tiny, and the same on every platform.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn next_u64(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in `0..limit`.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.next_u64() % limit
+    }
+
+    /// An integer in -4..=4.
+    pub fn integer(&mut self) -> f32 {
+        self.below(9) as f32 - 4.0
+    }
+
+    /// Uniform in -1..1, with 24 random bits.
+    pub fn float(&mut self) -> f32 {
+        (self.next_u64() >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    }
+}
+
+/// Operands that own their data.
+#[derive(Debug, Clone)]
+pub struct Data {
+    pub input: Vec<f32>,
+    pub summary: FilterSummary,
+    pub scale: Option<Vec<f32>>,
+    pub bias: Option<Vec<f32>>,
+    pub residual: Option<Vec<f32>>,
+}
+
+impl Data {
+    /// Values in -4..=4. Scale and bias are there by two bits of the seed.
+    pub fn integers(problem: &Problem, seed: u64) -> Self {
+        Self::generate(problem, seed, Random::integer)
+    }
+
+    /// Values in -1..1. Scale and bias are there by two bits of the seed.
+    pub fn floats(problem: &Problem, seed: u64) -> Self {
+        Self::generate(problem, seed, Random::float)
+    }
+
+    fn generate(problem: &Problem, seed: u64, value: fn(&mut Random) -> f32) -> Self {
+        let mut random = Random::new(seed);
+        let mut values = |count: usize| (0..count).map(|_| value(&mut random)).collect::<Vec<f32>>();
+        let outputs = problem.output_shape();
+        Self {
+            input: values(problem.input_shape().iter().product()),
+            summary: FilterSummary::new(values(problem.placement().length()), problem.placement().clone()).unwrap(),
+            scale: (seed & 1 == 0).then(|| values(outputs[1])),
+            bias: (seed & 2 == 0).then(|| values(outputs[1])),
+            residual: problem.residual().then(|| values(outputs.iter().product())),
+        }
+    }
+
+    pub fn operands(&self) -> Operands<'_> {
+        Operands {
+            input: &self.input,
+            summary: &self.summary,
+            scale: self.scale.as_deref(),
+            bias: self.bias.as_deref(),
+            residual: self.residual.as_deref(),
+        }
+    }
+}
