@@ -1,1 +1,58 @@
-fn main() {}
+//! The project's own chores: `cargo xtask test` and `cargo xtask msrv`.
+//!
+//! No dependencies, so that the first command a contributor types compiles in a second.
+#![allow(clippy::print_stdout, reason = "a chore's output is its purpose")]
+
+mod msrv;
+mod shell;
+mod vulkan;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <chore>
+
+  test [-- ARGS]  run every test on a real adapter; on Linux without one, install Mesa's software Vulkan first.
+                  ARGS go to `cargo test --workspace`
+  msrv            check that no dependency asks for a newer Rust than Cargo.toml declares";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let rest = arguments.get(1..).unwrap_or_default();
+    let rest = if rest.first().is_some_and(|first| first == "--") { &rest[1..] } else { rest };
+    let outcome = match arguments.first().map(String::as_str) {
+        Some("test") => test(rest),
+        Some("msrv") if rest.is_empty() => msrv::check(),
+        Some("--help" | "-h" | "help") => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the tests, then says which adapter the kernels ran on.
+fn test(arguments: &[String]) -> Result<(), String> {
+    vulkan::ensure_adapter()?;
+    // The dev profile on purpose: overflow checks stay on, clippy and rustdoc share its artifacts, and GPU tests spend
+    // their time in the driver, not in our code.
+    let mut command = shell::cargo();
+    command.args(["test", "--workspace"]).args(arguments);
+    shell::run(&mut command)?;
+    let mut command = shell::cargo();
+    command.args(["run", "--quiet", "--package", "filter-summary-cli", "--", "devices", "--best"]);
+    let adapter = shell::output(&mut command)?;
+    if std::env::var_os("FILTER_SUMMARY_SKIP_GPU_TESTS").is_some() {
+        println!("\nxtask: all tests passed, but FILTER_SUMMARY_SKIP_GPU_TESTS is set: no kernel needed to run");
+    } else {
+        println!("\nxtask: all tests passed; the kernels ran on {adapter}");
+    }
+    Ok(())
+}
