@@ -4,6 +4,8 @@
 mod conv;
 mod error;
 #[cfg(feature = "network")]
+pub mod layer_file;
+#[cfg(feature = "network")]
 pub mod network;
 mod pipeline;
 mod placement;
@@ -15,7 +17,11 @@ mod sharing;
 mod spec;
 #[cfg(feature = "standalone")]
 pub mod standalone;
+#[cfg(feature = "network")]
+mod stored_summary;
 mod summary;
+#[cfg(feature = "network")]
+pub mod tensor_file;
 mod window;
 
 pub use conv::{BoundConv, BufferRange, ChannelParams, ConvBuffers, FsConv2d};

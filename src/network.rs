@@ -1,7 +1,12 @@
 //! Networks: a compressed CNN as data, read from one safetensors file (`docs/format.md`), run on the GPU or the CPU.
 
+mod build;
 mod file;
 mod graph;
+mod shape;
+mod write;
+
+use std::collections::BTreeMap;
 
 use crate::problem::{Activation, Conv2d};
 use crate::summary::FilterSummary;
@@ -13,6 +18,7 @@ pub struct Network {
     pub(crate) nodes: Vec<Node>,
     pub(crate) output: usize,
     pub(crate) labels: Vec<String>,
+    pub(crate) metadata: BTreeMap<String, String>,
 }
 
 /// The network's input: `[N, channels, height, width]`.
@@ -154,6 +160,11 @@ impl Network {
     /// One name a class, or none.
     pub fn labels(&self) -> &[String] {
         &self.labels
+    }
+
+    /// The file's other metadata: `producer`, `epochs`, whatever its writer noted.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
     }
 
     /// C, H, W of an operand.

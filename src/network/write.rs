@@ -1,0 +1,143 @@
+//! From a network back to the graph's JSON and the tensors.
+
+use super::build::global_pool;
+use super::graph::{GraphJson, INPUT, InputJson, NodeJson, PreprocessJson};
+use super::{ConvKind, ConvOp, Network, Node, Op, Pool, Source};
+use crate::placement::Starts;
+use crate::problem::Activation;
+use crate::stored_summary::{WindowJson, Word};
+use crate::tensor_file::{NewTensor, Values};
+
+/// The tensors of all nodes.
+pub(super) fn tensors(network: &Network) -> Vec<NewTensor<'_>> {
+    let mut tensors = Vec::new();
+    for node in &network.nodes {
+        if let Op::Conv(conv) = &node.op {
+            node_tensors(&node.name, conv, &mut tensors);
+        }
+    }
+    tensors
+}
+
+fn node_tensors<'a>(node: &str, conv: &'a ConvOp, tensors: &mut Vec<NewTensor<'a>>) {
+    let mut push = |suffix: &str, shape: Vec<usize>, values: Values<'a>| {
+        tensors.push(NewTensor { name: format!("{node}.{suffix}"), shape, values });
+    };
+    let placement = conv.summary.placement();
+    let (filters, window) = (placement.filters(), placement.window());
+    let values = Values::F32(conv.summary.values());
+    match conv.kind {
+        ConvKind::FilterSummary => match placement.starts() {
+            Starts::Line { length, starts } => {
+                push("summary", vec![*length], values);
+                push("starts", vec![filters], Values::I64(starts));
+            }
+            Starts::Volume { dims, starts } => {
+                push("summary", dims.to_vec(), values);
+                push("starts", vec![filters, 3], Values::I64(starts.as_flattened()));
+            }
+        },
+        // Dense filters lie in the summary as in the tensor: `FilterSummary::from_dense` does not move them.
+        ConvKind::Dense => push("weight", vec![filters, window.channels(), window.height(), window.width()], values),
+        ConvKind::Linear => push("weight", vec![filters, window.channels()], values),
+    }
+    for (suffix, values) in [("scale", &conv.scale), ("bias", &conv.bias)] {
+        if let Some(values) = values {
+            push(suffix, vec![filters], Values::F32(values));
+        }
+    }
+}
+
+/// The graph.
+pub(super) fn graph(network: &Network) -> GraphJson {
+    let [channels, height, width] = network.input.shape;
+    let preprocess = &network.input.preprocess;
+    let preprocess = PreprocessJson {
+        order: Some(preprocess.order.word().to_owned()),
+        scale: Some(preprocess.scale),
+        mean: Some(preprocess.mean.clone()),
+        std: Some(preprocess.std.clone()),
+    };
+    GraphJson {
+        input: InputJson { channels, height, width, preprocess },
+        nodes: network.nodes.iter().map(|node| node_json(network, node)).collect(),
+        output: network.output().name.clone(),
+        labels: network.labels.clone(),
+    }
+}
+
+fn node_json(network: &Network, node: &Node) -> NodeJson {
+    let name_of = |source: &Source| match *source {
+        Source::Input => INPUT.to_owned(),
+        Source::Node(index) => network.nodes[index].name.clone(),
+    };
+    let input = || node.inputs.first().map(name_of);
+    let inputs = || Some(node.inputs.iter().map(name_of).collect());
+    let bare = NodeJson { name: node.name.clone(), ..NodeJson::default() };
+    let op = |op: &str| op.to_owned();
+    match &node.op {
+        Op::Conv(conv) => {
+            NodeJson { input: input(), residual: node.inputs.get(1).map(name_of), ..conv_json(conv, bare) }
+        }
+        Op::Pool(pool) if *pool == global_pool(input_shape(network, node)) => {
+            NodeJson { op: op("global_avg_pool2d"), input: input(), ..bare }
+        }
+        Op::Pool(pool) => NodeJson { input: input(), ..pool_json(pool, bare) },
+        Op::Add(Activation::Relu) if node.inputs.len() == 1 => NodeJson { op: op("relu"), input: input(), ..bare },
+        Op::Add(activation) => {
+            NodeJson { op: op("add"), inputs: inputs(), activation: Some(op(activation.word())), ..bare }
+        }
+        Op::ShortcutA { stride, .. } => NodeJson {
+            op: op("shortcut_a"),
+            input: input(),
+            out_channels: Some(node.shape[0]),
+            stride: Some(*stride),
+            ..bare
+        },
+        Op::Concat => NodeJson { op: op("concat"), inputs: inputs(), ..bare },
+        Op::Flatten => NodeJson { op: op("flatten"), input: input(), ..bare },
+    }
+}
+
+fn input_shape(network: &Network, node: &Node) -> [usize; 3] {
+    node.inputs.first().map_or([0; 3], |&source| network.shape_of(source))
+}
+
+fn conv_json(conv: &ConvOp, bare: NodeJson) -> NodeJson {
+    let placement = conv.summary.placement();
+    let window = placement.window();
+    let activation = Some(conv.activation.word().to_owned());
+    let common = |op: &str| NodeJson {
+        name: bare.name.clone(),
+        op: op.to_owned(),
+        out_channels: Some(placement.filters()),
+        stride: Some(conv.conv.stride),
+        padding: Some(conv.conv.padding),
+        dilation: Some(conv.conv.dilation),
+        groups: Some(conv.conv.groups),
+        activation: activation.clone(),
+        ..NodeJson::default()
+    };
+    match conv.kind {
+        ConvKind::FilterSummary => NodeJson {
+            window: Some(WindowJson::from_placement(placement)),
+            boundary: Some(placement.boundary().word().to_owned()),
+            ..common("fs_conv2d")
+        },
+        ConvKind::Dense => NodeJson { kernel: Some([window.height(), window.width()]), ..common("conv2d") },
+        ConvKind::Linear => NodeJson { op: "linear".to_owned(), activation: activation.clone(), ..bare },
+    }
+}
+
+fn pool_json(pool: &Pool, bare: NodeJson) -> NodeJson {
+    NodeJson {
+        op: if pool.average { "avg_pool2d" } else { "max_pool2d" }.to_owned(),
+        kernel: Some(pool.kernel),
+        stride: Some(pool.stride),
+        padding: Some(pool.padding),
+        ceil_mode: Some(pool.ceil_mode),
+        // A maximum has no use for it, and a file no place.
+        count_include_pad: pool.average.then_some(pool.count_include_pad),
+        ..bare
+    }
+}

@@ -1,0 +1,128 @@
+//! A layer's parameters as the files store them: the window as JSON, `summary` and `starts` as tensors, words for choices.
+//! Networks and single layers read them alike.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::placement::{Boundary, Placement, Starts};
+use crate::problem::Activation;
+use crate::summary::FilterSummary;
+use crate::tensor_file::{Tensor, TensorFile};
+use crate::window::Window;
+
+/// The JSON of a window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WindowJson {
+    pub(crate) channels: usize,
+    height: usize,
+    width: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strides: Option<[i64; 3]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel_stride: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tap_offsets: Option<Vec<i64>>,
+}
+
+impl WindowJson {
+    /// How a placement's window is written: by strides where they say it all.
+    pub(crate) fn from_placement(placement: &Placement) -> Self {
+        let window = placement.window();
+        let (channels, height, width) = (window.channels(), window.height(), window.width());
+        let bare = Self { channels, height, width, strides: None, channel_stride: None, tap_offsets: None };
+        if matches!(placement.starts(), Starts::Volume { .. }) {
+            return bare;
+        }
+        let offsets = window.tap_offsets();
+        let y_stride = if height > 1 { offsets[width] } else { 0 };
+        let x_stride = if width > 1 { offsets[1] } else { 0 };
+        let strides = [window.channel_stride(), y_stride, x_stride];
+        match Window::with_strides(channels, height, width, strides) {
+            Ok(strided) if &strided == window => Self { strides: Some(strides), ..bare },
+            _ => Self { channel_stride: Some(strides[0]), tap_offsets: Some(offsets.to_vec()), ..bare },
+        }
+    }
+
+    /// The window over a summary of `summary_shape`: the strides of a rank-3 summary are those of the tensor.
+    fn window(self, summary_shape: &[usize]) -> Result<Window> {
+        let Self { channels, height, width, .. } = self;
+        if let &[_, rows, columns] = summary_shape {
+            let plane = rows.checked_mul(columns).and_then(|plane| i64::try_from(plane).ok());
+            let (Some(plane), Ok(columns)) = (plane, i64::try_from(columns)) else {
+                return Err(Error::value("summary shape", format!("{summary_shape:?}"), "it overflows"));
+            };
+            return Window::with_strides(channels, height, width, [plane, columns, 1]);
+        }
+        match (self.strides, self.channel_stride, self.tap_offsets) {
+            (Some(strides), None, None) => Window::with_strides(channels, height, width, strides),
+            (None, Some(stride), Some(offsets)) => Window::new(channels, height, width, stride, offsets),
+            _ => Err(Error::format("window", "it needs either strides or both channel_stride and tap_offsets")),
+        }
+    }
+}
+
+/// Takes `PREFIXsummary` and `PREFIXstarts` out of a file.
+pub(crate) fn take_summary(
+    tensors: &mut TensorFile<'_>,
+    prefix: &str,
+    window: WindowJson,
+    boundary: Boundary,
+) -> Result<FilterSummary> {
+    let values = tensors.take_required(&format!("{prefix}summary"))?;
+    let starts = tensors.take_required(&format!("{prefix}starts"))?;
+    let numbers = starts.to_i64()?;
+    let starts = match (values.shape(), starts.shape()) {
+        (&[length], [_]) => Starts::Line { length, starts: numbers },
+        (&[depth, height, width], [_, 3]) => {
+            let (triples, _) = numbers.as_chunks();
+            Starts::Volume { dims: [depth, height, width], starts: triples.to_vec() }
+        }
+        ([_], shape) => return Err(shape_error(&starts, shape, "[O] for a rank-1 summary")),
+        ([_, _, _], shape) => return Err(shape_error(&starts, shape, "[O, 3] for a rank-3 summary")),
+        (shape, _) => return Err(shape_error(&values, shape, "[L] or [D, FH, FW]")),
+    };
+    let window = window.window(values.shape())?;
+    FilterSummary::new(values.to_f32()?, Placement::new(window, starts, boundary)?)
+}
+
+fn shape_error(tensor: &Tensor<'_>, shape: &[usize], right: &str) -> Error {
+    tensor.error(format!("its shape is {shape:?}: it must be {right}"))
+}
+
+/// Takes an optional tensor of a known shape.
+pub(crate) fn take_optional(tensors: &mut TensorFile<'_>, name: &str, shape: &[usize]) -> Result<Option<Vec<f32>>> {
+    let read = |tensor: Tensor<'_>| {
+        tensor.expect_shape(shape)?;
+        tensor.to_f32()
+    };
+    tensors.take(name).map(read).transpose()
+}
+
+/// A choice that files store as a word.
+pub(crate) trait Word: Sized + Copy + PartialEq + 'static {
+    /// Every value and its word.
+    const WORDS: &'static [(&'static str, Self)];
+
+    /// The value of a word; `key` is where it stands.
+    fn from_word(key: &str, word: &str) -> Result<Self> {
+        let found = Self::WORDS.iter().find(|(known, _)| *known == word);
+        found.map(|&(_, value)| value).ok_or_else(|| {
+            let words: Vec<&str> = Self::WORDS.iter().map(|&(known, _)| known).collect();
+            Error::value(key, word, format!("it must be {}", words.join(" or ")))
+        })
+    }
+
+    /// The word of a value.
+    fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, value)| *value == self).map_or("", |&(word, _)| word)
+    }
+}
+
+impl Word for Boundary {
+    const WORDS: &'static [(&'static str, Self)] = &[("none", Self::None), ("zero", Self::Zero), ("wrap", Self::Wrap)];
+}
+
+impl Word for Activation {
+    const WORDS: &'static [(&'static str, Self)] = &[("none", Self::None), ("relu", Self::Relu)];
+}

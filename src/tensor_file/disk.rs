@@ -1,0 +1,94 @@
+//! Files on disk, and messages about what is in them.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// Longest name of a tensor, node or key that a message repeats, in characters.
+const NAME_LIMIT: usize = 160;
+
+/// Longest rest of a message, in characters.
+const REASON_LIMIT: usize = 500;
+
+/// Reads a file and parses it with `parse`, whose errors get the file's name in front.
+pub(crate) fn read_with<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+    let bytes = std::fs::read(path).map_err(|error| io_error(path, &error));
+    parse(&bytes?).map_err(|error| Error::format(path_text(path), error))
+}
+
+/// Writes a file beside its place and renames it, so that nobody ever sees half of it.
+///
+/// # Errors
+/// When the system refuses; nothing is left behind then.
+pub fn write_beside(path: &Path, bytes: &[u8]) -> Result<()> {
+    let refuse = |error: std::io::Error| io_error(path, &error);
+    let Some(name) = path.file_name() else {
+        return Err(refuse(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
+    };
+    let (beside, mut file) = create_beside(path, name).map_err(refuse)?;
+    let written = file.write_all(bytes).and_then(|()| {
+        drop(file);
+        std::fs::rename(&beside, path)
+    });
+    written.map_err(|error| {
+        // The first error is the one to report; what cannot be removed now stays under its temporary name.
+        let _ = std::fs::remove_file(&beside);
+        refuse(error)
+    })
+}
+
+/// A new file in the same directory, under a name nobody uses.
+fn create_beside(path: &Path, name: &std::ffi::OsStr) -> std::io::Result<(PathBuf, std::fs::File)> {
+    let mut attempt = 0;
+    loop {
+        let mut temporary = std::ffi::OsString::from(".");
+        temporary.push(name);
+        temporary.push(format!(".{}-{attempt}.tmp", std::process::id()));
+        let beside = path.with_file_name(temporary);
+        match std::fs::File::create_new(&beside) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && attempt < 100 => attempt += 1,
+            Err(error) => return Err(error),
+            Ok(file) => return Ok((beside, file)),
+        }
+    }
+}
+
+fn io_error(path: &Path, error: &std::io::Error) -> Error {
+    Error::Io { path: path_text(path), reason: error.to_string() }
+}
+
+fn path_text(path: &Path) -> String {
+    clean(&path.display().to_string(), usize::MAX)
+}
+
+/// Makes an error one line of bounded length: names in a file may hold line breaks, terminal codes, or megabytes.
+pub(crate) fn one_line<T>(result: Result<T>) -> Result<T> {
+    result.map_err(|error| match error {
+        Error::Format { place, reason } => {
+            Error::Format { place: clean(&place, NAME_LIMIT), reason: clean(&reason, REASON_LIMIT) }
+        }
+        Error::Value { field, value, rule } => Error::Value {
+            field: clean(&field, NAME_LIMIT),
+            value: clean(&value, NAME_LIMIT),
+            rule: clean(&rule, REASON_LIMIT),
+        },
+        other => other,
+    })
+}
+
+fn clean(text: &str, limit: usize) -> String {
+    let mut line = String::new();
+    for (count, symbol) in text.chars().enumerate() {
+        if count == limit {
+            line.push('…');
+            break;
+        }
+        if symbol.is_control() || matches!(symbol, '\u{2028}' | '\u{2029}') {
+            line.extend(symbol.escape_default());
+        } else {
+            line.push(symbol);
+        }
+    }
+    line
+}
