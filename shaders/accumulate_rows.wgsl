@@ -68,14 +68,14 @@ fn main(
     }
 
     let out_plane = params.out_height * params.out_width;
-    let from = ((params.first_image + image) * params.out_channels + channel) * out_plane;
-    let to = ((params.first_image + image) * params.channels_total + params.channel_offset + channel) * out_plane;
+    let residual_at = ((params.first_image + image) * params.out_channels + channel) * out_plane;
+    let output_at = ((params.first_image + image) * params.channels_total + params.channel_offset + channel) * out_plane;
     for (var q = 0u; q < QUADS; q++) {
         let quad = first_quad + q * LANES;
         let x = vec4<u32>(quad % params.row_quads * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
         let within = quad / params.row_quads * params.out_width + x;
         let valid = vec4<bool>(quad < params.plane_quads) & (x < vec4<u32>(params.out_width));
-        let value = epilogue(channel, sums[q], residual_quad(from + within, valid));
-        store_quad(to + within, valid, value);
+        let value = epilogue(channel, sums[q], residual_quad(residual_at + within, valid));
+        store_quad(output_at + within, valid, value);
     }
 }

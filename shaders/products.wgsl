@@ -152,8 +152,8 @@ fn main(
             let column = out_column * params.stride_x + k * params.dilation_x - params.pad_left - first_column;
             let inside = column < vec4<u32>(params.tile_width);
             let index = select(vec4<u32>(0u), column, inside) + tile_row * params.tile_width;
-            let from = row + k * params.row_step;
-            let value = vec4<f32>(product(from, index.x), product(from, index.y), product(from, index.z), product(from, index.w));
+            let source_row = row + k * params.row_step;
+            let value = vec4<f32>(product(source_row, index.x), product(source_row, index.y), product(source_row, index.z), product(source_row, index.w));
             sum += select(vec4<f32>(0.0), value, inside);
         }
         let to = (slot * image_rows + image_row) * params.pitch + first_out + quad * 4u;

@@ -44,12 +44,12 @@ fn main(
     let channel = element / out_plane % params.out_channels;
     let image = element / out_plane / params.out_channels;
     // Zero channels before wrap around to large numbers, which the comparison refuses.
-    let from = channel - params.zeros_before;
+    let source = channel - params.zeros_before;
     let y = within / params.out_width * params.stride_y;
     let x = within % params.out_width * params.stride_x;
     var value = 0.0;
-    if from < params.channels {
-        value = input[((image * params.channels + from) * params.height + y) * params.width + x];
+    if source < params.channels {
+        value = input[((image * params.channels + source) * params.height + y) * params.width + x];
     }
     let to = (image * params.channels_total + params.channel_offset + channel) * out_plane + within;
     output[to] = value;

@@ -24,7 +24,7 @@ pub(super) fn plan(problem: &Problem, target: &Target, options: PlanOptions, alg
     };
     let packing = Packing { dense, table: bases };
 
-    let tile = tile(target);
+    let tile = tile(target, filters);
     let output = Access::for_lengths(&[out_width]);
     let spec = Spec {
         kernel: Kernel::Gather,
@@ -71,8 +71,15 @@ pub(super) fn plan(problem: &Problem, target: &Target, options: PlanOptions, alg
     Plan { algorithm, problem: problem.clone(), steps: vec![step], packing, workspace: 0 }
 }
 
-fn tile(target: &Target) -> Tile {
-    // On a CPU every load is a loop over lanes, so that more rows a thread pay; on a GPU registers are scarcer.
-    let rows = if target.software { 16 } else { 8 };
-    Tile { lanes_x: 8, lanes_y: 8, rows, quads: 2 }
+/// Rows and quads a thread keeps, and as many rows of threads as the filters fill.
+fn tile(target: &Target, filters: usize) -> Tile {
+    const QUADS: u32 = 2;
+    // On a CPU every load is a loop over lanes, so that more rows a thread pay, and small workgroups cost nothing; on a GPU
+    // registers are scarcer, and a workgroup should fill its warps.
+    let (rows, threads) = if target.software { (16, 8) } else { (8, 64) };
+    let mut lanes_y = 8;
+    while lanes_y > 1 && (lanes_y / 2 * rows) as usize >= filters {
+        lanes_y /= 2;
+    }
+    Tile { lanes_x: (threads / lanes_y).max(8), lanes_y, rows, quads: QUADS }
 }

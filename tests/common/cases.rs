@@ -70,7 +70,7 @@ fn volume(window: Window, dims: [usize; 3], starts: &[[i64; 3]], boundary: Bound
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    [steps(), images(), kernels(), walks(), orders(), starts(), volumes(), groups()].concat()
+    [steps(), images(), kernels(), walks(), orders(), starts(), volumes(), groups(), epilogues()].concat()
 }
 
 /// Tap-major layers by step: how much is shared, and how the summary is aligned.
@@ -208,4 +208,30 @@ fn groups() -> Vec<Case> {
         case("depthwise", depthwise.clone(), grouped(16, 1), [1, 14, 14]).relu(),
         case("depthwise_dilated", depthwise, Conv2d { groups: 16, ..walk([1; 2], [2; 4], [2; 2]) }, [3, 6, 9]),
     ]
+}
+
+/// Every way to load weights with every epilogue, for aligned and unaligned rows.
+fn epilogues() -> Vec<Case> {
+    let window = || Window::tap_major(4, 3, 3).unwrap();
+    let order = Window::tap_major_ordered(4, 3, 3, &[0, 4, 8, 1, 5, 6, 2, 3, 7]).unwrap();
+    let ways = [
+        ["epilogue_vec4_width_8", "epilogue_vec4_width_9"],
+        ["epilogue_none_width_8", "epilogue_none_width_9"],
+        ["epilogue_zero_width_8", "epilogue_zero_width_9"],
+        ["epilogue_wrap_width_8", "epilogue_wrap_width_9"],
+    ];
+    let placements = [
+        Placement::regular(order, 9, 8).unwrap(),
+        line(window(), 60, &[0, 4, 23, 5], Boundary::None),
+        line(window(), 50, &[-8, 40, 3, 0], Boundary::Zero),
+        line(window(), 50, &[-8, 40, 3, 49], Boundary::Wrap),
+    ];
+    let mut cases = Vec::new();
+    for (names, placement) in ways.into_iter().zip(placements) {
+        for (name, width) in names.into_iter().zip([8, 9]) {
+            let plain = case(name, placement.clone(), pad(1), [1, 5, width]);
+            cases.extend([plain.clone(), plain.clone().relu(), plain.clone().residual(), plain.residual().relu()]);
+        }
+    }
+    cases
 }

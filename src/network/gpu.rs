@@ -1,0 +1,154 @@
+//! A network on the caller's device: a whole forward pass of one batch, recorded into one encoder.
+
+use std::sync::Arc;
+
+use super::plan::{NetworkPlan, Place, Work};
+use super::{Network, Op};
+use crate::conv::{BufferRange, ChannelParams, ConvBuffers, Dispatch, FsConv2d, Uniforms, bind_group};
+use crate::error::Result;
+use crate::pipeline::{Pipelines, checked};
+use crate::plan::{Plan, PlanOptions, Target};
+use crate::spec::Role;
+
+/// A network planned for one batch size, with its weights and activations on a device.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use filter_summary::network::{GpuNetwork, Network};
+/// use filter_summary::standalone::Gpu;
+/// use filter_summary::{PlanOptions, Pipelines, ShaderChecks};
+///
+/// let network = Network::load("models/net.safetensors".as_ref())?;
+/// let gpu = Gpu::open_best()?;
+/// let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::Trusted));
+/// let mut forward = GpuNetwork::new(&pipelines, &gpu.target(), &network, 8, PlanOptions::default())?;
+/// gpu.queue.write_buffer(forward.input(), 0, &[0; 4 * 8 * 3 * 32 * 32]);
+/// let mut encoder = gpu.device.create_command_encoder(&Default::default());
+/// forward.record(&mut encoder);
+/// gpu.submit(encoder)?;
+/// let logits = gpu.download(forward.output())?; // [8, classes]
+/// # Ok::<(), filter_summary::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct GpuNetwork {
+    batch: usize,
+    dispatches: Vec<Dispatch>,
+    layers: Vec<(usize, FsConv2d)>,
+    input: wgpu::Buffer,
+    output: wgpu::Buffer,
+    activation_bytes: u64,
+}
+
+impl GpuNetwork {
+    /// Plans every layer, compiles its kernels, uploads the weights and allocates the activations. Submits nothing.
+    ///
+    /// An algorithm in `options` applies to every convolution; `Shared` only to those by Filter Summary.
+    ///
+    /// # Errors
+    /// When a layer exceeds the device's limits (naming the node), or the device refuses.
+    pub fn new(
+        pipelines: &Arc<Pipelines>,
+        target: &Target,
+        network: &Network,
+        batch: usize,
+        options: PlanOptions,
+    ) -> Result<Self> {
+        let plan = NetworkPlan::new(network, target, batch, options)?;
+        let device = pipelines.device();
+        let buffer = |label: &str, size: u64, usage: wgpu::BufferUsages| {
+            let usage = usage | wgpu::BufferUsages::STORAGE;
+            device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
+        };
+        let (input, output, workspace, slots) = checked(device, || {
+            let input = buffer("fs_input", plan.input_bytes, wgpu::BufferUsages::COPY_DST);
+            let output = buffer("fs_output", plan.output_bytes, wgpu::BufferUsages::COPY_SRC);
+            // An empty buffer cannot be bound.
+            let workspace = buffer("fs_workspace", plan.workspace.max(16), wgpu::BufferUsages::empty());
+            let slot = |&size: &u64| buffer("fs_activations", size, wgpu::BufferUsages::empty());
+            (input, output, workspace, plan.slots.iter().map(slot).collect::<Vec<_>>())
+        })?;
+        let range = |place: Place| {
+            BufferRange::whole(match place {
+                Place::Input => &input,
+                Place::Output => &output,
+                Place::Slot(slot) => &slots[slot],
+            })
+        };
+        let activation_bytes = plan.slots.iter().sum::<u64>() + plan.workspace;
+        let (mut dispatches, mut layers) = (Vec::new(), Vec::new());
+        for operation in plan.operations {
+            let residual = operation.residual.map(range);
+            let (from, to) = (range(operation.input), range(operation.output));
+            match (operation.work, &network.nodes()[operation.node].op) {
+                (Work::Conv(plan), Op::Conv(op)) => {
+                    let params = ChannelParams { scale: op.scale.as_deref(), bias: op.bias.as_deref() };
+                    let layer = FsConv2d::new(pipelines, *plan, &op.summary, params)?;
+                    let workspace = Some(BufferRange::whole(&workspace));
+                    let bound = layer.bind(&ConvBuffers { input: from, output: to, residual, workspace })?;
+                    dispatches.extend(bound.dispatches);
+                    layers.push((operation.node, layer));
+                }
+                (Work::Step { step, read, written }, _) => {
+                    let compiled = pipelines.get(&step.spec)?;
+                    let uniforms = Uniforms::new(device, &[&step.params])?;
+                    let mut ranges =
+                        vec![(Role::Input.binding(), from, read), (Role::Output.binding(), to, written)];
+                    ranges.extend(residual.map(|range| (Role::Residual.binding(), range, read)));
+                    let bind_group = checked(device, || bind_group(device, &compiled, uniforms.binding(0), &ranges))?;
+                    dispatches.push(Dispatch { compiled, bind_group, grid: step.grid });
+                }
+                // Plans make convolutions of convolution nodes only.
+                (Work::Conv(_), _) => {}
+            }
+        }
+        Ok(Self { batch, dispatches, layers, input, output, activation_bytes })
+    }
+
+    /// N.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// `[N, C, H, W]` f32, to be written by the caller (usage `COPY_DST`).
+    pub fn input(&self) -> &wgpu::Buffer {
+        &self.input
+    }
+
+    /// `[N, classes]` f32 (usage `COPY_SRC`).
+    pub fn output(&self) -> &wgpu::Buffer {
+        &self.output
+    }
+
+    /// Records the forward pass as one compute pass. Allocates nothing.
+    pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
+        let descriptor = wgpu::ComputePassDescriptor { label: Some("filter_summary network"), timestamp_writes: None };
+        self.record_pass(&mut encoder.begin_compute_pass(&descriptor));
+    }
+
+    /// Records the forward pass into a compute pass of the caller's.
+    pub fn record_pass(&self, pass: &mut wgpu::ComputePass<'_>) {
+        for dispatch in &self.dispatches {
+            dispatch.record(pass);
+        }
+    }
+
+    /// Every convolution's node (an index into [`Network::nodes`]) and plan.
+    pub fn layers(&self) -> impl Iterator<Item = (usize, &Plan)> {
+        self.layers.iter().map(|(node, layer)| (*node, layer.plan()))
+    }
+
+    /// Number of dispatches of a forward pass.
+    pub fn dispatches(&self) -> usize {
+        self.dispatches.len()
+    }
+
+    /// Bytes of device memory that weights and tables take.
+    pub fn weight_bytes(&self) -> u64 {
+        self.layers.iter().map(|(_, layer)| layer.weight_bytes()).sum()
+    }
+
+    /// Bytes of device memory that activations and workspace take, beside input and output.
+    pub fn activation_bytes(&self) -> u64 {
+        self.activation_bytes
+    }
+}

@@ -1,0 +1,78 @@
+//! A device for tests, and one convolution run on it with poisoned buffers and guard words.
+
+use std::sync::{Arc, OnceLock};
+
+use filter_summary::reference::Operands;
+use filter_summary::standalone::Gpu;
+use filter_summary::{BufferRange, ChannelParams, ConvBuffers, FsConv2d, Pipelines, Plan, ShaderChecks};
+
+/// The device all tests of a process share. Tests that need it fail without an adapter, unless the environment variable
+/// `FILTER_SUMMARY_SKIP_GPU_TESTS` is set: then they say loudly that they did not run.
+pub fn device() -> Option<&'static Device> {
+    static DEVICE: OnceLock<Option<Device>> = OnceLock::new();
+    let device = DEVICE.get_or_init(|| {
+        if std::env::var_os("FILTER_SUMMARY_SKIP_GPU_TESTS").is_some() {
+            return None;
+        }
+        let gpu = Gpu::open_best().expect("GPU tests need an adapter; `cargo xtask test` installs a software one");
+        eprintln!("kernels run on {}", gpu.describe());
+        let pipelines = |checks| Arc::new(Pipelines::new(&gpu.device, checks));
+        let (trusted, checked) = (pipelines(ShaderChecks::Trusted), pipelines(ShaderChecks::Checked));
+        Some(Device { gpu, trusted, checked })
+    });
+    if device.is_none() {
+        eprintln!("SKIPPED: FILTER_SUMMARY_SKIP_GPU_TESTS is set, no kernel was run");
+    }
+    device.as_ref()
+}
+
+pub struct Device {
+    pub gpu: Gpu,
+    pub trusted: Arc<Pipelines>,
+    pub checked: Arc<Pipelines>,
+}
+
+/// Words before and after every tensor, and the pattern in them: kernels must leave it alone.
+const GUARD: usize = 64;
+const GUARD_VALUE: f32 = 12345.0;
+
+/// Runs a plan on poisoned buffers: output and workspace start as NaN, every tensor lies between guard words.
+///
+/// Returns the whole output tensor, `[N, channels_total, OH, OW]`.
+pub fn run(device: &Device, pipelines: &Arc<Pipelines>, plan: &Plan, operands: &Operands<'_>) -> Vec<f32> {
+    let gpu = &device.gpu;
+    let problem = plan.problem().clone();
+    let params = ChannelParams { scale: operands.scale, bias: operands.bias };
+    let conv = FsConv2d::new(pipelines, plan.clone(), operands.summary, params).expect("the layer compiles");
+    let guarded = |label: &str, values: &[f32]| {
+        let mut words = vec![GUARD_VALUE; GUARD];
+        words.extend_from_slice(values);
+        words.extend([GUARD_VALUE; GUARD]);
+        gpu.upload(label, &words).expect("upload")
+    };
+    let elements = |shape: [usize; 4]| shape.iter().product::<usize>();
+    let input = guarded("input", operands.input);
+    let output = guarded("output", &vec![f32::NAN; elements(problem.output_tensor_shape())]);
+    let residual = operands.residual.map(|values| guarded("residual", values));
+    let workspace_words = (plan.workspace_size() / 4) as usize;
+    let workspace = guarded("workspace", &vec![f32::NAN; workspace_words]);
+    let range = |buffer, words: usize| BufferRange { buffer, offset: 4 * GUARD as u64, size: 4 * words as u64 };
+
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    let buffers = ConvBuffers {
+        input: range(&input, operands.input.len()),
+        output: range(&output, elements(problem.output_tensor_shape())),
+        residual: residual.as_ref().map(|buffer| range(buffer, elements(problem.output_shape()))),
+        workspace: (workspace_words > 0).then(|| range(&workspace, workspace_words)),
+    };
+    conv.record(&mut encoder, &buffers).expect("the convolution records");
+    gpu.submit(encoder).expect("the device runs it");
+
+    for buffer in [Some(&input), Some(&output), residual.as_ref(), Some(&workspace)].into_iter().flatten() {
+        let words = gpu.download(buffer).expect("download");
+        let (head, tail) = (&words[..GUARD], &words[words.len() - GUARD..]);
+        assert!(head.iter().chain(tail).all(|&word| word == GUARD_VALUE), "a kernel wrote outside its buffers");
+    }
+    let words = gpu.download(&output).expect("download");
+    words[GUARD..words.len() - GUARD].to_vec()
+}

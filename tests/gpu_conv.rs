@@ -1,0 +1,205 @@
+//! Every algorithm on a real adapter, over the case table: exact on small integers, within the derived tolerance on floats.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::cases::{Case, cases};
+use common::gpu::{device, run};
+use common::operands::Data;
+use filter_summary::reference::{self, conv2d};
+use filter_summary::{Algorithm, Conv2d, Placement, Plan, PlanOptions, Problem, Target};
+
+const ALGORITHMS: [Algorithm; 3] = [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared];
+
+fn forced(algorithm: Algorithm) -> PlanOptions {
+    PlanOptions { algorithm: Some(algorithm), ..PlanOptions::default() }
+}
+
+/// Seeds that give every combination of scale and bias in turn.
+fn seed(index: usize) -> u64 {
+    index as u64
+}
+
+#[track_caller]
+fn assert_exact(name: &str, plan: &Plan, got: &[f32], data: &Data) {
+    let want = conv2d(plan.problem(), &data.operands()).expect(name);
+    for (at, (&got, &want)) in got.iter().zip(&want.output).enumerate() {
+        let shape = plan.problem().output_shape();
+        assert!(f64::from(got) == want, "{name}: {:?} output {at} of {shape:?} is {got}, not {want}", plan.kernels());
+    }
+    assert_eq!(got.len(), want.output.len(), "{name}");
+}
+
+/// The case table on one kind of tiles, in trusted and checked form.
+fn run_table(software: bool, checked: bool) {
+    let Some(device) = device() else { return };
+    let target = Target { software, ..device.gpu.target() };
+    let pipelines = if checked { &device.checked } else { &device.trusted };
+    for (index, case) in cases().iter().enumerate() {
+        let problem = case.problem();
+        let data = Data::integers(&problem, seed(index));
+        for algorithm in ALGORITHMS {
+            let plan = Plan::new(&problem, &target, forced(algorithm)).expect(case.name);
+            assert_eq!(plan.algorithm(), algorithm);
+            let got = run(device, pipelines, &plan, &data.operands());
+            assert_exact(case.name, &plan, &got, &data);
+        }
+    }
+}
+
+#[test]
+fn exact_on_integers_with_software_tiles() {
+    run_table(true, false);
+}
+
+#[test]
+fn exact_on_integers_with_gpu_tiles() {
+    run_table(false, false);
+}
+
+#[test]
+fn exact_on_integers_in_checked_form() {
+    run_table(true, true);
+}
+
+#[test]
+fn floats_stay_within_the_derived_tolerance() {
+    let Some(device) = device() else { return };
+    let target = device.gpu.target();
+    for (index, case) in cases().iter().enumerate() {
+        let problem = case.problem();
+        let data = Data::floats(&problem, seed(index));
+        let want = conv2d(&problem, &data.operands()).expect(case.name);
+        let terms = problem.placement().window().weights();
+        for algorithm in ALGORITHMS {
+            let plan = Plan::new(&problem, &target, forced(algorithm)).expect(case.name);
+            let got = run(device, &device.trusted, &plan, &data.operands());
+            let fraction = reference::error_fraction(&got, &want, terms);
+            assert!(fraction <= 1.0, "{}: {:?} is off by {fraction} tolerances", case.name, plan.kernels());
+        }
+    }
+}
+
+/// A small layer whose plans are easy to bend.
+fn layer(size: [usize; 3]) -> Problem {
+    let placement = Placement::tap_major(12, 8, 3, 3, 16).expect("placement");
+    Problem::new(&placement, Conv2d::padded(1), size).expect("problem")
+}
+
+#[test]
+fn batches_larger_than_the_workspace_are_chunked() {
+    let Some(device) = device() else { return };
+    let problem = layer([5, 9, 10]).with_residual();
+    let data = Data::integers(&problem, 1);
+    let whole = Plan::new(&problem, &device.gpu.target(), forced(Algorithm::Shared)).expect("plan");
+    let one_image = whole.workspace_size() / 5;
+    for images in [1, 2, 4] {
+        let options = PlanOptions { workspace_limit: Some(images * one_image), ..forced(Algorithm::Shared) };
+        let plan = Plan::new(&problem, &device.gpu.target(), options).expect("plan");
+        assert_eq!(plan.workspace_size(), images * one_image);
+        assert_eq!(plan.dispatches() as u64, 2 * 5u64.div_ceil(images));
+        assert_exact("chunks", &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
+    }
+}
+
+#[test]
+fn grids_are_folded_below_the_limit() {
+    let Some(device) = device() else { return };
+    let problem = layer([2, 40, 40]);
+    let data = Data::integers(&problem, 2);
+    for limit in [16, 40] {
+        let mut target = device.gpu.target();
+        target.limits.max_compute_workgroups_per_dimension = limit;
+        for algorithm in ALGORITHMS {
+            let plan = Plan::new(&problem, &target, forced(algorithm)).expect("plan");
+            assert_exact("folded", &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
+        }
+    }
+}
+
+#[test]
+fn more_than_65535_workgroups() {
+    let Some(device) = device() else { return };
+    let placement = Placement::tap_major(1, 1, 1, 1, 1).expect("placement");
+    let problem = Problem::new(&placement, Conv2d::default(), [1, 2085, 2048]).expect("problem");
+    let data = Data::integers(&problem, 0);
+    for algorithm in [Algorithm::Gather, Algorithm::Shared] {
+        let plan = Plan::new(&problem, &device.gpu.target(), forced(algorithm)).expect("plan");
+        assert_exact("large grid", &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
+    }
+}
+
+#[test]
+fn writes_only_its_own_channels() {
+    let Some(device) = device() else { return };
+    for width in [8, 9] {
+        let problem = layer([2, 7, width]).into_channels(5, 20).expect("channels");
+        let data = Data::integers(&problem, 3);
+        let want = conv2d(&problem, &data.operands()).expect("reference");
+        for algorithm in ALGORITHMS {
+            let plan = Plan::new(&problem, &device.gpu.target(), forced(algorithm)).expect("plan");
+            let got = run(device, &device.trusted, &plan, &data.operands());
+            for (at, value) in got.iter().enumerate() {
+                let (plane, image, channel) = (7 * width, at / (7 * width * 20), at / (7 * width) % 20);
+                if (5..17).contains(&channel) {
+                    let own = (image * 12 + channel - 5) * plane + at % plane;
+                    assert_eq!(f64::from(*value), want.output[own], "{algorithm:?}");
+                } else {
+                    assert!(value.is_nan(), "{algorithm:?} wrote channel {channel}");
+                }
+            }
+        }
+    }
+}
+
+/// What of a label names code that is put together differently, without the sizes of tiles.
+fn shape_of_label(label: &str) -> String {
+    let mut words = label.split('-');
+    let kernel = words.next().unwrap_or_default();
+    let rest: Vec<&str> = words.skip(1).collect();
+    format!("{kernel} {}", rest.join(" "))
+}
+
+/// Assembled shaders differ by these; the table must reach every one, or a kernel goes untested.
+#[test]
+fn the_table_reaches_every_variant() {
+    let target = Target { software: true, ..Target::portable() };
+    let mut reached = BTreeSet::new();
+    for case in cases() {
+        let Case { name, .. } = case;
+        for algorithm in ALGORITHMS {
+            let plan = Plan::new(&case.problem(), &target, forced(algorithm)).expect(name);
+            reached.extend(plan.kernels().iter().map(|label| shape_of_label(label)));
+        }
+    }
+    let mut expected = Vec::new();
+    for weights in ["f4", "f1", "f1zero", "f1wrap"] {
+        expected.extend(["in1", "in4"].map(|input| format!("fs_products {input} {weights}")));
+        for output in ["1", "4"] {
+            let tails = [String::new(), " relu".into(), format!(" res{output}"), format!(" res{output} relu")];
+            expected.extend(tails.iter().map(|tail| format!("fs_gather in1 {weights} out{output}{tail}")));
+            if weights == "f4" {
+                for kernel in ["fs_accumulate_rows", "fs_accumulate_taps"] {
+                    expected.extend(tails.iter().map(|tail| format!("{kernel} out{output}{tail}")));
+                }
+            }
+        }
+    }
+    let missed: Vec<_> = expected.into_iter().filter(|variant| !reached.contains(variant)).collect();
+    assert!(missed.is_empty(), "no case reaches {missed:#?}");
+}
+
+#[test]
+fn the_plan_chooses_the_cheaper_algorithm() {
+    let choose = |placement: &Placement, conv: Conv2d, size| {
+        let problem = Problem::new(placement, conv, size).expect("problem");
+        Plan::new(&problem, &Target::portable(), PlanOptions::default()).expect("plan").algorithm()
+    };
+    let tap_major = |c, k, s| Placement::tap_major(c, c, k, k, s).expect("placement");
+    assert_eq!(choose(&tap_major(256, 3, 256), Conv2d::padded(1), [1, 14, 14]), Algorithm::Shared);
+    assert_eq!(choose(&tap_major(64, 1, 16), Conv2d::default(), [1, 14, 14]), Algorithm::Gather);
+    assert_eq!(choose(&tap_major(64, 3, 576), Conv2d::padded(1), [1, 14, 14]), Algorithm::Gather);
+    let published = Placement::published(64, 64, 3, 3, 4.0).expect("placement");
+    assert_eq!(choose(&published, Conv2d::padded(1), [1, 14, 14]), Algorithm::Gather);
+}
