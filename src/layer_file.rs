@@ -70,7 +70,7 @@ impl LayerFile {
             let rule = format!("with {groups} groups it must be channels / groups of the input, which has {channels}");
             return Err(Error::value("window.channels", window_channels, rule));
         }
-        let summary = take_summary(&mut tensors, "", window, boundary)?;
+        let summary = take_summary(&mut tensors, "", window, boundary, None)?;
         let mut problem = Problem::new(summary.placement(), conv, [batch, height, width])?.with_activation(activation);
         let filters = problem.out_channels();
         let residual = take_optional(&mut tensors, "residual", &problem.output_shape())?;

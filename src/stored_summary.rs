@@ -62,16 +62,23 @@ impl WindowJson {
     }
 }
 
-/// Takes `PREFIXsummary` and `PREFIXstarts` out of a file.
+/// Takes `PREFIXsummary` and `PREFIXstarts` out of a file; `filters` is how many starts there must be, where that is known.
 pub(crate) fn take_summary(
     tensors: &mut TensorFile<'_>,
     prefix: &str,
     window: WindowJson,
     boundary: Boundary,
+    filters: Option<usize>,
 ) -> Result<FilterSummary> {
     let values = tensors.take_required(&format!("{prefix}summary"))?;
     let starts = tensors.take_required(&format!("{prefix}starts"))?;
     let numbers = starts.to_i64()?;
+    let given = starts.shape().first();
+    if let (Some(filters), Some(given)) = (filters, given)
+        && filters != *given
+    {
+        return Err(starts.error(format!("its shape is {:?}: there must be {filters}, out_channels", starts.shape())));
+    }
     let starts = match (values.shape(), starts.shape()) {
         (&[length], [_]) => Starts::Line { length, starts: numbers },
         (&[depth, height, width], [_, 3]) => {
@@ -109,7 +116,7 @@ pub(crate) trait Word: Sized + Copy + PartialEq + 'static {
         let found = Self::WORDS.iter().find(|(known, _)| *known == word);
         found.map(|&(_, value)| value).ok_or_else(|| {
             let words: Vec<&str> = Self::WORDS.iter().map(|&(known, _)| known).collect();
-            Error::value(key, word, format!("it must be {}", words.join(" or ")))
+            Error::value(key, word, format!("it must be one of {}", words.join(", ")))
         })
     }
 

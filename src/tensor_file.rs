@@ -122,7 +122,7 @@ impl Tensor<'_> {
     /// The values of an F32 tensor, all finite.
     ///
     /// # Errors
-    /// When the type is another, or a value is infinite or NaN.
+    /// When the dtype is another, or a value is infinite or NaN.
     pub fn to_f32(&self) -> Result<Vec<f32>> {
         self.expect_dtype(Dtype::F32)?;
         let (words, _) = self.bytes.as_chunks();
@@ -136,7 +136,7 @@ impl Tensor<'_> {
     /// The values of an I64 tensor.
     ///
     /// # Errors
-    /// When the type is another.
+    /// When the dtype is another.
     pub fn to_i64(&self) -> Result<Vec<i64>> {
         self.expect_dtype(Dtype::I64)?;
         let (words, _) = self.bytes.as_chunks();
@@ -147,7 +147,7 @@ impl Tensor<'_> {
         if self.dtype == dtype {
             Ok(())
         } else {
-            Err(self.error(format!("its type is {:?}: it must be {dtype:?}", self.dtype)))
+            Err(self.error(format!("its dtype is {:?}: it must be {dtype:?}", self.dtype)))
         }
     }
 }
@@ -180,6 +180,7 @@ struct Header {
 }
 
 #[derive(DeriveDeserialize)]
+#[serde(expecting = "an object with dtype, shape and data_offsets")]
 struct RawTensor {
     dtype: String,
     shape: Vec<usize>,
@@ -191,7 +192,7 @@ impl RawTensor {
     fn tensor<'a>(self, name: &str, expected_begin: usize, data: &'a [u8]) -> Result<Tensor<'a>> {
         let error = |reason: String| Error::format(format!("tensor {name}"), reason);
         let dtype: StrDeserializer<'_, DtypeError> = self.dtype.as_str().into_deserializer();
-        let dtype = Dtype::deserialize(dtype).map_err(|_| error(format!("its type is {}: unknown", self.dtype)))?;
+        let dtype = Dtype::deserialize(dtype).map_err(|_| error(format!("its dtype is {}, which is unknown", self.dtype)))?;
         let [begin, end] = self.data_offsets;
         if begin != expected_begin {
             let what = if begin < expected_begin { "overlap the tensor before" } else { "leave a gap before" };

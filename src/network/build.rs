@@ -68,18 +68,15 @@ fn fs_conv2d(node: &NodeJson, input: [usize; 3], tensors: &mut TensorFile<'_>) -
         Some(word) => Boundary::from_word("boundary", word)?,
         None => Boundary::default(),
     };
-    let summary = take_summary(tensors, &format!("{}.", node.name), window, boundary)?;
-    let filters = summary.placement().filters();
-    if filters != out_channels {
-        let rule = format!("tensor {}.starts has {filters}", node.name);
-        return Err(Error::value("out_channels", out_channels, rule));
-    }
+    let summary = take_summary(tensors, &format!("{}.", node.name), window, boundary, Some(out_channels))?;
     finish(node, ConvKind::FilterSummary, summary, conv, input, tensors)
 }
 
 fn conv2d(node: &NodeJson, input: [usize; 3], tensors: &mut TensorFile<'_>) -> Result<(Op, [usize; 3])> {
     let (out_channels, conv, group_channels) = convolution(node, input)?;
     let [height, width] = node.need("kernel", &node.kernel)?;
+    check_size("kernel[0]", height, INDEX_LIMIT)?;
+    check_size("kernel[1]", width, INDEX_LIMIT)?;
     let shape = [out_channels, group_channels, height, width];
     let weight = tensors.take_required(&format!("{}.weight", node.name))?;
     weight.expect_shape(&shape)?;

@@ -139,7 +139,9 @@ fn read_input(json: &InputJson) -> Result<Input> {
         mean: per_channel("preprocess.mean", &given.mean, 0.0)?,
         std: per_channel("preprocess.std", &given.std, 1.0)?,
     };
-    check_finite("preprocess.scale", &[preprocess.scale])?;
+    if !preprocess.scale.is_finite() {
+        return Err(Error::value("preprocess.scale", preprocess.scale, "it must be finite"));
+    }
     match preprocess.std.iter().position(|&std| std == 0.0) {
         Some(at) => Err(Error::value(format!("preprocess.std[{at}]"), 0, "it must not be zero")),
         None => Ok(Input { shape, preprocess }),

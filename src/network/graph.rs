@@ -238,7 +238,7 @@ impl NodeJson {
         }
         for key in ["input", "inputs"].into_iter().filter(|key| known.contains(key)) {
             if !self.keys().any(|there| there == key) {
-                return Err(self.error(format!("{key} is missing")));
+                return Err(self.error(format!("{key}: it is missing")));
             }
         }
         Ok(())
