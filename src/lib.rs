@@ -2,6 +2,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod conv;
+#[cfg(feature = "cpu")]
+pub mod cpu;
 mod error;
 #[cfg(feature = "network")]
 pub mod layer_file;
