@@ -221,6 +221,26 @@ impl FsConv2d {
                 ));
             }
         }
+        self.check_usage(&ranges)
+    }
+
+    /// WebGPU refuses a buffer that one binding of a dispatch reads and another writes, wherever in it.
+    fn check_usage(&self, ranges: &[(&'static str, BufferRange<'_>, Role)]) -> Result<()> {
+        for step in self.steps.iter().filter(|step| !step.spec.read_write) {
+            let bound = step.spec.roles();
+            // Products are one range, written in one step and read in the next.
+            let touches = |role: Role| bound.iter().any(|bound| bound.operand() == role.operand());
+            let writes = |role: Role| bound.iter().any(|bound| bound.operand() == role.operand() && bound.is_written());
+            for (name, range, _) in ranges.iter().filter(|(.., role)| writes(*role)) {
+                let other = ranges
+                    .iter()
+                    .find(|(other, with, role)| other != name && touches(*role) && with.buffer == range.buffer);
+                if let Some((other, ..)) = other {
+                    let rule = "plan with bind_read_write to keep several tensors in one buffer";
+                    return Err(Error::value(format!("{name}.buffer"), format!("that of {other}"), rule));
+                }
+            }
+        }
         Ok(())
     }
 }

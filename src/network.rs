@@ -2,11 +2,16 @@
 
 mod build;
 mod file;
+mod gpu;
 mod graph;
+mod memory;
+mod plan;
 mod shape;
 mod write;
 
 use std::collections::BTreeMap;
+
+pub use gpu::GpuNetwork;
 
 use crate::problem::{Activation, Conv2d};
 use crate::summary::FilterSummary;

@@ -83,3 +83,6 @@ fn with_constant(source: &str, name: &str, value: u32) -> String {
         None => source.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,6 +55,11 @@ impl Role {
         }
     }
 
+    /// The role as an operand: products are the same whether a step reads or writes them.
+    pub(crate) fn operand(self) -> Self {
+        if self == Self::ProductsIn { Self::ProductsOut } else { self }
+    }
+
     pub(crate) fn is_written(self) -> bool {
         matches!(self, Self::Output | Self::ProductsOut)
     }

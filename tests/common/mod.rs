@@ -1,5 +1,10 @@
 //! What the integration tests share. Each test file uses a part of it.
-#![allow(dead_code, unreachable_pub, clippy::expect_used, reason = "every test file is its own crate and uses what it needs")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::expect_used,
+    reason = "every test file is its own crate and uses what it needs"
+)]
 
 pub mod cases;
 pub mod gpu;

@@ -1,0 +1,208 @@
+//! Every variant through naga: parsed, validated for the portable tier, translated to SPIR-V, MSL, HLSL and GLSL ES, and
+//! compared with what plans assume of it.
+
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{AddressSpace, ShaderStage, StorageAccess, TypeInner, back, front, proc};
+
+use crate::placement::{Boundary, Placement, Starts};
+use crate::plan::{Algorithm, Plan, PlanOptions, Target};
+use crate::problem::{Activation, Conv2d, Problem};
+use crate::spec::{Access, Kernel, Spec, Tile, WeightLoad};
+use crate::window::Window;
+
+/// Every combination of fields that a plan can ask for.
+fn all_specs() -> Vec<Spec> {
+    let weights = [
+        WeightLoad::Vec4,
+        WeightLoad::Scalar(Boundary::None),
+        WeightLoad::Scalar(Boundary::Zero),
+        WeightLoad::Scalar(Boundary::Wrap),
+    ];
+    let both = [Access::Scalar, Access::Vec4];
+    let tile = |lanes_x, lanes_y, rows, quads| Tile { lanes_x, lanes_y, rows, quads };
+    let base = Spec {
+        kernel: Kernel::Pool,
+        tile: tile(64, 1, 1, 1),
+        weights: None,
+        input: None,
+        output: None,
+        residual: None,
+        activation: None,
+        read_write: false,
+    };
+    let mut specs = vec![base, Spec { kernel: Kernel::Subsample, ..base }];
+    // Every way to end a pass: where outputs go, with a residual or not, with an activation or not.
+    let mut ends = Vec::new();
+    for output in both {
+        for residual in [None, Some(output)] {
+            for activation in [Activation::None, Activation::Relu] {
+                ends.push(Spec { output: Some(output), residual, activation: Some(activation), ..base });
+            }
+        }
+    }
+    for load in weights {
+        for input in both {
+            let tile = tile(8, 8, 7, 2);
+            specs.push(Spec { kernel: Kernel::Products, tile, weights: Some(load), input: Some(input), ..base });
+        }
+        for end in &ends {
+            for tile in [tile(8, 8, 8, 2), tile(64, 1, 8, 2), tile(8, 1, 16, 2), tile(8, 8, 16, 2)] {
+                let input = Some(Access::Scalar);
+                specs.push(Spec { kernel: Kernel::Gather, tile, weights: Some(load), input, ..*end });
+            }
+        }
+    }
+    for end in ends {
+        for kernel in [Kernel::AccumulateRows, Kernel::AccumulateTaps] {
+            specs.push(Spec { kernel, tile: tile(64, 1, 1, 4), ..end });
+        }
+        specs.push(Spec { kernel: Kernel::Add, input: end.output, ..end });
+    }
+    let read_write: Vec<_> = specs.iter().map(|&spec| Spec { read_write: true, ..spec }).collect();
+    specs.extend(read_write);
+    specs
+}
+
+fn parse(spec: &Spec) -> (naga::Module, ModuleInfo) {
+    let source = spec.source();
+    let module =
+        front::wgsl::parse_str(&source).unwrap_or_else(|error| panic!("{spec}: {}", error.emit_to_string(&source)));
+    // No capability at all: what passes needs nothing beyond WebGPU's core.
+    let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+        .validate(&module)
+        .unwrap_or_else(|error| panic!("{spec}: {}", error.emit_to_string(&source)));
+    (module, info)
+}
+
+#[test]
+fn labels_are_unique() {
+    let mut labels: Vec<_> = all_specs().iter().map(ToString::to_string).collect();
+    let count = labels.len();
+    labels.sort();
+    labels.dedup();
+    assert_eq!(labels.len(), count);
+}
+
+#[test]
+fn every_variant_is_valid_and_translates() {
+    for spec in all_specs() {
+        let (module, info) = parse(&spec);
+        let entry = (ShaderStage::Compute, "main".to_owned());
+        let options = back::spv::Options { lang_version: (1, 3), ..Default::default() };
+        let pipeline = back::spv::PipelineOptions { shader_stage: entry.0, entry_point: entry.1.clone() };
+        back::spv::write_vec(&module, &info, &options, Some(&pipeline)).expect("SPIR-V");
+
+        let options = back::msl::Options { fake_missing_bindings: true, ..Default::default() };
+        back::msl::write_string(&module, &info, &options, &Default::default()).expect("MSL");
+
+        let options = back::hlsl::Options { fake_missing_bindings: true, ..Default::default() };
+        let pipeline = back::hlsl::PipelineOptions { entry_point: Some(entry.clone()) };
+        let mut text = String::new();
+        back::hlsl::Writer::new(&mut text, &options, &pipeline).write(&module, &info, None).expect("HLSL");
+
+        let version = back::glsl::Version::Embedded { version: 310, is_webgl: false };
+        let options = back::glsl::Options { version, ..Default::default() };
+        let pipeline = back::glsl::PipelineOptions { shader_stage: entry.0, entry_point: entry.1, multiview: None };
+        let mut text = String::new();
+        back::glsl::Writer::new(&mut text, &module, &info, &options, &pipeline, Default::default())
+            .and_then(|mut writer| writer.write())
+            .expect("GLSL ES 3.1");
+    }
+}
+
+#[test]
+fn every_constant_is_there_to_be_rewritten() {
+    for spec in all_specs() {
+        let source = spec.source();
+        for (name, value) in spec.constants() {
+            let line = format!("const {name}: u32 = {value}u;");
+            assert_eq!(source.matches(&line).count(), 1, "{spec}: `{line}`");
+        }
+    }
+}
+
+#[test]
+fn bindings_and_memory_are_what_plans_assume() {
+    for spec in all_specs() {
+        let (module, info) = parse(&spec);
+        let mut found = Vec::new();
+        let mut layouter = proc::Layouter::default();
+        layouter.update(module.to_ctx()).expect("layout");
+        let mut workgroup_bytes = 0;
+        for (handle, variable) in module.global_variables.iter() {
+            match variable.space {
+                AddressSpace::Storage { access } => {
+                    let binding = variable.binding.as_ref().expect("a binding");
+                    found.push((binding.binding, access.contains(StorageAccess::STORE)));
+                    // A binding nobody uses would still have to be filled.
+                    assert!(
+                        !info.get_entry_point(0)[handle].is_empty(),
+                        "{spec}: binding {} is unused",
+                        binding.binding
+                    );
+                }
+                AddressSpace::WorkGroup => workgroup_bytes += u64::from(layouter[variable.ty].size),
+                _ => {}
+            }
+        }
+        found.sort_unstable();
+        let mut expected: Vec<_> =
+            spec.roles().iter().map(|role| (role.binding(), role.is_written() || spec.read_write)).collect();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{spec}");
+        assert_eq!(workgroup_bytes, spec.workgroup_bytes(), "{spec}");
+        assert!(workgroup_bytes <= 16352, "{spec} exceeds the portable tier");
+        let [x, y, z] = module.entry_points[0].workgroup_size;
+        assert_eq!(x * y * z, spec.tile.threads(), "{spec}");
+        assert!(x * y * z <= 256, "{spec} exceeds the portable tier");
+        assert!(found.len() <= 5, "{spec} binds {} storage buffers", found.len());
+    }
+}
+
+/// Names of the fields of the shader's `Params`, in order.
+fn shader_fields(spec: &Spec) -> Vec<String> {
+    let (module, _) = parse(spec);
+    let (_, params) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Params")).expect("Params");
+    let TypeInner::Struct { members, .. } = &params.inner else { panic!("Params is a struct") };
+    members.iter().map(|member| member.name.clone().expect("a name")).collect()
+}
+
+#[test]
+fn uniforms_have_the_shaders_fields_in_order() {
+    let order = Window::tap_major_ordered(4, 3, 3, &[0, 4, 8, 1, 5, 6, 2, 3, 7]).expect("window");
+    let starts = Starts::Line { length: 100, starts: vec![0, 8, 16] };
+    for placement in [
+        Placement::tap_major(8, 4, 3, 3, 4).expect("placement"),
+        Placement::new(order, starts, Boundary::None).expect("placement"),
+    ] {
+        let problem = Problem::new(&placement, Conv2d::padded(1), [1, 8, 8]).expect("problem");
+        for algorithm in [Algorithm::Gather, Algorithm::Shared] {
+            let options = PlanOptions { algorithm: Some(algorithm), ..Default::default() };
+            let plan = Plan::new(&problem, &Target::portable(), options).expect("plan");
+            for step in plan.steps() {
+                let names: Vec<_> = step.params.iter().map(|(name, _)| *name).collect();
+                assert_eq!(names, shader_fields(&step.spec), "{}", step.spec);
+            }
+        }
+    }
+}
+
+#[test]
+fn plans_only_ask_for_listed_variants() {
+    let specs = all_specs();
+    let placement = Placement::tap_major(64, 16, 3, 3, 16).expect("placement");
+    for software in [false, true] {
+        let target = Target { software, ..Target::portable() };
+        for size in [[1, 8, 8], [2, 9, 9], [1, 8, 200]] {
+            let problem = Problem::new(&placement, Conv2d::padded(1), size).expect("problem");
+            for algorithm in [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared] {
+                let options = PlanOptions { algorithm: Some(algorithm), ..Default::default() };
+                for step in Plan::new(&problem, &target, options).expect("plan").steps() {
+                    // Gather's rows of lanes depend on the number of filters; one tile stands for all of them.
+                    let listed = specs.iter().any(|spec| Spec { tile: step.spec.tile, ..*spec } == step.spec);
+                    assert!(listed, "{} is not in the list", step.spec);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Host-side checks on wgpu's device without hardware: every plan builds, binds and records; wrong buffers are refused.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::cases::cases;
+use common::operands::Data;
+use filter_summary::{
+    Algorithm, BufferRange, ChannelParams, Conv2d, ConvBuffers, Error, FsConv2d, Pipelines, Placement, Plan,
+    PlanOptions, Problem, ShaderChecks, Target, wgpu,
+};
+
+struct Noop {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    pipelines: Arc<Pipelines>,
+}
+
+fn noop() -> Noop {
+    let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+    let pipelines = Arc::new(Pipelines::new(&device, ShaderChecks::Trusted));
+    Noop { device, queue, pipelines }
+}
+
+impl Noop {
+    fn buffer(&self, size: u64) -> wgpu::Buffer {
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size,
+            usage: wgpu::BufferUsages::STORAGE,
+            mapped_at_creation: false,
+        })
+    }
+}
+
+fn bytes(shape: [usize; 4]) -> u64 {
+    4 * shape.iter().product::<usize>() as u64
+}
+
+#[test]
+fn every_plan_builds_binds_and_records() {
+    let noop = noop();
+    for case in cases() {
+        for read_write in [false, true] {
+            let problem = case.problem();
+            let data = Data::integers(&problem, 0);
+            for algorithm in [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared] {
+                let options =
+                    PlanOptions { algorithm: Some(algorithm), bind_read_write: read_write, ..Default::default() };
+                let plan = Plan::new(&problem, &Target::portable(), options).expect(case.name);
+                let params = ChannelParams { scale: data.scale.as_deref(), bias: data.bias.as_deref() };
+                let conv = FsConv2d::new(&noop.pipelines, plan, &data.summary, params).expect(case.name);
+                let input = noop.buffer(bytes(problem.input_shape()));
+                let output = noop.buffer(bytes(problem.output_shape()));
+                let residual = noop.buffer(bytes(problem.output_shape()));
+                let workspace = noop.buffer(conv.plan().workspace_size().max(16));
+                let mut encoder = noop.device.create_command_encoder(&Default::default());
+                let buffers = ConvBuffers {
+                    input: BufferRange::whole(&input),
+                    output: BufferRange::whole(&output),
+                    residual: problem.residual().then(|| BufferRange::whole(&residual)),
+                    workspace: Some(BufferRange::whole(&workspace)),
+                };
+                conv.record(&mut encoder, &buffers).expect(case.name);
+                noop.queue.submit([encoder.finish()]);
+            }
+        }
+    }
+}
+
+/// A layer with a residual, planned with shared products.
+fn layer(noop: &Noop, bind_read_write: bool) -> FsConv2d {
+    let placement = Placement::tap_major(8, 8, 3, 3, 8).expect("placement");
+    let problem = Problem::new(&placement, Conv2d::padded(1), [1, 8, 8]).expect("problem").with_residual();
+    let options = PlanOptions { algorithm: Some(Algorithm::Shared), bind_read_write, ..Default::default() };
+    let plan = Plan::new(&problem, &Target::portable(), options).expect("plan");
+    let data = Data::integers(&problem, 0);
+    FsConv2d::new(&noop.pipelines, plan, &data.summary, ChannelParams::default()).expect("layer")
+}
+
+fn message(result: filter_summary::Result<filter_summary::BoundConv>) -> String {
+    result.expect_err("an error").to_string()
+}
+
+#[test]
+fn wrong_buffers_are_refused_by_name() {
+    let noop = noop();
+    let conv = layer(&noop, false);
+    // Input, output and residual are 8x8x8 floats.
+    let (size, workspace_size) = (2048, conv.plan().workspace_size());
+    let buffers: Vec<_> = (0..3).map(|_| noop.buffer(2 * size)).collect();
+    let workspace = noop.buffer(workspace_size);
+    let range = |index: usize| BufferRange { buffer: &buffers[index], offset: 0, size };
+    let right = ConvBuffers {
+        input: range(0),
+        output: range(1),
+        residual: Some(range(2)),
+        workspace: Some(BufferRange::whole(&workspace)),
+    };
+    conv.bind(&right).expect("right buffers bind");
+
+    let with_input = |input| ConvBuffers { input, ..right };
+    let short = BufferRange { size: size - 4, ..range(0) };
+    assert_eq!(message(conv.bind(&with_input(short))), "input.size is 2044: the tensor has 2048 bytes");
+    let outside = BufferRange { offset: size + 256, ..range(0) };
+    let rule = "2048 bytes from there must lie in a buffer of 4096";
+    assert_eq!(message(conv.bind(&with_input(outside))), format!("input.offset is 2304: {rule}"));
+    let far = BufferRange { offset: u64::MAX, ..range(0) };
+    assert!(message(conv.bind(&with_input(far))).starts_with("input.offset is 18446744073709551615"));
+    let alignment = noop.device.limits().min_storage_buffer_offset_alignment;
+    let misaligned = BufferRange { offset: 4, ..range(0) };
+    let rule = format!("it must be a multiple of min_storage_buffer_offset_alignment, {alignment}");
+    assert_eq!(message(conv.bind(&with_input(misaligned))), format!("input.offset is 4: {rule}"));
+
+    let uniform = noop.device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size,
+        usage: wgpu::BufferUsages::UNIFORM,
+        mapped_at_creation: false,
+    });
+    let unusable = with_input(BufferRange::whole(&uniform));
+    assert!(message(conv.bind(&unusable)).ends_with("it needs usage STORAGE"));
+
+    let rule = "it must be given exactly when the problem has one";
+    assert_eq!(message(conv.bind(&ConvBuffers { residual: None, ..right })), format!("residual is absent: {rule}"));
+    let without = ConvBuffers { workspace: None, ..right };
+    assert_eq!(message(conv.bind(&without)), format!("workspace is absent: the plan needs {workspace_size} bytes"));
+    let aliased = ConvBuffers { output: range(0), ..right };
+    let rule = "it is written: it needs memory of its own";
+    assert_eq!(message(conv.bind(&aliased)), format!("output is overlapping input: {rule}"));
+}
+
+#[test]
+fn one_buffer_may_hold_every_tensor_when_bound_read_write() {
+    let noop = noop();
+    for read_write in [false, true] {
+        let conv = layer(&noop, read_write);
+        let alignment = u64::from(noop.device.limits().min_storage_buffer_offset_alignment);
+        let stride = 4096u64.max(conv.plan().workspace_size()).next_multiple_of(alignment);
+        let buffer = noop.buffer(4 * stride);
+        let range = |index: u64, size| BufferRange { buffer: &buffer, offset: index * stride, size };
+        let buffers = ConvBuffers {
+            input: range(0, 2048),
+            output: range(1, 2048),
+            residual: Some(range(2, 2048)),
+            workspace: Some(range(3, conv.plan().workspace_size())),
+        };
+        let bound = conv.bind(&buffers);
+        if read_write {
+            let bound = bound.expect("it binds");
+            let mut encoder = noop.device.create_command_encoder(&Default::default());
+            bound.record(&mut encoder.begin_compute_pass(&Default::default()));
+            noop.queue.submit([encoder.finish()]);
+        } else {
+            let rule = "plan with bind_read_write to keep several tensors in one buffer";
+            assert_eq!(message(bound), format!("workspace.buffer is that of input: {rule}"));
+        }
+    }
+}
+
+#[test]
+fn weights_must_fit_the_plan() {
+    let noop = noop();
+    let placement = Placement::tap_major(8, 8, 3, 3, 8).expect("placement");
+    let problem = Problem::new(&placement, Conv2d::padded(1), [1, 8, 8]).expect("problem");
+    let plan = || Plan::new(&problem, &Target::portable(), PlanOptions::default()).expect("plan");
+    let data = Data::integers(&problem, 0);
+    let build = |params| FsConv2d::new(&noop.pipelines, plan(), &data.summary, params).map(|_| ());
+    let message = |params| build(params).expect_err("an error").to_string();
+    assert_eq!(message(ChannelParams { scale: Some(&[1.0; 7]), bias: None }), "scale is 7 values: it must have 8");
+    let mut bias = [0.0; 8];
+    bias[3] = f32::NAN;
+    assert_eq!(message(ChannelParams { scale: None, bias: Some(&bias) }), "bias[3] is NaN: it must be finite");
+    let other = Data::integers(
+        &Problem::new(&Placement::tap_major(8, 8, 3, 3, 4).expect("placement"), Conv2d::padded(1), [1, 8, 8])
+            .expect("problem"),
+        0,
+    );
+    let error = FsConv2d::new(&noop.pipelines, plan(), &other.summary, ChannelParams::default()).map(|_| ());
+    assert!(matches!(error, Err(Error::Value { field, .. }) if field == "summary"));
+}
+
+#[test]
+fn pipelines_are_compiled_once() {
+    let noop = noop();
+    layer(&noop, false);
+    let compiled = noop.pipelines.len();
+    assert_eq!(compiled, 2);
+    layer(&noop, false);
+    assert_eq!(noop.pipelines.len(), compiled);
+    layer(&noop, true);
+    assert_eq!(noop.pipelines.len(), 2 * compiled);
+}
