@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_size};
 use crate::placement::Boundary;
 use crate::problem::{Activation, Conv2d, Problem};
 use crate::stored_summary::{WindowJson, Word, take_optional, take_summary};
 use crate::summary::FilterSummary;
 use crate::tensor_file::{NewTensor, TensorFile, Values, encode, one_line, read_with, write_beside};
+use crate::window::INDEX_LIMIT;
 
 /// Longest `window` that is parsed: offsets of the largest window, and room for spaces.
 const WINDOW_LIMIT: usize = 1 << 20;
@@ -55,6 +56,7 @@ impl LayerFile {
         let boundary = keys.word::<Boundary>("boundary")?;
         let activation = keys.word::<Activation>("activation")?;
         let [groups] = keys.numbers("groups", [1])?;
+        check_size("metadata groups", groups, INDEX_LIMIT)?;
         let conv = Conv2d {
             stride: keys.numbers("stride", [1, 1])?,
             padding: keys.numbers("padding", [0; 4])?,
@@ -122,8 +124,11 @@ impl Keys {
         let Some(text) = self.0.get(key) else { return Ok(default) };
         let numbers: Option<Vec<usize>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
         numbers.and_then(|numbers| numbers.try_into().ok()).ok_or_else(|| {
-            let rule =
-                if N == 1 { "it must be a number".to_owned() } else { format!("it must be {N} numbers and commas") };
+            let rule = if N == 1 {
+                "it must be a number".to_owned()
+            } else {
+                format!("it must be {N} numbers with commas between")
+            };
             Error::value(format!("metadata {key}"), text, rule)
         })
     }

@@ -12,7 +12,7 @@ use crate::window::Window;
 
 /// The JSON of a window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a window")]
 pub(crate) struct WindowJson {
     pub(crate) channels: usize,
     height: usize,

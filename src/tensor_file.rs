@@ -192,7 +192,8 @@ impl RawTensor {
     fn tensor<'a>(self, name: &str, expected_begin: usize, data: &'a [u8]) -> Result<Tensor<'a>> {
         let error = |reason: String| Error::format(format!("tensor {name}"), reason);
         let dtype: StrDeserializer<'_, DtypeError> = self.dtype.as_str().into_deserializer();
-        let dtype = Dtype::deserialize(dtype).map_err(|_| error(format!("its dtype is {}, which is unknown", self.dtype)))?;
+        let dtype =
+            Dtype::deserialize(dtype).map_err(|_| error(format!("its dtype is {}, which is unknown", self.dtype)))?;
         let [begin, end] = self.data_offsets;
         if begin != expected_begin {
             let what = if begin < expected_begin { "overlap the tensor before" } else { "leave a gap before" };

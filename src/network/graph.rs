@@ -54,7 +54,7 @@ const OPERATIONS: [(&str, &[&str]); 11] = [
 
 /// The whole graph.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a graph")]
 pub(super) struct GraphJson {
     pub(super) input: InputJson,
     #[serde(deserialize_with = "read_nodes")]
@@ -66,7 +66,7 @@ pub(super) struct GraphJson {
 
 /// The input tensor.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an input")]
 pub(super) struct InputJson {
     pub(super) channels: usize,
     pub(super) height: usize,
@@ -77,7 +77,7 @@ pub(super) struct InputJson {
 
 /// How pixels become the tensor; what is left out has its default.
 #[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a preprocess")]
 pub(super) struct PreprocessJson {
     pub(super) order: Option<String>,
     pub(super) scale: Option<f32>,
@@ -90,7 +90,7 @@ macro_rules! node_json {
     ($($key:ident: $kind:ty,)*) => {
         /// A node; which keys it may have depends on `op`.
         #[derive(Debug, Default, Serialize, Deserialize)]
-        #[serde(deny_unknown_fields)]
+        #[serde(deny_unknown_fields, expecting = "a node")]
         pub(super) struct NodeJson {
             pub(super) name: String,
             pub(super) op: String,

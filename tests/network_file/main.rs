@@ -1,0 +1,11 @@
+//! The files: networks and single layers, good, malformed and hostile.
+#![cfg(feature = "network")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod container;
+mod hostile;
+mod layer;
+mod malformed;
+mod malformed_nodes;
+mod parts;
+mod roundtrip;

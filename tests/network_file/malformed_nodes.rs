@@ -1,0 +1,373 @@
+//! Malformed tensors and nodes; as in `malformed`, each case is a good file with one change.
+
+use serde_json::json;
+
+use crate::malformed::{Case, check};
+use crate::parts::{Tensor, floats, integers};
+
+fn typed(dtype: safetensors::Dtype, shape: &[usize], bytes: usize) -> Tensor {
+    (dtype, shape.to_vec(), vec![1; bytes])
+}
+
+#[test]
+fn tensors() {
+    use safetensors::Dtype::{BF16, F64, I32};
+    let cases: &[Case] = &[
+        (
+            "summary missing",
+            |p| drop(p.tensors.remove("stem.summary")),
+            "node stem: tensor stem.summary: it is missing",
+        ),
+        ("starts missing", |p| drop(p.tensors.remove("stem.starts")), "node stem: tensor stem.starts: it is missing"),
+        (
+            "weight missing",
+            |p| drop(p.tensors.remove("dense.weight")),
+            "node dense: tensor dense.weight: it is missing",
+        ),
+        ("linear weight missing", |p| drop(p.tensors.remove("fc.weight")), "node fc: tensor fc.weight: it is missing"),
+        ("nobody reads it", |p| p.tensor("dense.bais", floats(&[12])), "tensor dense.bais: no node reads it"),
+        (
+            "summary is F64",
+            |p| p.tensor("stem.summary", typed(F64, &[92], 92 * 8)),
+            "node stem: tensor stem.summary: its dtype is F64: it must be F32",
+        ),
+        (
+            "bias is BF16",
+            |p| p.tensor("fc.bias", typed(BF16, &[3], 6)),
+            "node fc: tensor fc.bias: its dtype is BF16: it must be F32",
+        ),
+        (
+            "starts are I32",
+            |p| p.tensor("stem.starts", typed(I32, &[8], 32)),
+            "node stem: tensor stem.starts: its dtype is I32: it must be I64",
+        ),
+        (
+            "weight of another shape",
+            |p| p.tensor("dense.weight", floats(&[12, 1, 1, 6])),
+            "node dense: tensor dense.weight: its shape is [12, 1, 1, 6]: it must be [12, 6, 1, 1]",
+        ),
+        (
+            "weight of another rank",
+            |p| p.tensor("dense.weight", floats(&[12, 6])),
+            "node dense: tensor dense.weight: its shape is [12, 6]: it must be [12, 6, 1, 1]",
+        ),
+        (
+            "linear weight too small",
+            |p| p.tensor("fc.weight", floats(&[3, 119])),
+            "node fc: tensor fc.weight: its shape is [3, 119]: it must be [O, 120] for an input of [120, 1, 1]",
+        ),
+        (
+            "linear weight of rank 4",
+            |p| p.tensor("fc.weight", floats(&[3, 120, 1, 1])),
+            "node fc: tensor fc.weight: its shape is [3, 120, 1, 1]: it must be [O, 120]",
+        ),
+        (
+            "linear without outputs",
+            |p| p.tensor("fc.weight", floats(&[0, 120])),
+            "node fc: out_channels is 0: it must be between 1 and 67108864",
+        ),
+        (
+            "linear bias too short",
+            |p| p.tensor("fc.bias", floats(&[2])),
+            "node fc: tensor fc.bias: its shape is [2]: it must be [3]",
+        ),
+        (
+            "bias of rank 2",
+            |p| p.tensor("stem.bias", floats(&[8, 1])),
+            "node stem: tensor stem.bias: its shape is [8, 1]: it must be [8]",
+        ),
+        (
+            "scale too long",
+            |p| p.tensor("cube.scale", floats(&[7])),
+            "node cube: tensor cube.scale: its shape is [7]: it must be [6]",
+        ),
+        (
+            "summary of rank 2",
+            |p| p.tensor("stem.summary", floats(&[46, 2])),
+            "node stem: tensor stem.summary: its shape is [46, 2]: it must be [L] or [D, FH, FW]",
+        ),
+        (
+            "summary empty",
+            |p| p.tensor("stem.summary", floats(&[0])),
+            "node stem: summary length is 0: it must be between 1 and 2147483647",
+        ),
+        (
+            "cube empty",
+            |p| p.tensor("cube.summary", floats(&[5, 0, 3])),
+            "node cube: summary height is 0: it must be between 1 and 2147483647",
+        ),
+        (
+            "starts of a line as triples",
+            |p| p.tensor("stem.starts", integers(&[2, 3], 0..6)),
+            "node stem: tensor stem.starts: its shape is [2, 3]: there must be 8, out_channels",
+        ),
+        (
+            "starts of a cube as a line",
+            |p| p.tensor("cube.starts", integers(&[18], 0..18)),
+            "node cube: tensor cube.starts: its shape is [18]: there must be 6, out_channels",
+        ),
+        (
+            "starts too few",
+            |p| p.tensor("stem.starts", integers(&[7], 0..7)),
+            "node stem: tensor stem.starts: its shape is [7]: there must be 8, out_channels",
+        ),
+        (
+            "starts none",
+            |p| p.tensor("stem.starts", integers(&[0], [])),
+            "node stem: tensor stem.starts: its shape is [0]: there must be 8, out_channels",
+        ),
+        (
+            "summary with NaN",
+            |p| p.value("stem.summary", 3, f32::NAN),
+            "node stem: tensor stem.summary: value 3 is NaN: it must be finite",
+        ),
+        (
+            "weight with infinity",
+            |p| p.value("dense.weight", 71, f32::INFINITY),
+            "node dense: tensor dense.weight: value 71 is inf: it must be finite",
+        ),
+        (
+            "linear weight with infinity",
+            |p| p.value("fc.weight", 0, f32::NEG_INFINITY),
+            "node fc: tensor fc.weight: value 0 is -inf: it must be finite",
+        ),
+        (
+            "bias with NaN",
+            |p| p.value("fc.bias", 2, f32::NAN),
+            "node fc: tensor fc.bias: value 2 is NaN: it must be finite",
+        ),
+        (
+            "scale with NaN",
+            |p| p.value("cube.scale", 5, f32::NAN),
+            "node cube: tensor cube.scale: value 5 is NaN: it must be finite",
+        ),
+        (
+            "start beyond the end",
+            |p| p.tensor("stem.starts", integers(&[8], (1..9).map(|i| i * 8))),
+            "node stem: starts[7] is 64: its weights 64..=99 must lie in a summary of 92 with boundary none",
+        ),
+        (
+            "start negative",
+            |p| p.tensor("stem.starts", integers(&[8], -1..7)),
+            "node stem: starts[0] is -1: its weights -1..=34 must lie in a summary of 92 with boundary none",
+        ),
+        (
+            "start without end",
+            |p| p.tensor("stem.starts", integers(&[8], [i64::MAX; 8])),
+            "node stem: starts[0] is 9223372036854775807: its weights 9223372036854775807..=9223372036854775842 must lie in a summary of 92 with boundary none",
+        ),
+        (
+            "cube outside",
+            |p| p.set("cube", "boundary", json!("none")),
+            "node cube: starts[0][0] is -20: its weights -20..=-17 must lie in a summary of 5 with boundary none",
+        ),
+    ];
+    check(cases);
+}
+
+#[test]
+fn convolutions() {
+    let cases: &[Case] = &[
+        ("out_channels missing", |p| p.unset("stem", "out_channels"), "node stem: out_channels: it is missing"),
+        (
+            "out_channels zero",
+            |p| p.set("stem", "out_channels", json!(0)),
+            "node stem: out_channels is 0: it must be between 1 and 2147483647",
+        ),
+        (
+            "out_channels others",
+            |p| p.set("stem", "out_channels", json!(9)),
+            "node stem: tensor stem.starts: its shape is [8]: there must be 9, out_channels",
+        ),
+        ("window missing", |p| p.unset("stem", "window"), "node stem: window: it is missing"),
+        (
+            "window channels",
+            |p| p.node("stem")["window"]["channels"] = json!(3),
+            "node stem: window.channels is 3: it must be 4, channels / groups of the input",
+        ),
+        (
+            "window channels of a group",
+            |p| p.node("cube")["window"]["channels"] = json!(8),
+            "node cube: window.channels is 8: it must be 4, channels / groups of the input",
+        ),
+        (
+            "window height zero",
+            |p| p.node("stem")["window"]["height"] = json!(0),
+            "node stem: window.height is 0: it must be between 1 and 65536",
+        ),
+        (
+            "window without end",
+            |p| p.node("stem")["window"]["height"] = json!(1u64 << 40),
+            "node stem: window.height is 1099511627776: it must be between 1 and 65536",
+        ),
+        (
+            "strides overflow",
+            |p| p.node("stem")["window"]["strides"] = json!([1, i64::MAX, i64::MAX]),
+            "node stem: window.strides is [1, 9223372036854775807, 9223372036854775807]: they must fit in 32 bits",
+        ),
+        (
+            "strides reach too far",
+            |p| p.node("stem")["window"]["strides"] = json!([1i64 << 40, 12, 4]),
+            "node stem: window is offsets 0..=3298534883360: they must fit in 32 bits",
+        ),
+        (
+            "strides and offsets",
+            |p| p.node("stem")["window"]["tap_offsets"] = json!([0, 1, 2, 3, 4, 5, 6, 7, 8]),
+            "node stem: window: it needs either strides or both channel_stride and tap_offsets",
+        ),
+        (
+            "offsets too few",
+            |p| {
+                let window =
+                    json!({"channels": 4, "height": 3, "width": 3, "channel_stride": 1, "tap_offsets": [0, 4]});
+                p.set("stem", "window", window);
+            },
+            "node stem: window.tap_offsets is 2 numbers: a 3x3 window has 9 taps",
+        ),
+        (
+            "no strides",
+            |p| p.set("stem", "window", json!({"channels": 4, "height": 3, "width": 3})),
+            "node stem: window: it needs either strides or both channel_stride and tap_offsets",
+        ),
+        (
+            "boundary",
+            |p| p.set("stem", "boundary", json!("mirror")),
+            "node stem: boundary is mirror: it must be one of none, zero, wrap",
+        ),
+        (
+            "activation",
+            |p| p.set("stem", "activation", json!("gelu")),
+            "node stem: activation is gelu: it must be one of none, relu",
+        ),
+        (
+            "linear activation",
+            |p| p.set("fc", "activation", json!("gelu")),
+            "node fc: activation is gelu: it must be one of none, relu",
+        ),
+        (
+            "stride zero",
+            |p| p.set("cube", "stride", json!([2, 0])),
+            "node cube: stride[1] is 0: it must be between 1 and 2147483647",
+        ),
+        (
+            "dilation zero",
+            |p| p.set("cube", "dilation", json!([0, 1])),
+            "node cube: dilation[0] is 0: it must be between 1 and 2147483647",
+        ),
+        (
+            "padding overflows",
+            |p| p.set("cube", "padding", json!([u64::MAX, 0, u64::MAX, 0])),
+            "node cube: padding height is 18446744073709551615: it must be at most 2147483647",
+        ),
+        (
+            "output overflows",
+            |p| p.set("stem", "padding", json!([1 << 20, 1 << 20, 0, 0])),
+            "node stem: output shape is [8, 1048580, 1048580]: a tensor must have at most 2147483647 elements",
+        ),
+        (
+            "kernel too large",
+            |p| p.set("cube", "dilation", json!([1, 4])),
+            "node cube: dilated kernel width is 9: it must fit in the padded input of 8",
+        ),
+        ("kernel missing", |p| p.unset("dense", "kernel"), "node dense: kernel: it is missing"),
+        (
+            "kernel zero",
+            |p| {
+                p.set("dense", "kernel", json!([0, 1]));
+                p.tensor("dense.weight", floats(&[12, 6, 0, 1]));
+            },
+            "node dense: kernel[0] is 0: it must be between 1 and 2147483647",
+        ),
+        (
+            "groups zero",
+            |p| p.set("cube", "groups", json!(0)),
+            "node cube: groups is 0: it must be between 1 and 2147483647",
+        ),
+        (
+            "groups do not divide the input",
+            |p| p.set("cube", "groups", json!(3)),
+            "node cube: groups is 3: it must divide the 8 input channels",
+        ),
+        (
+            "groups do not divide the output",
+            |p| p.set("cube", "groups", json!(4)),
+            "node cube: groups is 4: it must divide the 6 output channels",
+        ),
+        (
+            "residual of another shape",
+            |p| p.set("dense", "residual", json!("stem")),
+            "node dense: residual: stem has shape [8, 6, 6]: it must be [12, 3, 3]",
+        ),
+    ];
+    check(cases);
+}
+
+#[test]
+fn other_operations() {
+    let cases: &[Case] = &[
+        (
+            "concat of sizes",
+            |p| p.set("joined", "inputs", json!(["max", "dense"])),
+            "node joined: inputs: their sizes are 2x2 and 3x3: they must be equal",
+        ),
+        (
+            "concat of nothing",
+            |p| p.set("joined", "inputs", json!([])),
+            "node joined: inputs: there is none: it must be one or more",
+        ),
+        (
+            "add of shapes",
+            |p| p.set("sum", "inputs", json!(["joined", "max"])),
+            "node sum: inputs: their shapes are [24, 2, 2] and [12, 2, 2]: they must be equal",
+        ),
+        ("add of one", |p| p.set("sum", "inputs", json!(["joined"])), "node sum: inputs: there are 1: it must be two"),
+        (
+            "add of three",
+            |p| p.set("sum", "inputs", json!(["joined", "joined", "joined"])),
+            "node sum: inputs: there are 3: it must be two",
+        ),
+        ("pool kernel missing", |p| p.unset("max", "kernel"), "node max: kernel: it is missing"),
+        (
+            "pool kernel zero",
+            |p| p.set("max", "kernel", json!([0, 2])),
+            "node max: kernel[0] is 0: it must be between 1 and 2147483647",
+        ),
+        (
+            "pool kernel too large",
+            |p| p.set("max", "kernel", json!([2, 4])),
+            "node max: kernel[1] is 4: it must fit in the padded input of 3",
+        ),
+        (
+            "pool stride zero",
+            |p| p.set("max", "stride", json!([0, 2])),
+            "node max: stride[0] is 0: it must be between 1 and 2147483647",
+        ),
+        (
+            "pool padding top",
+            |p| p.set("avg", "padding", json!([2, 1, 1, 1])),
+            "node avg: padding[0] is 2: it must be at most half the kernel of 3",
+        ),
+        (
+            "pool padding right",
+            |p| p.set("avg", "padding", json!([1, 1, 1, 2])),
+            "node avg: padding[3] is 2: it must be at most half the kernel of 3",
+        ),
+        (
+            "shortcut narrower",
+            |p| p.set("short", "out_channels", json!(7)),
+            "node short: out_channels is 7: it must be at least the 8 channels of the input",
+        ),
+        (
+            "shortcut stride zero",
+            |p| p.set("short", "stride", json!([2, 0])),
+            "node short: stride[1] is 0: it must be between 1 and 2147483647",
+        ),
+        ("shortcut stride missing", |p| p.unset("short", "stride"), "node short: stride: it is missing"),
+        (
+            "shortcut too wide",
+            |p| p.set("short", "out_channels", json!(i32::MAX)),
+            "node short: output shape is [2147483647, 3, 3]: a tensor must have at most 2147483647 elements",
+        ),
+    ];
+    check(cases);
+}
