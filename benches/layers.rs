@@ -1,0 +1,70 @@
+//! Dense, gather and shared on the 3x3 layers of ResNet-18, on the best adapter. `cargo bench --bench layers`
+//!
+//! Wall clock of one submission, including the wait for it; `fsnet bench` measures device and CPU time as well.
+
+#![allow(missing_docs, clippy::expect_used, reason = "criterion's macros and a benchmark's right to stop")]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use filter_summary::standalone::Gpu;
+use filter_summary::{
+    Algorithm, BufferRange, ChannelParams, Conv2d, ConvBuffers, FilterSummary, FsConv2d, Pipelines, Placement, Plan,
+    PlanOptions, Problem, ShaderChecks,
+};
+
+/// Channels, height and width, images.
+const LAYERS: [(usize, usize, usize); 6] =
+    [(64, 56, 1), (128, 28, 1), (256, 14, 1), (512, 7, 1), (64, 32, 16), (256, 8, 16)];
+
+fn layers(criterion: &mut Criterion) {
+    let gpu = Gpu::open_best().expect("an adapter");
+    eprintln!("{}", gpu.describe());
+    let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::Trusted));
+    for (channels, size, batch) in LAYERS {
+        let placement = Placement::tap_major(channels, channels, 3, 3, channels).expect("placement");
+        let values = (0..placement.length()).map(|i| (i * 37 % 19) as f32 / 19.0 - 0.5).collect();
+        let summary = FilterSummary::new(values, placement.clone()).expect("summary");
+        let problem = Problem::new(&placement, Conv2d::padded(1), [batch, size, size]).expect("problem");
+        let input: Vec<f32> = (0..batch * channels * size * size).map(|i| (i * 41 % 23) as f32 / 23.0 - 0.5).collect();
+        let input = gpu.upload("input", &input).expect("input");
+        let output = gpu.upload("output", &vec![f32::NAN; batch * channels * size * size]).expect("output");
+
+        let mut group = criterion.benchmark_group(format!("{channels}x{size}x{size}, batch {batch}, s = C"));
+        // Effective: elements are the multiply-adds of the dense convolution, whatever is really done.
+        group.throughput(Throughput::Elements(problem.dense_multiply_adds()));
+        for algorithm in [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared] {
+            let options = PlanOptions { algorithm: Some(algorithm), ..PlanOptions::default() };
+            let plan = Plan::new(&problem, &gpu.target(), options).expect("plan");
+            let workspace = gpu.allocate("workspace", plan.workspace_size().max(16)).expect("workspace");
+            let layer = FsConv2d::new(&pipelines, plan, &summary, ChannelParams::default()).expect("layer");
+            let buffers = ConvBuffers {
+                input: BufferRange::whole(&input),
+                output: BufferRange::whole(&output),
+                residual: None,
+                workspace: Some(BufferRange::whole(&workspace)),
+            };
+            let bound = layer.bind(&buffers).expect("buffers");
+            group.bench_function(BenchmarkId::from_parameter(algorithm.name()), |bencher| {
+                bencher.iter_custom(|times| {
+                    (0..times).fold(Duration::ZERO, |total, _| {
+                        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+                        bound.record(&mut encoder.begin_compute_pass(&Default::default()));
+                        let start = Instant::now();
+                        gpu.submit(encoder).expect("the device runs it");
+                        total + start.elapsed()
+                    })
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    targets = layers
+}
+criterion_main!(benches);
