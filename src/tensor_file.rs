@@ -1,8 +1,9 @@
 //! Safetensors files, read with suspicion: no number in a file is believed, or allocated by, before it is checked against
 //! the size of the file.
 //!
-//! The `safetensors` crate supplies the element types. Its reader is not used: its messages do not name the tensor, its
-//! writer orders metadata at random, and it adds offsets of the file without a check.
+//! The `safetensors` crate supplies the element types. Its reader is not used because its messages do not name the tensor
+//! and it adds offsets of the file unchecked (offsets near 2^64 panic where overflow is checked), its writer because it
+//! orders metadata at random.
 
 mod disk;
 mod encode;

@@ -55,9 +55,9 @@ pub(super) fn check_shape(field: &str, shape: [usize; 3]) -> Result<usize> {
 
 /// Shape of the sum of `shapes`, which must all be the same.
 pub(super) fn sum(shapes: &[[usize; 3]]) -> Result<[usize; 3]> {
-    match shapes {
-        &[left, right] if left == right => Ok(left),
-        &[left, right] => {
+    match *shapes {
+        [left, right] if left == right => Ok(left),
+        [left, right] => {
             Err(Error::format("inputs", format!("their shapes are {left:?} and {right:?}: they must be equal")))
         }
         _ => Err(Error::format("inputs", format!("there are {}: it must be two", shapes.len()))),

@@ -139,6 +139,18 @@ fn lengths() {
     assert_eq!(message(&long), "header: its length is 33554433: it must be at most 33554432");
 }
 
+/// Ranges that follow each other up to 2^64 - 8: adding the header's length to the end overflows.
+#[test]
+fn ranges_to_the_end_of_numbers() {
+    let size = (1u64 << 61) - 1;
+    let tensor = |i: u64| {
+        format!(r#""t{i}":{{"dtype":"U8","shape":[{size}],"data_offsets":[{},{}]}}"#, i * size, (i + 1) * size)
+    };
+    let header = format!("{{{}}}", (0..8).map(tensor).collect::<Vec<_>>().join(","));
+    let want = "tensor t0: its bytes 0..2305843009213693951 do not lie in the 16 of the file";
+    assert_eq!(message(&raw(header.as_bytes(), &[0; 16])), want);
+}
+
 #[test]
 fn encodings() {
     assert_eq!(message(&raw(b"{\"a\xff\":1}", b"")), "header: it is not UTF-8 from byte 3 on");
