@@ -135,18 +135,17 @@ impl CpuConv {
             let value = if problem.residual() { "absent" } else { "given" };
             return Err(Error::value("residual", value, "it must be given exactly when the problem has one"));
         }
-        self.run_images(input, residual, output);
+        self.run_images(input, residual, output, rayon::current_num_threads());
         Ok(())
     }
 
-    /// [`Self::run`] for any number of images, with operands of the right lengths.
-    pub(crate) fn run_images(&self, input: &[f32], residual: Option<&[f32]>, output: &mut [f32]) {
+    /// [`Self::run`] for any number of images, with operands of the right lengths, cut into work for `threads`.
+    pub(crate) fn run_images(&self, input: &[f32], residual: Option<&[f32]>, output: &mut [f32], threads: usize) {
         let [_, channels, height, width] = self.problem.input_shape();
         let [_, filters, out_height, out_width] = self.problem.output_shape();
         let channels_total = self.problem.output_tensor_shape()[1];
         let plane = out_height * out_width;
         let images = input.len() / (channels * height * width);
-        let threads = rayon::current_num_threads();
         // Few images are cut into bands of rows, so that every thread has work.
         let parts = if images >= threads { 1 } else { threads.div_ceil(images.max(1)).min(out_height) };
         let rows_per_part = out_height.div_ceil(parts);
@@ -162,7 +161,7 @@ impl CpuConv {
                 tasks[first_task + part.0].planes.push(part.1);
             }
         }
-        tasks.into_par_iter().for_each(|mut task| {
+        let run = |mut task: Task<'_>| {
             let image = Image {
                 values: &input[task.index * channels * height * width..][..channels * height * width],
                 plane: height * width,
@@ -178,7 +177,12 @@ impl CpuConv {
                 Path::Shared(shared) => shared.run(image, task.rows, &mut task.planes, &finish, scratch),
                 Path::Dense(dense) => dense.run(image, task.rows, &mut task.planes, &finish, scratch),
             });
-        });
+        };
+        if threads > 1 {
+            tasks.into_par_iter().for_each(run);
+        } else {
+            tasks.into_iter().for_each(run);
+        }
     }
 }
 

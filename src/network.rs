@@ -1,6 +1,8 @@
 //! Networks: a compressed CNN as data, read from one safetensors file (`docs/format.md`), run on the GPU or the CPU.
 
 mod build;
+#[cfg(feature = "cpu")]
+mod cpu;
 mod file;
 mod gpu;
 mod graph;
@@ -11,6 +13,8 @@ mod write;
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "cpu")]
+pub use cpu::CpuNetwork;
 pub use gpu::GpuNetwork;
 
 use crate::problem::{Activation, Conv2d};

@@ -40,7 +40,7 @@ fn first_difference(got: &[f32], want: &[f64]) -> Option<String> {
 fn the_table_is_sound() {
     let mut names = std::collections::HashSet::new();
     for case in cases() {
-        assert!(names.insert(case.name), "{} is there twice", case.name);
+        assert!(names.insert((case.name, case.residual, case.activation)), "{} is there twice", case.name);
         let problem = case.problem();
         Data::integers(&problem, 0).operands().check(&problem).unwrap();
         assert!(problem.dense_multiply_adds() < 3_000_000, "{}: {}", case.name, problem.dense_multiply_adds());

@@ -8,4 +8,6 @@
 
 pub mod cases;
 pub mod gpu;
+#[cfg(feature = "network")]
+pub mod interpreter;
 pub mod operands;

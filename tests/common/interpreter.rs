@@ -1,0 +1,188 @@
+//! A network in f64, node by node and straight from the format's definitions, with a bound on what f32 may differ.
+
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
+use filter_summary::network::{ConvOp, Network, Node, Op, Pool, Source};
+use filter_summary::{Activation, reference};
+
+/// Values and how far an f32 executor may be off each of them.
+#[derive(Debug, Clone, Default)]
+pub struct Value {
+    pub value: Vec<f64>,
+    pub error: Vec<f64>,
+}
+
+impl Value {
+    fn push(&mut self, value: f64, error: f64) {
+        self.value.push(value);
+        self.error.push(error);
+    }
+
+    /// The first of `got` that is wrong, as a message.
+    pub fn first_difference(&self, got: &[f32]) -> Option<String> {
+        assert_eq!(got.len(), self.value.len());
+        let wrong = |&at: &usize| (f64::from(got[at]) - self.value[at]).abs() > self.error[at] || got[at].is_nan();
+        let at = (0..got.len()).find(wrong)?;
+        Some(format!("value {at} is {}, not {} within {}", got[at], self.value[at], self.error[at]))
+    }
+}
+
+/// The network's value for a batch `[N, C, H, W]`.
+pub fn interpret(network: &Network, input: &[f32]) -> Value {
+    let image_length = network.input().shape.iter().product();
+    let mut result = Value::default();
+    for image in input.chunks(image_length) {
+        let value = image.iter().map(|&pixel| f64::from(pixel)).collect();
+        let image = Value { value, error: vec![0.0; image_length] };
+        let mut values: Vec<Value> = Vec::new();
+        for node in network.nodes() {
+            let read = |source: &Source| match source {
+                Source::Input => &image,
+                Source::Node(index) => &values[*index],
+            };
+            let inputs: Vec<(&Value, [usize; 3])> =
+                node.inputs.iter().map(|source| (read(source), network.shape_of(*source))).collect();
+            let value = run(node, &inputs);
+            assert_eq!(value.value.len(), node.shape.iter().product::<usize>(), "{}", node.name);
+            values.push(value);
+        }
+        let output = network.nodes().iter().position(|node| std::ptr::eq(node, network.output())).unwrap();
+        result.value.extend(&values[output].value);
+        result.error.extend(&values[output].error);
+    }
+    result
+}
+
+fn run(node: &Node, inputs: &[(&Value, [usize; 3])]) -> Value {
+    let epsilon = f64::from(f32::EPSILON);
+    let (first, [channels, height, width]) = inputs[0];
+    let [out_channels, out_height, out_width] = node.shape;
+    let mut to = Value::default();
+    match &node.op {
+        Op::Conv(op) => return convolve(op, inputs, node.shape),
+        Op::Pool(pool) => {
+            for channel in 0..channels {
+                for y in 0..out_height {
+                    for x in 0..out_width {
+                        let plane = channel * height * width..(channel + 1) * height * width;
+                        let plane = (&first.value[plane.clone()], &first.error[plane]);
+                        let (value, error) = pooled(pool, plane, [height, width], [y, x]);
+                        to.push(value, error);
+                    }
+                }
+            }
+        }
+        Op::Add(activation) => {
+            for at in 0..first.value.len() {
+                let (mut value, mut error) = (first.value[at], first.error[at]);
+                for (more, _) in &inputs[1..] {
+                    value += more.value[at];
+                    error += more.error[at] + epsilon * value.abs();
+                }
+                to.push(activate(*activation, value), error);
+            }
+        }
+        Op::ShortcutA { stride, zeros_before } => {
+            for channel in 0..out_channels {
+                for y in 0..out_height {
+                    for x in 0..out_width {
+                        match channel.checked_sub(*zeros_before).filter(|&channel| channel < channels) {
+                            Some(channel) => {
+                                let at = (channel * height + y * stride[0]) * width + x * stride[1];
+                                to.push(first.value[at], first.error[at]);
+                            }
+                            None => to.push(0.0, 0.0),
+                        }
+                    }
+                }
+            }
+        }
+        Op::Concat | Op::Flatten => {
+            for (input, _) in inputs {
+                to.value.extend(&input.value);
+                to.error.extend(&input.error);
+            }
+        }
+    }
+    to
+}
+
+fn activate(activation: Activation, value: f64) -> f64 {
+    match activation {
+        Activation::None => value,
+        Activation::Relu => value.max(0.0),
+    }
+}
+
+/// One window, pixel by pixel: those in the padding are looked at too.
+fn pooled(pool: &Pool, (values, errors): (&[f64], &[f64]), [height, width]: [usize; 2], at: [usize; 2]) -> (f64, f64) {
+    let [top, left, bottom, right] = pool.padding;
+    let (mut sum, mut size, mut error, mut counted) = (0.0, 0.0, 0.0, 0);
+    let (mut largest, mut largest_error) = (f64::NEG_INFINITY, 0.0f64);
+    for ky in 0..pool.kernel[0] {
+        for kx in 0..pool.kernel[1] {
+            let (y, x) = (at[0] * pool.stride[0] + ky, at[1] * pool.stride[1] + kx);
+            if y >= top + height + bottom || x >= left + width + right {
+                continue; // beyond the padding: `ceil_mode` only
+            }
+            let inside = (top..top + height).contains(&y) && (left..left + width).contains(&x);
+            if inside {
+                let index = (y - top) * width + x - left;
+                sum += values[index];
+                size += values[index].abs();
+                error += errors[index];
+                largest = largest.max(values[index]);
+                largest_error = largest_error.max(errors[index]);
+            }
+            counted += usize::from(inside || pool.count_include_pad);
+        }
+    }
+    if pool.average {
+        let terms = pool.kernel[0] * pool.kernel[1];
+        (sum / counted as f64, (error + reference::tolerance(terms) * size) / counted as f64)
+    } else {
+        (largest, largest_error)
+    }
+}
+
+fn convolve(op: &ConvOp, inputs: &[(&Value, [usize; 3])], [filters, out_height, out_width]: [usize; 3]) -> Value {
+    let (input, shape) = inputs[0];
+    let (conv, window, dense) = (&op.conv, op.summary.placement().window(), op.summary.expand());
+    let channels = window.channels();
+    // A linear layer reads its input flattened.
+    let [_, height, width] = if channels * conv.groups == shape[0] { shape } else { [shape.iter().product(), 1, 1] };
+    let mut to = Value::default();
+    for filter in 0..filters {
+        let first_channel = filter / (filters / conv.groups) * channels;
+        for out_y in 0..out_height {
+            for out_x in 0..out_width {
+                let (mut sum, mut size, mut error) = (0.0, 0.0, 0.0);
+                for channel in 0..channels {
+                    for tap in 0..window.taps() {
+                        let (ky, kx) = (tap / window.width(), tap % window.width());
+                        let y = (out_y * conv.stride[0] + ky * conv.dilation[0]).checked_sub(conv.padding[0]);
+                        let x = (out_x * conv.stride[1] + kx * conv.dilation[1]).checked_sub(conv.padding[1]);
+                        let (Some(y), Some(x)) = (y.filter(|&y| y < height), x.filter(|&x| x < width)) else {
+                            continue;
+                        };
+                        let at = ((first_channel + channel) * height + y) * width + x;
+                        let weight = f64::from(dense[(filter * channels + channel) * window.taps() + tap]);
+                        sum += weight * input.value[at];
+                        size += (weight * input.value[at]).abs();
+                        error += weight.abs() * input.error[at];
+                    }
+                }
+                let scale = op.scale.as_ref().map_or(1.0, |scale| f64::from(scale[filter]));
+                let bias = op.bias.as_ref().map_or(0.0, |bias| f64::from(bias[filter]));
+                let residual = inputs.get(1).map(|(residual, _)| (residual, to.value.len()));
+                let (added, added_error) =
+                    residual.map_or((0.0, 0.0), |(residual, at)| (residual.value[at], residual.error[at]));
+                let magnitude = (scale * size).abs() + bias.abs() + added.abs();
+                let allowed = reference::tolerance(window.weights()) * magnitude;
+                let value = activate(op.activation, scale * sum + bias + added);
+                to.push(value, scale.abs() * error + added_error + allowed);
+            }
+        }
+    }
+    to
+}

@@ -1,0 +1,180 @@
+//! Networks on the CPU against an interpreter in f64.
+#![cfg(all(feature = "cpu", feature = "network"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+#[path = "network_file/parts.rs"]
+#[allow(dead_code, reason = "only some of it is used here")]
+mod parts;
+
+use common::interpreter::interpret;
+use common::operands::Random;
+use filter_summary::Algorithm;
+use filter_summary::network::{CpuNetwork, Network};
+use parts::{Parts, Tensor, floats, integers};
+use serde_json::{Value, json};
+
+const CHOICES: [Option<Algorithm>; 3] = [None, Some(Algorithm::Dense), Some(Algorithm::Shared)];
+
+/// A network of `nodes`, the last of which is the result.
+fn network(input: [usize; 3], nodes: &[Value], tensors: &[(&str, Tensor)]) -> Network {
+    let mut parts = Parts::good();
+    let [channels, height, width] = input;
+    parts.graph = json!({
+        "input": {"channels": channels, "height": height, "width": width},
+        "nodes": nodes, "output": nodes[nodes.len() - 1]["name"],
+    });
+    parts.tensors = tensors.iter().map(|(name, tensor)| ((*name).to_owned(), tensor.clone())).collect();
+    parts.load().unwrap()
+}
+
+fn images(network: &Network, count: usize, seed: u64, value: fn(&mut Random) -> f32) -> Vec<f32> {
+    let mut random = Random::new(seed);
+    (0..count * network.input().shape.iter().product::<usize>()).map(|_| value(&mut random)).collect()
+}
+
+/// Runs a network twice, for batches of one and more, with every algorithm.
+fn check(name: &str, network: &Network) {
+    for (seed, count) in [(1, 1), (2, 3)] {
+        for value in [Random::integer, Random::float] {
+            let input = images(network, count, seed, value);
+            let want = interpret(network, &input);
+            for algorithm in CHOICES {
+                let forward = CpuNetwork::new(network, 3, algorithm).unwrap();
+                for _ in 0..2 {
+                    let got = forward.run(&input).unwrap();
+                    assert_eq!(want.first_difference(&got), None, "{name}, {count} images, {algorithm:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_network_with_every_operation() {
+    check("every operation", &Parts::good().load().unwrap());
+}
+
+#[test]
+fn a_residual_network_with_shortcuts() {
+    let conv = |name: &str, input: &str, filters: usize, channels: usize, stride: usize| {
+        json!({"name": name, "op": "fs_conv2d", "input": input, "out_channels": filters, "padding": [1, 1, 1, 1],
+               "window": {"channels": channels, "height": 3, "width": 3, "strides": [1, 3 * channels, channels]},
+               "stride": [stride, stride], "activation": "relu"})
+    };
+    let with_residual = |mut node: Value, residual: &str| {
+        node["residual"] = json!(residual);
+        node
+    };
+    let nodes = [
+        conv("stem", "input", 6, 3, 1),
+        conv("a1", "stem", 6, 6, 1),
+        with_residual(conv("a2", "a1", 6, 6, 1), "stem"),
+        conv("b1", "a2", 10, 6, 2),
+        json!({"name": "short", "op": "shortcut_a", "input": "a2", "out_channels": 10, "stride": [2, 2]}),
+        with_residual(conv("b2", "b1", 10, 10, 1), "short"),
+        json!({"name": "mean", "op": "global_avg_pool2d", "input": "b2"}),
+        json!({"name": "fc", "op": "linear", "input": "mean"}),
+    ];
+    let starts = |filters: usize, step: i64| integers(&[filters], (0..filters as i64).map(|i| i * step));
+    let tensors = [
+        ("stem.summary", floats(&[27 + 5 * 6])),
+        ("stem.starts", starts(6, 6)),
+        ("stem.scale", floats(&[6])),
+        ("a1.summary", floats(&[54 + 5 * 12])),
+        ("a1.starts", starts(6, 12)),
+        ("a2.summary", floats(&[54 + 5 * 6])),
+        ("a2.starts", starts(6, 6)),
+        ("a2.bias", floats(&[6])),
+        ("b1.summary", floats(&[54 + 9 * 6])),
+        ("b1.starts", starts(10, 6)),
+        ("b2.summary", floats(&[90 + 9 * 20])),
+        ("b2.starts", starts(10, 20)),
+        ("fc.weight", floats(&[4, 10])),
+        ("fc.bias", floats(&[4])),
+    ];
+    let network = network([3, 11, 9], &nodes, &tensors);
+    check("residual network", &network);
+    let forward = CpuNetwork::new(&network, 1, Some(Algorithm::Shared)).unwrap();
+    let algorithms: Vec<Algorithm> = forward.layers().map(|(_, conv)| conv.algorithm()).collect();
+    assert_eq!(algorithms[..5], [Algorithm::Shared; 5]);
+    assert_eq!(algorithms[5], Algorithm::Dense, "a linear layer shares nothing");
+}
+
+/// Kernels, strides and paddings (also one-sided), with and without rounding up, both kinds of average, and maxima.
+#[test]
+fn pooling_follows_every_rule() {
+    let windows = [
+        ([2, 2], [2, 2], [0; 4]),
+        ([3, 3], [2, 2], [1; 4]),
+        ([3, 2], [1, 3], [1, 0, 0, 1]),
+        ([2, 3], [3, 2], [0, 1, 1, 0]),
+        ([5, 4], [2, 1], [2, 2, 1, 2]),
+        ([1, 1], [2, 3], [0; 4]),
+        ([7, 6], [7, 6], [0; 4]),
+        ([4, 4], [4, 4], [2, 2, 2, 2]),
+    ];
+    for (kernel, stride, padding) in windows {
+        for ceil_mode in [false, true] {
+            let pool = |op: &str| {
+                json!({"name": "pool", "op": op, "input": "input", "kernel": kernel, "stride": stride,
+                       "padding": padding, "ceil_mode": ceil_mode})
+            };
+            let mut nodes = vec![pool("max_pool2d")];
+            for count_include_pad in [false, true] {
+                let mut node = pool("avg_pool2d");
+                node["count_include_pad"] = json!(count_include_pad);
+                nodes.push(node);
+            }
+            for node in nodes {
+                let name = node.to_string();
+                check(&name, &network([2, 7, 6], &[node], &[]));
+            }
+        }
+    }
+}
+
+/// Numbers from PyTorch 2: `avg_pool2d(arange(1., 8.).view(1, 1, 1, 7), (1, 3), stride=3, padding=(0, 1), ceil_mode=True)`.
+#[test]
+fn pooling_agrees_with_known_numbers() {
+    let pool = |op: &str, keys: Value| {
+        let mut node = json!({"name": "pool", "op": op, "input": "input", "kernel": [1, 3], "stride": [1, 3],
+                              "padding": [0, 1, 0, 1], "ceil_mode": true});
+        node.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+        let forward = CpuNetwork::new(&network([1, 1, 7], &[node], &[]), 1, None).unwrap();
+        forward.run(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]).unwrap()
+    };
+    assert_eq!(pool("max_pool2d", json!({})), [2.0, 5.0, 7.0]);
+    assert_eq!(pool("avg_pool2d", json!({})), [1.0, 4.0, 13.0 / 3.0]);
+    assert_eq!(pool("avg_pool2d", json!({"count_include_pad": false})), [1.5, 4.0, 6.5]);
+    // A window of three that begins one before the end of the padded row counts what lies in the padding, no more.
+    let strided = json!({"stride": [1, 4], "padding": [0, 0, 0, 1]});
+    assert_eq!(pool("avg_pool2d", strided), [2.0, 6.0]);
+    let strided = json!({"stride": [1, 6], "padding": [0, 0, 0, 1]});
+    assert_eq!(pool("avg_pool2d", strided), [2.0, 3.5]);
+}
+
+#[test]
+fn values_that_look_trivial() {
+    let flatten = json!({"name": "flat", "op": "flatten", "input": "input"});
+    check("only flatten", &network([3, 2, 2], std::slice::from_ref(&flatten), &[]));
+    let twice = json!({"name": "sum", "op": "add", "inputs": ["flat", "flat"]});
+    check("a value read twice", &network([3, 2, 2], &[flatten.clone(), twice.clone()], &[]));
+    let again = json!({"name": "again", "op": "flatten", "input": "flat"});
+    let unread = json!({"name": "unread", "op": "relu", "input": "flat"});
+    let joined = json!({"name": "joined", "op": "concat", "inputs": ["again", "sum", "flat", "sum"]});
+    check("unread and shared values", &network([3, 2, 2], &[flatten, twice, again, unread, joined], &[]));
+}
+
+#[test]
+fn wrong_inputs_are_refused() {
+    let network = Parts::good().load().unwrap();
+    let forward = CpuNetwork::new(&network, 2, None).unwrap();
+    let message = |length: usize| forward.run(&vec![0.0; length]).unwrap_err().to_string();
+    assert_eq!(message(0), "input is 0 values: it must have 1 to 2 images of 144");
+    assert_eq!(message(143), "input is 143 values: it must have 1 to 2 images of 144");
+    assert_eq!(message(432), "input is 432 values: it must have 1 to 2 images of 144");
+    assert!(CpuNetwork::new(&network, 0, None).unwrap_err().to_string().starts_with("batch is 0"));
+    let gather = CpuNetwork::new(&network, 1, Some(Algorithm::Gather)).unwrap_err().to_string();
+    assert_eq!(gather, "node stem: kernel gather cannot run this problem: the CPU has the kernels dense and shared");
+}
