@@ -1,0 +1,99 @@
+//! Plans: pure functions of a problem and a device's limits.
+
+use filter_summary::{Algorithm, Conv2d, Error, Placement, Plan, PlanOptions, Problem, Target, required_limits, wgpu};
+
+fn problem(channels: usize, size: [usize; 3]) -> Problem {
+    let placement = Placement::tap_major(channels, channels, 3, 3, channels).expect("placement");
+    Problem::new(&placement, Conv2d::padded(1), size).expect("problem")
+}
+
+fn plan(problem: &Problem, target: &Target, algorithm: Algorithm) -> filter_summary::Result<Plan> {
+    Plan::new(problem, target, PlanOptions { algorithm: Some(algorithm), ..Default::default() })
+}
+
+#[track_caller]
+fn limit_of(result: filter_summary::Result<Plan>) -> (&'static str, u64, u64) {
+    match result {
+        Err(Error::Limit { limit_name, value, limit, .. }) => (limit_name, value, limit),
+        other => panic!("expected a limit, got {other:?}"),
+    }
+}
+
+#[test]
+fn every_limit_is_checked_and_named() {
+    let small = problem(16, [1, 32, 32]);
+    let with = |change: fn(&mut wgpu::Limits)| {
+        let mut target = Target::portable();
+        change(&mut target.limits);
+        target
+    };
+    let target = with(|limits| limits.max_storage_buffer_binding_size = 65_535);
+    let input_bytes = 4 * 16 * 32 * 32;
+    let limit = limit_of(plan(&small, &target, Algorithm::Gather));
+    assert_eq!(limit, ("max_storage_buffer_binding_size", input_bytes, 65_535));
+    let target = with(|limits| limits.max_buffer_size = 65_535);
+    assert_eq!(limit_of(plan(&small, &target, Algorithm::Dense)), ("max_buffer_size", input_bytes, 65_535));
+    let target = with(|limits| limits.max_storage_buffers_per_shader_stage = 3);
+    assert_eq!(limit_of(plan(&small, &target, Algorithm::Gather)).0, "max_storage_buffers_per_shader_stage");
+    let target = with(|limits| limits.max_compute_invocations_per_workgroup = 63);
+    let limit = limit_of(plan(&small, &target, Algorithm::Gather));
+    assert_eq!(limit, ("max_compute_invocations_per_workgroup", 64, 63));
+    let target = with(|limits| limits.max_compute_workgroup_storage_size = 1024);
+    assert_eq!(limit_of(plan(&small, &target, Algorithm::Shared)).0, "max_compute_workgroup_storage_size");
+    let target = with(|limits| limits.max_compute_workgroups_per_dimension = 1);
+    assert_eq!(limit_of(plan(&small, &target, Algorithm::Shared)).0, "max_compute_workgroups_per_dimension");
+}
+
+#[test]
+fn four_storage_buffers_are_enough_without_a_residual() {
+    let mut target = Target::portable();
+    target.limits.max_storage_buffers_per_shader_stage = 4;
+    let problem = problem(16, [1, 32, 32]);
+    for algorithm in [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared] {
+        plan(&problem, &target, algorithm).expect("a plan");
+    }
+    // With one, shared still is.
+    plan(&problem.clone().with_residual(), &target, Algorithm::Shared).expect("a plan");
+}
+
+#[test]
+fn products_that_do_not_fit_fall_back_to_gather_unless_asked_for() {
+    let wide = problem(64, [1, 64, 64]);
+    let mut target = Target::portable();
+    target.limits.max_storage_buffer_binding_size = 4 * 64 * 64 * 64;
+    assert_eq!(limit_of(plan(&wide, &target, Algorithm::Shared)).0, "max_storage_buffer_binding_size");
+    let chosen = Plan::new(&wide, &target, PlanOptions::default()).expect("a plan");
+    assert_eq!(chosen.algorithm(), Algorithm::Gather);
+    assert_eq!(chosen.workspace_size(), 0);
+}
+
+#[test]
+fn the_workspace_keeps_to_its_limit_but_for_one_image() {
+    let problem = problem(32, [8, 16, 16]);
+    let planned = |workspace_limit| {
+        let options = PlanOptions { algorithm: Some(Algorithm::Shared), workspace_limit, ..Default::default() };
+        Plan::new(&problem, &Target::portable(), options).expect("a plan")
+    };
+    let one = planned(Some(0)).workspace_size();
+    assert_eq!(planned(Some(0)).dispatches(), 16);
+    assert_eq!(planned(Some(3 * one + 5)).workspace_size(), 3 * one);
+    assert_eq!(planned(Some(3 * one + 5)).dispatches(), 6);
+    assert_eq!(planned(None).dispatches(), 2);
+}
+
+#[test]
+fn multiply_adds_are_counted() {
+    let problem = problem(256, [2, 14, 14]);
+    assert_eq!(problem.dense_multiply_adds(), 2 * 256 * 14 * 14 * 256 * 9);
+    assert_eq!(problem.shared_multiply_adds(), 2 * 14 * 14 * 256 * (256 + 8));
+    assert_eq!(problem.shared_additions(), 2 * 256 * 14 * 14 * 3);
+}
+
+#[test]
+fn requested_limits_never_exceed_the_adapters() {
+    for adapter in [wgpu::Limits::default(), wgpu::Limits::downlevel_defaults()] {
+        let wanted = required_limits(&adapter);
+        assert!(wanted.check_limits(&adapter), "{wanted:?}");
+        assert_eq!(wanted.max_buffer_size, adapter.max_buffer_size);
+    }
+}
