@@ -1,1 +1,88 @@
-fn main() {}
+//! `fsnet`: run, inspect and measure Filter Summary networks.
+
+mod bench;
+mod cifar;
+mod classify;
+mod conv;
+mod device;
+mod devices;
+mod eval;
+mod executor;
+mod images;
+mod import;
+mod inspect;
+mod kernel;
+mod output;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use output::Verdict;
+
+/// Run, inspect and measure Filter Summary networks (FSNet, arXiv 1902.03264) on any GPU.
+#[derive(Parser)]
+#[command(name = "fsnet", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Classify(classify::Args),
+    Eval(eval::Args),
+    Inspect(inspect::Args),
+    Devices(devices::Args),
+    Import(import::Args),
+    Bench(bench::Args),
+    Conv(conv::Args),
+}
+
+fn main() -> ExitCode {
+    // wgpu reports some driver failures by a panic; whoever runs this program is owed a sentence, not a backtrace.
+    std::panic::set_hook(Box::new(|panic| {
+        output::error(&format!("internal error, please report it: {panic}"));
+        std::process::exit(output::ERROR.into());
+    }));
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let outcome = match cli.command {
+        Command::Classify(args) => classify::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Devices(args) => devices::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Conv(args) => conv::run(&args),
+    };
+    match outcome {
+        Ok(Verdict::Done) => ExitCode::SUCCESS,
+        Ok(Verdict::Differs) => ExitCode::from(output::DIFFERS),
+        // Whoever closed our output (`| head`) has seen enough.
+        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&format!("{error:#}"));
+            ExitCode::from(output::ERROR)
+        }
+    }
+}
+
+/// Help and version are answers; a wrong argument is an error like any other: one line.
+fn usage(error: &clap::Error) -> ExitCode {
+    let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if asked || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Nothing is left to do when even the help cannot be printed.
+        let _ = error.print();
+        return if asked { ExitCode::SUCCESS } else { ExitCode::from(output::ERROR) };
+    }
+    let text = error.to_string();
+    // clap's first paragraph is the message, over several lines when it lists arguments; the rest is usage.
+    let message = text.split("\n\n").next().unwrap_or_default();
+    output::error(&format!("{} (see fsnet --help)", message.trim_start_matches("error: ")));
+    ExitCode::from(output::ERROR)
+}

@@ -1,0 +1,203 @@
+//! `fsnet conv`: one layer from a file, to compare with other frameworks.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use filter_summary::cpu::CpuConv;
+use filter_summary::layer_file::{LayerFile, write_output};
+use filter_summary::reference::{self, Operands, Reference};
+use filter_summary::standalone::Gpu;
+use filter_summary::{
+    Algorithm, BufferRange, ChannelParams, ConvBuffers, FsConv2d, Pipelines, Plan, PlanOptions, ShaderChecks,
+};
+use serde::Serialize;
+
+use crate::device::{Device, DeviceArgs};
+use crate::output::{Format, Verdict, one_line};
+
+/// Run one convolution from a file, and compare it with what another framework computed
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// A layer file: input, summary, starts, perhaps bias, residual and expected (docs/format.md)
+    layer: PathBuf,
+
+    /// Where to write the tensor `output`
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// What computes
+    #[arg(long, value_enum, default_value_t)]
+    kernel: Choice,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    #[command(flatten)]
+    format: Format,
+}
+
+/// The kernels, and the reference they are measured against.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Choice {
+    /// The cheaper of gather and shared
+    #[default]
+    Auto,
+    /// Implicit GEMM on dense weights (the baseline)
+    Dense,
+    /// Implicit GEMM on weights read from the summary
+    Gather,
+    /// Partial products once a base, then accumulation
+    Shared,
+    /// The naive convolution in f64, on the CPU
+    Reference,
+}
+
+#[derive(Serialize)]
+struct Report {
+    layer: String,
+    /// The algorithm that ran.
+    kernel: &'static str,
+    device: String,
+    shape: [usize; 4],
+    /// Including the upload and, on a GPU, compiling.
+    seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<Comparison>,
+}
+
+/// How far the output is from `expected`.
+#[derive(Serialize)]
+struct Comparison {
+    /// Largest absolute difference.
+    largest_error: f64,
+    /// Largest difference as a fraction of the tolerance there: right up to 1.
+    error_fraction: f64,
+    /// Of a sum of magnitude 1: eps * (4 + 2 * sqrt(terms)).
+    tolerance: f64,
+    /// Products a sum has.
+    terms: usize,
+    within: bool,
+}
+
+/// An output, and where it came from.
+struct Computed {
+    output: Vec<f32>,
+    kernel: &'static str,
+    device: String,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Verdict> {
+    let file = LayerFile::load(&args.layer)?;
+    let layer = one_line(&args.layer.display().to_string());
+    let start = Instant::now();
+    let computed = compute(&file, args).with_context(|| layer.clone())?;
+    let seconds = start.elapsed().as_secs_f64();
+    let shape = file.problem.output_shape();
+    let comparison = match &file.expected {
+        Some(expected) => Some(compare(&file, &computed.output, expected).with_context(|| layer.clone())?),
+        None => None,
+    };
+    if let Some(path) = &args.output {
+        write_output(path, &computed.output, shape)?;
+    }
+    let within = comparison.as_ref().is_none_or(|comparison| comparison.within);
+    let report = Report { layer, kernel: computed.kernel, device: computed.device, shape, seconds, comparison };
+    args.format.print(&report, || text(&report))?;
+    Ok(if within { Verdict::Done } else { Verdict::Differs })
+}
+
+fn compute(file: &LayerFile, args: &Args) -> Result<Computed> {
+    let algorithm = match args.kernel {
+        Choice::Reference => {
+            let output = reference::conv2d(&file.problem, &operands(file))?.output;
+            let output = output.into_iter().map(|value| value as f32).collect();
+            return Ok(Computed { output, kernel: "reference", device: "CPU (f64)".to_owned() });
+        }
+        Choice::Auto => None,
+        Choice::Dense => Some(Algorithm::Dense),
+        Choice::Gather => Some(Algorithm::Gather),
+        Choice::Shared => Some(Algorithm::Shared),
+    };
+    let device = args.device.open()?;
+    let name = device.describe();
+    let (output, algorithm) = match &device {
+        Device::Gpu(gpu) => on_gpu(file, gpu, algorithm)?,
+        Device::Cpu => on_cpu(file, algorithm)?,
+    };
+    Ok(Computed { output, kernel: algorithm.name(), device: name })
+}
+
+fn operands(file: &LayerFile) -> Operands<'_> {
+    Operands {
+        input: &file.input,
+        summary: &file.summary,
+        scale: file.scale.as_deref(),
+        bias: file.bias.as_deref(),
+        residual: file.residual.as_deref(),
+    }
+}
+
+fn on_cpu(file: &LayerFile, algorithm: Option<Algorithm>) -> Result<(Vec<f32>, Algorithm)> {
+    let params = ChannelParams { scale: file.scale.as_deref(), bias: file.bias.as_deref() };
+    let conv = CpuConv::new(&file.problem, &file.summary, params, algorithm)?;
+    let mut output = vec![f32::NAN; file.problem.output_shape().iter().product()];
+    conv.run(&file.input, file.residual.as_deref(), &mut output)?;
+    Ok((output, conv.algorithm()))
+}
+
+fn on_gpu(file: &LayerFile, gpu: &Gpu, algorithm: Option<Algorithm>) -> Result<(Vec<f32>, Algorithm)> {
+    let options = PlanOptions { algorithm, ..PlanOptions::default() };
+    let plan = Plan::new(&file.problem, &gpu.target(), options)?;
+    let (algorithm, workspace) = (plan.algorithm(), plan.workspace_size());
+    let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::default()));
+    let params = ChannelParams { scale: file.scale.as_deref(), bias: file.bias.as_deref() };
+    let conv = FsConv2d::new(&pipelines, plan, &file.summary, params)?;
+    let input = gpu.upload("input", &file.input)?;
+    let residual = file.residual.as_ref().map(|residual| gpu.upload("residual", residual)).transpose()?;
+    // NaN everywhere: what a kernel forgets to write is then no right answer by chance.
+    let elements = file.problem.output_shape().iter().product();
+    let output = gpu.upload("output", &vec![f32::NAN; elements])?;
+    let workspace = if workspace > 0 { Some(gpu.allocate("workspace", workspace)?) } else { None };
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    conv.record(
+        &mut encoder,
+        &ConvBuffers {
+            input: BufferRange::whole(&input),
+            output: BufferRange::whole(&output),
+            residual: residual.as_ref().map(BufferRange::whole),
+            workspace: workspace.as_ref().map(BufferRange::whole),
+        },
+    )?;
+    gpu.submit(encoder)?;
+    Ok((gpu.download(&output)?, algorithm))
+}
+
+/// Measures against the file's values, with the magnitudes of this layer's sums.
+fn compare(file: &LayerFile, got: &[f32], expected: &[f32]) -> Result<Comparison> {
+    let magnitude = reference::conv2d(&file.problem, &operands(file))?.magnitude;
+    let want = Reference { output: expected.iter().copied().map(f64::from).collect(), magnitude };
+    let terms = file.problem.placement().window().weights();
+    let error_fraction = reference::error_fraction(got, &want, terms);
+    let errors = got.iter().zip(&want.output).map(|(&got, &want)| (f64::from(got) - want).abs());
+    // `max` would pass over a NaN.
+    let largest_error =
+        errors.fold(0.0, |worst: f64, error| if error > worst || error.is_nan() { error } else { worst });
+    let tolerance = reference::tolerance(terms);
+    Ok(Comparison { largest_error, error_fraction, tolerance, terms, within: error_fraction <= 1.0 })
+}
+
+fn text(report: &Report) -> String {
+    let Report { layer, kernel, device, shape, seconds, .. } = report;
+    let mut text = format!("{layer}: output {shape:?}, kernel {kernel}, {:.1} ms on {device}", 1e3 * seconds);
+    if let Some(Comparison { largest_error, error_fraction, tolerance, terms, within }) = &report.comparison {
+        let verdict = if *within { "within" } else { "BEYOND" };
+        text += &format!(
+            "\nlargest error {largest_error:.3e}; at worst {error_fraction:.3} of the tolerance, {verdict} it\n\
+             tolerance {tolerance:.3e} of the sum of |w||x| at every output (eps * (4 + 2 sqrt({terms})))"
+        );
+    }
+    text
+}

@@ -1,0 +1,184 @@
+//! `fsnet devices`: the adapters, and what each would run.
+
+use anyhow::Result;
+use filter_summary::standalone::{self, describe};
+use filter_summary::wgpu;
+use filter_summary::{
+    Algorithm, Conv2d, Placement, Plan, PlanOptions, Problem, Target, required_features, required_limits,
+};
+use serde::Serialize;
+
+use crate::device::cpu_name;
+use crate::output::{self, Format, Verdict, one_line};
+use crate::table::{render, table};
+
+/// List adapters, their limits and features, and the kernels each would get
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Only name the device that --device auto chooses
+    #[arg(long)]
+    best: bool,
+
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Serialize)]
+struct Report {
+    adapters: Vec<Adapter>,
+    cpu: String,
+}
+
+#[derive(Serialize)]
+struct Adapter {
+    index: usize,
+    name: String,
+    backend: String,
+    driver: String,
+    kind: String,
+    software: bool,
+    limits: Limits,
+    subgroup_size: [u32; 2],
+    features: Vec<&'static str>,
+    /// One a kernel tier: algorithm and variants for a typical layer, or why it cannot run.
+    kernels: Vec<Tier>,
+}
+
+#[derive(Serialize)]
+struct Limits {
+    max_buffer_size: u64,
+    max_storage_buffer_binding_size: u64,
+    max_compute_workgroup_storage_size: u32,
+    max_compute_invocations_per_workgroup: u32,
+    max_compute_workgroups_per_dimension: u32,
+    max_storage_buffers_per_shader_stage: u32,
+}
+
+#[derive(Serialize)]
+struct Tier {
+    algorithm: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    variants: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Verdict> {
+    let adapters = standalone::adapters();
+    if args.best {
+        let best = adapters.first().map_or_else(cpu_name, |adapter| one_line(&describe(&adapter.get_info())));
+        args.format.print(&best, || best.clone())?;
+        return Ok(Verdict::Done);
+    }
+    let adapters = adapters.iter().enumerate().map(|(index, adapter)| examine(index, adapter)).collect();
+    let report = Report { adapters, cpu: cpu_name() };
+    args.format.print(&report, || text(&report))?;
+    Ok(Verdict::Done)
+}
+
+fn examine(index: usize, adapter: &wgpu::Adapter) -> Adapter {
+    let (info, limits) = (adapter.get_info(), adapter.limits());
+    Adapter {
+        index,
+        name: one_line(&info.name),
+        backend: format!("{:?}", info.backend),
+        driver: one_line(&format!("{} {}", info.driver, info.driver_info)),
+        kind: kind(info.device_type).to_owned(),
+        software: info.device_type == wgpu::DeviceType::Cpu,
+        limits: Limits {
+            max_buffer_size: limits.max_buffer_size,
+            max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
+            max_compute_workgroup_storage_size: limits.max_compute_workgroup_storage_size,
+            max_compute_invocations_per_workgroup: limits.max_compute_invocations_per_workgroup,
+            max_compute_workgroups_per_dimension: limits.max_compute_workgroups_per_dimension,
+            max_storage_buffers_per_shader_stage: limits.max_storage_buffers_per_shader_stage,
+        },
+        subgroup_size: [info.subgroup_min_size, info.subgroup_max_size],
+        features: features(adapter.features()),
+        kernels: tiers(&target(adapter)),
+    }
+}
+
+/// What plans would be made for if this adapter were opened.
+pub(crate) fn target(adapter: &wgpu::Adapter) -> Target {
+    Target {
+        limits: required_limits(&adapter.limits()),
+        features: required_features(adapter.features()),
+        software: adapter.get_info().device_type == wgpu::DeviceType::Cpu,
+    }
+}
+
+fn kind(kind: wgpu::DeviceType) -> &'static str {
+    match kind {
+        wgpu::DeviceType::DiscreteGpu => "discrete GPU",
+        wgpu::DeviceType::IntegratedGpu => "integrated GPU",
+        wgpu::DeviceType::VirtualGpu => "virtual GPU",
+        wgpu::DeviceType::Cpu => "software",
+        wgpu::DeviceType::Other => "other",
+    }
+}
+
+/// The features that matter to kernels and measurements, whether today's kernels use them or not.
+fn features(features: wgpu::Features) -> Vec<&'static str> {
+    let known = [
+        ("timestamps", wgpu::Features::TIMESTAMP_QUERY),
+        ("f16", wgpu::Features::SHADER_F16),
+        ("subgroups", wgpu::Features::SUBGROUP),
+        ("cooperative matrix", wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX),
+    ];
+    known.into_iter().filter(|&(_, feature)| features.contains(feature)).map(|(name, _)| name).collect()
+}
+
+/// The kernel variants of every algorithm for a 3x3 layer of 64 channels, as planned for this device.
+fn tiers(target: &Target) -> Vec<Tier> {
+    let variants = |algorithm: Algorithm| {
+        let problem = Problem::new(&Placement::tap_major(64, 64, 3, 3, 64)?, Conv2d::padded(1), [1, 56, 56])?;
+        let options = PlanOptions { algorithm: Some(algorithm), ..PlanOptions::default() };
+        Ok(Plan::new(&problem, target, options)?.kernels())
+    };
+    let tier = |algorithm: Algorithm| match variants(algorithm) {
+        Ok(variants) => Tier { algorithm: algorithm.name(), variants, error: None },
+        Err(error) => {
+            let error: filter_summary::Error = error;
+            Tier { algorithm: algorithm.name(), variants: Vec::new(), error: Some(error.to_string()) }
+        }
+    };
+    [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared].map(tier).into()
+}
+
+fn text(report: &Report) -> String {
+    let mut overview = table(5, &["device", "name", "kind", "backend", "driver"]);
+    for adapter in &report.adapters {
+        let Adapter { index, name, kind, backend, driver, .. } = adapter;
+        overview.add_row([&index.to_string(), name, kind, backend, driver]);
+    }
+    overview.add_row(["cpu", &report.cpu, "CPU executor", "", ""]);
+    let mut text = format!("{}\n", render(&overview));
+    for adapter in &report.adapters {
+        let limits = &adapter.limits;
+        text += &format!(
+            "\n{}: buffers up to {}, bindings up to {}, {} bytes of workgroup memory, {} invocations a workgroup, {} workgroups a dimension, {} storage buffers\n",
+            adapter.index,
+            mebibytes(limits.max_buffer_size),
+            mebibytes(limits.max_storage_buffer_binding_size),
+            limits.max_compute_workgroup_storage_size,
+            limits.max_compute_invocations_per_workgroup,
+            limits.max_compute_workgroups_per_dimension,
+            limits.max_storage_buffers_per_shader_stage,
+        );
+        let [least, most] = adapter.subgroup_size;
+        text += &format!("   features: {}; subgroups of {least} to {most}\n", adapter.features.join(", "));
+        for tier in &adapter.kernels {
+            let what = tier.error.clone().unwrap_or_else(|| tier.variants.join(", "));
+            text += &format!("   {}: {what}\n", tier.algorithm);
+        }
+    }
+    if report.adapters.is_empty() {
+        text += "\nno GPU adapter found: everything runs on the CPU\n";
+    }
+    text
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", output::thousands(bytes >> 20))
+}

@@ -1,0 +1,123 @@
+//! Image files to network inputs: decoded, cropped, resized, normalized.
+
+use std::io::Cursor;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use filter_summary::network::{ChannelOrder, Input, Network};
+use image::imageops::{self, FilterType};
+use image::{DynamicImage, ImageReader, Limits};
+
+/// Largest width and height that is decoded.
+const SIDE_LIMIT: u32 = 1 << 15;
+
+/// Most values of a network's input that an image is made for.
+const VALUE_LIMIT: usize = 1 << 26;
+
+/// Checks that a network reads images.
+pub(crate) fn check_input(network: &Network) -> Result<()> {
+    let [channels, height, width] = network.input().shape;
+    ensure!(channels == 1 || channels == 3, "the network's input has {channels} channels: images have 1 or 3");
+    let values = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels));
+    ensure!(
+        values.is_some_and(|values| values <= VALUE_LIMIT),
+        "the network's input is {height}x{width}: no image is that large"
+    );
+    Ok(())
+}
+
+/// Reads a file.
+pub(crate) fn load(path: &Path) -> Result<DynamicImage> {
+    let read = || decode(&std::fs::read(path)?);
+    read().with_context(|| path.display().to_string())
+}
+
+/// Decodes PNG or JPEG, whatever the file's name is.
+pub(crate) fn decode(bytes: &[u8]) -> Result<DynamicImage> {
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    ensure!(reader.format().is_some(), "neither PNG nor JPEG");
+    // The default keeps decoding below 512 MiB; broken headers must not cost even that.
+    let mut limits = Limits::default();
+    (limits.max_image_width, limits.max_image_height) = (Some(SIDE_LIMIT), Some(SIDE_LIMIT));
+    reader.limits(limits);
+    let image = reader.decode()?;
+    ensure!(image.width() > 0 && image.height() > 0, "the image has no pixels");
+    Ok(image)
+}
+
+/// Appends an image as the network wants it. An image of the input's size is used as it is; of another, the largest centred
+/// part of the input's proportions is resized.
+pub(crate) fn append(image: &DynamicImage, input: &Input, batch: &mut Vec<f32>) {
+    let [channels, height, width] = input.shape;
+    let fitted = fit(image, width as u32, height as u32);
+    let preprocess = &input.preprocess;
+    let mut plane = |channel: usize, pixels: &mut dyn Iterator<Item = u8>| {
+        let (mean, std) = (preprocess.mean[channel], preprocess.std[channel]);
+        batch.extend(pixels.map(|pixel| (f32::from(pixel) * preprocess.scale - mean) / std));
+    };
+    if channels == 1 {
+        plane(0, &mut fitted.to_luma8().into_raw().into_iter());
+        return;
+    }
+    let pixels = fitted.to_rgb8().into_raw();
+    for channel in 0..channels {
+        let source = match preprocess.order {
+            ChannelOrder::Rgb => channel,
+            ChannelOrder::Bgr => channels - 1 - channel,
+        };
+        plane(channel, &mut pixels.iter().skip(source).step_by(channels).copied());
+    }
+}
+
+fn fit(image: &DynamicImage, width: u32, height: u32) -> DynamicImage {
+    if (image.width(), image.height()) == (width, height) {
+        return image.clone();
+    }
+    let [x, y, crop_width, crop_height] = centre([image.width(), image.height()], [width, height]);
+    let cropped = image.crop_imm(x, y, crop_width, crop_height);
+    // 8-bit first: resizing 16-bit or float images would only cost memory.
+    DynamicImage::ImageRgb8(imageops::resize(&cropped.to_rgb8(), width, height, FilterType::Triangle))
+}
+
+/// The largest centred part of `size` with the proportions of `target`: `[x, y, width, height]`.
+fn centre(size: [u32; 2], target: [u32; 2]) -> [u32; 4] {
+    let [width, height, target_width, target_height] = [size[0], size[1], target[0], target[1]].map(u64::from);
+    // Compares width / height with target_width / target_height.
+    let (crop_width, crop_height) = if width * target_height > height * target_width {
+        ((height * target_width / target_height).max(1), height)
+    } else {
+        (width, (width * target_height / target_width).max(1))
+    };
+    [(width - crop_width) / 2, (height - crop_height) / 2, crop_width, crop_height].map(|size| size as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use filter_summary::network::Preprocess;
+    use image::{Rgb, RgbImage};
+
+    #[test]
+    fn crops_the_centre() {
+        assert_eq!(centre([100, 50], [32, 32]), [25, 0, 50, 50]);
+        assert_eq!(centre([50, 101], [32, 32]), [0, 25, 50, 50]);
+        assert_eq!(centre([64, 32], [32, 16]), [0, 0, 64, 32]);
+        assert_eq!(centre([1, 30_000], [32, 32]), [0, 14_999, 1, 1]);
+    }
+
+    #[test]
+    fn planes_follow_the_network_s_order() {
+        let image = DynamicImage::ImageRgb8(RgbImage::from_fn(2, 1, |x, _| Rgb([x as u8, 10, 20])));
+        let preprocess =
+            Preprocess { order: ChannelOrder::Bgr, scale: 1.0, mean: vec![0.0, 1.0, 0.0], std: vec![1.0, 1.0, 2.0] };
+        let input = Input { shape: [3, 1, 2], preprocess };
+        let mut batch = Vec::new();
+        append(&image, &input, &mut batch);
+        assert_eq!(batch, [20.0, 20.0, 9.0, 9.0, 0.0, 0.5]);
+    }
+
+    #[test]
+    fn text_is_no_image() {
+        assert_eq!(decode(b"hello").unwrap_err().to_string(), "neither PNG nor JPEG");
+    }
+}

@@ -1,0 +1,228 @@
+//! `fsnet inspect`: what a network is made of, and how it would run.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use filter_summary::network::{ConvKind, ConvOp, Network, Node, Op};
+use filter_summary::standalone::describe;
+use filter_summary::{Algorithm, Plan, PlanOptions, Problem, Target};
+use serde::Serialize;
+
+use crate::device::DeviceArgs;
+use crate::devices;
+use crate::kernel::Kernel;
+use crate::output::{Format, Verdict, one_line, thousands};
+use crate::table::{render, table};
+
+/// Show a network's layers: shapes, summaries, sharing, kernels, multiply-adds
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// A network file (docs/format.md)
+    model: PathBuf,
+
+    /// Images at a time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    batch: u32,
+
+    /// Which kernels compute the convolutions
+    #[arg(long, value_enum, default_value_t)]
+    kernel: Kernel,
+
+    #[command(flatten)]
+    device: DeviceArgs,
+
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    bytes: u64,
+    input: [usize; 3],
+    classes: usize,
+    labels: Vec<String>,
+    /// What the kernels were planned for.
+    planned_for: String,
+    batch: usize,
+    layers: Vec<Layer>,
+    /// Nodes without weights: pooling, additions, shortcuts.
+    other_nodes: usize,
+    totals: Totals,
+    metadata: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct Layer {
+    name: String,
+    op: &'static str,
+    input: [usize; 3],
+    output: [usize; 3],
+    window: [usize; 2],
+    stride: [usize; 2],
+    groups: usize,
+    /// L.
+    length: usize,
+    /// r = O * K / L.
+    ratio: f64,
+    /// |U|.
+    bases: usize,
+    sharing_factor: f64,
+    kernel: &'static str,
+    dense_multiply_adds: u64,
+    multiply_adds: u64,
+    /// Of the accumulation that follows shared products.
+    additions: u64,
+}
+
+#[derive(Serialize)]
+struct Totals {
+    parameters: usize,
+    /// Weights of the layers when expanded to dense filters.
+    dense_weights: usize,
+    dense_multiply_adds: u64,
+    multiply_adds: u64,
+    additions: u64,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Verdict> {
+    let network = Network::load(&args.model)?;
+    let model = one_line(&args.model.display().to_string());
+    let bytes = std::fs::metadata(&args.model).with_context(|| model.clone())?.len();
+    let (target, planned_for) = match args.device.adapter()? {
+        Some(adapter) => (devices::target(&adapter), one_line(&describe(&adapter.get_info()))),
+        None => (Target::portable(), "any WebGPU device".to_owned()),
+    };
+    let mut layers = Vec::new();
+    for node in network.nodes() {
+        if let Op::Conv(conv) = &node.op {
+            let layer =
+                inspect(&network, node, conv, &target, args).with_context(|| format!("{model}: {}", node.name))?;
+            layers.push(layer);
+        }
+    }
+    let sum = |field: fn(&Layer) -> u64| layers.iter().map(field).sum();
+    let totals = Totals {
+        parameters: network.parameters(),
+        dense_weights: dense_weights(&network),
+        dense_multiply_adds: sum(|layer| layer.dense_multiply_adds),
+        multiply_adds: sum(|layer| layer.multiply_adds),
+        additions: sum(|layer| layer.additions),
+    };
+    let report = Report {
+        model,
+        bytes,
+        input: network.input().shape,
+        classes: network.output().shape.iter().product(),
+        labels: network.labels().to_vec(),
+        planned_for,
+        batch: args.batch as usize,
+        other_nodes: network.nodes().len() - layers.len(),
+        layers,
+        totals,
+        metadata: network.metadata().clone(),
+    };
+    args.format.print(&report, || text(&report))?;
+    Ok(Verdict::Done)
+}
+
+fn inspect(network: &Network, node: &Node, conv: &ConvOp, target: &Target, args: &Args) -> Result<Layer> {
+    let read = node.inputs.first().map_or(network.input().shape, |&source| network.shape_of(source));
+    // A linear layer is a 1x1 convolution of the flattened input.
+    let [height, width] = if conv.kind == ConvKind::Linear { [1, 1] } else { [read[1], read[2]] };
+    let placement = conv.summary.placement();
+    let mut problem =
+        Problem::new(placement, conv.conv, [args.batch as usize, height, width])?.with_activation(conv.activation);
+    if node.inputs.len() > 1 {
+        problem = problem.with_residual();
+    }
+    let mut algorithm = args.kernel.algorithm();
+    if conv.kind != ConvKind::FilterSummary && algorithm == Some(Algorithm::Shared) {
+        // As networks are run: dense filters share nothing.
+        algorithm = Some(Algorithm::Gather);
+    }
+    let plan = Plan::new(&problem, target, PlanOptions { algorithm, ..PlanOptions::default() })?;
+    let shared = plan.algorithm() == Algorithm::Shared;
+    let dense = problem.dense_multiply_adds();
+    Ok(Layer {
+        name: node.name.clone(),
+        op: match conv.kind {
+            ConvKind::FilterSummary => "fs_conv2d",
+            ConvKind::Dense => "conv2d",
+            ConvKind::Linear => "linear",
+        },
+        input: read,
+        output: node.shape,
+        window: [placement.window().height(), placement.window().width()],
+        stride: conv.conv.stride,
+        groups: conv.conv.groups,
+        length: placement.length(),
+        ratio: placement.ratio(),
+        bases: problem.sharing().bases(),
+        sharing_factor: problem.sharing().factor(),
+        kernel: plan.algorithm().name(),
+        dense_multiply_adds: dense,
+        multiply_adds: if shared { problem.shared_multiply_adds() } else { dense },
+        additions: if shared { problem.shared_additions() } else { 0 },
+    })
+}
+
+fn dense_weights(network: &Network) -> usize {
+    let weights = |node: &Node| match &node.op {
+        Op::Conv(conv) => conv.summary.placement().filters() * conv.summary.placement().window().weights(),
+        _ => 0,
+    };
+    network.nodes().iter().map(weights).sum()
+}
+
+fn text(report: &Report) -> String {
+    let header =
+        ["layer", "op", "input", "output", "window", "L", "r", "bases", "sharing", "kernel", "MAdds dense", "done"];
+    let mut table = table(5, &header);
+    for layer in &report.layers {
+        let [height, width] = layer.window;
+        let mut window = format!("{height}x{width}");
+        if layer.stride != [1, 1] {
+            window += &format!(" /{}", layer.stride.map(|step| step.to_string()).join(","));
+        }
+        if layer.groups > 1 {
+            window += &format!(" g{}", layer.groups);
+        }
+        table.add_row([
+            one_line(&layer.name),
+            layer.op.to_owned(),
+            shape(layer.input),
+            shape(layer.output),
+            window,
+            thousands(layer.length as u64),
+            format!("{:.2}", layer.ratio),
+            thousands(layer.bases as u64),
+            format!("{:.2}", layer.sharing_factor),
+            layer.kernel.to_owned(),
+            thousands(layer.dense_multiply_adds),
+            thousands(layer.multiply_adds),
+        ]);
+    }
+    let Totals { parameters, dense_weights, dense_multiply_adds, multiply_adds, additions } = report.totals;
+    format!(
+        "{}\n\n{}: {} bytes, {} parameters; as dense filters {} weights\n\
+         {} multiply-adds instead of {} ({:.2} times fewer), and {} additions; batch {}, nodes without weights: {}\n\
+         planned for {}\n",
+        render(&table),
+        report.model,
+        thousands(report.bytes),
+        thousands(parameters as u64),
+        thousands(dense_weights as u64),
+        thousands(multiply_adds),
+        thousands(dense_multiply_adds),
+        dense_multiply_adds as f64 / multiply_adds.max(1) as f64,
+        thousands(additions),
+        report.batch,
+        report.other_nodes,
+        report.planned_for,
+    )
+}
+
+fn shape(shape: [usize; 3]) -> String {
+    shape.map(|size| size.to_string()).join("x")
+}
