@@ -222,9 +222,11 @@ fn sum_taps(products: &[f32], taps: &[usize], offset: usize, sums: &mut [f32]) {
     for (block, sums) in sums.chunks_exact_mut(LANES).enumerate() {
         let mut total = [0.0f32; LANES];
         for &tap in taps {
-            let from = products.get(tap + offset + block * LANES..).and_then(|from| from.first_chunk::<LANES>());
-            for (total, value) in total.iter_mut().zip(from.into_iter().flatten()) {
-                *total += value;
+            // Arrays on both sides, so that the compiler keeps the sums in vector registers.
+            if let Some(values) = products.get(tap + offset + block * LANES..).and_then(<[f32]>::first_chunk::<LANES>) {
+                for (total, value) in total.iter_mut().zip(values) {
+                    *total += value;
+                }
             }
         }
         sums.copy_from_slice(&total);
