@@ -1,4 +1,5 @@
 //! `fsnet`: run, inspect and measure Filter Summary networks.
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests stop at what they did not expect"))]
 
 mod bench;
 mod cifar;

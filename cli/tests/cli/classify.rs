@@ -1,0 +1,93 @@
+use std::fs;
+
+use image::{Rgb, RgbImage};
+use tempfile::tempdir;
+
+use crate::files::color_network;
+use crate::run::{failure, fsnet, json, skip_gpu, success, text};
+
+const GREEN: Rgb<u8> = Rgb([20, 200, 20]);
+
+#[test]
+fn names_the_color_of_an_image_of_any_size() {
+    let directory = tempdir().unwrap();
+    let model = color_network(directory.path());
+    for (width, height) in [(32, 32), (1, 1), (100, 50), (31, 400)] {
+        // Red at the border of the longer side, which the centre crop leaves out.
+        let centre = |at: u32, size: u32, other: u32| size <= other || at.abs_diff(size / 2) <= other / 2;
+        let image = RgbImage::from_fn(width, height, |x, y| {
+            if centre(x, width, height) && centre(y, height, width) { GREEN } else { Rgb([255, 0, 0]) }
+        });
+        let path = directory.path().join("image.png");
+        image.save(&path).unwrap();
+        let report = json(["classify", "--model", text(&model), "--device", "cpu", text(&path)]);
+        let top = &report["images"][0]["top"];
+        assert_eq!(top[0]["label"], "green", "{width}x{height}: {report}");
+        assert_eq!(top.as_array().unwrap().len(), 5);
+        assert!(report["milliseconds_per_image"].as_f64().unwrap() > 0.0);
+        assert!(report["correct"].is_null());
+    }
+}
+
+#[test]
+fn probabilities_are_a_softmax_of_exact_outputs() {
+    let directory = tempdir().unwrap();
+    let (model, path) = (color_network(directory.path()), directory.path().join("image.png"));
+    RgbImage::from_pixel(32, 32, Rgb([0, 255, 0])).save(&path).unwrap();
+    let report = json(["classify", "--model", text(&model), "--device", "cpu", "--top", "10", text(&path)]);
+    // Outputs are 0, 4, 0 and seven times -9.
+    let total = 2.0 + 4f64.exp() + 7.0 * (-9f64).exp();
+    let probability = report["images"][0]["top"][0]["probability"].as_f64().unwrap();
+    assert!((probability - 4f64.exp() / total).abs() < 1e-6, "{probability}");
+}
+
+#[test]
+#[ignore = "a stand-in is bundled until the trained model is there"]
+fn the_bundled_model_runs_from_any_directory() {
+    let directory = tempdir().unwrap();
+    let mut command = fsnet();
+    let output = command.current_dir(&directory).args(["classify", "--device", "cpu", "--json"]).assert().code(0);
+    let report: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    assert_eq!(report["images"].as_array().unwrap().len(), 10);
+    assert!(report["correct"].as_u64().unwrap() >= 7, "{report}");
+}
+
+#[test]
+fn the_gpu_and_the_cpu_agree_on_the_bundled_images() {
+    if skip_gpu("the_gpu_and_the_cpu_agree_on_the_bundled_images") {
+        return;
+    }
+    let (gpu, cpu) = (json(["classify", "--require-gpu"]), json(["classify", "--device", "cpu"]));
+    for index in 0..10 {
+        let probability =
+            |report: &serde_json::Value| report["images"][index]["top"][0]["probability"].as_f64().unwrap();
+        assert!((probability(&gpu) - probability(&cpu)).abs() < 1e-4, "image {index}");
+        assert_eq!(gpu["images"][index]["top"][0]["label"], cpu["images"][index]["top"][0]["label"]);
+    }
+}
+
+#[test]
+fn text_names_the_device_and_the_time() {
+    let text = success(["classify", "--device", "cpu"]);
+    assert!(text.contains("of 10 right\n") && text.contains("ms an image on CPU"), "{text}");
+}
+
+#[test]
+fn refuses_what_is_no_image() {
+    let directory = tempdir().unwrap();
+    let model = color_network(directory.path());
+    let png = directory.path().join("whole.png");
+    RgbImage::from_pixel(32, 32, GREEN).save(&png).unwrap();
+    let whole = fs::read(&png).unwrap();
+    let mut huge = whole.clone();
+    // The width, in the PNG header.
+    huge[16..20].copy_from_slice(&u32::MAX.to_be_bytes());
+    let path = directory.path().join("image.png");
+    for bytes in [b"this is text".as_slice(), &[], &whole[..40], &huge] {
+        fs::write(&path, bytes).unwrap();
+        let error = failure(["classify", "--model", text(&model), "--device", "cpu", text(&png), text(&path)]);
+        assert!(error.contains("image.png"), "{error}");
+    }
+    let error = failure(["classify", "--device", "cpu", text(&directory.path().join("missing.jpg"))]);
+    assert!(error.contains("missing.jpg"), "{error}");
+}

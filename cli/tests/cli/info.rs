@@ -1,0 +1,84 @@
+use std::process::{Command, Stdio};
+
+use tempfile::tempdir;
+
+use crate::files::{cifar, color_network};
+use crate::run::{failure, fsnet, json, skip_gpu, success, text};
+
+#[test]
+fn inspect_counts_what_is_shared() {
+    let directory = tempdir().unwrap();
+    let model = color_network(directory.path());
+    let report = json(["inspect", text(&model), "--device", "cpu"]);
+    let layer = &report["layers"][0];
+    // Three 1x1 filters of three channels in five values, each with a base of its own.
+    assert_eq!((layer["length"].as_u64(), layer["bases"].as_u64()), (Some(5), Some(3)));
+    assert!((layer["ratio"].as_f64().unwrap() - 9.0 / 5.0).abs() < 1e-12);
+    assert_eq!(layer["dense_multiply_adds"], 9 * 1024);
+    assert_eq!(report["totals"]["parameters"], 5 + 30 + 10);
+    assert_eq!(report["other_nodes"], 1);
+    assert_eq!(report["bytes"], std::fs::metadata(&model).unwrap().len());
+    let text = success(["inspect", text(&model), "--device", "cpu"]);
+    assert!(text.contains("fs_conv2d") && text.contains("45 parameters"), "{text}");
+}
+
+#[test]
+fn devices_lists_the_cpu_and_every_adapter() {
+    let report = json(["devices"]);
+    assert!(report["cpu"].as_str().unwrap().starts_with("CPU ("));
+    if skip_gpu("devices_lists_the_cpu_and_every_adapter") {
+        return;
+    }
+    let adapters = report["adapters"].as_array().unwrap();
+    assert!(!adapters.is_empty(), "{report}");
+    for tier in adapters[0]["kernels"].as_array().unwrap() {
+        assert!(!tier["variants"].as_array().unwrap().is_empty(), "{report}");
+    }
+    let best = success(["devices", "--best"]);
+    assert!(best.contains(adapters[0]["name"].as_str().unwrap()), "{best}");
+}
+
+#[test]
+fn without_an_adapter_the_cpu_takes_over_unless_a_gpu_is_required() {
+    let directory = tempdir().unwrap();
+    let (model, images) = (color_network(directory.path()), directory.path().join("images.bin"));
+    std::fs::write(&images, cifar(&[(0, 0)])).unwrap();
+    let bare = || {
+        let mut command = fsnet();
+        let nowhere = directory.path().join("no_driver.json");
+        command.env("WGPU_BACKEND", "vulkan").env("VK_DRIVER_FILES", &nowhere).env("VK_ICD_FILENAMES", &nowhere);
+        command.args(["eval", "--model", text(&model), "--cifar10", text(&images)]);
+        command
+    };
+    let output = bare().assert().code(0).get_output().clone();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "no GPU adapter found: running on the CPU\n");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 of 1 correct"));
+    for arguments in [["--require-gpu", "--json"], ["--device", "0"]] {
+        let output = bare().args(arguments).assert().code(2).get_output().clone();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.starts_with("fsnet: error: ") && stderr.contains("no GPU adapter found"), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1);
+    }
+}
+
+#[test]
+fn devices_that_do_not_exist_are_errors() {
+    if skip_gpu("devices_that_do_not_exist_are_errors") {
+        return;
+    }
+    assert!(failure(["bench", "--shape", "4x4", "--device", "99"]).contains("--device 99"));
+    assert!(failure(["bench", "--shape", "4x4", "--device", "abacus"]).contains("no adapter has that name"));
+    assert!(failure(["bench", "--shape", "4x4", "--device", "cpu", "--require-gpu"]).contains("exclude"));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fsnet"));
+    let directory = tempdir().unwrap();
+    let model = color_network(directory.path());
+    command.args(["inspect", text(&model), "--device", "cpu"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
+}

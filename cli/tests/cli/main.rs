@@ -1,0 +1,15 @@
+//! `fsnet` as its users see it: arguments in, text or JSON and an exit code out.
+//!
+//! Tests that need a GPU fail without an adapter, unless `FILTER_SUMMARY_SKIP_GPU_TESTS` is set.
+#![allow(missing_docs, unreachable_pub, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop at what they did not expect")]
+
+mod bad_input;
+mod bench;
+mod classify;
+mod conv;
+mod eval;
+mod files;
+mod import;
+mod info;
+mod run;
