@@ -3,8 +3,9 @@
 use crate::error::{Error, Result, check_size};
 use crate::window::{INDEX_LIMIT, Window};
 
-/// Most (filter, tap) pairs a placement may have: it bounds the tables made from it.
-const POSITION_LIMIT: usize = 1 << 26;
+/// Most (filter, tap) pairs a placement may have: it bounds the tables made from it, 16 MiB each. The largest layers in use
+/// have some 40,000.
+const POSITION_LIMIT: usize = 1 << 22;
 
 /// What an index outside the summary means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -13,12 +13,16 @@ use crate::plan::{Target, required_features, required_limits};
 /// Longest wait for the GPU before giving up.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Every adapter wgpu finds, best first: discrete, integrated, virtual, then software.
+/// Every adapter with compute shaders, best first: discrete, integrated, virtual, then software.
+///
+/// OpenGL is only looked at where nothing better is found, or when the environment variable `WGPU_BACKEND` names it: some
+/// drivers complain on standard error when they are merely asked.
 pub fn adapters() -> Vec<wgpu::Adapter> {
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
-    descriptor.flags = wgpu::InstanceFlags::empty().with_env();
-    let instance = wgpu::Instance::new(descriptor);
-    let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    let named = wgpu::Backends::from_env();
+    let mut adapters = enumerate(named.unwrap_or(wgpu::Backends::PRIMARY));
+    if adapters.is_empty() && named.is_none() {
+        adapters = enumerate(wgpu::Backends::SECONDARY);
+    }
     adapters
         .retain(|adapter| adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS));
     adapters.sort_by_key(|adapter| {
@@ -33,6 +37,13 @@ pub fn adapters() -> Vec<wgpu::Adapter> {
         (kind, info.backend == wgpu::Backend::Gl)
     });
     adapters
+}
+
+fn enumerate(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    descriptor.backends = backends;
+    descriptor.flags = wgpu::InstanceFlags::empty().with_env();
+    pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends))
 }
 
 /// An open device.

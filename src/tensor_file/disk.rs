@@ -13,8 +13,13 @@ const REASON_LIMIT: usize = 500;
 
 /// Reads a file and parses it with `parse`, whose errors get the file's name in front.
 pub(crate) fn read_with<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
-    let bytes = std::fs::read(path).map_err(|error| io_error(path, &error));
-    parse(&bytes?).map_err(|error| Error::format(path_text(path), error))
+    let refuse = |error: std::io::Error| io_error(path, &error);
+    // Devices and pipes may never end.
+    if !std::fs::metadata(path).map_err(refuse)?.is_file() {
+        return Err(Error::Io { path: path_text(path), reason: "it is not a regular file".to_owned() });
+    }
+    let bytes = std::fs::read(path).map_err(refuse)?;
+    parse(&bytes).map_err(|error| Error::format(path_text(path), error))
 }
 
 /// Writes a file beside its place and renames it, so that nobody ever sees half of it.
