@@ -152,6 +152,16 @@ fn pooling_agrees_with_pytorch() {
     assert_eq!(pool("avg_pool2d", 4, 6, json!({})), [1.5, 4.5, 3.0]);
 }
 
+/// As in PyTorch, a NaN is larger than any number, wherever in the window it stands.
+#[test]
+fn a_maximum_does_not_hide_a_nan() {
+    let node = json!({"name": "pool", "op": "max_pool2d", "input": "input", "kernel": [1, 2]});
+    let forward = CpuNetwork::new(&network([1, 1, 6], &[node], &[]), 1, None).unwrap();
+    let got = forward.run(&[f32::NAN, 1.0, 2.0, f32::NAN, 3.0, -4.0]).unwrap();
+    assert!(got[0].is_nan() && got[1].is_nan());
+    assert_eq!(got[2], 3.0);
+}
+
 #[test]
 fn values_that_look_trivial() {
     let flatten = json!({"name": "flat", "op": "flatten", "input": "input"});
