@@ -1,5 +1,21 @@
 //! Convolution by Filter Summary (FSNet, arXiv 1902.03264) on any GPU.
-#![cfg_attr(docsrs, feature(doc_cfg))]
+//!
+//! A layer's filters are overlapping segments of one learned vector, the summary. Weights shrink by the compression ratio; and
+//! because overlapping filters share partial products, multiplications fall by nearly as much. See `docs/method.md`.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! FilterSummary = values + Placement (window, starts, boundary)      pure data
+//!   + Conv2d      stride, padding, dilation, groups
+//!   -> Problem    what must be computed                              pure
+//!   -> Plan       how: algorithm, tiles, grids, workspace            pure: Problem + Target
+//!   -> FsConv2d   pipelines and weights on the caller's device
+//!   -> record()   dispatches into the caller's encoder
+//! ```
+//!
+//! [`network`] runs whole networks the same way, [`cpu`] computes without a device, and [`mod@reference`] is the truth that
+//! everything is tested against. The crate never creates a device, submits or waits, except in [`standalone`].
 
 mod conv;
 #[cfg(feature = "cpu")]
@@ -36,3 +52,8 @@ pub use sharing::Sharing;
 pub use summary::FilterSummary;
 pub use wgpu;
 pub use window::Window;
+
+/// The README's examples, compiled as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -43,8 +43,11 @@ impl Kernel {
             Self::Products => "products",
             Self::AccumulateRows => "accumulate_rows",
             Self::AccumulateTaps => "accumulate_taps",
+            #[cfg(feature = "network")]
             Self::Pool => "pool",
+            #[cfg(feature = "network")]
             Self::Add => "add",
+            #[cfg(feature = "network")]
             Self::Subsample => "subsample",
         }
     }
@@ -55,8 +58,11 @@ impl Kernel {
             Self::Products => include_str!("../shaders/products.wgsl"),
             Self::AccumulateRows => include_str!("../shaders/accumulate_rows.wgsl"),
             Self::AccumulateTaps => include_str!("../shaders/accumulate_taps.wgsl"),
+            #[cfg(feature = "network")]
             Self::Pool => include_str!("../shaders/pool.wgsl"),
+            #[cfg(feature = "network")]
             Self::Add => include_str!("../shaders/add.wgsl"),
+            #[cfg(feature = "network")]
             Self::Subsample => include_str!("../shaders/subsample.wgsl"),
         }
     }
@@ -84,5 +90,5 @@ fn with_constant(source: &str, name: &str, value: u32) -> String {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "network"))]
 mod tests;

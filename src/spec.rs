@@ -13,8 +13,11 @@ pub(crate) enum Kernel {
     Products,
     AccumulateRows,
     AccumulateTaps,
+    #[cfg(feature = "network")]
     Pool,
+    #[cfg(feature = "network")]
     Add,
+    #[cfg(feature = "network")]
     Subsample,
 }
 
@@ -22,6 +25,15 @@ impl Kernel {
     /// Whether the kernel finishes a convolution.
     fn has_epilogue(self) -> bool {
         matches!(self, Self::Gather | Self::AccumulateRows | Self::AccumulateTaps)
+    }
+
+    /// Whether the kernel adds a second tensor, if there is one.
+    fn takes_residual(self) -> bool {
+        #[cfg(feature = "network")]
+        if self == Self::Add {
+            return true;
+        }
+        self.has_epilogue()
     }
 }
 
@@ -137,8 +149,8 @@ impl Spec {
             Kernel::Gather => vec![Role::Input, Role::Summary, Role::Table, Role::Output],
             Kernel::Products => vec![Role::Input, Role::Summary, Role::Table, Role::ProductsOut],
             Kernel::AccumulateRows | Kernel::AccumulateTaps => vec![Role::ProductsIn, Role::Table, Role::Output],
-            Kernel::Pool | Kernel::Subsample => vec![Role::Input, Role::Output],
-            Kernel::Add => vec![Role::Input, Role::Output],
+            #[cfg(feature = "network")]
+            Kernel::Pool | Kernel::Add | Kernel::Subsample => vec![Role::Input, Role::Output],
         };
         if self.residual.is_some() {
             roles.push(Role::Residual);
@@ -160,7 +172,7 @@ impl Spec {
         if self.kernel.has_epilogue() {
             parts.push(Part::Epilogue);
         }
-        if self.kernel.has_epilogue() || self.kernel == Kernel::Add {
+        if self.kernel.takes_residual() {
             parts.push(match self.residual {
                 None => Part::ResidualNone,
                 Some(Access::Scalar) => Part::ResidualScalar,
@@ -182,6 +194,7 @@ impl Spec {
                 vec![("LANES_X", tile.lanes_x), ("LANES_Y", tile.lanes_y), ("ROWS", tile.rows), ("QUADS", tile.quads)]
             }
             Kernel::AccumulateRows | Kernel::AccumulateTaps => vec![("LANES", tile.lanes_x), ("QUADS", tile.quads)],
+            #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::Subsample => vec![("LANES", tile.lanes_x)],
         };
         if let Some(activation) = self.activation {
