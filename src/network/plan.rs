@@ -71,7 +71,7 @@ impl NetworkPlan {
         let mut result = planner.owner(Source::Node(network.output));
         if result == Source::Input {
             result = Source::Node(network.output);
-            drafts.push(planner.copy(network.output, Source::Input, result, [0, network.output().shape[0]])?);
+            drafts.push(planner.copy(network.output, Source::Input, result, [0, network.input().shape[0]])?);
         }
         planner.place(drafts, result)
     }

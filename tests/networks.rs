@@ -1,4 +1,4 @@
-//! Networks on the CPU against an interpreter in f64.
+//! Networks on the CPU and on a real adapter, against an interpreter in f64.
 #![cfg(all(feature = "cpu", feature = "network"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -7,10 +7,11 @@ mod common;
 #[allow(dead_code, reason = "only some of it is used here")]
 mod parts;
 
+use common::gpu::{Device, device};
 use common::interpreter::interpret;
 use common::operands::Random;
-use filter_summary::Algorithm;
-use filter_summary::network::{CpuNetwork, Network};
+use filter_summary::network::{CpuNetwork, GpuNetwork, Network, Op};
+use filter_summary::{Algorithm, PlanOptions};
 use parts::{Parts, Tensor, floats, integers};
 use serde_json::{Value, json};
 
@@ -33,21 +34,55 @@ fn images(network: &Network, count: usize, seed: u64, value: fn(&mut Random) -> 
     (0..count * network.input().shape.iter().product::<usize>()).map(|_| value(&mut random)).collect()
 }
 
-/// Runs a network twice, for batches of one and more, with every algorithm.
+/// Runs a network twice, for batches of one and more, with every algorithm of every executor.
 fn check(name: &str, network: &Network) {
-    for (seed, count) in [(1, 1), (2, 3)] {
-        for value in [Random::integer, Random::float] {
+    let forward = CHOICES.map(|algorithm| CpuNetwork::new(network, 3, algorithm).unwrap());
+    for count in [1, 3] {
+        let on_gpu = device().map(|device| (device, gpu_networks(device, network, count)));
+        for (seed, value) in [(1, Random::integer as fn(&mut Random) -> f32), (2, Random::float)] {
             let input = images(network, count, seed, value);
             let want = interpret(network, &input);
-            for algorithm in CHOICES {
-                let forward = CpuNetwork::new(network, 3, algorithm).unwrap();
+            for (forward, algorithm) in forward.iter().zip(CHOICES) {
                 for _ in 0..2 {
                     let got = forward.run(&input).unwrap();
-                    assert_eq!(want.first_difference(&got), None, "{name}, {count} images, {algorithm:?}");
+                    assert_eq!(want.first_difference(&got), None, "{name}, {count} images, CPU {algorithm:?}");
+                }
+            }
+            let Some((device, forward)) = &on_gpu else { continue };
+            for forward in forward {
+                for _ in 0..2 {
+                    let got = run_on_gpu(device, forward, &input);
+                    let kernels: Vec<_> = forward.layers().flat_map(|(_, plan)| plan.kernels()).collect();
+                    assert_eq!(want.first_difference(&got), None, "{name}, {count} images, GPU {kernels:?}");
                 }
             }
         }
     }
+}
+
+/// The network with every algorithm, or once when it has no convolution.
+fn gpu_networks(device: &Device, network: &Network, batch: usize) -> Vec<GpuNetwork> {
+    let convolves = network.nodes().iter().any(|node| matches!(node.op, Op::Conv(_)));
+    let all = [None, Some(Algorithm::Dense), Some(Algorithm::Gather), Some(Algorithm::Shared)];
+    let choices = if convolves { &all[..] } else { &all[..1] };
+    let build = |&algorithm: &Option<Algorithm>| {
+        let options = PlanOptions { algorithm, ..PlanOptions::default() };
+        GpuNetwork::new(&device.trusted, &device.gpu.target(), network, batch, options).unwrap()
+    };
+    choices.iter().map(build).collect()
+}
+
+fn run_on_gpu(device: &Device, forward: &GpuNetwork, input: &[f32]) -> Vec<f32> {
+    let gpu = &device.gpu;
+    gpu.queue.write_buffer(
+        forward.input(),
+        0,
+        &input.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>(),
+    );
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    forward.record(&mut encoder);
+    gpu.submit(encoder).unwrap();
+    gpu.download(forward.output()).unwrap()
 }
 
 #[test]
@@ -160,6 +195,34 @@ fn a_maximum_does_not_hide_a_nan() {
     let got = forward.run(&[f32::NAN, 1.0, 2.0, f32::NAN, 3.0, -4.0]).unwrap();
     assert!(got[0].is_nan() && got[1].is_nan());
     assert_eq!(got[2], 3.0);
+}
+
+/// Operands of a concat are written where they belong; only what others read too, or what is no node's own, is copied.
+#[test]
+fn concatenation_costs_no_dispatch() {
+    let Some(device) = device() else { return };
+    let pool = |name: &str| json!({"name": name, "op": "max_pool2d", "input": "input", "kernel": [1, 1]});
+    let concat = |inputs: Value| json!({"name": "all", "op": "concat", "inputs": inputs});
+    let dispatches = |nodes: &[Value]| {
+        let network = network([2, 3, 5], nodes, &[]);
+        check("concat", &network);
+        gpu_networks(device, &network, 2)[0].dispatches()
+    };
+    assert_eq!(dispatches(&[pool("a"), pool("b"), concat(json!(["a", "b"]))]), 2);
+    assert_eq!(dispatches(&[pool("a"), concat(json!(["a", "input"]))]), 2, "the input is copied");
+    assert_eq!(dispatches(&[pool("a"), concat(json!(["a", "a"]))]), 3, "a value that is there twice is copied");
+}
+
+#[test]
+fn a_plan_that_exceeds_a_limit_names_the_node() {
+    let Some(device) = device() else { return };
+    let mut target = device.gpu.target();
+    target.limits.max_storage_buffer_binding_size = 1024;
+    let network = Parts::good().load().unwrap();
+    let error = GpuNetwork::new(&device.trusted, &target, &network, 3, PlanOptions::default()).unwrap_err();
+    assert!(error.to_string().starts_with("node stem: bytes of "), "{error}");
+    let error = GpuNetwork::new(&device.trusted, &target, &network, 0, PlanOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("batch is 0"), "{error}");
 }
 
 #[test]
