@@ -132,7 +132,10 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
 fn load_model(path: Option<&Path>) -> Result<(String, Network)> {
     let (name, network) = match path {
         Some(path) => (path.display().to_string(), Network::load(path)?),
-        None => (bundled::MODEL_NAME.to_owned(), Network::from_bytes(bundled::MODEL).context(bundled::MODEL_NAME)?),
+        None => {
+            let (name, bytes) = bundled::MODEL;
+            (name.to_owned(), Network::from_bytes(bytes).context(name)?)
+        }
     };
     ensure!(network.output().shape.iter().product::<usize>() > 0, "{name}: the output has no values");
     Ok((one_line(&name), network))

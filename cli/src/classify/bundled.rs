@@ -1,10 +1,13 @@
 //! The model and the images inside the binary, so that it runs from any directory.
 
-/// The bundled model's file name in `models/`.
-pub(super) const MODEL_NAME: &str = "resnet20-fs4.5.safetensors";
+macro_rules! model {
+    ($name:literal) => {
+        ($name, include_bytes!(concat!("../../../models/", $name)))
+    };
+}
 
-/// ResNet-20 for CIFAR-10, tap-major with a step of 2C.
-pub(super) const MODEL: &[u8] = include_bytes!("../../tests/data/tiny.safetensors");
+/// ResNet-20 for CIFAR-10, tap-major with a step of 2C, and its file name.
+pub(super) const MODEL: (&str, &[u8]) = model!("resnet20-s2c-short.safetensors");
 
 macro_rules! images {
     ($($class:literal),*) => {

@@ -42,7 +42,6 @@ fn probabilities_are_a_softmax_of_exact_outputs() {
 }
 
 #[test]
-#[ignore = "a stand-in is bundled until the trained model is there"]
 fn the_bundled_model_runs_from_any_directory() {
     let directory = tempdir().unwrap();
     let mut command = fsnet();
