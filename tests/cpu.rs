@@ -5,11 +5,11 @@
 mod common;
 
 use common::cases::cases;
-use common::operands::{Data, Random};
+use common::operands::Data;
+use common::problems::problems;
 use filter_summary::cpu::{CpuConv, conv2d};
 use filter_summary::{
-    Activation, Algorithm, Boundary, ChannelParams, Conv2d, Error, FilterSummary, Placement, Problem, Starts, Window,
-    reference,
+    Algorithm, Boundary, ChannelParams, Conv2d, Error, FilterSummary, Placement, Problem, Starts, Window, reference,
 };
 use proptest::prelude::*;
 
@@ -215,48 +215,6 @@ fn distant_taps_cost_nothing() {
     let summary = FilterSummary::new(vec![1.0], problem.placement().clone()).unwrap();
     let result = CpuConv::new(&problem, &summary, ChannelParams::default(), Some(Algorithm::Dense));
     assert!(result.unwrap_err().to_string().starts_with("packed weights is 1073741824 values"));
-}
-
-/// Any placement and walk that is small.
-fn problems() -> impl Strategy<Value = (Problem, u64)> {
-    let pair = |range: std::ops::Range<usize>| [range.clone(), range];
-    let walk = (pair(1..4), [0usize..4, 0..4, 0..4, 0..4], pair(1..4), 1usize..4);
-    let layer = (1usize..6, 1usize..4, 1usize..4, 1usize..6, 0u8..3, any::<u64>());
-    let image = [1usize..4, 1..14, 1..14];
-    (walk, layer, image, any::<bool>(), any::<bool>()).prop_filter_map(
-        "the kernel must fit",
-        |((stride, padding, dilation, groups), layer, size, residual, relu)| {
-            let (channels, height, width, per_group, kind, seed) = layer;
-            let mut random = Random::new(seed);
-            let filters = per_group * groups;
-            let mut within = |limit: i64| random.below(2 * limit as u64 + 1) as i64 - limit;
-            let weights = (channels * height * width) as i64;
-            let placement = match kind {
-                0 => {
-                    Placement::tap_major(filters, channels, height, width, channels + within(1).unsigned_abs() as usize)
-                }
-                1 => {
-                    let offsets = (0..height * width).map(|_| within(20)).collect();
-                    let window = Window::new(channels, height, width, within(5), offsets);
-                    let length = 1 + within(2 * weights).unsigned_abs() as usize;
-                    let starts = (0..filters).map(|_| within(3 * weights)).collect();
-                    let boundary = if within(1) > 0 { Boundary::Wrap } else { Boundary::Zero };
-                    window.and_then(|window| Placement::new(window, Starts::Line { length, starts }, boundary))
-                }
-                _ => {
-                    let window = Window::channel_major(channels, height, width);
-                    let dims = [0; 3].map(|_| 1 + within(4).unsigned_abs() as usize);
-                    let starts = (0..filters).map(|_| [0; 3].map(|_| within(6))).collect();
-                    let boundary = if within(1) > 0 { Boundary::Wrap } else { Boundary::Zero };
-                    window.and_then(|window| Placement::new(window, Starts::Volume { dims, starts }, boundary))
-                }
-            };
-            let conv = Conv2d { stride, padding, dilation, groups };
-            let activation = if relu { Activation::Relu } else { Activation::None };
-            let problem = Problem::new(&placement.ok()?, conv, size).ok()?.with_activation(activation);
-            Some((if residual { problem.with_residual() } else { problem }, seed))
-        },
-    )
 }
 
 proptest! {

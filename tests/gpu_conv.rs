@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 use common::cases::{Case, cases};
 use common::gpu::{device, run};
 use common::operands::Data;
+use common::problems::problems;
 use filter_summary::reference::{self, conv2d};
 use filter_summary::{Algorithm, Conv2d, Placement, Plan, PlanOptions, Problem, Target};
+use proptest::prelude::*;
 
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared];
 
@@ -148,6 +150,24 @@ fn writes_only_its_own_channels() {
                 } else {
                     assert!(value.is_nan(), "{algorithm:?} wrote channel {channel}");
                 }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_problems_are_exact((problem, seed) in problems(), software in any::<bool>(), chunked in any::<bool>()) {
+        if let Some(device) = device() {
+            let target = Target { software, ..device.gpu.target() };
+            let data = Data::integers(&problem, seed);
+            for algorithm in ALGORITHMS {
+                let options = PlanOptions { workspace_limit: chunked.then_some(0), ..forced(algorithm) };
+                let plan = Plan::new(&problem, &target, options).expect("plan");
+                let name = format!("seed {seed}, {problem:?}");
+                assert_exact(&name, &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
             }
         }
     }

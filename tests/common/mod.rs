@@ -11,3 +11,4 @@ pub mod gpu;
 #[cfg(feature = "network")]
 pub mod interpreter;
 pub mod operands;
+pub mod problems;
