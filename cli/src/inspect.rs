@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use filter_summary::network::{ConvKind, ConvOp, Network, Node, Op};
+use filter_summary::network::{ConvKind, ConvOp, CpuNetwork, Network, Node, Op};
 use filter_summary::standalone::describe;
 use filter_summary::{Algorithm, Plan, PlanOptions, Problem, Target};
 use serde::Serialize;
 
-use crate::device::DeviceArgs;
+use crate::device::{DeviceArgs, cpu_name};
 use crate::devices;
 use crate::kernel::Kernel;
 use crate::output::{Format, Verdict, one_line, thousands};
@@ -89,15 +89,11 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let network = Network::load(&args.model)?;
     let model = one_line(&args.model.display().to_string());
     let bytes = std::fs::metadata(&args.model).with_context(|| model.clone())?.len();
-    let (target, planned_for) = match args.device.adapter()? {
-        Some(adapter) => (devices::target(&adapter), one_line(&describe(&adapter.get_info()))),
-        None => (Target::portable(), "any WebGPU device".to_owned()),
-    };
+    let planner = Planner::new(&network, args).with_context(|| model.clone())?;
     let mut layers = Vec::new();
-    for node in network.nodes() {
+    for (index, node) in network.nodes().iter().enumerate() {
         if let Op::Conv(conv) = &node.op {
-            let layer =
-                inspect(&network, node, conv, &target, args).with_context(|| format!("{model}: {}", node.name))?;
+            let layer = planner.layer(index, node, conv).with_context(|| format!("{model}: {}", node.name))?;
             layers.push(layer);
         }
     }
@@ -115,7 +111,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         input: network.input().shape,
         classes: network.output().shape.iter().product(),
         labels: network.labels().to_vec(),
-        planned_for,
+        planned_for: planner.name(),
         batch: args.batch as usize,
         other_nodes: network.nodes().len() - layers.len(),
         layers,
@@ -126,45 +122,91 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     Ok(Verdict::Done)
 }
 
-fn inspect(network: &Network, node: &Node, conv: &ConvOp, target: &Target, args: &Args) -> Result<Layer> {
-    let read = node.inputs.first().map_or(network.input().shape, |&source| network.shape_of(source));
-    // A linear layer is a 1x1 convolution of the flattened input.
-    let [height, width] = if conv.kind == ConvKind::Linear { [1, 1] } else { [read[1], read[2]] };
-    let placement = conv.summary.placement();
-    let mut problem =
-        Problem::new(placement, conv.conv, [args.batch as usize, height, width])?.with_activation(conv.activation);
-    if node.inputs.len() > 1 {
-        problem = problem.with_residual();
+/// Chooses kernels as the device would that runs the network.
+struct Planner<'a> {
+    network: &'a Network,
+    batch: usize,
+    algorithm: Option<Algorithm>,
+    device: Planned,
+}
+
+enum Planned {
+    Adapter { name: String, target: Box<Target> },
+    Cpu(Box<CpuNetwork>),
+}
+
+impl<'a> Planner<'a> {
+    fn new(network: &'a Network, args: &Args) -> Result<Self> {
+        let (batch, algorithm) = (args.batch as usize, args.kernel.algorithm());
+        let device = match args.device.adapter()? {
+            Some(adapter) => Planned::Adapter {
+                name: one_line(&describe(&adapter.get_info())),
+                target: Box::new(devices::target(&adapter)),
+            },
+            None => Planned::Cpu(Box::new(CpuNetwork::new(network, batch, algorithm)?)),
+        };
+        Ok(Self { network, batch, algorithm, device })
     }
-    let mut algorithm = args.kernel.algorithm();
-    if conv.kind != ConvKind::FilterSummary && algorithm == Some(Algorithm::Shared) {
-        // As networks are run: dense filters share nothing.
-        algorithm = Some(Algorithm::Gather);
+
+    fn name(&self) -> String {
+        match &self.device {
+            Planned::Adapter { name, .. } => name.clone(),
+            Planned::Cpu(_) => cpu_name(),
+        }
     }
-    let plan = Plan::new(&problem, target, PlanOptions { algorithm, ..PlanOptions::default() })?;
-    let shared = plan.algorithm() == Algorithm::Shared;
-    let dense = problem.dense_multiply_adds();
-    Ok(Layer {
-        name: node.name.clone(),
-        op: match conv.kind {
-            ConvKind::FilterSummary => "fs_conv2d",
-            ConvKind::Dense => "conv2d",
-            ConvKind::Linear => "linear",
-        },
-        input: read,
-        output: node.shape,
-        window: [placement.window().height(), placement.window().width()],
-        stride: conv.conv.stride,
-        groups: conv.conv.groups,
-        length: placement.length(),
-        ratio: placement.ratio(),
-        bases: problem.sharing().bases(),
-        sharing_factor: problem.sharing().factor(),
-        kernel: plan.algorithm().name(),
-        dense_multiply_adds: dense,
-        multiply_adds: if shared { problem.shared_multiply_adds() } else { dense },
-        additions: if shared { problem.shared_additions() } else { 0 },
-    })
+
+    fn layer(&self, index: usize, node: &Node, conv: &ConvOp) -> Result<Layer> {
+        let network = self.network;
+        let input = node.inputs.first().map_or(network.input().shape, |&source| network.shape_of(source));
+        // A linear layer is a 1x1 convolution of the flattened input.
+        let [height, width] = if conv.kind == ConvKind::Linear { [1, 1] } else { [input[1], input[2]] };
+        let placement = conv.summary.placement();
+        let mut problem =
+            Problem::new(placement, conv.conv, [self.batch, height, width])?.with_activation(conv.activation);
+        if node.inputs.len() > 1 {
+            problem = problem.with_residual();
+        }
+        let algorithm = self.choose(index, conv, &problem)?;
+        let shared = algorithm == Algorithm::Shared;
+        let dense = problem.dense_multiply_adds();
+        Ok(Layer {
+            name: node.name.clone(),
+            op: match conv.kind {
+                ConvKind::FilterSummary => "fs_conv2d",
+                ConvKind::Dense => "conv2d",
+                ConvKind::Linear => "linear",
+            },
+            input,
+            output: node.shape,
+            window: [placement.window().height(), placement.window().width()],
+            stride: conv.conv.stride,
+            groups: conv.conv.groups,
+            length: placement.length(),
+            ratio: placement.ratio(),
+            bases: problem.sharing().bases(),
+            sharing_factor: problem.sharing().factor(),
+            kernel: algorithm.name(),
+            dense_multiply_adds: dense,
+            multiply_adds: if shared { problem.shared_multiply_adds() } else { dense },
+            additions: if shared { problem.shared_additions() } else { 0 },
+        })
+    }
+
+    fn choose(&self, index: usize, conv: &ConvOp, problem: &Problem) -> Result<Algorithm> {
+        let target = match &self.device {
+            Planned::Adapter { target, .. } => target,
+            Planned::Cpu(cpu) => {
+                let layer = cpu.layers().find(|&(node, _)| node == index);
+                return layer.map(|(_, conv)| conv.algorithm()).context("the CPU executor has no such layer");
+            }
+        };
+        let mut algorithm = self.algorithm;
+        if conv.kind != ConvKind::FilterSummary && algorithm == Some(Algorithm::Shared) {
+            // As networks are run: dense filters share nothing.
+            algorithm = Some(Algorithm::Gather);
+        }
+        Ok(Plan::new(problem, target, PlanOptions { algorithm, ..PlanOptions::default() })?.algorithm())
+    }
 }
 
 fn dense_weights(network: &Network) -> usize {

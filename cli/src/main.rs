@@ -25,7 +25,12 @@ use output::Verdict;
 
 /// Run, inspect and measure Filter Summary networks (FSNet, arXiv 1902.03264) on any GPU.
 #[derive(Parser)]
-#[command(name = "fsnet", version, max_term_width = 100)]
+#[command(
+    name = "fsnet",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 done, 1 a comparison beyond its tolerance, 2 an error."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

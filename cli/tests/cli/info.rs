@@ -17,9 +17,27 @@ fn inspect_counts_what_is_shared() {
     assert_eq!(layer["dense_multiply_adds"], 9 * 1024);
     assert_eq!(report["totals"]["parameters"], 5 + 30 + 10);
     assert_eq!(report["other_nodes"], 1);
+    assert!(report["planned_for"].as_str().unwrap().starts_with("CPU"));
     assert_eq!(report["bytes"], std::fs::metadata(&model).unwrap().len());
     let text = success(["inspect", text(&model), "--device", "cpu"]);
     assert!(text.contains("fs_conv2d") && text.contains("45 parameters"), "{text}");
+}
+
+#[test]
+fn inspect_shows_the_kernel_that_would_run() {
+    let directory = tempdir().unwrap();
+    let model = color_network(directory.path());
+    let kernel = |arguments: &[&str]| {
+        let report = json(["inspect", text(&model)].iter().chain(arguments));
+        report["layers"][0]["kernel"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(kernel(&["--device", "cpu", "--kernel", "shared"]), "shared");
+    assert_eq!(kernel(&["--device", "cpu", "--kernel", "dense"]), "dense");
+    let error = failure(["inspect", text(&model), "--device", "cpu", "--kernel", "gather"]);
+    assert!(error.contains("colors.safetensors") && error.contains("gather"), "{error}");
+    if !skip_gpu("inspect_shows_the_kernel_that_would_run") {
+        assert_eq!(kernel(&["--require-gpu", "--kernel", "gather"]), "gather");
+    }
 }
 
 #[test]
