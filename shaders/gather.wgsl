@@ -16,7 +16,7 @@
 // Grid      pixel tiles x channel tiles x groups, flattened (pixel tiles fastest) and folded.
 // Requires  nothing beyond WebGPU's defaults; no workgroup memory. 4 storage buffers, 5 with a residual.
 //
-//! parts: grid, input_scalar, summary_scalar | summary_vec4, epilogue, residual_none | residual_scalar | residual_vec4,
+//! parts: grid, input_scalar | input_vec4, summary_scalar | summary_vec4, epilogue, residual_none | residual_scalar | residual_vec4,
 //! output_scalar | output_vec4
 
 const LANES_X: u32 = 8u;

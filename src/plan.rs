@@ -129,7 +129,7 @@ impl Plan {
     /// # Errors
     /// When the problem exceeds a limit of the device, or the algorithm asked for cannot run it.
     pub fn new(problem: &Problem, target: &Target, options: PlanOptions) -> Result<Self> {
-        let algorithm = options.algorithm.unwrap_or_else(|| cost::choose(problem, target));
+        let algorithm = options.algorithm.unwrap_or_else(|| cost::choose(problem));
         let plan = match algorithm {
             Algorithm::Dense | Algorithm::Gather => gather::plan(problem, target, options, algorithm),
             Algorithm::Shared => match shared::plan(problem, target, options) {

@@ -199,6 +199,7 @@ fn the_table_reaches_every_variant() {
         for output in ["1", "4"] {
             let tails = [String::new(), " relu".into(), format!(" res{output}"), format!(" res{output} relu")];
             expected.extend(tails.iter().map(|tail| format!("fs_gather in1 {weights} out{output}{tail}")));
+            expected.push(format!("fs_gather in4 {weights} out4"));
             if weights == "f4" {
                 for kernel in ["fs_accumulate_rows", "fs_accumulate_taps"] {
                     expected.extend(tails.iter().map(|tail| format!("{kernel} out{output}{tail}")));

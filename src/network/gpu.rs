@@ -91,8 +91,7 @@ impl GpuNetwork {
                 (Work::Step { step, read, written }, _) => {
                     let compiled = pipelines.get(&step.spec)?;
                     let uniforms = Uniforms::new(device, &[&step.params])?;
-                    let mut ranges =
-                        vec![(Role::Input.binding(), from, read), (Role::Output.binding(), to, written)];
+                    let mut ranges = vec![(Role::Input.binding(), from, read), (Role::Output.binding(), to, written)];
                     ranges.extend(residual.map(|range| (Role::Residual.binding(), range, read)));
                     let bind_group = checked(device, || bind_group(device, &compiled, uniforms.binding(0), &ranges))?;
                     dispatches.push(Dispatch { compiled, bind_group, grid: step.grid });

@@ -343,8 +343,7 @@ fn destinations(network: &Network) -> Vec<Destination> {
     }
     let mut destinations: Vec<Destination> = Vec::with_capacity(network.nodes().len());
     for (index, node) in network.nodes().iter().enumerate() {
-        let own =
-            Destination { owner: Source::Node(index), channel_offset: 0, channels_total: node.shape[0] };
+        let own = Destination { owner: Source::Node(index), channel_offset: 0, channels_total: node.shape[0] };
         let destination = match (&node.op, node.inputs.first()) {
             (Op::Flatten, Some(&Source::Node(viewed))) => destinations[viewed],
             (Op::Flatten, _) => Destination { owner: Source::Input, ..own },

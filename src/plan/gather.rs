@@ -25,12 +25,16 @@ pub(super) fn plan(problem: &Problem, target: &Target, options: PlanOptions, alg
     let packing = Packing { dense, table: bases };
 
     let tile = tile(target, filters);
-    let output = Access::for_lengths(&[out_width]);
+    // Quads are cut from the flattened pixels: aligned planes keep them together, in the output always, and in the input
+    // where every output pixel reads its own input pixel.
+    let output = Access::for_lengths(&[out_height * out_width]);
+    let pointwise = window.taps() == 1 && conv.stride == [1, 1] && conv.padding == [0; 4];
+    let input = if pointwise { output } else { Access::Scalar };
     let spec = Spec {
         kernel: Kernel::Gather,
         tile,
         weights: Some(weights),
-        input: Some(Access::Scalar),
+        input: Some(input),
         output: Some(output),
         residual: problem.residual().then_some(output),
         activation: Some(problem.activation()),

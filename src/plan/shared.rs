@@ -38,6 +38,17 @@ impl Form {
         TILE.rows_per_tile() - (self.row_taps - 1) * self.row_step
     }
 
+    /// Tiles over `image_rows` rows of pixels.
+    fn pixel_tiles(&self, image_rows: usize) -> usize {
+        self.segments * image_rows.div_ceil(self.tile_rows)
+    }
+
+    /// Tiles over a group's bases. Those that only feed others need no tile of their own.
+    fn row_tiles(&self, rows: usize) -> usize {
+        let feeding = (self.row_taps - 1) * self.row_step;
+        (rows - feeding.min(rows - 1)).div_ceil(self.rows_per_tile())
+    }
+
     /// Sums over kernel rows, where the taps of a row are evenly spaced and a tile is large enough for them.
     fn row_sums(problem: &Problem) -> Option<Self> {
         let (conv, window) = (problem.conv(), problem.placement().window());
@@ -106,6 +117,16 @@ impl Form {
         let segments = form.columns.div_ceil(segment_columns);
         Some(Self { whole_rows: false, tile_width: pixels, tile_rows: 1, segment_columns, segments, ..form })
     }
+}
+
+/// Multiply-adds of the product pass, tiles' surplus included; `None` where shared cannot run.
+pub(super) fn tiled_multiply_adds(problem: &Problem) -> Option<u64> {
+    let form = Form::row_sums(problem).or_else(|| Form::plain(problem))?;
+    let [batch, _, height, _] = problem.input_shape();
+    let rows = problem.sharing().groups().iter().map(Vec::len).max()?;
+    let tiles = form.pixel_tiles(batch * height) * form.row_tiles(rows) * problem.conv().groups;
+    let tile = (TILE.rows_per_tile() * TILE.pixels_per_tile()) as u64;
+    Some(tiles as u64 * tile * problem.placement().window().channels() as u64)
 }
 
 pub(super) fn plan(problem: &Problem, target: &Target, options: PlanOptions) -> Result<Plan> {
@@ -210,22 +231,25 @@ fn products_step(
     rows: usize,
 ) -> Step {
     let [_, in_channels, height, width] = problem.input_shape();
-    // Vector loads need aligned rows, and tiles that begin at a multiple of four.
-    let aligned = form.whole_rows || form.row_taps == 1;
+    // Vector loads need quads that lie together: whole rows follow each other in memory, segments lie in one row.
+    let input = if form.whole_rows {
+        Access::for_lengths(&[height * width, form.tile_rows * width])
+    } else if form.row_taps == 1 {
+        Access::for_lengths(&[width])
+    } else {
+        Access::Scalar
+    };
     let spec = Spec {
         kernel: Kernel::Products,
         tile: TILE,
         weights: Some(problem.weight_load()),
-        input: Some(if aligned { Access::for_lengths(&[width]) } else { Access::Scalar }),
+        input: Some(input),
         output: None,
         residual: None,
         activation: None,
         read_write: options.bind_read_write,
     };
-    let pixel_tiles = form.segments * (chunk.images * height).div_ceil(form.tile_rows);
-    // The bases that only feed others need no tile of their own.
-    let finished = rows - ((form.row_taps - 1) * form.row_step).min(rows - 1);
-    let row_tiles = finished.div_ceil(form.rows_per_tile());
+    let (pixel_tiles, row_tiles) = (form.pixel_tiles(chunk.images * height), form.row_tiles(rows));
     let tiles = (pixel_tiles * row_tiles * problem.conv().groups) as u64;
     let params = vec![
         ("tiles", tiles as u32),

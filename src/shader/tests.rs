@@ -47,8 +47,9 @@ fn all_specs() -> Vec<Spec> {
         }
         for end in &ends {
             for tile in [tile(8, 8, 8, 2), tile(64, 1, 8, 2), tile(8, 1, 16, 2), tile(8, 8, 16, 2)] {
-                let input = Some(Access::Scalar);
-                specs.push(Spec { kernel: Kernel::Gather, tile, weights: Some(load), input, ..*end });
+                for input in both.map(Some) {
+                    specs.push(Spec { kernel: Kernel::Gather, tile, weights: Some(load), input, ..*end });
+                }
             }
         }
     }

@@ -227,6 +227,16 @@ fn epilogues() -> Vec<Case> {
         line(window(), 50, &[-8, 40, 3, 49], Boundary::Wrap),
     ];
     let mut cases = Vec::new();
+    for (name, boundary) in [
+        ("pointwise_vec4", None),
+        ("pointwise_none", Some(Boundary::None)),
+        ("pointwise_zero", Some(Boundary::Zero)),
+        ("pointwise_wrap", Some(Boundary::Wrap)),
+    ] {
+        let window = Window::tap_major(8, 1, 1).unwrap();
+        let starts = if boundary.is_some() { [3, 0, 9, 22, 7] } else { [0, 8, 4, 12, 20] };
+        cases.push(case(name, line(window, 30, &starts, boundary.unwrap_or_default()), pad(0), [3, 6, 6]));
+    }
     for (names, placement) in ways.into_iter().zip(placements) {
         for (name, width) in names.into_iter().zip([8, 9]) {
             let plain = case(name, placement.clone(), pad(1), [1, 5, width]);
