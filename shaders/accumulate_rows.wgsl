@@ -4,8 +4,8 @@
 //
 // Layouts   products [slots, images, H, pitch] with pitch a multiple of 4 (whole quads);
 //           table from `slots_at`: slot(i, k) [O, KH]. Y and residual as in gather.
-// Tile      a thread finishes QUADS quads of one output plane, so that it looks the slots up once.
-// Grid      quads of a plane / (QUADS * LANES) x O x images, flattened and folded.
+// Tile      a thread finishes QUADS quads of one output plane, `strips` apart, so that it looks the slots up once.
+// Grid      one thread a strip x O x images (strips fastest), flattened and folded.
 // Requires  4 storage buffers with a residual, 3 without.
 //
 //! parts: grid, epilogue, residual_none | residual_scalar | residual_vec4, output_scalar | output_vec4
@@ -14,8 +14,8 @@ const LANES: u32 = 64u;
 const QUADS: u32 = 4u;
 
 struct Params {
-    tiles: u32,
-    plane_tiles: u32,
+    threads: u32,          // strips * O * images
+    strips: u32,           // quads of a plane / QUADS, rounded up
     plane_quads: u32,      // OH * quads a row
     row_quads: u32,        // pitch / 4
     height: u32,
@@ -45,20 +45,20 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let tile = linear_workgroup(workgroup, grid);
-    if tile >= params.tiles {
+    let thread = linear_workgroup(workgroup, grid) * LANES + lane;
+    if thread >= params.threads {
         return;
     }
-    let channel = tile / params.plane_tiles % params.out_channels;
-    let image = tile / params.plane_tiles / params.out_channels;
-    let first_quad = tile % params.plane_tiles * QUADS * LANES + lane;
+    let first_quad = thread % params.strips;
+    let channel = thread / params.strips % params.out_channels;
+    let image = thread / params.strips / params.out_channels;
 
     var sums: array<vec4<f32>, QUADS>;
     for (var k = 0u; k < params.kernel_height; k++) {
         let slot = table[params.slots_at + channel * params.kernel_height + k];
         let first = (slot * params.images + image) * params.height;
         for (var q = 0u; q < QUADS; q++) {
-            let quad = first_quad + q * LANES;
+            let quad = first_quad + q * params.strips;
             // Above the input this wraps around to a large number, which the comparison refuses.
             let y = quad / params.row_quads * params.stride_y + k * params.dilation_y - params.pad_top;
             let inside = y < params.height && quad < params.plane_quads;
@@ -67,15 +67,16 @@ fn main(
         }
     }
 
+    let affine = affine_of(channel);
     let out_plane = params.out_height * params.out_width;
     let residual_at = ((params.first_image + image) * params.out_channels + channel) * out_plane;
     let output_at = ((params.first_image + image) * params.channels_total + params.channel_offset + channel) * out_plane;
     for (var q = 0u; q < QUADS; q++) {
-        let quad = first_quad + q * LANES;
+        let quad = first_quad + q * params.strips;
         let x = vec4<u32>(quad % params.row_quads * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
         let within = quad / params.row_quads * params.out_width + x;
         let valid = vec4<bool>(quad < params.plane_quads) & (x < vec4<u32>(params.out_width));
-        let value = epilogue(channel, sums[q], residual_quad(residual_at + within, valid));
+        let value = epilogue(affine, sums[q], residual_quad(residual_at + within, valid));
         store_quad(output_at + within, valid, value);
     }
 }

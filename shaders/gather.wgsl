@@ -133,11 +133,12 @@ fn main(
     for (var r = 0u; r < ROWS; r++) {
         if first_filter + r < params.filters {
             let channel = group * params.filters + first_filter + r;
+            let affine = affine_of(channel);
             for (var q = 0u; q < QUADS; q++) {
                 let quad = quads[q];
                 let within = quad.y * params.out_width + quad.x;
                 let from_residual = residual_quad((quad.image * params.out_channels + channel) * out_plane + within, quad.valid);
-                let value = epilogue(channel, sums[r][q], from_residual);
+                let value = epilogue(affine, sums[r][q], from_residual);
                 let to = (quad.image * params.channels_total + params.channel_offset + channel) * out_plane + within;
                 store_quad(to, quad.valid, value);
             }

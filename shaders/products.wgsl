@@ -64,9 +64,29 @@ struct Params {
 
 var<workgroup> tile_products: array<vec4<f32>, TILE_ROWS * TILE_PIXELS / 4u>;
 
-// Product of base `row` of the tile at pixel `index` of it.
-fn product(row: u32, index: u32) -> f32 {
-    return tile_products[row * (TILE_PIXELS / 4u) + (index >> 2u)][index & 3u];
+// Products of base `row` of the tile at four pixels of it.
+fn products_at(row: u32, pixel: vec4<u32>) -> vec4<f32> {
+    let first = row * (TILE_PIXELS / 4u);
+    return vec4<f32>(
+        tile_products[first + (pixel.x >> 2u)][pixel.x & 3u],
+        tile_products[first + (pixel.y >> 2u)][pixel.y & 3u],
+        tile_products[first + (pixel.z >> 2u)][pixel.z & 3u],
+        tile_products[first + (pixel.w >> 2u)][pixel.w & 3u],
+    );
+}
+
+// The same for four consecutive pixels from `pixel` on, in two loads. Pixels outside the tile come out as anything.
+fn products_from(row: u32, pixel: i32) -> vec4<f32> {
+    let first = row * (TILE_PIXELS / 4u);
+    let quad = pixel >> 2u;
+    let a = tile_products[first + u32(max(quad, 0))];
+    let b = tile_products[first + u32(min(quad + 1, i32(TILE_PIXELS / 4u) - 1))];
+    switch pixel & 3 {
+        case 1: { return vec4<f32>(a.yzw, b.x); }
+        case 2: { return vec4<f32>(a.zw, b.xy); }
+        case 3: { return vec4<f32>(a.w, b.xyz); }
+        default: { return a; }
+    }
 }
 
 @compute @workgroup_size(LANES_X, LANES_Y)
@@ -151,9 +171,15 @@ fn main(
         for (var k = 0u; k < params.row_taps; k++) {
             let column = out_column * params.stride_x + k * params.dilation_x - params.pad_left - first_column;
             let inside = column < vec4<u32>(params.tile_width);
-            let index = select(vec4<u32>(0u), column, inside) + tile_row * params.tile_width;
             let source_row = row + k * params.row_step;
-            let value = vec4<f32>(product(source_row, index.x), product(source_row, index.y), product(source_row, index.z), product(source_row, index.w));
+            let row_begin = tile_row * params.tile_width;
+            var value: vec4<f32>;
+            if params.stride_x == 1u {
+                // Where the quad hangs over the row's ends it reads neighbours, which `inside` refuses.
+                value = products_from(source_row, i32(row_begin + column.x));
+            } else {
+                value = products_at(source_row, select(vec4<u32>(0u), column, inside) + row_begin);
+            }
             sum += select(vec4<f32>(0.0), value, inside);
         }
         let to = (slot * image_rows + image_row) * params.pitch + first_out + quad * 4u;

@@ -119,14 +119,34 @@ impl Form {
     }
 }
 
-/// Multiply-adds of the product pass, tiles' surplus included; `None` where shared cannot run.
-pub(super) fn tiled_multiply_adds(problem: &Problem) -> Option<u64> {
+/// What shared products have to do, for the cost model.
+pub(super) struct Work {
+    /// Of the product pass, tiles' surplus included.
+    pub(super) multiply_adds: u64,
+    /// Values stored by the product pass.
+    pub(super) stored: u64,
+    /// Products added up for each of them.
+    pub(super) row_taps: usize,
+    pub(super) outputs: u64,
+    /// Stored values added up for each output.
+    pub(super) terms: usize,
+}
+
+/// `None` where shared cannot run.
+pub(super) fn work(problem: &Problem) -> Option<Work> {
     let form = Form::row_sums(problem).or_else(|| Form::plain(problem))?;
+    let window = problem.placement().window();
     let [batch, _, height, _] = problem.input_shape();
     let rows = problem.sharing().groups().iter().map(Vec::len).max()?;
     let tiles = form.pixel_tiles(batch * height) * form.row_tiles(rows) * problem.conv().groups;
     let tile = (TILE.rows_per_tile() * TILE.pixels_per_tile()) as u64;
-    Some(tiles as u64 * tile * problem.placement().window().channels() as u64)
+    Some(Work {
+        multiply_adds: tiles as u64 * tile * window.channels() as u64,
+        stored: problem.sharing().bases() as u64 * (batch * height * form.columns) as u64,
+        row_taps: form.row_taps,
+        outputs: problem.output_shape().iter().map(|&size| size as u64).product(),
+        terms: window.taps() / form.row_taps,
+    })
 }
 
 pub(super) fn plan(problem: &Problem, target: &Target, options: PlanOptions) -> Result<Plan> {
@@ -308,14 +328,15 @@ fn accumulate_step(
     };
     let row_quads = out_width.div_ceil(4);
     let plane_quads = out_height * row_quads;
-    let plane_tiles = plane_quads.div_ceil((tile.lanes_x * tile.quads) as usize);
-    let tiles = (plane_tiles * out_channels * chunk.images) as u64;
+    let strips = plane_quads.div_ceil(tile.quads as usize);
+    let threads = strips * out_channels * chunk.images;
+    let tiles = threads.div_ceil(tile.threads() as usize) as u64;
     let taps = kernel == Kernel::AccumulateTaps;
     // The plain form also walks along x.
     let only = |needed: bool, field: (&'static str, usize)| needed.then_some(field);
     let fields = [
-        Some(("tiles", tiles as usize)),
-        Some(("plane_tiles", plane_tiles)),
+        Some(("threads", threads)),
+        Some(("strips", strips)),
         Some(("plane_quads", plane_quads)),
         Some(("row_quads", row_quads)),
         Some(("height", height)),
