@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
+use crate::shader;
 use crate::spec::Spec;
 
 /// Whether compiled shaders carry the driver-independent bounds and loop checks.
@@ -95,7 +96,7 @@ impl Pipelines {
 
     #[allow(unsafe_code, reason = "the crate's one use: wgpu offers unchecked shaders only through an unsafe function")]
     fn module(&self, label: &str, spec: &Spec) -> wgpu::ShaderModule {
-        let source = wgpu::ShaderSource::Wgsl(spec.source().into());
+        let source = wgpu::ShaderSource::Wgsl(shader::assemble(spec).into());
         let descriptor = wgpu::ShaderModuleDescriptor { label: Some(label), source };
         match self.checks {
             ShaderChecks::Checked => self.device.create_shader_module(descriptor),

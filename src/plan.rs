@@ -5,8 +5,9 @@ mod gather;
 mod shared;
 
 use crate::error::{Error, Result};
+use crate::placement::Boundary;
 use crate::problem::Problem;
-use crate::spec::{Role, Spec};
+use crate::spec::{Role, Spec, WeightLoad};
 
 /// What a plan must know of a device.
 #[derive(Debug, Clone, PartialEq)]
@@ -238,6 +239,18 @@ impl Plan {
             }
         }
         Ok(())
+    }
+}
+
+/// How kernels may load a layer's weights from the summary.
+fn weight_load(problem: &Problem) -> WeightLoad {
+    let (bases, placement) = (problem.bases(), problem.placement());
+    let aligned = bases.channel_stride == 1
+        && placement.window().channels().is_multiple_of(4)
+        && bases.of_tap.iter().all(|base| base % 4 == 0);
+    match placement.boundary() {
+        Boundary::None if aligned => WeightLoad::Vec4,
+        boundary => WeightLoad::Scalar(boundary),
     }
 }
 

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result, check_size};
-use crate::placement::{Boundary, Placement};
+use crate::placement::Placement;
 use crate::sharing::{Bases, Sharing};
-use crate::spec::WeightLoad;
 use crate::window::INDEX_LIMIT;
 
 /// How a convolution walks over its input. Pairs are `[y, x]`.
@@ -257,18 +256,6 @@ impl Problem {
     /// The activation applied last.
     pub fn activation(&self) -> Activation {
         self.activation
-    }
-
-    /// How kernels may load this layer's weights from the summary.
-    pub(crate) fn weight_load(&self) -> WeightLoad {
-        let (bases, placement) = (&self.layer.bases, &self.layer.placement);
-        let aligned = bases.channel_stride == 1
-            && placement.window().channels().is_multiple_of(4)
-            && bases.of_tap.iter().all(|base| base % 4 == 0);
-        match placement.boundary() {
-            Boundary::None if aligned => WeightLoad::Vec4,
-            boundary => WeightLoad::Scalar(boundary),
-        }
     }
 
     /// Channels of a group, rounded up to a multiple of four: dense weights are packed so.

@@ -1,6 +1,6 @@
 //! Shader text: files of `shaders/`, put together and specialised by rewriting the defaults of named constants.
 
-use crate::spec::{Kernel, Spec};
+use crate::spec::{Access, Kernel, Spec, WeightLoad};
 
 /// A file of `shaders/parts/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -10,6 +10,8 @@ pub(crate) enum Part {
     InputVec4,
     SummaryScalar,
     SummaryVec4,
+    TermsRows,
+    TermsTaps,
     Epilogue,
     ResidualNone,
     ResidualScalar,
@@ -26,6 +28,8 @@ impl Part {
             Self::InputVec4 => include_str!("../shaders/parts/input_vec4.wgsl"),
             Self::SummaryScalar => include_str!("../shaders/parts/summary_scalar.wgsl"),
             Self::SummaryVec4 => include_str!("../shaders/parts/summary_vec4.wgsl"),
+            Self::TermsRows => include_str!("../shaders/parts/terms_rows.wgsl"),
+            Self::TermsTaps => include_str!("../shaders/parts/terms_taps.wgsl"),
             Self::Epilogue => include_str!("../shaders/parts/epilogue.wgsl"),
             Self::ResidualNone => include_str!("../shaders/parts/residual_none.wgsl"),
             Self::ResidualScalar => include_str!("../shaders/parts/residual_scalar.wgsl"),
@@ -56,8 +60,7 @@ impl Kernel {
         match self {
             Self::Gather => include_str!("../shaders/gather.wgsl"),
             Self::Products => include_str!("../shaders/products.wgsl"),
-            Self::AccumulateRows => include_str!("../shaders/accumulate_rows.wgsl"),
-            Self::AccumulateTaps => include_str!("../shaders/accumulate_taps.wgsl"),
+            Self::AccumulateRows | Self::AccumulateTaps => include_str!("../shaders/accumulate.wgsl"),
             #[cfg(feature = "network")]
             Self::Pool => include_str!("../shaders/pool.wgsl"),
             #[cfg(feature = "network")]
@@ -68,9 +71,42 @@ impl Kernel {
     }
 }
 
+/// The parts of a variant, in the order they are put together.
+fn parts(spec: &Spec) -> Vec<Part> {
+    let mut parts = vec![Part::Grid];
+    parts.extend(spec.input.map(|access| match access {
+        Access::Scalar => Part::InputScalar,
+        Access::Vec4 => Part::InputVec4,
+    }));
+    parts.extend(spec.weights.map(|load| match load {
+        WeightLoad::Vec4 => Part::SummaryVec4,
+        WeightLoad::Scalar(_) => Part::SummaryScalar,
+    }));
+    match spec.kernel {
+        Kernel::AccumulateRows => parts.push(Part::TermsRows),
+        Kernel::AccumulateTaps => parts.push(Part::TermsTaps),
+        _ => {}
+    }
+    if spec.kernel.has_epilogue() {
+        parts.push(Part::Epilogue);
+    }
+    if spec.kernel.takes_residual() {
+        parts.push(match spec.residual {
+            None => Part::ResidualNone,
+            Some(Access::Scalar) => Part::ResidualScalar,
+            Some(Access::Vec4) => Part::ResidualVec4,
+        });
+    }
+    parts.extend(spec.output.map(|access| match access {
+        Access::Scalar => Part::OutputScalar,
+        Access::Vec4 => Part::OutputVec4,
+    }));
+    parts
+}
+
 /// The parts and the kernel, with the spec's constants in place of the defaults.
 pub(crate) fn assemble(spec: &Spec) -> String {
-    let mut source: String = spec.parts().into_iter().map(Part::text).collect();
+    let mut source: String = parts(spec).into_iter().map(Part::text).collect();
     source.push_str(spec.kernel.text());
     for (name, value) in spec.constants() {
         source = with_constant(&source, name, value);

@@ -4,7 +4,6 @@ use std::fmt;
 
 use crate::placement::Boundary;
 use crate::problem::Activation;
-use crate::shader::{self, Part};
 
 /// A shader file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,12 +22,12 @@ pub(crate) enum Kernel {
 
 impl Kernel {
     /// Whether the kernel finishes a convolution.
-    fn has_epilogue(self) -> bool {
+    pub(crate) fn has_epilogue(self) -> bool {
         matches!(self, Self::Gather | Self::AccumulateRows | Self::AccumulateTaps)
     }
 
     /// Whether the kernel adds a second tensor, if there is one.
-    fn takes_residual(self) -> bool {
+    pub(crate) fn takes_residual(self) -> bool {
         #[cfg(feature = "network")]
         if self == Self::Add {
             return true;
@@ -158,34 +157,6 @@ impl Spec {
         roles
     }
 
-    /// The shader's parts, in the order they are put together.
-    pub(crate) fn parts(&self) -> Vec<Part> {
-        let mut parts = vec![Part::Grid];
-        parts.extend(self.input.map(|access| match access {
-            Access::Scalar => Part::InputScalar,
-            Access::Vec4 => Part::InputVec4,
-        }));
-        parts.extend(self.weights.map(|load| match load {
-            WeightLoad::Vec4 => Part::SummaryVec4,
-            WeightLoad::Scalar(_) => Part::SummaryScalar,
-        }));
-        if self.kernel.has_epilogue() {
-            parts.push(Part::Epilogue);
-        }
-        if self.kernel.takes_residual() {
-            parts.push(match self.residual {
-                None => Part::ResidualNone,
-                Some(Access::Scalar) => Part::ResidualScalar,
-                Some(Access::Vec4) => Part::ResidualVec4,
-            });
-        }
-        parts.extend(self.output.map(|access| match access {
-            Access::Scalar => Part::OutputScalar,
-            Access::Vec4 => Part::OutputVec4,
-        }));
-        parts
-    }
-
     /// Named constants of the shader and the values this variant gives them.
     pub(crate) fn constants(&self) -> Vec<(&'static str, u32)> {
         let tile = self.tile;
@@ -217,11 +188,6 @@ impl Spec {
             Kernel::Products => (self.tile.rows_per_tile() * self.tile.pixels_per_tile() * 4) as u64,
             _ => 0,
         }
-    }
-
-    /// The whole WGSL source.
-    pub(crate) fn source(&self) -> String {
-        shader::assemble(self)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Plans the gather kernel, on the summary or on dense weights.
 
-use super::{Algorithm, Packing, Plan, PlanOptions, Step, Target, fold_grid};
+use super::{Algorithm, Packing, Plan, PlanOptions, Step, Target, fold_grid, weight_load};
 use crate::problem::Problem;
 use crate::spec::{Access, Kernel, Spec, Tile, WeightLoad};
 
@@ -20,7 +20,7 @@ pub(super) fn plan(problem: &Problem, target: &Target, options: PlanOptions, alg
         (bases, 1, WeightLoad::Vec4)
     } else {
         let bases = problem.bases();
-        (bases.of_tap.iter().map(|&base| base as u32).collect(), bases.channel_stride, problem.weight_load())
+        (bases.of_tap.iter().map(|&base| base as u32).collect(), bases.channel_stride, weight_load(problem))
     };
     let packing = Packing { dense, table: bases };
 

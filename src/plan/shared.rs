@@ -1,6 +1,6 @@
 //! Plans shared products: the product pass and the accumulation, for as many images at a time as the workspace holds.
 
-use super::{Algorithm, Packing, Plan, PlanOptions, Step, Target, fold_grid};
+use super::{Algorithm, Packing, Plan, PlanOptions, Step, Target, fold_grid, weight_load};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::spec::{Access, Kernel, Spec, Tile};
@@ -262,7 +262,7 @@ fn products_step(
     let spec = Spec {
         kernel: Kernel::Products,
         tile: TILE,
-        weights: Some(problem.weight_load()),
+        weights: Some(weight_load(problem)),
         input: Some(input),
         output: None,
         residual: None,
@@ -331,36 +331,32 @@ fn accumulate_step(
     let strips = plane_quads.div_ceil(tile.quads as usize);
     let threads = strips * out_channels * chunk.images;
     let tiles = threads.div_ceil(tile.threads() as usize) as u64;
-    let taps = kernel == Kernel::AccumulateTaps;
-    // The plain form also walks along x.
-    let only = |needed: bool, field: (&'static str, usize)| needed.then_some(field);
-    let fields = [
-        Some(("threads", threads)),
-        Some(("strips", strips)),
-        Some(("plane_quads", plane_quads)),
-        Some(("row_quads", row_quads)),
-        Some(("height", height)),
-        only(taps, ("width", width)),
-        only(taps, ("pitch", form.pitch())),
-        Some(("out_channels", out_channels)),
-        Some(("out_height", out_height)),
-        Some(("out_width", out_width)),
-        Some(("channels_total", problem.output_tensor_shape()[1])),
-        Some(("channel_offset", problem.channel_offset())),
-        Some(("first_image", chunk.first)),
-        Some(("images", chunk.images)),
-        Some(("kernel_height", window.height())),
-        only(taps, ("kernel_width", window.width())),
-        Some(("stride_y", conv.stride[0])),
-        only(taps, ("stride_x", conv.stride[1])),
-        Some(("dilation_y", conv.dilation[0])),
-        only(taps, ("dilation_x", conv.dilation[1])),
-        Some(("pad_top", conv.padding[0])),
-        only(taps, ("pad_left", conv.padding[1])),
-        Some(("slots_at", at.tap_slots)),
-        Some(("scale_at", at.scale)),
-        Some(("bias_at", at.bias)),
+    let params = vec![
+        ("threads", threads as u32),
+        ("strips", strips as u32),
+        ("plane_quads", plane_quads as u32),
+        ("row_quads", row_quads as u32),
+        ("terms", (window.taps() / form.row_taps) as u32),
+        ("height", height as u32),
+        ("width", width as u32),
+        ("pitch", form.pitch() as u32),
+        ("out_channels", out_channels as u32),
+        ("out_height", out_height as u32),
+        ("out_width", out_width as u32),
+        ("channels_total", problem.output_tensor_shape()[1] as u32),
+        ("channel_offset", problem.channel_offset() as u32),
+        ("first_image", chunk.first as u32),
+        ("images", chunk.images as u32),
+        ("kernel_width", window.width() as u32),
+        ("stride_y", conv.stride[0] as u32),
+        ("stride_x", conv.stride[1] as u32),
+        ("dilation_y", conv.dilation[0] as u32),
+        ("dilation_x", conv.dilation[1] as u32),
+        ("pad_top", conv.padding[0] as u32),
+        ("pad_left", conv.padding[1] as u32),
+        ("slots_at", at.tap_slots as u32),
+        ("scale_at", at.scale as u32),
+        ("bias_at", at.bias as u32),
     ];
-    let params = fields.into_iter().flatten().map(|(name, value)| (name, value as u32)).collect();
     Step { spec, grid: fold_grid(tiles, target.limits.max_compute_workgroups_per_dimension), params }
 }

@@ -4,6 +4,7 @@
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, ShaderStage, StorageAccess, TypeInner, back, front, proc};
 
+use super::assemble;
 use crate::placement::{Boundary, Placement, Starts};
 use crate::plan::{Algorithm, Plan, PlanOptions, Target};
 use crate::problem::{Activation, Conv2d, Problem};
@@ -65,7 +66,7 @@ fn all_specs() -> Vec<Spec> {
 }
 
 fn parse(spec: &Spec) -> (naga::Module, ModuleInfo) {
-    let source = spec.source();
+    let source = assemble(spec);
     let module =
         front::wgsl::parse_str(&source).unwrap_or_else(|error| panic!("{spec}: {}", error.emit_to_string(&source)));
     // No capability at all: what passes needs nothing beyond WebGPU's core.
@@ -114,7 +115,7 @@ fn every_variant_is_valid_and_translates() {
 #[test]
 fn every_constant_is_there_to_be_rewritten() {
     for spec in all_specs() {
-        let source = spec.source();
+        let source = assemble(&spec);
         for (name, value) in spec.constants() {
             let line = format!("const {name}: u32 = {value}u;");
             assert_eq!(source.matches(&line).count(), 1, "{spec}: `{line}`");

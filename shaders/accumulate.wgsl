@@ -1,14 +1,18 @@
-// Shared products, pass 2 of 2, Q form: every output is the sum of one row sum for each kernel row.
+// Shared products, pass 2 of 2: every output is a sum of stored products, one a kernel row (Q form) or one a tap (plain form).
 //
-//   Y[n, i, y, x] = epilogue( sum_k Q[ slot(i, k), n, y * stride_y + k * dilation_y - pad_top, x ] )        k < KH
+//   Y[n, i, y, x] = epilogue( sum_k term k of slot(i, k) at (n, y, x) )              k < terms: KH, or KH * KW
 //
-// Layouts   products [slots, images, H, pitch] with pitch a multiple of 4 (whole quads);
-//           table from `slots_at`: slot(i, k) [O, KH]. Y and residual as in gather.
-// Tile      a thread finishes QUADS quads of one output plane, `strips` apart, so that it looks the slots up once.
+// Layouts   products [slots, images, H, pitch] with pitch a multiple of 4; table from `slots_at`: slot(i, k) [O, terms].
+//           Y and residual as in gather.
+// Tile      a thread finishes QUADS quads of one output plane, `strips` apart, so that it looks the slots up once:
+//
+//             plane: | strip 0 | strip 1 | ... | strip 0 | strip 1 | ... |        neighbouring threads, neighbouring quads
+//
 // Grid      one thread a strip x O x images (strips fastest), flattened and folded.
 // Requires  4 storage buffers with a residual, 3 without.
 //
-//! parts: grid, epilogue, residual_none | residual_scalar | residual_vec4, output_scalar | output_vec4
+//! parts: grid, terms_rows | terms_taps, epilogue, residual_none | residual_scalar | residual_vec4,
+//! output_scalar | output_vec4
 
 const LANES: u32 = 64u;
 const QUADS: u32 = 4u;
@@ -16,9 +20,12 @@ const QUADS: u32 = 4u;
 struct Params {
     threads: u32,          // strips * O * images
     strips: u32,           // quads of a plane / QUADS, rounded up
-    plane_quads: u32,      // OH * quads a row
-    row_quads: u32,        // pitch / 4
+    plane_quads: u32,      // OH * quads a row of the output
+    row_quads: u32,        // quads a row of the output
+    terms: u32,
     height: u32,
+    width: u32,
+    pitch: u32,            // of products
     out_channels: u32,
     out_height: u32,
     out_width: u32,
@@ -26,17 +33,19 @@ struct Params {
     channel_offset: u32,
     first_image: u32,      // of this chunk
     images: u32,           // in this chunk
-    kernel_height: u32,
+    kernel_width: u32,
     stride_y: u32,
+    stride_x: u32,
     dilation_y: u32,
+    dilation_x: u32,
     pad_top: u32,
+    pad_left: u32,
     slots_at: u32,
     scale_at: u32,
     bias_at: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> products: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> table: array<u32>;
 
 @compute @workgroup_size(LANES)
@@ -54,16 +63,11 @@ fn main(
     let image = thread / params.strips / params.out_channels;
 
     var sums: array<vec4<f32>, QUADS>;
-    for (var k = 0u; k < params.kernel_height; k++) {
-        let slot = table[params.slots_at + channel * params.kernel_height + k];
-        let first = (slot * params.images + image) * params.height;
+    for (var term = 0u; term < params.terms; term++) {
+        let slot = table[params.slots_at + channel * params.terms + term];
+        let first_row = (slot * params.images + image) * params.height;
         for (var q = 0u; q < QUADS; q++) {
-            let quad = first_quad + q * params.strips;
-            // Above the input this wraps around to a large number, which the comparison refuses.
-            let y = quad / params.row_quads * params.stride_y + k * params.dilation_y - params.pad_top;
-            let inside = y < params.height && quad < params.plane_quads;
-            let at = select(0u, (first + y) * params.row_quads + quad % params.row_quads, inside);
-            sums[q] += select(vec4<f32>(0.0), products[at], inside);
+            sums[q] += term_quad(first_row, first_quad + q * params.strips, term);
         }
     }
 
