@@ -57,13 +57,13 @@ fn main(
     let end_y = min(first_y + params.kernel_height, params.padded_height);
     let end_x = min(first_x + params.kernel_width, params.padded_width);
 
-    var largest = -3.40282347e38;
+    var largest = 0.0;
     var sum = 0.0;
     var count = 0u;
     for (var y = max(first_y, params.pad_top); y < min(end_y, params.pad_top + params.height); y++) {
         for (var x = max(first_x, params.pad_left); x < min(end_x, params.pad_left + params.width); x++) {
             let value = input[(plane * params.height + y - params.pad_top) * params.width + x - params.pad_left];
-            largest = max(largest, value);
+            largest = select(max(largest, value), value, count == 0u);
             sum += value;
             count += 1u;
         }

@@ -76,7 +76,7 @@ impl Algorithm {
 /// What a caller may decide about a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct PlanOptions {
-    /// The algorithm; by default the cheaper of gather and shared.
+    /// The algorithm; by default the cheaper of gather and shared, or dense where the weights are not compressed.
     pub algorithm: Option<Algorithm>,
     /// Most bytes of workspace; by default what suits the device's caches. One image is always allowed.
     pub workspace_limit: Option<u64>,

@@ -221,6 +221,9 @@ fn the_plan_chooses_the_cheaper_algorithm() {
     assert_eq!(choose(&tap_major(256, 3, 256), Conv2d::padded(1), [1, 14, 14]), Algorithm::Shared);
     assert_eq!(choose(&tap_major(64, 1, 16), Conv2d::default(), [1, 14, 14]), Algorithm::Gather);
     assert_eq!(choose(&tap_major(64, 3, 576), Conv2d::padded(1), [1, 14, 14]), Algorithm::Gather);
+    // Dense weights, in PyTorch's order, load better packed; in tap-major order they need not be.
+    let dense = Placement::dense(64, 64, 3, 3).expect("placement");
+    assert_eq!(choose(&dense, Conv2d::padded(1), [1, 14, 14]), Algorithm::Dense);
     let published = Placement::published(64, 64, 3, 3, 4.0).expect("placement");
     assert_eq!(choose(&published, Conv2d::padded(1), [1, 14, 14]), Algorithm::Gather);
 }

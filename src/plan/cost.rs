@@ -4,8 +4,9 @@
 //! a quarter). There every load costs as much as some 15 multiply-adds, whether of one value or four; on a GPU the same
 //! passes are bound by memory, with a ratio that is not far off.
 
-use super::{Algorithm, shared};
+use super::{Algorithm, shared, weight_load};
 use crate::problem::Problem;
+use crate::spec::WeightLoad;
 
 /// To store a product or row sum.
 const STORE: f64 = 20.0;
@@ -25,11 +26,13 @@ const TAP: f64 = 19.0;
 /// Shared must be this much cheaper before it is chosen: it needs a workspace and one more dispatch.
 const MARGIN: f64 = 0.9;
 
-/// Gather or shared.
+/// The cheapest algorithm.
 pub(super) fn choose(problem: &Problem) -> Algorithm {
     let gather = problem.dense_multiply_adds() as f64;
     match shared::work(problem) {
         Some(work) if cost(&work) < MARGIN * gather => Algorithm::Shared,
+        // Where nothing is compressed there is nothing to keep compressed: packed weights load four at a time.
+        _ if problem.placement().ratio() <= 1.0 && weight_load(problem) != WeightLoad::Vec4 => Algorithm::Dense,
         _ => Algorithm::Gather,
     }
 }
