@@ -7,7 +7,8 @@
 // The plain form is the Q form with row_taps = 1, stride_x = 1, pad_left = 0: it stores P itself.
 //
 // Layouts   X [N, C, H, W]; products [slots, images, H, pitch], pitch = columns rounded up to 4, so that rows are aligned.
-//           table: bases at 0 [groups * rows], slots at `slots_at` [groups * rows]: where a row of Q is stored, or NONE.
+//           table: bases at 0 [groups * rows], slots at `slots_at` [groups * rows]: where a row of Q is stored, or `slots` for
+//           rows that no filter reads.
 // Tile      LANES_Y * ROWS bases by up to LANES_X * QUADS quads of pixels. The pixels are `tile_rows` image rows (of the
 //           flattened [images, H]) times `tile_width` columns: whole rows where they fit, else segments that overlap by
 //           the kernel's width, so that every sum over a kernel row stays inside the tile:
@@ -27,7 +28,6 @@ const ROWS: u32 = 8u;
 const QUADS: u32 = 2u;
 const TILE_ROWS: u32 = LANES_Y * ROWS;
 const TILE_PIXELS: u32 = LANES_X * QUADS * 4u;
-const NONE: u32 = 0xffffffffu;
 
 struct Params {
     tiles: u32,
@@ -56,6 +56,7 @@ struct Params {
     channel_stride: i32,
     summary_length: u32,
     slots_at: u32,
+    slots: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -163,7 +164,7 @@ fn main(
             continue;
         }
         let slot = table[params.slots_at + group * params.rows + first_row + row];
-        if slot == NONE {
+        if slot == params.slots {
             continue;
         }
         let out_column = vec4<u32>(first_out + quad * 4u) + vec4<u32>(0u, 1u, 2u, 3u);

@@ -21,7 +21,7 @@ pub struct BufferRange<'a> {
     pub buffer: &'a wgpu::Buffer,
     /// First byte.
     pub offset: u64,
-    /// Bytes; at least those of the tensor.
+    /// Bytes; at least those of the tensor. All of them are bound, as far as the device's binding size allows.
     pub size: u64,
 }
 
@@ -160,10 +160,8 @@ impl FsConv2d {
                 };
                 let roles = step.spec.roles();
                 // `check` has seen to it that every range a step needs is there.
-                let ranges: Vec<_> = roles
-                    .into_iter()
-                    .filter_map(|role| Some((role.binding(), range(role)?, self.plan.size_of(role))))
-                    .collect();
+                let ranges: Vec<_> =
+                    roles.into_iter().filter_map(|role| Some((role.binding(), range(role)?))).collect();
                 Dispatch {
                     compiled: Arc::clone(&step.compiled),
                     bind_group: bind_group(device, &step.compiled, self.uniforms.binding(index), &ranges),
@@ -296,19 +294,21 @@ impl Uniforms {
     }
 }
 
-/// Binds a dispatch's uniform and its storage ranges `(binding, range, bytes the kernel touches)`.
+/// Binds a dispatch's uniform and its storage ranges `(binding, range)`.
 pub(crate) fn bind_group(
     device: &wgpu::Device,
     compiled: &Compiled,
     uniform: wgpu::BufferBinding<'_>,
-    ranges: &[(u32, BufferRange<'_>, u64)],
+    ranges: &[(u32, BufferRange<'_>)],
 ) -> wgpu::BindGroup {
-    let storage = ranges.iter().map(|&(binding, range, size)| wgpu::BindGroupEntry {
+    // Plans have checked that what a kernel touches is within the limit; storage bindings are whole words.
+    let limit = device.limits().max_storage_buffer_binding_size;
+    let storage = ranges.iter().map(|&(binding, range)| wgpu::BindGroupEntry {
         binding,
         resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
             buffer: range.buffer,
             offset: range.offset,
-            size: NonZeroU64::new(size),
+            size: NonZeroU64::new(range.size.min(limit) & !3),
         }),
     });
     let uniform = wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(uniform) };

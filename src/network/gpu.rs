@@ -88,11 +88,11 @@ impl GpuNetwork {
                     dispatches.extend(bound.dispatches);
                     layers.push((operation.node, layer));
                 }
-                (Work::Step { step, read, written }, _) => {
+                (Work::Step(step), _) => {
                     let compiled = pipelines.get(&step.spec)?;
                     let uniforms = Uniforms::new(device, &[&step.params])?;
-                    let mut ranges = vec![(Role::Input.binding(), from, read), (Role::Output.binding(), to, written)];
-                    ranges.extend(residual.map(|range| (Role::Residual.binding(), range, read)));
+                    let mut ranges = vec![(Role::Input.binding(), from), (Role::Output.binding(), to)];
+                    ranges.extend(residual.map(|range| (Role::Residual.binding(), range)));
                     let bind_group = checked(device, || bind_group(device, &compiled, uniforms.binding(0), &ranges))?;
                     dispatches.push(Dispatch { compiled, bind_group, grid: step.grid });
                 }

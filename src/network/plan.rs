@@ -30,12 +30,7 @@ pub(crate) struct Operation {
 #[derive(Debug)]
 pub(crate) enum Work {
     Conv(Box<Plan>),
-    /// A single dispatch, with the bytes it reads (of each operand) and writes.
-    Step {
-        step: Step,
-        read: u64,
-        written: u64,
-    },
+    Step(Step),
 }
 
 #[derive(Debug)]
@@ -275,7 +270,7 @@ impl Planner<'_> {
         }
         let grid = fold_grid(threads.div_ceil(64) as u64, limits.max_compute_workgroups_per_dimension);
         let params = params.into_iter().map(|(name, value)| (name, value as u32)).collect();
-        Ok(Work::Step { step: Step { spec, grid, params }, read, written })
+        Ok(Work::Step(Step { spec, grid, params }))
     }
 
     /// Gives every tensor a buffer.
@@ -310,7 +305,7 @@ impl Planner<'_> {
         };
         let workspace = drafts.iter().map(|draft| match &draft.work {
             Work::Conv(plan) => plan.workspace_size(),
-            Work::Step { .. } => 0,
+            Work::Step(_) => 0,
         });
         Ok(NetworkPlan {
             workspace: workspace.max().unwrap_or(0),

@@ -5,9 +5,6 @@ use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::spec::{Access, Kernel, Spec, Tile};
 
-/// Slot of a row of products that no filter reads.
-const NONE: u32 = u32::MAX;
-
 /// The product pass keeps its tile in workgroup memory: 56 bases by 64 pixels is 14 KiB, below every device's limit.
 const TILE: Tile = Tile { lanes_x: 8, lanes_y: 8, rows: 7, quads: 2 };
 
@@ -156,7 +153,6 @@ pub(super) fn plan(problem: &Problem, target: &Target, options: PlanOptions) -> 
         return Err(Error::Unsupported { kernel: "shared", reason: "a tile cannot hold a row of products".to_owned() });
     };
     let tables = Tables::new(problem, &form);
-    let packing = Packing { dense: false, table: tables.words };
 
     let [batch, _, height, _] = problem.input_shape();
     let image_bytes = 4 * tables.slots as u64 * height as u64 * form.pitch() as u64;
@@ -164,14 +160,14 @@ pub(super) fn plan(problem: &Problem, target: &Target, options: PlanOptions) -> 
     let mut steps = Vec::new();
     for first in (0..batch).step_by(images) {
         let chunk = Chunk { first, images: images.min(batch - first) };
-        steps.push(products_step(problem, target, options, &form, &chunk, tables.rows));
+        steps.push(products_step(problem, target, options, &form, &chunk, &tables));
         steps.push(accumulate_step(problem, target, options, kernel, &form, &chunk, &tables.at));
     }
     Ok(Plan {
         algorithm: Algorithm::Shared,
         problem: problem.clone(),
         steps,
-        packing,
+        packing: Packing { dense: false, table: tables.words },
         workspace: image_bytes * images as u64,
     })
 }
@@ -226,14 +222,17 @@ impl Tables {
         let every = form.row_taps;
         let taps_per_group = filters / groups * window.taps();
         let used = |index: usize| index / taps_per_group * rows + sharing.rows()[index] as usize;
-        let mut slot_of_row = vec![NONE; groups * rows];
         let terms = || (0..filters * window.taps()).step_by(every);
-        terms().for_each(|index| slot_of_row[used(index)] = 0);
-        let mut slots = 0;
-        for slot in slot_of_row.iter_mut().filter(|slot| **slot != NONE) {
-            *slot = slots;
-            slots += 1;
-        }
+        let mut is_read = vec![false; groups * rows];
+        terms().for_each(|index| is_read[used(index)] = true);
+        // Rows that no filter reads get the slot past the last, which the kernel leaves out.
+        let slots = is_read.iter().filter(|&&read| read).count() as u32;
+        let numbers = is_read.iter().scan(0, |next, &read| {
+            let slot = if read { *next } else { slots };
+            *next += u32::from(read);
+            Some(slot)
+        });
+        let slot_of_row: Vec<u32> = numbers.collect();
         words.extend(&slot_of_row);
         let tap_slots = words.len();
         words.extend(terms().map(|index| slot_of_row[used(index)]));
@@ -248,7 +247,7 @@ fn products_step(
     options: PlanOptions,
     form: &Form,
     chunk: &Chunk,
-    rows: usize,
+    &Tables { rows, slots, .. }: &Tables,
 ) -> Step {
     let [_, in_channels, height, width] = problem.input_shape();
     // Vector loads need quads that lie together: whole rows follow each other in memory, segments lie in one row.
@@ -298,6 +297,7 @@ fn products_step(
         ("channel_stride", problem.bases().channel_stride as u32),
         ("summary_length", problem.placement().length() as u32),
         ("slots_at", (problem.conv().groups * rows) as u32),
+        ("slots", slots as u32),
     ];
     Step { spec, grid: fold_grid(tiles, target.limits.max_compute_workgroups_per_dimension), params }
 }

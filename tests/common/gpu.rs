@@ -32,8 +32,10 @@ pub struct Device {
     pub checked: Arc<Pipelines>,
 }
 
-/// Words before and after every tensor, and the pattern in them: kernels must leave it alone.
+/// Words before and after every tensor, and the pattern in them: kernels must leave it alone. What lies behind a tensor is
+/// bound along with it, or the device's own bounds checks would hide a kernel that writes too far.
 const GUARD: usize = 64;
+const TAIL: usize = 4096;
 const GUARD_VALUE: f32 = 12345.0;
 
 /// Runs a plan on poisoned buffers: output and workspace start as NaN, every tensor lies between guard words.
@@ -47,7 +49,7 @@ pub fn run(device: &Device, pipelines: &Arc<Pipelines>, plan: &Plan, operands: &
     let guarded = |label: &str, values: &[f32]| {
         let mut words = vec![GUARD_VALUE; GUARD];
         words.extend_from_slice(values);
-        words.extend([GUARD_VALUE; GUARD]);
+        words.extend([GUARD_VALUE; TAIL]);
         gpu.upload(label, &words).expect("upload")
     };
     let elements = |shape: [usize; 4]| shape.iter().product::<usize>();
@@ -56,7 +58,8 @@ pub fn run(device: &Device, pipelines: &Arc<Pipelines>, plan: &Plan, operands: &
     let residual = operands.residual.map(|values| guarded("residual", values));
     let workspace_words = (plan.workspace_size() / 4) as usize;
     let workspace = guarded("workspace", &vec![f32::NAN; workspace_words]);
-    let range = |buffer, words: usize| BufferRange { buffer, offset: 4 * GUARD as u64, size: 4 * words as u64 };
+    let range =
+        |buffer, words: usize| BufferRange { buffer, offset: 4 * GUARD as u64, size: 4 * (words + TAIL) as u64 };
 
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
     let buffers = ConvBuffers {
@@ -70,9 +73,9 @@ pub fn run(device: &Device, pipelines: &Arc<Pipelines>, plan: &Plan, operands: &
 
     for buffer in [Some(&input), Some(&output), residual.as_ref(), Some(&workspace)].into_iter().flatten() {
         let words = gpu.download(buffer).expect("download");
-        let (head, tail) = (&words[..GUARD], &words[words.len() - GUARD..]);
+        let (head, tail) = (&words[..GUARD], &words[words.len() - TAIL..]);
         assert!(head.iter().chain(tail).all(|&word| word == GUARD_VALUE), "a kernel wrote outside its buffers");
     }
     let words = gpu.download(&output).expect("download");
-    words[GUARD..words.len() - GUARD].to_vec()
+    words[GUARD..words.len() - TAIL].to_vec()
 }

@@ -21,6 +21,7 @@ def write_beside(path: Path, write) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         write(beside)
+        beside.chmod(0o644)  # safetensors makes private files
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)

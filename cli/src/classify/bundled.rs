@@ -7,7 +7,7 @@ macro_rules! model {
 }
 
 /// ResNet-20 for CIFAR-10, tap-major with a step of 2C, and its file name.
-pub(super) const MODEL: (&str, &[u8]) = model!("resnet20-s2c-short.safetensors");
+pub(super) const MODEL: (&str, &[u8]) = model!("resnet20-s2c.safetensors");
 
 macro_rules! images {
     ($($class:literal),*) => {
