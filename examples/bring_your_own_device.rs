@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release --example bring_your_own_device`
 
+#![allow(clippy::print_stdout, reason = "an example shows what it did")]
+
 use std::sync::Arc;
 
 use filter_summary::standalone::Gpu;

@@ -1,4 +1,5 @@
 //! Every algorithm on a real adapter, over the case table: exact on small integers, within the derived tolerance on floats.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Plans: pure functions of a problem and a device's limits.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use filter_summary::{Algorithm, Conv2d, Error, Placement, Plan, PlanOptions, Problem, Target, required_limits, wgpu};
 

@@ -1,4 +1,5 @@
 //! The summary, its placements and what they share: pure, no device.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use filter_summary::{Boundary, Conv2d, FilterSummary, Placement, Problem, Sharing, Starts, Window};
 use proptest::prelude::*;

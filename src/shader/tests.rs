@@ -1,5 +1,6 @@
 //! Every variant through naga: parsed, validated for the portable tier, translated to SPIR-V, MSL, HLSL and GLSL ES, and
 //! compared with what plans assume of it.
+#![allow(clippy::expect_used, clippy::panic)]
 
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, ShaderStage, StorageAccess, TypeInner, back, front, proc};
