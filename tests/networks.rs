@@ -3,16 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
-#[path = "network_file/parts.rs"]
-#[allow(dead_code, reason = "only some of it is used here")]
-mod parts;
 
 use common::gpu::{Device, device};
 use common::interpreter::interpret;
 use common::operands::Random;
+use common::parts::{Parts, Tensor, floats, integers};
 use filter_summary::network::{CpuNetwork, GpuNetwork, Network, Op};
 use filter_summary::{Algorithm, PlanOptions};
-use parts::{Parts, Tensor, floats, integers};
 use serde_json::{Value, json};
 
 const CHOICES: [Option<Algorithm>; 3] = [None, Some(Algorithm::Dense), Some(Algorithm::Shared)];

@@ -11,4 +11,5 @@ pub mod gpu;
 #[cfg(feature = "network")]
 pub mod interpreter;
 pub mod operands;
+pub mod parts;
 pub mod problems;

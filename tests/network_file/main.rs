@@ -7,5 +7,6 @@ mod hostile;
 mod layer;
 mod malformed;
 mod malformed_nodes;
+#[path = "../common/parts.rs"]
 mod parts;
 mod roundtrip;
