@@ -64,7 +64,7 @@ fn tensors() {
         (
             "linear without outputs",
             |p| p.tensor("fc.weight", floats(&[0, 120])),
-            "node fc: out_channels is 0: it must be between 1 and 67108864",
+            "node fc: out_channels is 0: it must be between 1 and 4194304",
         ),
         (
             "linear bias too short",
