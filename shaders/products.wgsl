@@ -80,8 +80,9 @@ fn products_at(row: u32, pixel: vec4<u32>) -> vec4<f32> {
 fn products_from(row: u32, pixel: i32) -> vec4<f32> {
     let first = row * (TILE_PIXELS / 4u);
     let quad = pixel >> 2u;
-    let a = tile_products[first + u32(max(quad, 0))];
-    let b = tile_products[first + u32(min(quad + 1, i32(TILE_PIXELS / 4u) - 1))];
+    let last = i32(TILE_PIXELS / 4u) - 1;
+    let a = tile_products[first + u32(clamp(quad, 0, last))];
+    let b = tile_products[first + u32(clamp(quad + 1, 0, last))];
     switch pixel & 3 {
         case 1: { return vec4<f32>(a.yzw, b.x); }
         case 2: { return vec4<f32>(a.zw, b.xy); }

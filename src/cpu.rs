@@ -249,7 +249,7 @@ const SUM_COST: usize = 6;
 const COLUMN_COST: usize = 8;
 
 /// Refuses buffers that only a hostile layer needs.
-fn check_memory(what: &str, sizes: &[usize]) -> Result<()> {
+pub(crate) fn check_memory(what: &str, sizes: &[usize]) -> Result<()> {
     let values = sizes.iter().fold(1usize, |product, &size| product.saturating_mul(size));
     if values > MEMORY_LIMIT {
         return Err(Error::value(what, format!("{values} values"), format!("the CPU takes at most {MEMORY_LIMIT}")));

@@ -63,6 +63,9 @@ impl Placement {
                 }
                 let length = dims.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
                 check_size("summary length", length.unwrap_or(usize::MAX), INDEX_LIMIT)?;
+                // A filter's reach, in planes: kernels index with 32 bits.
+                let reach = placement.window.channels().saturating_mul(dims[1] * dims[2]);
+                check_size("window channels * summary height * width", reach, INDEX_LIMIT)?;
             }
         }
         placement.check_starts()?;

@@ -14,7 +14,7 @@ use crate::spec::{Role, Spec, WeightLoad};
 pub struct Target {
     /// The limits the device was opened with.
     pub limits: wgpu::Limits,
-    /// The features the device was opened with.
+    /// The features the device was opened with. Today's kernels need none.
     pub features: wgpu::Features,
     /// Whether the device is a CPU (lavapipe, SwiftShader, WARP): tiles and chunks then fit its caches.
     pub software: bool,
@@ -36,7 +36,8 @@ impl Target {
     }
 }
 
-/// Features that let kernels run faster; none is required. Request those the adapter has.
+/// Features worth requesting, of those the adapter has; none is required. Timestamps, to measure with: today's kernels are
+/// WebGPU core.
 pub fn required_features(adapter: wgpu::Features) -> wgpu::Features {
     adapter & wgpu::Features::TIMESTAMP_QUERY
 }
@@ -131,15 +132,25 @@ impl Plan {
     /// When the problem exceeds a limit of the device, or the algorithm asked for cannot run it.
     pub fn new(problem: &Problem, target: &Target, options: PlanOptions) -> Result<Self> {
         let algorithm = options.algorithm.unwrap_or_else(|| cost::choose(problem));
+        match Self::with(algorithm, problem, target, options) {
+            // Products that do not fit the device are no reason to fail when nobody asked for them.
+            Err(_) if options.algorithm.is_none() && algorithm == Algorithm::Shared => {
+                Self::with(Algorithm::Gather, problem, target, options)
+            }
+            plan => plan,
+        }
+    }
+
+    fn with(algorithm: Algorithm, problem: &Problem, target: &Target, options: PlanOptions) -> Result<Self> {
+        if algorithm != Algorithm::Dense && overflows(problem) {
+            let reason = "indices of the wrapped summary exceed 32 bits".to_owned();
+            return Err(Error::Unsupported { kernel: algorithm.name(), reason });
+        }
         let plan = match algorithm {
             Algorithm::Dense | Algorithm::Gather => gather::plan(problem, target, options, algorithm),
-            Algorithm::Shared => match shared::plan(problem, target, options) {
-                // Products that do not fit the device are no reason to fail when nobody asked for them.
-                Err(_) if options.algorithm.is_none() => gather::plan(problem, target, options, Algorithm::Gather),
-                plan => plan?,
-            },
+            Algorithm::Shared => shared::plan(problem, target, options)?,
         };
-        plan.check(target)?;
+        plan.check(&target.limits)?;
         Ok(plan)
     }
 
@@ -204,9 +215,8 @@ impl Plan {
         }
     }
 
-    /// Checks every dispatch against the device's limits.
-    fn check(&self, target: &Target) -> Result<()> {
-        let limits = &target.limits;
+    /// Checks every dispatch against a device's limits.
+    pub(crate) fn check(&self, limits: &wgpu::Limits) -> Result<()> {
         let at_most = |field: &str, value: u64, limit_name: &'static str, limit: u64| {
             if value <= limit {
                 Ok(())
@@ -240,6 +250,15 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Whether `base + channel * channel_stride`, which kernels compute with 32 bits, can overflow.
+fn overflows(problem: &Problem) -> bool {
+    let last_channel = problem.placement().window().channels() as u64 - 1;
+    // Other boundaries have no index beyond a window's reach, which fits. A wrapped stride may be a negative one plus L.
+    let stride = u64::try_from(problem.bases().channel_stride).unwrap_or(0);
+    problem.placement().boundary() == Boundary::Wrap
+        && problem.placement().length() as u64 + last_channel * stride > u64::from(u32::MAX)
 }
 
 /// How kernels may load a layer's weights from the summary.

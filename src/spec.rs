@@ -126,8 +126,7 @@ impl Tile {
     }
 }
 
-/// One kernel variant. Fields a kernel does not use hold the value its constructor gives them, so that equal shaders have
-/// equal specs.
+/// One kernel variant. Fields a kernel does not use are `None`, so that equal shaders have equal specs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Spec {
     pub(crate) kernel: Kernel,

@@ -17,8 +17,8 @@ use serde::de::value::{Error as DtypeError, StrDeserializer};
 use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, MapAccess, Visitor};
 
 use crate::error::{Error, Result};
-pub use disk::write_beside;
 pub(crate) use disk::{one_line, read_with};
+pub use disk::{read_file, write_beside};
 pub use encode::{NewTensor, Values, encode};
 
 /// Bytes before the header: its length, little-endian.

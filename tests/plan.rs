@@ -1,7 +1,10 @@
 //! Plans: pure functions of a problem and a device's limits.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
-use filter_summary::{Algorithm, Conv2d, Error, Placement, Plan, PlanOptions, Problem, Target, required_limits, wgpu};
+use filter_summary::{
+    Algorithm, Boundary, Conv2d, Error, Placement, Plan, PlanOptions, Problem, Starts, Target, Window, required_limits,
+    wgpu,
+};
 
 fn problem(channels: usize, size: [usize; 3]) -> Problem {
     let placement = Placement::tap_major(channels, channels, 3, 3, channels).expect("placement");
@@ -66,6 +69,22 @@ fn products_that_do_not_fit_fall_back_to_gather_unless_asked_for() {
     let chosen = Plan::new(&wide, &target, PlanOptions::default()).expect("a plan");
     assert_eq!(chosen.algorithm(), Algorithm::Gather);
     assert_eq!(chosen.workspace_size(), 0);
+}
+
+#[test]
+fn wrapped_indices_beyond_32_bits_are_left_to_dense() {
+    // A stride of -1 in a wrapped summary of a million is one of 999,999: 6,000 channels of it pass 2^32.
+    let window = Window::with_strides(6000, 1, 1, [-1, 0, 0]).expect("window");
+    let starts = Starts::Line { length: 1_000_003, starts: vec![0, 5, 77] };
+    let placement = Placement::new(window, starts, Boundary::Wrap).expect("placement");
+    let problem = Problem::new(&placement, Conv2d::default(), [1, 2, 2]).expect("problem");
+    let rule = "indices of the wrapped summary exceed 32 bits";
+    for (algorithm, name) in [(Algorithm::Gather, "gather"), (Algorithm::Shared, "shared")] {
+        let error = plan(&problem, &Target::portable(), algorithm).expect_err("an error").to_string();
+        assert_eq!(error, format!("kernel {name} cannot run this problem: {rule}"));
+    }
+    let chosen = Plan::new(&problem, &Target::portable(), PlanOptions::default()).expect("a plan");
+    assert_eq!(chosen.algorithm(), Algorithm::Dense);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use filter_summary::network::Network;
 use serde::Serialize;
 
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let device = args.device.open()?;
     let batch = args.batch.map_or_else(|| default_batch(&device), |batch| batch as usize).min(total);
     let name = device.describe();
-    let executor = Executor::new(device, &network, batch, args.kernel)?;
+    let executor = Executor::new(device, &network, batch, args.kernel).with_context(|| model.clone())?;
     let mut pixels = Vec::new();
     let fill = |pixels: &mut Vec<f32>, from: usize, to: usize| {
         pixels.clear();

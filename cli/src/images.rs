@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use filter_summary::network::{ChannelOrder, Input, Network};
+use filter_summary::tensor_file::read_file;
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageReader, Limits};
 
@@ -28,8 +29,8 @@ pub(crate) fn check_input(network: &Network) -> Result<()> {
 
 /// Reads a file.
 pub(crate) fn load(path: &Path) -> Result<DynamicImage> {
-    let read = || decode(&std::fs::read(path)?);
-    read().with_context(|| path.display().to_string())
+    let bytes = read_file(path)?;
+    decode(&bytes).with_context(|| path.display().to_string())
 }
 
 /// Decodes PNG or JPEG, whatever the file's name is.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use filter_summary::network::Network;
-use filter_summary::tensor_file::{TensorFile, write_beside};
+use filter_summary::tensor_file::{TensorFile, read_file, write_beside};
 use serde::Serialize;
 
 use crate::output::{Format, Verdict, one_line, thousands};
@@ -68,7 +68,7 @@ struct Report {
 
 pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let source = args.checkpoint.display().to_string();
-    let bytes = std::fs::read(&args.checkpoint).with_context(|| source.clone())?;
+    let bytes = read_file(&args.checkpoint)?;
     let convert = || -> Result<Vec<u8>> {
         let mut checkpoint = Checkpoint::new(TensorFile::parse(&bytes)?);
         let network = resnet::convert(&mut checkpoint, args.arch.blocks())?;

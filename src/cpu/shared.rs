@@ -65,19 +65,16 @@ struct Phase {
 pub(super) fn rows_by_phase(problem: &Problem, walk: &Walk) -> Vec<Vec<Vec<u32>>> {
     let (sharing, taps) = (problem.sharing(), walk.taps.len());
     let per_group = problem.out_channels() / sharing.groups().len() * taps;
-    let of_group = |(rows, bases): (&[u32], &Vec<i32>)| {
-        let mut used = vec![vec![false; bases.len()]; walk.phases.len()];
-        for filter in rows.chunks(taps) {
-            for (&row, tap) in filter.iter().zip(&walk.taps) {
-                if let Some(tap) = tap {
-                    used[tap.phase][row as usize] = true;
-                }
-            }
-        }
-        let list = |used: Vec<bool>| (0..).zip(used).filter_map(|(row, used)| used.then_some(row)).collect();
-        used.into_iter().map(list).collect()
+    let of_group = |rows: &[u32]| {
+        let phases = rows.iter().enumerate().filter_map(|(at, &row)| Some((walk.taps[at % taps].as_ref()?.phase, row)));
+        let mut used: Vec<(usize, u32)> = phases.collect();
+        used.sort_unstable();
+        used.dedup();
+        let mut lists = vec![Vec::new(); walk.phases.len()];
+        used.into_iter().for_each(|(phase, row)| lists[phase].push(row));
+        lists
     };
-    sharing.rows().chunks(per_group).zip(sharing.groups()).map(of_group).collect()
+    sharing.rows().chunks(per_group).map(of_group).collect()
 }
 
 impl Shared {

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::{ConvKind, ConvOp, Network, Node, Op, Source};
 use crate::conv::ChannelParams;
-use crate::cpu::{CpuConv, Pool};
+use crate::cpu::{CpuConv, Pool, check_memory};
 use crate::error::{Error, Result, check_size};
 use crate::plan::Algorithm;
 use crate::problem::Problem;
@@ -70,6 +70,10 @@ impl CpuNetwork {
     /// node).
     pub fn new(network: &Network, batch: usize, algorithm: Option<Algorithm>) -> Result<Self> {
         check_size("batch", batch, INDEX_LIMIT)?;
+        for node in network.nodes() {
+            let [channels, height, width] = node.shape;
+            check_memory(&format!("node {}: activations", node.name), &[batch, channels, height, width])?;
+        }
         let pool = Arc::default();
         let nodes = network.nodes();
         // Flattening changes no value in memory.

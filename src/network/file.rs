@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::graph::{GraphJson, InputJson};
 use super::shape::check_shape;
-use super::{ChannelOrder, Input, Network, Node, Preprocess, Source, build, write};
+use super::{ChannelOrder, Input, Network, Node, Op, Preprocess, Source, build, write};
 use crate::error::{Error, Result};
 use crate::stored_summary::Word;
 use crate::summary::check_finite;
@@ -15,6 +15,9 @@ use crate::tensor_file::{TensorFile, encode, one_line, read_with, write_beside};
 const FORMAT: (&str, &str) = ("format", "filter-summary");
 const VERSION: (&str, &str) = ("format_version", "1");
 const GRAPH: &str = "graph";
+
+/// Most taps of all windows of a network: 32 MiB of offsets. A thousand layers of 7x7 have 49,000.
+const TAP_BUDGET: usize = 1 << 22;
 
 impl Network {
     /// Reads and checks a file.
@@ -89,6 +92,7 @@ fn assemble(graph: &GraphJson, tensors: &mut TensorFile<'_>) -> Result<Network> 
         place_of[index] = place;
     }
     let mut nodes: Vec<Node> = Vec::with_capacity(order.len());
+    let mut taps = 0;
     for index in order {
         let node = &graph.nodes[index];
         let inputs: Vec<Source> = sources[index]
@@ -104,6 +108,14 @@ fn assemble(graph: &GraphJson, tensors: &mut TensorFile<'_>) -> Result<Network> 
         };
         let shapes: Vec<[usize; 3]> = inputs.iter().map(shape_of).collect();
         let (op, shape) = build::build(node, &shapes, tensors).map_err(|error| node.error(error))?;
+        if let Op::Conv(conv) = &op {
+            taps += conv.summary.placement().taps();
+        }
+        // A window takes memory for every tap, however few bytes of the file describe it.
+        if taps > TAP_BUDGET {
+            let reason = format!("with it the network has {taps} taps: at most {TAP_BUDGET} are read");
+            return Err(node.error(Error::format("window", reason)));
+        }
         nodes.push(Node { name: node.name.clone(), op, inputs, shape });
     }
     let output = place_of[output];

@@ -53,8 +53,10 @@ impl GpuNetwork {
         batch: usize,
         options: PlanOptions,
     ) -> Result<Self> {
-        let plan = NetworkPlan::new(network, target, batch, options)?;
         let device = pipelines.device();
+        // Shaders rely on what plans check: the limits must be this device's, or lower ones.
+        let limits = device.limits().or_worse_values_from(&target.limits);
+        let plan = NetworkPlan::new(network, &Target { limits, ..target.clone() }, batch, options)?;
         let buffer = |label: &str, size: u64, usage: wgpu::BufferUsages| {
             let usage = usage | wgpu::BufferUsages::STORAGE;
             device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })

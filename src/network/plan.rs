@@ -369,6 +369,9 @@ fn named(node: &str, error: Error) -> Error {
         Error::Limit { field, value, limit_name, limit } => {
             Error::Limit { field: format!("node {node}: {field}"), value, limit_name, limit }
         }
+        Error::Unsupported { kernel, reason } => {
+            Error::Unsupported { kernel, reason: format!("node {node}: {reason}") }
+        }
         other => other,
     }
 }

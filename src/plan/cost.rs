@@ -4,7 +4,7 @@
 //! a quarter). There every load costs as much as some 15 multiply-adds, whether of one value or four; on a GPU the same
 //! passes are bound by memory, with a ratio that is not far off.
 
-use super::{Algorithm, shared, weight_load};
+use super::{Algorithm, overflows, shared, weight_load};
 use crate::problem::Problem;
 use crate::spec::WeightLoad;
 
@@ -29,6 +29,9 @@ const MARGIN: f64 = 0.9;
 /// The cheapest algorithm.
 pub(super) fn choose(problem: &Problem) -> Algorithm {
     let gather = problem.dense_multiply_adds() as f64;
+    if overflows(problem) {
+        return Algorithm::Dense;
+    }
     match shared::work(problem) {
         Some(work) if cost(&work) < MARGIN * gather => Algorithm::Shared,
         // Where nothing is compressed there is nothing to keep compressed: packed weights load four at a time.

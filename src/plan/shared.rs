@@ -95,7 +95,8 @@ impl Form {
     /// quad of sums.
     fn tiled(width: usize, form: Self, reach: usize) -> Option<Self> {
         let pixels = TILE.pixels_per_tile();
-        if width <= pixels {
+        // Padding can make rows of sums far longer than rows of pixels: those are cut up, or one tile would store them all.
+        if width <= pixels && form.columns <= 2 * pixels {
             let segment_columns = form.columns;
             return Some(Self {
                 whole_rows: true,

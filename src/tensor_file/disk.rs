@@ -11,14 +11,21 @@ const NAME_LIMIT: usize = 160;
 /// Longest rest of a message, in characters.
 const REASON_LIMIT: usize = 500;
 
-/// Reads a file and parses it with `parse`, whose errors get the file's name in front.
-pub(crate) fn read_with<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+/// Reads a whole file.
+///
+/// # Errors
+/// When the system refuses, or it is no regular file: devices and pipes may never end.
+pub fn read_file(path: &Path) -> Result<Vec<u8>> {
     let refuse = |error: std::io::Error| io_error(path, &error);
-    // Devices and pipes may never end.
     if !std::fs::metadata(path).map_err(refuse)?.is_file() {
         return Err(Error::Io { path: path_text(path), reason: "it is not a regular file".to_owned() });
     }
-    let bytes = std::fs::read(path).map_err(refuse)?;
+    std::fs::read(path).map_err(refuse)
+}
+
+/// Reads a file and parses it with `parse`, whose errors get the file's name in front.
+pub(crate) fn read_with<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+    let bytes = read_file(path)?;
     parse(&bytes).map_err(|error| Error::format(path_text(path), error))
 }
 
@@ -31,6 +38,10 @@ pub fn write_beside(path: &Path, bytes: &[u8]) -> Result<()> {
     let Some(name) = path.file_name() else {
         return Err(refuse(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
     };
+    // A device or a directory must not be replaced by a file.
+    if std::fs::metadata(path).is_ok_and(|existing| !existing.is_file()) {
+        return Err(Error::Io { path: path_text(path), reason: "it is there and not a regular file".to_owned() });
+    }
     let (beside, mut file) = create_beside(path, name).map_err(refuse)?;
     let written = file.write_all(bytes).and_then(|()| {
         drop(file);

@@ -136,6 +136,11 @@ fn walks() -> Vec<Case> {
         case("padding_asymmetric", taps3(7, 8, 16), walk([1; 2], [2, 0, 0, 1], [1; 2]), [1, 6, 9]).residual(),
         case("padding_larger_than_image", taps3(6, 8, 8), walk([1; 2], [6, 0, 1, 9], [1; 2]), [1, 4, 5]),
         case("padding_larger_than_image_stride_4", taps3(6, 8, 8), walk([4, 3], [9, 9, 9, 9], [2, 2]), [1, 4, 5]),
+        case("padding_left_5", taps3(6, 8, 8), walk([1; 2], [0, 5, 0, 0], [1; 2]), [1, 3, 9]),
+        case("padding_left_40_right_300", taps3(6, 8, 8), walk([1; 2], [1, 40, 1, 300], [1; 2]), [1, 3, 12]),
+        case("padding_left_1000", taps3(5, 4, 4), walk([1; 2], [0, 1000, 0, 0], [1; 2]), [1, 3, 70]),
+        case("padding_right_5000", taps3(3, 4, 4), walk([1; 2], [0, 0, 0, 5000], [1; 2]), [1, 3, 7]),
+        case("dilation_as_padding_7", taps3(6, 8, 8), walk([1; 2], [7; 4], [7; 2]), [1, 20, 20]),
         case("dilation_3", taps3(8, 8, 16), walk([1; 2], [3; 4], [3; 2]), [1, 9, 10]).relu(),
         case("dilation_2_3_stride_2_1", taps3(8, 8, 16), walk([2, 1], [2, 1, 0, 3], [2, 3]), [2, 9, 11]),
     ]

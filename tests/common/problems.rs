@@ -8,7 +8,7 @@ use super::operands::Random;
 /// Any placement and walk that is small.
 pub fn problems() -> impl Strategy<Value = (Problem, u64)> {
     let pair = |range: std::ops::Range<usize>| [range.clone(), range];
-    let walk = (pair(1..4), [0usize..4, 0..4, 0..4, 0..4], pair(1..4), 1usize..4);
+    let walk = (pair(1..4), [0usize..4, 0..40, 0..4, 0..40], pair(1..4), 1usize..4);
     let layer = (1usize..6, 1usize..4, 1usize..4, 1usize..6, 0u8..3, any::<u64>());
     let image = [1usize..4, 1..14, 1..14];
     (walk, layer, image, any::<bool>(), any::<bool>()).prop_filter_map(

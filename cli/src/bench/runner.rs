@@ -8,8 +8,8 @@ use filter_summary::cpu::CpuConv;
 use filter_summary::standalone::Gpu;
 use filter_summary::wgpu;
 use filter_summary::{
-    Algorithm, BoundConv, BufferRange, ChannelParams, ConvBuffers, FsConv2d, Pipelines, Plan, PlanOptions, Problem,
-    ShaderChecks, Target,
+    Algorithm, BoundConv, BufferRange, ChannelParams, ConvBuffers, FilterSummary, FsConv2d, Pipelines, Plan,
+    PlanOptions, Problem, ShaderChecks,
 };
 
 use super::clock::{Timestamps, cpu_seconds};
@@ -104,11 +104,15 @@ impl<'a> Runner<'a> {
 
     /// The algorithm that the planner chooses.
     pub(crate) fn choice(&self, problem: &Problem) -> Result<&'static str> {
-        let target = match &self.backend {
-            Backend::Gpu { gpu, .. } => gpu.target(),
-            Backend::Cpu => Target { software: true, ..Target::portable() },
+        let algorithm = match &self.backend {
+            Backend::Gpu { gpu, .. } => Plan::new(problem, &gpu.target(), PlanOptions::default())?.algorithm(),
+            Backend::Cpu => {
+                let placement = problem.placement();
+                let summary = FilterSummary::new(vec![0.0; placement.length()], placement.clone())?;
+                CpuConv::new(problem, &summary, ChannelParams::default(), None)?.algorithm()
+            }
         };
-        Ok(Plan::new(problem, &target, PlanOptions::default())?.algorithm().name())
+        Ok(algorithm.name())
     }
 
     /// The algorithms that the device has, in the order of every round: what slows the machine down for a while slows all
