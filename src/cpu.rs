@@ -86,6 +86,7 @@ impl CpuConv {
         algorithm: Option<Algorithm>,
         pool: Arc<Pool>,
     ) -> Result<Self> {
+        check_memory("output", &problem.output_tensor_shape())?;
         if summary.placement() != problem.placement() {
             return Err(Error::value("summary", "placed otherwise", "its placement must be the problem's"));
         }

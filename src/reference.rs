@@ -1,8 +1,11 @@
 //! The reference: a naive f64 convolution with the expanded filters. Obviously right, and slow.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_size};
 use crate::problem::{Activation, Problem};
 use crate::summary::{FilterSummary, check_finite};
+
+/// Most outputs the reference computes: 16 bytes each, and a naive sum.
+const OUTPUT_LIMIT: usize = 1 << 26;
 
 /// Operands of one convolution, on the CPU.
 #[derive(Debug, Clone, Copy)]
@@ -68,13 +71,14 @@ pub struct Reference {
 /// When an operand does not fit the problem.
 pub fn conv2d(problem: &Problem, operands: &Operands<'_>) -> Result<Reference> {
     operands.check(problem)?;
+    let outputs = problem.output_shape().iter().product();
+    check_size("outputs of the reference", outputs, OUTPUT_LIMIT)?;
     let [batch, in_channels, height, width] = problem.input_shape();
     let [_, filters, out_height, out_width] = problem.output_shape();
     let (conv, window) = (problem.conv(), problem.placement().window());
     let (channels, kernel_width) = (window.channels(), window.width());
     let dense = operands.summary.expand();
     let filters_per_group = filters / conv.groups;
-    let outputs = batch * filters * out_height * out_width;
     let (mut output, mut magnitude) = (Vec::with_capacity(outputs), Vec::with_capacity(outputs));
     for image in 0..batch {
         for filter in 0..filters {

@@ -105,6 +105,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         let start = Instant::now();
         let outputs = executor.run(&pixels)?;
         seconds += start.elapsed().as_secs_f64();
+        ensure!(outputs.iter().all(|logit| logit.is_finite()), "{name}: its output is not finite: it overflows in f32");
         rows.extend(
             outputs.chunks(outputs.len() / batch.len()).map(|row| best(row, network.labels(), args.top.into())),
         );
