@@ -191,10 +191,7 @@ impl FsConv2d {
 
     fn check(&self, buffers: &ConvBuffers<'_>) -> Result<()> {
         let problem = self.plan.problem();
-        if problem.residual() != buffers.residual.is_some() {
-            let value = if problem.residual() { "absent" } else { "given" };
-            return Err(Error::value("residual", value, "it must be given exactly when the problem has one"));
-        }
+        problem.check_residual(buffers.residual.is_some())?;
         let workspace = if self.plan.workspace_size() > 0 { buffers.workspace } else { None };
         if self.plan.workspace_size() > 0 && workspace.is_none() {
             let rule = format!("the plan needs {} bytes", self.plan.workspace_size());

@@ -132,10 +132,7 @@ impl CpuConv {
         check_length("input", Some(input), problem.input_shape().iter().product())?;
         check_length("residual", residual, problem.output_shape().iter().product())?;
         check_length("output", Some(output), problem.output_tensor_shape().iter().product())?;
-        if problem.residual() != residual.is_some() {
-            let value = if problem.residual() { "absent" } else { "given" };
-            return Err(Error::value("residual", value, "it must be given exactly when the problem has one"));
-        }
+        problem.check_residual(residual.is_some())?;
         self.run_images(input, residual, output, rayon::current_num_threads());
         Ok(())
     }

@@ -253,6 +253,15 @@ impl Problem {
         self.residual
     }
 
+    /// Checks that a residual is given exactly when one is to be added.
+    pub(crate) fn check_residual(&self, given: bool) -> Result<()> {
+        if given == self.residual {
+            return Ok(());
+        }
+        let value = if given { "given" } else { "absent" };
+        Err(Error::value("residual", value, "it must be given exactly when the problem has one"))
+    }
+
     /// The activation applied last.
     pub fn activation(&self) -> Activation {
         self.activation

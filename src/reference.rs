@@ -39,10 +39,7 @@ impl Operands<'_> {
         for (field, values) in [("scale", self.scale), ("bias", self.bias)] {
             check_finite(field, values.unwrap_or(&[]))?;
         }
-        if problem.residual() != self.residual.is_some() {
-            let value = if problem.residual() { "absent" } else { "given" };
-            return Err(Error::value("residual", value, "it must be given exactly when the problem has one"));
-        }
+        problem.check_residual(self.residual.is_some())?;
         Ok(())
     }
 }

@@ -42,7 +42,7 @@ pub(crate) struct Args {
 /// The kernels, and the reference they are measured against.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Choice {
-    /// The cheaper of gather and shared
+    /// The cheapest that the device has
     #[default]
     Auto,
     /// Implicit GEMM on dense weights (the baseline)

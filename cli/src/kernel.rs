@@ -6,7 +6,7 @@ use filter_summary::Algorithm;
 /// Which kernels compute the convolutions.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Kernel {
-    /// The cheaper of gather and shared, layer by layer
+    /// The cheapest that the device has, layer by layer
     #[default]
     Auto,
     /// Implicit GEMM on dense weights (the baseline)
