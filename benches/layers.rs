@@ -1,4 +1,4 @@
-//! Dense, gather and shared on the 3x3 layers of ResNet-18, on the best adapter. `cargo bench --bench layers`
+//! Dense, gather and shared, of every kernel family the adapter runs, on the 3x3 layers of ResNet-18, on the best adapter. `cargo bench --bench layers`
 //!
 //! Wall clock of one submission, including the wait for it; `fsnet bench` measures device and CPU time as well.
 
@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use filter_summary::standalone::Gpu;
 use filter_summary::{
-    Algorithm, BufferRange, ChannelParams, Conv2d, ConvBuffers, FilterSummary, FsConv2d, Pipelines, Placement, Plan,
-    PlanOptions, Problem, ShaderChecks,
+    Algorithm, BufferRange, ChannelParams, Conv2d, ConvBuffers, Family, FilterSummary, FsConv2d, Pipelines, Placement,
+    Plan, PlanOptions, Problem, ShaderChecks,
 };
 
 /// Channels, height and width, images.
@@ -34,8 +34,11 @@ fn layers(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("{channels}x{size}x{size}, batch {batch}, s = C"));
         // Effective: elements are the multiply-adds of the dense convolution, whatever is really done.
         group.throughput(Throughput::Elements(problem.dense_multiply_adds()));
-        for algorithm in [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared] {
-            let options = PlanOptions { algorithm: Some(algorithm), ..PlanOptions::default() };
+        let families = Family::ALL.iter().filter(|family| family.runs_on(&gpu.target()));
+        let choices: Vec<(Family, Algorithm)> =
+            families.flat_map(|&family| Algorithm::ALL.iter().map(move |&algorithm| (family, algorithm))).collect();
+        for (family, algorithm) in choices {
+            let options = PlanOptions { algorithm: Some(algorithm), family: Some(family), ..PlanOptions::default() };
             let plan = Plan::new(&problem, &gpu.target(), options).expect("plan");
             let workspace = gpu.allocate("workspace", plan.workspace_size().max(16)).expect("workspace");
             let layer = FsConv2d::new(&pipelines, plan, &summary, ChannelParams::default()).expect("layer");
@@ -46,7 +49,7 @@ fn layers(criterion: &mut Criterion) {
                 workspace: Some(BufferRange::whole(&workspace)),
             };
             let bound = layer.bind(&buffers).expect("buffers");
-            group.bench_function(BenchmarkId::from_parameter(algorithm.name()), |bencher| {
+            group.bench_function(BenchmarkId::new(algorithm.name(), family.name()), |bencher| {
                 bencher.iter_custom(|times| {
                     (0..times).fold(Duration::ZERO, |total, _| {
                         let mut encoder = gpu.device.create_command_encoder(&Default::default());

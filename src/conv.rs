@@ -104,7 +104,7 @@ impl FsConv2d {
         params: ChannelParams<'_>,
     ) -> Result<Self> {
         // The target a plan was made for may have been another device's; shaders rely on what was checked.
-        plan.check(&pipelines.device().limits())?;
+        plan.check(&pipelines.device().limits(), pipelines.device().features())?;
         let problem = plan.problem();
         if summary.placement() != problem.placement() {
             return Err(Error::value("summary", "placed otherwise", "its placement must be the plan's"));

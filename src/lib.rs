@@ -9,7 +9,7 @@
 //! FilterSummary = values + Placement (window, starts, boundary)      pure data
 //!   + Conv2d      stride, padding, dilation, groups
 //!   -> Problem    what must be computed                              pure
-//!   -> Plan       how: algorithm, tiles, grids, workspace            pure: Problem + Target
+//!   -> Plan       how: algorithm, family, tiles, grids, workspace    pure: Problem + Target
 //!   -> FsConv2d   pipelines and weights on the caller's device
 //!   -> record()   dispatches into the caller's encoder
 //! ```
@@ -46,7 +46,7 @@ pub use conv::{BoundConv, BufferRange, ChannelParams, ConvBuffers, FsConv2d};
 pub use error::{Error, Result};
 pub use pipeline::{Pipelines, ShaderChecks};
 pub use placement::{Boundary, Placement, Starts};
-pub use plan::{Algorithm, Plan, PlanOptions, Target, required_features, required_limits};
+pub use plan::{Algorithm, Family, Plan, PlanOptions, Target, required_features, required_limits};
 pub use problem::{Activation, Conv2d, Problem};
 pub use sharing::Sharing;
 pub use summary::FilterSummary;

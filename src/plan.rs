@@ -1,84 +1,29 @@
 //! The plan: how a problem is computed. Pure: a [`Problem`] and a [`Target`] in, dispatches and buffer sizes out.
 
+mod algorithm;
 mod cost;
+mod family;
 mod gather;
+mod portable;
 mod shared;
+mod target;
+
+pub use algorithm::Algorithm;
+pub use family::Family;
+pub use target::{Target, required_features, required_limits};
 
 use crate::error::{Error, Result};
 use crate::placement::Boundary;
 use crate::problem::Problem;
 use crate::spec::{Role, Spec, WeightLoad};
 
-/// What a plan must know of a device.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Target {
-    /// The limits the device was opened with.
-    pub limits: wgpu::Limits,
-    /// The features the device was opened with. Today's kernels need none.
-    pub features: wgpu::Features,
-    /// Whether the device is a CPU (lavapipe, SwiftShader, WARP): tiles and chunks then fit its caches.
-    pub software: bool,
-}
-
-impl Target {
-    /// The target for an open device on the adapter described by `info`.
-    pub fn new(device: &wgpu::Device, info: &wgpu::AdapterInfo) -> Self {
-        Self {
-            limits: device.limits(),
-            features: device.features(),
-            software: info.device_type == wgpu::DeviceType::Cpu,
-        }
-    }
-
-    /// The least any WebGPU device offers.
-    pub fn portable() -> Self {
-        Self { limits: wgpu::Limits::default(), features: wgpu::Features::empty(), software: false }
-    }
-}
-
-/// Features worth requesting, of those the adapter has; none is required. Timestamps, to measure with: today's kernels are
-/// WebGPU core.
-pub fn required_features(adapter: wgpu::Features) -> wgpu::Features {
-    adapter & wgpu::Features::TIMESTAMP_QUERY
-}
-
-/// Limits worth requesting: WebGPU's defaults, with the adapter's own buffer and binding sizes.
-pub fn required_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
-    let wanted = wgpu::Limits {
-        max_buffer_size: adapter.max_buffer_size,
-        max_storage_buffer_binding_size: adapter.max_storage_buffer_binding_size,
-        ..wgpu::Limits::default()
-    };
-    wanted.or_worse_values_from(adapter)
-}
-
-/// The ways to compute a convolution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    /// Implicit GEMM on weights expanded to dense filters (the baseline).
-    Dense,
-    /// Implicit GEMM on weights read from the summary.
-    Gather,
-    /// Partial products once a base, then accumulation.
-    Shared,
-}
-
-impl Algorithm {
-    /// `dense`, `gather` or `shared`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Dense => "dense",
-            Self::Gather => "gather",
-            Self::Shared => "shared",
-        }
-    }
-}
-
 /// What a caller may decide about a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct PlanOptions {
     /// The algorithm; by default the cheaper of gather and shared, or dense where the weights are not compressed.
     pub algorithm: Option<Algorithm>,
+    /// The kernel family; by default the best that the device has kernels for.
+    pub family: Option<Family>,
     /// Most bytes of workspace; by default what suits the device's caches. One image is always allowed.
     pub workspace_limit: Option<u64>,
     /// Bind every storage buffer read_write, so that one `wgpu::Buffer` may hold several operands. WebGPU refuses a buffer
@@ -119,6 +64,7 @@ pub(crate) struct Packing {
 #[derive(Debug, Clone)]
 pub struct Plan {
     algorithm: Algorithm,
+    family: Family,
     problem: Problem,
     steps: Vec<Step>,
     packing: Packing,
@@ -131,32 +77,59 @@ impl Plan {
     /// # Errors
     /// When the problem exceeds a limit of the device, or the algorithm asked for cannot run it.
     pub fn new(problem: &Problem, target: &Target, options: PlanOptions) -> Result<Self> {
-        let algorithm = options.algorithm.unwrap_or_else(|| cost::choose(problem));
-        match Self::with(algorithm, problem, target, options) {
-            // Products that do not fit the device are no reason to fail when nobody asked for them.
-            Err(_) if options.algorithm.is_none() && algorithm == Algorithm::Shared => {
-                Self::with(Algorithm::Gather, problem, target, options)
+        match options.family {
+            Some(family) if family.runs_on(target) => Self::in_family(family, problem, target, options),
+            Some(family) => {
+                let reason = "the device lacks what its kernels need".to_owned();
+                Err(Error::Unsupported { kernel: family.name(), reason })
             }
+            // What one family cannot compute is no reason to fail when nobody asked for it; the floor has the last word.
+            None => {
+                let in_family = |family| Self::in_family(family, problem, target, options);
+                let families = Family::by_preference(target);
+                let better = families.into_iter().find_map(|family| in_family(family).ok());
+                better.map_or_else(|| in_family(Family::Portable), Ok)
+            }
+        }
+    }
+
+    fn in_family(family: Family, problem: &Problem, target: &Target, options: PlanOptions) -> Result<Self> {
+        let with = |algorithm| Self::with(algorithm, family, problem, target, options);
+        let algorithm = options.algorithm.unwrap_or_else(|| cost::choose(problem, target, family));
+        match with(algorithm) {
+            // Nor are products that do not fit the device.
+            Err(_) if options.algorithm.is_none() && algorithm == Algorithm::Shared => with(Algorithm::Gather),
             plan => plan,
         }
     }
 
-    fn with(algorithm: Algorithm, problem: &Problem, target: &Target, options: PlanOptions) -> Result<Self> {
+    fn with(
+        algorithm: Algorithm,
+        family: Family,
+        problem: &Problem,
+        target: &Target,
+        options: PlanOptions,
+    ) -> Result<Self> {
         if algorithm != Algorithm::Dense && overflows(problem) {
             let reason = "indices of the wrapped summary exceed 32 bits".to_owned();
             return Err(Error::Unsupported { kernel: algorithm.name(), reason });
         }
         let plan = match algorithm {
-            Algorithm::Dense | Algorithm::Gather => gather::plan(problem, target, options, algorithm),
-            Algorithm::Shared => shared::plan(problem, target, options)?,
+            Algorithm::Dense | Algorithm::Gather => gather::plan(algorithm, family, problem, target, options)?,
+            Algorithm::Shared => shared::plan(family, problem, target, options)?,
         };
-        plan.check(&target.limits)?;
+        plan.check(&target.limits, target.features)?;
         Ok(plan)
     }
 
     /// The algorithm chosen.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// The kernel family chosen.
+    pub fn family(&self) -> Family {
+        self.family
     }
 
     /// The problem planned.
@@ -215,8 +188,8 @@ impl Plan {
         }
     }
 
-    /// Checks every dispatch against a device's limits.
-    pub(crate) fn check(&self, limits: &wgpu::Limits) -> Result<()> {
+    /// Checks every dispatch against a device's limits and features.
+    pub(crate) fn check(&self, limits: &wgpu::Limits, features: wgpu::Features) -> Result<()> {
         let at_most = |field: &str, value: u64, limit_name: &'static str, limit: u64| {
             if value <= limit {
                 Ok(())
@@ -226,6 +199,11 @@ impl Plan {
         };
         for step in &self.steps {
             let label = step.spec.to_string();
+            let missing = step.spec.features().difference(features);
+            if !missing.is_empty() {
+                let reason = format!("the device was opened without {missing:?}");
+                return Err(Error::Unsupported { kernel: step.spec.kernel.name(), reason });
+            }
             let roles = step.spec.roles();
             for &role in &roles {
                 let (field, bytes) = (format!("bytes of {role:?} of {label}"), self.size_of(role));

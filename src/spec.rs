@@ -156,6 +156,17 @@ impl Spec {
         roles
     }
 
+    /// Features the kernel uses beyond WebGPU's core.
+    pub(crate) fn features(&self) -> wgpu::Features {
+        match self.kernel {
+            Kernel::Gather | Kernel::Products | Kernel::AccumulateRows | Kernel::AccumulateTaps => {
+                wgpu::Features::empty()
+            }
+            #[cfg(feature = "network")]
+            Kernel::Pool | Kernel::Add | Kernel::Subsample => wgpu::Features::empty(),
+        }
+    }
+
     /// Named constants of the shader and the values this variant gives them.
     pub(crate) fn constants(&self) -> Vec<(&'static str, u32)> {
         let tile = self.tile;

@@ -6,18 +6,13 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::cases::{Case, cases};
+use common::choices::{Choice, choices};
 use common::gpu::{device, run};
 use common::operands::Data;
 use common::problems::problems;
 use filter_summary::reference::{self, conv2d};
-use filter_summary::{Algorithm, Conv2d, Placement, Plan, PlanOptions, Problem, Target};
+use filter_summary::{Algorithm, Conv2d, Family, Placement, Plan, PlanOptions, Problem, Target};
 use proptest::prelude::*;
-
-const ALGORITHMS: [Algorithm; 3] = [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared];
-
-fn forced(algorithm: Algorithm) -> PlanOptions {
-    PlanOptions { algorithm: Some(algorithm), ..PlanOptions::default() }
-}
 
 /// Seeds that give every combination of scale and bias in turn.
 fn seed(index: usize) -> u64 {
@@ -42,9 +37,9 @@ fn run_table(software: bool, checked: bool) {
     for (index, case) in cases().iter().enumerate() {
         let problem = case.problem();
         let data = Data::integers(&problem, seed(index));
-        for algorithm in ALGORITHMS {
-            let plan = Plan::new(&problem, &target, forced(algorithm)).expect(case.name);
-            assert_eq!(plan.algorithm(), algorithm);
+        for choice in choices(&target) {
+            let plan = Plan::new(&problem, &target, choice.options()).expect(case.name);
+            assert_eq!(Choice { algorithm: plan.algorithm(), family: plan.family() }, choice);
             let got = run(device, pipelines, &plan, &data.operands());
             assert_exact(case.name, &plan, &got, &data);
         }
@@ -75,8 +70,8 @@ fn floats_stay_within_the_derived_tolerance() {
         let data = Data::floats(&problem, seed(index));
         let want = conv2d(&problem, &data.operands()).expect(case.name);
         let terms = problem.placement().window().weights();
-        for algorithm in ALGORITHMS {
-            let plan = Plan::new(&problem, &target, forced(algorithm)).expect(case.name);
+        for choice in choices(&target) {
+            let plan = Plan::new(&problem, &target, choice.options()).expect(case.name);
             let got = run(device, &device.trusted, &plan, &data.operands());
             let fraction = reference::error_fraction(&got, &want, terms);
             assert!(fraction <= 1.0, "{}: {:?} is off by {fraction} tolerances", case.name, plan.kernels());
@@ -95,14 +90,17 @@ fn batches_larger_than_the_workspace_are_chunked() {
     let Some(device) = device() else { return };
     let problem = layer([5, 9, 10]).with_residual();
     let data = Data::integers(&problem, 1);
-    let whole = Plan::new(&problem, &device.gpu.target(), forced(Algorithm::Shared)).expect("plan");
-    let one_image = whole.workspace_size() / 5;
-    for images in [1, 2, 4] {
-        let options = PlanOptions { workspace_limit: Some(images * one_image), ..forced(Algorithm::Shared) };
-        let plan = Plan::new(&problem, &device.gpu.target(), options).expect("plan");
-        assert_eq!(plan.workspace_size(), images * one_image);
-        assert_eq!(plan.dispatches() as u64, 2 * 5u64.div_ceil(images));
-        assert_exact("chunks", &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
+    let target = device.gpu.target();
+    for choice in choices(&target).into_iter().filter(|choice| choice.algorithm == Algorithm::Shared) {
+        let whole = Plan::new(&problem, &target, choice.options()).expect("plan");
+        let one_image = whole.workspace_size() / 5;
+        for images in [1, 2, 4] {
+            let options = PlanOptions { workspace_limit: Some(images * one_image), ..choice.options() };
+            let plan = Plan::new(&problem, &target, options).expect("plan");
+            assert_eq!(plan.workspace_size(), images * one_image);
+            assert_eq!(plan.dispatches() as u64, 2 * 5u64.div_ceil(images));
+            assert_exact("chunks", &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
+        }
     }
 }
 
@@ -114,8 +112,8 @@ fn grids_are_folded_below_the_limit() {
     for limit in [16, 40] {
         let mut target = device.gpu.target();
         target.limits.max_compute_workgroups_per_dimension = limit;
-        for algorithm in ALGORITHMS {
-            let plan = Plan::new(&problem, &target, forced(algorithm)).expect("plan");
+        for choice in choices(&target) {
+            let plan = Plan::new(&problem, &target, choice.options()).expect("plan");
             assert_exact("folded", &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
         }
     }
@@ -127,8 +125,9 @@ fn more_than_65535_workgroups() {
     let placement = Placement::tap_major(1, 1, 1, 1, 1).expect("placement");
     let problem = Problem::new(&placement, Conv2d::default(), [1, 2085, 2048]).expect("problem");
     let data = Data::integers(&problem, 0);
-    for algorithm in [Algorithm::Gather, Algorithm::Shared] {
-        let plan = Plan::new(&problem, &device.gpu.target(), forced(algorithm)).expect("plan");
+    let target = device.gpu.target();
+    for choice in choices(&target).into_iter().filter(|choice| choice.algorithm != Algorithm::Dense) {
+        let plan = Plan::new(&problem, &target, choice.options()).expect("plan");
         assert_exact("large grid", &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
     }
 }
@@ -140,16 +139,17 @@ fn writes_only_its_own_channels() {
         let problem = layer([2, 7, width]).into_channels(5, 20).expect("channels");
         let data = Data::integers(&problem, 3);
         let want = conv2d(&problem, &data.operands()).expect("reference");
-        for algorithm in ALGORITHMS {
-            let plan = Plan::new(&problem, &device.gpu.target(), forced(algorithm)).expect("plan");
+        let target = device.gpu.target();
+        for choice in choices(&target) {
+            let plan = Plan::new(&problem, &target, choice.options()).expect("plan");
             let got = run(device, &device.trusted, &plan, &data.operands());
             for (at, value) in got.iter().enumerate() {
                 let (plane, image, channel) = (7 * width, at / (7 * width * 20), at / (7 * width) % 20);
                 if (5..17).contains(&channel) {
                     let own = (image * 12 + channel - 5) * plane + at % plane;
-                    assert_eq!(f64::from(*value), want.output[own], "{algorithm:?}");
+                    assert_eq!(f64::from(*value), want.output[own], "{choice:?}");
                 } else {
-                    assert!(value.is_nan(), "{algorithm:?} wrote channel {channel}");
+                    assert!(value.is_nan(), "{choice:?} wrote channel {channel}");
                 }
             }
         }
@@ -164,8 +164,8 @@ proptest! {
         if let Some(device) = device() {
             let target = Target { software, ..device.gpu.target() };
             let data = Data::integers(&problem, seed);
-            for algorithm in ALGORITHMS {
-                let options = PlanOptions { workspace_limit: chunked.then_some(0), ..forced(algorithm) };
+            for choice in choices(&target) {
+                let options = PlanOptions { workspace_limit: chunked.then_some(0), ..choice.options() };
                 let plan = Plan::new(&problem, &target, options).expect("plan");
                 let name = format!("seed {seed}, {problem:?}");
                 assert_exact(&name, &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
@@ -182,18 +182,8 @@ fn shape_of_label(label: &str) -> String {
     format!("{kernel} {}", rest.join(" "))
 }
 
-/// Assembled shaders differ by these; the table must reach every one, or a kernel goes untested.
-#[test]
-fn the_table_reaches_every_variant() {
-    let target = Target { software: true, ..Target::portable() };
-    let mut reached = BTreeSet::new();
-    for case in cases() {
-        let Case { name, .. } = case;
-        for algorithm in ALGORITHMS {
-            let plan = Plan::new(&case.problem(), &target, forced(algorithm)).expect(name);
-            reached.extend(plan.kernels().iter().map(|label| shape_of_label(label)));
-        }
-    }
+/// The portable family's variants.
+fn portable_variants() -> Vec<String> {
     let mut expected = Vec::new();
     for weights in ["f4", "f1", "f1zero", "f1wrap"] {
         expected.extend(["in1", "in4"].map(|input| format!("fs_products {input} {weights}")));
@@ -208,8 +198,30 @@ fn the_table_reaches_every_variant() {
             }
         }
     }
-    let missed: Vec<_> = expected.into_iter().filter(|variant| !reached.contains(variant)).collect();
-    assert!(missed.is_empty(), "no case reaches {missed:#?}");
+    expected
+}
+
+/// Assembled shaders differ by these; the table must reach every one, or a kernel goes untested.
+#[test]
+fn the_table_reaches_every_variant() {
+    for &family in Family::ALL {
+        let expected = match family {
+            Family::Portable => portable_variants(),
+            _ => panic!("{family:?} has no list of variants here"),
+        };
+        let target = Target { software: true, ..Target::portable() };
+        assert!(family.runs_on(&target), "{family:?} does not run on the target of its list");
+        let mut reached = BTreeSet::new();
+        for case in cases() {
+            let Case { name, .. } = case;
+            for choice in choices(&target).into_iter().filter(|choice| choice.family == family) {
+                let plan = Plan::new(&case.problem(), &target, choice.options()).expect(name);
+                reached.extend(plan.kernels().iter().map(|label| shape_of_label(label)));
+            }
+        }
+        let missed: Vec<_> = expected.into_iter().filter(|variant| !reached.contains(variant)).collect();
+        assert!(missed.is_empty(), "no case reaches {family:?}'s {missed:#?}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod common;
 use std::sync::Arc;
 
 use common::cases::cases;
+use common::choices::choices;
 use common::operands::Data;
 use filter_summary::{
     Algorithm, BufferRange, ChannelParams, Conv2d, ConvBuffers, Error, FsConv2d, Pipelines, Placement, Plan,
@@ -42,14 +43,14 @@ fn bytes(shape: [usize; 4]) -> u64 {
 #[test]
 fn every_plan_builds_binds_and_records() {
     let noop = noop();
+    let target = Target::portable();
     for case in cases() {
         for read_write in [false, true] {
             let problem = case.problem();
             let data = Data::integers(&problem, 0);
-            for algorithm in [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared] {
-                let options =
-                    PlanOptions { algorithm: Some(algorithm), bind_read_write: read_write, ..Default::default() };
-                let plan = Plan::new(&problem, &Target::portable(), options).expect(case.name);
+            for choice in choices(&target) {
+                let options = PlanOptions { bind_read_write: read_write, ..choice.options() };
+                let plan = Plan::new(&problem, &target, options).expect(case.name);
                 let params = ChannelParams { scale: data.scale.as_deref(), bias: data.bias.as_deref() };
                 let conv = FsConv2d::new(&noop.pipelines, plan, &data.summary, params).expect(case.name);
                 let input = noop.buffer(bytes(problem.input_shape()));

@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::choices::{Choice, choices};
 use common::gpu::{Device, device};
 use common::interpreter::interpret;
 use common::operands::Random;
@@ -61,16 +62,16 @@ fn check(name: &str, network: &Network) {
     }
 }
 
-/// The network with every algorithm, or once when it has no convolution.
+/// The network as planned by default and with every algorithm of every family, or once when it has no convolution.
 fn gpu_networks(device: &Device, network: &Network, batch: usize) -> Vec<GpuNetwork> {
     let convolves = network.nodes().iter().any(|node| matches!(node.op, Op::Conv(_)));
-    let all = [None, Some(Algorithm::Dense), Some(Algorithm::Gather), Some(Algorithm::Shared)];
-    let choices = if convolves { &all[..] } else { &all[..1] };
-    let build = |&algorithm: &Option<Algorithm>| {
-        let options = PlanOptions { algorithm, ..PlanOptions::default() };
-        GpuNetwork::new(&device.trusted, &device.gpu.target(), network, batch, options).unwrap()
-    };
-    choices.iter().map(build).collect()
+    let target = device.gpu.target();
+    let mut all = vec![PlanOptions::default()];
+    if convolves {
+        all.extend(choices(&target).into_iter().map(Choice::options));
+    }
+    let build = |options| GpuNetwork::new(&device.trusted, &target, network, batch, options).unwrap();
+    all.into_iter().map(build).collect()
 }
 
 fn run_on_gpu(device: &Device, forward: &GpuNetwork, input: &[f32]) -> Vec<f32> {

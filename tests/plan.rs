@@ -1,9 +1,12 @@
 //! Plans: pure functions of a problem and a device's limits.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod common;
+
+use common::choices::choices;
 use filter_summary::{
-    Algorithm, Boundary, Conv2d, Error, Placement, Plan, PlanOptions, Problem, Starts, Target, Window, required_limits,
-    wgpu,
+    Algorithm, Boundary, Conv2d, Error, Family, Placement, Plan, PlanOptions, Problem, Starts, Target, Window,
+    required_limits, wgpu,
 };
 
 fn problem(channels: usize, size: [usize; 3]) -> Problem {
@@ -11,8 +14,10 @@ fn problem(channels: usize, size: [usize; 3]) -> Problem {
     Problem::new(&placement, Conv2d::padded(1), size).expect("problem")
 }
 
+/// With the portable family: its needs are those that these tests know.
 fn plan(problem: &Problem, target: &Target, algorithm: Algorithm) -> filter_summary::Result<Plan> {
-    Plan::new(problem, target, PlanOptions { algorithm: Some(algorithm), ..Default::default() })
+    let family = Some(Family::Portable);
+    Plan::new(problem, target, PlanOptions { algorithm: Some(algorithm), family, ..Default::default() })
 }
 
 #[track_caller]
@@ -53,8 +58,8 @@ fn four_storage_buffers_are_enough_without_a_residual() {
     let mut target = Target::portable();
     target.limits.max_storage_buffers_per_shader_stage = 4;
     let problem = problem(16, [1, 32, 32]);
-    for algorithm in [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared] {
-        plan(&problem, &target, algorithm).expect("a plan");
+    for choice in choices(&target) {
+        Plan::new(&problem, &target, choice.options()).expect("a plan");
     }
     // With one, shared still is.
     plan(&problem.clone().with_residual(), &target, Algorithm::Shared).expect("a plan");
@@ -107,6 +112,31 @@ fn multiply_adds_are_counted() {
     assert_eq!(problem.dense_multiply_adds(), 2 * 256 * 14 * 14 * 256 * 9);
     assert_eq!(problem.shared_multiply_adds(), 2 * 14 * 14 * 256 * (256 + 8));
     assert_eq!(problem.shared_additions(), 2 * 256 * 14 * 14 * 3);
+}
+
+#[test]
+fn a_plan_names_its_family_and_auto_finds_one() {
+    let problem = problem(16, [1, 8, 8]);
+    let target = Target::portable();
+    for choice in choices(&target) {
+        let plan = Plan::new(&problem, &target, choice.options()).expect("a plan");
+        assert_eq!((plan.algorithm(), plan.family()), (choice.algorithm, choice.family));
+    }
+    let plan = Plan::new(&problem, &target, PlanOptions::default()).expect("a plan");
+    assert!(plan.family().runs_on(&target));
+    // The floor runs even where there is next to nothing.
+    let limits = wgpu::Limits { max_compute_workgroup_storage_size: 0, ..wgpu::Limits::downlevel_defaults() };
+    let bare = Target { limits, ..target };
+    let options = PlanOptions { algorithm: Some(Algorithm::Gather), ..Default::default() };
+    assert_eq!(Plan::new(&problem, &bare, options).expect("a plan").family(), Family::Portable);
+}
+
+#[test]
+fn families_have_names_of_their_own() {
+    let mut names: Vec<_> = Family::ALL.iter().map(|family| family.name()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), Family::ALL.len());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use filter_summary::Algorithm;
 use serde::Serialize;
 
 use crate::device::{Device, DeviceArgs};
+use crate::kernel::FamilyArgs;
 use crate::output::{self, Format, Verdict};
 
 mod clock;
@@ -42,6 +43,9 @@ pub(crate) struct Args {
     /// Two layers, one step, few runs
     #[arg(long)]
     quick: bool,
+
+    #[command(flatten)]
+    family: FamilyArgs,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -111,7 +115,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         (layers, args.steps.clone(), args.runs.into())
     };
     let device = args.device.open()?;
-    let runner = Runner::new(&device);
+    let runner = Runner::new(&device, args.family)?;
     let groups: Vec<(Layer, Step)> =
         layers.iter().flat_map(|layer| steps.iter().map(move |step| (layer.clone(), *step))).collect();
     let share = (if args.quick { QUICK_BUDGET } else { BUDGET }) / u32::try_from(groups.len().max(1))?;

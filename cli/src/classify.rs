@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::device::DeviceArgs;
 use crate::executor::Executor;
 use crate::images;
-use crate::kernel::Kernel;
+use crate::kernel::KernelArgs;
 use crate::output::{Format, Verdict, one_line};
 use crate::table::{render, table};
 
@@ -37,9 +37,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     top: u16,
 
-    /// Which kernels compute the convolutions
-    #[arg(long, value_enum, default_value_t)]
-    kernel: Kernel,
+    #[command(flatten)]
+    kernels: KernelArgs,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -95,7 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
             none => {
                 let device = args.device.open()?;
                 device_name = device.describe();
-                let first = Executor::new(device, &network, pictures.len().min(BATCH), args.kernel)
+                let first = Executor::new(device, &network, pictures.len().min(BATCH), args.kernels)
                     .with_context(|| name.clone())?;
                 // Drivers compile kernels when they first run: that is not the time of an image.
                 first.run(&pixels)?;
@@ -121,7 +120,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let report = Report {
         model: name,
         device: device_name,
-        kernel: args.kernel.name(),
+        kernel: args.kernels.kernel.name(),
         milliseconds_per_image: 1e3 * seconds / images.len() as f64,
         images: images.map(|(picture, top)| Classified { image: picture.name, class: picture.class, top }).collect(),
         correct,

@@ -16,6 +16,7 @@ use filter_summary::{
 use serde::Serialize;
 
 use crate::device::{Device, DeviceArgs};
+use crate::kernel::FamilyArgs;
 use crate::output::{Format, Verdict, one_line};
 
 /// Run one convolution from a file, and compare it with what another framework computed
@@ -31,6 +32,9 @@ pub(crate) struct Args {
     /// What computes
     #[arg(long, value_enum, default_value_t)]
     kernel: Choice,
+
+    #[command(flatten)]
+    family: FamilyArgs,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -124,8 +128,13 @@ fn compute(file: &LayerFile, args: &Args) -> Result<Computed> {
     let device = args.device.open()?;
     let name = device.describe();
     let (output, algorithm) = match &device {
-        Device::Gpu(gpu) => on_gpu(file, gpu, algorithm)?,
-        Device::Cpu => on_cpu(file, algorithm)?,
+        Device::Gpu(gpu) => {
+            on_gpu(file, gpu, PlanOptions { algorithm, family: args.family.family(), ..PlanOptions::default() })?
+        }
+        Device::Cpu => {
+            args.family.refuse_on_cpu()?;
+            on_cpu(file, algorithm)?
+        }
     };
     Ok(Computed { output, kernel: algorithm.name(), device: name })
 }
@@ -148,8 +157,7 @@ fn on_cpu(file: &LayerFile, algorithm: Option<Algorithm>) -> Result<(Vec<f32>, A
     Ok((output, conv.algorithm()))
 }
 
-fn on_gpu(file: &LayerFile, gpu: &Gpu, algorithm: Option<Algorithm>) -> Result<(Vec<f32>, Algorithm)> {
-    let options = PlanOptions { algorithm, ..PlanOptions::default() };
+fn on_gpu(file: &LayerFile, gpu: &Gpu, options: PlanOptions) -> Result<(Vec<f32>, Algorithm)> {
     let plan = Plan::new(&file.problem, &gpu.target(), options)?;
     let (algorithm, workspace) = (plan.algorithm(), plan.workspace_size());
     let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::default()));

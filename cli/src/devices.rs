@@ -3,9 +3,7 @@
 use anyhow::Result;
 use filter_summary::standalone::{self, describe};
 use filter_summary::wgpu;
-use filter_summary::{
-    Algorithm, Conv2d, Placement, Plan, PlanOptions, Problem, Target, required_features, required_limits,
-};
+use filter_summary::{Algorithm, Conv2d, Family, Placement, Plan, PlanOptions, Problem, Target};
 use serde::Serialize;
 
 use crate::device::cpu_name;
@@ -40,7 +38,7 @@ struct Adapter {
     limits: Limits,
     subgroup_size: [u32; 2],
     features: Vec<&'static str>,
-    /// One a kernel tier: algorithm and variants for a typical layer, or why it cannot run.
+    /// One an algorithm and family that the device can run: the variants for a typical layer, or why it cannot run.
     kernels: Vec<Tier>,
 }
 
@@ -57,6 +55,7 @@ struct Limits {
 #[derive(Serialize)]
 struct Tier {
     algorithm: &'static str,
+    family: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     variants: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,16 +94,7 @@ fn examine(index: usize, adapter: &wgpu::Adapter) -> Adapter {
         },
         subgroup_size: [info.subgroup_min_size, info.subgroup_max_size],
         features: features(adapter.features()),
-        kernels: tiers(&target(adapter)),
-    }
-}
-
-/// What plans would be made for if this adapter were opened.
-pub(crate) fn target(adapter: &wgpu::Adapter) -> Target {
-    Target {
-        limits: required_limits(&adapter.limits()),
-        features: required_features(adapter.features()),
-        software: adapter.get_info().device_type == wgpu::DeviceType::Cpu,
+        kernels: tiers(&Target::of_adapter(adapter)),
     }
 }
 
@@ -129,21 +119,23 @@ fn features(features: wgpu::Features) -> Vec<&'static str> {
     known.into_iter().filter(|&(_, feature)| features.contains(feature)).map(|(name, _)| name).collect()
 }
 
-/// The kernel variants of every algorithm for a 3x3 layer of 64 channels, as planned for this device.
+/// The kernel variants of every algorithm and family for a 3x3 layer of 64 channels, as planned for this device.
 fn tiers(target: &Target) -> Vec<Tier> {
-    let variants = |algorithm: Algorithm| {
+    let variants = |algorithm: Algorithm, family: Family| {
         let problem = Problem::new(&Placement::tap_major(64, 64, 3, 3, 64)?, Conv2d::padded(1), [1, 56, 56])?;
-        let options = PlanOptions { algorithm: Some(algorithm), ..PlanOptions::default() };
+        let options = PlanOptions { algorithm: Some(algorithm), family: Some(family), ..PlanOptions::default() };
         Ok(Plan::new(&problem, target, options)?.kernels())
     };
-    let tier = |algorithm: Algorithm| match variants(algorithm) {
-        Ok(variants) => Tier { algorithm: algorithm.name(), variants, error: None },
-        Err(error) => {
-            let error: filter_summary::Error = error;
-            Tier { algorithm: algorithm.name(), variants: Vec::new(), error: Some(error.to_string()) }
-        }
+    let tier = |algorithm: Algorithm, family: Family| {
+        let planned: filter_summary::Result<Vec<String>> = variants(algorithm, family);
+        let (variants, error) = match planned {
+            Ok(variants) => (variants, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        Tier { algorithm: algorithm.name(), family: family.name(), variants, error }
     };
-    [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared].map(tier).into()
+    let families = Family::ALL.iter().filter(|family| family.runs_on(target));
+    families.flat_map(|&family| Algorithm::ALL.iter().map(move |&algorithm| tier(algorithm, family))).collect()
 }
 
 fn text(report: &Report) -> String {
@@ -170,7 +162,7 @@ fn text(report: &Report) -> String {
         text += &format!("   features: {}; subgroups of {least} to {most}\n", adapter.features.join(", "));
         for tier in &adapter.kernels {
             let what = tier.error.clone().unwrap_or_else(|| tier.variants.join(", "));
-            text += &format!("   {}: {what}\n", tier.algorithm);
+            text += &format!("   {}, {}: {what}\n", tier.algorithm, tier.family);
         }
     }
     if report.adapters.is_empty() {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cifar::{self, Cifar};
 use crate::device::{Device, DeviceArgs};
 use crate::executor::Executor;
-use crate::kernel::Kernel;
+use crate::kernel::KernelArgs;
 use crate::output::{self, Format, Verdict, thousands};
 
 /// Measure a network's accuracy and throughput on CIFAR-10
@@ -28,9 +28,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     batch: Option<u32>,
 
-    /// Which kernels compute the convolutions
-    #[arg(long, value_enum, default_value_t)]
-    kernel: Kernel,
+    #[command(flatten)]
+    kernels: KernelArgs,
 
     /// Only the first N images
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -68,7 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let device = args.device.open()?;
     let batch = args.batch.map_or_else(|| default_batch(&device), |batch| batch as usize).min(total);
     let name = device.describe();
-    let executor = Executor::new(device, &network, batch, args.kernel).with_context(|| model.clone())?;
+    let executor = Executor::new(device, &network, batch, args.kernels).with_context(|| model.clone())?;
     let mut pixels = Vec::new();
     let fill = |pixels: &mut Vec<f32>, from: usize, to: usize| {
         pixels.clear();
@@ -93,7 +92,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let report = Report {
         model,
         device: name,
-        kernel: args.kernel.name(),
+        kernel: args.kernels.kernel.name(),
         batch,
         correct,
         total,

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use filter_summary::network::{CpuNetwork, GpuNetwork, Network};
 use filter_summary::standalone::Gpu;
-use filter_summary::{Pipelines, PlanOptions, ShaderChecks};
+use filter_summary::{Pipelines, ShaderChecks};
 
 use crate::device::Device;
-use crate::kernel::Kernel;
+use crate::kernel::KernelArgs;
 
 /// A network that is ready to run batches of one size.
 pub(crate) struct Executor {
@@ -27,16 +27,17 @@ enum Backend {
 
 impl Executor {
     /// Plans and compiles `network` for batches of `batch` images.
-    pub(crate) fn new(device: Device, network: &Network, batch: usize, kernel: Kernel) -> Result<Self> {
-        let algorithm = kernel.algorithm();
+    pub(crate) fn new(device: Device, network: &Network, batch: usize, kernels: KernelArgs) -> Result<Self> {
         let backend = match device {
             Device::Gpu(gpu) => {
                 let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::default()));
-                let options = PlanOptions { algorithm, ..PlanOptions::default() };
-                let network = GpuNetwork::new(&pipelines, &gpu.target(), network, batch, options)?;
+                let network = GpuNetwork::new(&pipelines, &gpu.target(), network, batch, kernels.options())?;
                 Backend::Gpu { gpu, network: Box::new(network) }
             }
-            Device::Cpu => Backend::Cpu(Box::new(CpuNetwork::new(network, batch, algorithm)?)),
+            Device::Cpu => {
+                kernels.family.refuse_on_cpu()?;
+                Backend::Cpu(Box::new(CpuNetwork::new(network, batch, kernels.kernel.algorithm())?))
+            }
         };
         let [input, output] = [network.input().shape, network.output().shape].map(|shape| shape.iter().product());
         Ok(Self { backend, batch, input, output })

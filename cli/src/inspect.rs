@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use filter_summary::network::{ConvKind, ConvOp, CpuNetwork, Network, Node, Op};
 use filter_summary::standalone::describe;
-use filter_summary::{Algorithm, Plan, PlanOptions, Problem, Target};
+use filter_summary::{Algorithm, Family, Plan, PlanOptions, Problem, Target};
 use serde::Serialize;
 
 use crate::device::{DeviceArgs, cpu_name};
-use crate::devices;
-use crate::kernel::Kernel;
+use crate::kernel::KernelArgs;
 use crate::output::{Format, Verdict, one_line, thousands};
 use crate::table::{render, table};
 
@@ -24,9 +23,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     batch: u32,
 
-    /// Which kernels compute the convolutions
-    #[arg(long, value_enum, default_value_t)]
-    kernel: Kernel,
+    #[command(flatten)]
+    kernels: KernelArgs,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -69,6 +67,9 @@ struct Layer {
     bases: usize,
     sharing_factor: f64,
     kernel: &'static str,
+    /// Of the kernels; the CPU executor has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    family: Option<&'static str>,
     dense_multiply_adds: u64,
     multiply_adds: u64,
     /// Of the accumulation that follows shared products.
@@ -126,7 +127,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
 struct Planner<'a> {
     network: &'a Network,
     batch: usize,
-    algorithm: Option<Algorithm>,
+    options: PlanOptions,
     device: Planned,
 }
 
@@ -137,15 +138,18 @@ enum Planned {
 
 impl<'a> Planner<'a> {
     fn new(network: &'a Network, args: &Args) -> Result<Self> {
-        let (batch, algorithm) = (args.batch as usize, args.kernel.algorithm());
+        let (batch, options) = (args.batch as usize, args.kernels.options());
         let device = match args.device.adapter()? {
             Some(adapter) => Planned::Adapter {
                 name: one_line(&describe(&adapter.get_info())),
-                target: Box::new(devices::target(&adapter)),
+                target: Box::new(Target::of_adapter(&adapter)),
             },
-            None => Planned::Cpu(Box::new(CpuNetwork::new(network, batch, algorithm)?)),
+            None => {
+                args.kernels.family.refuse_on_cpu()?;
+                Planned::Cpu(Box::new(CpuNetwork::new(network, batch, options.algorithm)?))
+            }
         };
-        Ok(Self { network, batch, algorithm, device })
+        Ok(Self { network, batch, options, device })
     }
 
     fn name(&self) -> String {
@@ -166,7 +170,7 @@ impl<'a> Planner<'a> {
         if node.inputs.len() > 1 {
             problem = problem.with_residual();
         }
-        let algorithm = self.choose(index, conv, &problem)?;
+        let (algorithm, family) = self.choose(index, conv, &problem)?;
         let shared = algorithm == Algorithm::Shared;
         let dense = problem.dense_multiply_adds();
         Ok(Layer {
@@ -186,26 +190,28 @@ impl<'a> Planner<'a> {
             bases: problem.sharing().bases(),
             sharing_factor: problem.sharing().factor(),
             kernel: algorithm.name(),
+            family: family.map(Family::name),
             dense_multiply_adds: dense,
             multiply_adds: if shared { problem.shared_multiply_adds() } else { dense },
             additions: if shared { problem.shared_additions() } else { 0 },
         })
     }
 
-    fn choose(&self, index: usize, conv: &ConvOp, problem: &Problem) -> Result<Algorithm> {
+    fn choose(&self, index: usize, conv: &ConvOp, problem: &Problem) -> Result<(Algorithm, Option<Family>)> {
         let target = match &self.device {
             Planned::Adapter { target, .. } => target,
             Planned::Cpu(cpu) => {
                 let layer = cpu.layers().find(|&(node, _)| node == index);
-                return layer.map(|(_, conv)| conv.algorithm()).context("the CPU executor has no such layer");
+                return layer.map(|(_, conv)| (conv.algorithm(), None)).context("the CPU executor has no such layer");
             }
         };
-        let mut algorithm = self.algorithm;
-        if conv.kind != ConvKind::FilterSummary && algorithm == Some(Algorithm::Shared) {
+        let mut options = self.options;
+        if conv.kind != ConvKind::FilterSummary && options.algorithm == Some(Algorithm::Shared) {
             // As networks are run: dense filters share nothing.
-            algorithm = Some(Algorithm::Gather);
+            options.algorithm = Some(Algorithm::Gather);
         }
-        Ok(Plan::new(problem, target, PlanOptions { algorithm, ..PlanOptions::default() })?.algorithm())
+        let plan = Plan::new(problem, target, options)?;
+        Ok((plan.algorithm(), Some(plan.family())))
     }
 }
 

@@ -1,7 +1,62 @@
-//! `--kernel`.
+//! `--kernel` and `--family`.
 
+use anyhow::{Result, bail};
 use clap::ValueEnum;
-use filter_summary::Algorithm;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use filter_summary::{Algorithm, Family, PlanOptions};
+
+/// Which kernels compute the convolutions.
+#[derive(clap::Args, Debug, Clone, Copy)]
+pub(crate) struct KernelArgs {
+    /// Which kernels compute the convolutions
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) kernel: Kernel,
+
+    #[command(flatten)]
+    pub(crate) family: FamilyArgs,
+}
+
+impl KernelArgs {
+    /// What the plans of a GPU are made with.
+    pub(crate) fn options(self) -> PlanOptions {
+        PlanOptions { algorithm: self.kernel.algorithm(), family: self.family.family(), ..PlanOptions::default() }
+    }
+}
+
+/// Which family of kernels.
+#[derive(clap::Args, Debug, Clone, Copy)]
+pub(crate) struct FamilyArgs {
+    /// Which family of GPU kernels: auto takes the best that the device has
+    #[arg(long, value_name = "FAMILY", default_value = AUTO, value_parser = parser())]
+    family: Choice,
+}
+
+const AUTO: &str = "auto";
+
+/// A name that is in the library's list, or auto.
+#[derive(Debug, Clone, Copy)]
+struct Choice(Option<Family>);
+
+fn parser() -> impl TypedValueParser<Value = Choice> {
+    let names = std::iter::once(AUTO).chain(Family::ALL.iter().map(|family| family.name()));
+    PossibleValuesParser::new(names)
+        .map(|name| Choice(Family::ALL.iter().copied().find(|family| family.name() == name)))
+}
+
+impl FamilyArgs {
+    /// The library's name for it; `None` lets the plan choose.
+    pub(crate) fn family(self) -> Option<Family> {
+        self.family.0
+    }
+
+    /// The CPU executor has no families: a wish for one is an error there.
+    pub(crate) fn refuse_on_cpu(self) -> Result<()> {
+        match self.family() {
+            Some(family) => bail!("--family {}: only GPUs have kernel families", family.name()),
+            None => Ok(()),
+        }
+    }
+}
 
 /// Which kernels compute the convolutions.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]

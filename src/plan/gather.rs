@@ -1,89 +1,96 @@
-//! Plans the gather kernel, on the summary or on dense weights.
+//! What the gather kernels of all families have in common: weights, tables and uniforms of a convolution computed directly.
 
-use super::{Algorithm, Packing, Plan, PlanOptions, Step, Target, fold_grid, weight_load};
+use super::{Algorithm, Family, Packing, Plan, PlanOptions, Target, weight_load};
+use crate::error::Result;
 use crate::problem::Problem;
-use crate::spec::{Access, Kernel, Spec, Tile, WeightLoad};
+use crate::spec::{Access, WeightLoad};
 
-pub(super) fn plan(problem: &Problem, target: &Target, options: PlanOptions, algorithm: Algorithm) -> Plan {
+/// A convolution to compute directly, on the summary or on dense weights.
+pub(super) struct Layer<'a> {
+    pub(super) problem: &'a Problem,
+    pub(super) target: &'a Target,
+    pub(super) options: PlanOptions,
+    pub(super) weights: WeightLoad,
+    /// How quads of output pixels are stored: they are cut from the flattened pixels, and aligned planes keep them together.
+    pub(super) output: Access,
+    /// How they are loaded: together only where every output pixel reads its own input pixel.
+    pub(super) input: Access,
+    channel_stride: i32,
+    table_words: usize,
+}
+
+impl Layer<'_> {
+    /// Output pixels of all images.
+    pub(super) fn pixels(&self) -> usize {
+        let [batch, _, height, width] = self.problem.output_shape();
+        batch * height * width
+    }
+
+    /// Output channels of a group.
+    pub(super) fn filters(&self) -> usize {
+        self.problem.out_channels() / self.problem.conv().groups
+    }
+
+    /// Uniform fields that say nothing of tiles: they follow the tiles' own in every family's shader.
+    pub(super) fn params(&self) -> Vec<(&'static str, u32)> {
+        let problem = self.problem;
+        let [_, in_channels, height, width] = problem.input_shape();
+        let [_, out_channels, out_height, out_width] = problem.output_shape();
+        let (conv, window) = (problem.conv(), problem.placement().window());
+        vec![
+            ("pixels", self.pixels() as u32),
+            ("channels", window.channels() as u32),
+            ("in_channels", in_channels as u32),
+            ("height", height as u32),
+            ("width", width as u32),
+            ("filters", self.filters() as u32),
+            ("out_channels", out_channels as u32),
+            ("out_height", out_height as u32),
+            ("out_width", out_width as u32),
+            ("channels_total", problem.output_tensor_shape()[1] as u32),
+            ("channel_offset", problem.channel_offset() as u32),
+            ("kernel_height", window.height() as u32),
+            ("kernel_width", window.width() as u32),
+            ("stride_y", conv.stride[0] as u32),
+            ("stride_x", conv.stride[1] as u32),
+            ("dilation_y", conv.dilation[0] as u32),
+            ("dilation_x", conv.dilation[1] as u32),
+            ("pad_top", conv.padding[0] as u32),
+            ("pad_left", conv.padding[1] as u32),
+            ("channel_stride", self.channel_stride as u32),
+            ("summary_length", problem.placement().length() as u32),
+            ("scale_at", self.table_words as u32),
+            ("bias_at", (self.table_words + out_channels) as u32),
+        ]
+    }
+}
+
+/// Plans [`Algorithm::Dense`] or [`Algorithm::Gather`].
+pub(super) fn plan(
+    algorithm: Algorithm,
+    family: Family,
+    problem: &Problem,
+    target: &Target,
+    options: PlanOptions,
+) -> Result<Plan> {
     let dense = algorithm == Algorithm::Dense;
-    let [batch, in_channels, height, width] = problem.input_shape();
-    let [_, out_channels, out_height, out_width] = problem.output_shape();
-    let conv = problem.conv();
     let window = problem.placement().window();
-    let filters = out_channels / conv.groups;
-    let pixels = batch * out_height * out_width;
-
-    let (bases, channel_stride, weights) = if dense {
+    let (bases, channel_stride, weights): (Vec<u32>, _, _) = if dense {
         // Dense weights are packed [O, T, channels]: the bases are those of a summary without overlap.
         let step = problem.padded_channels();
-        let bases = (0..out_channels * window.taps()).map(|index| (index * step) as u32).collect();
+        let bases = (0..problem.out_channels() * window.taps()).map(|index| (index * step) as u32).collect();
         (bases, 1, WeightLoad::Vec4)
     } else {
         let bases = problem.bases();
         (bases.of_tap.iter().map(|&base| base as u32).collect(), bases.channel_stride, weight_load(problem))
     };
-    let packing = Packing { dense, table: bases };
-
-    let tile = tile(target, filters);
-    // Quads are cut from the flattened pixels: aligned planes keep them together, in the output always, and in the input
-    // where every output pixel reads its own input pixel.
+    let [_, _, out_height, out_width] = problem.output_shape();
     let output = Access::for_lengths(&[out_height * out_width]);
+    let conv = problem.conv();
     let pointwise = window.taps() == 1 && conv.stride == [1, 1] && conv.padding == [0; 4];
     let input = if pointwise { output } else { Access::Scalar };
-    let spec = Spec {
-        kernel: Kernel::Gather,
-        tile,
-        weights: Some(weights),
-        input: Some(input),
-        output: Some(output),
-        residual: problem.residual().then_some(output),
-        activation: Some(problem.activation()),
-        read_write: options.bind_read_write,
-    };
-    let pixel_tiles = pixels.div_ceil(tile.pixels_per_tile());
-    let channel_tiles = filters.div_ceil(tile.rows_per_tile());
-    let tiles = (pixel_tiles * channel_tiles * conv.groups) as u64;
-    let params = vec![
-        ("tiles", tiles as u32),
-        ("pixel_tiles", pixel_tiles as u32),
-        ("channel_tiles", channel_tiles as u32),
-        ("pixels", pixels as u32),
-        ("channels", window.channels() as u32),
-        ("in_channels", in_channels as u32),
-        ("height", height as u32),
-        ("width", width as u32),
-        ("filters", filters as u32),
-        ("out_channels", out_channels as u32),
-        ("out_height", out_height as u32),
-        ("out_width", out_width as u32),
-        ("channels_total", problem.output_tensor_shape()[1] as u32),
-        ("channel_offset", problem.channel_offset() as u32),
-        ("kernel_height", window.height() as u32),
-        ("kernel_width", window.width() as u32),
-        ("stride_y", conv.stride[0] as u32),
-        ("stride_x", conv.stride[1] as u32),
-        ("dilation_y", conv.dilation[0] as u32),
-        ("dilation_x", conv.dilation[1] as u32),
-        ("pad_top", conv.padding[0] as u32),
-        ("pad_left", conv.padding[1] as u32),
-        ("channel_stride", channel_stride as u32),
-        ("summary_length", problem.placement().length() as u32),
-        ("scale_at", packing.table.len() as u32),
-        ("bias_at", (packing.table.len() + out_channels) as u32),
-    ];
-    let step = Step { spec, grid: fold_grid(tiles, target.limits.max_compute_workgroups_per_dimension), params };
-    Plan { algorithm, problem: problem.clone(), steps: vec![step], packing, workspace: 0 }
-}
-
-/// Rows and quads a thread keeps, and as many rows of threads as the filters fill.
-fn tile(target: &Target, filters: usize) -> Tile {
-    const QUADS: u32 = 2;
-    // On a CPU every load is a loop over lanes, so that more rows a thread pay, and small workgroups cost nothing; on a GPU
-    // registers are scarcer, and a workgroup should fill its warps.
-    let (rows, threads) = if target.software { (16, 8) } else { (8, 64) };
-    let mut lanes_y = 8;
-    while lanes_y > 1 && (lanes_y / 2 * rows) as usize >= filters {
-        lanes_y /= 2;
-    }
-    Tile { lanes_x: (threads / lanes_y).max(8), lanes_y, rows, quads: QUADS }
+    let layer = Layer { problem, target, options, weights, output, input, channel_stride, table_words: bases.len() };
+    let (steps, workspace) = family.planner().gather(&layer)?;
+    let packing = Packing { dense, table: bases };
+    Ok(Plan { algorithm, family, problem: problem.clone(), steps, packing, workspace })
 }

@@ -7,7 +7,7 @@ use naga::{AddressSpace, ShaderStage, StorageAccess, TypeInner, back, front, pro
 
 use super::assemble;
 use crate::placement::{Boundary, Placement, Starts};
-use crate::plan::{Algorithm, Plan, PlanOptions, Target};
+use crate::plan::{Algorithm, Family, Plan, PlanOptions, Target};
 use crate::problem::{Activation, Conv2d, Problem};
 use crate::spec::{Access, Kernel, Spec, Tile, WeightLoad};
 use crate::window::Window;
@@ -66,12 +66,30 @@ fn all_specs() -> Vec<Spec> {
     specs
 }
 
+/// Every algorithm with every family that runs on the target.
+fn choices(target: &Target) -> impl Iterator<Item = PlanOptions> {
+    let families = Family::ALL.iter().filter(|family| family.runs_on(target));
+    families.flat_map(|&family| {
+        let options = PlanOptions { family: Some(family), ..Default::default() };
+        Algorithm::ALL.iter().map(move |&algorithm| PlanOptions { algorithm: Some(algorithm), ..options })
+    })
+}
+
+/// What naga calls the features a kernel asks for; without any, what passes needs nothing beyond WebGPU's core.
+fn capabilities(spec: &Spec) -> Capabilities {
+    let mut capabilities = Capabilities::empty();
+    capabilities.set(Capabilities::SUBGROUP, spec.features().contains(wgpu::Features::SUBGROUP));
+    capabilities.set(Capabilities::SHADER_FLOAT16, spec.features().contains(wgpu::Features::SHADER_F16));
+    capabilities
+}
+
 fn parse(spec: &Spec) -> (naga::Module, ModuleInfo) {
     let source = assemble(spec);
     let module =
         front::wgsl::parse_str(&source).unwrap_or_else(|error| panic!("{spec}: {}", error.emit_to_string(&source)));
-    // No capability at all: what passes needs nothing beyond WebGPU's core.
-    let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+    let info = Validator::new(ValidationFlags::all(), capabilities(spec))
+        .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
+        .subgroup_operations(naga::valid::SubgroupOperationSet::all())
         .validate(&module)
         .unwrap_or_else(|error| panic!("{spec}: {}", error.emit_to_string(&source)));
     (module, info)
@@ -103,6 +121,10 @@ fn every_variant_is_valid_and_translates() {
         let mut text = String::new();
         back::hlsl::Writer::new(&mut text, &options, &pipeline).write(&module, &info, None).expect("HLSL");
 
+        if !spec.features().is_empty() {
+            // OpenGL ES has neither subgroups nor f16.
+            continue;
+        }
         let version = back::glsl::Version::Embedded { version: 310, is_webgl: false };
         let options = back::glsl::Options { version, ..Default::default() };
         let pipeline = back::glsl::PipelineOptions { shader_stage: entry.0, entry_point: entry.1, multiview: None };
@@ -179,8 +201,7 @@ fn uniforms_have_the_shaders_fields_in_order() {
         Placement::new(order, starts, Boundary::None).expect("placement"),
     ] {
         let problem = Problem::new(&placement, Conv2d::padded(1), [1, 8, 8]).expect("problem");
-        for algorithm in [Algorithm::Gather, Algorithm::Shared] {
-            let options = PlanOptions { algorithm: Some(algorithm), ..Default::default() };
+        for options in choices(&Target::portable()) {
             let plan = Plan::new(&problem, &Target::portable(), options).expect("plan");
             for step in plan.steps() {
                 let names: Vec<_> = step.params.iter().map(|(name, _)| *name).collect();
@@ -198,8 +219,7 @@ fn plans_only_ask_for_listed_variants() {
         let target = Target { software, ..Target::portable() };
         for size in [[1, 8, 8], [2, 9, 9], [1, 8, 200]] {
             let problem = Problem::new(&placement, Conv2d::padded(1), size).expect("problem");
-            for algorithm in [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared] {
-                let options = PlanOptions { algorithm: Some(algorithm), ..Default::default() };
+            for options in choices(&target) {
                 for step in Plan::new(&problem, &target, options).expect("plan").steps() {
                     // Gather's rows of lanes depend on the number of filters; one tile stands for all of them.
                     let listed = specs.iter().any(|spec| Spec { tile: step.spec.tile, ..*spec } == step.spec);

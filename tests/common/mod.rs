@@ -7,6 +7,7 @@
 )]
 
 pub mod cases;
+pub mod choices;
 pub mod gpu;
 #[cfg(feature = "network")]
 pub mod interpreter;

@@ -8,13 +8,14 @@ use filter_summary::cpu::CpuConv;
 use filter_summary::standalone::Gpu;
 use filter_summary::wgpu;
 use filter_summary::{
-    Algorithm, BoundConv, BufferRange, ChannelParams, ConvBuffers, FilterSummary, FsConv2d, Pipelines, Plan,
+    Algorithm, BoundConv, BufferRange, ChannelParams, ConvBuffers, Family, FilterSummary, FsConv2d, Pipelines, Plan,
     PlanOptions, Problem, ShaderChecks,
 };
 
 use super::clock::{Timestamps, cpu_seconds};
 use super::data::Data;
 use crate::device::Device;
+use crate::kernel::FamilyArgs;
 
 /// Inputs and outputs that take turns, so that caches do not flatter.
 const BUFFERS: usize = 3;
@@ -29,7 +30,7 @@ pub(crate) struct Runner<'a> {
 }
 
 enum Backend<'a> {
-    Gpu { gpu: &'a Gpu, pipelines: Arc<Pipelines>, timestamps: Option<Timestamps> },
+    Gpu { family: Option<Family>, gpu: &'a Gpu, pipelines: Arc<Pipelines>, timestamps: Option<Timestamps> },
     Cpu,
 }
 
@@ -82,16 +83,20 @@ impl Candidate {
 }
 
 impl<'a> Runner<'a> {
-    pub(crate) fn new(device: &'a Device) -> Self {
+    pub(crate) fn new(device: &'a Device, family: FamilyArgs) -> Result<Self> {
         let backend = match device {
             Device::Gpu(gpu) => Backend::Gpu {
+                family: family.family(),
                 gpu,
                 pipelines: Arc::new(Pipelines::new(&gpu.device, ShaderChecks::default())),
                 timestamps: Timestamps::new(gpu),
             },
-            Device::Cpu => Backend::Cpu,
+            Device::Cpu => {
+                family.refuse_on_cpu()?;
+                Backend::Cpu
+            }
         };
-        Self { backend }
+        Ok(Self { backend })
     }
 
     /// Where the times come from.
@@ -105,7 +110,10 @@ impl<'a> Runner<'a> {
     /// The algorithm that the planner chooses.
     pub(crate) fn choice(&self, problem: &Problem) -> Result<&'static str> {
         let algorithm = match &self.backend {
-            Backend::Gpu { gpu, .. } => Plan::new(problem, &gpu.target(), PlanOptions::default())?.algorithm(),
+            Backend::Gpu { family, gpu, .. } => {
+                let options = PlanOptions { family: *family, ..PlanOptions::default() };
+                Plan::new(problem, &gpu.target(), options)?.algorithm()
+            }
             Backend::Cpu => {
                 let placement = problem.placement();
                 let summary = FilterSummary::new(vec![0.0; placement.length()], placement.clone())?;
@@ -119,7 +127,7 @@ impl<'a> Runner<'a> {
     /// of them.
     pub(crate) fn algorithms(&self) -> &'static [Algorithm] {
         match &self.backend {
-            Backend::Gpu { .. } => &[Algorithm::Dense, Algorithm::Gather, Algorithm::Shared],
+            Backend::Gpu { .. } => Algorithm::ALL,
             Backend::Cpu => &[Algorithm::Dense, Algorithm::Shared],
         }
     }
@@ -128,8 +136,8 @@ impl<'a> Runner<'a> {
     pub(crate) fn prepare(&self, problem: &Problem, data: &Data, algorithm: Algorithm) -> Result<Candidate> {
         let mut outputs = Vec::new();
         let (work, output, kernels) = match &self.backend {
-            Backend::Gpu { gpu, pipelines, .. } => {
-                let options = PlanOptions { algorithm: Some(algorithm), ..PlanOptions::default() };
+            Backend::Gpu { family, gpu, pipelines, .. } => {
+                let options = PlanOptions { algorithm: Some(algorithm), family: *family, ..PlanOptions::default() };
                 let plan = Plan::new(problem, &gpu.target(), options)?;
                 let kernels = plan.kernels();
                 let conv = FsConv2d::new(pipelines, plan, &data.summary, ChannelParams::default())?;

@@ -7,12 +7,13 @@ use crate::run::{failure, fsnet, text};
 
 #[test]
 fn usage_errors_are_one_line() {
-    let cases: [&[&str]; 8] = [
+    let cases: [&[&str]; 9] = [
         &["frobnicate"],
         &["--frobnicate"],
         &["eval"],
         &["eval", "--model", "m"],
         &["conv", "layer", "--kernel", "magic"],
+        &["bench", "--family", "magic"],
         &["import", "--arch", "vgg", "a", "-o", "b"],
         &["eval", "--model", "m", "--cifar10", "c", "--batch", "0"],
         &["classify", "--top", "none"],

@@ -48,6 +48,29 @@ fn the_gpu_agrees_with_pytorch() {
 }
 
 #[test]
+fn every_family_of_the_gpu_agrees_with_pytorch() {
+    if skip_gpu("every_family_of_the_gpu_agrees_with_pytorch") {
+        return;
+    }
+    let report = json(["devices"]);
+    let tiers = report["adapters"][0]["kernels"].as_array().unwrap().clone();
+    assert!(tiers.iter().any(|tier| tier["family"] == "portable"), "{report}");
+    for tier in tiers {
+        let [kernel, family] = ["algorithm", "family"].map(|field| tier[field].as_str().unwrap().to_owned());
+        agrees(&["--require-gpu", "--kernel", &kernel, "--family", &family]);
+    }
+}
+
+#[test]
+fn the_cpu_has_no_kernel_families() {
+    let directory = tempdir().unwrap();
+    let input = layer_file(directory.path(), 0.0);
+    let error = failure(["conv", text(&input), "--device", "cpu", "--family", "portable"]);
+    assert!(error.contains("--family portable: only GPUs have kernel families"), "{error}");
+    json(["conv", text(&input), "--device", "cpu", "--family", "auto"]);
+}
+
+#[test]
 fn writes_what_it_computed() {
     let directory = tempdir().unwrap();
     let (input, output) = (layer_file(directory.path(), 0.0), directory.path().join("output.safetensors"));

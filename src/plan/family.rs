@@ -1,0 +1,69 @@
+//! Kernel families: kernels of one style, for one kind of device. A family is two planners, of the gather kernel and of the
+//! product pass; tables, chunks, the accumulation, checks and the choice of algorithm are common to all.
+//!
+//! A new family is a file beside this one with an implementation of [`Planner`], and a line in each list below.
+
+use super::cost::Costs;
+use super::gather::Layer;
+use super::portable::Portable;
+use super::shared::Products;
+use super::{Step, Target};
+use crate::error::Result;
+use crate::problem::Problem;
+
+/// Kernels of one style, for one kind of device. Every family has every [`Algorithm`](super::Algorithm).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Family {
+    /// WebGPU core without options: the floor, which runs on every device.
+    Portable,
+    // Subgroup: lanes exchange weights and neighbours by subgroup operations; software adapters, subgroups of 4 to 16.
+}
+
+impl Family {
+    /// Every family, whichever device it is for.
+    pub const ALL: &[Self] = &[Self::Portable];
+
+    /// `portable`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+        }
+    }
+
+    /// Whether a device has what the family's kernels need.
+    pub fn runs_on(self, target: &Target) -> bool {
+        self.planner().runs_on(target)
+    }
+
+    /// The families to try on a device, best first; the floor is always the last.
+    pub(super) fn by_preference(target: &Target) -> Vec<Self> {
+        // What is meant for one kind of device goes before the floor, here by `target.software`.
+        let preferred = [Self::Portable];
+        preferred.into_iter().filter(|family| family.runs_on(target)).collect()
+    }
+
+    pub(super) fn planner(self) -> &'static dyn Planner {
+        match self {
+            Self::Portable => &Portable,
+        }
+    }
+}
+
+/// What a family brings.
+pub(super) trait Planner {
+    /// Whether a device has what the kernels need.
+    fn runs_on(&self, target: &Target) -> bool;
+
+    /// What the parts of shared products cost on the family's devices.
+    fn costs(&self) -> Costs;
+
+    /// The dispatches of the gather kernel, and the bytes of workspace they need.
+    ///
+    /// # Errors
+    /// Where the family's kernels cannot compute the layer.
+    fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)>;
+
+    /// The product pass for a problem; `None` where the family's kernels cannot compute it.
+    fn products(&self, problem: &Problem, target: &Target) -> Option<Box<dyn Products>>;
+}

@@ -1,0 +1,68 @@
+//! What a plan must know of a device, and what a device should be asked for.
+
+/// What a plan must know of a device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// The limits the device was opened with.
+    pub limits: wgpu::Limits,
+    /// The features the device was opened with.
+    pub features: wgpu::Features,
+    /// Whether the device is a CPU (lavapipe, SwiftShader, WARP): tiles and chunks then fit its caches.
+    pub software: bool,
+    /// Fewest invocations of a subgroup; 0 where [`wgpu::Features::SUBGROUP`] was not enabled.
+    pub subgroup_min_size: u32,
+    /// Most invocations of a subgroup; 0 where [`wgpu::Features::SUBGROUP`] was not enabled.
+    pub subgroup_max_size: u32,
+}
+
+impl Target {
+    /// The target for an open device on the adapter described by `info`.
+    pub fn new(device: &wgpu::Device, info: &wgpu::AdapterInfo) -> Self {
+        Self::with(device.limits(), device.features(), info)
+    }
+
+    /// The target that a device on `adapter` would be, opened with [`required_features`] and [`required_limits`].
+    pub fn of_adapter(adapter: &wgpu::Adapter) -> Self {
+        let limits = required_limits(&adapter.limits());
+        Self::with(limits, required_features(adapter.features()), &adapter.get_info())
+    }
+
+    /// The least any WebGPU device offers.
+    pub fn portable() -> Self {
+        Self {
+            limits: wgpu::Limits::default(),
+            features: wgpu::Features::empty(),
+            software: false,
+            subgroup_min_size: 0,
+            subgroup_max_size: 0,
+        }
+    }
+
+    fn with(limits: wgpu::Limits, features: wgpu::Features, info: &wgpu::AdapterInfo) -> Self {
+        // Adapters report sizes whether or not shaders may use subgroups.
+        let subgroups = u32::from(features.contains(wgpu::Features::SUBGROUP));
+        Self {
+            limits,
+            features,
+            software: info.device_type == wgpu::DeviceType::Cpu,
+            subgroup_min_size: subgroups * info.subgroup_min_size,
+            subgroup_max_size: subgroups * info.subgroup_max_size,
+        }
+    }
+}
+
+/// Features worth requesting, of those the adapter has; none is required: timestamps, to measure with, and what the faster
+/// kernel families are built on.
+pub fn required_features(adapter: wgpu::Features) -> wgpu::Features {
+    adapter & (wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP)
+}
+
+/// Limits worth requesting: WebGPU's defaults, with the adapter's own buffer and binding sizes.
+pub fn required_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
+    let wanted = wgpu::Limits {
+        max_buffer_size: adapter.max_buffer_size,
+        max_storage_buffer_binding_size: adapter.max_storage_buffer_binding_size,
+        ..wgpu::Limits::default()
+    };
+    wanted.or_worse_values_from(adapter)
+}
