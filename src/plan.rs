@@ -7,6 +7,7 @@ mod gather;
 mod portable;
 mod shared;
 mod target;
+pub(crate) mod tiled;
 
 pub use algorithm::Algorithm;
 pub use family::Family;

@@ -7,6 +7,7 @@ use super::cost::Costs;
 use super::gather::Layer;
 use super::portable::Portable;
 use super::shared::Products;
+use super::tiled::Tiled;
 use super::{Step, Target};
 use crate::error::Result;
 use crate::problem::Problem;
@@ -18,16 +19,19 @@ pub enum Family {
     /// WebGPU core without options: the floor, which runs on every device.
     Portable,
     // Subgroup: lanes exchange weights and neighbours by subgroup operations; software adapters, subgroups of 4 to 16.
+    /// Tiles of registers and workgroup memory: GPUs.
+    Tiled,
 }
 
 impl Family {
     /// Every family, whichever device it is for.
-    pub const ALL: &[Self] = &[Self::Portable];
+    pub const ALL: &[Self] = &[Self::Portable, Self::Tiled];
 
-    /// `portable`.
+    /// `portable`, `tiled`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
+            Self::Tiled => "tiled",
         }
     }
 
@@ -38,14 +42,14 @@ impl Family {
 
     /// The families to try on a device, best first; the floor is always the last.
     pub(super) fn by_preference(target: &Target) -> Vec<Self> {
-        // What is meant for one kind of device goes before the floor, here by `target.software`.
-        let preferred = [Self::Portable];
-        preferred.into_iter().filter(|family| family.runs_on(target)).collect()
+        let preferred: &[Self] = if target.software { &[Self::Portable] } else { &[Self::Tiled, Self::Portable] };
+        preferred.iter().copied().filter(|family| family.runs_on(target)).collect()
     }
 
     pub(super) fn planner(self) -> &'static dyn Planner {
         match self {
             Self::Portable => &Portable,
+            Self::Tiled => &Tiled,
         }
     }
 }
@@ -56,7 +60,12 @@ pub(super) trait Planner {
     fn runs_on(&self, target: &Target) -> bool;
 
     /// What the parts of shared products cost on the family's devices.
-    fn costs(&self) -> Costs;
+    fn costs(&self, target: &Target) -> Costs;
+
+    /// Multiply-adds of the gather kernel, or more where it cannot keep the device busy.
+    fn gather_multiply_adds(&self, problem: &Problem, _: &Target) -> f64 {
+        problem.dense_multiply_adds() as f64
+    }
 
     /// The dispatches of the gather kernel, and the bytes of workspace they need.
     ///
