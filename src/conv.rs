@@ -7,12 +7,12 @@ use wgpu::util::{BufferInitDescriptor, DeviceExt};
 
 use crate::error::{Error, Result};
 use crate::pipeline::{Compiled, Pipelines, checked};
-use crate::plan::Plan;
+use crate::plan::{Plan, Storage};
 use crate::reference::check_length;
 use crate::spec::{Role, Spec};
 use crate::summary::{FilterSummary, check_finite};
 
-/// A tensor in a caller's buffer, f32 NCHW: `size` bytes from `offset` on.
+/// A tensor in a caller's buffer, NCHW, f32 or as the plan's [`Storage`](crate::Storage) says: `size` bytes from `offset` on.
 ///
 /// The buffer needs usage `STORAGE`; `offset` must be a multiple of the device's `min_storage_buffer_offset_alignment`.
 #[derive(Debug, Clone, Copy)]
@@ -119,14 +119,13 @@ impl FsConv2d {
             steps.push(CompiledStep { compiled, spec: step.spec, grid: step.grid });
         }
         let device = pipelines.device();
-        let (summary, table) = (pack_summary(&plan, summary), pack_table(&plan, params));
+        let (summary, table) = (pack_summary(&plan, summary)?, pack_table(&plan, params));
         let upload = |label: &str, contents: &[u8]| {
             let usage = wgpu::BufferUsages::STORAGE;
             device.create_buffer_init(&BufferInitDescriptor { label: Some(label), contents, usage })
         };
-        let (summary, table) = checked(device, || {
-            (upload("fs_summary", bytemuck::cast_slice(&summary)), upload("fs_table", bytemuck::cast_slice(&table)))
-        })?;
+        let (summary, table) =
+            checked(device, || (upload("fs_summary", &summary), upload("fs_table", bytemuck::cast_slice(&table))))?;
         let params: Vec<_> = plan.steps().iter().map(|step| step.params.as_slice()).collect();
         let uniforms = Uniforms::new(device, &params)?;
         Ok(Self { plan, pipelines: Arc::clone(pipelines), steps, summary, table, uniforms })
@@ -342,8 +341,8 @@ pub(crate) fn check_range(name: &str, range: &BufferRange<'_>, needed: u64, alig
     Ok(())
 }
 
-/// The summary's values, or dense filters `[O, T, channels rounded up to 4]`, padded to whole vec4s.
-fn pack_summary(plan: &Plan, summary: &FilterSummary) -> Vec<f32> {
+/// The summary's values, or dense filters `[O, T, channels rounded up to 4]`, padded to whole vec4s, as the plan stores them.
+fn pack_summary(plan: &Plan, summary: &FilterSummary) -> Result<Vec<u8>> {
     let mut values = if plan.packing().dense {
         let (placement, padded) = (summary.placement(), plan.problem().padded_channels());
         let taps = (0..placement.filters()).flat_map(|filter| (0..placement.taps()).map(move |tap| (filter, tap)));
@@ -353,7 +352,14 @@ fn pack_summary(plan: &Plan, summary: &FilterSummary) -> Vec<f32> {
         summary.values().to_vec()
     };
     values.resize(values.len().next_multiple_of(4), 0.0);
-    values
+    if plan.storage() == Storage::F32 {
+        return Ok(bytemuck::cast_slice(&values).to_vec());
+    }
+    if let Some(at) = summary.values().iter().position(|&value| half::f16::from_f32(value).is_infinite()) {
+        let rule = format!("f16 storage holds at most {}", half::f16::MAX);
+        return Err(Error::value(format!("summary[{at}]"), summary.values()[at], rule));
+    }
+    Ok(values.into_iter().flat_map(|value| half::f16::from_f32(value).to_le_bytes()).collect())
 }
 
 /// The plan's table, then O scales and O biases as the bits of f32.

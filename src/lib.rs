@@ -46,7 +46,7 @@ pub use conv::{BoundConv, BufferRange, ChannelParams, ConvBuffers, FsConv2d};
 pub use error::{Error, Result};
 pub use pipeline::{Pipelines, ShaderChecks};
 pub use placement::{Boundary, Placement, Starts};
-pub use plan::{Algorithm, Family, Plan, PlanOptions, Target, required_features, required_limits};
+pub use plan::{Algorithm, Family, Plan, PlanOptions, Storage, Target, required_features, required_limits};
 pub use problem::{Activation, Conv2d, Problem};
 pub use sharing::Sharing;
 pub use summary::FilterSummary;

@@ -6,11 +6,13 @@ mod family;
 mod gather;
 mod portable;
 mod shared;
+mod storage;
 mod target;
 pub(crate) mod tiled;
 
 pub use algorithm::Algorithm;
 pub use family::Family;
+pub use storage::Storage;
 pub use target::{Target, required_features, required_limits};
 
 use crate::error::{Error, Result};
@@ -25,6 +27,8 @@ pub struct PlanOptions {
     pub algorithm: Option<Algorithm>,
     /// The kernel family; by default the best that the device has kernels for.
     pub family: Option<Family>,
+    /// What the numbers in buffers are; by default f32.
+    pub storage: Storage,
     /// Most bytes of workspace; by default what suits the device's caches. One image is always allowed.
     pub workspace_limit: Option<u64>,
     /// Bind every storage buffer read_write, so that one `wgpu::Buffer` may hold several operands. WebGPU refuses a buffer
@@ -66,6 +70,7 @@ pub(crate) struct Packing {
 pub struct Plan {
     algorithm: Algorithm,
     family: Family,
+    storage: Storage,
     problem: Problem,
     steps: Vec<Step>,
     packing: Packing,
@@ -133,6 +138,11 @@ impl Plan {
         self.family
     }
 
+    /// What the numbers in buffers are.
+    pub fn storage(&self) -> Storage {
+        self.storage
+    }
+
     /// The problem planned.
     pub fn problem(&self) -> &Problem {
         &self.problem
@@ -171,10 +181,12 @@ impl Plan {
     /// Bytes of a role's buffer.
     pub(crate) fn size_of(&self, role: Role) -> u64 {
         let elements = |shape: [usize; 4]| shape.iter().map(|&size| size as u64).product::<u64>();
+        // Bindings are whole words.
+        let tensor = |shape| (self.storage.tensor_bytes() * elements(shape)).next_multiple_of(4);
         match role {
-            Role::Input => 4 * elements(self.problem.input_shape()),
-            Role::Output => 4 * elements(self.problem.output_tensor_shape()),
-            Role::Residual => 4 * elements(self.problem.output_shape()),
+            Role::Input => tensor(self.problem.input_shape()),
+            Role::Output => tensor(self.problem.output_tensor_shape()),
+            Role::Residual => tensor(self.problem.output_shape()),
             Role::ProductsIn | Role::ProductsOut => self.workspace,
             Role::Summary => {
                 let placement = self.problem.placement();
@@ -183,7 +195,7 @@ impl Plan {
                 } else {
                     placement.length() as u64
                 };
-                4 * values.next_multiple_of(4)
+                self.storage.weight_bytes() * values.next_multiple_of(4)
             }
             Role::Table => 4 * (self.packing.table.len() + 2 * self.problem.out_channels()) as u64,
         }

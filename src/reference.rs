@@ -1,6 +1,7 @@
 //! The reference: a naive f64 convolution with the expanded filters. Obviously right, and slow.
 
 use crate::error::{Error, Result, check_size};
+use crate::plan::Storage;
 use crate::problem::{Activation, Problem};
 use crate::summary::{FilterSummary, check_finite};
 
@@ -122,6 +123,21 @@ pub fn conv2d(problem: &Problem, operands: &Operands<'_>) -> Result<Reference> {
 /// Stability of Numerical Algorithms, section 4.2). The 4 covers the epilogue's roundings and short sums.
 pub fn tolerance(terms: usize) -> f64 {
     f64::from(f32::EPSILON) * (4.0 + 2.0 * (terms as f64).sqrt())
+}
+
+/// Largest error on a sum of magnitude 1 over `terms` products when operands are rounded for storage: [`tolerance`], and for
+/// each f16 operand half a unit in its last place, `2^-11`; an f16 output may be rounded either way, by up to `2^-10`.
+///
+/// It holds for operands that are normal in f16 (from 6.1e-5 to 65,504).
+pub fn storage_tolerance(terms: usize, storage: Storage) -> f64 {
+    let half_unit = 1.0 / 2048.0;
+    let rounding = match storage {
+        Storage::F32 => 0.0,
+        Storage::F16Weights => half_unit,
+        // The weight and the input of every product (and their product's second-order term), then the output.
+        Storage::F16 => half_unit * (2.0 + half_unit) + 2.0 * half_unit * (1.0 + 3.0 * half_unit),
+    };
+    tolerance(terms) * (1.0 + 3.0 * rounding) + rounding
 }
 
 /// Largest error of `got` against a reference, as a fraction of what [`tolerance`] allows (at most 1 is right).

@@ -122,6 +122,12 @@ pub(crate) fn assemble(spec: &Spec) -> String {
     for (name, value) in spec.constants() {
         source = with_constant(&source, name, value);
     }
+    for name in spec.half_types() {
+        source = source.replace(&format!("alias {name} = f32;"), &format!("alias {name} = f16;"));
+    }
+    if spec.features().contains(wgpu::Features::SHADER_F16) {
+        source.insert_str(0, "enable f16;\n");
+    }
     if spec.read_write {
         source = source.replace("var<storage, read>", "var<storage, read_write>");
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::placement::Boundary;
+use crate::plan::Storage;
 use crate::problem::Activation;
 
 /// A shader file.
@@ -152,6 +153,8 @@ pub(crate) struct Spec {
     pub(crate) output: Option<Access>,
     pub(crate) residual: Option<Access>,
     pub(crate) activation: Option<Activation>,
+    /// What the numbers in buffers are; weights count only where the kernel loads some.
+    pub(crate) storage: Storage,
     /// All storage buffers are bound read_write, for engines that keep several tensors in one buffer.
     pub(crate) read_write: bool,
 }
@@ -178,14 +181,17 @@ impl Spec {
 
     /// Features the kernel uses beyond WebGPU's core.
     pub(crate) fn features(&self) -> wgpu::Features {
-        match self.kernel {
+        let of_kernel = match self.kernel {
             Kernel::Gather | Kernel::Products | Kernel::AccumulateRows | Kernel::AccumulateTaps => {
                 wgpu::Features::empty()
             }
             Kernel::TiledGather | Kernel::TiledProducts | Kernel::TiledAccumulate => wgpu::Features::empty(),
             #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::Subsample => wgpu::Features::empty(),
-        }
+        };
+        let of_storage =
+            if self.storage == Storage::F32 { wgpu::Features::empty() } else { wgpu::Features::SHADER_F16 };
+        of_kernel | of_storage
     }
 
     /// Named constants of the shader and the values this variant gives them.
@@ -222,6 +228,23 @@ impl Spec {
             constants.push(("BOUNDARY", code));
         }
         constants
+    }
+
+    /// Named types of the shader that are f16 in this variant; by default they are f32.
+    pub(crate) fn half_types(&self) -> Vec<&'static str> {
+        let mut types = Vec::new();
+        if self.storage != Storage::F32 && self.weights.is_some() {
+            types.push("Weight");
+        }
+        if self.storage == Storage::F16 {
+            types.extend(self.roles().iter().filter_map(|role| match role {
+                Role::Input => Some("Input"),
+                Role::Output => Some("Output"),
+                Role::Residual => Some("Residual"),
+                Role::Summary | Role::Table | Role::ProductsIn | Role::ProductsOut => None,
+            }));
+        }
+        types
     }
 
     /// Bytes of workgroup memory; a test compares it with what naga finds in the shader.
@@ -272,6 +295,11 @@ impl fmt::Display for Spec {
         }
         if self.activation == Some(Activation::Relu) {
             f.write_str("-relu")?;
+        }
+        match self.storage {
+            Storage::F32 => {}
+            Storage::F16Weights => f.write_str("-w16")?,
+            Storage::F16 => f.write_str("-f16")?,
         }
         if self.read_write { f.write_str("-rw") } else { Ok(()) }
     }

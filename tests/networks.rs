@@ -10,7 +10,7 @@ use common::interpreter::interpret;
 use common::operands::Random;
 use common::parts::{Parts, Tensor, floats, integers};
 use filter_summary::network::{CpuNetwork, GpuNetwork, Network, Op};
-use filter_summary::{Algorithm, PlanOptions};
+use filter_summary::{Algorithm, PlanOptions, Storage, wgpu};
 use serde_json::{Value, json};
 
 const CHOICES: [Option<Algorithm>; 3] = [None, Some(Algorithm::Dense), Some(Algorithm::Shared)];
@@ -234,6 +234,29 @@ fn a_plan_that_exceeds_a_limit_names_the_node() {
     assert!(error.to_string().starts_with("node stem: bytes of "), "{error}");
     let error = GpuNetwork::new(&device.trusted, &target, &network, 0, PlanOptions::default()).unwrap_err();
     assert!(error.to_string().contains("batch is 0"), "{error}");
+}
+
+#[test]
+fn weights_may_be_f16_and_activations_may_not() {
+    let Some(device) = device() else { return };
+    let (target, network) = (device.gpu.target(), Parts::good().load().unwrap());
+    let build = |storage| {
+        let options = PlanOptions { storage, ..PlanOptions::default() };
+        GpuNetwork::new(&device.trusted, &target, &network, 2, options)
+    };
+    let error = build(Storage::F16).unwrap_err().to_string();
+    assert_eq!(error, "options.storage is f16: networks keep activations in f32; f16-weights they can do");
+    if !target.features.contains(wgpu::Features::SHADER_F16) {
+        eprintln!("SKIPPED: {} has no f16 in shaders", device.gpu.describe());
+        return;
+    }
+    let input: Vec<f32> = (0..2 * 144).map(|at| (at % 7) as f32 - 3.0).collect();
+    let [full, half] =
+        [Storage::F32, Storage::F16Weights].map(|storage| run_on_gpu(device, &build(storage).unwrap(), &input));
+    let largest = full.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
+    for (full, half) in full.iter().zip(&half) {
+        assert!((full - half).abs() <= 0.01 * largest, "{half} is not {full} with rounded weights");
+    }
 }
 
 #[test]

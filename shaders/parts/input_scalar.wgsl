@@ -1,7 +1,9 @@
 // Four pixels of the input, each at its own index; zero where `valid` is false (the index may then be anything).
-@group(0) @binding(1) var<storage, read> input: array<f32>;
+alias Input = f32;
+
+@group(0) @binding(1) var<storage, read> input: array<Input>;
 
 fn input_quad(at: vec4<u32>, valid: vec4<bool>) -> vec4<f32> {
     let i = select(vec4<u32>(0u), at, valid);
-    return select(vec4<f32>(0.0), vec4<f32>(input[i.x], input[i.y], input[i.z], input[i.w]), valid);
+    return select(vec4<f32>(0.0), vec4<f32>(vec4<Input>(input[i.x], input[i.y], input[i.z], input[i.w])), valid);
 }

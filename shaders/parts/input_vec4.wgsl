@@ -1,7 +1,9 @@
 // Four pixels of the input that lie together and aligned, all valid or none.
-@group(0) @binding(1) var<storage, read> input: array<vec4<f32>>;
+alias Input = f32;
+
+@group(0) @binding(1) var<storage, read> input: array<vec4<Input>>;
 
 fn input_quad(at: vec4<u32>, valid: vec4<bool>) -> vec4<f32> {
     let i = select(0u, at.x >> 2u, valid.x);
-    return select(vec4<f32>(0.0), input[i], valid);
+    return select(vec4<f32>(0.0), vec4<f32>(input[i]), valid);
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::plan::{NetworkPlan, Place, Work};
 use super::{Network, Op};
 use crate::conv::{BufferRange, ChannelParams, ConvBuffers, Dispatch, FsConv2d, Uniforms, bind_group};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::pipeline::{Pipelines, checked};
-use crate::plan::{Plan, PlanOptions, Target};
+use crate::plan::{Plan, PlanOptions, Storage, Target};
 use crate::spec::Role;
 
 /// A network planned for one batch size, with its weights and activations on a device.
@@ -45,7 +45,7 @@ impl GpuNetwork {
     /// An algorithm in `options` applies to every convolution; `Shared` only to those by Filter Summary.
     ///
     /// # Errors
-    /// When a layer exceeds the device's limits (naming the node), or the device refuses.
+    /// When a layer exceeds the device's limits (naming the node), the storage is f16, or the device refuses.
     pub fn new(
         pipelines: &Arc<Pipelines>,
         target: &Target,
@@ -53,6 +53,10 @@ impl GpuNetwork {
         batch: usize,
         options: PlanOptions,
     ) -> Result<Self> {
+        if options.storage == Storage::F16 {
+            let rule = "networks keep activations in f32; f16-weights they can do";
+            return Err(Error::value("options.storage", options.storage.name(), rule));
+        }
         let device = pipelines.device();
         // Shaders rely on what plans check: the limits must be this device's, or lower ones.
         let limits = device.limits().or_worse_values_from(&target.limits);

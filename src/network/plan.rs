@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::memory::{Lifetime, Slots, assign};
 use super::{ConvKind, ConvOp, Network, Node, Op, Pool, Source};
 use crate::error::{Error, Result};
-use crate::plan::{Algorithm, Plan, PlanOptions, Step, Target, fold_grid};
+use crate::plan::{Algorithm, Plan, PlanOptions, Step, Storage, Target, fold_grid};
 use crate::problem::{Activation, Problem};
 use crate::spec::{Access, Kernel, Spec, Tile};
 
@@ -253,6 +253,7 @@ impl Planner<'_> {
             output: access,
             residual: access.filter(|_| node.inputs.len() > 1),
             activation,
+            storage: Storage::F32,
             read_write: self.options.bind_read_write,
         };
         let limits = &self.target.limits;

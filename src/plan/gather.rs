@@ -93,5 +93,5 @@ pub(super) fn plan(
     let layer = Layer { problem, target, options, weights, output, input, channel_stride, table_words: bases.len() };
     let (steps, workspace) = family.planner().gather(&layer)?;
     let packing = Packing { dense, table: bases };
-    Ok(Plan { algorithm, family, problem: problem.clone(), steps, packing, workspace })
+    Ok(Plan { algorithm, family, storage: options.storage, problem: problem.clone(), steps, packing, workspace })
 }

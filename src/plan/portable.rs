@@ -34,6 +34,7 @@ impl Planner for Portable {
             output: Some(layer.output),
             residual: layer.problem.residual().then_some(layer.output),
             activation: Some(layer.problem.activation()),
+            storage: layer.options.storage,
             read_write: layer.options.bind_read_write,
         };
         let pixel_tiles = layer.pixels().div_ceil(tile.pixels_per_tile());
@@ -206,6 +207,7 @@ impl Products for Form {
             output: None,
             residual: None,
             activation: None,
+            storage: options.storage,
             read_write: options.bind_read_write,
         };
         let (pixel_tiles, row_tiles) = (form.pixel_tiles(chunk.images * height), form.row_tiles(rows));

@@ -94,6 +94,7 @@ pub(super) fn plan(family: Family, problem: &Problem, target: &Target, options: 
     Ok(Plan {
         algorithm: Algorithm::Shared,
         family,
+        storage: options.storage,
         problem: problem.clone(),
         steps,
         packing: Packing { dense: false, table: tables.words },
@@ -189,6 +190,7 @@ fn accumulate_step(pass: &Pass<'_>, stored: Stored) -> Step {
         output: Some(output),
         residual: problem.residual().then_some(output),
         activation: Some(problem.activation()),
+        storage: options.storage.of_tensors(),
         read_write: options.bind_read_write,
     };
     let row_quads = out_width.div_ceil(4);

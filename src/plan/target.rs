@@ -72,7 +72,7 @@ fn processors(kind: wgpu::DeviceType) -> u32 {
 /// Features worth requesting, of those the adapter has; none is required: timestamps, to measure with, and what the faster
 /// kernel families are built on.
 pub fn required_features(adapter: wgpu::Features) -> wgpu::Features {
-    adapter & (wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP)
+    adapter & (wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16)
 }
 
 /// Limits worth requesting: WebGPU's defaults, with the adapter's own sizes of buffers, bindings and workgroups.

@@ -170,6 +170,7 @@ impl Gemm<'_> {
             output: Some(Access::Scalar),
             residual: (finishes && problem.residual()).then_some(Access::Scalar),
             activation: finishes.then_some(problem.activation()),
+            storage: self.options.storage,
             read_write: self.options.bind_read_write,
         };
         let pixel_tiles = pixels.div_ceil(tile.pixels_per_tile());

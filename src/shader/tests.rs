@@ -7,7 +7,7 @@ use naga::{AddressSpace, ShaderStage, StorageAccess, TypeInner, back, front, pro
 
 use super::assemble;
 use crate::placement::{Boundary, Placement, Starts};
-use crate::plan::{Algorithm, Family, Plan, PlanOptions, Target, tiled};
+use crate::plan::{Algorithm, Family, Plan, PlanOptions, Storage, Target, tiled};
 use crate::problem::{Activation, Conv2d, Problem};
 use crate::spec::{Access, Kernel, Spec, Tile, WeightLoad};
 use crate::window::Window;
@@ -30,6 +30,7 @@ fn all_specs() -> Vec<Spec> {
         output: None,
         residual: None,
         activation: None,
+        storage: Storage::F32,
         read_write: false,
     };
     let mut specs = vec![base, Spec { kernel: Kernel::Subsample, ..base }];
@@ -75,6 +76,17 @@ fn all_specs() -> Vec<Spec> {
         }
         specs.push(Spec { kernel: Kernel::Add, input: end.output, ..end });
     }
+    let mut halves = Vec::new();
+    for &spec in specs.iter().filter(|spec| spec.activation != Some(Activation::Relu)) {
+        let convolves = spec.weights.is_some() || spec.kernel.has_epilogue();
+        if spec.weights.is_some() {
+            halves.push(Spec { storage: Storage::F16Weights, ..spec });
+        }
+        if convolves {
+            halves.push(Spec { storage: Storage::F16, ..spec });
+        }
+    }
+    specs.extend(halves);
     let read_write: Vec<_> = specs.iter().map(|&spec| Spec { read_write: true, ..spec }).collect();
     specs.extend(read_write);
     specs
@@ -130,7 +142,8 @@ fn every_variant_is_valid_and_translates() {
         let options = back::msl::Options { fake_missing_bindings: true, ..Default::default() };
         back::msl::write_string(&module, &info, &options, &Default::default()).expect("MSL");
 
-        let options = back::hlsl::Options { fake_missing_bindings: true, ..Default::default() };
+        let shader_model = back::hlsl::ShaderModel::V6_2;
+        let options = back::hlsl::Options { shader_model, fake_missing_bindings: true, ..Default::default() };
         let pipeline = back::hlsl::PipelineOptions { entry_point: Some(entry.clone()) };
         let mut text = String::new();
         back::hlsl::Writer::new(&mut text, &options, &pipeline).write(&module, &info, None).expect("HLSL");
@@ -157,6 +170,19 @@ fn every_constant_is_there_to_be_rewritten() {
             let line = format!("const {name}: u32 = {value}u;");
             assert_eq!(source.matches(&line).count(), 1, "{spec}: `{line}`");
         }
+    }
+}
+
+#[test]
+fn every_named_type_is_there_to_be_rewritten() {
+    for spec in all_specs() {
+        let source = assemble(&spec);
+        for name in spec.half_types() {
+            assert_eq!(source.matches(&format!("alias {name} = f16;")).count(), 1, "{spec}: {name}");
+        }
+        let halves = source.matches("= f16;").count();
+        assert_eq!(halves, spec.half_types().len(), "{spec}");
+        assert_eq!(source.starts_with("enable f16;"), halves > 0, "{spec}");
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use filter_summary::reference::Operands;
 use filter_summary::standalone::Gpu;
-use filter_summary::{BufferRange, ChannelParams, ConvBuffers, FsConv2d, Pipelines, Plan, ShaderChecks};
+use filter_summary::{BufferRange, ChannelParams, ConvBuffers, FsConv2d, Pipelines, Plan, ShaderChecks, Storage};
+use half::f16;
 
 /// The device all tests of a process share. Tests that need it fail without an adapter, unless the environment variable
 /// `FILTER_SUMMARY_SKIP_GPU_TESTS` is set: then they say loudly that they did not run.
@@ -52,10 +53,13 @@ pub fn run(device: &Device, pipelines: &Arc<Pipelines>, plan: &Plan, operands: &
         words.extend([GUARD_VALUE; TAIL]);
         gpu.upload(label, &words).expect("upload")
     };
-    let elements = |shape: [usize; 4]| shape.iter().product::<usize>();
-    let input = guarded("input", operands.input);
-    let output = guarded("output", &vec![f32::NAN; elements(problem.output_tensor_shape())]);
-    let residual = operands.residual.map(|values| guarded("residual", values));
+    let elements = problem.output_tensor_shape().iter().product::<usize>();
+    // As the plan stores tensors: f32, or halves two a word.
+    let words = |values: &[f32]| if plan.storage() == Storage::F16 { halves(values) } else { values.to_vec() };
+    let input = guarded("input", &words(operands.input));
+    let poison = words(&vec![f32::NAN; elements]);
+    let output = guarded("output", &poison);
+    let residual = operands.residual.map(|values| guarded("residual", &words(values)));
     let workspace_words = (plan.workspace_size() / 4) as usize;
     let workspace = guarded("workspace", &vec![f32::NAN; workspace_words]);
     let range =
@@ -63,9 +67,9 @@ pub fn run(device: &Device, pipelines: &Arc<Pipelines>, plan: &Plan, operands: &
 
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
     let buffers = ConvBuffers {
-        input: range(&input, operands.input.len()),
-        output: range(&output, elements(problem.output_tensor_shape())),
-        residual: residual.as_ref().map(|buffer| range(buffer, elements(problem.output_shape()))),
+        input: range(&input, words(operands.input).len()),
+        output: range(&output, poison.len()),
+        residual: operands.residual.zip(residual.as_ref()).map(|(values, buffer)| range(buffer, words(values).len())),
         workspace: (workspace_words > 0).then(|| range(&workspace, workspace_words)),
     };
     conv.record(&mut encoder, &buffers).expect("the convolution records");
@@ -77,5 +81,18 @@ pub fn run(device: &Device, pipelines: &Arc<Pipelines>, plan: &Plan, operands: &
         assert!(head.iter().chain(tail).all(|&word| word == GUARD_VALUE), "a kernel wrote outside its buffers");
     }
     let words = gpu.download(&output).expect("download");
-    words[GUARD..words.len() - TAIL].to_vec()
+    let words = &words[GUARD..words.len() - TAIL];
+    if plan.storage() == Storage::F16 { from_halves(words, elements) } else { words.to_vec() }
+}
+
+/// Values in f16, two a word; the word is an f32 only by name.
+fn halves(values: &[f32]) -> Vec<f32> {
+    let bits = |value: &f32| u32::from(f16::from_f32(*value).to_bits());
+    let word = |pair: &[f32]| f32::from_bits(bits(&pair[0]) | pair.get(1).map_or(0, bits) << 16);
+    values.chunks(2).map(word).collect()
+}
+
+fn from_halves(words: &[f32], count: usize) -> Vec<f32> {
+    let half = |bits: u32| f16::from_bits(bits as u16).to_f32();
+    words.iter().flat_map(|word| [half(word.to_bits()), half(word.to_bits() >> 16)]).take(count).collect()
 }

@@ -33,6 +33,7 @@ pub(super) fn step(pass: &Pass<'_>) -> Step {
         output: Some(Access::Scalar),
         residual: problem.residual().then_some(Access::Scalar),
         activation: Some(problem.activation()),
+        storage: options.storage.of_tensors(),
         read_write: options.bind_read_write,
     };
     let params = vec![
