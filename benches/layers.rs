@@ -11,7 +11,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use filter_summary::standalone::Gpu;
 use filter_summary::{
     Algorithm, BufferRange, ChannelParams, Conv2d, ConvBuffers, Family, FilterSummary, FsConv2d, Pipelines, Placement,
-    Plan, PlanOptions, Problem, ShaderChecks,
+    Plan, PlanOptions, Problem, ShaderChecks, Storage,
 };
 
 /// Channels, height and width, images.
@@ -34,7 +34,8 @@ fn layers(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("{channels}x{size}x{size}, batch {batch}, s = C"));
         // Effective: elements are the multiply-adds of the dense convolution, whatever is really done.
         group.throughput(Throughput::Elements(problem.dense_multiply_adds()));
-        let families = Family::ALL.iter().filter(|family| family.runs_on(&gpu.target()));
+        let families =
+            Family::ALL.iter().filter(|family| family.runs_on(&gpu.target()) && family.computes(Storage::F32));
         let choices: Vec<(Family, Algorithm)> =
             families.flat_map(|&family| Algorithm::ALL.iter().map(move |&algorithm| (family, algorithm))).collect();
         for (family, algorithm) in choices {

@@ -14,7 +14,7 @@ use filter_summary::{
 
 fn main() -> filter_summary::Result<()> {
     // An engine has its own device and queue; the crate never opens one.
-    let Gpu { info, device, queue } = &Gpu::open_best()?;
+    let Gpu { info, device, queue, .. } = &Gpu::open_best()?;
     let target = filter_summary::Target::new(device, info);
     let pipelines = Arc::new(Pipelines::new(device, ShaderChecks::Trusted));
 

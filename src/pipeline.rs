@@ -94,7 +94,7 @@ impl Pipelines {
         })
     }
 
-    #[allow(unsafe_code, reason = "the crate's one use: wgpu offers unchecked shaders only through an unsafe function")]
+    #[allow(unsafe_code, reason = "wgpu offers unchecked shaders only through an unsafe function")]
     fn module(&self, label: &str, spec: &Spec) -> wgpu::ShaderModule {
         let source = wgpu::ShaderSource::Wgsl(shader::assemble(spec).into());
         let descriptor = wgpu::ShaderModuleDescriptor { label: Some(label), source };

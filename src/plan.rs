@@ -4,6 +4,8 @@ mod algorithm;
 mod cost;
 mod family;
 mod gather;
+pub(crate) mod gemm;
+pub(crate) mod matrix;
 mod portable;
 mod shared;
 mod storage;
@@ -100,6 +102,10 @@ impl Plan {
     }
 
     fn in_family(family: Family, problem: &Problem, target: &Target, options: PlanOptions) -> Result<Self> {
+        if !family.computes(options.storage) {
+            let reason = format!("its kernels do not compute {} storage", options.storage.name());
+            return Err(Error::Unsupported { kernel: family.name(), reason });
+        }
         let with = |algorithm| Self::with(algorithm, family, problem, target, options);
         let algorithm = options.algorithm.unwrap_or_else(|| cost::choose(problem, target, family));
         match with(algorithm) {

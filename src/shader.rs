@@ -10,6 +10,7 @@ pub(crate) enum Part {
     InputVec4,
     SummaryScalar,
     SummaryVec4,
+    Operands,
     TermsRows,
     TermsTaps,
     SumsOutputs,
@@ -30,6 +31,7 @@ impl Part {
             Self::InputVec4 => include_str!("../shaders/parts/input_vec4.wgsl"),
             Self::SummaryScalar => include_str!("../shaders/parts/summary_scalar.wgsl"),
             Self::SummaryVec4 => include_str!("../shaders/parts/summary_vec4.wgsl"),
+            Self::Operands => include_str!("../shaders/parts/operands.wgsl"),
             Self::TermsRows => include_str!("../shaders/parts/terms_rows.wgsl"),
             Self::TermsTaps => include_str!("../shaders/parts/terms_taps.wgsl"),
             Self::SumsOutputs => include_str!("../shaders/parts/sums_outputs.wgsl"),
@@ -54,6 +56,8 @@ impl Kernel {
             Self::TiledGather => "tiled_gather",
             Self::TiledProducts => "tiled_products",
             Self::TiledAccumulate => "tiled_accumulate",
+            Self::MatrixGather => "matrix_gather",
+            Self::MatrixProducts => "matrix_products",
             #[cfg(feature = "network")]
             Self::Pool => "pool",
             #[cfg(feature = "network")]
@@ -69,6 +73,7 @@ impl Kernel {
             Self::Products => include_str!("../shaders/products.wgsl"),
             Self::AccumulateRows | Self::AccumulateTaps => include_str!("../shaders/accumulate.wgsl"),
             Self::TiledGather | Self::TiledProducts => include_str!("../shaders/tiled.wgsl"),
+            Self::MatrixGather | Self::MatrixProducts => include_str!("../shaders/matrix.wgsl"),
             Self::TiledAccumulate => include_str!("../shaders/tiled_accumulate.wgsl"),
             #[cfg(feature = "network")]
             Self::Pool => include_str!("../shaders/pool.wgsl"),
@@ -94,8 +99,8 @@ fn parts(spec: &Spec) -> Vec<Part> {
     match spec.kernel {
         Kernel::AccumulateRows => parts.push(Part::TermsRows),
         Kernel::AccumulateTaps => parts.push(Part::TermsTaps),
-        Kernel::TiledGather => parts.push(Part::SumsOutputs),
-        Kernel::TiledProducts => parts.push(Part::SumsProducts),
+        Kernel::TiledGather | Kernel::MatrixGather => parts.extend([Part::Operands, Part::SumsOutputs]),
+        Kernel::TiledProducts | Kernel::MatrixProducts => parts.extend([Part::Operands, Part::SumsProducts]),
         _ => {}
     }
     if spec.kernel.has_epilogue() {
@@ -127,6 +132,9 @@ pub(crate) fn assemble(spec: &Spec) -> String {
     }
     if spec.features().contains(wgpu::Features::SHADER_F16) {
         source.insert_str(0, "enable f16;\n");
+    }
+    if spec.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
+        source.insert_str(0, "enable wgpu_cooperative_matrix;\n");
     }
     if spec.read_write {
         source = source.replace("var<storage, read>", "var<storage, read_write>");

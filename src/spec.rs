@@ -16,6 +16,8 @@ pub(crate) enum Kernel {
     TiledGather,
     TiledProducts,
     TiledAccumulate,
+    MatrixGather,
+    MatrixProducts,
     #[cfg(feature = "network")]
     Pool,
     #[cfg(feature = "network")]
@@ -29,7 +31,12 @@ impl Kernel {
     pub(crate) fn has_epilogue(self) -> bool {
         matches!(
             self,
-            Self::Gather | Self::AccumulateRows | Self::AccumulateTaps | Self::TiledGather | Self::TiledAccumulate
+            Self::Gather
+                | Self::AccumulateRows
+                | Self::AccumulateTaps
+                | Self::TiledGather
+                | Self::TiledAccumulate
+                | Self::MatrixGather
         )
     }
 
@@ -41,7 +48,28 @@ impl Kernel {
         }
         self.has_epilogue()
     }
+
+    /// Bytes of workgroup memory; a test compares it with what naga finds in the shader.
+    pub(crate) fn workgroup_bytes(self, tile: Tile) -> u64 {
+        let [rows, pixels] = [tile.rows_per_tile() as u64, tile.pixels_per_tile() as u64];
+        let (depth, slices) = (u64::from(tile.depth), u64::from(tile.slices));
+        match self {
+            // A tile of products.
+            Self::Products => 4 * rows * pixels,
+            // The tiles of both operands, twice: while one is read, the next is written.
+            Self::TiledGather | Self::TiledProducts => 2 * 4 * slices * depth * (rows + pixels),
+            // The same in f16 and longer rows, and a matrix of sums a subgroup.
+            Self::MatrixGather | Self::MatrixProducts => {
+                2 * 2 * (depth + 8) * (rows + pixels) + 4 * 256 * u64::from(tile.lanes_y)
+            }
+            _ => 0,
+        }
+    }
 }
+
+/// What the kernels on cooperative matrices use.
+pub(crate) const MATRIX_FEATURES: wgpu::Features =
+    wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16).union(wgpu::Features::SUBGROUP);
 
 /// What is bound at a slot of bind group 0. The binding number is the role's [`Role::binding`] in every kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -135,12 +163,6 @@ impl Tile {
     pub(crate) fn threads(self) -> u32 {
         self.lanes_x * self.lanes_y * self.slices
     }
-
-    /// Bytes of workgroup memory for the tiles of both matrices, twice: while one is read, the next is written.
-    pub(crate) fn gemm_bytes(self) -> u64 {
-        let values = self.depth as usize * (self.rows_per_tile() + self.pixels_per_tile());
-        (2 * 4 * self.slices as usize * values) as u64
-    }
 }
 
 /// One kernel variant. Fields a kernel does not use are `None`, so that equal shaders have equal specs.
@@ -163,8 +185,10 @@ impl Spec {
     /// The roles the kernel binds, in the order of their binding numbers; binding 0 is the uniform.
     pub(crate) fn roles(&self) -> Vec<Role> {
         let mut roles = match self.kernel {
-            Kernel::Gather | Kernel::TiledGather => vec![Role::Input, Role::Summary, Role::Table, Role::Output],
-            Kernel::Products | Kernel::TiledProducts => {
+            Kernel::Gather | Kernel::TiledGather | Kernel::MatrixGather => {
+                vec![Role::Input, Role::Summary, Role::Table, Role::Output]
+            }
+            Kernel::Products | Kernel::TiledProducts | Kernel::MatrixProducts => {
                 vec![Role::Input, Role::Summary, Role::Table, Role::ProductsOut]
             }
             Kernel::AccumulateRows | Kernel::AccumulateTaps | Kernel::TiledAccumulate => {
@@ -186,6 +210,7 @@ impl Spec {
                 wgpu::Features::empty()
             }
             Kernel::TiledGather | Kernel::TiledProducts | Kernel::TiledAccumulate => wgpu::Features::empty(),
+            Kernel::MatrixGather | Kernel::MatrixProducts => MATRIX_FEATURES,
             #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::Subsample => wgpu::Features::empty(),
         };
@@ -209,6 +234,9 @@ impl Spec {
                 ("QUADS", tile.quads),
                 ("DEPTH", tile.depth),
             ],
+            Kernel::MatrixGather | Kernel::MatrixProducts => {
+                vec![("SUBGROUPS", tile.lanes_y), ("DEPTH", tile.depth)]
+            }
             Kernel::TiledAccumulate => {
                 vec![("LANES_X", tile.lanes_x), ("LANES_Y", tile.lanes_y), ("ROWS", tile.rows)]
             }
@@ -249,11 +277,7 @@ impl Spec {
 
     /// Bytes of workgroup memory; a test compares it with what naga finds in the shader.
     pub(crate) fn workgroup_bytes(&self) -> u64 {
-        match self.kernel {
-            Kernel::Products => (self.tile.rows_per_tile() * self.tile.pixels_per_tile() * 4) as u64,
-            Kernel::TiledGather | Kernel::TiledProducts => self.tile.gemm_bytes(),
-            _ => 0,
-        }
+        self.kernel.workgroup_bytes(self.tile)
     }
 }
 
@@ -267,7 +291,7 @@ impl fmt::Display for Spec {
         match self.kernel {
             Kernel::Gather | Kernel::Products => write!(f, "{lanes_x}x{lanes_y}x{rows}x{quads}")?,
             Kernel::AccumulateRows | Kernel::AccumulateTaps => write!(f, "{lanes_x}x{quads}")?,
-            Kernel::TiledGather | Kernel::TiledProducts => {
+            Kernel::TiledGather | Kernel::TiledProducts | Kernel::MatrixGather | Kernel::MatrixProducts => {
                 write!(f, "{tile_rows}x{tile_pixels}x{depth}")?;
                 if slices > 1 {
                     write!(f, "x{slices}")?;

@@ -55,6 +55,8 @@ pub struct Gpu {
     pub device: wgpu::Device,
     /// Its queue.
     pub queue: wgpu::Queue,
+    /// The cooperative matrices the adapter lists.
+    pub matrices: Vec<wgpu::CooperativeMatrixProperties>,
 }
 
 impl Gpu {
@@ -76,17 +78,17 @@ impl Gpu {
             label: Some("filter-summary"),
             required_features: required_features(adapter.features()),
             required_limits: required_limits(&adapter.limits()),
-            experimental_features: wgpu::ExperimentalFeatures::disabled(),
+            experimental_features: experimental_features(),
             memory_hints: wgpu::MemoryHints::Performance,
             trace: wgpu::Trace::Off,
         }))
         .map_err(|error| Error::Gpu(one_line(&error.to_string())))?;
-        Ok(Self { info: adapter.get_info(), device, queue })
+        Ok(Self { info: adapter.get_info(), device, queue, matrices: adapter.cooperative_matrix_properties() })
     }
 
     /// The target of plans for this device.
     pub fn target(&self) -> Target {
-        Target::new(&self.device, &self.info)
+        Target::new(&self.device, &self.info).with_matrices(&self.matrices)
     }
 
     /// `Vulkan: llvmpipe (LLVM 15.0.6, 256 bits), Mesa 22.3.6`, for people.
@@ -147,6 +149,20 @@ impl Gpu {
         let bytes = staging.get_mapped_range(..).map_err(|error| failed(&error))?;
         Ok(bytes.chunks_exact(4).map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect())
     }
+}
+
+#[cfg(not(feature = "cooperative-matrix"))]
+fn experimental_features() -> wgpu::ExperimentalFeatures {
+    wgpu::ExperimentalFeatures::disabled()
+}
+
+#[cfg(feature = "cooperative-matrix")]
+#[allow(unsafe_code, reason = "wgpu hands out its token for experimental features only so")]
+fn experimental_features() -> wgpu::ExperimentalFeatures {
+    // SAFETY: the token acknowledges that experimental features may have bugs that are undefined behaviour. Whoever turns
+    // on the crate's feature `cooperative-matrix` asks for the one that `required_features` then names; the shaders
+    // that use it are ours, keep every matrix inside workgroup memory, and are validated by naga in tests.
+    unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 
 /// Backend, name and driver of an adapter, for people.

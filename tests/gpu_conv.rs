@@ -6,12 +6,12 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::cases::{Case, cases};
-use common::choices::{Choice, choices, few_tiles};
+use common::choices::{Choice, choices, choices_in, few_tiles};
 use common::gpu::{device, run};
 use common::operands::Data;
 use common::problems::problems;
 use filter_summary::reference::{self, conv2d};
-use filter_summary::{Algorithm, Conv2d, Family, Placement, Plan, PlanOptions, Problem, Target};
+use filter_summary::{Algorithm, Conv2d, Family, Placement, Plan, PlanOptions, Problem, Storage, Target, wgpu};
 use proptest::prelude::*;
 
 /// Seeds that give every combination of scale and bias in turn.
@@ -253,6 +253,36 @@ fn tiled_variants() -> Vec<String> {
     expected
 }
 
+/// The matrix family's variants.
+fn matrix_variants() -> Vec<String> {
+    let mut expected = Vec::new();
+    for weights in ["f4", "f1", "f1zero", "f1wrap"] {
+        for tail in ["", " relu", " res1", " res1 relu"] {
+            expected.push(format!("fs_matrix_gather in1 {weights} out1{tail} f16"));
+        }
+        expected.push(format!("fs_matrix_products in1 {weights} out1 f16"));
+    }
+    expected
+}
+
+/// A device for every family's kernels; plans need no more.
+fn target_of(family: Family) -> (Target, Storage) {
+    let target = Target { software: true, ..Target::portable() };
+    if family != Family::Matrix {
+        return (target, Storage::F32);
+    }
+    let mut limits = target.limits;
+    limits.max_compute_workgroup_storage_size = 49_152;
+    let features =
+        wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16 | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+    let [subgroup_min_size, subgroup_max_size] = [32; 2];
+    let matrix_16x16x16 = true;
+    (
+        Target { limits, features, subgroup_min_size, subgroup_max_size, matrix_16x16x16, ..Target::portable() },
+        Storage::F16,
+    )
+}
+
 /// Assembled shaders differ by these; the table must reach every one, or a kernel goes untested.
 #[test]
 fn the_table_reaches_every_variant() {
@@ -260,15 +290,17 @@ fn the_table_reaches_every_variant() {
         let expected = match family {
             Family::Portable => portable_variants(),
             Family::Tiled => tiled_variants(),
+            Family::Matrix => matrix_variants(),
             _ => panic!("{family:?} has no list of variants here"),
         };
-        let target = Target { software: true, ..Target::portable() };
+        let (target, storage) = target_of(family);
         assert!(family.runs_on(&target), "{family:?} does not run on the target of its list");
         let mut reached = BTreeSet::new();
         for case in cases() {
             let Case { name, .. } = case;
-            for choice in choices(&target).into_iter().filter(|choice| choice.family == family) {
-                let plan = Plan::new(&case.problem(), &target, choice.options()).expect(name);
+            for choice in choices_in(&target, storage).into_iter().filter(|choice| choice.family == family) {
+                let options = PlanOptions { storage, ..choice.options() };
+                let plan = Plan::new(&case.problem(), &target, options).expect(name);
                 reached.extend(plan.kernels().iter().map(|label| shape_of_label(label)));
             }
         }

@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::cases::cases;
-use common::choices::{choices, few_tiles};
+use common::choices::{Choice, choices, choices_in, few_tiles};
 use common::gpu::{Device, device, run};
 use common::operands::Data;
 use filter_summary::reference::{self, Reference, conv2d};
@@ -55,6 +55,12 @@ fn worst(got: &[f32], want: &Reference, terms: usize, storage: Storage) -> f64 {
     errors.fold(0.0, |worst: f64, error| if error.is_nan() { f64::INFINITY } else { worst.max(error) })
 }
 
+/// Every algorithm, family and f16 storage that go together on the target.
+fn in_half(target: &Target) -> Vec<(Storage, Choice)> {
+    let in_storage = |storage| choices_in(target, storage).into_iter().map(move |choice| (storage, choice));
+    HALF.into_iter().flat_map(in_storage).collect()
+}
+
 /// What of a plan's labels names other loads and stores, without tiles, activations and residuals: software adapters take seconds
 /// to compile a kernel.
 fn loads_and_stores(plan: &Plan) -> Vec<String> {
@@ -74,7 +80,7 @@ fn every_kernel_from_rounded_operands() {
     let target = few_tiles(&device.gpu.target());
     let (mut seen, mut runs) = (BTreeSet::new(), 0);
     for case in cases() {
-        for (choice, storage) in choices(&target).into_iter().flat_map(|choice| HALF.map(|storage| (choice, storage))) {
+        for (storage, choice) in in_half(&target) {
             let problem = case.problem();
             let plan = Plan::new(&problem, &target, PlanOptions { storage, ..choice.options() }).expect(case.name);
             assert_eq!(plan.storage(), storage);
@@ -115,18 +121,16 @@ fn rounding_stays_within_the_derived_tolerance() {
         let terms = problem.placement().window().weights();
         let data = Data::floats(&problem, seed);
         let want = conv2d(&problem, &data.operands()).expect("reference");
-        for choice in choices(&target) {
-            for storage in HALF {
-                let plan = Plan::new(&problem, &target, PlanOptions { storage, ..choice.options() }).expect("plan");
-                let got = run(device, &device.trusted, &plan, &data.operands());
-                let fraction = |tolerance: f64| {
-                    reference::error_fraction(&got, &want, terms) * reference::tolerance(terms) / tolerance
-                };
-                let allowed = reference::storage_tolerance(terms, storage);
-                assert!(fraction(allowed) <= 1.0, "{:?}: {}", plan.kernels(), fraction(allowed));
-                // What is rounded to 11 bits cannot pass for f32.
-                assert!(fraction(reference::tolerance(terms)) > 1.0, "{:?} rounds nothing", plan.kernels());
-            }
+        for (storage, choice) in in_half(&target) {
+            let plan = Plan::new(&problem, &target, PlanOptions { storage, ..choice.options() }).expect("plan");
+            let got = run(device, &device.trusted, &plan, &data.operands());
+            let fraction = |tolerance: f64| {
+                reference::error_fraction(&got, &want, terms) * reference::tolerance(terms) / tolerance
+            };
+            let allowed = reference::storage_tolerance(terms, storage);
+            assert!(fraction(allowed) <= 1.0, "{:?}: {}", plan.kernels(), fraction(allowed));
+            // What is rounded to 11 bits cannot pass for f32.
+            assert!(fraction(reference::tolerance(terms)) > 1.0, "{:?} rounds nothing", plan.kernels());
         }
     }
 }

@@ -9,8 +9,8 @@ use common::cases::cases;
 use common::choices::choices;
 use common::operands::Data;
 use filter_summary::{
-    Algorithm, BufferRange, ChannelParams, Conv2d, ConvBuffers, Error, FsConv2d, Pipelines, Placement, Plan,
-    PlanOptions, Problem, ShaderChecks, Target, wgpu,
+    Algorithm, BufferRange, ChannelParams, Conv2d, ConvBuffers, Error, Family, FsConv2d, Pipelines, Placement, Plan,
+    PlanOptions, Problem, ShaderChecks, Storage, Target, wgpu,
 };
 
 struct Noop {
@@ -69,6 +69,45 @@ fn every_plan_builds_binds_and_records() {
             }
         }
     }
+}
+
+/// No adapter of the tests has cooperative matrices; wgpu's checks at least see every plan of the matrix family.
+#[test]
+#[allow(unsafe_code, reason = "wgpu hands out its token for experimental features only so")]
+fn matrix_plans_build_where_there_are_matrices() {
+    let required_features =
+        wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16 | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+    let required_limits = wgpu::Limits { max_compute_workgroup_storage_size: 49_152, ..wgpu::Limits::default() };
+    // SAFETY: nothing runs on a device without hardware.
+    let experimental_features = unsafe { wgpu::ExperimentalFeatures::enabled() };
+    let descriptor = wgpu::DeviceDescriptor {
+        required_features,
+        required_limits: required_limits.clone(),
+        experimental_features,
+        ..Default::default()
+    };
+    let (device, _queue) = wgpu::Device::noop(&descriptor);
+    let pipelines = Arc::new(Pipelines::new(&device, ShaderChecks::Trusted));
+    let target = Target {
+        limits: required_limits,
+        features: required_features,
+        subgroup_min_size: 32,
+        subgroup_max_size: 32,
+        matrix_16x16x16: true,
+        ..Target::portable()
+    };
+    for case in cases() {
+        let problem = case.problem();
+        let data = Data::integers(&problem, 0);
+        for &algorithm in Algorithm::ALL {
+            let family = Some(Family::Matrix);
+            let options =
+                PlanOptions { algorithm: Some(algorithm), family, storage: Storage::F16, ..PlanOptions::default() };
+            let plan = Plan::new(&problem, &target, options).expect(case.name);
+            FsConv2d::new(&pipelines, plan, &data.summary, ChannelParams::default()).expect(case.name);
+        }
+    }
+    assert!(pipelines.len() > 20, "{} variants", pipelines.len());
 }
 
 /// A layer with a residual, planned with shared products.

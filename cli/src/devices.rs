@@ -3,7 +3,7 @@
 use anyhow::Result;
 use filter_summary::standalone::{self, describe};
 use filter_summary::wgpu;
-use filter_summary::{Algorithm, Conv2d, Family, Placement, Plan, PlanOptions, Problem, Target};
+use filter_summary::{Algorithm, Conv2d, Family, Placement, Plan, PlanOptions, Problem, Storage, Target};
 use serde::Serialize;
 
 use crate::device::cpu_name;
@@ -123,7 +123,9 @@ fn features(features: wgpu::Features) -> Vec<&'static str> {
 fn tiers(target: &Target) -> Vec<Tier> {
     let variants = |algorithm: Algorithm, family: Family| {
         let problem = Problem::new(&Placement::tap_major(64, 64, 3, 3, 64)?, Conv2d::padded(1), [1, 56, 56])?;
-        let options = PlanOptions { algorithm: Some(algorithm), family: Some(family), ..PlanOptions::default() };
+        let storage = Storage::ALL.iter().copied().find(|&storage| family.computes(storage)).unwrap_or_default();
+        let options =
+            PlanOptions { algorithm: Some(algorithm), family: Some(family), storage, ..PlanOptions::default() };
         Ok(Plan::new(&problem, target, options)?.kernels())
     };
     let tier = |algorithm: Algorithm, family: Family| {

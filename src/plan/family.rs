@@ -5,10 +5,11 @@
 
 use super::cost::Costs;
 use super::gather::Layer;
+use super::matrix::Matrix;
 use super::portable::Portable;
 use super::shared::Products;
 use super::tiled::Tiled;
-use super::{Step, Target};
+use super::{Step, Storage, Target};
 use crate::error::Result;
 use crate::problem::Problem;
 
@@ -21,17 +22,20 @@ pub enum Family {
     // Subgroup: lanes exchange weights and neighbours by subgroup operations; software adapters, subgroups of 4 to 16.
     /// Tiles of registers and workgroup memory: GPUs.
     Tiled,
+    /// Cooperative matrices: GPUs that have them, opened with wgpu's experimental feature. Computes [`Storage::F16`] only.
+    Matrix,
 }
 
 impl Family {
     /// Every family, whichever device it is for.
-    pub const ALL: &[Self] = &[Self::Portable, Self::Tiled];
+    pub const ALL: &[Self] = &[Self::Portable, Self::Tiled, Self::Matrix];
 
-    /// `portable`, `tiled`.
+    /// `portable`, `tiled` or `matrix`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
             Self::Tiled => "tiled",
+            Self::Matrix => "matrix",
         }
     }
 
@@ -40,9 +44,15 @@ impl Family {
         self.planner().runs_on(target)
     }
 
+    /// Whether the family's kernels compute with what is in memory: only [`Family::Matrix`] is particular, it wants f16.
+    pub fn computes(self, storage: Storage) -> bool {
+        self.planner().computes(storage)
+    }
+
     /// The families to try on a device, best first; the floor is always the last.
     pub(super) fn by_preference(target: &Target) -> Vec<Self> {
-        let preferred: &[Self] = if target.software { &[Self::Portable] } else { &[Self::Tiled, Self::Portable] };
+        let preferred: &[Self] =
+            if target.software { &[Self::Portable] } else { &[Self::Matrix, Self::Tiled, Self::Portable] };
         preferred.iter().copied().filter(|family| family.runs_on(target)).collect()
     }
 
@@ -50,6 +60,7 @@ impl Family {
         match self {
             Self::Portable => &Portable,
             Self::Tiled => &Tiled,
+            Self::Matrix => &Matrix,
         }
     }
 }
@@ -58,6 +69,11 @@ impl Family {
 pub(super) trait Planner {
     /// Whether a device has what the kernels need.
     fn runs_on(&self, target: &Target) -> bool;
+
+    /// Whether the kernels compute with what is in memory.
+    fn computes(&self, _: Storage) -> bool {
+        true
+    }
 
     /// What the parts of shared products cost on the family's devices.
     fn costs(&self, target: &Target) -> Costs;

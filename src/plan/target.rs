@@ -13,6 +13,9 @@ pub struct Target {
     pub subgroup_min_size: u32,
     /// Most invocations of a subgroup; 0 where [`wgpu::Features::SUBGROUP`] was not enabled.
     pub subgroup_max_size: u32,
+    /// Whether the device multiplies 16x16 by 16x16 matrices of f16 into f32 and was opened with
+    /// [`wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX`]. A device cannot tell: see [`Target::with_matrices`].
+    pub matrix_16x16x16: bool,
     /// Processors (multiprocessors, compute units, cores) that plans reckon with when they choose tiles that keep all of them
     /// busy. wgpu cannot tell how many there are: the constructors guess by the kind of device, and who knows better may
     /// set it.
@@ -28,7 +31,21 @@ impl Target {
     /// The target that a device on `adapter` would be, opened with [`required_features`] and [`required_limits`].
     pub fn of_adapter(adapter: &wgpu::Adapter) -> Self {
         let limits = required_limits(&adapter.limits());
-        Self::with(limits, required_features(adapter.features()), &adapter.get_info())
+        let target = Self::with(limits, required_features(adapter.features()), &adapter.get_info());
+        target.with_matrices(&adapter.cooperative_matrix_properties())
+    }
+
+    /// Takes note of the adapter's cooperative matrices ([`wgpu::Adapter::cooperative_matrix_properties`]).
+    #[must_use]
+    pub fn with_matrices(mut self, properties: &[wgpu::CooperativeMatrixProperties]) -> Self {
+        use wgpu::CooperativeScalarType::{F16, F32};
+        let listed = properties.iter().any(|matrix| {
+            let sizes = [matrix.m_size, matrix.n_size, matrix.k_size];
+            sizes == [16; 3] && matrix.ab_type == F16 && matrix.cr_type == F32
+        });
+        let enabled = self.features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
+        self.matrix_16x16x16 = listed && enabled;
+        self
     }
 
     /// The least any WebGPU device offers.
@@ -39,6 +56,7 @@ impl Target {
             software: false,
             subgroup_min_size: 0,
             subgroup_max_size: 0,
+            matrix_16x16x16: false,
             processors: processors(wgpu::DeviceType::Other),
         }
     }
@@ -52,6 +70,7 @@ impl Target {
             software: info.device_type == wgpu::DeviceType::Cpu,
             subgroup_min_size: subgroups * info.subgroup_min_size,
             subgroup_max_size: subgroups * info.subgroup_max_size,
+            matrix_16x16x16: false,
             processors: processors(info.device_type),
         }
     }
@@ -70,9 +89,15 @@ fn processors(kind: wgpu::DeviceType) -> u32 {
 }
 
 /// Features worth requesting, of those the adapter has; none is required: timestamps, to measure with, and what the faster
-/// kernel families are built on.
+/// kernel families are built on. With the crate's feature `cooperative-matrix` also wgpu's experimental cooperative matrices,
+/// for which a device must be requested with [`wgpu::ExperimentalFeatures::enabled`].
 pub fn required_features(adapter: wgpu::Features) -> wgpu::Features {
-    adapter & (wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16)
+    let experimental = if cfg!(feature = "cooperative-matrix") {
+        wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
+    } else {
+        wgpu::Features::empty()
+    };
+    adapter & (experimental | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16)
 }
 
 /// Limits worth requesting: WebGPU's defaults, with the adapter's own sizes of buffers, bindings and workgroups.

@@ -1,225 +1,71 @@
-//! The tiled family: implicit GEMM in tiles of workgroup memory, for GPUs. Products are a 1x1 convolution whose filters are the
-//! bases; they are stored plain, and pass 2 adds them up a tile of channels at a time.
-
-mod accumulate;
-mod tiles;
+//! The tiled family: implicit GEMM in tiles of registers and workgroup memory, for GPUs.
+//!
+//! The rates are predictions for a large GPU (`shaders/tiled.wgsl` has the arithmetic), none is measured.
 
 use super::cost::Costs;
 use super::family::Planner;
 use super::gather::Layer;
-use super::shared::{Pass, Products, Stored};
-use super::{PlanOptions, Step, Target, fold_grid, weight_load};
-use crate::error::{Error, Result};
-use crate::problem::{Conv2d, Problem};
-use crate::spec::{Access, Kernel, Spec, WeightLoad};
-
-use tiles::Size;
-
-/// Every tile of the implicit GEMM, for tests.
-#[cfg(test)]
-pub(crate) fn tiles() -> impl Iterator<Item = crate::spec::Tile> {
-    tiles::all()
-}
-
-/// Every tile of the accumulation, for tests.
-#[cfg(test)]
-pub(crate) fn accumulate_tiles() -> [crate::spec::Tile; 2] {
-    accumulate::TILES
-}
+use super::gemm::{self, Candidate, Kernels};
+use super::shared::Products;
+use super::{Step, Target};
+use crate::error::Result;
+use crate::problem::Problem;
+use crate::spec::{Kernel, Tile};
 
 /// For GPUs.
 pub(super) struct Tiled;
 
+static KERNELS: Kernels =
+    Kernels { gather: Kernel::TiledGather, products: Kernel::TiledProducts, candidates: &CANDIDATES };
+
+const fn tile(lanes: [u32; 2], rows: u32, quads: u32, depth: u32, slices: u32) -> Tile {
+    Tile { lanes_x: lanes[0], lanes_y: lanes[1], rows, quads, depth, slices }
+}
+
+/// Rows x pixels, depth, slices.
+static CANDIDATES: [Candidate; 10] = [
+    // 128x128, 16 deep: 32 KiB. Half the barriers of the next.
+    Candidate { tile: tile([16, 16], 8, 2, 16, 1), rate: 0.65, registers: 128 },
+    // 128x128, 8 deep: 16 KiB.
+    Candidate { tile: tile([16, 16], 8, 2, 8, 1), rate: 0.62, registers: 128 },
+    // 72x128: with step C there are 8 bases more than filters, and filters come in powers of two; 72, 144, 288 fit better.
+    Candidate { tile: tile([16, 8], 9, 2, 8, 1), rate: 0.58, registers: 144 },
+    Candidate { tile: tile([8, 8], 9, 2, 8, 1), rate: 0.53, registers: 144 },
+    // 64x64: twice the traffic from the second-level cache.
+    Candidate { tile: tile([8, 8], 8, 2, 8, 1), rate: 0.55, registers: 128 },
+    Candidate { tile: tile([8, 8], 8, 2, 8, 2), rate: 0.53, registers: 128 },
+    // 32x64: 1.5 times as many loads from workgroup memory a multiply-add as 8x8 sums a thread.
+    Candidate { tile: tile([8, 8], 4, 2, 8, 1), rate: 0.45, registers: 88 },
+    Candidate { tile: tile([8, 8], 4, 2, 8, 2), rate: 0.43, registers: 88 },
+    // 32x32: twice as many.
+    Candidate { tile: tile([8, 8], 4, 1, 8, 1), rate: 0.35, registers: 64 },
+    Candidate { tile: tile([8, 8], 4, 1, 8, 4), rate: 0.33, registers: 64 },
+];
+
 impl Planner for Tiled {
     fn runs_on(&self, target: &Target) -> bool {
-        tiles::any_fits(&target.limits)
+        KERNELS.fit(&target.limits)
     }
 
-    /// Predicted for a large GPU from its bandwidths, not measured, in multiply-adds at its peak of 30e12 a second: 4 bytes to
-    /// or from memory or second-level cache at 4e12 bytes a second; a tap two wavefronts a warp of the first-level cache
-    /// (8) and some instructions; 2 microseconds, in which each of 132 processors does 450,000, to wait for a dispatch.
     fn costs(&self, target: &Target) -> Costs {
-        let dispatch = 450e3 * f64::from(target.processors);
-        Costs { store: 30.0, row_tap: 0.0, finish: 30.0, row: 0.0, tap: 10.0, dispatch }
+        Costs::large_gpu(target)
     }
 
     fn gather_multiply_adds(&self, problem: &Problem, target: &Target) -> f64 {
-        let [batch, out_channels, height, width] = problem.output_shape();
-        let groups = problem.conv().groups;
-        let size = Size { rows: out_channels / groups, pixels: batch * height * width, groups };
-        let each = tiles::choose(&size, target).map_or(f64::INFINITY, |(_, each)| each);
-        each * problem.placement().window().weights() as f64
+        gemm::gather_multiply_adds(&KERNELS, problem, target)
     }
 
     fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)> {
-        let Layer { problem, target, options, .. } = *layer;
-        let [batch, out_channels, height, width] = problem.output_shape();
-        let window = problem.placement().window();
-        let end = End {
-            channels_total: problem.output_tensor_shape()[1],
-            channel_offset: problem.channel_offset(),
-            scale_at: layer.table_words,
-            ..End::default()
-        };
-        let gemm = Gemm {
-            problem,
-            target,
-            options,
-            conv: *problem.conv(),
-            kernel: [window.height(), window.width()],
-            output: [height, width],
-            images: [0, batch],
-            rows: out_channels / problem.conv().groups,
-            weights: layer.weights,
-            channel_stride: layer.channel_stride,
-        };
-        Ok((vec![gemm.step(Kernel::TiledGather, &end)?], 0))
+        gemm::gather(&KERNELS, layer)
     }
 
     fn products(&self, problem: &Problem, target: &Target) -> Option<Box<dyn Products>> {
-        let [batch, _, height, width] = problem.input_shape();
-        let rows = problem.sharing().groups().iter().map(Vec::len).max()?;
-        let size = Size { rows, pixels: batch * height * width, groups: problem.conv().groups };
-        let (_, each) = tiles::choose(&size, target)?;
-        let multiply_adds = each * problem.placement().window().channels() as f64;
-        Some(Box::new(Plain { width, multiply_adds }))
+        gemm::products(&KERNELS, problem, target)
     }
 }
 
-/// Plain products, `[slots, images, H, W]`.
-struct Plain {
-    width: usize,
-    multiply_adds: f64,
-}
-
-impl Products for Plain {
-    fn stored(&self) -> Stored {
-        Stored { row_taps: 1, columns: self.width, pitch: self.width }
-    }
-
-    fn multiply_adds(&self, _: &Problem) -> f64 {
-        self.multiply_adds
-    }
-
-    fn step(&self, pass: &Pass<'_>) -> Result<Step> {
-        let Pass { problem, target, options, chunk, tables } = *pass;
-        let [_, _, height, width] = problem.input_shape();
-        let groups = problem.conv().groups;
-        let end = End { slots_at: groups * tables.rows, slots: tables.slots, ..End::default() };
-        let gemm = Gemm {
-            problem,
-            target,
-            options,
-            conv: Conv2d { groups, ..Conv2d::default() },
-            kernel: [1, 1],
-            output: [height, width],
-            images: [chunk.first, chunk.images],
-            rows: tables.rows,
-            weights: weight_load(problem),
-            channel_stride: problem.bases().channel_stride,
-        };
-        gemm.step(Kernel::TiledProducts, &end)
-    }
-
-    fn accumulate(&self, pass: &Pass<'_>) -> Step {
-        accumulate::step(pass)
-    }
-}
-
-/// One implicit GEMM: a convolution, or products as one.
-struct Gemm<'a> {
-    problem: &'a Problem,
-    target: &'a Target,
-    options: PlanOptions,
-    conv: Conv2d,
-    kernel: [usize; 2],
-    output: [usize; 2],
-    /// First and count.
-    images: [usize; 2],
-    /// A group.
-    rows: usize,
-    weights: WeightLoad,
-    channel_stride: i32,
-}
-
-/// Uniform fields for what is done with the sums; 0 where it is something else.
-#[derive(Default)]
-struct End {
-    channels_total: usize,
-    channel_offset: usize,
-    scale_at: usize,
-    slots_at: usize,
-    slots: usize,
-}
-
-impl Gemm<'_> {
-    fn step(&self, kernel: Kernel, end: &End) -> Result<Step> {
-        let (problem, conv) = (self.problem, self.conv);
-        let pixels = self.images[1] * self.output[0] * self.output[1];
-        let size = Size { rows: self.rows, pixels, groups: conv.groups };
-        let Some((tile, _)) = tiles::choose(&size, self.target) else {
-            let reason = "no tile fits the device's workgroup memory".to_owned();
-            return Err(Error::Unsupported { kernel: kernel.name(), reason });
-        };
-        let finishes = kernel.has_epilogue();
-        let spec = Spec {
-            kernel,
-            tile,
-            weights: Some(self.weights),
-            input: Some(Access::Scalar),
-            output: Some(Access::Scalar),
-            residual: (finishes && problem.residual()).then_some(Access::Scalar),
-            activation: finishes.then_some(problem.activation()),
-            storage: self.options.storage,
-            read_write: self.options.bind_read_write,
-        };
-        let pixel_tiles = pixels.div_ceil(tile.pixels_per_tile());
-        let row_tiles = self.rows.div_ceil(tile.rows_per_tile());
-        let tiles = (pixel_tiles * row_tiles * conv.groups) as u64;
-        let params = self.params([tiles as usize, pixel_tiles, row_tiles], pixels, end);
-        let limit = self.target.limits.max_compute_workgroups_per_dimension;
-        Ok(Step { spec, grid: fold_grid(tiles, limit), params })
-    }
-
-    fn params(
-        &self,
-        [tiles, pixel_tiles, row_tiles]: [usize; 3],
-        pixels: usize,
-        end: &End,
-    ) -> Vec<(&'static str, u32)> {
-        let (problem, conv) = (self.problem, self.conv);
-        let [_, in_channels, height, width] = problem.input_shape();
-        let out_channels = problem.out_channels();
-        vec![
-            ("tiles", tiles as u32),
-            ("pixel_tiles", pixel_tiles as u32),
-            ("row_tiles", row_tiles as u32),
-            ("rows", self.rows as u32),
-            ("pixels", pixels as u32),
-            ("first_image", self.images[0] as u32),
-            ("channels", problem.placement().window().channels() as u32),
-            ("in_channels", in_channels as u32),
-            ("height", height as u32),
-            ("width", width as u32),
-            ("out_height", self.output[0] as u32),
-            ("out_width", self.output[1] as u32),
-            ("kernel_height", self.kernel[0] as u32),
-            ("kernel_width", self.kernel[1] as u32),
-            ("stride_y", conv.stride[0] as u32),
-            ("stride_x", conv.stride[1] as u32),
-            ("dilation_y", conv.dilation[0] as u32),
-            ("dilation_x", conv.dilation[1] as u32),
-            ("pad_top", conv.padding[0] as u32),
-            ("pad_left", conv.padding[1] as u32),
-            ("channel_stride", self.channel_stride as u32),
-            ("summary_length", problem.placement().length() as u32),
-            ("out_channels", out_channels as u32),
-            ("channels_total", end.channels_total as u32),
-            ("channel_offset", end.channel_offset as u32),
-            ("scale_at", end.scale_at as u32),
-            ("bias_at", (end.scale_at + out_channels) as u32),
-            ("slots_at", end.slots_at as u32),
-            ("slots", end.slots as u32),
-        ]
-    }
+/// Every tile, for tests.
+#[cfg(test)]
+pub(crate) fn tiles() -> impl Iterator<Item = Tile> {
+    CANDIDATES.iter().map(|candidate| candidate.tile)
 }

@@ -7,7 +7,7 @@ use naga::{AddressSpace, ShaderStage, StorageAccess, TypeInner, back, front, pro
 
 use super::assemble;
 use crate::placement::{Boundary, Placement, Starts};
-use crate::plan::{Algorithm, Family, Plan, PlanOptions, Storage, Target, tiled};
+use crate::plan::{Algorithm, Family, Plan, PlanOptions, Storage, Target, gemm::accumulate, matrix, tiled};
 use crate::problem::{Activation, Conv2d, Problem};
 use crate::spec::{Access, Kernel, Spec, Tile, WeightLoad};
 use crate::window::Window;
@@ -56,6 +56,7 @@ fn all_specs() -> Vec<Spec> {
             }
         }
     }
+    let mut matrices = Vec::new();
     for tile in tiled::tiles() {
         for load in weights {
             let operands = Spec { tile, weights: Some(load), input: Some(Access::Scalar), ..base };
@@ -66,7 +67,18 @@ fn all_specs() -> Vec<Spec> {
             }
         }
     }
-    for tile in tiled::accumulate_tiles() {
+    for tile in matrix::tiles() {
+        for load in weights {
+            let storage = Storage::F16;
+            let operands = Spec { tile, weights: Some(load), input: Some(Access::Scalar), storage, ..base };
+            matrices.push(Spec { kernel: Kernel::MatrixProducts, output: Some(Access::Scalar), ..operands });
+            for end in ends.iter().filter(|end| end.output == Some(Access::Scalar)) {
+                let Spec { tile, weights, input, .. } = operands;
+                matrices.push(Spec { kernel: Kernel::MatrixGather, tile, weights, input, storage, ..*end });
+            }
+        }
+    }
+    for tile in accumulate::TILES {
         let scalar = ends.iter().filter(|end| end.output == Some(Access::Scalar));
         specs.extend(scalar.map(|&end| Spec { kernel: Kernel::TiledAccumulate, tile, ..end }));
     }
@@ -87,6 +99,8 @@ fn all_specs() -> Vec<Spec> {
         }
     }
     specs.extend(halves);
+    // These store f16 and nothing else.
+    specs.extend(matrices);
     let read_write: Vec<_> = specs.iter().map(|&spec| Spec { read_write: true, ..spec }).collect();
     specs.extend(read_write);
     specs
@@ -105,6 +119,8 @@ fn choices(target: &Target) -> impl Iterator<Item = PlanOptions> {
 fn capabilities(spec: &Spec) -> Capabilities {
     let mut capabilities = Capabilities::empty();
     capabilities.set(Capabilities::SUBGROUP, spec.features().contains(wgpu::Features::SUBGROUP));
+    let matrices = spec.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
+    capabilities.set(Capabilities::COOPERATIVE_MATRIX, matrices);
     capabilities.set(Capabilities::SHADER_FLOAT16, spec.features().contains(wgpu::Features::SHADER_F16));
     capabilities
 }
@@ -139,6 +155,10 @@ fn every_variant_is_valid_and_translates() {
         let pipeline = back::spv::PipelineOptions { shader_stage: entry.0, entry_point: entry.1.clone() };
         back::spv::write_vec(&module, &info, &options, Some(&pipeline)).expect("SPIR-V");
 
+        if spec.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
+            // Only Vulkan has matrices of this size.
+            continue;
+        }
         let options = back::msl::Options { fake_missing_bindings: true, ..Default::default() };
         back::msl::write_string(&module, &info, &options, &Default::default()).expect("MSL");
 
@@ -182,7 +202,7 @@ fn every_named_type_is_there_to_be_rewritten() {
         }
         let halves = source.matches("= f16;").count();
         assert_eq!(halves, spec.half_types().len(), "{spec}");
-        assert_eq!(source.starts_with("enable f16;"), halves > 0, "{spec}");
+        assert_eq!(source.contains("enable f16;"), halves > 0, "{spec}");
     }
 }
 
@@ -218,7 +238,14 @@ fn bindings_and_memory_are_what_plans_assume() {
         assert_eq!(workgroup_bytes, spec.workgroup_bytes(), "{spec}");
         // Tiles for GPUs come in sizes, of which plans take those that fit; all others run on every device.
         let tiled = matches!(spec.kernel, Kernel::TiledGather | Kernel::TiledProducts);
-        let most = if tiled { 32_768 } else { 16_352 };
+        let matrix = matches!(spec.kernel, Kernel::MatrixGather | Kernel::MatrixProducts);
+        let most = if matrix {
+            49_152
+        } else if tiled {
+            32_768
+        } else {
+            16_352
+        };
         assert!(workgroup_bytes <= most, "{spec} exceeds its tier");
         let [x, y, z] = module.entry_points[0].workgroup_size;
         assert_eq!(x * y * z, spec.tile.threads(), "{spec}");
@@ -252,6 +279,70 @@ fn uniforms_have_the_shaders_fields_in_order() {
             }
         }
     }
+}
+
+/// A device that runs every family.
+fn target_with_everything() -> Target {
+    let features =
+        wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16 | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+    let limits = wgpu::Limits { max_compute_workgroup_storage_size: 49_152, ..wgpu::Limits::default() };
+    let [subgroup_min_size, subgroup_max_size] = [32; 2];
+    Target { limits, features, subgroup_min_size, subgroup_max_size, matrix_16x16x16: true, ..Target::portable() }
+}
+
+#[test]
+fn plans_of_the_matrix_family_fit_their_shaders() {
+    let target = target_with_everything();
+    let specs = all_specs();
+    let placement = Placement::tap_major(64, 16, 3, 3, 16).expect("placement");
+    for size in [[1, 8, 8], [16, 9, 9], [1, 8, 200]] {
+        let problem = Problem::new(&placement, Conv2d::padded(1), size).expect("problem").with_residual();
+        for &algorithm in Algorithm::ALL {
+            let options = PlanOptions { algorithm: Some(algorithm), storage: Storage::F16, ..Default::default() };
+            let plan = Plan::new(&problem, &target, options).expect("plan");
+            assert_eq!(plan.family(), Family::Matrix, "the best that such a device has");
+            for step in plan.steps() {
+                assert!(specs.contains(&step.spec), "{} is not in the list", step.spec);
+                let names: Vec<_> = step.params.iter().map(|(name, _)| *name).collect();
+                assert_eq!(names, shader_fields(&step.spec), "{}", step.spec);
+            }
+            let f32 = PlanOptions { storage: Storage::F32, ..options };
+            assert_eq!(Plan::new(&problem, &target, f32).expect("plan").family(), Family::Tiled);
+            let forced = PlanOptions { family: Some(Family::Matrix), ..f32 };
+            let error = Plan::new(&problem, &target, forced).expect_err("an error").to_string();
+            assert_eq!(error, "kernel matrix cannot run this problem: its kernels do not compute f32 storage");
+        }
+    }
+}
+
+#[test]
+fn the_matrix_family_needs_all_of_its_features() {
+    let whole = target_with_everything();
+    assert!(Family::Matrix.runs_on(&whole));
+    let without = |feature| Target { features: whole.features.difference(feature), ..whole.clone() };
+    for target in [
+        without(wgpu::Features::SUBGROUP),
+        without(wgpu::Features::SHADER_F16),
+        without(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX),
+        Target { matrix_16x16x16: false, ..whole.clone() },
+        Target { subgroup_max_size: 64, ..whole.clone() },
+        Target { limits: wgpu::Limits::default(), ..whole.clone() },
+    ] {
+        assert!(!Family::Matrix.runs_on(&target), "{target:?}");
+    }
+    let matrix = |size, ab_type| wgpu::CooperativeMatrixProperties {
+        m_size: 16,
+        n_size: size,
+        k_size: 16,
+        ab_type,
+        cr_type: wgpu::CooperativeScalarType::F32,
+        saturating_accumulation: false,
+    };
+    let (half, single) = (wgpu::CooperativeScalarType::F16, wgpu::CooperativeScalarType::F32);
+    assert!(whole.clone().with_matrices(&[matrix(8, half), matrix(16, half)]).matrix_16x16x16);
+    assert!(!whole.clone().with_matrices(&[matrix(8, half), matrix(16, single)]).matrix_16x16x16);
+    let closed = without(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX).with_matrices(&[matrix(16, half)]);
+    assert!(!closed.matrix_16x16x16, "the device was opened without");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 #![allow(unreachable_pub)]
 
-use filter_summary::{Algorithm, Family, PlanOptions, Target, wgpu};
+use filter_summary::{Algorithm, Family, PlanOptions, Storage, Target, wgpu};
 
 /// One of the crate's algorithms with one of its families of kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,9 +18,14 @@ impl Choice {
     }
 }
 
-/// Every algorithm with every family that runs on the target.
+/// Every algorithm with every family that runs on the target, in f32.
 pub fn choices(target: &Target) -> Vec<Choice> {
-    let families = Family::ALL.iter().filter(|family| family.runs_on(target));
+    choices_in(target, Storage::F32)
+}
+
+/// Every algorithm with every family that runs on the target and computes with the storage.
+pub fn choices_in(target: &Target, storage: Storage) -> Vec<Choice> {
+    let families = Family::ALL.iter().filter(|family| family.runs_on(target) && family.computes(storage));
     families.flat_map(|&family| Algorithm::ALL.iter().map(move |&algorithm| Choice { algorithm, family })).collect()
 }
 

@@ -1,11 +1,11 @@
-//! Pass 2 of the tiled family.
+//! Pass 2 after plain products: tiles of pixels and channels.
 
 use crate::plan::shared::Pass;
 use crate::plan::{Step, fold_grid};
 use crate::spec::{Access, Kernel, Spec, Tile};
 
 /// Pixels by channels that a workgroup finishes: 256 by 16, or 128 by 4 where that would be too few workgroups.
-pub(super) const TILES: [Tile; 2] = [
+pub(crate) const TILES: [Tile; 2] = [
     Tile { lanes_x: 64, lanes_y: 4, rows: 4, quads: 1, depth: 0, slices: 1 },
     Tile { lanes_x: 32, lanes_y: 2, rows: 2, quads: 1, depth: 0, slices: 1 },
 ];

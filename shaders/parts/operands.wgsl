@@ -1,0 +1,103 @@
+// The operands of an implicit GEMM: rows of the summary by pixels of the input, four channels at a time. A kernel says with
+// DEPTH how many channels of a tap a step takes.
+//
+//   f[ base(g, r, t) + c * channel_stride ]        X[n, g * C + c, stride * p + dilation * t - pad]
+//   base(g, r, t) = table[(g * rows + r) * T + t]                                       T = KH * KW, 1 for products
+struct Params {
+    tiles: u32,
+    pixel_tiles: u32,
+    row_tiles: u32,
+    rows: u32,             // a group: filters or bases
+    pixels: u32,           // of this dispatch: images * OH * OW
+    first_image: u32,
+    channels: u32,         // C / groups
+    in_channels: u32,      // C
+    height: u32,
+    width: u32,
+    out_height: u32,
+    out_width: u32,
+    kernel_height: u32,
+    kernel_width: u32,
+    stride_y: u32,
+    stride_x: u32,
+    dilation_y: u32,
+    dilation_x: u32,
+    pad_top: u32,
+    pad_left: u32,
+    channel_stride: i32,
+    summary_length: u32,
+    out_channels: u32,     // outputs only, like all that follow up to `bias_at`
+    channels_total: u32,
+    channel_offset: u32,
+    scale_at: u32,
+    bias_at: u32,
+    slots_at: u32,         // products only: where the slot of every row stands in `table`
+    slots: u32,            // the slot of rows that are not stored
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(3) var<storage, read> table: array<u32>;
+
+// Where a step is in the reduction: channels from `channel` on, of a tap. Past the last tap all loads are zero.
+struct Depth {
+    tap: u32,
+    ky: u32,
+    kx: u32,
+    channel: u32,
+}
+
+fn deeper(at: Depth) -> Depth {
+    var next = at;
+    next.channel += DEPTH;
+    if next.channel >= params.channels {
+        next.channel = 0u;
+        next.tap += 1u;
+        next.kx += 1u;
+        if next.kx == params.kernel_width {
+            next.kx = 0u;
+            next.ky += 1u;
+        }
+    }
+    return next;
+}
+
+// An output pixel: where its input begins. Above and left of the input y and x wrap around to large numbers, which
+// comparisons refuse.
+struct Pixel {
+    at: u32,
+    y: u32,
+    x: u32,
+    valid: bool,
+}
+
+fn pixel_at(pixel: u32, group: u32) -> Pixel {
+    let plane = params.out_height * params.out_width;
+    let image = pixel / plane + params.first_image;
+    let within = pixel % plane;
+    return Pixel(
+        (image * params.in_channels + group * params.channels) * params.height * params.width,
+        within / params.out_width * params.stride_y - params.pad_top,
+        within % params.out_width * params.stride_x - params.pad_left,
+        pixel < params.pixels,
+    );
+}
+
+// Four channels of X, for one tap of a pixel.
+fn load_pixel(pixel: Pixel, depth: Depth, quad: u32) -> vec4<f32> {
+    let y = pixel.y + depth.ky * params.dilation_y;
+    let x = pixel.x + depth.kx * params.dilation_x;
+    let inside = pixel.valid && y < params.height && x < params.width && depth.ky < params.kernel_height;
+    let channel = vec4<u32>(depth.channel + quad * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
+    let valid = vec4<bool>(inside) & (channel < vec4<u32>(params.channels));
+    return input_quad(pixel.at + channel * (params.height * params.width) + y * params.width + x, valid);
+}
+
+// Four channels of f, for one tap of a row.
+fn load_row(row: u32, depth: Depth, quad: u32) -> vec4<f32> {
+    let taps = params.kernel_height * params.kernel_width;
+    let channel = depth.channel + quad * 4u;
+    let base = i32(table[row * taps + min(depth.tap, taps - 1u)]);
+    // The load is clamped, because `select` evaluates both sides.
+    let weights = weight_quad(base, min(channel, (params.channels - 1u) / 4u * 4u));
+    return select(vec4<f32>(0.0), weights, channel < params.channels);
+}

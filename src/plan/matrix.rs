@@ -1,0 +1,67 @@
+//! The matrix family: implicit GEMM on cooperative matrices, for GPUs whose driver offers them to wgpu.
+
+use super::cost::Costs;
+use super::family::Planner;
+use super::gather::Layer;
+use super::gemm::{self, Candidate, Kernels};
+use super::shared::Products;
+use super::{Step, Storage, Target};
+use crate::error::Result;
+use crate::problem::Problem;
+use crate::spec::{Kernel, MATRIX_FEATURES, Tile};
+
+/// For GPUs with cooperative matrices.
+pub(super) struct Matrix;
+
+static KERNELS: Kernels =
+    Kernels { gather: Kernel::MatrixGather, products: Kernel::MatrixProducts, candidates: &CANDIDATES };
+
+/// Rows x 128 pixels; 32 rows by 64 pixels a subgroup.
+const fn tile(subgroups: u32, depth: u32) -> Tile {
+    Tile { lanes_x: 32, lanes_y: subgroups, rows: 16, quads: 1, depth, slices: 1 }
+}
+
+/// Predicted, not measured: times the f32 peak.
+static CANDIDATES: [Candidate; 3] = [
+    // 64x128, 32 deep: 34 KiB.
+    Candidate { tile: tile(4, 32), rate: 2.5, registers: 128 },
+    Candidate { tile: tile(4, 16), rate: 2.2, registers: 128 },
+    Candidate { tile: tile(2, 16), rate: 1.8, registers: 128 },
+];
+
+impl Planner for Matrix {
+    fn runs_on(&self, target: &Target) -> bool {
+        let subgroups = [target.subgroup_min_size, target.subgroup_max_size];
+        target.features.contains(MATRIX_FEATURES)
+            && target.matrix_16x16x16
+            && subgroups == [32, 32]
+            && KERNELS.fit(&target.limits)
+    }
+
+    /// The operands of a matrix are f16: other storage would be rounded behind the caller's back.
+    fn computes(&self, storage: Storage) -> bool {
+        storage == Storage::F16
+    }
+
+    fn costs(&self, target: &Target) -> Costs {
+        Costs::large_gpu(target)
+    }
+
+    fn gather_multiply_adds(&self, problem: &Problem, target: &Target) -> f64 {
+        gemm::gather_multiply_adds(&KERNELS, problem, target)
+    }
+
+    fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)> {
+        gemm::gather(&KERNELS, layer)
+    }
+
+    fn products(&self, problem: &Problem, target: &Target) -> Option<Box<dyn Products>> {
+        gemm::products(&KERNELS, problem, target)
+    }
+}
+
+/// Every tile, for tests.
+#[cfg(test)]
+pub(crate) fn tiles() -> impl Iterator<Item = Tile> {
+    CANDIDATES.iter().map(|candidate| candidate.tile)
+}
