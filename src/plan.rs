@@ -6,6 +6,7 @@ mod family;
 mod gather;
 mod portable;
 mod shared;
+mod subgroup;
 mod target;
 
 pub use algorithm::Algorithm;

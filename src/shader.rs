@@ -47,6 +47,8 @@ impl Kernel {
             Self::Products => "products",
             Self::AccumulateRows => "accumulate_rows",
             Self::AccumulateTaps => "accumulate_taps",
+            Self::SubgroupGather => "subgroup_gather",
+            Self::SubgroupProducts => "subgroup_products",
             #[cfg(feature = "network")]
             Self::Pool => "pool",
             #[cfg(feature = "network")]
@@ -61,6 +63,8 @@ impl Kernel {
             Self::Gather => include_str!("../shaders/gather.wgsl"),
             Self::Products => include_str!("../shaders/products.wgsl"),
             Self::AccumulateRows | Self::AccumulateTaps => include_str!("../shaders/accumulate.wgsl"),
+            Self::SubgroupGather => include_str!("../shaders/subgroup_gather.wgsl"),
+            Self::SubgroupProducts => include_str!("../shaders/subgroup_products.wgsl"),
             #[cfg(feature = "network")]
             Self::Pool => include_str!("../shaders/pool.wgsl"),
             #[cfg(feature = "network")]

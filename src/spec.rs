@@ -12,6 +12,8 @@ pub(crate) enum Kernel {
     Products,
     AccumulateRows,
     AccumulateTaps,
+    SubgroupGather,
+    SubgroupProducts,
     #[cfg(feature = "network")]
     Pool,
     #[cfg(feature = "network")]
@@ -23,7 +25,7 @@ pub(crate) enum Kernel {
 impl Kernel {
     /// Whether the kernel finishes a convolution.
     pub(crate) fn has_epilogue(self) -> bool {
-        matches!(self, Self::Gather | Self::AccumulateRows | Self::AccumulateTaps)
+        matches!(self, Self::Gather | Self::SubgroupGather | Self::AccumulateRows | Self::AccumulateTaps)
     }
 
     /// Whether the kernel adds a second tensor, if there is one.
@@ -126,6 +128,18 @@ impl Tile {
     }
 }
 
+/// Products that are summed along an image row before they are stored (the Q form), where the sums are unrolled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct RowSums {
+    /// Products of one sum; 1 for none.
+    pub(crate) taps: u32,
+    /// Rows from the base of one tap to that of the next.
+    pub(crate) step: u32,
+    pub(crate) stride: u32,
+    pub(crate) dilation: u32,
+    pub(crate) padding: u32,
+}
+
 /// One kernel variant. Fields a kernel does not use are `None`, so that equal shaders have equal specs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Spec {
@@ -133,6 +147,7 @@ pub(crate) struct Spec {
     pub(crate) tile: Tile,
     pub(crate) weights: Option<WeightLoad>,
     pub(crate) input: Option<Access>,
+    pub(crate) row_sums: Option<RowSums>,
     pub(crate) output: Option<Access>,
     pub(crate) residual: Option<Access>,
     pub(crate) activation: Option<Activation>,
@@ -144,8 +159,10 @@ impl Spec {
     /// The roles the kernel binds, in the order of their binding numbers; binding 0 is the uniform.
     pub(crate) fn roles(&self) -> Vec<Role> {
         let mut roles = match self.kernel {
-            Kernel::Gather => vec![Role::Input, Role::Summary, Role::Table, Role::Output],
-            Kernel::Products => vec![Role::Input, Role::Summary, Role::Table, Role::ProductsOut],
+            Kernel::Gather | Kernel::SubgroupGather => vec![Role::Input, Role::Summary, Role::Table, Role::Output],
+            Kernel::Products | Kernel::SubgroupProducts => {
+                vec![Role::Input, Role::Summary, Role::Table, Role::ProductsOut]
+            }
             Kernel::AccumulateRows | Kernel::AccumulateTaps => vec![Role::ProductsIn, Role::Table, Role::Output],
             #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::Subsample => vec![Role::Input, Role::Output],
@@ -162,6 +179,7 @@ impl Spec {
             Kernel::Gather | Kernel::Products | Kernel::AccumulateRows | Kernel::AccumulateTaps => {
                 wgpu::Features::empty()
             }
+            Kernel::SubgroupGather | Kernel::SubgroupProducts => wgpu::Features::SUBGROUP,
             #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::Subsample => wgpu::Features::empty(),
         }
@@ -174,10 +192,22 @@ impl Spec {
             Kernel::Gather | Kernel::Products => {
                 vec![("LANES_X", tile.lanes_x), ("LANES_Y", tile.lanes_y), ("ROWS", tile.rows), ("QUADS", tile.quads)]
             }
+            Kernel::SubgroupGather | Kernel::SubgroupProducts => {
+                vec![("SUBGROUP", tile.lanes_x), ("ROW_BLOCKS", tile.rows / tile.lanes_x), ("QUADS", tile.quads)]
+            }
             Kernel::AccumulateRows | Kernel::AccumulateTaps => vec![("LANES", tile.lanes_x), ("QUADS", tile.quads)],
             #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::Subsample => vec![("LANES", tile.lanes_x)],
         };
+        if let Some(sums) = self.row_sums {
+            constants.extend([
+                ("ROW_TAPS", sums.taps),
+                ("ROW_STEP", sums.step),
+                ("STRIDE_X", sums.stride),
+                ("DILATION_X", sums.dilation),
+                ("PAD_LEFT", sums.padding),
+            ]);
+        }
         if let Some(activation) = self.activation {
             constants.push(("ACTIVATION", u32::from(activation == Activation::Relu)));
         }
@@ -209,8 +239,14 @@ impl fmt::Display for Spec {
         if matches!(self.kernel, Kernel::Gather | Kernel::Products) {
             write!(f, "x{}x{}x{}", self.tile.lanes_y, self.tile.rows, self.tile.quads)?;
         }
+        if matches!(self.kernel, Kernel::SubgroupGather | Kernel::SubgroupProducts) {
+            write!(f, "x{}x{}", self.tile.rows, self.tile.quads)?;
+        }
         if matches!(self.kernel, Kernel::AccumulateRows | Kernel::AccumulateTaps) {
             write!(f, "x{}", self.tile.quads)?;
+        }
+        if let Some(RowSums { taps, step, stride, dilation, padding }) = self.row_sums.filter(|sums| sums.taps > 1) {
+            write!(f, "-sum{taps}x{step}s{stride}d{dilation}p{padding}")?;
         }
         if let Some(access) = self.input {
             write!(f, "-in{}", digit(access))?;

@@ -250,6 +250,7 @@ impl Planner<'_> {
             tile,
             weights: None,
             input: access,
+            row_sums: None,
             output: access,
             residual: access.filter(|_| node.inputs.len() > 1),
             activation,

@@ -7,6 +7,7 @@ use super::cost::Costs;
 use super::gather::Layer;
 use super::portable::Portable;
 use super::shared::Products;
+use super::subgroup::Subgroup;
 use super::{Step, Target};
 use crate::error::Result;
 use crate::problem::Problem;
@@ -17,17 +18,19 @@ use crate::problem::Problem;
 pub enum Family {
     /// WebGPU core without options: the floor, which runs on every device.
     Portable,
-    // Subgroup: lanes exchange weights and neighbours by subgroup operations; software adapters, subgroups of 4 to 16.
+    /// Lanes exchange weights and neighbours by subgroup operations: software adapters, with subgroups of 4, 8 or 16.
+    Subgroup,
 }
 
 impl Family {
     /// Every family, whichever device it is for.
-    pub const ALL: &[Self] = &[Self::Portable];
+    pub const ALL: &[Self] = &[Self::Portable, Self::Subgroup];
 
-    /// `portable`.
+    /// `portable` or `subgroup`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
+            Self::Subgroup => "subgroup",
         }
     }
 
@@ -38,14 +41,14 @@ impl Family {
 
     /// The families to try on a device, best first; the floor is always the last.
     pub(super) fn by_preference(target: &Target) -> Vec<Self> {
-        // What is meant for one kind of device goes before the floor, here by `target.software`.
-        let preferred = [Self::Portable];
-        preferred.into_iter().filter(|family| family.runs_on(target)).collect()
+        let preferred: &[Self] = if target.software { &[Self::Subgroup, Self::Portable] } else { &[Self::Portable] };
+        preferred.iter().copied().filter(|family| family.runs_on(target)).collect()
     }
 
     pub(super) fn planner(self) -> &'static dyn Planner {
         match self {
             Self::Portable => &Portable,
+            Self::Subgroup => &Subgroup,
         }
     }
 }

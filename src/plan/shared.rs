@@ -182,6 +182,7 @@ fn accumulate_step(pass: &Pass<'_>, stored: Stored) -> Step {
         tile,
         weights: None,
         input: None,
+        row_sums: None,
         output: Some(output),
         residual: problem.residual().then_some(output),
         activation: Some(problem.activation()),
