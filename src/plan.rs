@@ -8,6 +8,7 @@ mod portable;
 mod shared;
 mod subgroup;
 mod target;
+pub(crate) mod tiled;
 
 pub use algorithm::Algorithm;
 pub use family::Family;

@@ -12,6 +12,8 @@ pub(crate) enum Part {
     SummaryVec4,
     TermsRows,
     TermsTaps,
+    SumsOutputs,
+    SumsProducts,
     Epilogue,
     ResidualNone,
     ResidualScalar,
@@ -30,6 +32,8 @@ impl Part {
             Self::SummaryVec4 => include_str!("../shaders/parts/summary_vec4.wgsl"),
             Self::TermsRows => include_str!("../shaders/parts/terms_rows.wgsl"),
             Self::TermsTaps => include_str!("../shaders/parts/terms_taps.wgsl"),
+            Self::SumsOutputs => include_str!("../shaders/parts/sums_outputs.wgsl"),
+            Self::SumsProducts => include_str!("../shaders/parts/sums_products.wgsl"),
             Self::Epilogue => include_str!("../shaders/parts/epilogue.wgsl"),
             Self::ResidualNone => include_str!("../shaders/parts/residual_none.wgsl"),
             Self::ResidualScalar => include_str!("../shaders/parts/residual_scalar.wgsl"),
@@ -49,6 +53,9 @@ impl Kernel {
             Self::AccumulateTaps => "accumulate_taps",
             Self::SubgroupGather => "subgroup_gather",
             Self::SubgroupProducts => "subgroup_products",
+            Self::TiledGather => "tiled_gather",
+            Self::TiledProducts => "tiled_products",
+            Self::TiledAccumulate => "tiled_accumulate",
             #[cfg(feature = "network")]
             Self::Pool => "pool",
             #[cfg(feature = "network")]
@@ -65,6 +72,8 @@ impl Kernel {
             Self::AccumulateRows | Self::AccumulateTaps => include_str!("../shaders/accumulate.wgsl"),
             Self::SubgroupGather => include_str!("../shaders/subgroup_gather.wgsl"),
             Self::SubgroupProducts => include_str!("../shaders/subgroup_products.wgsl"),
+            Self::TiledGather | Self::TiledProducts => include_str!("../shaders/tiled.wgsl"),
+            Self::TiledAccumulate => include_str!("../shaders/tiled_accumulate.wgsl"),
             #[cfg(feature = "network")]
             Self::Pool => include_str!("../shaders/pool.wgsl"),
             #[cfg(feature = "network")]
@@ -89,6 +98,8 @@ fn parts(spec: &Spec) -> Vec<Part> {
     match spec.kernel {
         Kernel::AccumulateRows => parts.push(Part::TermsRows),
         Kernel::AccumulateTaps => parts.push(Part::TermsTaps),
+        Kernel::TiledGather => parts.push(Part::SumsOutputs),
+        Kernel::TiledProducts => parts.push(Part::SumsProducts),
         _ => {}
     }
     if spec.kernel.has_epilogue() {

@@ -14,6 +14,9 @@ pub(crate) enum Kernel {
     AccumulateTaps,
     SubgroupGather,
     SubgroupProducts,
+    TiledGather,
+    TiledProducts,
+    TiledAccumulate,
     #[cfg(feature = "network")]
     Pool,
     #[cfg(feature = "network")]
@@ -25,7 +28,15 @@ pub(crate) enum Kernel {
 impl Kernel {
     /// Whether the kernel finishes a convolution.
     pub(crate) fn has_epilogue(self) -> bool {
-        matches!(self, Self::Gather | Self::SubgroupGather | Self::AccumulateRows | Self::AccumulateTaps)
+        matches!(
+            self,
+            Self::Gather
+                | Self::AccumulateRows
+                | Self::AccumulateTaps
+                | Self::SubgroupGather
+                | Self::TiledGather
+                | Self::TiledAccumulate
+        )
     }
 
     /// Whether the kernel adds a second tensor, if there is one.
@@ -112,6 +123,10 @@ pub(crate) struct Tile {
     pub(crate) rows: u32,
     /// Quads of pixels a thread.
     pub(crate) quads: u32,
+    /// Channels that are in workgroup memory at a time; 0 where none are.
+    pub(crate) depth: u32,
+    /// Groups of `lanes_x * lanes_y` threads that share a tile's reduction.
+    pub(crate) slices: u32,
 }
 
 impl Tile {
@@ -124,7 +139,13 @@ impl Tile {
     }
 
     pub(crate) fn threads(self) -> u32 {
-        self.lanes_x * self.lanes_y
+        self.lanes_x * self.lanes_y * self.slices
+    }
+
+    /// Bytes of workgroup memory for the tiles of both matrices, twice: while one is read, the next is written.
+    pub(crate) fn gemm_bytes(self) -> u64 {
+        let values = self.depth as usize * (self.rows_per_tile() + self.pixels_per_tile());
+        (2 * 4 * self.slices as usize * values) as u64
     }
 }
 
@@ -159,11 +180,15 @@ impl Spec {
     /// The roles the kernel binds, in the order of their binding numbers; binding 0 is the uniform.
     pub(crate) fn roles(&self) -> Vec<Role> {
         let mut roles = match self.kernel {
-            Kernel::Gather | Kernel::SubgroupGather => vec![Role::Input, Role::Summary, Role::Table, Role::Output],
-            Kernel::Products | Kernel::SubgroupProducts => {
+            Kernel::Gather | Kernel::SubgroupGather | Kernel::TiledGather => {
+                vec![Role::Input, Role::Summary, Role::Table, Role::Output]
+            }
+            Kernel::Products | Kernel::SubgroupProducts | Kernel::TiledProducts => {
                 vec![Role::Input, Role::Summary, Role::Table, Role::ProductsOut]
             }
-            Kernel::AccumulateRows | Kernel::AccumulateTaps => vec![Role::ProductsIn, Role::Table, Role::Output],
+            Kernel::AccumulateRows | Kernel::AccumulateTaps | Kernel::TiledAccumulate => {
+                vec![Role::ProductsIn, Role::Table, Role::Output]
+            }
             #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::Subsample => vec![Role::Input, Role::Output],
         };
@@ -180,6 +205,7 @@ impl Spec {
                 wgpu::Features::empty()
             }
             Kernel::SubgroupGather | Kernel::SubgroupProducts => wgpu::Features::SUBGROUP,
+            Kernel::TiledGather | Kernel::TiledProducts | Kernel::TiledAccumulate => wgpu::Features::empty(),
             #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::Subsample => wgpu::Features::empty(),
         }
@@ -194,6 +220,17 @@ impl Spec {
             }
             Kernel::SubgroupGather | Kernel::SubgroupProducts => {
                 vec![("SUBGROUP", tile.lanes_x), ("ROW_BLOCKS", tile.rows / tile.lanes_x), ("QUADS", tile.quads)]
+            }
+            Kernel::TiledGather | Kernel::TiledProducts => vec![
+                ("LANES_X", tile.lanes_x),
+                ("LANES_Y", tile.lanes_y),
+                ("SLICES", tile.slices),
+                ("ROWS", tile.rows),
+                ("QUADS", tile.quads),
+                ("DEPTH", tile.depth),
+            ],
+            Kernel::TiledAccumulate => {
+                vec![("LANES_X", tile.lanes_x), ("LANES_Y", tile.lanes_y), ("ROWS", tile.rows)]
             }
             Kernel::AccumulateRows | Kernel::AccumulateTaps => vec![("LANES", tile.lanes_x), ("QUADS", tile.quads)],
             #[cfg(feature = "network")]
@@ -226,6 +263,7 @@ impl Spec {
     pub(crate) fn workgroup_bytes(&self) -> u64 {
         match self.kernel {
             Kernel::Products => (self.tile.rows_per_tile() * self.tile.pixels_per_tile() * 4) as u64,
+            Kernel::TiledGather | Kernel::TiledProducts => self.tile.gemm_bytes(),
             _ => 0,
         }
     }
@@ -235,15 +273,22 @@ impl fmt::Display for Spec {
     /// The label: `fs_products-8x8x8x2-in4-f4`, unique to the variant.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digit = |access: Access| if access == Access::Vec4 { 4 } else { 1 };
-        write!(f, "fs_{}-{}", self.kernel.name(), self.tile.lanes_x)?;
-        if matches!(self.kernel, Kernel::Gather | Kernel::Products) {
-            write!(f, "x{}x{}x{}", self.tile.lanes_y, self.tile.rows, self.tile.quads)?;
-        }
-        if matches!(self.kernel, Kernel::SubgroupGather | Kernel::SubgroupProducts) {
-            write!(f, "x{}x{}", self.tile.rows, self.tile.quads)?;
-        }
-        if matches!(self.kernel, Kernel::AccumulateRows | Kernel::AccumulateTaps) {
-            write!(f, "x{}", self.tile.quads)?;
+        let Tile { lanes_x, lanes_y, rows, quads, depth, slices } = self.tile;
+        let (tile_rows, tile_pixels) = (self.tile.rows_per_tile(), self.tile.pixels_per_tile());
+        write!(f, "fs_{}-", self.kernel.name())?;
+        match self.kernel {
+            Kernel::Gather | Kernel::Products => write!(f, "{lanes_x}x{lanes_y}x{rows}x{quads}")?,
+            Kernel::AccumulateRows | Kernel::AccumulateTaps => write!(f, "{lanes_x}x{quads}")?,
+            Kernel::TiledGather | Kernel::TiledProducts => {
+                write!(f, "{tile_rows}x{tile_pixels}x{depth}")?;
+                if slices > 1 {
+                    write!(f, "x{slices}")?;
+                }
+            }
+            Kernel::SubgroupGather | Kernel::SubgroupProducts => write!(f, "{lanes_x}x{rows}x{quads}")?,
+            Kernel::TiledAccumulate => write!(f, "{tile_rows}x{tile_pixels}")?,
+            #[cfg(feature = "network")]
+            Kernel::Pool | Kernel::Add | Kernel::Subsample => write!(f, "{lanes_x}")?,
         }
         if let Some(RowSums { taps, step, stride, dilation, padding }) = self.row_sums.filter(|sums| sums.taps > 1) {
             write!(f, "-sum{taps}x{step}s{stride}d{dilation}p{padding}")?;

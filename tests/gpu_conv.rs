@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::cases::{Case, cases};
-use common::choices::{Choice, choices};
+use common::choices::{Choice, choices, few_tiles};
 use common::gpu::{device, run};
 use common::operands::Data;
 use common::problems::problems;
@@ -32,7 +32,7 @@ fn assert_exact(name: &str, plan: &Plan, got: &[f32], data: &Data) {
 /// The case table on one kind of tiles, in trusted and checked form.
 fn run_table(software: bool, checked: bool) {
     let Some(device) = device() else { return };
-    let target = Target { software, ..device.gpu.target() };
+    let target = Target { software, ..few_tiles(&device.gpu.target()) };
     let pipelines = if checked { &device.checked } else { &device.trusted };
     for (index, case) in cases().iter().enumerate() {
         let problem = case.problem();
@@ -68,7 +68,7 @@ fn exact_on_integers_in_checked_form() {
 #[test]
 fn floats_stay_within_the_derived_tolerance() {
     let Some(device) = device() else { return };
-    let target = device.gpu.target();
+    let target = few_tiles(&device.gpu.target());
     for (index, case) in cases().iter().enumerate() {
         let problem = case.problem();
         let data = Data::floats(&problem, seed(index));
@@ -94,7 +94,7 @@ fn batches_larger_than_the_workspace_are_chunked() {
     let Some(device) = device() else { return };
     let problem = layer([5, 9, 10]).with_residual();
     let data = Data::integers(&problem, 1);
-    let target = device.gpu.target();
+    let target = few_tiles(&device.gpu.target());
     for choice in choices(&target).into_iter().filter(|choice| choice.algorithm == Algorithm::Shared) {
         let whole = Plan::new(&problem, &target, choice.options()).expect("plan");
         let one_image = whole.workspace_size() / 5;
@@ -114,7 +114,7 @@ fn grids_are_folded_below_the_limit() {
     let problem = layer([2, 40, 40]);
     let data = Data::integers(&problem, 2);
     for limit in [16, 40] {
-        let mut target = device.gpu.target();
+        let mut target = few_tiles(&device.gpu.target());
         target.limits.max_compute_workgroups_per_dimension = limit;
         for choice in choices(&target) {
             let plan = Plan::new(&problem, &target, choice.options()).expect("plan");
@@ -129,10 +129,49 @@ fn more_than_65535_workgroups() {
     let placement = Placement::tap_major(1, 1, 1, 1, 1).expect("placement");
     let problem = Problem::new(&placement, Conv2d::default(), [1, 2085, 2048]).expect("problem");
     let data = Data::integers(&problem, 0);
-    let target = device.gpu.target();
+    let target = few_tiles(&device.gpu.target());
     for choice in choices(&target).into_iter().filter(|choice| choice.algorithm != Algorithm::Dense) {
         let plan = Plan::new(&problem, &target, choice.options()).expect("plan");
         assert_exact("large grid", &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
+    }
+}
+
+/// Every tile of the tiled family, on layers and devices for which it is the best: rows (filters or bases), image, processors,
+/// bytes of workgroup memory and invocations.
+#[test]
+fn every_tile_of_the_tiled_family() {
+    let Some(device) = device() else { return };
+    let tiles = [
+        ("128x128x16", 128, [1, 14, 14], 1, 32_768, 256),
+        ("128x128x8", 128, [1, 14, 14], 1, 16_384, 256),
+        ("72x128x8", 70, [1, 14, 14], 1, 16_384, 256),
+        ("72x64x8", 70, [1, 14, 14], 1, 16_384, 64),
+        ("64x64x8", 60, [1, 14, 14], 1, 16_384, 256),
+        ("64x64x8x2", 60, [2, 8, 8], 1, 16_384, 256),
+        ("32x64x8", 28, [1, 14, 14], 1, 16_384, 256),
+        ("32x64x8x2", 28, [1, 7, 7], 1, 16_384, 128),
+        ("32x32x8", 28, [2, 9, 9], 99, 16_384, 64),
+        ("32x32x8x4", 28, [2, 9, 9], 99, 16_384, 256),
+    ];
+    for (tile, rows, size, processors, memory, invocations) in tiles {
+        let mut target = Target { processors, ..device.gpu.target() };
+        target.limits.max_compute_workgroup_storage_size = memory;
+        target.limits.max_compute_invocations_per_workgroup = invocations;
+        if !target.limits.check_limits(&device.gpu.device.limits()) {
+            eprintln!("SKIPPED: {tile} does not fit {}", device.gpu.describe());
+            continue;
+        }
+        // Nine taps and step C: eight bases more than filters.
+        for (algorithm, filters) in [(Algorithm::Gather, rows), (Algorithm::Shared, rows - 8)] {
+            let placement = Placement::tap_major(filters, 12, 3, 3, 12).expect("placement");
+            let problem = Problem::new(&placement, Conv2d::padded(1), size).expect("problem");
+            let data = Data::integers(&problem, 0);
+            let choice = Choice { algorithm, family: Family::Tiled };
+            let plan = Plan::new(&problem, &target, choice.options()).expect("plan");
+            let kernel = &plan.kernels()[0];
+            assert!(kernel.contains(&format!("-{tile}-")), "{kernel} instead of {tile}");
+            assert_exact(tile, &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
+        }
     }
 }
 
@@ -143,7 +182,7 @@ fn writes_only_its_own_channels() {
         let problem = layer([2, 7, width]).into_channels(5, 20).expect("channels");
         let data = Data::integers(&problem, 3);
         let want = conv2d(&problem, &data.operands()).expect("reference");
-        let target = device.gpu.target();
+        let target = few_tiles(&device.gpu.target());
         for choice in choices(&target) {
             let plan = Plan::new(&problem, &target, choice.options()).expect("plan");
             let got = run(device, &device.trusted, &plan, &data.operands());
@@ -166,7 +205,7 @@ proptest! {
     #[test]
     fn random_problems_are_exact((problem, seed) in problems(), software in any::<bool>(), chunked in any::<bool>()) {
         if let Some(device) = device() {
-            let target = Target { software, ..device.gpu.target() };
+            let target = Target { software, ..few_tiles(&device.gpu.target()) };
             let data = Data::integers(&problem, seed);
             for choice in choices(&target) {
                 let options = PlanOptions { workspace_limit: chunked.then_some(0), ..choice.options() };
@@ -222,6 +261,19 @@ fn subgroup_variants() -> Vec<String> {
     expected
 }
 
+/// The tiled family's variants.
+fn tiled_variants() -> Vec<String> {
+    let mut expected = Vec::new();
+    for tail in ["", " relu", " res1", " res1 relu"] {
+        for weights in ["f4", "f1", "f1zero", "f1wrap"] {
+            expected.push(format!("fs_tiled_gather in1 {weights} out1{tail}"));
+        }
+        expected.push(format!("fs_tiled_accumulate out1{tail}"));
+    }
+    expected.extend(["f4", "f1", "f1zero", "f1wrap"].map(|weights| format!("fs_tiled_products in1 {weights} out1")));
+    expected
+}
+
 /// Assembled shaders differ by these; the table must reach every one, or a kernel goes untested.
 #[test]
 fn the_table_reaches_every_variant() {
@@ -229,6 +281,7 @@ fn the_table_reaches_every_variant() {
         let expected = match family {
             Family::Portable => portable_variants(),
             Family::Subgroup => subgroup_variants(),
+            Family::Tiled => tiled_variants(),
             _ => panic!("{family:?} has no list of variants here"),
         };
         let features = wgpu::Features::SUBGROUP;
@@ -250,10 +303,12 @@ fn the_table_reaches_every_variant() {
 
 #[test]
 fn the_plan_chooses_the_cheaper_algorithm() {
-    let choose = |placement: &Placement, conv: Conv2d, size| {
+    let in_family = |family, placement: &Placement, conv: Conv2d, size| {
         let problem = Problem::new(placement, conv, size).expect("problem");
-        Plan::new(&problem, &Target::portable(), PlanOptions::default()).expect("plan").algorithm()
+        let options = PlanOptions { family: Some(family), ..PlanOptions::default() };
+        Plan::new(&problem, &Target::portable(), options).expect("plan").algorithm()
     };
+    let choose = |placement: &Placement, conv: Conv2d, size| in_family(Family::Portable, placement, conv, size);
     let tap_major = |c, k, s| Placement::tap_major(c, c, k, k, s).expect("placement");
     assert_eq!(choose(&tap_major(256, 3, 256), Conv2d::padded(1), [1, 14, 14]), Algorithm::Shared);
     assert_eq!(choose(&tap_major(64, 1, 16), Conv2d::default(), [1, 14, 14]), Algorithm::Gather);
@@ -263,4 +318,9 @@ fn the_plan_chooses_the_cheaper_algorithm() {
     assert_eq!(choose(&dense, Conv2d::padded(1), [1, 14, 14]), Algorithm::Dense);
     let published = Placement::published(64, 64, 3, 3, 4.0).expect("placement");
     assert_eq!(choose(&published, Conv2d::padded(1), [1, 14, 14]), Algorithm::Gather);
+    // On a GPU, where many images fill it.
+    let tiled = |step, images| in_family(Family::Tiled, &tap_major(256, 3, step), Conv2d::padded(1), [images, 14, 14]);
+    assert_eq!(tiled(256, 1), Algorithm::Shared);
+    assert_eq!(tiled(256, 32), Algorithm::Shared);
+    assert_eq!(tiled(9 * 256, 32), Algorithm::Gather);
 }

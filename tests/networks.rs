@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::choices::{Choice, choices};
+use common::choices::{Choice, choices, few_tiles};
 use common::gpu::{Device, device};
 use common::interpreter::interpret;
 use common::operands::Random;
@@ -65,7 +65,7 @@ fn check(name: &str, network: &Network) {
 /// The network as planned by default and with every algorithm of every family, or once when it has no convolution.
 fn gpu_networks(device: &Device, network: &Network, batch: usize) -> Vec<GpuNetwork> {
     let convolves = network.nodes().iter().any(|node| matches!(node.op, Op::Conv(_)));
-    let target = device.gpu.target();
+    let target = few_tiles(&device.gpu.target());
     let mut all = vec![PlanOptions::default()];
     if convolves {
         all.extend(choices(&target).into_iter().map(Choice::options));

@@ -244,7 +244,7 @@ impl Planner<'_> {
         node: &Node,
         destination: Destination,
     ) -> Result<Work> {
-        let tile = Tile { lanes_x: 64, lanes_y: 1, rows: 1, quads: 1 };
+        let tile = Tile { lanes_x: 64, lanes_y: 1, rows: 1, quads: 1, depth: 0, slices: 1 };
         let spec = Spec {
             kernel,
             tile,

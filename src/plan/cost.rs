@@ -17,13 +17,15 @@ pub(super) struct Costs {
     pub(super) row: f64,
     /// To add a product to an output: scalar loads, near each other.
     pub(super) tap: f64,
+    /// To wait for one more dispatch.
+    pub(super) dispatch: f64,
 }
 
 impl Costs {
     fn of(&self, work: &shared::Work) -> f64 {
         let stored = work.stored as f64 * (self.store + self.row_tap * work.row_taps as f64);
         let term = if work.row_taps > 1 { self.row } else { self.tap };
-        work.multiply_adds as f64 + stored + work.outputs as f64 * (self.finish + term * work.terms as f64)
+        work.multiply_adds + self.dispatch + stored + work.outputs as f64 * (self.finish + term * work.terms as f64)
     }
 }
 
@@ -32,12 +34,13 @@ const MARGIN: f64 = 0.9;
 
 /// The cheapest algorithm with a family's kernels.
 pub(super) fn choose(problem: &Problem, target: &Target, family: Family) -> Algorithm {
-    let gather = problem.dense_multiply_adds() as f64;
+    let planner = family.planner();
+    let gather = planner.gather_multiply_adds(problem, target);
     if overflows(problem) {
         return Algorithm::Dense;
     }
     match shared::work(problem, target, family) {
-        Some(work) if family.planner().costs().of(&work) < MARGIN * gather => Algorithm::Shared,
+        Some(work) if planner.costs(target).of(&work) < MARGIN * gather => Algorithm::Shared,
         // Where nothing is compressed there is nothing to keep compressed: packed weights load four at a time.
         _ if problem.placement().ratio() <= 1.0 && weight_load(problem) != WeightLoad::Vec4 => Algorithm::Dense,
         _ => Algorithm::Gather,

@@ -8,6 +8,7 @@ use super::gather::Layer;
 use super::portable::Portable;
 use super::shared::Products;
 use super::subgroup::Subgroup;
+use super::tiled::Tiled;
 use super::{Step, Target};
 use crate::error::Result;
 use crate::problem::Problem;
@@ -20,17 +21,20 @@ pub enum Family {
     Portable,
     /// Lanes exchange weights and neighbours by subgroup operations: software adapters, with subgroups of 4, 8 or 16.
     Subgroup,
+    /// Tiles of registers and workgroup memory: GPUs.
+    Tiled,
 }
 
 impl Family {
     /// Every family, whichever device it is for.
-    pub const ALL: &[Self] = &[Self::Portable, Self::Subgroup];
+    pub const ALL: &[Self] = &[Self::Portable, Self::Subgroup, Self::Tiled];
 
-    /// `portable` or `subgroup`.
+    /// `portable`, `subgroup` or `tiled`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
             Self::Subgroup => "subgroup",
+            Self::Tiled => "tiled",
         }
     }
 
@@ -41,7 +45,8 @@ impl Family {
 
     /// The families to try on a device, best first; the floor is always the last.
     pub(super) fn by_preference(target: &Target) -> Vec<Self> {
-        let preferred: &[Self] = if target.software { &[Self::Subgroup, Self::Portable] } else { &[Self::Portable] };
+        let preferred: &[Self] =
+            if target.software { &[Self::Subgroup, Self::Portable] } else { &[Self::Tiled, Self::Portable] };
         preferred.iter().copied().filter(|family| family.runs_on(target)).collect()
     }
 
@@ -49,6 +54,7 @@ impl Family {
         match self {
             Self::Portable => &Portable,
             Self::Subgroup => &Subgroup,
+            Self::Tiled => &Tiled,
         }
     }
 }
@@ -59,7 +65,12 @@ pub(super) trait Planner {
     fn runs_on(&self, target: &Target) -> bool;
 
     /// What the parts of shared products cost on the family's devices.
-    fn costs(&self) -> Costs;
+    fn costs(&self, target: &Target) -> Costs;
+
+    /// Multiply-adds of the gather kernel, or more where it cannot keep the device busy.
+    fn gather_multiply_adds(&self, problem: &Problem, _: &Target) -> f64 {
+        problem.dense_multiply_adds() as f64
+    }
 
     /// The dispatches of the gather kernel, and the bytes of workspace they need.
     ///

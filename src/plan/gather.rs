@@ -15,8 +15,9 @@ pub(super) struct Layer<'a> {
     pub(super) output: Access,
     /// How they are loaded: together only where every output pixel reads its own input pixel.
     pub(super) input: Access,
-    channel_stride: i32,
-    table_words: usize,
+    pub(super) channel_stride: i32,
+    /// Words of the table before the scales.
+    pub(super) table_words: usize,
 }
 
 impl Layer<'_> {

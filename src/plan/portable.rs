@@ -20,8 +20,8 @@ impl Planner for Portable {
     /// A fit to CPU time on lavapipe (layers of 16 to 512 channels, steps C and 2C; it reproduces them within a quarter).
     /// There every load costs as much as some 15 multiply-adds, whether of one value or four; on a GPU the same passes are
     /// bound by memory, with a ratio that is not far off.
-    fn costs(&self) -> Costs {
-        Costs { store: 20.0, row_tap: 13.0, finish: 25.0, row: 14.0, tap: 19.0 }
+    fn costs(&self, _: &Target) -> Costs {
+        Costs { store: 20.0, row_tap: 13.0, finish: 25.0, row: 14.0, tap: 19.0, dispatch: 0.0 }
     }
 
     fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)> {
@@ -63,11 +63,11 @@ fn tile(target: &Target, filters: usize) -> Tile {
     while lanes_y > 1 && (lanes_y / 2 * rows) as usize >= filters {
         lanes_y /= 2;
     }
-    Tile { lanes_x: (threads / lanes_y).max(8), lanes_y, rows, quads: QUADS }
+    Tile { lanes_x: (threads / lanes_y).max(8), lanes_y, rows, quads: QUADS, depth: 0, slices: 1 }
 }
 
 /// The product pass keeps its tile in workgroup memory: 56 bases by 64 pixels is 14 KiB, below every device's limit.
-const TILE: Tile = Tile { lanes_x: 8, lanes_y: 8, rows: 7, quads: 2 };
+const TILE: Tile = Tile { lanes_x: 8, lanes_y: 8, rows: 7, quads: 2, depth: 0, slices: 1 };
 
 /// Where a tile of the product pass lies in the image and what is summed in it.
 struct Form {
@@ -176,18 +176,18 @@ impl Form {
 
 impl Products for Form {
     fn stored(&self) -> Stored {
-        Stored { row_taps: self.row_taps, columns: self.columns }
+        Stored { row_taps: self.row_taps, columns: self.columns, pitch: self.columns.next_multiple_of(4) }
     }
 
-    fn multiply_adds(&self, problem: &Problem) -> u64 {
+    fn multiply_adds(&self, problem: &Problem) -> f64 {
         let rows = problem.sharing().groups().iter().map(Vec::len).max().unwrap_or(1);
         let [batch, _, height, _] = problem.input_shape();
         let tiles = self.pixel_tiles(batch * height) * self.row_tiles(rows) * problem.conv().groups;
-        let tile = (TILE.rows_per_tile() * TILE.pixels_per_tile()) as u64;
-        tiles as u64 * tile * problem.placement().window().channels() as u64
+        let tile = TILE.rows_per_tile() * TILE.pixels_per_tile();
+        tiles as f64 * (tile * problem.placement().window().channels()) as f64
     }
 
-    fn step(&self, pass: &Pass<'_>) -> Step {
+    fn step(&self, pass: &Pass<'_>) -> Result<Step> {
         let (form, Pass { problem, target, options, chunk, tables }) = (self, pass);
         let rows = tables.rows;
         let [_, in_channels, height, width] = problem.input_shape();
@@ -229,7 +229,7 @@ impl Products for Form {
             ("tile_rows", form.tile_rows as u32),
             ("segment_columns", form.segment_columns as u32),
             ("columns", form.columns as u32),
-            ("pitch", form.stored().pitch() as u32),
+            ("pitch", form.stored().pitch as u32),
             ("row_taps", form.row_taps as u32),
             ("row_step", form.row_step as u32),
             ("stride_x", form.stride_x as u32),
@@ -241,6 +241,6 @@ impl Products for Form {
             ("slots_at", (problem.conv().groups * rows) as u32),
             ("slots", tables.slots as u32),
         ];
-        Step { spec, grid: fold_grid(tiles, target.limits.max_compute_workgroups_per_dimension), params }
+        Ok(Step { spec, grid: fold_grid(tiles, target.limits.max_compute_workgroups_per_dimension), params })
     }
 }

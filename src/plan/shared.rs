@@ -6,16 +6,24 @@ use crate::problem::Problem;
 use crate::spec::{Access, Kernel, Spec, Tile};
 
 /// A family's product pass for one problem. It stores products, or their sums over kernel rows, as
-/// `[slots, images, H, pitch]`, the pitch being the columns rounded up to quads; the accumulation is the same for all.
+/// `[slots, images, H, pitch]`, for an accumulation that is common to families unless one brings its own.
 pub(super) trait Products {
     /// What is stored.
     fn stored(&self) -> Stored;
 
     /// Multiply-adds for a batch, what tiles do too much included.
-    fn multiply_adds(&self, problem: &Problem) -> u64;
+    fn multiply_adds(&self, problem: &Problem) -> f64;
 
     /// The dispatch for some of the images.
-    fn step(&self, pass: &Pass<'_>) -> Step;
+    ///
+    /// # Errors
+    /// Where the family's kernels cannot compute them.
+    fn step(&self, pass: &Pass<'_>) -> Result<Step>;
+
+    /// The accumulation that follows it. The common one wants rows of whole quads in the Q form.
+    fn accumulate(&self, pass: &Pass<'_>) -> Step {
+        accumulate_step(pass, self.stored())
+    }
 }
 
 /// What a product pass stores for every base and input row.
@@ -25,16 +33,12 @@ pub(super) struct Stored {
     pub(super) row_taps: usize,
     /// Columns: OW in the Q form, W in the plain form.
     pub(super) columns: usize,
-}
-
-impl Stored {
-    /// Columns of a row in memory.
-    pub(super) fn pitch(&self) -> usize {
-        self.columns.next_multiple_of(4)
-    }
+    /// Columns from one row to the next in memory.
+    pub(super) pitch: usize,
 }
 
 /// What a product pass works on.
+#[derive(Clone, Copy)]
 pub(super) struct Pass<'a> {
     pub(super) problem: &'a Problem,
     pub(super) target: &'a Target,
@@ -46,7 +50,7 @@ pub(super) struct Pass<'a> {
 /// What shared products have to do, for the cost model.
 pub(super) struct Work {
     /// Of the product pass, tiles' surplus included.
-    pub(super) multiply_adds: u64,
+    pub(super) multiply_adds: f64,
     /// Values stored by the product pass.
     pub(super) stored: u64,
     /// Products added up for each of them.
@@ -78,14 +82,14 @@ pub(super) fn plan(family: Family, problem: &Problem, target: &Target, options: 
     let stored = products.stored();
     let tables = Tables::new(problem, stored.row_taps);
     let [batch, _, height, _] = problem.input_shape();
-    let image_bytes = 4 * tables.slots as u64 * height as u64 * stored.pitch() as u64;
+    let image_bytes = 4 * tables.slots as u64 * height as u64 * stored.pitch as u64;
     let images = images_a_chunk(image_bytes, target, options)?.min(batch as u64) as usize;
     let mut steps = Vec::new();
     for first in (0..batch).step_by(images) {
         let chunk = Chunk { first, images: images.min(batch - first) };
         let pass = Pass { problem, target, options, chunk: &chunk, tables: &tables };
-        steps.push(products.step(&pass));
-        steps.push(accumulate_step(&pass, stored));
+        steps.push(products.step(&pass)?);
+        steps.push(products.accumulate(&pass));
     }
     Ok(Plan {
         algorithm: Algorithm::Shared,
@@ -120,9 +124,9 @@ fn images_a_chunk(image_bytes: u64, target: &Target, options: PlanOptions) -> Re
 
 /// Where the parts of the table that the accumulation reads begin, in words.
 pub(super) struct TableOffsets {
-    tap_slots: usize,
-    scale: usize,
-    bias: usize,
+    pub(super) tap_slots: usize,
+    pub(super) scale: usize,
+    pub(super) bias: usize,
 }
 
 /// The table: bases [groups * rows], the slot of every row [groups * rows], the slots every filter adds up [O, terms].
@@ -132,7 +136,7 @@ pub(super) struct Tables {
     pub(super) rows: usize,
     /// Rows that are stored.
     pub(super) slots: usize,
-    at: TableOffsets,
+    pub(super) at: TableOffsets,
 }
 
 impl Tables {
@@ -175,7 +179,7 @@ fn accumulate_step(pass: &Pass<'_>, stored: Stored) -> Step {
     let [_, _, height, width] = problem.input_shape();
     let [_, out_channels, out_height, out_width] = problem.output_shape();
     let (conv, window) = (problem.conv(), problem.placement().window());
-    let tile = Tile { lanes_x: 64, lanes_y: 1, rows: 1, quads: 4 };
+    let tile = Tile { lanes_x: 64, lanes_y: 1, rows: 1, quads: 4, depth: 0, slices: 1 };
     let output = Access::for_lengths(&[out_width]);
     let spec = Spec {
         kernel,
@@ -201,7 +205,7 @@ fn accumulate_step(pass: &Pass<'_>, stored: Stored) -> Step {
         ("terms", (window.taps() / stored.row_taps) as u32),
         ("height", height as u32),
         ("width", width as u32),
-        ("pitch", stored.pitch() as u32),
+        ("pitch", stored.pitch as u32),
         ("out_channels", out_channels as u32),
         ("out_height", out_height as u32),
         ("out_width", out_width as u32),

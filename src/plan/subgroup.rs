@@ -32,8 +32,8 @@ impl Planner for Subgroup {
             && matches!(target.subgroup_max_size, 4 | 8 | 16)
     }
 
-    fn costs(&self) -> Costs {
-        Costs { store: 20.0, row_tap: 13.0, finish: 25.0, row: 14.0, tap: 19.0 }
+    fn costs(&self, _: &Target) -> Costs {
+        Costs { store: 20.0, row_tap: 13.0, finish: 25.0, row: 14.0, tap: 19.0, dispatch: 0.0 }
     }
 
     fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)> {
@@ -77,7 +77,7 @@ fn tile(target: &Target, rows: usize, taps: usize, step: usize) -> Option<Tile> 
     };
     let cost = |&tile: &usize| rows.div_ceil(tile - feeding) * (tile + LOADS);
     let best = ROWS.into_iter().filter(fits).min_by_key(cost)?;
-    Some(Tile { lanes_x: lanes, lanes_y: 1, rows: best as u32, quads: QUADS as u32 })
+    Some(Tile { lanes_x: lanes, lanes_y: 1, rows: best as u32, quads: QUADS as u32, depth: 0, slices: 1 })
 }
 
 /// Where a tile of the product pass lies in the image and what is summed in it.
@@ -174,15 +174,15 @@ impl Form {
 
 impl Products for Form {
     fn stored(&self) -> Stored {
-        Stored { row_taps: self.sums.taps as usize, columns: self.columns }
+        Stored { row_taps: self.sums.taps as usize, columns: self.columns, pitch: self.columns.next_multiple_of(4) }
     }
 
-    fn multiply_adds(&self, problem: &Problem) -> u64 {
+    fn multiply_adds(&self, problem: &Problem) -> f64 {
         let tile = self.tile.rows_per_tile() * self.tile.pixels_per_tile() * problem.placement().window().channels();
-        (self.tiles(problem, problem.input_shape()[0]) * tile) as u64
+        self.tiles(problem, problem.input_shape()[0]) as f64 * tile as f64
     }
 
-    fn step(&self, pass: &Pass<'_>) -> Step {
+    fn step(&self, pass: &Pass<'_>) -> Result<Step> {
         let Pass { problem, target, options, chunk, tables } = pass;
         let [_, in_channels, height, width] = problem.input_shape();
         let pixels = chunk.images * height * width;
@@ -202,7 +202,7 @@ impl Products for Form {
             read_write: options.bind_read_write,
         };
         let tiles = self.tiles(problem, chunk.images) as u64;
-        let pitch = self.stored().pitch();
+        let pitch = self.stored().pitch;
         let params = vec![
             ("tiles", tiles as u32),
             ("row_tiles", self.row_tiles(tables.rows) as u32),
@@ -226,6 +226,6 @@ impl Products for Form {
             ("slots_at", (problem.conv().groups * tables.rows) as u32),
             ("slots", tables.slots as u32),
         ];
-        Step { spec, grid: fold_grid(tiles, target.limits.max_compute_workgroups_per_dimension), params }
+        Ok(Step { spec, grid: fold_grid(tiles, target.limits.max_compute_workgroups_per_dimension), params })
     }
 }

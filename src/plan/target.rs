@@ -13,6 +13,10 @@ pub struct Target {
     pub subgroup_min_size: u32,
     /// Most invocations of a subgroup; 0 where [`wgpu::Features::SUBGROUP`] was not enabled.
     pub subgroup_max_size: u32,
+    /// Processors (multiprocessors, compute units, cores) that plans reckon with when they choose tiles that keep all of them
+    /// busy. wgpu cannot tell how many there are: the constructors guess by the kind of device, and who knows better may
+    /// set it.
+    pub processors: u32,
 }
 
 impl Target {
@@ -35,6 +39,7 @@ impl Target {
             software: false,
             subgroup_min_size: 0,
             subgroup_max_size: 0,
+            processors: processors(wgpu::DeviceType::Other),
         }
     }
 
@@ -47,7 +52,20 @@ impl Target {
             software: info.device_type == wgpu::DeviceType::Cpu,
             subgroup_min_size: subgroups * info.subgroup_min_size,
             subgroup_max_size: subgroups * info.subgroup_max_size,
+            processors: processors(info.device_type),
         }
+    }
+}
+
+/// A guess at the processors of a device: too many costs small layers efficiency, too few leaves processors idle.
+fn processors(kind: wgpu::DeviceType) -> u32 {
+    match kind {
+        // From 24 (entry level) to 132 (H100, H200) and more.
+        wgpu::DeviceType::DiscreteGpu => 96,
+        wgpu::DeviceType::VirtualGpu => 64,
+        wgpu::DeviceType::IntegratedGpu => 16,
+        wgpu::DeviceType::Other => 32,
+        wgpu::DeviceType::Cpu => 4,
     }
 }
 
@@ -57,11 +75,13 @@ pub fn required_features(adapter: wgpu::Features) -> wgpu::Features {
     adapter & (wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP)
 }
 
-/// Limits worth requesting: WebGPU's defaults, with the adapter's own buffer and binding sizes.
+/// Limits worth requesting: WebGPU's defaults, with the adapter's own sizes of buffers, bindings and workgroups.
 pub fn required_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
     let wanted = wgpu::Limits {
         max_buffer_size: adapter.max_buffer_size,
         max_storage_buffer_binding_size: adapter.max_storage_buffer_binding_size,
+        max_compute_workgroup_storage_size: adapter.max_compute_workgroup_storage_size,
+        max_compute_invocations_per_workgroup: adapter.max_compute_invocations_per_workgroup,
         ..wgpu::Limits::default()
     };
     wanted.or_worse_values_from(adapter)

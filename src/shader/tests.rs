@@ -7,7 +7,7 @@ use naga::{AddressSpace, ShaderStage, StorageAccess, TypeInner, back, front, pro
 
 use super::assemble;
 use crate::placement::{Boundary, Placement, Starts};
-use crate::plan::{Algorithm, Family, Plan, PlanOptions, Target};
+use crate::plan::{Algorithm, Family, Plan, PlanOptions, Target, tiled};
 use crate::problem::{Activation, Conv2d, Problem};
 use crate::spec::{Access, Kernel, RowSums, Spec, Tile, WeightLoad};
 use crate::window::Window;
@@ -21,7 +21,7 @@ fn all_specs() -> Vec<Spec> {
         WeightLoad::Scalar(Boundary::Wrap),
     ];
     let both = [Access::Scalar, Access::Vec4];
-    let tile = |lanes_x, lanes_y, rows, quads| Tile { lanes_x, lanes_y, rows, quads };
+    let tile = |lanes_x, lanes_y, rows, quads| Tile { lanes_x, lanes_y, rows, quads, depth: 0, slices: 1 };
     let base = Spec {
         kernel: Kernel::Pool,
         tile: tile(64, 1, 1, 1),
@@ -76,6 +76,20 @@ fn all_specs() -> Vec<Spec> {
                 }
             }
         }
+    }
+    for tile in tiled::tiles() {
+        for load in weights {
+            let operands = Spec { tile, weights: Some(load), input: Some(Access::Scalar), ..base };
+            specs.push(Spec { kernel: Kernel::TiledProducts, output: Some(Access::Scalar), ..operands });
+            for end in ends.iter().filter(|end| end.output == Some(Access::Scalar)) {
+                let Spec { tile, weights, input, .. } = operands;
+                specs.push(Spec { kernel: Kernel::TiledGather, tile, weights, input, ..*end });
+            }
+        }
+    }
+    for tile in tiled::accumulate_tiles() {
+        let scalar = ends.iter().filter(|end| end.output == Some(Access::Scalar));
+        specs.extend(scalar.map(|&end| Spec { kernel: Kernel::TiledAccumulate, tile, ..end }));
     }
     for end in ends {
         for kernel in [Kernel::AccumulateRows, Kernel::AccumulateTaps] {
@@ -213,7 +227,10 @@ fn bindings_and_memory_are_what_plans_assume() {
         expected.sort_unstable();
         assert_eq!(found, expected, "{spec}");
         assert_eq!(workgroup_bytes, spec.workgroup_bytes(), "{spec}");
-        assert!(workgroup_bytes <= 16352, "{spec} exceeds the portable tier");
+        // Tiles for GPUs come in sizes, of which plans take those that fit; all others run on every device.
+        let tiled = matches!(spec.kernel, Kernel::TiledGather | Kernel::TiledProducts);
+        let most = if tiled { 32_768 } else { 16_352 };
+        assert!(workgroup_bytes <= most, "{spec} exceeds its tier");
         let [x, y, z] = module.entry_points[0].workgroup_size;
         assert_eq!(x * y * z, spec.tile.threads(), "{spec}");
         assert!(x * y * z <= 256, "{spec} exceeds the portable tier");

@@ -2,7 +2,7 @@
 
 #![allow(unreachable_pub)]
 
-use filter_summary::{Algorithm, Family, PlanOptions, Target};
+use filter_summary::{Algorithm, Family, PlanOptions, Target, wgpu};
 
 /// One of the crate's algorithms with one of its families of kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,4 +22,11 @@ impl Choice {
 pub fn choices(target: &Target) -> Vec<Choice> {
     let families = Family::ALL.iter().filter(|family| family.runs_on(target));
     families.flat_map(|&family| Algorithm::ALL.iter().map(move |&algorithm| Choice { algorithm, family })).collect()
+}
+
+/// The target, with limits and processors that leave tiled kernels only their smallest tile: software adapters compile each
+/// tile for seconds. A test of its own runs every tile.
+pub fn few_tiles(target: &Target) -> Target {
+    let limits = wgpu::Limits { max_compute_invocations_per_workgroup: 64, ..target.limits.clone() };
+    Target { limits, processors: 1_000_000, ..target.clone() }
 }

@@ -1,0 +1,110 @@
+// Shared products, pass 2 of 2, for GPUs: every output is a sum of stored products, one a tap.
+//
+//   Y[n, i, y, x] = epilogue( sum_t P[slot(i, t), n, y * stride_y + ky * dilation_y - pad_top, x * stride_x + kx * dilation_x - pad_left] )
+//
+// Layouts   products [slots, images, H, W]; table from `slots_at`: slot(i, t) [O, T]. Y and residual as in gather.
+// Tile      LANES_X * 4 pixels of the flattened [images, OH, OW] by LANES_Y * ROWS output channels:
+//
+//                   pixels: lane x holds x, x + LANES_X, ...
+//                 +---------------------------+
+//        channels | lane y holds ROWS in a row|     neighbouring lanes load and store neighbouring pixels
+//                 +---------------------------+
+//
+//           Neighbouring channels read the same products for neighbouring taps (with step C, 16 channels read 24 rows of P
+//           instead of 144): a tile of channels finds them in the first-level cache.
+// Grid      pixel tiles x channel tiles, flattened (pixel tiles fastest) and folded.
+// Requires  4 storage buffers with a residual, 3 without.
+//
+// Predicted, not measured, for a large GPU: a tap is a coalesced load that the cache serves at 128 bytes a cycle and
+// processor, 1 to 2 cycles a warp; nine of them take half as long as writing the output to memory. Sums over kernel rows in pass
+// 1 (the Q form) would save two thirds of them, but cost its tiles a halo (3 to 12 % of the product pass), a trip through
+// workgroup memory and alignment: about as much, so pass 1 stays a plain GEMM.
+//
+//! parts: grid, epilogue, residual_none | residual_scalar, output_scalar
+
+const LANES_X: u32 = 64u;
+const LANES_Y: u32 = 4u;
+const ROWS: u32 = 4u;
+
+struct Params {
+    tiles: u32,
+    pixel_tiles: u32,
+    pixels: u32,           // of this dispatch: images * OH * OW
+    images: u32,           // in this chunk
+    first_image: u32,      // of this chunk
+    height: u32,
+    width: u32,
+    out_channels: u32,
+    out_height: u32,
+    out_width: u32,
+    channels_total: u32,
+    channel_offset: u32,
+    kernel_height: u32,
+    kernel_width: u32,
+    stride_y: u32,
+    stride_x: u32,
+    dilation_y: u32,
+    dilation_x: u32,
+    pad_top: u32,
+    pad_left: u32,
+    slots_at: u32,
+    scale_at: u32,
+    bias_at: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> products: array<f32>;
+@group(0) @binding(3) var<storage, read> table: array<u32>;
+
+@compute @workgroup_size(LANES_X, LANES_Y)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(local_invocation_id) lane: vec3<u32>,
+) {
+    let tile = linear_workgroup(workgroup, grid);
+    if tile >= params.tiles {
+        return;
+    }
+    let first_channel = (tile / params.pixel_tiles * LANES_Y + lane.y) * ROWS;
+    let pixel = vec4<u32>(tile % params.pixel_tiles * LANES_X * 4u + lane.x) + vec4<u32>(0u, 1u, 2u, 3u) * LANES_X;
+    let valid = pixel < vec4<u32>(params.pixels);
+    let out_plane = params.out_height * params.out_width;
+    let image = pixel / out_plane;
+    let within = pixel % out_plane;
+    // Above and left of the input these wrap around to large numbers, which the comparisons refuse.
+    let first_y = within / params.out_width * params.stride_y - params.pad_top;
+    let first_x = within % params.out_width * params.stride_x - params.pad_left;
+    let slot_size = params.images * params.height * params.width;
+    let taps = params.kernel_height * params.kernel_width;
+
+    var sums: array<vec4<f32>, ROWS>;
+    var tap = 0u;
+    for (var ky = 0u; ky < params.kernel_height; ky++) {
+        let y = first_y + ky * params.dilation_y;
+        let inside_y = valid & (y < vec4<u32>(params.height));
+        for (var kx = 0u; kx < params.kernel_width; kx++) {
+            let x = first_x + kx * params.dilation_x;
+            let inside = inside_y & (x < vec4<u32>(params.width));
+            let at = select(vec4<u32>(0u), (image * params.height + y) * params.width + x, inside);
+            for (var r = 0u; r < ROWS; r++) {
+                let channel = min(first_channel + r, params.out_channels - 1u);
+                let slot = table[params.slots_at + channel * taps + tap] * slot_size;
+                let value =
+                    vec4<f32>(products[slot + at.x], products[slot + at.y], products[slot + at.z], products[slot + at.w]);
+                sums[r] += select(vec4<f32>(0.0), value, inside);
+            }
+            tap += 1u;
+        }
+    }
+
+    for (var r = 0u; r < ROWS; r++) {
+        let channel = first_channel + r;
+        if channel < params.out_channels {
+            let in_batch = params.first_image + image;
+            let from_residual = residual_quad((in_batch * params.out_channels + channel) * out_plane + within, valid);
+            let to = (in_batch * params.channels_total + params.channel_offset + channel) * out_plane + within;
+            store_quad(to, valid, epilogue(affine_of(channel), sums[r], from_residual));
+        }
+    }
+}

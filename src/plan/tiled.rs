@@ -1,0 +1,225 @@
+//! The tiled family: implicit GEMM in tiles of workgroup memory, for GPUs. Products are a 1x1 convolution whose filters are the
+//! bases; they are stored plain, and pass 2 adds them up a tile of channels at a time.
+
+mod accumulate;
+mod tiles;
+
+use super::cost::Costs;
+use super::family::Planner;
+use super::gather::Layer;
+use super::shared::{Pass, Products, Stored};
+use super::{PlanOptions, Step, Target, fold_grid, weight_load};
+use crate::error::{Error, Result};
+use crate::problem::{Conv2d, Problem};
+use crate::spec::{Access, Kernel, Spec, WeightLoad};
+
+use tiles::Size;
+
+/// Every tile of the implicit GEMM, for tests.
+#[cfg(test)]
+pub(crate) fn tiles() -> impl Iterator<Item = crate::spec::Tile> {
+    tiles::all()
+}
+
+/// Every tile of the accumulation, for tests.
+#[cfg(test)]
+pub(crate) fn accumulate_tiles() -> [crate::spec::Tile; 2] {
+    accumulate::TILES
+}
+
+/// For GPUs.
+pub(super) struct Tiled;
+
+impl Planner for Tiled {
+    fn runs_on(&self, target: &Target) -> bool {
+        tiles::any_fits(&target.limits)
+    }
+
+    /// Predicted for a large GPU from its bandwidths, not measured, in multiply-adds at its peak of 30e12 a second: 4 bytes to
+    /// or from memory or second-level cache at 4e12 bytes a second; a tap two wavefronts a warp of the first-level cache
+    /// (8) and some instructions; 2 microseconds, in which each of 132 processors does 450,000, to wait for a dispatch.
+    fn costs(&self, target: &Target) -> Costs {
+        let dispatch = 450e3 * f64::from(target.processors);
+        Costs { store: 30.0, row_tap: 0.0, finish: 30.0, row: 0.0, tap: 10.0, dispatch }
+    }
+
+    fn gather_multiply_adds(&self, problem: &Problem, target: &Target) -> f64 {
+        let [batch, out_channels, height, width] = problem.output_shape();
+        let groups = problem.conv().groups;
+        let size = Size { rows: out_channels / groups, pixels: batch * height * width, groups };
+        let each = tiles::choose(&size, target).map_or(f64::INFINITY, |(_, each)| each);
+        each * problem.placement().window().weights() as f64
+    }
+
+    fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)> {
+        let Layer { problem, target, options, .. } = *layer;
+        let [batch, out_channels, height, width] = problem.output_shape();
+        let window = problem.placement().window();
+        let end = End {
+            channels_total: problem.output_tensor_shape()[1],
+            channel_offset: problem.channel_offset(),
+            scale_at: layer.table_words,
+            ..End::default()
+        };
+        let gemm = Gemm {
+            problem,
+            target,
+            options,
+            conv: *problem.conv(),
+            kernel: [window.height(), window.width()],
+            output: [height, width],
+            images: [0, batch],
+            rows: out_channels / problem.conv().groups,
+            weights: layer.weights,
+            channel_stride: layer.channel_stride,
+        };
+        Ok((vec![gemm.step(Kernel::TiledGather, &end)?], 0))
+    }
+
+    fn products(&self, problem: &Problem, target: &Target) -> Option<Box<dyn Products>> {
+        let [batch, _, height, width] = problem.input_shape();
+        let rows = problem.sharing().groups().iter().map(Vec::len).max()?;
+        let size = Size { rows, pixels: batch * height * width, groups: problem.conv().groups };
+        let (_, each) = tiles::choose(&size, target)?;
+        let multiply_adds = each * problem.placement().window().channels() as f64;
+        Some(Box::new(Plain { width, multiply_adds }))
+    }
+}
+
+/// Plain products, `[slots, images, H, W]`.
+struct Plain {
+    width: usize,
+    multiply_adds: f64,
+}
+
+impl Products for Plain {
+    fn stored(&self) -> Stored {
+        Stored { row_taps: 1, columns: self.width, pitch: self.width }
+    }
+
+    fn multiply_adds(&self, _: &Problem) -> f64 {
+        self.multiply_adds
+    }
+
+    fn step(&self, pass: &Pass<'_>) -> Result<Step> {
+        let Pass { problem, target, options, chunk, tables } = *pass;
+        let [_, _, height, width] = problem.input_shape();
+        let groups = problem.conv().groups;
+        let end = End { slots_at: groups * tables.rows, slots: tables.slots, ..End::default() };
+        let gemm = Gemm {
+            problem,
+            target,
+            options,
+            conv: Conv2d { groups, ..Conv2d::default() },
+            kernel: [1, 1],
+            output: [height, width],
+            images: [chunk.first, chunk.images],
+            rows: tables.rows,
+            weights: weight_load(problem),
+            channel_stride: problem.bases().channel_stride,
+        };
+        gemm.step(Kernel::TiledProducts, &end)
+    }
+
+    fn accumulate(&self, pass: &Pass<'_>) -> Step {
+        accumulate::step(pass)
+    }
+}
+
+/// One implicit GEMM: a convolution, or products as one.
+struct Gemm<'a> {
+    problem: &'a Problem,
+    target: &'a Target,
+    options: PlanOptions,
+    conv: Conv2d,
+    kernel: [usize; 2],
+    output: [usize; 2],
+    /// First and count.
+    images: [usize; 2],
+    /// A group.
+    rows: usize,
+    weights: WeightLoad,
+    channel_stride: i32,
+}
+
+/// Uniform fields for what is done with the sums; 0 where it is something else.
+#[derive(Default)]
+struct End {
+    channels_total: usize,
+    channel_offset: usize,
+    scale_at: usize,
+    slots_at: usize,
+    slots: usize,
+}
+
+impl Gemm<'_> {
+    fn step(&self, kernel: Kernel, end: &End) -> Result<Step> {
+        let (problem, conv) = (self.problem, self.conv);
+        let pixels = self.images[1] * self.output[0] * self.output[1];
+        let size = Size { rows: self.rows, pixels, groups: conv.groups };
+        let Some((tile, _)) = tiles::choose(&size, self.target) else {
+            let reason = "no tile fits the device's workgroup memory".to_owned();
+            return Err(Error::Unsupported { kernel: kernel.name(), reason });
+        };
+        let finishes = kernel.has_epilogue();
+        let spec = Spec {
+            kernel,
+            tile,
+            weights: Some(self.weights),
+            row_sums: None,
+            input: Some(Access::Scalar),
+            output: Some(Access::Scalar),
+            residual: (finishes && problem.residual()).then_some(Access::Scalar),
+            activation: finishes.then_some(problem.activation()),
+            read_write: self.options.bind_read_write,
+        };
+        let pixel_tiles = pixels.div_ceil(tile.pixels_per_tile());
+        let row_tiles = self.rows.div_ceil(tile.rows_per_tile());
+        let tiles = (pixel_tiles * row_tiles * conv.groups) as u64;
+        let params = self.params([tiles as usize, pixel_tiles, row_tiles], pixels, end);
+        let limit = self.target.limits.max_compute_workgroups_per_dimension;
+        Ok(Step { spec, grid: fold_grid(tiles, limit), params })
+    }
+
+    fn params(
+        &self,
+        [tiles, pixel_tiles, row_tiles]: [usize; 3],
+        pixels: usize,
+        end: &End,
+    ) -> Vec<(&'static str, u32)> {
+        let (problem, conv) = (self.problem, self.conv);
+        let [_, in_channels, height, width] = problem.input_shape();
+        let out_channels = problem.out_channels();
+        vec![
+            ("tiles", tiles as u32),
+            ("pixel_tiles", pixel_tiles as u32),
+            ("row_tiles", row_tiles as u32),
+            ("rows", self.rows as u32),
+            ("pixels", pixels as u32),
+            ("first_image", self.images[0] as u32),
+            ("channels", problem.placement().window().channels() as u32),
+            ("in_channels", in_channels as u32),
+            ("height", height as u32),
+            ("width", width as u32),
+            ("out_height", self.output[0] as u32),
+            ("out_width", self.output[1] as u32),
+            ("kernel_height", self.kernel[0] as u32),
+            ("kernel_width", self.kernel[1] as u32),
+            ("stride_y", conv.stride[0] as u32),
+            ("stride_x", conv.stride[1] as u32),
+            ("dilation_y", conv.dilation[0] as u32),
+            ("dilation_x", conv.dilation[1] as u32),
+            ("pad_top", conv.padding[0] as u32),
+            ("pad_left", conv.padding[1] as u32),
+            ("channel_stride", self.channel_stride as u32),
+            ("summary_length", problem.placement().length() as u32),
+            ("out_channels", out_channels as u32),
+            ("channels_total", end.channels_total as u32),
+            ("channel_offset", end.channel_offset as u32),
+            ("scale_at", end.scale_at as u32),
+            ("bias_at", (end.scale_at + out_channels) as u32),
+            ("slots_at", end.slots_at as u32),
+            ("slots", end.slots as u32),
+        ]
+    }
+}
