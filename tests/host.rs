@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use common::cases::cases;
@@ -192,4 +193,58 @@ fn pipelines_are_compiled_once() {
     assert_eq!(noop.pipelines.len(), compiled);
     layer(&noop, true);
     assert_eq!(noop.pipelines.len(), 2 * compiled);
+}
+
+/// Plans of the whole case table, with every algorithm.
+fn plans() -> Vec<Plan> {
+    let plan = |problem: &Problem, algorithm| {
+        let options = PlanOptions { algorithm: Some(algorithm), ..Default::default() };
+        Plan::new(problem, &Target::portable(), options).expect("plan")
+    };
+    let all = [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared];
+    cases().iter().flat_map(|case| all.map(|algorithm| plan(&case.problem(), algorithm))).collect()
+}
+
+#[test]
+fn threads_that_ask_together_compile_each_variant_once() {
+    let noop = noop();
+    let plans = plans();
+    let distinct: BTreeSet<String> = plans.iter().flat_map(Plan::kernels).collect();
+    let compiled: usize = std::thread::scope(|scope| {
+        let ask = |_| scope.spawn(|| noop.pipelines.warm_up(&plans).expect("it compiles"));
+        let threads: Vec<_> = (0..8).map(ask).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
+    });
+    assert_eq!((compiled, noop.pipelines.len()), (distinct.len(), distinct.len()));
+    assert_eq!(noop.pipelines.warm_up(&plans).expect("it is there"), 0);
+    // A layer finds everything compiled.
+    layer(&noop, false);
+    assert_eq!(noop.pipelines.len(), distinct.len());
+}
+
+#[test]
+#[allow(
+    unsafe_code,
+    reason = "wgpu offers pipeline caches only through an unsafe function, as their data may be wrong"
+)]
+fn a_pipeline_cache_of_the_callers_is_used() {
+    let features = wgpu::Features::PIPELINE_CACHE;
+    let descriptor = wgpu::DeviceDescriptor { required_features: features, ..Default::default() };
+    let (device, queue) = wgpu::Device::noop(&descriptor);
+    let descriptor = wgpu::PipelineCacheDescriptor { label: None, data: None, fallback: true };
+    // SAFETY: there is no data.
+    let cache = unsafe { device.create_pipeline_cache(&descriptor) };
+    let pipelines = Arc::new(Pipelines::new(&device, ShaderChecks::Trusted).with_cache(cache));
+    layer(&Noop { device, queue, pipelines: Arc::clone(&pipelines) }, false);
+    assert_eq!(pipelines.len(), 2);
+    // wgpu refuses a cache of another device: it did get there.
+    let (other, queue) =
+        wgpu::Device::noop(&wgpu::DeviceDescriptor { required_features: features, ..Default::default() });
+    // SAFETY: there is no data.
+    let foreign = unsafe { other.create_pipeline_cache(&descriptor) };
+    let device = pipelines.device().clone();
+    let pipelines = Arc::new(Pipelines::new(&device, ShaderChecks::Trusted).with_cache(foreign));
+    let plan = plans().remove(0);
+    assert!(pipelines.warm_up([&plan]).is_err());
+    drop(queue);
 }

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use filter_summary::cpu::CpuConv;
-use filter_summary::standalone::Gpu;
+use filter_summary::standalone::{Gpu, Timestamps};
 use filter_summary::wgpu;
 use filter_summary::{
     Algorithm, BoundConv, BufferRange, ChannelParams, ConvBuffers, FilterSummary, FsConv2d, Pipelines, Plan,
     PlanOptions, Problem, ShaderChecks,
 };
 
-use super::clock::{Timestamps, cpu_seconds};
+use super::clock::cpu_seconds;
 use super::data::Data;
 use crate::device::Device;
 
