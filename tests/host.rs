@@ -228,23 +228,32 @@ fn threads_that_ask_together_compile_each_variant_once() {
     reason = "wgpu offers pipeline caches only through an unsafe function, as their data may be wrong"
 )]
 fn a_pipeline_cache_of_the_callers_is_used() {
-    let features = wgpu::Features::PIPELINE_CACHE;
-    let descriptor = wgpu::DeviceDescriptor { required_features: features, ..Default::default() };
-    let (device, queue) = wgpu::Device::noop(&descriptor);
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::NOOP;
+    descriptor.backend_options.noop = wgpu::NoopBackendOptions { enable: true, ..Default::default() };
+    let adapters = ready(wgpu::Instance::new(descriptor).enumerate_adapters(wgpu::Backends::NOOP));
+    let required_features = wgpu::Features::PIPELINE_CACHE;
+    let descriptor = wgpu::DeviceDescriptor { required_features, ..Default::default() };
+    let open = || ready(adapters[0].request_device(&descriptor)).expect("a device");
+    let ((device, queue), (other, _other_queue)) = (open(), open());
     let descriptor = wgpu::PipelineCacheDescriptor { label: None, data: None, fallback: true };
-    // SAFETY: there is no data.
-    let cache = unsafe { device.create_pipeline_cache(&descriptor) };
-    let pipelines = Arc::new(Pipelines::new(&device, ShaderChecks::Trusted).with_cache(cache));
+    // SAFETY: there is no data that could be wrong.
+    let [own, foreign] = [&device, &other].map(|device| unsafe { device.create_pipeline_cache(&descriptor) });
+    let pipelines = |cache| Arc::new(Pipelines::new(&device, ShaderChecks::Trusted).with_cache(cache));
+    // wgpu refuses the cache of another device: caches do get there.
+    let plan = plans().remove(0);
+    let error = pipelines(foreign).warm_up([&plan]).expect_err("an error").to_string();
+    assert!(error.contains("PipelineCache"), "{error}");
+    let pipelines = pipelines(own);
     layer(&Noop { device, queue, pipelines: Arc::clone(&pipelines) }, false);
     assert_eq!(pipelines.len(), 2);
-    // wgpu refuses a cache of another device: it did get there.
-    let (other, queue) =
-        wgpu::Device::noop(&wgpu::DeviceDescriptor { required_features: features, ..Default::default() });
-    // SAFETY: there is no data.
-    let foreign = unsafe { other.create_pipeline_cache(&descriptor) };
-    let device = pipelines.device().clone();
-    let pipelines = Arc::new(Pipelines::new(&device, ShaderChecks::Trusted).with_cache(foreign));
-    let plan = plans().remove(0);
-    assert!(pipelines.warm_up([&plan]).is_err());
-    drop(queue);
+}
+
+/// The value of a future that need not wait.
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(future).poll(&mut context) {
+        std::task::Poll::Ready(value) => value,
+        std::task::Poll::Pending => panic!("native wgpu answers at once"),
+    }
 }
