@@ -14,6 +14,7 @@ use crate::images;
 use crate::kernel::Kernel;
 use crate::output::{Format, Verdict, one_line};
 use crate::table::{render, table};
+use crate::tune::TuneArgs;
 
 mod bundled;
 mod ranking;
@@ -42,6 +43,9 @@ pub(crate) struct Args {
     kernel: Kernel,
 
     #[command(flatten)]
+    tune: TuneArgs,
+
+    #[command(flatten)]
     device: DeviceArgs,
 
     #[command(flatten)]
@@ -53,6 +57,8 @@ struct Report {
     model: String,
     device: String,
     kernel: &'static str,
+    /// Whether the kernels were chosen by measuring them.
+    tuned: bool,
     /// Of a batch that ran before, so without compiling kernels.
     milliseconds_per_image: f64,
     images: Vec<Classified>,
@@ -95,8 +101,9 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
             none => {
                 let device = args.device.open()?;
                 device_name = device.describe();
-                let first = Executor::new(device, &network, pictures.len().min(BATCH), args.kernel)
-                    .with_context(|| name.clone())?;
+                let batch = pictures.len().min(BATCH);
+                let first = Executor::new(device, &network, batch, args.kernel, &args.tune);
+                let first = first.with_context(|| name.clone())?;
                 // Drivers compile kernels when they first run: that is not the time of an image.
                 first.run(&pixels)?;
                 none.insert(first)
@@ -122,6 +129,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         model: name,
         device: device_name,
         kernel: args.kernel.name(),
+        tuned: executor.is_some_and(|executor| executor.is_tuned()),
         milliseconds_per_image: 1e3 * seconds / images.len() as f64,
         images: images.map(|(picture, top)| Classified { image: picture.name, class: picture.class, top }).collect(),
         correct,
@@ -166,5 +174,6 @@ fn text(report: &Report) -> String {
         report.correct.map(|correct| format!("{correct} of {} right\n", report.images.len())).unwrap_or_default();
     let (time, device, model) = (report.milliseconds_per_image, &report.device, &report.model);
     let (table, kernel) = (render(&table), report.kernel);
-    format!("{table}\n\n{right}{time:.2} ms an image on {device}\nmodel {model}, kernels {kernel}")
+    let tuned = if report.tuned { ", tuned" } else { "" };
+    format!("{table}\n\n{right}{time:.2} ms an image on {device}\nmodel {model}, kernels {kernel}{tuned}")
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use filter_summary::cpu::CpuConv;
 use filter_summary::standalone::{Gpu, Timestamps};
+use filter_summary::tune::Tuner;
 use filter_summary::wgpu;
 use filter_summary::{
     Algorithm, BoundConv, BufferRange, ChannelParams, ConvBuffers, FilterSummary, FsConv2d, Pipelines, Plan,
@@ -15,6 +16,7 @@ use filter_summary::{
 use super::clock::cpu_seconds;
 use super::data::Data;
 use crate::device::Device;
+use crate::tune::TuneArgs;
 
 /// Inputs and outputs that take turns, so that caches do not flatter.
 const BUFFERS: usize = 3;
@@ -26,6 +28,7 @@ const MOST_REPEATS: f64 = 200.0;
 /// The device, and what all layers share on it.
 pub(crate) struct Runner<'a> {
     backend: Backend<'a>,
+    tuner: Option<Tuner>,
 }
 
 enum Backend<'a> {
@@ -82,7 +85,7 @@ impl Candidate {
 }
 
 impl<'a> Runner<'a> {
-    pub(crate) fn new(device: &'a Device) -> Self {
+    pub(crate) fn new(device: &'a Device, tune: &TuneArgs) -> Self {
         let backend = match device {
             Device::Gpu(gpu) => Backend::Gpu {
                 gpu,
@@ -91,7 +94,14 @@ impl<'a> Runner<'a> {
             },
             Device::Cpu => Backend::Cpu,
         };
-        Self { backend }
+        let tuner = match &backend {
+            Backend::Gpu { gpu, pipelines, .. } => tune.tuner(gpu, pipelines),
+            Backend::Cpu => {
+                tune.refuse_on_cpu();
+                None
+            }
+        };
+        Self { backend, tuner }
     }
 
     /// Where the times come from.
@@ -102,10 +112,19 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// The algorithm that the planner chooses.
-    pub(crate) fn choice(&self, problem: &Problem) -> Result<&'static str> {
+    /// The tuner, if there is one.
+    pub(crate) fn tuner(&mut self) -> Option<&mut Tuner> {
+        self.tuner.as_mut()
+    }
+
+    /// The algorithm that the planner chooses, or the tuner.
+    pub(crate) fn choice(&mut self, problem: &Problem) -> Result<&'static str> {
+        let mut options = PlanOptions::default();
+        if let Some(tuner) = &mut self.tuner {
+            options = tuner.choose(problem, options)?;
+        }
         let algorithm = match &self.backend {
-            Backend::Gpu { gpu, .. } => Plan::new(problem, &gpu.target(), PlanOptions::default())?.algorithm(),
+            Backend::Gpu { gpu, .. } => Plan::new(problem, &gpu.target(), options)?.algorithm(),
             Backend::Cpu => {
                 let placement = problem.placement();
                 let summary = FilterSummary::new(vec![0.0; placement.length()], placement.clone())?;
