@@ -86,7 +86,7 @@ struct CompiledStep {
 /// A convolution bound to buffers: recording it allocates nothing, cloning it copies a pointer.
 #[derive(Debug, Clone)]
 pub struct BoundConv {
-    dispatches: Arc<[Dispatch]>,
+    pub(crate) dispatches: Arc<[Dispatch]>,
 }
 
 impl FsConv2d {
@@ -214,9 +214,5 @@ impl BoundConv {
     /// wgpu has cleared the buffers, which is what makes a first run slow. The output holds nothing of use then.
     pub fn record_warm_up(&self, pass: &mut wgpu::ComputePass<'_>) {
         self.dispatches.iter().for_each(|dispatch| dispatch.record_warm_up(pass));
-    }
-
-    pub(crate) fn dispatches(&self) -> &[Dispatch] {
-        &self.dispatches
     }
 }

@@ -84,6 +84,9 @@ impl Pipelines {
     }
 
     /// Compiles those variants that are not there yet, several at a time; returns how many it compiled.
+    ///
+    /// How much that gains is the driver's affair: naga takes 0.6 ms a variant and scales, Mesa 22.3.6's lavapipe then makes
+    /// its pipelines one at a time, some 15 ms of CPU each, and translates them at the first dispatch, up to a second each.
     pub(crate) fn compile_all(&self, specs: impl IntoIterator<Item = Spec>) -> Result<usize> {
         let mut missing: Vec<Spec> = Vec::new();
         for spec in specs {

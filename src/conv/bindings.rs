@@ -101,7 +101,7 @@ mod tests {
         };
         let groups = |output| {
             let bound = layer.bind(&operands(output)).unwrap();
-            bound.dispatches().iter().map(|dispatch| dispatch.bind_group.clone()).collect::<Vec<_>>()
+            bound.dispatches.iter().map(|dispatch| dispatch.bind_group.clone()).collect::<Vec<_>>()
         };
         let whole = |index: usize| BufferRange::whole(&buffers[index]);
 

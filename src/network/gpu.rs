@@ -104,7 +104,7 @@ impl GpuNetwork {
                     let layer = FsConv2d::new(pipelines, *plan, &op.summary, params)?;
                     let workspace = Some(BufferRange::whole(&workspace));
                     let bound = layer.bind(&ConvBuffers { input: from, output: to, residual, workspace })?;
-                    dispatches.extend_from_slice(bound.dispatches());
+                    dispatches.extend_from_slice(&bound.dispatches);
                     layers.push((operation.node, layer));
                 }
                 (Work::Step(step), _) => {

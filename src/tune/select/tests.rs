@@ -48,6 +48,15 @@ fn the_fastest_wins_by_its_median() {
 }
 
 #[test]
+fn the_plans_own_choice_gives_way_to_what_is_clearly_faster() {
+    let (expected, right) = layer(4, [1, 5, 5]);
+    for (time, kept) in [(0.98, 0), (0.96, 1)] {
+        assert_eq!(winner(&mut [fake(&right, &[1.0]), fake(&right, &[time])], &expected), Some(kept), "{time}");
+    }
+    assert_eq!(winner(&mut [fake(&right, &[9.0]), fake(&right, &[1.0]), fake(&right, &[0.99])], &expected), Some(2));
+}
+
+#[test]
 fn hopeless_candidates_are_measured_once() {
     let (expected, right) = layer(4, [1, 5, 5]);
     let mut candidates = [fake(&right, &[2.1]), fake(&right, &[1.0])];
