@@ -16,7 +16,7 @@
 // Grid      channel tiles x pixel tiles x groups, flattened (channel tiles fastest: they share X) and folded.
 // Requires  subgroups of exactly SUBGROUP lanes; 4 storage buffers, 5 with a residual. No workgroup memory.
 //
-//! parts: grid, input_scalar | input_vec4, summary_scalar | summary_vec4, epilogue, residual_none | residual_scalar | residual_vec4,
+//! parts: grid, split, input_scalar | input_vec4, summary_scalar | summary_vec4, epilogue, residual_none | residual_scalar | residual_vec4,
 //! output_scalar | output_vec4
 
 const SUBGROUP: u32 = 8u;
@@ -65,21 +65,29 @@ fn main(
     if tile >= params.tiles {
         return;
     }
-    let first_filter = tile % params.channel_tiles * ROW_BLOCKS * SUBGROUP;
-    let first_pixel = tile / params.channel_tiles % params.pixel_tiles * QUADS * SUBGROUP * 4u;
-    let group = tile / params.channel_tiles / params.pixel_tiles;
+    // Remainders by products: every division is a loop over lanes on a software adapter.
+    let pixel_tile = tile / params.channel_tiles;
+    let first_filter = (tile - pixel_tile * params.channel_tiles) * ROW_BLOCKS * SUBGROUP;
+    let group = pixel_tile / params.pixel_tiles;
+    let first_pixel = (pixel_tile - group * params.pixel_tiles) * QUADS * SUBGROUP * 4u;
     let plane = params.height * params.width;
     let out_plane = params.out_height * params.out_width;
-    let taps = params.kernel_height * params.kernel_width;
 
     var image: array<vec4<u32>, QUADS>;
     var within: array<vec4<u32>, QUADS>;
+    // The input pixel of tap 0; above and left of the input it wraps around to large numbers, which comparisons refuse.
+    var first_y: array<vec4<u32>, QUADS>;
+    var first_x: array<vec4<u32>, QUADS>;
     var exists: array<vec4<bool>, QUADS>;
     for (var q = 0u; q < QUADS; q++) {
-        let pixel = vec4<u32>(first_pixel + (q * SUBGROUP + lane) * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
-        image[q] = pixel / out_plane;
-        within[q] = pixel % out_plane;
-        exists[q] = pixel < vec4<u32>(params.pixels);
+        let pixel = first_pixel + (q * SUBGROUP + lane) * 4u;
+        let of_plane = split_quad(pixel, out_plane);
+        let of_row = split_quad(pixel, params.out_width);
+        image[q] = of_plane.quotient;
+        within[q] = of_plane.remainder;
+        first_y[q] = (of_row.quotient - image[q] * params.out_height) * params.stride_y - params.pad_top;
+        first_x[q] = of_row.remainder * params.stride_x - params.pad_left;
+        exists[q] = vec4<u32>(pixel) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.pixels);
     }
     // Of block b, the lane's own filter.
     var own: array<u32, ROW_BLOCKS>;
@@ -88,17 +96,22 @@ fn main(
     }
     var sums: array<array<array<vec4<f32>, QUADS>, SUBGROUP>, ROW_BLOCKS>;
 
+    let taps = params.kernel_height * params.kernel_width;
+    var ky = 0u;
+    var kx = 0u;
     for (var tap = 0u; tap < taps; tap++) {
         var at: array<vec4<u32>, QUADS>;
         var valid: array<vec4<bool>, QUADS>;
         for (var q = 0u; q < QUADS; q++) {
-            // Above and left of the input these wrap around to large numbers, which the comparison refuses.
-            let y = within[q] / params.out_width * params.stride_y + tap / params.kernel_width * params.dilation_y
-                - params.pad_top;
-            let x = within[q] % params.out_width * params.stride_x + tap % params.kernel_width * params.dilation_x
-                - params.pad_left;
+            let y = first_y[q] + ky * params.dilation_y;
+            let x = first_x[q] + kx * params.dilation_x;
             valid[q] = (y < vec4<u32>(params.height)) & (x < vec4<u32>(params.width)) & exists[q];
             at[q] = (image[q] * params.in_channels + group * params.channels) * plane + y * params.width + x;
+        }
+        kx += 1u;
+        if kx == params.kernel_width {
+            kx = 0u;
+            ky += 1u;
         }
         var bases: array<i32, ROW_BLOCKS>;
         for (var b = 0u; b < ROW_BLOCKS; b++) {

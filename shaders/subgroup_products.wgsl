@@ -23,7 +23,7 @@
 // Grid      row tiles x segments x pixel tiles x groups, flattened (row tiles fastest: they share X) and folded.
 // Requires  subgroups of exactly SUBGROUP lanes, 4 storage buffers. No workgroup memory.
 //
-//! parts: grid, input_scalar | input_vec4, summary_scalar | summary_vec4, output_scalar | output_vec4
+//! parts: grid, split, input_scalar | input_vec4, summary_scalar | summary_vec4, output_scalar | output_vec4
 
 const SUBGROUP: u32 = 8u;
 const ROW_BLOCKS: u32 = 4u;
@@ -78,10 +78,13 @@ fn main(
     if tile >= params.tiles {
         return;
     }
-    let first_row = tile % params.row_tiles * SUM_ROWS;
-    let segment = tile / params.row_tiles % params.segments;
-    let first_pixel = tile / params.row_tiles / params.segments % params.pixel_tiles * params.tile_pixels;
-    let group = tile / params.row_tiles / params.segments / params.pixel_tiles;
+    // Remainders by products: every division is a loop over lanes on a software adapter.
+    let row_tile = tile / params.row_tiles;
+    let first_row = (tile - row_tile * params.row_tiles) * SUM_ROWS;
+    let pixel_tile = row_tile / params.segments;
+    let segment = row_tile - pixel_tile * params.segments;
+    let group = pixel_tile / params.pixel_tiles;
+    let first_pixel = (pixel_tile - group * params.pixel_tiles) * params.tile_pixels;
 
     // The lane's first pixel, counted from the tile's first; left of the image it wraps around to a large number.
     let lane_pixel = segment * params.segment_pixels - params.halo + lane * LANE_PIXELS;
@@ -91,8 +94,9 @@ fn main(
         let within = vec4<u32>(lane_pixel + q * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
         let pixel = within + first_pixel;
         valid[q] = (within < vec4<u32>(params.tile_pixels)) & (pixel < vec4<u32>(params.pixels));
-        let image = pixel / params.plane + params.first_image;
-        at[q] = (image * params.in_channels + group * params.channels) * params.plane + pixel % params.plane;
+        let image = split_quad(pixel.x, params.plane);
+        at[q] = ((image.quotient + params.first_image) * params.in_channels + group * params.channels) * params.plane
+            + image.remainder;
     }
     // Of block b, the lane's own row.
     var bases: array<i32, ROW_BLOCKS>;
@@ -131,14 +135,16 @@ fn main(
     for (var q = 0u; q < SUM_QUADS; q++) {
         let within = vec4<u32>(lane_pixel) + (vec4<u32>(q * 4u) + vec4<u32>(0u, 1u, 2u, 3u)) * STRIDE_X;
         let pixel = within + first_pixel;
-        let column = pixel % params.width;
-        to[q] = pixel / params.width * params.pitch + column / STRIDE_X;
+        // Rows are whole numbers of strides, so the columns of sums follow each other from row to row like pixels.
+        let sum = split_quad(pixel.x / STRIDE_X, params.width / STRIDE_X);
+        to[q] = sum.quotient * params.pitch + sum.remainder;
         // Of overlapping segments, the one whose own columns these are.
         let own = within - segment * params.segment_pixels < vec4<u32>(params.segment_pixels);
         stored[q] = own & (within < vec4<u32>(params.tile_pixels)) & (pixel < vec4<u32>(params.pixels))
-            & (column / STRIDE_X < vec4<u32>(params.columns));
+            & (sum.remainder < vec4<u32>(params.columns));
         for (var k = 0u; k < ROW_TAPS; k++) {
-            inside[q][k] = column + k * DILATION_X - PAD_LEFT < vec4<u32>(params.width);
+            let column = sum.remainder * STRIDE_X + k * DILATION_X - PAD_LEFT;
+            inside[q][k] = column < vec4<u32>(params.width);
         }
     }
     for (var b = 0u; b < ROW_BLOCKS; b++) {

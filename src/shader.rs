@@ -6,6 +6,7 @@ use crate::spec::{Access, Kernel, Spec, WeightLoad};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Part {
     Grid,
+    Split,
     InputScalar,
     InputVec4,
     SummaryScalar,
@@ -26,6 +27,7 @@ impl Part {
     fn text(self) -> &'static str {
         match self {
             Self::Grid => include_str!("../shaders/parts/grid.wgsl"),
+            Self::Split => include_str!("../shaders/parts/split.wgsl"),
             Self::InputScalar => include_str!("../shaders/parts/input_scalar.wgsl"),
             Self::InputVec4 => include_str!("../shaders/parts/input_vec4.wgsl"),
             Self::SummaryScalar => include_str!("../shaders/parts/summary_scalar.wgsl"),
@@ -87,6 +89,9 @@ impl Kernel {
 /// The parts of a variant, in the order they are put together.
 fn parts(spec: &Spec) -> Vec<Part> {
     let mut parts = vec![Part::Grid];
+    if matches!(spec.kernel, Kernel::SubgroupGather | Kernel::SubgroupProducts) {
+        parts.push(Part::Split);
+    }
     parts.extend(spec.input.map(|access| match access {
         Access::Scalar => Part::InputScalar,
         Access::Vec4 => Part::InputVec4,

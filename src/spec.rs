@@ -169,6 +169,8 @@ pub(crate) struct Spec {
     pub(crate) weights: Option<WeightLoad>,
     pub(crate) input: Option<Access>,
     pub(crate) row_sums: Option<RowSums>,
+    /// Rows and columns of stored products that are added up for an output.
+    pub(crate) terms: Option<[u32; 2]>,
     pub(crate) output: Option<Access>,
     pub(crate) residual: Option<Access>,
     pub(crate) activation: Option<Activation>,
@@ -232,7 +234,7 @@ impl Spec {
             Kernel::TiledAccumulate => {
                 vec![("LANES_X", tile.lanes_x), ("LANES_Y", tile.lanes_y), ("ROWS", tile.rows)]
             }
-            Kernel::AccumulateRows | Kernel::AccumulateTaps => vec![("LANES", tile.lanes_x), ("QUADS", tile.quads)],
+            Kernel::AccumulateRows | Kernel::AccumulateTaps => vec![("LANES", tile.lanes_x), ("ROWS", tile.rows)],
             #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::Subsample => vec![("LANES", tile.lanes_x)],
         };
@@ -244,6 +246,9 @@ impl Spec {
                 ("DILATION_X", sums.dilation),
                 ("PAD_LEFT", sums.padding),
             ]);
+        }
+        if let Some([rows, columns]) = self.terms {
+            constants.extend([("TERM_ROWS", rows), ("TERM_COLUMNS", columns)]);
         }
         if let Some(activation) = self.activation {
             constants.push(("ACTIVATION", u32::from(activation == Activation::Relu)));
@@ -278,7 +283,7 @@ impl fmt::Display for Spec {
         write!(f, "fs_{}-", self.kernel.name())?;
         match self.kernel {
             Kernel::Gather | Kernel::Products => write!(f, "{lanes_x}x{lanes_y}x{rows}x{quads}")?,
-            Kernel::AccumulateRows | Kernel::AccumulateTaps => write!(f, "{lanes_x}x{quads}")?,
+            Kernel::AccumulateRows | Kernel::AccumulateTaps => write!(f, "{lanes_x}x{rows}")?,
             Kernel::TiledGather | Kernel::TiledProducts => {
                 write!(f, "{tile_rows}x{tile_pixels}x{depth}")?;
                 if slices > 1 {
@@ -292,6 +297,9 @@ impl fmt::Display for Spec {
         }
         if let Some(RowSums { taps, step, stride, dilation, padding }) = self.row_sums.filter(|sums| sums.taps > 1) {
             write!(f, "-sum{taps}x{step}s{stride}d{dilation}p{padding}")?;
+        }
+        if let Some([rows, columns]) = self.terms {
+            write!(f, "-terms{rows}x{columns}")?;
         }
         if let Some(access) = self.input {
             write!(f, "-in{}", digit(access))?;

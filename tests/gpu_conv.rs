@@ -221,7 +221,8 @@ proptest! {
 fn shape_of_label(label: &str) -> String {
     let mut words = label.split('-');
     let kernel = words.next().unwrap_or_default();
-    let rest: Vec<&str> = words.skip(1).map(|word| if word.starts_with("sum") { "sums" } else { word }).collect();
+    let words = words.skip(1).filter(|word| !word.starts_with("terms"));
+    let rest: Vec<&str> = words.map(|word| if word.starts_with("sum") { "sums" } else { word }).collect();
     format!("{kernel} {}", rest.join(" "))
 }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::device::{Device, DeviceArgs};
 use crate::kernel::FamilyArgs;
 use crate::output::{self, Format, Verdict};
+use crate::tune::{self, TuneArgs};
 
 mod clock;
 mod data;
@@ -48,6 +49,9 @@ pub(crate) struct Args {
     family: FamilyArgs,
 
     #[command(flatten)]
+    tune: TuneArgs,
+
+    #[command(flatten)]
     device: DeviceArgs,
 
     #[command(flatten)]
@@ -79,7 +83,7 @@ pub(crate) struct Measured {
     ratio: f64,
     sharing_factor: f64,
     dense_gflop: f64,
-    /// What the planner would choose.
+    /// What the planner would choose, or with `--tune` the tuner.
     auto: &'static str,
     dense: Timing,
     /// The CPU executor has no gather.
@@ -115,18 +119,19 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         (layers, args.steps.clone(), args.runs.into())
     };
     let device = args.device.open()?;
-    let runner = Runner::new(&device, args.family)?;
+    let mut runner = Runner::new(&device, args.family, &args.tune)?;
     let groups: Vec<(Layer, Step)> =
         layers.iter().flat_map(|layer| steps.iter().map(move |step| (layer.clone(), *step))).collect();
     let share = (if args.quick { QUICK_BUDGET } else { BUDGET }) / u32::try_from(groups.len().max(1))?;
     let bar = output::progress(groups.len(), "layers");
     let mut measured = Vec::with_capacity(groups.len());
     for (layer, step) in groups {
-        let group = measure(&runner, &layer, step, runs, share);
+        let group = measure(&mut runner, &layer, step, runs, share);
         measured.push(group.with_context(|| format!("layer {layer} with step {step}"))?);
         bar.inc(1);
     }
     bar.finish_and_clear();
+    runner.tuner().into_iter().for_each(tune::finish);
     let software = match &device {
         Device::Gpu(gpu) => gpu.target().software,
         Device::Cpu => true,
@@ -136,7 +141,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     Ok(Verdict::Done)
 }
 
-fn measure(runner: &Runner<'_>, layer: &Layer, step: Step, runs: usize, share: Duration) -> Result<Measured> {
+fn measure(runner: &mut Runner<'_>, layer: &Layer, step: Step, runs: usize, share: Duration) -> Result<Measured> {
     let start = Instant::now();
     let problem = layer.problem(step)?;
     let data = data::Data::new(&problem)?;

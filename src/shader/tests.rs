@@ -28,6 +28,7 @@ fn all_specs() -> Vec<Spec> {
         weights: None,
         input: None,
         row_sums: None,
+        terms: None,
         output: None,
         residual: None,
         activation: None,
@@ -92,8 +93,8 @@ fn all_specs() -> Vec<Spec> {
         specs.extend(scalar.map(|&end| Spec { kernel: Kernel::TiledAccumulate, tile, ..end }));
     }
     for end in ends {
-        for kernel in [Kernel::AccumulateRows, Kernel::AccumulateTaps] {
-            specs.push(Spec { kernel, tile: tile(64, 1, 1, 4), ..end });
+        for (kernel, terms) in [(Kernel::AccumulateRows, [3, 1]), (Kernel::AccumulateTaps, [3, 3])] {
+            specs.push(Spec { kernel, tile: tile(64, 1, 4, 1), terms: Some(terms), ..end });
         }
         specs.push(Spec { kernel: Kernel::Add, input: end.output, ..end });
     }
@@ -278,6 +279,7 @@ fn plans_only_ask_for_listed_variants() {
                 for step in Plan::new(&problem, &target, options).expect("plan").steps() {
                     // Tiles depend on the number of filters, and sums on the convolution; those listed stand for all.
                     let alike = |spec: &Spec| Spec { tile: step.spec.tile, row_sums: step.spec.row_sums, ..*spec };
+                    let alike = |spec: &Spec| Spec { terms: step.spec.terms, ..alike(spec) };
                     let listed = specs.iter().any(|spec| alike(spec) == step.spec);
                     assert!(listed, "{} is not in the list", step.spec);
                 }

@@ -5,17 +5,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use filter_summary::cpu::CpuConv;
-use filter_summary::standalone::Gpu;
+use filter_summary::standalone::{Gpu, Timestamps};
+use filter_summary::tune::Tuner;
 use filter_summary::wgpu;
 use filter_summary::{
     Algorithm, BoundConv, BufferRange, ChannelParams, ConvBuffers, Family, FilterSummary, FsConv2d, Pipelines, Plan,
     PlanOptions, Problem, ShaderChecks,
 };
 
-use super::clock::{Timestamps, cpu_seconds};
+use super::clock::cpu_seconds;
 use super::data::Data;
 use crate::device::Device;
 use crate::kernel::FamilyArgs;
+use crate::tune::TuneArgs;
 
 /// Inputs and outputs that take turns, so that caches do not flatter.
 const BUFFERS: usize = 3;
@@ -27,6 +29,7 @@ const MOST_REPEATS: f64 = 200.0;
 /// The device, and what all layers share on it.
 pub(crate) struct Runner<'a> {
     backend: Backend<'a>,
+    tuner: Option<Tuner>,
 }
 
 enum Backend<'a> {
@@ -83,7 +86,7 @@ impl Candidate {
 }
 
 impl<'a> Runner<'a> {
-    pub(crate) fn new(device: &'a Device, family: FamilyArgs) -> Result<Self> {
+    pub(crate) fn new(device: &'a Device, family: FamilyArgs, tune: &TuneArgs) -> Result<Self> {
         let backend = match device {
             Device::Gpu(gpu) => Backend::Gpu {
                 family: family.family(),
@@ -96,7 +99,14 @@ impl<'a> Runner<'a> {
                 Backend::Cpu
             }
         };
-        Ok(Self { backend })
+        let tuner = match &backend {
+            Backend::Gpu { gpu, pipelines, .. } => tune.tuner(gpu, pipelines),
+            Backend::Cpu => {
+                tune.refuse_on_cpu();
+                None
+            }
+        };
+        Ok(Self { backend, tuner })
     }
 
     /// Where the times come from.
@@ -107,11 +117,20 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// The algorithm that the planner chooses.
-    pub(crate) fn choice(&self, problem: &Problem) -> Result<&'static str> {
+    /// The tuner, if there is one.
+    pub(crate) fn tuner(&mut self) -> Option<&mut Tuner> {
+        self.tuner.as_mut()
+    }
+
+    /// The algorithm that the planner chooses, or the tuner.
+    pub(crate) fn choice(&mut self, problem: &Problem) -> Result<&'static str> {
+        let mut options = PlanOptions::default();
+        if let Some(tuner) = &mut self.tuner {
+            options = tuner.choose(problem, options)?;
+        }
         let algorithm = match &self.backend {
             Backend::Gpu { family, gpu, .. } => {
-                let options = PlanOptions { family: *family, ..PlanOptions::default() };
+                let options = PlanOptions { family: options.family.or(*family), ..options };
                 Plan::new(problem, &gpu.target(), options)?.algorithm()
             }
             Backend::Cpu => {

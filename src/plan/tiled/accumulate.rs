@@ -30,6 +30,7 @@ pub(super) fn step(pass: &Pass<'_>) -> Step {
         tile,
         weights: None,
         row_sums: None,
+        terms: None,
         input: None,
         output: Some(Access::Scalar),
         residual: problem.residual().then_some(Access::Scalar),
