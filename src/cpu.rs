@@ -2,6 +2,8 @@
 //!
 //! [`CpuConv`] packs a layer once and runs it over batches; [`conv2d`] does both for one call.
 
+mod accumulate;
+mod axis;
 mod dense;
 mod finish;
 mod matmul;
@@ -9,10 +11,7 @@ mod scratch;
 mod shared;
 mod walk;
 
-use std::ops::Range;
 use std::sync::Arc;
-
-use rayon::prelude::*;
 
 use crate::conv::ChannelParams;
 use crate::error::{Error, Result};
@@ -23,7 +22,7 @@ use crate::summary::{FilterSummary, check_finite};
 use dense::Dense;
 use finish::Finish;
 pub(crate) use scratch::Pool;
-use scratch::Scratch;
+use scratch::{Scratch, split};
 use shared::Shared;
 use walk::Walk;
 
@@ -137,77 +136,51 @@ impl CpuConv {
         Ok(())
     }
 
-    /// [`Self::run`] for any number of images, with operands of the right lengths, cut into work for `threads`.
+    /// [`Self::run`] for any number of images, with operands of the right lengths, on up to `threads` threads.
     pub(crate) fn run_images(&self, input: &[f32], residual: Option<&[f32]>, output: &mut [f32], threads: usize) {
-        let [_, channels, height, width] = self.problem.input_shape();
-        let [_, filters, out_height, out_width] = self.problem.output_shape();
-        let channels_total = self.problem.output_tensor_shape()[1];
-        let plane = out_height * out_width;
-        let images = input.len() / (channels * height * width);
-        // Few images are cut into bands of rows, so that every thread has work.
-        let parts = if images >= threads { 1 } else { threads.div_ceil(images.max(1)).min(out_height) };
-        let rows_per_part = out_height.div_ceil(parts);
-        let mut tasks = Vec::with_capacity(images * parts);
-        for (index, output) in output.chunks_exact_mut(channels_total * plane).enumerate() {
-            let first_task = tasks.len();
-            for top in (0..out_height).step_by(rows_per_part) {
-                let rows = top..(top + rows_per_part).min(out_height);
-                tasks.push(Task { index, rows, planes: Vec::with_capacity(filters) });
-            }
-            let own = output.chunks_exact_mut(plane).skip(self.problem.channel_offset()).take(filters);
-            for part in own.flat_map(|plane| plane.chunks_mut(rows_per_part * out_width).enumerate()) {
-                tasks[first_task + part.0].planes.push(part.1);
-            }
-        }
-        let run = |mut task: Task<'_>| {
-            let image = Image {
-                values: &input[task.index * channels * height * width..][..channels * height * width],
-                plane: height * width,
+        let problem = &self.problem;
+        let [_, channels, height, width] = problem.input_shape();
+        let [_, filters, out_height, out_width] = problem.output_shape();
+        let (groups, in_plane, plane) = (problem.conv().groups, height * width, out_height * out_width);
+        let (own_channels, own_filters) = (channels / groups, filters / groups);
+        let images = input.len() / (channels * in_plane);
+        // Images first, then groups: the fewer pieces a convolution is cut into, the better.
+        let threads_per_image = threads.div_ceil(images.max(1));
+        let threads_per_group = threads_per_image.div_ceil(groups);
+        let of_image = |image: usize, output: &mut [f32]| {
+            let input = &input[image * channels * in_plane..][..channels * in_plane];
+            let residual = residual.map(|residual| &residual[image * filters * plane..][..filters * plane]);
+            let of_group = |group: usize, output: &mut [f32]| {
+                let image = Image {
+                    values: &input[group * own_channels * in_plane..][..own_channels * in_plane],
+                    plane: in_plane,
+                };
+                let first = group * own_filters;
+                let finish = Finish {
+                    scale: &self.scale[first..first + own_filters],
+                    bias: &self.bias[first..first + own_filters],
+                    residual: residual.map(|residual| &residual[first * plane..(first + own_filters) * plane]),
+                    activation: problem.activation(),
+                    output: [out_height, out_width],
+                };
+                self.pool.with(|scratch: &mut Scratch| match &self.path {
+                    Path::Shared(shared) => shared.run(group, image, output, &finish, threads_per_group, scratch),
+                    Path::Dense(dense) => dense.run(group, image, output, &finish, threads_per_group, scratch),
+                });
             };
-            let finish = Finish {
-                scale: &self.scale,
-                bias: &self.bias,
-                residual: residual.map(|residual| &residual[task.index * filters * plane..][..filters * plane]),
-                activation: self.problem.activation(),
-                output: [out_height, out_width],
-            };
-            self.pool.with(|scratch: &mut Scratch| match &self.path {
-                Path::Shared(shared) => shared.run(image, task.rows, &mut task.planes, &finish, scratch),
-                Path::Dense(dense) => dense.run(image, task.rows, &mut task.planes, &finish, scratch),
-            });
+            let own = problem.channel_offset() * plane..(problem.channel_offset() + filters) * plane;
+            split(&mut output[own], own_filters * plane, threads_per_image, of_group);
         };
-        if threads > 1 {
-            tasks.into_par_iter().for_each(run);
-        } else {
-            tasks.into_iter().for_each(run);
-        }
+        split(output, problem.output_tensor_shape()[1] * plane, threads, of_image);
     }
 }
 
-/// Some output rows of one image.
-struct Task<'a> {
-    index: usize,
-    rows: Range<usize>,
-    /// Those rows of every filter's plane.
-    planes: Vec<&'a mut [f32]>,
-}
-
-/// Channels of one input image, `[C, H, W]`.
+/// One group's channels of one input image, `[C, H, W]`.
 #[derive(Debug, Clone, Copy)]
 struct Image<'a> {
     values: &'a [f32],
     /// H * W.
     plane: usize,
-}
-
-impl<'a> Image<'a> {
-    fn channels(self, range: Range<usize>) -> Self {
-        Self { values: &self.values[range.start * self.plane..range.end * self.plane], ..self }
-    }
-
-    fn planes(self) -> impl Iterator<Item = &'a [f32]> {
-        self.values.chunks_exact(self.plane)
-    }
 }
 
 /// One convolution: packs the weights and runs. The result is `[N, channels in total, OH, OW]`, zero outside the problem's
@@ -230,8 +203,8 @@ fn cheaper(problem: &Problem, walk: &Walk) -> Algorithm {
     let (channels, taps) = (problem.placement().window().channels(), walk.taps.iter().flatten().count());
     let mut shared = 0;
     for rows in shared::rows_by_phase(problem, walk).iter().flatten().map(Vec::len).zip(0..) {
-        let phase = rows.1 % walk.phases.len().max(1);
-        shared += walk.rows_inside(phase).len() * rows.0 * (channels + PRODUCT_COST);
+        let phase = rows.1 % walk.phases().max(1);
+        shared += walk.rows.inside(walk.phase(phase)[0]).len() * rows.0 * (channels + PRODUCT_COST);
     }
     shared += filters * out_height * taps * SUM_COST;
     let columns = if taps == 1 { 0 } else { problem.in_channels() * taps * COLUMN_COST };
