@@ -16,10 +16,10 @@ use crate::error::Result;
 
 /// Pixels summed for one filter before the next one's turn.
 const PART_PIXELS: usize = 512;
-/// Sums of a block: what half of AVX2's registers hold.
-pub(super) const LANES: usize = 32;
-/// Sums of the last block of a run.
-const HALF_LANES: usize = LANES / 2;
+/// Vectors of a block of sums. Beside them a class's own sums are in registers, of which AVX2 has 16.
+const VECTORS: usize = 4;
+/// Most sums of a block.
+pub(super) const LANES: usize = VECTORS * 16;
 
 /// How the taps of every filter are summed.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(super) struct Accumulation {
 pub(super) struct Class {
     pub(super) columns: Vec<usize>,
     /// Which outputs of a part these are, in bits: all or none. Without it they are all.
-    mask: Option<Vec<u32>>,
+    mask: Option<Vec<f32>>,
     /// Where a filter's taps of the class begin. Kernel rows are outermost.
     first_tap: usize,
 }
@@ -56,7 +56,7 @@ impl Accumulation {
             classes.push(Class { columns: whole, mask: None, first_tap: 0 });
         }
         for (index, column) in cut.into_iter().enumerate() {
-            let bits = |place: usize| if outputs(column).contains(&(place % walk.pitch)) { u32::MAX } else { 0 };
+            let bits = |place: usize| if outputs(column).contains(&(place % walk.pitch)) { f32::from_bits(u32::MAX) } else { 0.0 };
             let mask = Some((0..length).map(bits).collect());
             classes.push(Class { columns: vec![column], mask, first_tap: (first_cut + index) * kernel_rows });
         }
@@ -98,7 +98,7 @@ impl WithSimd for Job<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { walk, accumulation, products, taps, finish, rows: band, first_filter, output } = self;
         let width = finish.output[1];
         // With rows as long as the output's, a run of rows is a run of pixels.
@@ -108,13 +108,14 @@ impl WithSimd for Job<'_> {
             for (index, plane) in output.chunks_exact_mut(finish.plane()).enumerate() {
                 let filter = first_filter + index;
                 let taps = &taps[filter * accumulation.taps..][..accumulation.taps];
-                let finish = finish.of_filter(filter);
+                let finish = finish.of_filter(filter, simd);
                 for segment in &walk.segments {
                     let rows = segment.rows.start.max(part.start)..segment.rows.end.min(part.end);
                     let mut row = rows.start;
                     while row < rows.end {
                         let end = row.saturating_add(rows_per_run).min(rows.end);
                         let run = Run {
+                            simd,
                             // Without any taps there are no products.
                             products: products.get((row - band.start) * walk.pitch..).unwrap_or_default(),
                             taps,
@@ -131,44 +132,46 @@ impl WithSimd for Job<'_> {
 }
 
 /// Pixels that are contiguous and summed over the same kernel rows. The first one begins a row.
-struct Run<'a> {
+struct Run<'a, S> {
+    simd: S,
     products: &'a [f32],
     taps: &'a [u32],
     classes: &'a [Class],
     kernel_rows: Range<usize>,
 }
 
-impl Run<'_> {
-    /// Writes `pixels` results to a plane from place `at` on, and up to a block of anything behind them.
+impl<S: Simd> Run<'_, S> {
+    /// Writes `pixels` results to a plane from place `at` on, and less than a block of anything behind them.
     #[inline(always)]
-    fn sum(&self, pixels: usize, finish: &FilterFinish<'_>, at: usize, plane: &mut [f32]) {
+    fn sum(&self, pixels: usize, finish: &FilterFinish<'_, S>, at: usize, plane: &mut [f32]) {
         let mut done = 0;
+        while done + (VECTORS - 1) * S::F32_LANES < pixels {
+            finish.write(&self.block::<VECTORS>(done), at + done, plane);
+            done += VECTORS * S::F32_LANES;
+        }
         while done < pixels {
-            if pixels - done > HALF_LANES {
-                finish.write(&self.block::<LANES>(done), at + done, plane);
-                done += LANES;
-            } else {
-                finish.write(&self.block::<HALF_LANES>(done), at + done, plane);
-                done += HALF_LANES;
-            }
+            finish.write(&self.block::<1>(done), at + done, plane);
+            done += S::F32_LANES;
         }
     }
 
     #[inline(always)]
-    fn block<const N: usize>(&self, at: usize) -> [f32; N] {
-        let mut total = [0.0; N];
+    fn block<const N: usize>(&self, at: usize) -> [S::f32s; N] {
+        let simd = self.simd;
+        let mut total = [simd.splat_f32s(0.0); N];
         for class in self.classes {
             let per_row = class.columns.len();
-            let taps = class.first_tap + self.kernel_rows.start * per_row..class.first_tap + self.kernel_rows.end * per_row;
+            let [start, end] =
+                [self.kernel_rows.start, self.kernel_rows.end].map(|row| class.first_tap + row * per_row);
             match &class.mask {
-                None => self.add(taps, at, &mut total),
+                None => self.add(&self.taps[start..end], at, &mut total),
                 Some(mask) => {
-                    let mut sums = [0.0; N];
-                    self.add(taps, at, &mut sums);
-                    if let Some(mask) = mask.get(at..).and_then(<[u32]>::first_chunk::<N>) {
+                    let mut sums = [simd.splat_f32s(0.0); N];
+                    self.add(&self.taps[start..end], at, &mut sums);
+                    if let Some(mask) = vectors::<S, N>(mask, at) {
                         for ((total, sum), mask) in total.iter_mut().zip(sums).zip(mask) {
                             // Not a product with 0 or 1: what is left out may be infinite.
-                            *total += f32::from_bits(sum.to_bits() & mask);
+                            *total = simd.add_f32s(*total, simd.and_f32s(sum, *mask));
                         }
                     }
                 }
@@ -178,13 +181,19 @@ impl Run<'_> {
     }
 
     #[inline(always)]
-    fn add<const N: usize>(&self, taps: Range<usize>, at: usize, sums: &mut [f32; N]) {
-        for &tap in &self.taps[taps] {
-            if let Some(values) = self.products.get(tap as usize + at..).and_then(<[f32]>::first_chunk::<N>) {
+    fn add<const N: usize>(&self, taps: &[u32], at: usize, sums: &mut [S::f32s; N]) {
+        for &tap in taps {
+            if let Some(values) = vectors::<S, N>(self.products, tap as usize + at) {
                 for (sum, value) in sums.iter_mut().zip(values) {
-                    *sum += value;
+                    *sum = self.simd.add_f32s(*sum, *value);
                 }
             }
         }
     }
+}
+
+/// `N` vectors that begin at a place, if there are as many.
+#[inline(always)]
+fn vectors<S: Simd, const N: usize>(values: &[f32], at: usize) -> Option<&[S::f32s; N]> {
+    S::as_simd_f32s(values.get(at..)?).0.first_chunk()
 }

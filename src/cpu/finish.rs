@@ -6,9 +6,6 @@ use pulp::{Arch, Simd, WithSimd};
 
 use crate::problem::Activation;
 
-/// Sums of a block.
-const BLOCK: usize = 16;
-
 /// What follows the sums of one image and group.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Finish<'a> {
@@ -25,9 +22,10 @@ pub(super) struct Finish<'a> {
 
 /// What follows the sums of one filter.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct FilterFinish<'a> {
-    scale: f32,
-    bias: f32,
+pub(super) struct FilterFinish<'a, S: Simd> {
+    simd: S,
+    scale: S::f32s,
+    bias: S::f32s,
     residual: Option<&'a [f32]>,
     relu: bool,
 }
@@ -39,39 +37,33 @@ impl<'a> Finish<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn of_filter(&self, filter: usize) -> FilterFinish<'a> {
+    pub(super) fn of_filter<S: Simd>(&self, filter: usize, simd: S) -> FilterFinish<'a, S> {
         let plane = self.plane();
         FilterFinish {
-            scale: self.scale[filter],
-            bias: self.bias[filter],
+            simd,
+            scale: simd.splat_f32s(self.scale[filter]),
+            bias: simd.splat_f32s(self.bias[filter]),
             residual: self.residual.map(|residual| &residual[filter * plane..][..plane]),
             relu: self.activation == Activation::Relu,
         }
     }
 }
 
-impl FilterFinish<'_> {
-    /// Writes `N` sums to a filter's plane from place `at` on, or those of them for which there is room.
+impl<S: Simd> FilterFinish<'_, S> {
+    /// Writes sums to a filter's plane from place `at` on, or those of them for which there is room.
     #[inline(always)]
-    pub(super) fn write<const N: usize>(&self, sums: &[f32; N], at: usize, plane: &mut [f32]) {
-        let mut values = [0.0; N];
-        for (value, sum) in values.iter_mut().zip(sums) {
-            *value = self.scale * sum + self.bias;
-        }
-        if let Some(residual) = self.residual {
-            let residual = &residual[at..];
-            match residual.first_chunk::<N>() {
-                Some(residual) => values.iter_mut().zip(residual).for_each(|(value, residual)| *value += residual),
-                None => values.iter_mut().zip(residual).for_each(|(value, residual)| *value += residual),
+    pub(super) fn write<const N: usize>(&self, sums: &[S::f32s; N], at: usize, plane: &mut [f32]) {
+        let Self { simd, scale, bias, .. } = *self;
+        for (index, &sum) in sums.iter().enumerate() {
+            let at = at + index * S::F32_LANES;
+            let mut value = simd.mul_add_e_f32s(scale, sum, bias);
+            if let Some(residual) = self.residual {
+                value = simd.add_f32s(value, simd.partial_load_f32s(residual.get(at..).unwrap_or_default()));
             }
-        }
-        if self.relu {
-            values.iter_mut().for_each(|value| *value = value.max(0.0));
-        }
-        let plane = &mut plane[at..];
-        match plane.first_chunk_mut::<N>() {
-            Some(plane) => *plane = values,
-            None => plane.copy_from_slice(&values[..plane.len()]),
+            if self.relu {
+                value = simd.max_f32s(value, simd.splat_f32s(0.0));
+            }
+            simd.partial_store_f32s(plane.get_mut(at..).unwrap_or_default(), value);
         }
     }
 }
@@ -102,26 +94,20 @@ impl WithSimd for RowsJob<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { finish, first_filter, rows, sums, pitch, output } = self;
         let width = finish.output[1];
         let (planes, sums) = (output.chunks_exact_mut(finish.plane()), sums.chunks_exact(rows.len() * pitch));
         for (index, (plane, sums)) in planes.zip(sums).enumerate() {
-            let finish = finish.of_filter(first_filter + index);
+            let finish = finish.of_filter(first_filter + index, simd);
             for (row, sums) in rows.clone().zip(sums.chunks_exact(pitch)) {
-                let mut blocks = sums[..width].chunks_exact(BLOCK);
-                let mut at = row * width;
-                for block in blocks.by_ref() {
-                    if let Some(block) = block.first_chunk::<BLOCK>() {
-                        finish.write(block, at, plane);
-                    }
-                    at += BLOCK;
+                let (vectors, rest) = S::as_simd_f32s(&sums[..width]);
+                let at = row * width;
+                for (index, &vector) in vectors.iter().enumerate() {
+                    finish.write(&[vector], at + index * S::F32_LANES, plane);
                 }
-                let rest = blocks.remainder();
                 if !rest.is_empty() {
-                    let mut block = [0.0; BLOCK];
-                    block[..rest.len()].copy_from_slice(rest);
-                    finish.write(&block, at, plane);
+                    finish.write(&[simd.partial_load_f32s(rest)], at + width - rest.len(), plane);
                 }
             }
         }
