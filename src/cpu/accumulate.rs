@@ -141,13 +141,18 @@ struct Run<'a, S> {
 }
 
 impl<S: Simd> Run<'_, S> {
-    /// Writes `pixels` results to a plane from place `at` on, and less than a block of anything behind them.
+    /// Writes `pixels` results to a plane from place `at` on, and less than a vector of anything behind them.
     #[inline(always)]
     fn sum(&self, pixels: usize, finish: &FilterFinish<'_, S>, at: usize, plane: &mut [f32]) {
+        let block = VECTORS * S::F32_LANES;
         let mut done = 0;
-        while done + (VECTORS - 1) * S::F32_LANES < pixels {
-            finish.write(&self.block::<VECTORS>(done), at + done, plane);
-            done += VECTORS * S::F32_LANES;
+        if pixels >= block {
+            while done < pixels {
+                // The last block begins early rather than ending late.
+                let from = done.min(pixels - block);
+                finish.write(&self.block::<VECTORS>(from), at + from, plane);
+                done += block;
+            }
         }
         while done < pixels {
             finish.write(&self.block::<1>(done), at + done, plane);
@@ -195,5 +200,5 @@ impl<S: Simd> Run<'_, S> {
 /// `N` vectors that begin at a place, if there are as many.
 #[inline(always)]
 fn vectors<S: Simd, const N: usize>(values: &[f32], at: usize) -> Option<&[S::f32s; N]> {
-    S::as_simd_f32s(values.get(at..)?).0.first_chunk()
+    S::as_simd_f32s(values.get(at..at + N * S::F32_LANES)?).0.first_chunk()
 }

@@ -58,12 +58,22 @@ impl<S: Simd> FilterFinish<'_, S> {
             let at = at + index * S::F32_LANES;
             let mut value = simd.mul_add_e_f32s(scale, sum, bias);
             if let Some(residual) = self.residual {
-                value = simd.add_f32s(value, simd.partial_load_f32s(residual.get(at..).unwrap_or_default()));
+                // A partial load is far slower than a whole one.
+                let (whole, rest) = S::as_simd_f32s(residual.get(at..).unwrap_or_default());
+                let residual = match whole.first() {
+                    Some(&residual) => residual,
+                    None => simd.partial_load_f32s(rest),
+                };
+                value = simd.add_f32s(value, residual);
             }
             if self.relu {
                 value = simd.max_f32s(value, simd.splat_f32s(0.0));
             }
-            simd.partial_store_f32s(plane.get_mut(at..).unwrap_or_default(), value);
+            let (whole, rest) = S::as_mut_simd_f32s(plane.get_mut(at..).unwrap_or_default());
+            match whole.first_mut() {
+                Some(to) => *to = value,
+                None => simd.partial_store_f32s(rest, value),
+            }
         }
     }
 }
