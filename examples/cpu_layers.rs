@@ -1,5 +1,6 @@
 //! Time of the CPU executor's two algorithms on layers of well-known networks, and of the matrix product alone: medians,
-//! and ratios within one run. `cpu_layers [threads [step]]`; without arguments one thread and all steps.
+//! and ratios within one run. `cpu_layers [threads [step [channels]]]`; without
+//! arguments one thread, all steps (in channels) and all layers.
 //!
 //! CPU time is that of all threads (Linux; elsewhere the columns are zero). Other work on the machine changes it far less than
 //! it changes the time on the wall.
@@ -40,10 +41,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let threads = arguments.next().map_or(Ok(1), |text| text.parse())?;
     let step = arguments.next().map(|text| text.parse::<usize>()).transpose()?;
+    let only = arguments.next().map(|text| text.parse::<usize>()).transpose()?;
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     println!("{threads} threads; milliseconds a batch, CPU (wall)");
-    println!("layer                                     product alone            shared             dense  dense/shared  chosen");
+    println!(
+        "layer                                     product alone            shared             dense  dense/shared  chosen"
+    );
     for (channels, filters, size, stride, batch) in LAYERS {
+        if only.is_some_and(|only| only != channels) {
+            continue;
+        }
         for step in step.map_or(vec![1, 2, 3, 9], |step| vec![step]) {
             let placement = Placement::tap_major(filters, channels, 3, 3, step * channels)?;
             let conv = Conv2d { stride: [stride; 2], ..Conv2d::padded(1) };
@@ -99,7 +106,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 print!("{cpu:8.3} ({wall:7.3})");
             }
             let chosen = new(None)?.algorithm().name();
-            println!("{:14.2}  {chosen}", times[2].1 / times[1].1);
+            println!("{:14.2}  {chosen}", times[2].0 / times[1].0);
         }
     }
     Ok(())

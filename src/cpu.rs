@@ -26,6 +26,17 @@ use scratch::{Scratch, split};
 use shared::Shared;
 use walk::Walk;
 
+// Costs in multiply-adds of a large matrix product, fitted to `examples/cpu_layers.rs` on AMD Zen 4.
+
+/// Writing a product and reading what it is added to.
+const PRODUCT_COST: usize = 3;
+/// Loading and adding a product.
+const SUM_COST: usize = 4;
+/// Copying a value of the input.
+const COPY_COST: usize = 6;
+/// What a thread must have to do, so that waking it is worth while: some 70 microseconds.
+const THREAD_COST: usize = 1 << 22;
+
 /// Most values of any one buffer a layer allocates beside its operands: a gigabyte.
 const MEMORY_LIMIT: usize = 1 << 28;
 
@@ -48,6 +59,8 @@ const MEMORY_LIMIT: usize = 1 << 28;
 pub struct CpuConv {
     problem: Problem,
     path: Path,
+    /// Time of an image, in multiply-adds of a matrix product.
+    cost: usize,
     /// `[O]`.
     scale: Vec<f32>,
     /// `[O]`.
@@ -95,7 +108,11 @@ impl CpuConv {
             check_finite(field, values.unwrap_or(&[]))?;
         }
         let walk = Walk::new(problem);
-        let path = match algorithm.unwrap_or_else(|| cheaper(problem, &walk)) {
+        let costs = [shared::cost(problem, &walk), dense::cost(problem, &walk)];
+        let cheaper = if costs[0] < costs[1] { Algorithm::Shared } else { Algorithm::Dense };
+        let algorithm = algorithm.unwrap_or(cheaper);
+        let cost = if algorithm == Algorithm::Shared { costs[0] } else { costs[1] };
+        let path = match algorithm {
             Algorithm::Shared => Path::Shared(Shared::new(problem, walk, summary)?),
             Algorithm::Dense => Path::Dense(Dense::new(problem, walk, summary)?),
             Algorithm::Gather => {
@@ -105,7 +122,7 @@ impl CpuConv {
         };
         let or = |values: Option<&[f32]>, default| values.map_or_else(|| vec![default; filters], <[f32]>::to_vec);
         let (scale, bias) = (or(params.scale, 1.0), or(params.bias, 0.0));
-        Ok(Self { problem: problem.clone(), path, scale, bias, pool })
+        Ok(Self { problem: problem.clone(), path, cost, scale, bias, pool })
     }
 
     /// The problem it was packed for.
@@ -144,6 +161,7 @@ impl CpuConv {
         let (groups, in_plane, plane) = (problem.conv().groups, height * width, out_height * out_width);
         let (own_channels, own_filters) = (channels / groups, filters / groups);
         let images = input.len() / (channels * in_plane);
+        let threads = (images.saturating_mul(self.cost) / THREAD_COST).clamp(1, threads.max(1));
         // Images first, then groups: the fewer pieces a convolution is cut into, the better.
         let threads_per_image = threads.div_ceil(images.max(1));
         let threads_per_group = threads_per_image.div_ceil(groups);
@@ -196,28 +214,6 @@ pub fn conv2d(problem: &Problem, operands: &Operands<'_>, algorithm: Option<Algo
     conv.run(operands.input, operands.residual, &mut output)?;
     Ok(output)
 }
-
-/// The algorithm that takes less time, in multiply-adds of a matrix product and what else costs as much.
-fn cheaper(problem: &Problem, walk: &Walk) -> Algorithm {
-    let [_, filters, out_height, _] = problem.output_shape();
-    let (channels, taps) = (problem.placement().window().channels(), walk.taps.iter().flatten().count());
-    let mut shared = 0;
-    for rows in shared::rows_by_phase(problem, walk).iter().flatten().map(Vec::len).zip(0..) {
-        let phase = rows.1 % walk.phases().max(1);
-        shared += walk.rows.inside(walk.phase(phase)[0]).len() * rows.0 * (channels + PRODUCT_COST);
-    }
-    shared += filters * out_height * taps * SUM_COST;
-    let columns = if taps == 1 { 0 } else { problem.in_channels() * taps * COLUMN_COST };
-    let dense = out_height * (filters * (channels * taps + PRODUCT_COST) + columns);
-    if shared < dense { Algorithm::Shared } else { Algorithm::Dense }
-}
-
-/// Storing a product and clearing its cache line.
-const PRODUCT_COST: usize = 8;
-/// Loading and adding a product.
-const SUM_COST: usize = 6;
-/// Copying a value into the columns.
-const COLUMN_COST: usize = 8;
 
 /// Refuses buffers that only a hostile layer needs.
 pub(crate) fn check_memory(what: &str, sizes: &[usize]) -> Result<()> {

@@ -56,7 +56,9 @@ impl Accumulation {
             classes.push(Class { columns: whole, mask: None, first_tap: 0 });
         }
         for (index, column) in cut.into_iter().enumerate() {
-            let bits = |place: usize| if outputs(column).contains(&(place % walk.pitch)) { f32::from_bits(u32::MAX) } else { 0.0 };
+            let bits = |place: usize| {
+                if outputs(column).contains(&(place % walk.pitch)) { f32::from_bits(u32::MAX) } else { 0.0 }
+            };
             let mask = Some((0..length).map(bits).collect());
             classes.push(Class { columns: vec![column], mask, first_tap: (first_cut + index) * kernel_rows });
         }

@@ -103,3 +103,33 @@ impl Axis {
 fn steps_to(distance: i64, stride: usize) -> usize {
     usize::try_from(distance).map_or(0, |distance| distance.div_ceil(stride))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Axis;
+
+    /// Every tap of every output, against the coordinate it reads by the definition of a convolution.
+    #[test]
+    fn taps_read_what_a_convolution_reads() {
+        let options = [1, 2, 3].into_iter().flat_map(|stride| [1, 2, 4].map(|dilation| (stride, dilation)));
+        for (stride, dilation) in options {
+            for (input, kernel, padding) in [(7usize, 3, 1), (1, 3, 3), (5, 1, 0), (4, 5, 9), (9, 2, 0), (3, 1, 4)] {
+                let Some(room) = (input + 2 * padding).checked_sub((kernel - 1) * dilation + 1) else { continue };
+                let output = room / stride + 1;
+                let axis = Axis::new([input, output], kernel, stride, padding, dilation);
+                for y in 0..output {
+                    let taps = axis.taps_of(y);
+                    for index in 0..kernel {
+                        let coordinate = (y * stride + index * dilation).checked_sub(padding).filter(|&at| at < input);
+                        let tap = axis.tap(index).filter(|tap| taps.contains(tap)).map(|tap| axis.taps[tap]);
+                        assert_eq!(tap.is_some(), coordinate.is_some());
+                        let Some(tap) = tap else { continue };
+                        assert!(tap.outputs().contains(&y) && axis.inside(tap.phase).contains(&(y + tap.shift)));
+                        assert_eq!(Some(axis.coordinate(tap.phase, y + tap.shift)), coordinate);
+                        assert!(tap.shift <= axis.halo && axis.kernel_index(axis.tap(index).unwrap()) == index);
+                    }
+                }
+            }
+        }
+    }
+}

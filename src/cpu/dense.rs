@@ -14,7 +14,7 @@ use super::finish::{Finish, write_rows};
 use super::matmul::{Before, Rows, multiply};
 use super::scratch::{Scratch, first, split};
 use super::walk::Walk;
-use super::{Image, check_memory};
+use super::{COPY_COST, Image, PRODUCT_COST, check_memory};
 use crate::error::Result;
 use crate::problem::Problem;
 use crate::summary::FilterSummary;
@@ -38,12 +38,25 @@ pub(super) struct Dense {
     band: usize,
 }
 
+/// Time of an image, in multiply-adds of a matrix product.
+pub(super) fn cost(problem: &Problem, walk: &Walk) -> usize {
+    let terms = problem.placement().window().channels() * walk.columns.taps.len();
+    let rows: usize = walk.rows.taps.iter().map(|tap| tap.outputs().len()).sum();
+    let products = rows * problem.out_channels() * (terms + PRODUCT_COST);
+    let rows: usize = (0..walk.rows.phases.len()).map(|phase| walk.rows.inside(phase).len()).sum();
+    let copied = if walk.in_place() && terms == problem.placement().window().channels() { 0 } else { terms };
+    let laid_out =
+        if walk.in_place() { 0 } else { problem.placement().window().channels() * walk.columns.phases.len() };
+    let copies = rows * (copied + laid_out) * problem.conv().groups * COPY_COST;
+    products.saturating_add(copies).saturating_mul(walk.pitch)
+}
+
 impl Dense {
     pub(super) fn new(problem: &Problem, walk: Walk, summary: &FilterSummary) -> Result<Self> {
         let window = problem.placement().window();
         let (channels, width) = (window.channels(), window.width());
         let (filters, groups) = (problem.out_channels(), problem.conv().groups);
-        let [_, _, out_height, out_width] = problem.output_shape();
+        let out_height = problem.output_shape()[2];
         let (kernel_rows, kernel_columns) = (walk.rows.taps.len(), walk.columns.taps.len());
         let (terms, filters_per_group) = (kernel_columns * channels, filters / groups);
         check_memory("packed weights", &[filters, kernel_rows, terms])?;
@@ -63,7 +76,6 @@ impl Dense {
         let band = fitting.max(BAND_COLUMNS.div_ceil(pitch)).clamp(1, out_height);
         check_memory("scratch memory", &[filters_per_group, band, pitch])?;
         check_memory("scratch memory", &[terms.max(channels), band + halo, pitch])?;
-        debug_assert!(out_width <= pitch);
         Ok(Self { walk, channels, filters_per_group, terms, weights, band })
     }
 
@@ -121,10 +133,10 @@ impl Dense {
         copies: &'a mut Vec<f32>,
     ) -> Rows<'a> {
         let (walk, pitch) = (&self.walk, self.walk.pitch);
-        if let [tap] = walk.columns.taps[..] {
-            if tap.outputs() == (0..walk.columns.output) {
-                return walk.planes([phase, 0], rows, image, threads, planes);
-            }
+        if let [tap] = walk.columns.taps[..]
+            && tap.outputs() == (0..walk.columns.output)
+        {
+            return walk.planes([phase, 0], rows, image, threads, planes);
         }
         let length = rows.len() * pitch;
         let copies = first(copies, self.terms * length);
@@ -132,7 +144,8 @@ impl Dense {
             let from = walk.planes([phase, along_x], rows.clone(), image, threads, planes);
             let columns = walk.columns.taps.iter().enumerate().zip(copies.chunks_exact_mut(self.channels * length));
             for ((column, tap), copies) in columns.filter(|((_, tap), _)| tap.phase == along_x) {
-                let (back, on) = (walk.lead.saturating_sub(walk.shift(column)), walk.shift(column).saturating_sub(walk.lead));
+                let (back, on) =
+                    (walk.lead.saturating_sub(walk.shift(column)), walk.shift(column).saturating_sub(walk.lead));
                 split(copies, length, threads, |channel, to| {
                     let from = &from.values[channel * from.stride..][..length];
                     let kept = length.saturating_sub(back + on);

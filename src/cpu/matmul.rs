@@ -66,3 +66,34 @@ fn in_blocks(to: MatMut<'_, f32>, left: MatRef<'_, f32>, right: MatRef<'_, f32>,
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Before, Rows, multiply};
+
+    #[test]
+    fn blocks_join_exactly() {
+        for [m, n, k] in [[1, 1, 1], [33, 50, 7], [100, 15, 3], [5, 129, 2], [64, 64, 1]] {
+            let integers = |count: usize, seed: usize| (0..count).map(move |i| ((i * 7 + seed) % 11) as f32 - 5.0);
+            let left: Vec<f32> = integers(m * k, 1).collect();
+            let right: Vec<f32> = integers(k * (n + 3), 2).collect();
+            for (before, threads) in [1, 2, 3, 8].iter().flat_map(|t| [(Before::Replaced, t), (Before::Kept, t)]) {
+                let old = if before == Before::Kept { 2.0 } else { f32::NAN };
+                let mut to = vec![old; m * (n + 2)];
+                let rows = Rows { values: &right, stride: n + 3 };
+                multiply([m, n, k], &left, rows, &mut to, n + 2, before, *threads);
+                for (place, &got) in to.iter().enumerate() {
+                    let (row, column) = (place / (n + 2), place % (n + 2));
+                    let product = |i: usize| left[row * k + i] * right[i * (n + 3) + column];
+                    let kept = if before == Before::Kept { 2.0 } else { 0.0 };
+                    let want = if column < n { kept + (0..k).map(product).sum::<f32>() } else { old };
+                    assert_eq!(
+                        (got + 0.0).to_bits(),
+                        (want + 0.0).to_bits(),
+                        "{m} x {n} x {k}, {threads} threads, {place}"
+                    );
+                }
+            }
+        }
+    }
+}

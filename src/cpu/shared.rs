@@ -15,7 +15,7 @@ use super::finish::Finish;
 use super::matmul::{Before, multiply};
 use super::scratch::{Scratch, first, split};
 use super::walk::Walk;
-use super::{Image, check_memory};
+use super::{COPY_COST, Image, PRODUCT_COST, SUM_COST, check_memory};
 use crate::error::Result;
 use crate::placement::Boundary;
 use crate::problem::Problem;
@@ -82,6 +82,20 @@ pub(super) fn rows_by_phase(problem: &Problem, walk: &Walk) -> Vec<Vec<Vec<u32>>
     sharing.rows().chunks(per_group).map(of_group).collect()
 }
 
+/// Time of an image, in multiply-adds of a matrix product.
+pub(super) fn cost(problem: &Problem, walk: &Walk) -> usize {
+    let (channels, [_, filters, out_height, _]) = (problem.placement().window().channels(), problem.output_shape());
+    let mut rows_of_terms = filters * out_height * walk.rows.taps.len() * walk.columns.taps.len() * SUM_COST;
+    for phases in rows_by_phase(problem, walk) {
+        for (phase, bases) in phases.iter().enumerate() {
+            let copies = if walk.in_place() { 0 } else { channels * COPY_COST };
+            let rows = walk.rows.inside(walk.phase(phase)[0]).len();
+            rows_of_terms += rows * (bases.len() * (channels + PRODUCT_COST) + copies);
+        }
+    }
+    rows_of_terms.saturating_mul(walk.pitch)
+}
+
 impl Shared {
     pub(super) fn new(problem: &Problem, walk: Walk, summary: &FilterSummary) -> Result<Self> {
         let channels = problem.placement().window().channels();
@@ -130,7 +144,15 @@ impl Shared {
         for top in (0..height).step_by(self.band) {
             let band = top..(top + self.band).min(height);
             for phase in &group.phases {
-                self.multiply(phase, image, top + held..band.end + halo, top, threads, planes, &mut products[self.lead..]);
+                self.multiply(
+                    phase,
+                    image,
+                    top + held..band.end + halo,
+                    top,
+                    threads,
+                    planes,
+                    &mut products[self.lead..],
+                );
             }
             split(output, share * finish.plane(), threads, |index, output| {
                 let job = Job {

@@ -97,6 +97,12 @@ impl Walk {
         self.lead + column.shift - self.columns.inside(column.phase).start
     }
 
+    /// Whether the image itself is the plane of the only phase.
+    pub(super) fn in_place(&self) -> bool {
+        let whole_rows = self.pitch == self.columns.input && self.columns.inside(0).len() == self.pitch;
+        self.rows.stride == 1 && self.columns.stride == 1 && whole_rows
+    }
+
     /// `rows` of a phase, all inside the image, of every plane: in place where the image has them so, else laid out.
     pub(super) fn planes<'a>(
         &self,
@@ -107,11 +113,10 @@ impl Walk {
         scratch: &'a mut Vec<f32>,
     ) -> Rows<'a> {
         let inside = self.columns.inside(x);
-        let coordinate = |row: usize| {
-            self.rows.coordinate(y, row) * self.columns.input + self.columns.coordinate(x, inside.start)
-        };
+        let coordinate =
+            |row: usize| self.rows.coordinate(y, row) * self.columns.input + self.columns.coordinate(x, inside.start);
         let (width, stride) = (inside.len(), self.columns.stride);
-        if self.rows.stride == 1 && stride == 1 && self.pitch == self.columns.input && width == self.pitch {
+        if self.in_place() {
             return Rows { values: &image.values[coordinate(rows.start)..], stride: image.plane };
         }
         let length = rows.len() * self.pitch;
@@ -122,10 +127,15 @@ impl Walk {
                 let (to, rest) = to.split_at_mut(width);
                 rest.fill(0.0);
                 let from = if width > 0 { &plane[coordinate(row)..] } else { &[] };
-                if stride == 1 {
-                    to.copy_from_slice(&from[..width]);
-                } else {
-                    to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, &from)| *to = from);
+                match stride {
+                    1 => to.copy_from_slice(&from[..width]),
+                    2 => {
+                        // As pairs, so that the compiler vectorises it. The last value may have no partner.
+                        let (pairs, rest) = from.as_chunks::<2>();
+                        to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
+                        to.iter_mut().skip(pairs.len()).zip(rest).for_each(|(to, &from)| *to = from);
+                    }
+                    _ => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, &from)| *to = from),
                 }
             }
         });
