@@ -1,6 +1,24 @@
-//! Convolution on the CPU: the shared algorithm and a dense one, on faer's matrix product and rayon's threads.
+//! Convolution on the CPU: the shared algorithm and a dense one, on faer's matrix product, pulp's vectors and rayon's threads.
 //!
 //! [`CpuConv`] packs a layer once and runs it over batches; [`conv2d`] does both for one call.
+//!
+//! What bounds it is arithmetic. On one core of AMD Zen 4 (AVX-512, `examples/cpu_layers.rs`, 3x3, padding 1, s = C, CPU time)
+//! faer's product alone reaches 100 to 118 GFLOP/s, except 91 at 7 x 7 pixels, whose 49 columns fill three of four vectors:
+//!
+//! | C = O, H = W, N | products alone | shared | GFLOP/s alone, shared | dense | GFLOP/s dense |
+//! |---|---|---|---|---|---|
+//! | 64, 56, 1 | 0.27 ms | 0.41 ms | 107, 70 | 2.2 ms | 104 |
+//! | 128, 28, 1 | 0.24 ms | 0.33 ms | 114, 82 | 2.3 ms | 102 |
+//! | 256, 14, 1 | 0.24 ms | 0.29 ms | 109, 92 | 2.1 ms | 111 |
+//! | 512, 7, 1 | 0.29 ms | 0.35 ms | 91, 75 | 2.4 ms | 98 |
+//! | 64, 32, 16 | 1.52 ms | 2.53 ms | 100, 60 | 12.8 ms | 94 |
+//! | 128, 16, 16 | 1.23 ms | 1.78 ms | 116, 80 | 11.2 ms | 108 |
+//! | 256, 8, 16 | 1.17 ms | 1.47 ms | 118, 94 | 11.2 ms | 108 |
+//! | 512, 4, 16 | 1.17 ms | 1.67 ms | 116, 82 | 12.0 ms | 101 |
+//!
+//! (GFLOP/s count the multiply-adds of the products, or of the dense convolution, twice.) The rest of the shared time is the
+//! sum over taps: 9 loads and additions an output however many channels there are, so that it weighs most where there are
+//! few. The products of a band of rows stay in the second-level cache, so memory bounds nothing at these sizes.
 
 mod accumulate;
 mod axis;

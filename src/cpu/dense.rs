@@ -93,8 +93,10 @@ impl Dense {
         let (filters, terms) = (self.filters_per_group, self.terms);
         let weights = filters * terms;
         let share = filters.div_ceil(threads);
-        for top in (0..height).step_by(self.band) {
-            let band = top..(top + self.band).min(height);
+        // Every thread has a second-level cache, and meets the others after every product.
+        let step = self.band.saturating_mul(threads).min(height);
+        for top in (0..height).step_by(step) {
+            let band = top..(top + step).min(height);
             let columns = band.len() * pitch;
             let sums = first(&mut scratch.products, filters * columns);
             sums.fill(0.0);
