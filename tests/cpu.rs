@@ -217,6 +217,14 @@ fn distant_taps_cost_nothing() {
     check_exactly(&Problem::new(&placement, dilated, [1, 4, 5]).unwrap(), 1);
     let strided = Conv2d { stride: [far, far], padding: [far; 4], ..Conv2d::default() };
     check_exactly(&Problem::new(&placement, strided, [1, 4, 5]).unwrap(), 2);
+    // Nothing but padding is read, along either axis and both.
+    let point = Placement::tap_major(3, 2, 1, 1, 2).unwrap();
+    for (padding, stride) in [([0, 5, 0, 0], [1, 10]), ([5, 0, 0, 0], [10, 1]), ([5, 5, 0, 0], [10, 10])] {
+        let conv = Conv2d { padding, stride, ..Conv2d::default() };
+        check_exactly(&Problem::new(&point, conv, [2, 1, 1]).unwrap(), 3);
+    }
+    let unread = Conv2d { padding: [0, 5, 0, 0], ..Conv2d::default() };
+    check_exactly(&Problem::new(&point, Conv2d { stride: [1, 6], ..unread }, [1, 3, 1]).unwrap(), 4);
     let huge = Placement::new(
         Window::tap_major(1 << 20, 1, 1).unwrap(),
         Starts::Line { length: 1, starts: vec![0; 1 << 10] },

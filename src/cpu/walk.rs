@@ -99,8 +99,9 @@ impl Walk {
 
     /// Whether the image itself is the plane of the only phase.
     pub(super) fn in_place(&self) -> bool {
-        let whole_rows = self.pitch == self.columns.input && self.columns.inside(0).len() == self.pitch;
-        self.rows.stride == 1 && self.columns.stride == 1 && whole_rows
+        // Without a phase nothing is read.
+        let whole_rows = |_| self.pitch == self.columns.input && self.columns.inside(0).len() == self.pitch;
+        self.rows.stride == 1 && self.columns.stride == 1 && self.columns.phases.first().is_some_and(whole_rows)
     }
 
     /// `rows` of a phase, all inside the image, of every plane: in place where the image has them so, else laid out.
