@@ -19,8 +19,21 @@ const QUADS: usize = 2;
 /// Rows a tile may have; more are spilled, and take long to compile.
 const ROWS: [usize; 5] = [16, 24, 32, 40, 48];
 
-/// What a tile's loads of the input cost, in rows: eight loads of some 30 ns, where a row takes some 13 ns (lavapipe).
-const LOADS: usize = 20;
+/// What a tile's loads of the input cost, in rows of the tile: eight quads, loaded together (25 ns each on lavapipe) or one by
+/// one (40 ns), where a row takes some 13 ns.
+fn loads(input: Access) -> usize {
+    match input {
+        Access::Vec4 => 15,
+        Access::Scalar => 24,
+    }
+}
+
+/// Multiply-adds of `tiles` over `terms` terms, with what its loads cost, in multiply-adds of a gather tile of 32 rows.
+fn multiply_adds(tile: Tile, tiles: usize, terms: usize, input: Access) -> f64 {
+    let of_gather = 1.0 + loads(Access::Scalar) as f64 / 32.0;
+    let rows = (tile.rows_per_tile() + loads(input)) as f64 / of_gather;
+    tiles as f64 * rows * (tile.pixels_per_tile() * terms) as f64
+}
 
 /// Most products of a tile's row sums a quad, rows times taps: they are unrolled, and 240 took a minute to compile.
 const MOST_PRODUCTS: usize = 144;
@@ -32,12 +45,22 @@ impl Planner for Subgroup {
             && matches!(target.subgroup_max_size, 4 | 8 | 16)
     }
 
+    /// From the times of loads and stores on lavapipe, a multiply-add of gather being 0.12 ns there.
     fn costs(&self, _: &Target) -> Costs {
-        Costs { store: 20.0, row_tap: 13.0, finish: 25.0, row: 14.0, tap: 19.0, dispatch: 0.0 }
+        Costs { store: 8.0, row_tap: 1.0, finish: 10.0, row: 6.5, tap: 10.0, dispatch: 1e5 }
+    }
+
+    fn gather_multiply_adds(&self, problem: &Problem, target: &Target) -> f64 {
+        let filters = problem.out_channels() / problem.conv().groups;
+        let Some(tile) = tile(target, filters, 1, 0, Access::Scalar) else { return f64::INFINITY };
+        let [batch, _, height, width] = problem.output_shape();
+        let pixel_tiles = (batch * height * width).div_ceil(tile.pixels_per_tile());
+        let tiles = filters.div_ceil(tile.rows_per_tile()) * pixel_tiles * problem.conv().groups;
+        multiply_adds(tile, tiles, problem.placement().window().weights(), Access::Scalar)
     }
 
     fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)> {
-        let Some(tile) = tile(layer.target, layer.filters(), 1, 0) else {
+        let Some(tile) = tile(layer.target, layer.filters(), 1, 0, Access::Scalar) else {
             let reason = format!("subgroups of {} lanes", layer.target.subgroup_max_size);
             return Err(Error::Unsupported { kernel: "subgroup_gather", reason });
         };
@@ -71,12 +94,12 @@ impl Planner for Subgroup {
 
 /// The number of rows that computes `rows` rows at the least cost, where each tile sums over `taps` rows `step` apart.
 /// `None` if no tile can, or only with half of its rows lost to its neighbours.
-fn tile(target: &Target, rows: usize, taps: usize, step: usize) -> Option<Tile> {
+fn tile(target: &Target, rows: usize, taps: usize, step: usize, input: Access) -> Option<Tile> {
     let (lanes, feeding) = (target.subgroup_max_size, (taps - 1) * step);
     let fits = |&tile: &usize| {
         tile % lanes as usize == 0 && tile >= 2 * feeding && (taps == 1 || tile * taps <= MOST_PRODUCTS)
     };
-    let cost = |&tile: &usize| rows.div_ceil(tile - feeding) * (tile + LOADS);
+    let cost = |&tile: &usize| rows.div_ceil(tile - feeding) * (tile + loads(input));
     let best = ROWS.into_iter().filter(fits).min_by_key(cost)?;
     Some(Tile { lanes_x: lanes, lanes_y: 1, rows: best as u32, quads: QUADS as u32, depth: 0, slices: 1 })
 }
@@ -114,6 +137,12 @@ impl Form {
         self.row_tiles(rows) * self.segments * self.pixel_tiles(images * height * width) * problem.conv().groups
     }
 
+    /// Quads of pixels lie together where planes and tiles are whole quads.
+    fn input(&self, problem: &Problem) -> Access {
+        let [_, _, height, width] = problem.input_shape();
+        Access::for_lengths(&[height * width, self.tile_pixels])
+    }
+
     /// Sums over kernel rows; `None` where taps are not evenly spaced, or columns of sums are no quads of pixels.
     fn row_sums(problem: &Problem, target: &Target) -> Option<Self> {
         let (conv, window) = (problem.conv(), problem.placement().window());
@@ -134,7 +163,7 @@ impl Form {
         };
         let rows = problem.sharing().groups().iter().map(Vec::len).max()?;
         let feeding = Self::feeding(sums);
-        let tile = tile(target, rows - feeding.min(rows - 1), taps, step)?;
+        let tile = tile(target, rows - feeding.min(rows - 1), taps, step, Access::Vec4)?;
         let most = tile.pixels_per_tile();
         if width <= most {
             let tile_pixels = most / width * width;
@@ -159,7 +188,7 @@ impl Form {
     /// The products themselves.
     fn plain(problem: &Problem, target: &Target) -> Option<Self> {
         let rows = problem.sharing().groups().iter().map(Vec::len).max()?;
-        let tile = tile(target, rows, 1, 0)?;
+        let tile = tile(target, rows, 1, 0, Access::Vec4)?;
         let tile_pixels = tile.pixels_per_tile();
         Some(Self {
             sums: RowSums { taps: 1, step: 0, stride: 1, dilation: 1, padding: 0 },
@@ -179,8 +208,8 @@ impl Products for Form {
     }
 
     fn multiply_adds(&self, problem: &Problem) -> f64 {
-        let tile = self.tile.rows_per_tile() * self.tile.pixels_per_tile() * problem.placement().window().channels();
-        self.tiles(problem, problem.input_shape()[0]) as f64 * tile as f64
+        let tiles = self.tiles(problem, problem.input_shape()[0]);
+        multiply_adds(self.tile, tiles, problem.placement().window().channels(), self.input(problem))
     }
 
     fn step(&self, pass: &Pass<'_>) -> Result<Step> {
@@ -188,8 +217,8 @@ impl Products for Form {
         let [_, in_channels, height, width] = problem.input_shape();
         let pixels = chunk.images * height * width;
         let stride = self.sums.stride as usize;
-        // Quads of pixels lie together where planes and tiles are whole quads, those of sums where rows are.
-        let input = Access::for_lengths(&[height * width, self.tile_pixels]);
+        let input = self.input(problem);
+        // Quads of sums lie together where rows are whole quads.
         let output = Access::for_lengths(&[width / stride, self.columns]);
         let spec = Spec {
             kernel: Kernel::SubgroupProducts,
