@@ -8,12 +8,13 @@ use filter_summary::cpu::CpuConv;
 use filter_summary::standalone::Gpu;
 use filter_summary::wgpu;
 use filter_summary::{
-    Algorithm, BoundConv, BufferRange, ChannelParams, ConvBuffers, FilterSummary, FsConv2d, Pipelines, Plan,
-    PlanOptions, Problem, ShaderChecks,
+    Algorithm, BoundConv, BufferRange, ChannelParams, ConvBuffers, FsConv2d, Pipelines, Plan, PlanOptions, Problem,
+    ShaderChecks,
 };
 
 use super::clock::{Timestamps, cpu_seconds};
 use super::data::Data;
+use super::work::Work;
 use crate::device::Device;
 
 /// Inputs and outputs that take turns, so that caches do not flatter.
@@ -22,6 +23,9 @@ const BUFFERS: usize = 3;
 /// A sample repeats a convolution until it takes about this long.
 const SAMPLE: Duration = Duration::from_millis(10);
 const MOST_REPEATS: f64 = 200.0;
+
+/// Shared products are measured where a product serves at least this many taps.
+const LEAST_SHARING: f64 = 1.25;
 
 /// The device, and what all layers share on it.
 pub(crate) struct Runner<'a> {
@@ -33,17 +37,35 @@ enum Backend<'a> {
     Cpu,
 }
 
-/// A kernel that is ready to run on a layer.
-pub(crate) struct Candidate {
-    algorithm: Algorithm,
-    work: Work,
-    output: Vec<f32>,
-    first: Duration,
-    repeats: usize,
-    kernels: Vec<String>,
+/// One way to compute a layer, to be measured against the others.
+#[derive(Debug, Clone)]
+pub(crate) struct Choice {
+    /// Its name in the results.
+    pub(crate) label: &'static str,
+    /// What makes the planner plan it. The CPU looks at the algorithm alone.
+    pub(crate) options: PlanOptions,
 }
 
-enum Work {
+/// A kernel that is ready to run on a layer.
+pub(crate) struct Candidate {
+    pub(crate) label: &'static str,
+    pub(crate) algorithm: Algorithm,
+    /// Labels of its kernel variants.
+    pub(crate) variants: Vec<String>,
+    /// Of one convolution.
+    pub(crate) dispatches: usize,
+    pub(crate) work: Work,
+    /// What it computed.
+    pub(crate) output: Vec<f32>,
+    /// Wall clock from the problem to pipelines and uploaded weights.
+    pub(crate) compile: Duration,
+    /// Wall clock of the first run, in which many drivers compile.
+    pub(crate) first: Duration,
+    ready: Ready,
+    repeats: usize,
+}
+
+enum Ready {
     /// Bound to every set of buffers.
     Gpu(Vec<BoundConv>),
     Cpu {
@@ -58,27 +80,6 @@ pub(crate) struct Sample {
     /// By timestamps, or the wall clock.
     pub(crate) seconds: f64,
     pub(crate) cpu_seconds: Option<f64>,
-}
-
-impl Candidate {
-    pub(crate) fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-
-    /// What it computed.
-    pub(crate) fn output(&self) -> &[f32] {
-        &self.output
-    }
-
-    /// Wall clock of the first run.
-    pub(crate) fn first(&self) -> Duration {
-        self.first
-    }
-
-    /// Labels of its kernel variants.
-    pub(crate) fn kernels(&self) -> &[String] {
-        &self.kernels
-    }
 }
 
 impl<'a> Runner<'a> {
@@ -102,52 +103,101 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// The algorithm that the planner chooses.
-    pub(crate) fn choice(&self, problem: &Problem) -> Result<&'static str> {
-        let algorithm = match &self.backend {
-            Backend::Gpu { gpu, .. } => Plan::new(problem, &gpu.target(), PlanOptions::default())?.algorithm(),
-            Backend::Cpu => {
-                let placement = problem.placement();
-                let summary = FilterSummary::new(vec![0.0; placement.length()], placement.clone())?;
-                CpuConv::new(problem, &summary, ChannelParams::default(), None)?.algorithm()
+    /// What is worth measuring for a problem, and the label of what the planner takes by itself. Candidates are run in this
+    /// order, round by round: what slows the machine down for a while slows all of them.
+    pub(crate) fn choices(&self, problem: &Problem, data: &Data) -> Result<(Vec<Choice>, &'static str)> {
+        let compressed = problem.placement().ratio() > 1.0;
+        let mut algorithms = vec![Algorithm::Dense];
+        // The CPU executor has no gather.
+        if compressed && matches!(self.backend, Backend::Gpu { .. }) {
+            algorithms.push(Algorithm::Gather);
+        }
+        if compressed && problem.sharing().factor() >= LEAST_SHARING {
+            algorithms.push(Algorithm::Shared);
+        }
+        let choice = |algorithm: Algorithm| Choice {
+            label: algorithm.name(),
+            options: PlanOptions { algorithm: Some(algorithm), ..PlanOptions::default() },
+        };
+        let mut choices: Vec<Choice> = algorithms.into_iter().map(choice).collect();
+        // Two choices are the same when they come to the same kernels.
+        let kernels = |options: PlanOptions| -> Result<(Algorithm, Vec<String>)> {
+            match &self.backend {
+                Backend::Gpu { gpu, .. } => {
+                    let plan = Plan::new(problem, &gpu.target(), options)?;
+                    Ok((plan.algorithm(), plan.kernels()))
+                }
+                Backend::Cpu => match options.algorithm {
+                    Some(algorithm) => Ok((algorithm, Vec::new())),
+                    None => {
+                        let conv = CpuConv::new(problem, &data.summary, ChannelParams::default(), None)?;
+                        Ok((conv.algorithm(), Vec::new()))
+                    }
+                },
             }
         };
-        Ok(algorithm.name())
-    }
-
-    /// The algorithms that the device has, in the order of every round: what slows the machine down for a while slows all
-    /// of them.
-    pub(crate) fn algorithms(&self) -> &'static [Algorithm] {
-        match &self.backend {
-            Backend::Gpu { .. } => &[Algorithm::Dense, Algorithm::Gather, Algorithm::Shared],
-            Backend::Cpu => &[Algorithm::Dense, Algorithm::Shared],
+        let taken = kernels(PlanOptions::default())?;
+        for choice in &choices {
+            if kernels(choice.options)? == taken {
+                let label = choice.label;
+                return Ok((choices, label));
+            }
         }
+        choices.push(Choice { label: "auto", options: PlanOptions::default() });
+        Ok((choices, "auto"))
     }
 
     /// Compiles and uploads; runs once for the result, and once for a first estimate of the time.
-    pub(crate) fn prepare(&self, problem: &Problem, data: &Data, algorithm: Algorithm) -> Result<Candidate> {
+    pub(crate) fn prepare(&self, problem: &Problem, data: &Data, choice: &Choice) -> Result<Candidate> {
+        let start = Instant::now();
         let mut outputs = Vec::new();
-        let (work, output, kernels) = match &self.backend {
+        let mut candidate = match &self.backend {
             Backend::Gpu { gpu, pipelines, .. } => {
-                let options = PlanOptions { algorithm: Some(algorithm), ..PlanOptions::default() };
-                let plan = Plan::new(problem, &gpu.target(), options)?;
-                let kernels = plan.kernels();
+                let plan = Plan::new(problem, &gpu.target(), choice.options)?;
+                let (algorithm, variants, dispatches) = (plan.algorithm(), plan.kernels(), plan.dispatches());
                 let conv = FsConv2d::new(pipelines, plan, &data.summary, ChannelParams::default())?;
+                let compile = start.elapsed();
                 let mut bound = Vec::with_capacity(BUFFERS);
                 for _ in 0..BUFFERS {
                     let (conv, output) = bind(gpu, &conv, data)?;
                     bound.push(conv);
                     outputs.push(output);
                 }
-                (Work::Gpu(bound), Vec::new(), kernels)
+                Candidate {
+                    label: choice.label,
+                    algorithm,
+                    variants,
+                    dispatches,
+                    work: Work::new(problem, algorithm, conv.weight_bytes()),
+                    output: Vec::new(),
+                    compile,
+                    first: Duration::ZERO,
+                    ready: Ready::Gpu(bound),
+                    repeats: 1,
+                }
             }
             Backend::Cpu => {
-                let conv = Box::new(CpuConv::new(problem, &data.summary, ChannelParams::default(), Some(algorithm))?);
-                let output = vec![f32::NAN; problem.output_shape().iter().product()];
-                (Work::Cpu { conv, inputs: vec![data.input.clone(); BUFFERS] }, output, Vec::new())
+                let algorithm = choice.options.algorithm;
+                let conv = Box::new(CpuConv::new(problem, &data.summary, ChannelParams::default(), algorithm)?);
+                let algorithm = conv.algorithm();
+                let weights = match algorithm {
+                    Algorithm::Shared => problem.placement().length(),
+                    _ => problem.placement().filters() * problem.placement().window().weights(),
+                };
+                Candidate {
+                    label: choice.label,
+                    algorithm,
+                    variants: vec![format!("cpu_{}", algorithm.name())],
+                    dispatches: 0,
+                    work: Work::new(problem, algorithm, 4 * weights as u64),
+                    output: vec![f32::NAN; problem.output_shape().iter().product()],
+                    compile: start.elapsed(),
+                    first: Duration::ZERO,
+                    ready: Ready::Cpu { conv, inputs: vec![data.input.clone(); BUFFERS] },
+                    repeats: 1,
+                }
             }
         };
-        let mut candidate = Candidate { algorithm, work, output, first: Duration::ZERO, repeats: 1, kernels };
         let start = Instant::now();
         self.sample(&mut candidate)?;
         candidate.first = start.elapsed();
@@ -163,8 +213,8 @@ impl<'a> Runner<'a> {
     pub(crate) fn sample(&self, candidate: &mut Candidate) -> Result<Sample> {
         let repeats = candidate.repeats;
         let (start, cpu_start) = (Instant::now(), cpu_seconds());
-        let (total, timestamps) = match (&self.backend, &mut candidate.work) {
-            (Backend::Gpu { gpu, timestamps, .. }, Work::Gpu(bound)) => {
+        let (total, timestamps) = match (&self.backend, &mut candidate.ready) {
+            (Backend::Gpu { gpu, timestamps, .. }, Ready::Gpu(bound)) => {
                 let timestamps = timestamps.as_ref();
                 let mut encoder = gpu.device.create_command_encoder(&Default::default());
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
@@ -179,14 +229,14 @@ impl<'a> Runner<'a> {
                 gpu.submit(encoder)?;
                 (start.elapsed(), timestamps.map(|timestamps| (timestamps, *gpu)))
             }
-            (_, Work::Cpu { conv, inputs }) => {
+            (_, Ready::Cpu { conv, inputs }) => {
                 for input in inputs.iter().cycle().take(repeats) {
                     conv.run(input, None, &mut candidate.output)?;
                 }
                 (start.elapsed(), None)
             }
             // Candidates are prepared by the runner that samples them.
-            (Backend::Cpu, Work::Gpu(_)) => (Duration::ZERO, None),
+            (Backend::Cpu, Ready::Gpu(_)) => (Duration::ZERO, None),
         };
         let cpu = cpu_start.zip(cpu_seconds()).map(|(start, end)| end - start);
         let total = match timestamps {
