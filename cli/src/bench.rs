@@ -85,7 +85,7 @@ pub(crate) struct Measured {
     /// Of all outputs, exactly: whoever makes the same numbers gets the same sum.
     output_sum: f64,
     /// The label of what the planner takes by itself.
-    auto: &'static str,
+    auto: String,
     timings: Vec<Timing>,
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct Measured {
 #[derive(Serialize)]
 pub(crate) struct Timing {
     /// The candidate's label.
-    label: &'static str,
+    label: String,
     algorithm: &'static str,
     /// Its kernel variants, in order of dispatch.
     variants: Vec<String>,
@@ -188,7 +188,7 @@ fn measure(
         candidates.push(runner.prepare(&problem, &data, choice)?);
     }
     // The kernels and the CPU executor must agree bit for bit before any of them is worth measuring.
-    let outputs = candidates.iter().map(|candidate| (candidate.label, candidate.output.as_slice()));
+    let outputs = candidates.iter().map(|candidate| (candidate.label.as_str(), candidate.output.as_slice()));
     let output_sum = data.check(&problem, outputs)?;
     let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); candidates.len()];
     for round in 0..runs {
@@ -216,7 +216,7 @@ fn measure(
 fn timing(candidate: &Candidate, samples: &[Sample], dense_gflop: f64, by_cpu: bool) -> Timing {
     let cpu: Option<Vec<f64>> = samples.iter().map(|sample| sample.cpu_seconds).collect();
     let mut timing = Timing {
-        label: candidate.label,
+        label: candidate.label.clone(),
         algorithm: candidate.algorithm.name(),
         variants: candidate.variants.clone(),
         dispatches: candidate.dispatches,

@@ -45,9 +45,8 @@ fn software(comparison: &Comparison) -> Vec<Bar> {
     let dense_over_peer: Ratio<'_> = Box::new(move |layer| Some(fastest(layer, Kind::Gpu)? / layer.dense(by_cpu)?));
     let shared_over_peer: Ratio<'_> =
         Box::new(move |layer| Some(fastest(layer, Kind::Gpu)? / layer.gpu("C")?.cost("shared", by_cpu)?));
-    let shared_over_onnx: Ratio<'_> = Box::new(move |layer| {
-        Some(layer.peer("onnxruntime-cpu", by_cpu)? / layer.gpu("C")?.cost("shared", by_cpu)?)
-    });
+    let shared_over_onnx: Ratio<'_> =
+        Box::new(move |layer| Some(layer.peer("onnxruntime-cpu", by_cpu)? / layer.gpu("C")?.cost("shared", by_cpu)?));
     let executor_over_native: Ratio<'_> =
         Box::new(move |layer| Some(fastest(layer, Kind::Cpu)? / layer.executor("C")?.cost("auto", by_cpu)?));
     let of = |ratio, group| ratios(comparison, ratio, group);
@@ -59,9 +58,17 @@ fn software(comparison: &Comparison) -> Vec<Bar> {
         mean("shared, s = 2C, over our dense, 3x3 of stride 1", 3.0, &of(&shared("2C", by_cpu), ONE)),
         mean("shared, s = C, over our dense, 3x3 of stride 2", 1.8, &of(&shared("C", by_cpu), TWO)),
         each("what the plan takes over gather, each layer and summary", 1.0 / 1.05, &auto_over_gather(comparison)),
-        mean("shared, s = C, over the fastest Vulkan or WebGPU peer, 3x3 of stride 1", 13.0, &of(&shared_over_peer, ONE)),
+        mean(
+            "shared, s = C, over the fastest Vulkan or WebGPU peer, 3x3 of stride 1",
+            13.0,
+            &of(&shared_over_peer, ONE),
+        ),
         mean("shared, s = C, over ONNX Runtime's CPU code, 3x3 of stride 1", 1.0, &of(&shared_over_onnx, ONE)),
-        mean("CPU executor, s = C, over the fastest native peer, 3x3 of stride 1", 2.0, &of(&executor_over_native, ONE)),
+        mean(
+            "CPU executor, s = C, over the fastest native peer, 3x3 of stride 1",
+            2.0,
+            &of(&executor_over_native, ONE),
+        ),
     ]
 }
 
@@ -128,4 +135,84 @@ fn each(what: &'static str, wanted: f64, ratios: &[(String, f64)]) -> Bar {
 fn mean(what: &'static str, wanted: f64, ratios: &[(String, f64)]) -> Bar {
     let values: Vec<f64> = ratios.iter().map(|(_, ratio)| *ratio).collect();
     Bar { what, wanted, got: geometric_mean(&values), layers: ratios.len(), worst: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{comparison, layer, row};
+
+    fn bar(comparison: &Comparison, what: &str) -> Bar {
+        let mut found = bars(comparison);
+        found.retain(|bar| bar.what.starts_with(what));
+        assert_eq!(found.len(), 1, "{what}");
+        found.remove(0)
+    }
+
+    #[test]
+    fn bars_are_ratios_of_cpu_time() {
+        let comparison = comparison();
+        let got = |what| (bar(&comparison, what).got, bar(&comparison, what).layers);
+        assert_eq!(got("our dense over the fastest Vulkan or WebGPU peer, each"), (Some(2.0), 3));
+        assert_eq!(got("shared, s = C, over our dense, each 3x3 layer of stride 1"), (Some(5.0), 2));
+        assert_eq!(got("shared, s = C, over our dense, 3x3 of stride 2").1, 1);
+        assert_eq!(got("shared, s = C, over the fastest Vulkan").1, 2);
+        assert!((got("shared, s = C, over the fastest Vulkan").0.unwrap() - 10.0).abs() < 1e-12);
+        assert!((got("CPU executor").0.unwrap() - 2.0).abs() < 1e-12);
+        assert_eq!(got("what the plan takes over gather"), (Some(5.0), 4));
+    }
+
+    #[test]
+    fn verdicts_say_by_how_much() {
+        let comparison = comparison();
+        let verdict = |what| bar(&comparison, what).verdict();
+        assert_eq!(verdict("our dense over the fastest Vulkan or WebGPU peer, each"), "met");
+        // 5.0 instead of 5.5, 10 instead of 13.
+        assert_eq!(verdict("shared, s = C, over our dense, 3x3 of stride 1"), "**missed by 9 %**");
+        assert_eq!(verdict("shared, s = C, over the fastest Vulkan"), "**missed by 23 %**");
+        let close = Bar { what: "", wanted: 1.0, got: Some(0.999), layers: 1, worst: None };
+        assert_eq!(close.verdict(), "**missed by 1 %**");
+    }
+
+    #[test]
+    fn what_nothing_measured_is_not_met() {
+        let mut comparison = comparison();
+        // The peer is missing, the summary was not asked for.
+        for what in ["shared, s = C, over ONNX", "shared, s = 2C"] {
+            let bar = bar(&comparison, what);
+            assert_eq!((bar.got, bar.met(), bar.verdict()), (None, false, "not measured".to_owned()));
+        }
+        for answer in &mut comparison.layers[0].peers[..2] {
+            answer.error = Some("crashed".to_owned());
+        }
+        assert_eq!(bar(&comparison, "our dense over the fastest Vulkan or WebGPU peer, each").layers, 2);
+    }
+
+    #[test]
+    fn each_names_its_worst_layer() {
+        let mut comparison = comparison();
+        comparison.layers[1].gpu = vec![row("C", "gather", &[("dense", 10.0), ("gather", 8.0), ("shared", 20.0)])];
+        let bar_each = bar(&comparison, "shared, s = C, over our dense, each");
+        assert_eq!((bar_each.got, bar_each.worst.as_deref()), (Some(0.5), Some("128x8")));
+        // The plan does not take it there, so nothing is slower than gather.
+        assert!(bar(&comparison, "what the plan takes").met());
+        comparison.layers[1].gpu[0].auto = "shared".to_owned();
+        let over_gather = bar(&comparison, "what the plan takes");
+        assert_eq!((over_gather.met(), over_gather.worst.as_deref()), (false, Some("128x8, C")));
+    }
+
+    #[test]
+    fn hardware_has_bars_of_its_own() {
+        let mut comparison = comparison();
+        comparison.adapter.software = false;
+        let mut large = layer("64x8@32", 3, 1);
+        large.layer.batch = 32;
+        large.peers[0].peer = "cudnn-f32".to_owned();
+        large.peers[0].milliseconds = 400.0;
+        comparison.layers.push(large);
+        let bar = bar(&comparison, "f32, s = C, over cuDNN f32 (TF32 off), 3x3, batch 32");
+        // By GPU time, which is 100 ms of ours.
+        assert_eq!(bar.layers, 1);
+        assert!((bar.got.unwrap() - 4.0).abs() < 1e-12);
+    }
 }

@@ -7,7 +7,8 @@ use crate::model::Adapter;
 /// The CPU's name, where the system tells (Linux).
 pub(crate) fn cpu() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim()));
+    let name =
+        info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim()));
     name.unwrap_or(std::env::consts::ARCH).to_owned()
 }
 
@@ -47,7 +48,11 @@ pub(crate) fn slug(adapter: &Adapter) -> String {
     let driver = if adapter.driver_info.is_empty() { &adapter.driver } else { &adapter.driver_info };
     let text = format!("{} {}", plain(&adapter.name), plain(driver));
     let kept: String = text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { ' ' }).collect();
-    kept.split_whitespace().map(|word| word.trim_matches('.')).filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
+    kept.split_whitespace()
+        .map(|word| word.trim_matches('.'))
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join("-")
 }
 
 #[cfg(test)]

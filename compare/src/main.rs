@@ -4,6 +4,8 @@
 
 mod bars;
 mod charts;
+#[cfg(test)]
+mod fixture;
 mod groups;
 mod machine;
 mod markdown;
@@ -32,6 +34,10 @@ pub(crate) struct Args {
     /// A peer and how to start it: NAME=PROGRAM, then its arguments, separated by tabs
     #[arg(long, value_name = "NAME=PROGRAM")]
     peer: Vec<PeerProgram>,
+
+    /// How a person starts this, to be written down
+    #[arg(long, hide = true, default_value = "compare")]
+    command: String,
 
     /// Where peers' messages go
     #[arg(long, value_name = "DIRECTORY")]
@@ -91,24 +97,6 @@ impl FromStr for PeerProgram {
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, program) = text.split_once('=').ok_or("write it like NAME=PROGRAM")?;
         Ok(Self { name: name.to_owned(), program: program.split('\t').map(str::to_owned).collect() })
-    }
-}
-
-impl Args {
-    /// How a person starts this.
-    fn command(&self) -> String {
-        let mut command = "cargo xtask bench".to_owned();
-        if !self.peer.is_empty() {
-            command += " --peers";
-        }
-        for (option, value) in [("--layers", &self.layers)] {
-            value.iter().for_each(|value| command += &format!(" {option} {value}"));
-        }
-        self.shape.iter().for_each(|shape| command += &format!(" --shape {shape}"));
-        if self.quick {
-            command += " --quick";
-        }
-        command
     }
 }
 

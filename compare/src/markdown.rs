@@ -43,7 +43,7 @@ fn head(comparison: &Comparison) -> String {
     );
     let _ = write!(
         head,
-        "`{}`, {:.0} min. Ratios are made from: {} (CPU executor: {}). [How it is measured](../../README.md).\n\n",
+        "`{}`, {:.1} min. A / B: how many times faster A is than B, made from {} (CPU executor: {}). [How it is measured](../../README.md).\n\n",
         comparison.command,
         comparison.seconds / 60.0,
         comparison.speedups_from,
@@ -97,13 +97,16 @@ fn ratio_columns(comparison: &Comparison) -> Vec<Column<'_>> {
         "shared / our dense".to_owned(),
         Box::new(move |layer| Some(layer.gpu("C")?.cost("dense", by_cpu)? / shared(layer)?)),
     )];
-    for (kind, name) in [(Kind::Gpu, "fastest Vulkan or WebGPU peer"), (Kind::Cpu, "fastest native peer"), (Kind::Cuda, "cuDNN")] {
+    for (kind, name) in
+        [(Kind::Gpu, "fastest Vulkan or WebGPU peer"), (Kind::Cpu, "fastest native peer"), (Kind::Cuda, "cuDNN")]
+    {
         if comparison.peers.iter().any(|peer| peer.kind == kind && peer.missing.is_none()) {
             columns.push((
                 format!("our dense / {name}"),
                 Box::new(move |layer| Some(peer(layer, kind)? / layer.dense(by_cpu)?)),
             ));
-            columns.push((format!("shared / {name}"), Box::new(move |layer| Some(peer(layer, kind)? / shared(layer)?))));
+            columns
+                .push((format!("shared / {name}"), Box::new(move |layer| Some(peer(layer, kind)? / shared(layer)?))));
         }
         if kind == Kind::Cpu && comparison.peers.iter().any(|peer| peer.kind == kind && peer.missing.is_none()) {
             columns.push((
@@ -151,7 +154,8 @@ fn summary_table(comparison: &Comparison) -> String {
     let by_cpu = comparison.by_cpu();
     let ratio = |row: &Row| Some(row.cost("dense", by_cpu)? / row.cost("shared", by_cpu)?);
     let mut summaries = summaries(comparison);
-    let any = |summary: &str| comparison.layers.iter().filter_map(|layer| layer.gpu(summary)).any(|row| ratio(row).is_some());
+    let any =
+        |summary: &str| comparison.layers.iter().filter_map(|layer| layer.gpu(summary)).any(|row| ratio(row).is_some());
     summaries.retain(|summary| any(summary));
     let headings: Vec<String> =
         std::iter::once("layer".to_owned()).chain(summaries.iter().map(|summary| format!("s = {summary}"))).collect();
@@ -201,7 +205,16 @@ fn time_table(comparison: &Comparison) -> String {
 
 fn kernel_table(comparison: &Comparison) -> String {
     let headings = [
-        "layer", "summary", "kernels", "r", "dispatches", "GFLOP/s", "effective GFLOP/s", "GB/s", "FLOP/byte", "first run, ms",
+        "layer",
+        "summary",
+        "kernels",
+        "r",
+        "dispatches",
+        "GFLOP/s",
+        "effective GFLOP/s",
+        "GB/s",
+        "FLOP/byte",
+        "first run, ms",
     ];
     let mut text = table_head("", &headings, 3);
     for layer in &comparison.layers {
@@ -270,4 +283,57 @@ fn number(value: Option<f64>, digits: usize) -> String {
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::comparison;
+
+    #[test]
+    fn a_missing_peer_is_said() {
+        let mut comparison = comparison();
+        comparison.layers[1].peers[0].error = Some("it ended, signal: 11".to_owned());
+        comparison.layers[2].errors.push("layer too large".to_owned());
+        let page = page(&comparison, true);
+        let missing = page.split("## Missing").nth(1).unwrap();
+        assert!(missing.contains("- **onnxruntime-cpu**: not measured: No module named 'onnxruntime'"), "{missing}");
+        assert!(missing.contains("- 128x8: ncnn-vulkan: it ended, signal: 11"), "{missing}");
+        assert!(missing.contains("- 64-128x8/2: fsnet: layer too large"), "{missing}");
+        comparison.peers.clear();
+        assert!(super::page(&comparison, true).contains("no peers were asked for"));
+    }
+
+    #[test]
+    fn nothing_is_missing_when_all_is_there() {
+        let mut comparison = comparison();
+        comparison.peers.pop();
+        assert!(!page(&comparison, true).contains("## Missing"));
+    }
+
+    #[test]
+    fn groups_have_geometric_means() {
+        let mut comparison = comparison();
+        comparison.layers[1].gpu[0].timings[2].cpu_milliseconds = Some(0.5);
+        let page = page(&comparison, true);
+        // 5 and 20.
+        assert!(page.contains("| **geometric mean, 3x3, stride 1** | **10.00** |"), "{page}");
+        assert!(page.contains("| 64x8 | 5.00 | 2.00 | 10.00 | 0.10 | 0.50 | 2.00 |"), "{page}");
+        assert!(page.contains("| 64x8k1 | C | shared: `fs_shared-8x8` |"), "{page}");
+        assert!(!page.contains("5x5"), "a group without layers");
+    }
+
+    #[test]
+    fn tables_have_as_many_cells_as_headings() {
+        let mut comparison = comparison();
+        comparison.layers[0].gpu[0].timings[2].variants = vec!["a|b".to_owned()];
+        let mut headings = 0;
+        for line in page(&comparison, true).lines() {
+            let cells = line.replace("\\|", "").matches('|').count();
+            if line.starts_with("| ") && headings > 0 {
+                assert_eq!(cells, headings, "{line}");
+            }
+            headings = cells;
+        }
+    }
 }

@@ -32,14 +32,20 @@ pub(crate) fn measure(args: &Args, fsnet: &Path) -> Result<Comparison> {
     let layers = layers(args, fsnet)?;
     let mut peers = dialogues(args)?;
     let mut comparison = Comparison {
-        command: args.command(),
+        command: args.command.clone(),
         date: machine::today(),
         cpu: machine::cpu(),
         threads: machine::threads(),
         ..Comparison::default()
     };
     for (at, layer) in layers.iter().enumerate() {
-        eprintln!("compare: {} of {}, layer {}, {:.0} s", at + 1, layers.len(), layer.layer, start.elapsed().as_secs_f64());
+        eprintln!(
+            "compare: {} of {}, layer {}, {:.0} s",
+            at + 1,
+            layers.len(),
+            layer.layer,
+            start.elapsed().as_secs_f64()
+        );
         let mut result = LayerResult { layer: layer.clone(), ..LayerResult::default() };
         match run(args, fsnet, layer, &args.device, comparison.peaks.is_none()) {
             Ok(report) => {
@@ -157,6 +163,30 @@ fn dialogues(args: &Args) -> Result<Vec<Dialogue>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_what_fsnet_prints() {
+        let json = r#"{
+            "version": "0.1.0", "device": "d", "time": "GPU timestamps", "speedups_from": "CPU time of the process",
+            "adapter": {"backend": "Vulkan", "name": "n", "driver": "d", "driver_info": "i", "software": true},
+            "layers": [{
+                "layer": "8x8", "batch": 1, "summary": "C", "ratio": 8.5, "output_sum": 1.5, "auto": "shared",
+                "timings": [{
+                    "label": "shared", "algorithm": "shared", "variants": ["fs_products"], "dispatches": 2,
+                    "milliseconds": 2.0, "cpu_milliseconds": 3.0, "gflops": 1.0, "effective_gflops": 9.0,
+                    "gigabytes_per_second": 0.5, "flops_per_byte": 2.0, "compile_milliseconds": 1.0,
+                    "first_milliseconds": 4.0, "runs": 3
+                }]
+            }]
+        }"#;
+        let report: Report = serde_json::from_str(json).unwrap();
+        let row = &report.layers[0];
+        assert_eq!(
+            (row.cost("auto", true), row.cost("shared", false), row.cost("dense", true)),
+            (Some(3.0), Some(2.0), None)
+        );
+        assert_eq!(row.timings[0].more["algorithm"], "shared");
+    }
 
     #[test]
     fn other_numbers_are_an_error() {

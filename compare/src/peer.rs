@@ -89,9 +89,8 @@ impl Dialogue {
         request["runs"] = runs.into();
         request["seconds"] = seconds.into();
         let sent = writeln!(running.stdin, "{request}").and_then(|()| running.stdin.flush());
-        let line = sent.map_err(anyhow::Error::from).and_then(|()| {
-            running.line(ANSWER + Duration::from_secs_f64(seconds))
-        });
+        let line =
+            sent.map_err(anyhow::Error::from).and_then(|()| running.line(ANSWER + Duration::from_secs_f64(seconds)));
         let line = line.map_err(|error| self.explain(error))?;
         let answer: Answer = serde_json::from_str(&line).with_context(|| format!("it answers {line}"))?;
         if answer.layer != layer.layer {
@@ -194,7 +193,8 @@ mod tests {
     #[test]
     fn a_crash_is_that_layers_error_and_the_peer_is_started_again() {
         let directory = tempfile::tempdir().unwrap();
-        let script = r#"echo '{"version": "fake 1", "device": "d", "kind": "cpu"}'; read request; echo boom >&2; exit 3"#;
+        let script =
+            r#"echo '{"version": "fake 1", "device": "d", "kind": "cpu"}'; read request; echo boom >&2; exit 3"#;
         let mut dialogue = shell(script, directory.path());
         for _ in 0..FAILURES {
             let error = dialogue.ask(&layer(), 3, 0.1).error.unwrap();

@@ -33,3 +33,31 @@ fn file(path: &Path, text: &str) -> Result<()> {
     file.persist(path).with_context(name)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::comparison;
+
+    #[test]
+    fn results_are_four_files_and_can_be_rendered_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("adapter");
+        write(&comparison(), &out).unwrap();
+        let names = || {
+            let mut names: Vec<String> = std::fs::read_dir(&out)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(), ["bench.json", "bench.md", "ratios.svg", "roofline.svg"]);
+        let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
+        let (json, page) = (read("bench.json"), read("bench.md"));
+        let again: Comparison = serde_json::from_str(&json).unwrap();
+        write(&again, &out).unwrap();
+        assert_eq!((read("bench.json"), read("bench.md")), (json, page));
+        assert_eq!(names().len(), 4);
+    }
+}

@@ -39,6 +39,26 @@ struct Options {
     rest: Vec<String>,
 }
 
+impl Options {
+    /// The command as results name it: without paths of this machine.
+    fn shown(&self) -> String {
+        let mut words = vec!["cargo xtask bench".to_owned()];
+        if let Some(names) = &self.peers {
+            words.push("--peers".to_owned());
+            words.extend((!names.is_empty()).then(|| names.join(",")));
+        }
+        let mut rest = self.rest.iter();
+        while let Some(word) = rest.next() {
+            if word == "--out" {
+                rest.next();
+            } else {
+                words.push(word.clone());
+            }
+        }
+        words.join(" ")
+    }
+}
+
 /// Runs `cargo xtask bench ARGUMENTS`.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let options = parse(arguments)?;
@@ -54,6 +74,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let needs_adapter = !options.rest.iter().any(|argument| ["--render", "--help", "-h"].contains(&argument.as_str()));
     if needs_adapter {
         vulkan::ensure_adapter()?;
+        command.arg("--command").arg(options.shown());
         command.arg("--fsnet").arg(program("fsnet")).arg("--logs").arg(target().join("peers/logs"));
         if let Some(names) = &options.peers {
             for peer in peers(names, &options.pythons) {
@@ -72,7 +93,8 @@ fn parse(arguments: &[String]) -> Result<Options, String> {
         match argument.as_str() {
             "--peers" => {
                 let names = arguments.next_if(|next| !next.starts_with('-'));
-                let names: Vec<String> = names.into_iter().flat_map(|names| names.split(',')).map(str::to_owned).collect();
+                let names: Vec<String> =
+                    names.into_iter().flat_map(|names| names.split(',')).map(str::to_owned).collect();
                 for name in &names {
                     if !LIBRARIES.iter().any(|library| library.name == name) {
                         let known: Vec<&str> = LIBRARIES.iter().map(|library| library.name).collect();
@@ -95,7 +117,7 @@ fn parse(arguments: &[String]) -> Result<Options, String> {
 /// `NAME=PROGRAM`, arguments separated by tabs, of every peer of these libraries. One that cannot be installed stays in the
 /// list: started, it says what it lacks, and the results say so.
 fn peers(names: &[String], pythons: &[(String, String)]) -> Vec<String> {
-    let cuda = Path::new("/dev/nvidia0").exists();
+    let cuda = has_nvidia();
     let burn = target().join("peers/burn/release/peer-burn").with_extension(std::env::consts::EXE_EXTENSION);
     let mut peers = Vec::new();
     for library in LIBRARIES {
@@ -110,7 +132,10 @@ fn peers(names: &[String], pythons: &[(String, String)]) -> Vec<String> {
                 burn.display().to_string()
             }
             Some(requirements) => {
-                let own = pythons.iter().find(|(name, _)| name == library.name).or(pythons.iter().find(|(name, _)| name.is_empty()));
+                let own = pythons
+                    .iter()
+                    .find(|(name, _)| name == library.name)
+                    .or(pythons.iter().find(|(name, _)| name.is_empty()));
                 let python = own.map_or_else(
                     || {
                         let cuda = library.name == "torch" && cuda;
@@ -133,6 +158,10 @@ fn peers(names: &[String], pythons: &[(String, String)]) -> Vec<String> {
     peers
 }
 
+fn has_nvidia() -> bool {
+    Path::new("/dev/nvidia0").exists()
+}
+
 fn complain(name: &str, outcome: Result<(), String>) {
     if let Err(error) = outcome {
         println!("xtask: {name} is not to be had: {error}");
@@ -143,7 +172,9 @@ fn build_burn() -> Result<(), String> {
     let mut command = shell::cargo();
     let target = target().join("peers/burn");
     let manifest = "peers/burn/Cargo.toml";
-    shell::run(command.args(["build", "--release", "--locked", "--manifest-path", manifest, "--target-dir"]).arg(target))
+    shell::run(
+        command.args(["build", "--release", "--locked", "--manifest-path", manifest, "--target-dir"]).arg(target),
+    )
 }
 
 /// Installs into an environment of our own, once for each state of a requirements file.
@@ -187,6 +218,11 @@ mod tests {
         let options = parsed("--peers ncnn,burn --layers cifar").unwrap();
         assert_eq!(options.peers, Some(vec!["ncnn".to_owned(), "burn".to_owned()]));
         assert_eq!(options.rest, ["--layers", "cifar"]);
+        assert_eq!(options.shown(), "cargo xtask bench --peers ncnn,burn --layers cifar");
+        assert_eq!(
+            parsed("--peers --python /a --out /b --quick").unwrap().shown(),
+            "cargo xtask bench --peers --quick"
+        );
         assert!(parsed("--peers nnc").unwrap_err().contains("ncnn, onnxruntime, torch, burn"));
     }
 

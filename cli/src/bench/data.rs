@@ -27,7 +27,7 @@ impl Data {
     pub(crate) fn check<'a>(
         &self,
         problem: &Problem,
-        outputs: impl Iterator<Item = (&'static str, &'a [f32])>,
+        outputs: impl Iterator<Item = (&'a str, &'a [f32])>,
     ) -> Result<f64> {
         let operands = Operands { input: &self.input, summary: &self.summary, scale: None, bias: None, residual: None };
         let want = cpu::conv2d(problem, &operands, None)?;

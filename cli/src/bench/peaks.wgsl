@@ -1,11 +1,11 @@
-// Peak of f32 multiply-adds: twelve independent chains a thread, no memory.
+// Peak of f32 multiply-adds: twelve independent chains a thread, no memory. The body is long, so that the loop costs nothing.
 //
 // out[thread] = the sum of the chains, so that nothing can be left out. Grid: any number of workgroups on x.
 // Requires: WebGPU core.
 
 @group(0) @binding(0) var<storage, read_write> out: array<f32>;
 
-const STEPS: u32 = 1024u;
+const STEPS: u32 = 64u;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -17,6 +17,51 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     var b = a + 0.4;
     var c = a + 0.8;
     for (var step = 0u; step < STEPS; step += 1u) {
+        a = fma(a, scale, shift);
+        b = fma(b, scale, shift);
+        c = fma(c, scale, shift);
+        a = fma(a, scale, shift);
+        b = fma(b, scale, shift);
+        c = fma(c, scale, shift);
+        a = fma(a, scale, shift);
+        b = fma(b, scale, shift);
+        c = fma(c, scale, shift);
+        a = fma(a, scale, shift);
+        b = fma(b, scale, shift);
+        c = fma(c, scale, shift);
+        a = fma(a, scale, shift);
+        b = fma(b, scale, shift);
+        c = fma(c, scale, shift);
+        a = fma(a, scale, shift);
+        b = fma(b, scale, shift);
+        c = fma(c, scale, shift);
+        a = fma(a, scale, shift);
+        b = fma(b, scale, shift);
+        c = fma(c, scale, shift);
+        a = fma(a, scale, shift);
+        b = fma(b, scale, shift);
+        c = fma(c, scale, shift);
+        a = fma(a, scale, shift);
+        b = fma(b, scale, shift);
+        c = fma(c, scale, shift);
+        a = fma(a, scale, shift);
+        b = fma(b, scale, shift);
+        c = fma(c, scale, shift);
+        a = fma(a, scale, shift);
+        b = fma(b, scale, shift);
+        c = fma(c, scale, shift);
+        a = fma(a, scale, shift);
+        b = fma(b, scale, shift);
+        c = fma(c, scale, shift);
+        a = fma(a, scale, shift);
+        b = fma(b, scale, shift);
+        c = fma(c, scale, shift);
+        a = fma(a, scale, shift);
+        b = fma(b, scale, shift);
+        c = fma(c, scale, shift);
+        a = fma(a, scale, shift);
+        b = fma(b, scale, shift);
+        c = fma(c, scale, shift);
         a = fma(a, scale, shift);
         b = fma(b, scale, shift);
         c = fma(c, scale, shift);

@@ -92,8 +92,8 @@ impl Report {
         let by_cpu = self.speedups_from != self.time;
         let mut labels: Vec<&str> = Vec::new();
         for timing in self.layers.iter().flat_map(|row| &row.measured.timings) {
-            if !labels.contains(&timing.label) {
-                labels.push(timing.label);
+            if !labels.contains(&timing.label.as_str()) {
+                labels.push(&timing.label);
             }
         }
         // A column for each candidate, under a unit.
@@ -110,7 +110,7 @@ impl Report {
                 value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
             };
             let of = |label: &str| timings.iter().find(|timing| timing.label == label);
-            let mut cells = vec![layer.to_string(), summary.clone(), (*auto).to_owned()];
+            let mut cells = vec![layer.to_string(), summary.clone(), auto.clone()];
             cells.extend([ratio, sharing_factor].map(|value| format!("{value:.2}")));
             cells.extend(labels.iter().map(|label| number(of(label).map(|timing| timing.cost(by_cpu)), 3)));
             cells.extend(labels.iter().map(|label| number(of(label).map(|timing| timing.effective_gflops), 1)));

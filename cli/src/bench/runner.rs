@@ -41,14 +41,14 @@ enum Backend<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Choice {
     /// Its name in the results.
-    pub(crate) label: &'static str,
+    pub(crate) label: String,
     /// What makes the planner plan it. The CPU looks at the algorithm alone.
     pub(crate) options: PlanOptions,
 }
 
 /// A kernel that is ready to run on a layer.
 pub(crate) struct Candidate {
-    pub(crate) label: &'static str,
+    pub(crate) label: String,
     pub(crate) algorithm: Algorithm,
     /// Labels of its kernel variants.
     pub(crate) variants: Vec<String>,
@@ -105,7 +105,7 @@ impl<'a> Runner<'a> {
 
     /// What is worth measuring for a problem, and the label of what the planner takes by itself. Candidates are run in this
     /// order, round by round: what slows the machine down for a while slows all of them.
-    pub(crate) fn choices(&self, problem: &Problem, data: &Data) -> Result<(Vec<Choice>, &'static str)> {
+    pub(crate) fn choices(&self, problem: &Problem, data: &Data) -> Result<(Vec<Choice>, String)> {
         let compressed = problem.placement().ratio() > 1.0;
         let mut algorithms = vec![Algorithm::Dense];
         // The CPU executor has no gather.
@@ -116,7 +116,7 @@ impl<'a> Runner<'a> {
             algorithms.push(Algorithm::Shared);
         }
         let choice = |algorithm: Algorithm| Choice {
-            label: algorithm.name(),
+            label: algorithm.name().to_owned(),
             options: PlanOptions { algorithm: Some(algorithm), ..PlanOptions::default() },
         };
         let mut choices: Vec<Choice> = algorithms.into_iter().map(choice).collect();
@@ -139,12 +139,13 @@ impl<'a> Runner<'a> {
         let taken = kernels(PlanOptions::default())?;
         for choice in &choices {
             if kernels(choice.options)? == taken {
-                let label = choice.label;
+                let label = choice.label.clone();
                 return Ok((choices, label));
             }
         }
-        choices.push(Choice { label: "auto", options: PlanOptions::default() });
-        Ok((choices, "auto"))
+        let auto = Choice { label: "auto".to_owned(), options: PlanOptions::default() };
+        choices.push(auto.clone());
+        Ok((choices, auto.label))
     }
 
     /// Compiles and uploads; runs once for the result, and once for a first estimate of the time.
@@ -164,7 +165,7 @@ impl<'a> Runner<'a> {
                     outputs.push(output);
                 }
                 Candidate {
-                    label: choice.label,
+                    label: choice.label.clone(),
                     algorithm,
                     variants,
                     dispatches,
@@ -185,7 +186,7 @@ impl<'a> Runner<'a> {
                     _ => problem.placement().filters() * problem.placement().window().weights(),
                 };
                 Candidate {
-                    label: choice.label,
+                    label: choice.label.clone(),
                     algorithm,
                     variants: vec![format!("cpu_{}", algorithm.name())],
                     dispatches: 0,

@@ -71,7 +71,11 @@ impl FromStr for Summary {
                 return Some(Self::Dense);
             }
             if let Some(ratio) = text.strip_prefix("published:") {
-                return ratio.parse().ok().filter(|ratio: &f64| ratio.is_finite() && *ratio >= 1.0).map(Self::Published);
+                return ratio
+                    .parse()
+                    .ok()
+                    .filter(|ratio: &f64| ratio.is_finite() && *ratio >= 1.0)
+                    .map(Self::Published);
             }
             let (times, over) = text.split_once(['C', 'c'])?;
             let number = |text: &str| text.parse::<usize>().ok().filter(|&number| number > 0);
