@@ -15,7 +15,7 @@ pub(crate) fn page(comparison: &Comparison, roofline: bool) -> String {
     page += &bar_table(&bars(comparison));
     page += "## How many times faster\n\n![Ratios of every layer](ratios.svg)\n\n";
     page += &ratio_table(comparison, &ratio_columns(comparison));
-    page += "\nShared products over dense weights, by summary; `*`: not what the plan takes.\n\n";
+    page += "\nWhat the plan takes over dense weights, by summary; (g): gather, (d): dense, otherwise shared.\n\n";
     page += &summary_table(comparison);
     if roofline {
         page += "\n## Roofline\n\n![Arithmetic intensity and rate of every layer](roofline.svg)\n";
@@ -129,10 +129,7 @@ fn ratio_table(comparison: &Comparison, columns: &[Column<'_>]) -> String {
             row(&mut text, &std::iter::once(layer.layer.layer.clone()).chain(ratios).collect::<Vec<_>>());
         }
         if !layers.is_empty() {
-            let means = columns.iter().map(|(_, ratio)| {
-                let values: Vec<f64> = layers.iter().filter_map(|layer| ratio(layer)).collect();
-                geometric_mean(&values).map_or_else(|| "-".to_owned(), |mean| format!("**{mean:.2}**"))
-            });
+            let means = columns.iter().map(|(_, ratio)| mean(&layers, ratio));
             let name = format!("**geometric mean, {}**", group.name());
             row(&mut text, &std::iter::once(name).chain(means).collect::<Vec<_>>());
         }
@@ -152,11 +149,17 @@ fn summaries(comparison: &Comparison) -> Vec<&str> {
 
 fn summary_table(comparison: &Comparison) -> String {
     let by_cpu = comparison.by_cpu();
-    let ratio = |row: &Row| Some(row.cost("dense", by_cpu)? / row.cost("shared", by_cpu)?);
+    let ratio = |row: &Row| Some(row.cost("dense", by_cpu)? / row.cost("auto", by_cpu)?);
+    let algorithm = |row: &Row| {
+        let algorithm = row.timing("auto").and_then(|timing| timing.more.get("algorithm")?.as_str());
+        match algorithm {
+            Some("dense") => " (d)",
+            Some("gather") => " (g)",
+            _ => "",
+        }
+    };
     let mut summaries = summaries(comparison);
-    let any =
-        |summary: &str| comparison.layers.iter().filter_map(|layer| layer.gpu(summary)).any(|row| ratio(row).is_some());
-    summaries.retain(|summary| any(summary));
+    summaries.retain(|&summary| summary != "dense");
     let headings: Vec<String> =
         std::iter::once("layer".to_owned()).chain(summaries.iter().map(|summary| format!("s = {summary}"))).collect();
     let mut text = table_head("", &headings.iter().map(String::as_str).collect::<Vec<_>>(), 1);
@@ -165,23 +168,23 @@ fn summary_table(comparison: &Comparison) -> String {
         for layer in &layers {
             let cells = summaries.iter().map(|summary| {
                 let found = layer.gpu(summary).and_then(|row| Some((row, ratio(row)?)));
-                found.map_or_else(
-                    || "-".to_owned(),
-                    |(row, ratio)| format!("{ratio:.2}{}", if row.auto.starts_with("shared") { "" } else { " *" }),
-                )
+                found.map_or_else(|| "-".to_owned(), |(row, ratio)| format!("{ratio:.2}{}", algorithm(row)))
             });
             row(&mut text, &std::iter::once(layer.layer.layer.clone()).chain(cells).collect::<Vec<_>>());
         }
-        let means = summaries.iter().map(|summary| {
-            let values: Vec<f64> = layers.iter().filter_map(|layer| ratio(layer.gpu(summary)?)).collect();
-            geometric_mean(&values).map_or_else(|| "-".to_owned(), |mean| format!("**{mean:.2}**"))
-        });
+        let means = summaries.iter().map(|summary| mean(&layers, |layer| ratio(layer.gpu(summary)?)));
         if !layers.is_empty() {
             let name = format!("**geometric mean, {}**", group.name());
             row(&mut text, &std::iter::once(name).chain(means).collect::<Vec<_>>());
         }
     }
     text
+}
+
+/// The geometric mean over the layers that have a ratio.
+fn mean(layers: &[&LayerResult], ratio: impl Fn(&LayerResult) -> Option<f64>) -> String {
+    let values: Vec<f64> = layers.iter().filter_map(|layer| ratio(layer)).collect();
+    geometric_mean(&values).map_or_else(|| "-".to_owned(), |mean| format!("**{mean:.2}**"))
 }
 
 fn time_table(comparison: &Comparison) -> String {

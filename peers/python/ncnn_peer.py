@@ -28,13 +28,13 @@ class Peer:
     def measure(self, layer, data, weights, reference) -> dict:
         single = self.net(layer, weights, parallel=1, crop=False)
         # The first run compiles its shaders.
-        whole, first = clock.timed(lambda: np.stack([self.run(single, image) for image in data]))
+        whole, first = clock.timed(lambda: np.stack([self.run(single, tensor(image)) for image in data]))
         result = reference.check(whole)
         del single
 
         net = self.net(layer, weights, PARALLEL, crop=True)
         calls = max(1, layer.batch // PARALLEL)
-        images = [np.ascontiguousarray(data[call % layer.batch]) for call in range(max(calls, 3))]
+        images = [tensor(data[call % layer.batch]) for call in range(max(calls, 3))]
 
         def run(repeats):
             for call in range(repeats * calls):
@@ -74,12 +74,17 @@ class Peer:
 
     def run(self, net, image):
         extractor = net.create_extractor()
-        extractor.input("in", ncnn.Mat(image))
+        extractor.input("in", image)
         names = net.output_names()
         status, result = extractor.extract(names[-1])
         if status != 0:
             raise RuntimeError(f"ncnn's extract returned {status}")
         return np.array(result)
+
+
+def tensor(image):
+    """A copy with ncnn's alignment of channels, which the Vulkan upload expects where H * W is no multiple of four."""
+    return ncnn.Mat(np.ascontiguousarray(image)).clone()
 
 
 def load_model(net, model: bytes):

@@ -137,11 +137,19 @@ impl<'a> Runner<'a> {
             }
         };
         let taken = kernels(PlanOptions::default())?;
-        for choice in &choices {
-            if kernels(choice.options)? == taken {
-                let label = choice.label.clone();
-                return Ok((choices, label));
+        let mut auto = None;
+        // What does not fit the device (products of a large image) is not measured; that the planner finds a way is enough.
+        choices.retain(|choice| match kernels(choice.options) {
+            Ok(kernels) => {
+                if kernels == taken && auto.is_none() {
+                    auto = Some(choice.label.clone());
+                }
+                true
             }
+            Err(_) => false,
+        });
+        if let Some(auto) = auto {
+            return Ok((choices, auto));
         }
         let auto = Choice { label: "auto".to_owned(), options: PlanOptions::default() };
         choices.push(auto.clone());
