@@ -14,16 +14,16 @@ const GREY: RGBColor = RGBColor(0x80, 0x80, 0x80);
 /// Name, colour, and the ratio of every layer that has one.
 type Series = (&'static str, RGBColor, Vec<Option<f64>>);
 
-/// How many times faster shared products at s = C are than others, a group of bars a layer.
+/// How many times faster what the plan takes at s = C is than others, a group of bars a layer.
 pub(crate) fn ratios(comparison: &Comparison) -> Result<String> {
     let by_cpu = comparison.by_cpu();
-    let shared = |layer: &LayerResult| layer.gpu("C")?.cost("shared", by_cpu);
-    let layers: Vec<&LayerResult> = comparison.layers.iter().filter(|layer| shared(layer).is_some()).collect();
+    let taken = |layer: &LayerResult| layer.gpu("C")?.cost("auto", by_cpu);
+    let layers: Vec<&LayerResult> = comparison.layers.iter().filter(|layer| taken(layer).is_some()).collect();
     let over_peer = |kind| -> Vec<Option<f64>> {
-        let ratio = |layer: &LayerResult| Some(layer.fastest(&comparison.peers, kind, by_cpu)?.1 / shared(layer)?);
+        let ratio = |layer: &LayerResult| Some(layer.fastest(&comparison.peers, kind, by_cpu)?.1 / taken(layer)?);
         layers.iter().map(|layer| ratio(layer)).collect()
     };
-    let over_dense = layers.iter().map(|layer| Some(layer.gpu("C")?.cost("dense", by_cpu)? / shared(layer)?)).collect();
+    let over_dense = layers.iter().map(|layer| Some(layer.gpu("C")?.cost("dense", by_cpu)? / taken(layer)?)).collect();
     let mut series: Vec<Series> = vec![
         ("our dense kernel", BLUE, over_dense),
         ("fastest Vulkan or WebGPU peer", ORANGE, over_peer(Kind::Gpu)),
@@ -37,7 +37,7 @@ pub(crate) fn ratios(comparison: &Comparison) -> Result<String> {
     let high = values.iter().copied().fold(1.0, f64::max).log2() + 1.5;
     let names: Vec<&str> = layers.iter().map(|layer| layer.layer.layer.as_str()).collect();
     draw(|area| {
-        let title = format!("{}: shared products, s = C, how many times faster than", comparison.adapter.name);
+        let title = format!("{}: summaries with s = C, how many times faster than", comparison.adapter.name);
         let mut chart = ChartBuilder::on(area)
             .caption(title, ("sans-serif", 18))
             .margin(12)

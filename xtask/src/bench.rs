@@ -189,7 +189,7 @@ fn install(requirements: &str) -> Result<(), String> {
         let python = if cfg!(windows) { "python" } else { "python3" };
         shell::run(Command::new(python).args(["-m", "venv"]).arg(target().join("peers/venv")))?;
     }
-    let pip = ["-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--requirement"];
+    let pip = ["-m", "pip", "--quiet", "--disable-pip-version-check", "--retries", "1", "install", "--requirement"];
     shell::run(Command::new(venv_python()).args(pip).arg(&file))?;
     std::fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))
 }
