@@ -25,14 +25,17 @@ use model::Comparison;
 
 /// Compares fsnet with other libraries in one run
 #[derive(Parser, Debug)]
-#[command(name = "cargo xtask bench")]
+#[command(
+    name = "cargo xtask bench",
+    after_help = "cargo xtask bench also takes --peers [ncnn,onnxruntime,torch,burn] and --python [NAME=]PROGRAM (peers/README.md)."
+)]
 pub(crate) struct Args {
     /// The fsnet to measure
-    #[arg(long, value_name = "FILE", required_unless_present = "render")]
+    #[arg(long, hide = true, value_name = "FILE", required_unless_present = "render")]
     fsnet: Option<PathBuf>,
 
     /// A peer and how to start it: NAME=PROGRAM, then its arguments, separated by tabs
-    #[arg(long, value_name = "NAME=PROGRAM")]
+    #[arg(long, hide = true, value_name = "NAME=PROGRAM")]
     peer: Vec<PeerProgram>,
 
     /// How a person starts this, to be written down
@@ -40,7 +43,7 @@ pub(crate) struct Args {
     command: String,
 
     /// Where peers' messages go
-    #[arg(long, value_name = "DIRECTORY")]
+    #[arg(long, hide = true, value_name = "DIRECTORY")]
     logs: Option<PathBuf>,
 
     /// Write table and charts of an earlier run again, from its JSON

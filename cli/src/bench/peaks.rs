@@ -22,7 +22,7 @@ const MOST_GROUPS: u64 = 32_768;
 const SECONDS: f64 = 0.1;
 
 const COPY_BYTES: u64 = 128 << 20;
-const COPIES: u64 = 16;
+const COPIES: u64 = 8;
 
 /// Each peak is the best of so many runs.
 const RUNS: usize = 5;

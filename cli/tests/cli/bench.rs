@@ -30,8 +30,10 @@ fn the_gpu_has_all_three_and_names_their_kernels() {
     let layer = &report["layers"][0];
     for kernel in ["dense", "gather", "shared"] {
         let timing = timing(layer, kernel);
-        for rate in ["gflops", "effective_gflops", "gigabytes_per_second", "first_milliseconds", "dispatches"] {
-            assert!(timing[rate].as_f64().unwrap() > 0.0, "{rate} {report}");
+        // `compare` reads these.
+        let rates = ["milliseconds", "gflops", "effective_gflops", "gigabytes_per_second", "flops_per_byte"];
+        for number in rates.into_iter().chain(["compile_milliseconds", "first_milliseconds", "dispatches"]) {
+            assert!(timing[number].as_f64().unwrap() > 0.0, "{number} {report}");
         }
         assert!(!timing["variants"].as_array().unwrap().is_empty(), "{report}");
     }
@@ -40,7 +42,37 @@ fn the_gpu_has_all_three_and_names_their_kernels() {
     }
     // What the planner takes is one of those measured.
     assert!(!timing(layer, layer["auto"].as_str().unwrap()).is_null(), "{report}");
-    assert!(!report["adapter"]["name"].as_str().unwrap().is_empty());
+    assert!(layer["ratio"].as_f64().unwrap() > 1.0 && layer["output_sum"].is_f64(), "{report}");
+    for text in ["version", "speedups_from"] {
+        assert!(!report[text].as_str().unwrap().is_empty(), "{report}");
+    }
+    for text in ["backend", "name", "driver", "driver_info"] {
+        assert!(report["adapter"][text].is_string(), "{report}");
+    }
+    assert!(report["adapter"]["software"].is_boolean(), "{report}");
+}
+
+#[test]
+fn peaks_are_above_what_kernels_reach() {
+    if skip_gpu("peaks_are_above_what_kernels_reach") {
+        return;
+    }
+    let report = json(["bench", "--require-gpu", "--shape", "16x8", "--summaries", "dense", "--runs", "1", "--peaks"]);
+    let peak = |name: &str| report["peaks"][name].as_f64().unwrap();
+    let dense = timing(&report["layers"][0], "dense");
+    assert!(peak("gflops") > dense["gflops"].as_f64().unwrap(), "{report}");
+    assert!(peak("gigabytes_per_second") > 0.0, "{report}");
+}
+
+#[test]
+fn lists_are_what_would_be_measured() {
+    let list = json(["bench", "--list", "--layers", "first", "--device", "none such"]);
+    assert_eq!(
+        list[1],
+        serde_json::json!({
+            "layer": "3-64x224k7/2", "batch": 1, "channels": 3, "filters": 64, "size": 224, "kernel": 7, "stride": 2, "padding": 3
+        })
+    );
 }
 
 #[test]

@@ -56,9 +56,8 @@ fn main() -> Result<(), Failure> {
 fn measure(device: &Device, layer: &Layer) -> Result<Answer, Failure> {
     let data = layer.data();
     let shape = [layer.batch, layer.channels, layer.size, layer.size];
-    let tensor = |values: &[f32], shape: [usize; 4]| {
-        Tensor::<4>::from_data(TensorData::new(values.to_vec(), shape), device)
-    };
+    let tensor =
+        |values: &[f32], shape: [usize; 4]| Tensor::<4>::from_data(TensorData::new(values.to_vec(), shape), device);
     let inputs: Vec<Tensor<4>> = (0..INPUTS).map(|_| tensor(&data.input, shape)).collect();
     let weights = tensor(&data.weights, [layer.filters, layer.channels, layer.kernel, layer.kernel]);
     let convolve = |input: &Tensor<4>| {
