@@ -1,6 +1,7 @@
-//! Dense, gather and shared, of every kernel family the adapter runs, on the 3x3 layers of ResNet-18, on the best adapter. `cargo bench --bench layers`
+//! Dense, gather and shared, of every kernel family that the best adapter runs, on the 3x3 layers of ResNet-18, and the CPU
+//! executor. `cargo bench --bench layers`
 //!
-//! Wall clock of one submission, including the wait for it; `fsnet bench` measures device and CPU time as well.
+//! Wall clock of one submission, including the wait for it; `fsnet bench` measures device and CPU time as well, and more layers.
 
 #![allow(missing_docs, clippy::expect_used, reason = "criterion's macros and a benchmark's right to stop")]
 
@@ -8,30 +9,41 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use filter_summary::cpu::CpuConv;
 use filter_summary::standalone::Gpu;
 use filter_summary::{
     Algorithm, BufferRange, ChannelParams, Conv2d, ConvBuffers, Family, FilterSummary, FsConv2d, Pipelines, Placement,
     Plan, PlanOptions, Problem, ShaderChecks, Storage,
 };
 
-/// Channels, height and width, images.
-const LAYERS: [(usize, usize, usize); 6] =
-    [(64, 56, 1), (128, 28, 1), (256, 14, 1), (512, 7, 1), (64, 32, 16), (256, 8, 16)];
+/// Channels, filters, height and width, stride, images.
+const LAYERS: [(usize, usize, usize, usize, usize); 7] = [
+    (64, 64, 56, 1, 1),
+    (128, 128, 28, 1, 1),
+    (256, 256, 14, 1, 1),
+    (512, 512, 7, 1, 1),
+    (128, 256, 28, 2, 1),
+    (64, 64, 32, 1, 16),
+    (256, 256, 8, 1, 16),
+];
 
 fn layers(criterion: &mut Criterion) {
     let gpu = Gpu::open_best().expect("an adapter");
     eprintln!("{}", gpu.describe());
     let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::Trusted));
-    for (channels, size, batch) in LAYERS {
-        let placement = Placement::tap_major(channels, channels, 3, 3, channels).expect("placement");
+    for (channels, filters, size, stride, batch) in LAYERS {
+        let placement = Placement::tap_major(filters, channels, 3, 3, channels).expect("placement");
         let values = (0..placement.length()).map(|i| (i * 37 % 19) as f32 / 19.0 - 0.5).collect();
         let summary = FilterSummary::new(values, placement.clone()).expect("summary");
-        let problem = Problem::new(&placement, Conv2d::padded(1), [batch, size, size]).expect("problem");
-        let input: Vec<f32> = (0..batch * channels * size * size).map(|i| (i * 41 % 23) as f32 / 23.0 - 0.5).collect();
-        let input = gpu.upload("input", &input).expect("input");
-        let output = gpu.upload("output", &vec![f32::NAN; batch * channels * size * size]).expect("output");
+        let conv = Conv2d { stride: [stride; 2], ..Conv2d::padded(1) };
+        let problem = Problem::new(&placement, conv, [batch, size, size]).expect("problem");
+        let values: Vec<f32> = (0..batch * channels * size * size).map(|i| (i * 41 % 23) as f32 / 23.0 - 0.5).collect();
+        let input = gpu.upload("input", &values).expect("input");
+        let mut result = vec![f32::NAN; problem.output_shape().iter().product()];
+        let output = gpu.upload("output", &result).expect("output");
 
-        let mut group = criterion.benchmark_group(format!("{channels}x{size}x{size}, batch {batch}, s = C"));
+        let name = format!("{channels} to {filters}, {size}x{size}, stride {stride}, batch {batch}, s = C");
+        let mut group = criterion.benchmark_group(name);
         // Effective: elements are the multiply-adds of the dense convolution, whatever is really done.
         group.throughput(Throughput::Elements(problem.dense_multiply_adds()));
         let families =
@@ -62,6 +74,10 @@ fn layers(criterion: &mut Criterion) {
                 });
             });
         }
+        let layer = CpuConv::new(&problem, &summary, ChannelParams::default(), None).expect("layer");
+        group.bench_function("CPU executor", |bencher| {
+            bencher.iter(|| layer.run(&values, None, &mut result).expect("the CPU runs it"));
+        });
         group.finish();
     }
 }

@@ -4,25 +4,28 @@
 //
 // Layouts   products [slots, images, H, pitch] with pitch a multiple of 4; table from `slots_at`: slot(i, k) [O, terms].
 //           Y and residual as in gather.
-// Tile      a thread finishes QUADS quads of one output plane, `strips` apart, so that it looks the slots up once:
+// Tile      a thread finishes one column of quads: `thread_rows` output rows, ROWS of them at a time.
 //
-//             plane: | strip 0 | strip 1 | ... | strip 0 | strip 1 | ... |        neighbouring threads, neighbouring quads
+//             thread 0: | quad 0 of row 0 |   thread 1: | quad 1 of row 0 |   ...      neighbouring threads, neighbouring quads
+//                       | quad 0 of row 1 |             | quad 1 of row 1 |
+//                       | ...             |             | ...             |
 //
-// Grid      one thread a strip x O x images (strips fastest), flattened and folded.
+// Grid      one thread a quad x `row_blocks` of `thread_rows` rows x O x images (quads fastest), flattened and folded.
 // Requires  4 storage buffers with a residual, 3 without.
 //
 //! parts: grid, terms_rows | terms_taps, epilogue, residual_none | residual_scalar | residual_vec4,
 //! output_scalar | output_vec4
 
 const LANES: u32 = 64u;
-const QUADS: u32 = 4u;
+const ROWS: u32 = 4u;
+const TERM_ROWS: u32 = 3u;    // KH
+const TERM_COLUMNS: u32 = 1u; // 1 where products are summed along kernel rows, else KW
 
 struct Params {
-    threads: u32,          // strips * O * images
-    strips: u32,           // quads of a plane / QUADS, rounded up
-    plane_quads: u32,      // OH * quads a row of the output
+    threads: u32,          // row_quads * row_blocks * O * images
     row_quads: u32,        // quads a row of the output
-    terms: u32,
+    row_blocks: u32,       // OH / thread_rows, rounded up
+    thread_rows: u32,      // a multiple of ROWS
     height: u32,
     width: u32,
     pitch: u32,            // of products
@@ -33,7 +36,6 @@ struct Params {
     channel_offset: u32,
     first_image: u32,      // of this chunk
     images: u32,           // in this chunk
-    kernel_width: u32,
     stride_y: u32,
     stride_x: u32,
     dilation_y: u32,
@@ -58,29 +60,40 @@ fn main(
     if thread >= params.threads {
         return;
     }
-    let first_quad = thread % params.strips;
-    let channel = thread / params.strips % params.out_channels;
-    let image = thread / params.strips / params.out_channels;
-
-    var sums: array<vec4<f32>, QUADS>;
-    for (var term = 0u; term < params.terms; term++) {
-        let slot = table[params.slots_at + channel * params.terms + term];
-        let first_row = (slot * params.images + image) * params.height;
-        for (var q = 0u; q < QUADS; q++) {
-            sums[q] += term_quad(first_row, first_quad + q * params.strips, term);
-        }
-    }
+    // Remainders by products: to divide twice costs a software adapter as much as four loads.
+    let block = thread / params.row_quads;
+    let x_quad = thread - block * params.row_quads;
+    let plane = block / params.row_blocks;
+    let begin = (block - plane * params.row_blocks) * params.thread_rows;
+    let end = min(begin + params.thread_rows, params.out_height);
+    let image = plane / params.out_channels;
+    let channel = plane - image * params.out_channels;
 
     let affine = affine_of(channel);
+    let x = vec4<u32>(x_quad * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
+    let x_valid = x < vec4<u32>(params.out_width);
     let out_plane = params.out_height * params.out_width;
     let residual_at = ((params.first_image + image) * params.out_channels + channel) * out_plane;
     let output_at = ((params.first_image + image) * params.channels_total + params.channel_offset + channel) * out_plane;
-    for (var q = 0u; q < QUADS; q++) {
-        let quad = first_quad + q * params.strips;
-        let x = vec4<u32>(quad % params.row_quads * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
-        let within = quad / params.row_quads * params.out_width + x;
-        let valid = vec4<bool>(quad < params.plane_quads) & (x < vec4<u32>(params.out_width));
-        let value = epilogue(affine, sums[q], residual_quad(residual_at + within, valid));
-        store_quad(output_at + within, valid, value);
+    for (var first_y = begin; first_y < end; first_y += ROWS) {
+        var sums: array<vec4<f32>, ROWS>;
+        for (var ky = 0u; ky < TERM_ROWS; ky++) {
+            for (var kx = 0u; kx < TERM_COLUMNS; kx++) {
+                let slot = table[params.slots_at + (channel * TERM_ROWS + ky) * TERM_COLUMNS + kx];
+                let first_row = (slot * params.images + image) * params.height;
+                for (var r = 0u; r < ROWS; r++) {
+                    // Above the input this wraps around to a large number, which the comparison refuses.
+                    let y = (first_y + r) * params.stride_y + ky * params.dilation_y - params.pad_top;
+                    let inside = y < params.height && first_y + r < end;
+                    sums[r] += term_quad(first_row + y, inside, x_quad, kx);
+                }
+            }
+        }
+        for (var r = 0u; r < ROWS; r++) {
+            let within = (first_y + r) * params.out_width + x;
+            let valid = x_valid & vec4<bool>(first_y + r < end);
+            let value = epilogue(affine, sums[r], residual_quad(residual_at + within, valid));
+            store_quad(output_at + within, valid, value);
+        }
     }
 }

@@ -25,6 +25,7 @@ mod error;
 pub mod layer_file;
 #[cfg(feature = "network")]
 pub mod network;
+mod parallel;
 mod pipeline;
 mod placement;
 mod plan;
@@ -40,6 +41,8 @@ mod stored_summary;
 mod summary;
 #[cfg(feature = "network")]
 pub mod tensor_file;
+#[cfg(feature = "tune")]
+pub mod tune;
 mod window;
 
 pub use conv::{BoundConv, BufferRange, ChannelParams, ConvBuffers, FsConv2d};

@@ -3,6 +3,7 @@
 mod build;
 #[cfg(feature = "cpu")]
 mod cpu;
+mod destination;
 mod file;
 mod gpu;
 mod graph;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 #[cfg(feature = "cpu")]
 pub use cpu::CpuNetwork;
 pub use gpu::GpuNetwork;
+pub use plan::Choose;
 
 use crate::problem::{Activation, Conv2d};
 use crate::summary::FilterSummary;

@@ -9,6 +9,7 @@ pub(crate) mod matrix;
 mod portable;
 mod shared;
 mod storage;
+mod subgroup;
 mod target;
 pub(crate) mod tiled;
 

@@ -71,49 +71,71 @@ pub fn conv2d(problem: &Problem, operands: &Operands<'_>) -> Result<Reference> {
     operands.check(problem)?;
     let outputs = problem.output_shape().iter().product();
     check_size("outputs of the reference", outputs, OUTPUT_LIMIT)?;
-    let [batch, in_channels, height, width] = problem.input_shape();
-    let [_, filters, out_height, out_width] = problem.output_shape();
-    let (conv, window) = (problem.conv(), problem.placement().window());
-    let (channels, kernel_width) = (window.channels(), window.width());
+    let (channels, taps) = (problem.placement().window().channels(), problem.placement().taps());
     let dense = operands.summary.expand();
-    let filters_per_group = filters / conv.groups;
-    let (mut output, mut magnitude) = (Vec::with_capacity(outputs), Vec::with_capacity(outputs));
-    for image in 0..batch {
-        for filter in 0..filters {
-            let first_channel = filter / filters_per_group * channels;
-            for out_y in 0..out_height {
-                for out_x in 0..out_width {
-                    let (mut sum, mut size) = (0.0f64, 0.0f64);
-                    for channel in 0..channels {
-                        for tap in 0..window.taps() {
-                            let (ky, kx) = (tap / kernel_width, tap % kernel_width);
-                            let y = (out_y * conv.stride[0] + ky * conv.dilation[0]).checked_sub(conv.padding[0]);
-                            let x = (out_x * conv.stride[1] + kx * conv.dilation[1]).checked_sub(conv.padding[1]);
-                            let (Some(y), Some(x)) = (y, x) else { continue };
-                            if y >= height || x >= width {
-                                continue;
-                            }
-                            let plane = image * in_channels + first_channel + channel;
-                            let pixel = f64::from(operands.input[(plane * height + y) * width + x]);
-                            let weight = f64::from(dense[(filter * channels + channel) * window.taps() + tap]);
-                            sum += weight * pixel;
-                            size += (weight * pixel).abs();
-                        }
-                    }
-                    let scale = operands.scale.map_or(1.0, |scale| f64::from(scale[filter]));
-                    let bias = operands.bias.map_or(0.0, |bias| f64::from(bias[filter]));
-                    let residual = operands.residual.map_or(0.0, |residual| f64::from(residual[output.len()]));
-                    let value = scale * sum + bias + residual;
-                    output.push(match problem.activation() {
-                        Activation::None => value,
-                        Activation::Relu => value.max(0.0),
-                    });
-                    magnitude.push((scale * size).abs() + bias.abs() + residual.abs());
-                }
+    let weight = |filter: usize, channel, tap| dense[(filter * channels + channel) * taps + tap];
+    Ok(collect((0..outputs).map(|at| output(problem, operands, weight, at))))
+}
+
+/// Some outputs of [`conv2d`]: those at the indices `outputs` of `[N, O, OH, OW]`, in that order.
+///
+/// # Errors
+/// When an operand does not fit the problem, or there is no such output.
+pub fn conv2d_at(problem: &Problem, operands: &Operands<'_>, outputs: &[usize]) -> Result<Reference> {
+    operands.check(problem)?;
+    let count: usize = problem.output_shape().iter().product();
+    if let Some(outside) = outputs.iter().find(|&&at| at >= count) {
+        return Err(Error::value("output", outside, format!("there are {count}")));
+    }
+    let weight = |filter, channel, tap| operands.summary.weight(filter, channel, tap);
+    Ok(collect(outputs.iter().map(|&at| output(problem, operands, weight, at))))
+}
+
+fn collect(outputs: impl Iterator<Item = (f64, f64)>) -> Reference {
+    let (output, magnitude) = outputs.unzip();
+    Reference { output, magnitude }
+}
+
+/// The output at index `at` of `[N, O, OH, OW]`, and its magnitude.
+fn output(
+    problem: &Problem,
+    operands: &Operands<'_>,
+    weight: impl Fn(usize, usize, usize) -> f32,
+    at: usize,
+) -> (f64, f64) {
+    let [_, in_channels, height, width] = problem.input_shape();
+    let [_, filters, out_height, out_width] = problem.output_shape();
+    let (out_x, out_y) = (at % out_width, at / out_width % out_height);
+    let (filter, image) = (at / (out_width * out_height) % filters, at / (out_width * out_height * filters));
+    let (conv, window) = (problem.conv(), problem.placement().window());
+    let channels = window.channels();
+    let first_channel = filter / (filters / conv.groups) * channels;
+    let (mut sum, mut size) = (0.0f64, 0.0f64);
+    for channel in 0..channels {
+        for tap in 0..window.taps() {
+            let (ky, kx) = (tap / window.width(), tap % window.width());
+            let y = (out_y * conv.stride[0] + ky * conv.dilation[0]).checked_sub(conv.padding[0]);
+            let x = (out_x * conv.stride[1] + kx * conv.dilation[1]).checked_sub(conv.padding[1]);
+            let (Some(y), Some(x)) = (y, x) else { continue };
+            if y >= height || x >= width {
+                continue;
             }
+            let plane = image * in_channels + first_channel + channel;
+            let product =
+                f64::from(weight(filter, channel, tap)) * f64::from(operands.input[(plane * height + y) * width + x]);
+            sum += product;
+            size += product.abs();
         }
     }
-    Ok(Reference { output, magnitude })
+    let scale = operands.scale.map_or(1.0, |scale| f64::from(scale[filter]));
+    let bias = operands.bias.map_or(0.0, |bias| f64::from(bias[filter]));
+    let residual = operands.residual.map_or(0.0, |residual| f64::from(residual[at]));
+    let value = scale * sum + bias + residual;
+    let value = match problem.activation() {
+        Activation::None => value,
+        Activation::Relu => value.max(0.0),
+    };
+    (value, (scale * size).abs() + bias.abs() + residual.abs())
 }
 
 /// Largest error an f32 kernel may make on a sum of magnitude 1 over `terms` products: `eps * (4 + 2 * sqrt(terms))`.

@@ -6,6 +6,7 @@ use crate::spec::{Access, Kernel, Spec, WeightLoad};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Part {
     Grid,
+    Split,
     InputScalar,
     InputVec4,
     SummaryScalar,
@@ -27,6 +28,7 @@ impl Part {
     fn text(self) -> &'static str {
         match self {
             Self::Grid => include_str!("../shaders/parts/grid.wgsl"),
+            Self::Split => include_str!("../shaders/parts/split.wgsl"),
             Self::InputScalar => include_str!("../shaders/parts/input_scalar.wgsl"),
             Self::InputVec4 => include_str!("../shaders/parts/input_vec4.wgsl"),
             Self::SummaryScalar => include_str!("../shaders/parts/summary_scalar.wgsl"),
@@ -53,6 +55,8 @@ impl Kernel {
             Self::Products => "products",
             Self::AccumulateRows => "accumulate_rows",
             Self::AccumulateTaps => "accumulate_taps",
+            Self::SubgroupGather => "subgroup_gather",
+            Self::SubgroupProducts => "subgroup_products",
             Self::TiledGather => "tiled_gather",
             Self::TiledProducts => "tiled_products",
             Self::TiledAccumulate => "tiled_accumulate",
@@ -72,6 +76,8 @@ impl Kernel {
             Self::Gather => include_str!("../shaders/gather.wgsl"),
             Self::Products => include_str!("../shaders/products.wgsl"),
             Self::AccumulateRows | Self::AccumulateTaps => include_str!("../shaders/accumulate.wgsl"),
+            Self::SubgroupGather => include_str!("../shaders/subgroup_gather.wgsl"),
+            Self::SubgroupProducts => include_str!("../shaders/subgroup_products.wgsl"),
             Self::TiledGather | Self::TiledProducts => include_str!("../shaders/tiled.wgsl"),
             Self::MatrixGather | Self::MatrixProducts => include_str!("../shaders/matrix.wgsl"),
             Self::TiledAccumulate => include_str!("../shaders/tiled_accumulate.wgsl"),
@@ -88,6 +94,9 @@ impl Kernel {
 /// The parts of a variant, in the order they are put together.
 fn parts(spec: &Spec) -> Vec<Part> {
     let mut parts = vec![Part::Grid];
+    if matches!(spec.kernel, Kernel::SubgroupGather | Kernel::SubgroupProducts) {
+        parts.push(Part::Split);
+    }
     parts.extend(spec.input.map(|access| match access {
         Access::Scalar => Part::InputScalar,
         Access::Vec4 => Part::InputVec4,

@@ -13,6 +13,8 @@ pub(crate) enum Kernel {
     Products,
     AccumulateRows,
     AccumulateTaps,
+    SubgroupGather,
+    SubgroupProducts,
     TiledGather,
     TiledProducts,
     TiledAccumulate,
@@ -34,6 +36,7 @@ impl Kernel {
             Self::Gather
                 | Self::AccumulateRows
                 | Self::AccumulateTaps
+                | Self::SubgroupGather
                 | Self::TiledGather
                 | Self::TiledAccumulate
                 | Self::MatrixGather
@@ -165,6 +168,18 @@ impl Tile {
     }
 }
 
+/// Products that are summed along an image row before they are stored (the Q form), where the sums are unrolled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct RowSums {
+    /// Products of one sum; 1 for none.
+    pub(crate) taps: u32,
+    /// Rows from the base of one tap to that of the next.
+    pub(crate) step: u32,
+    pub(crate) stride: u32,
+    pub(crate) dilation: u32,
+    pub(crate) padding: u32,
+}
+
 /// One kernel variant. Fields a kernel does not use are `None`, so that equal shaders have equal specs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Spec {
@@ -172,6 +187,9 @@ pub(crate) struct Spec {
     pub(crate) tile: Tile,
     pub(crate) weights: Option<WeightLoad>,
     pub(crate) input: Option<Access>,
+    pub(crate) row_sums: Option<RowSums>,
+    /// Rows and columns of stored products that are added up for an output.
+    pub(crate) terms: Option<[u32; 2]>,
     pub(crate) output: Option<Access>,
     pub(crate) residual: Option<Access>,
     pub(crate) activation: Option<Activation>,
@@ -185,10 +203,10 @@ impl Spec {
     /// The roles the kernel binds, in the order of their binding numbers; binding 0 is the uniform.
     pub(crate) fn roles(&self) -> Vec<Role> {
         let mut roles = match self.kernel {
-            Kernel::Gather | Kernel::TiledGather | Kernel::MatrixGather => {
+            Kernel::Gather | Kernel::SubgroupGather | Kernel::TiledGather | Kernel::MatrixGather => {
                 vec![Role::Input, Role::Summary, Role::Table, Role::Output]
             }
-            Kernel::Products | Kernel::TiledProducts | Kernel::MatrixProducts => {
+            Kernel::Products | Kernel::SubgroupProducts | Kernel::TiledProducts | Kernel::MatrixProducts => {
                 vec![Role::Input, Role::Summary, Role::Table, Role::ProductsOut]
             }
             Kernel::AccumulateRows | Kernel::AccumulateTaps | Kernel::TiledAccumulate => {
@@ -209,6 +227,7 @@ impl Spec {
             Kernel::Gather | Kernel::Products | Kernel::AccumulateRows | Kernel::AccumulateTaps => {
                 wgpu::Features::empty()
             }
+            Kernel::SubgroupGather | Kernel::SubgroupProducts => wgpu::Features::SUBGROUP,
             Kernel::TiledGather | Kernel::TiledProducts | Kernel::TiledAccumulate => wgpu::Features::empty(),
             Kernel::MatrixGather | Kernel::MatrixProducts => MATRIX_FEATURES,
             #[cfg(feature = "network")]
@@ -226,6 +245,9 @@ impl Spec {
             Kernel::Gather | Kernel::Products => {
                 vec![("LANES_X", tile.lanes_x), ("LANES_Y", tile.lanes_y), ("ROWS", tile.rows), ("QUADS", tile.quads)]
             }
+            Kernel::SubgroupGather | Kernel::SubgroupProducts => {
+                vec![("SUBGROUP", tile.lanes_x), ("ROW_BLOCKS", tile.rows / tile.lanes_x), ("QUADS", tile.quads)]
+            }
             Kernel::TiledGather | Kernel::TiledProducts => vec![
                 ("LANES_X", tile.lanes_x),
                 ("LANES_Y", tile.lanes_y),
@@ -240,10 +262,22 @@ impl Spec {
             Kernel::TiledAccumulate => {
                 vec![("LANES_X", tile.lanes_x), ("LANES_Y", tile.lanes_y), ("ROWS", tile.rows)]
             }
-            Kernel::AccumulateRows | Kernel::AccumulateTaps => vec![("LANES", tile.lanes_x), ("QUADS", tile.quads)],
+            Kernel::AccumulateRows | Kernel::AccumulateTaps => vec![("LANES", tile.lanes_x), ("ROWS", tile.rows)],
             #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::Subsample => vec![("LANES", tile.lanes_x)],
         };
+        if let Some(sums) = self.row_sums {
+            constants.extend([
+                ("ROW_TAPS", sums.taps),
+                ("ROW_STEP", sums.step),
+                ("STRIDE_X", sums.stride),
+                ("DILATION_X", sums.dilation),
+                ("PAD_LEFT", sums.padding),
+            ]);
+        }
+        if let Some([rows, columns]) = self.terms {
+            constants.extend([("TERM_ROWS", rows), ("TERM_COLUMNS", columns)]);
+        }
         if let Some(activation) = self.activation {
             constants.push(("ACTIVATION", u32::from(activation == Activation::Relu)));
         }
@@ -290,16 +324,23 @@ impl fmt::Display for Spec {
         write!(f, "fs_{}-", self.kernel.name())?;
         match self.kernel {
             Kernel::Gather | Kernel::Products => write!(f, "{lanes_x}x{lanes_y}x{rows}x{quads}")?,
-            Kernel::AccumulateRows | Kernel::AccumulateTaps => write!(f, "{lanes_x}x{quads}")?,
+            Kernel::AccumulateRows | Kernel::AccumulateTaps => write!(f, "{lanes_x}x{rows}")?,
             Kernel::TiledGather | Kernel::TiledProducts | Kernel::MatrixGather | Kernel::MatrixProducts => {
                 write!(f, "{tile_rows}x{tile_pixels}x{depth}")?;
                 if slices > 1 {
                     write!(f, "x{slices}")?;
                 }
             }
+            Kernel::SubgroupGather | Kernel::SubgroupProducts => write!(f, "{lanes_x}x{rows}x{quads}")?,
             Kernel::TiledAccumulate => write!(f, "{tile_rows}x{tile_pixels}")?,
             #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::Subsample => write!(f, "{lanes_x}")?,
+        }
+        if let Some(RowSums { taps, step, stride, dilation, padding }) = self.row_sums.filter(|sums| sums.taps > 1) {
+            write!(f, "-sum{taps}x{step}s{stride}d{dilation}p{padding}")?;
+        }
+        if let Some([rows, columns]) = self.terms {
+            write!(f, "-terms{rows}x{columns}")?;
         }
         if let Some(access) = self.input {
             write!(f, "-in{}", digit(access))?;

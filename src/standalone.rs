@@ -2,6 +2,8 @@
 //!
 //! Engines bring their own device and never need this module.
 
+mod timestamps;
+
 use std::time::Duration;
 
 use wgpu::util::{BufferInitDescriptor, DeviceExt};
@@ -9,6 +11,7 @@ use wgpu::util::{BufferInitDescriptor, DeviceExt};
 use crate::error::{Error, Result};
 use crate::pipeline::{checked, one_line};
 use crate::plan::{Target, required_features, required_limits};
+pub use timestamps::Timestamps;
 
 /// Longest wait for the GPU before giving up.
 const TIMEOUT: Duration = Duration::from_secs(300);

@@ -80,13 +80,14 @@ fn bands_join_exactly() {
     let taps3 = |filters, channels, step| Placement::tap_major(filters, channels, 3, 3, step).unwrap();
     let strided = Conv2d { stride: [2, 2], ..Conv2d::padded(1) };
     let dilated = Conv2d { dilation: [3, 1], padding: [3, 1, 3, 1], ..Conv2d::default() };
-    // 8 filters at s = 3C have 30 bases: a band of the shared path is 2^17 / (30 * 65) - 2 = 65 rows of 65.
+    // 8 filters at s = 3C have 30 bases: a band of the shared path is 2^17 / (30 * 64) - 2 = 66 rows of 64.
     for (placement, conv, width) in [(taps3(8, 2, 6), Conv2d::padded(1), 64), (taps3(8, 2, 6), dilated, 64)] {
-        for height in [63, 64, 65, 66, 67, 130, 131, 200] {
+        for height in [64, 65, 66, 67, 68, 132, 133, 200] {
             check_exactly(&Problem::new(&placement, conv, [1, height, width]).unwrap(), height as u64);
         }
     }
-    for height in [101, 256, 257, 258, 259, 260] {
+    // 36 bases, output rows of 65: a band is 2^17 / (36 * 65) - 1 = 55 rows of the output.
+    for height in [108, 109, 110, 111, 112, 113, 219, 220, 222] {
         let problem = Problem::new(&taps3(4, 3, 27), strided, [1, height, 130]).unwrap();
         check_exactly(&problem, height as u64);
     }
@@ -103,15 +104,25 @@ fn check_exactly(problem: &Problem, seed: u64) {
     }
 }
 
+/// Layers with enough work for several threads, which cut images, groups, products and filters.
 #[test]
 fn threads_do_not_matter() {
-    let placement = Placement::tap_major(12, 8, 3, 3, 16).unwrap();
-    for (batch, stride) in [(1, 1), (2, 2), (3, 1)] {
-        let conv = Conv2d { stride: [stride; 2], ..Conv2d::padded(1) };
-        let problem = Problem::new(&placement, conv, [batch, 13, 9]).unwrap().with_residual();
+    let placement = |channels| Placement::tap_major(66, channels, 3, 3, 3 * channels).unwrap();
+    let strided = Conv2d { stride: [2, 2], ..Conv2d::padded(1) };
+    let grouped = Conv2d { groups: 3, ..Conv2d::padded(1) };
+    for (channels, conv, shape) in
+        [(40, Conv2d::padded(1), [1, 43, 41]), (12, strided, [3, 77, 90]), (24, grouped, [1, 43, 41])]
+    {
+        let problem = Problem::new(&placement(channels), conv, shape).unwrap().with_residual();
+        let data = Data::integers(&problem, channels as u64);
+        let want = reference::conv2d(&problem, &data.operands()).unwrap();
         for threads in [1, 2, 3, 7, 32] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| check_exactly(&problem, threads as u64));
+            for algorithm in PATHS {
+                let got = pool.install(|| run(&problem, &data, Some(algorithm)));
+                let wrong = first_difference(&got, &want.output);
+                assert_eq!(wrong, None, "{shape:?} with {algorithm:?} on {threads} threads");
+            }
         }
     }
 }
@@ -206,6 +217,14 @@ fn distant_taps_cost_nothing() {
     check_exactly(&Problem::new(&placement, dilated, [1, 4, 5]).unwrap(), 1);
     let strided = Conv2d { stride: [far, far], padding: [far; 4], ..Conv2d::default() };
     check_exactly(&Problem::new(&placement, strided, [1, 4, 5]).unwrap(), 2);
+    // Nothing but padding is read, along either axis and both.
+    let point = Placement::tap_major(3, 2, 1, 1, 2).unwrap();
+    for (padding, stride) in [([0, 5, 0, 0], [1, 10]), ([5, 0, 0, 0], [10, 1]), ([5, 5, 0, 0], [10, 10])] {
+        let conv = Conv2d { padding, stride, ..Conv2d::default() };
+        check_exactly(&Problem::new(&point, conv, [2, 1, 1]).unwrap(), 3);
+    }
+    let unread = Conv2d { padding: [0, 5, 0, 0], ..Conv2d::default() };
+    check_exactly(&Problem::new(&point, Conv2d { stride: [1, 6], ..unread }, [1, 3, 1]).unwrap(), 4);
     let huge = Placement::new(
         Window::tap_major(1 << 20, 1, 1).unwrap(),
         Starts::Line { length: 1, starts: vec![0; 1 << 10] },

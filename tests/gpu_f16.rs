@@ -61,13 +61,14 @@ fn in_half(target: &Target) -> Vec<(Storage, Choice)> {
     HALF.into_iter().flat_map(in_storage).collect()
 }
 
-/// What of a plan's labels names other loads and stores, without tiles, activations and residuals: software adapters take seconds
+/// What of a plan's labels names other loads and stores, without sizes, activations and residuals: software adapters take seconds
 /// to compile a kernel.
 fn loads_and_stores(plan: &Plan) -> Vec<String> {
     let of_label = |label: String| {
         let mut words = label.split('-');
         let kernel = words.next().unwrap_or_default().to_owned();
-        let rest = words.skip(1).filter(|word| *word != "relu" && !word.starts_with("res"));
+        let other = |word: &&str| *word != "relu" && !word.starts_with("res") && !word.starts_with("terms");
+        let rest = words.skip(1).filter(other).map(|word| if word.starts_with("sum") { "sums" } else { word });
         rest.fold(kernel, |all, word| all + "-" + word)
     };
     plan.kernels().into_iter().map(of_label).collect()

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use common::cases::cases;
@@ -232,4 +233,67 @@ fn pipelines_are_compiled_once() {
     assert_eq!(noop.pipelines.len(), compiled);
     layer(&noop, true);
     assert_eq!(noop.pipelines.len(), 2 * compiled);
+}
+
+/// Plans of the whole case table, with every algorithm.
+fn plans() -> Vec<Plan> {
+    let plan = |problem: &Problem, algorithm| {
+        let options = PlanOptions { algorithm: Some(algorithm), ..Default::default() };
+        Plan::new(problem, &Target::portable(), options).expect("plan")
+    };
+    let all = [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared];
+    cases().iter().flat_map(|case| all.map(|algorithm| plan(&case.problem(), algorithm))).collect()
+}
+
+#[test]
+fn threads_that_ask_together_compile_each_variant_once() {
+    let noop = noop();
+    let plans = plans();
+    let distinct: BTreeSet<String> = plans.iter().flat_map(Plan::kernels).collect();
+    let compiled: usize = std::thread::scope(|scope| {
+        let ask = |_| scope.spawn(|| noop.pipelines.warm_up(&plans).expect("it compiles"));
+        let threads: Vec<_> = (0..8).map(ask).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
+    });
+    assert_eq!((compiled, noop.pipelines.len()), (distinct.len(), distinct.len()));
+    assert_eq!(noop.pipelines.warm_up(&plans).expect("it is there"), 0);
+    // A layer finds everything compiled.
+    layer(&noop, false);
+    assert_eq!(noop.pipelines.len(), distinct.len());
+}
+
+#[test]
+#[allow(
+    unsafe_code,
+    reason = "wgpu offers pipeline caches only through an unsafe function, as their data may be wrong"
+)]
+fn a_pipeline_cache_of_the_callers_is_used() {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::NOOP;
+    descriptor.backend_options.noop = wgpu::NoopBackendOptions { enable: true, ..Default::default() };
+    let adapters = ready(wgpu::Instance::new(descriptor).enumerate_adapters(wgpu::Backends::NOOP));
+    let required_features = wgpu::Features::PIPELINE_CACHE;
+    let descriptor = wgpu::DeviceDescriptor { required_features, ..Default::default() };
+    let open = || ready(adapters[0].request_device(&descriptor)).expect("a device");
+    let ((device, queue), (other, _other_queue)) = (open(), open());
+    let descriptor = wgpu::PipelineCacheDescriptor { label: None, data: None, fallback: true };
+    // SAFETY: there is no data that could be wrong.
+    let [own, foreign] = [&device, &other].map(|device| unsafe { device.create_pipeline_cache(&descriptor) });
+    let pipelines = |cache| Arc::new(Pipelines::new(&device, ShaderChecks::Trusted).with_cache(cache));
+    // wgpu refuses the cache of another device: caches do get there.
+    let plan = plans().remove(0);
+    let error = pipelines(foreign).warm_up([&plan]).expect_err("an error").to_string();
+    assert!(error.contains("PipelineCache"), "{error}");
+    let pipelines = pipelines(own);
+    layer(&Noop { device, queue, pipelines: Arc::clone(&pipelines) }, false);
+    assert_eq!(pipelines.len(), 2);
+}
+
+/// The value of a future that need not wait.
+fn ready<T>(future: impl Future<Output = T>) -> T {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(future).poll(&mut context) {
+        std::task::Poll::Ready(value) => value,
+        std::task::Poll::Pending => panic!("native wgpu answers at once"),
+    }
 }

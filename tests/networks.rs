@@ -10,7 +10,7 @@ use common::interpreter::interpret;
 use common::operands::Random;
 use common::parts::{Parts, Tensor, floats, integers};
 use filter_summary::network::{CpuNetwork, GpuNetwork, Network, Op};
-use filter_summary::{Algorithm, PlanOptions, Storage, wgpu};
+use filter_summary::{Algorithm, PlanOptions, Problem, Storage, wgpu};
 use serde_json::{Value, json};
 
 const CHOICES: [Option<Algorithm>; 3] = [None, Some(Algorithm::Dense), Some(Algorithm::Shared)];
@@ -246,6 +246,15 @@ fn weights_may_be_f16_and_activations_may_not() {
     };
     let error = build(Storage::F16).unwrap_err().to_string();
     assert_eq!(error, "options.storage is f16: networks keep activations in f32; f16-weights they can do");
+    let choose = &mut |_: &Problem, options| Ok(PlanOptions { storage: Storage::F16, ..options });
+    let open = PlanOptions::default();
+    let error = GpuNetwork::with_choices(&device.trusted, &target, &network, 2, open, choose).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with(": options.storage is f16: networks keep activations in f32; f16-weights they can do"),
+        "{error}"
+    );
     if !target.features.contains(wgpu::Features::SHADER_F16) {
         eprintln!("SKIPPED: {} has no f16 in shaders", device.gpu.describe());
         return;

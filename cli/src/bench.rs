@@ -2,50 +2,74 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use clap::ValueEnum;
-use filter_summary::Algorithm;
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use crate::device::{Device, DeviceArgs};
 use crate::kernel::FamilyArgs;
 use crate::output::{self, Format, Verdict};
+use crate::tune::{self, TuneArgs};
 
 mod clock;
 mod data;
 mod layer;
+mod peaks;
 mod report;
 mod runner;
+mod summary;
+mod work;
 
-use layer::{Layer, Step};
+use layer::{Layer, Set};
 use report::Report;
 use runner::{Candidate, Runner, Sample};
+use summary::Summary;
 
-/// Compare the kernels' speed on typical 3x3 layers
+/// Compare the kernels' speed on typical layers
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Which layers
-    #[arg(long, value_enum, default_value_t)]
-    layers: Set,
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "all")]
+    layers: Vec<Set>,
 
-    /// One layer instead, any number of times: CxSIZE or C-OxSIZE, then /STRIDE and @BATCH where they are not 1
+    /// One layer instead, any number of times: CxSIZE or C-OxSIZE, then kKERNEL, /STRIDE and @BATCH where they are not 3, 1 and 1
     #[arg(long, value_name = "SHAPE")]
     shape: Vec<Layer>,
 
-    /// Steps between filters, in input channels
-    #[arg(long, value_name = "C/2,C,2C", value_delimiter = ',', default_values = ["C/2", "C", "2C"])]
-    steps: Vec<Step>,
+    /// How filters lie: steps between them in input channels, published:R for the FSNet authors' placement, dense
+    #[arg(
+        long,
+        alias = "steps",
+        value_name = "C/2,C,2C",
+        value_delimiter = ',',
+        default_values = ["C/2", "C", "2C"]
+    )]
+    summaries: Vec<Summary>,
 
     /// Runs of each kernel that are measured
     #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
 
-    /// Two layers, one step, few runs
+    /// Time for all layers together; once it is spent, every kernel gets only three runs
+    #[arg(long, value_name = "N", default_value_t = 120)]
+    seconds: u32,
+
+    /// Two layers, one summary, few runs
     #[arg(long)]
     quick: bool,
 
+    /// Name the layers, and stop
+    #[arg(long)]
+    list: bool,
+
+    /// Measure the device's peaks too: f32 multiply-adds, and bytes copied
+    #[arg(long)]
+    peaks: bool,
+
     #[command(flatten)]
     family: FamilyArgs,
+
+    #[command(flatten)]
+    tune: TuneArgs,
 
     #[command(flatten)]
     device: DeviceArgs,
@@ -54,98 +78,127 @@ pub(crate) struct Args {
     format: Format,
 }
 
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Set {
-    /// ResNet-18 on ImageNet, one image
-    Resnet18,
-    /// ResNet-20 and ResNet-18 on CIFAR-10, 16 images
-    Cifar,
-    /// Both
-    #[default]
-    All,
-}
-
-/// Time for all layers together. Once it is spent, every kernel gets only [`FEWEST_RUNS`].
-const BUDGET: Duration = Duration::from_secs(120);
-const QUICK_BUDGET: Duration = Duration::from_secs(20);
+const QUICK_SECONDS: u32 = 20;
 const FEWEST_RUNS: usize = 3;
 
-/// One layer with one placement, and what the kernels need for it.
+/// One layer with one summary, and what the kernels need for it.
 #[derive(Serialize)]
 pub(crate) struct Measured {
-    layer: String,
-    batch: usize,
-    step: String,
+    #[serde(flatten)]
+    layer: Layer,
+    summary: String,
     ratio: f64,
     sharing_factor: f64,
     dense_gflop: f64,
-    /// What the planner would choose.
-    auto: &'static str,
-    dense: Timing,
-    /// The CPU executor has no gather.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gather: Option<Timing>,
-    shared: Timing,
+    /// Of all outputs, exactly: whoever makes the same numbers gets the same sum.
+    output_sum: f64,
+    /// The label of what the planner takes by itself.
+    auto: String,
+    timings: Vec<Timing>,
 }
 
-#[derive(Serialize, Clone, Default)]
+/// What one candidate needs for one convolution.
+#[derive(Serialize)]
 pub(crate) struct Timing {
-    /// Medians of one convolution: GPU time where there are timestamps, else wall clock.
+    /// The candidate's label.
+    label: String,
+    algorithm: &'static str,
+    /// Its kernel variants, in order of dispatch.
+    variants: Vec<String>,
+    dispatches: usize,
+    /// Median: GPU time where there are timestamps, else wall clock.
     milliseconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     cpu_milliseconds: Option<f64>,
-    /// Dense work over time.
+    /// Arithmetic that the algorithm needs over its cost, in GFLOP/s.
+    gflops: f64,
+    /// The dense convolution's arithmetic over the cost.
     effective_gflops: f64,
-    /// The first run, by wall clock: the driver compiles the kernel in it.
+    /// Bytes that must move over the cost.
+    gigabytes_per_second: f64,
+    flops_per_byte: f64,
+    /// Planning, compiling, packing and uploading, by wall clock; compiled variants are kept from layer to layer.
+    compile_milliseconds: f64,
+    /// The first run, by wall clock: many drivers compile in it.
     first_milliseconds: f64,
     runs: usize,
-    kernels: Vec<String>,
+}
+
+impl Timing {
+    /// Milliseconds that ratios and rates are made from.
+    fn cost(&self, by_cpu: bool) -> f64 {
+        self.cpu_milliseconds.filter(|_| by_cpu).unwrap_or(self.milliseconds)
+    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<Verdict> {
-    let (layers, steps, runs) = if args.quick && args.shape.is_empty() {
-        (layer::quick(), vec![Step::C], FEWEST_RUNS)
-    } else {
-        let layers = match (args.shape.as_slice(), args.layers) {
-            ([], Set::Resnet18) => layer::resnet18(),
-            ([], Set::Cifar) => layer::cifar(),
-            ([], Set::All) => [layer::resnet18(), layer::cifar()].concat(),
-            (shapes, _) => shapes.to_vec(),
-        };
-        (layers, args.steps.clone(), args.runs.into())
+    let quick = args.quick && args.shape.is_empty();
+    let layers = match args.shape.as_slice() {
+        [] if quick => layer::quick(),
+        [] => args.layers.iter().flat_map(|set| set.layers()).collect(),
+        shapes => shapes.to_vec(),
     };
-    let device = args.device.open()?;
-    let runner = Runner::new(&device, args.family)?;
-    let groups: Vec<(Layer, Step)> =
-        layers.iter().flat_map(|layer| steps.iter().map(move |step| (layer.clone(), *step))).collect();
-    let share = (if args.quick { QUICK_BUDGET } else { BUDGET }) / u32::try_from(groups.len().max(1))?;
-    let bar = output::progress(groups.len(), "layers");
-    let mut measured = Vec::with_capacity(groups.len());
-    for (layer, step) in groups {
-        let group = measure(&runner, &layer, step, runs, share);
-        measured.push(group.with_context(|| format!("layer {layer} with step {step}"))?);
-        bar.inc(1);
+    if args.list {
+        args.format.print(&layers, || layers.iter().map(|layer| format!("{layer}\n")).collect())?;
+        return Ok(Verdict::Done);
     }
-    bar.finish_and_clear();
+    let summaries = if quick { vec![Summary::C] } else { args.summaries.clone() };
+    let runs = if quick { FEWEST_RUNS } else { args.runs.into() };
+    let device = args.device.open()?;
     let software = match &device {
         Device::Gpu(gpu) => gpu.target().software,
         Device::Cpu => true,
     };
-    let report = Report::new(device.describe(), runner.time_source(), software, measured);
+    // Where a CPU computes, other programs' work stretches the time but hardly the CPU time.
+    let by_cpu = software && clock::cpu_seconds().is_some();
+    let mut runner = Runner::new(&device, args.family, &args.tune)?;
+    let groups: Vec<(&Layer, Summary)> = layers
+        .iter()
+        .flat_map(|layer| summaries.iter().map(move |&summary| (layer, summary)))
+        .filter(|(layer, summary)| summary.suits(layer))
+        .collect();
+    if groups.is_empty() {
+        bail!("none of the summaries compresses any of the layers");
+    }
+    let seconds = if args.quick { args.seconds.min(QUICK_SECONDS) } else { args.seconds };
+    let share = Duration::from_secs(seconds.into()) / u32::try_from(groups.len())?;
+    let bar = output::progress(groups.len(), "layers");
+    let mut measured = Vec::with_capacity(groups.len());
+    for (layer, summary) in groups {
+        let group = measure(&mut runner, layer, summary, runs, share, by_cpu);
+        measured.push(group.with_context(|| format!("layer {layer} with summary {summary}"))?);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    runner.tuner().into_iter().for_each(tune::finish);
+    let peaks = match &device {
+        Device::Gpu(gpu) if args.peaks => Some(peaks::measure(gpu, by_cpu)?),
+        _ => None,
+    };
+    let report = Report::new(&device, runner.time_source(), by_cpu, peaks, measured);
     args.format.print(&report, || report.text())?;
     Ok(Verdict::Done)
 }
 
-fn measure(runner: &Runner<'_>, layer: &Layer, step: Step, runs: usize, share: Duration) -> Result<Measured> {
+fn measure(
+    runner: &mut Runner<'_>,
+    layer: &Layer,
+    summary: Summary,
+    runs: usize,
+    share: Duration,
+    by_cpu: bool,
+) -> Result<Measured> {
     let start = Instant::now();
-    let problem = layer.problem(step)?;
+    let problem = summary.problem(layer)?;
     let data = data::Data::new(&problem)?;
-    // The kernels and the CPU executor must agree bit for bit before any of them is worth measuring.
-    let mut candidates = Vec::with_capacity(runner.algorithms().len());
-    for &algorithm in runner.algorithms() {
-        candidates.push(runner.prepare(&problem, &data, algorithm)?);
+    let (choices, auto) = runner.choices(&problem, &data)?;
+    let mut candidates = Vec::with_capacity(choices.len());
+    for choice in &choices {
+        candidates.push(runner.prepare(&problem, &data, choice)?);
     }
-    data.check(&problem, candidates.iter().map(|candidate| (candidate.algorithm().name(), candidate.output())))?;
+    // The kernels and the CPU executor must agree bit for bit before any of them is worth measuring.
+    let outputs = candidates.iter().map(|candidate| (candidate.label.as_str(), candidate.output.as_slice()));
+    let output_sum = data.check(&problem, outputs)?;
     let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); candidates.len()];
     for round in 0..runs {
         if round >= FEWEST_RUNS && start.elapsed() > share {
@@ -156,35 +209,41 @@ fn measure(runner: &Runner<'_>, layer: &Layer, step: Step, runs: usize, share: D
         }
     }
     let gflop = 2e-9 * problem.dense_multiply_adds() as f64;
-    let timing = |algorithm: Algorithm| {
-        let at = candidates.iter().position(|candidate| candidate.algorithm() == algorithm)?;
-        Some(summarize(&candidates[at], &samples[at], gflop))
-    };
+    let timings = candidates.iter().zip(&samples).map(|(candidate, samples)| timing(candidate, samples, gflop, by_cpu));
     Ok(Measured {
-        layer: layer.to_string(),
-        batch: problem.batch(),
-        step: step.to_string(),
+        layer: layer.clone(),
+        summary: summary.to_string(),
         ratio: problem.placement().ratio(),
         sharing_factor: problem.sharing().factor(),
         dense_gflop: gflop,
-        auto: runner.choice(&problem)?,
-        dense: timing(Algorithm::Dense).unwrap_or_default(),
-        gather: timing(Algorithm::Gather),
-        shared: timing(Algorithm::Shared).unwrap_or_default(),
+        output_sum,
+        auto,
+        timings: timings.collect(),
     })
 }
 
-fn summarize(candidate: &Candidate, samples: &[Sample], gflop: f64) -> Timing {
-    let milliseconds = median(samples.iter().map(|sample| sample.seconds)) * 1e3;
+fn timing(candidate: &Candidate, samples: &[Sample], dense_gflop: f64, by_cpu: bool) -> Timing {
     let cpu: Option<Vec<f64>> = samples.iter().map(|sample| sample.cpu_seconds).collect();
-    Timing {
-        milliseconds,
+    let mut timing = Timing {
+        label: candidate.label.clone(),
+        algorithm: candidate.algorithm.name(),
+        variants: candidate.variants.clone(),
+        dispatches: candidate.dispatches,
+        milliseconds: median(samples.iter().map(|sample| sample.seconds)) * 1e3,
         cpu_milliseconds: cpu.map(|cpu| median(cpu.into_iter()) * 1e3),
-        effective_gflops: gflop / milliseconds * 1e3,
-        first_milliseconds: candidate.first().as_secs_f64() * 1e3,
+        gflops: 0.0,
+        effective_gflops: 0.0,
+        gigabytes_per_second: 0.0,
+        flops_per_byte: candidate.work.flops / candidate.work.bytes,
+        compile_milliseconds: candidate.compile.as_secs_f64() * 1e3,
+        first_milliseconds: candidate.first.as_secs_f64() * 1e3,
         runs: samples.len(),
-        kernels: candidate.kernels().to_vec(),
-    }
+    };
+    let seconds = timing.cost(by_cpu) * 1e-3;
+    timing.gflops = candidate.work.flops * 1e-9 / seconds;
+    timing.effective_gflops = dense_gflop / seconds;
+    timing.gigabytes_per_second = candidate.work.bytes * 1e-9 / seconds;
+    timing
 }
 
 /// The middle value, of an even number the mean of the two.

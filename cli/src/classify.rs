@@ -14,6 +14,7 @@ use crate::images;
 use crate::kernel::KernelArgs;
 use crate::output::{Format, Verdict, one_line};
 use crate::table::{render, table};
+use crate::tune::TuneArgs;
 
 mod bundled;
 mod ranking;
@@ -41,6 +42,9 @@ pub(crate) struct Args {
     kernels: KernelArgs,
 
     #[command(flatten)]
+    tune: TuneArgs,
+
+    #[command(flatten)]
     device: DeviceArgs,
 
     #[command(flatten)]
@@ -52,6 +56,8 @@ struct Report {
     model: String,
     device: String,
     kernel: &'static str,
+    /// Whether the kernels were chosen by measuring them.
+    tuned: bool,
     /// Of a batch that ran before, so without compiling kernels.
     milliseconds_per_image: f64,
     images: Vec<Classified>,
@@ -94,8 +100,9 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
             none => {
                 let device = args.device.open()?;
                 device_name = device.describe();
-                let first = Executor::new(device, &network, pictures.len().min(BATCH), args.kernels)
-                    .with_context(|| name.clone())?;
+                let batch = pictures.len().min(BATCH);
+                let first = Executor::new(device, &network, batch, args.kernels, &args.tune);
+                let first = first.with_context(|| name.clone())?;
                 // Drivers compile kernels when they first run: that is not the time of an image.
                 first.run(&pixels)?;
                 none.insert(first)
@@ -121,6 +128,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         model: name,
         device: device_name,
         kernel: args.kernels.kernel.name(),
+        tuned: executor.is_some_and(|executor| executor.is_tuned()),
         milliseconds_per_image: 1e3 * seconds / images.len() as f64,
         images: images.map(|(picture, top)| Classified { image: picture.name, class: picture.class, top }).collect(),
         correct,
@@ -165,5 +173,6 @@ fn text(report: &Report) -> String {
         report.correct.map(|correct| format!("{correct} of {} right\n", report.images.len())).unwrap_or_default();
     let (time, device, model) = (report.milliseconds_per_image, &report.device, &report.model);
     let (table, kernel) = (render(&table), report.kernel);
-    format!("{table}\n\n{right}{time:.2} ms an image on {device}\nmodel {model}, kernels {kernel}")
+    let tuned = if report.tuned { ", tuned" } else { "" };
+    format!("{table}\n\n{right}{time:.2} ms an image on {device}\nmodel {model}, kernels {kernel}{tuned}")
 }

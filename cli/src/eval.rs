@@ -12,6 +12,7 @@ use crate::device::{Device, DeviceArgs};
 use crate::executor::Executor;
 use crate::kernel::KernelArgs;
 use crate::output::{self, Format, Verdict, thousands};
+use crate::tune::TuneArgs;
 
 /// Measure a network's accuracy and throughput on CIFAR-10
 #[derive(clap::Args, Debug)]
@@ -36,6 +37,9 @@ pub(crate) struct Args {
     limit: Option<u32>,
 
     #[command(flatten)]
+    tune: TuneArgs,
+
+    #[command(flatten)]
     device: DeviceArgs,
 
     #[command(flatten)]
@@ -47,6 +51,8 @@ struct Report {
     model: String,
     device: String,
     kernel: &'static str,
+    /// Whether the kernels were chosen by measuring them.
+    tuned: bool,
     batch: usize,
     correct: usize,
     total: usize,
@@ -67,7 +73,8 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let device = args.device.open()?;
     let batch = args.batch.map_or_else(|| default_batch(&device), |batch| batch as usize).min(total);
     let name = device.describe();
-    let executor = Executor::new(device, &network, batch, args.kernels).with_context(|| model.clone())?;
+    let executor = Executor::new(device, &network, batch, args.kernels, &args.tune);
+    let executor = executor.with_context(|| model.clone())?;
     let mut pixels = Vec::new();
     let fill = |pixels: &mut Vec<f32>, from: usize, to: usize| {
         pixels.clear();
@@ -93,6 +100,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         model,
         device: name,
         kernel: args.kernels.kernel.name(),
+        tuned: executor.is_tuned(),
         batch,
         correct,
         total,
@@ -127,9 +135,10 @@ fn argmax(row: &[f32]) -> Option<usize> {
 
 fn text(report: &Report) -> String {
     let Report { correct, total, seconds, images_per_second, batch, kernel, .. } = report;
+    let tuned = if report.tuned { ", tuned" } else { "" };
     let accuracy = 100.0 * *correct as f64 / *total as f64;
     format!(
-        "{} of {} correct ({accuracy:.2} %)\n{images_per_second:.0} images/s ({seconds:.1} s) on {}\nmodel {}, kernels {kernel}, batch {batch}",
+        "{} of {} correct ({accuracy:.2} %)\n{images_per_second:.0} images/s ({seconds:.1} s) on {}\nmodel {}, kernels {kernel}{tuned}, batch {batch}",
         thousands(*correct as u64),
         thousands(*total as u64),
         report.device,

@@ -9,6 +9,7 @@ use filter_summary::{Pipelines, ShaderChecks};
 
 use crate::device::Device;
 use crate::kernel::KernelArgs;
+use crate::tune::{self, TuneArgs};
 
 /// A network that is ready to run batches of one size.
 pub(crate) struct Executor {
@@ -18,6 +19,7 @@ pub(crate) struct Executor {
     input: usize,
     /// Values of one result.
     output: usize,
+    tuned: bool,
 }
 
 enum Backend {
@@ -27,20 +29,42 @@ enum Backend {
 
 impl Executor {
     /// Plans and compiles `network` for batches of `batch` images.
-    pub(crate) fn new(device: Device, network: &Network, batch: usize, kernels: KernelArgs) -> Result<Self> {
+    pub(crate) fn new(
+        device: Device,
+        network: &Network,
+        batch: usize,
+        kernels: KernelArgs,
+        tune: &TuneArgs,
+    ) -> Result<Self> {
+        let tuned = tune.is_asked() && matches!(device, Device::Gpu(_));
         let backend = match device {
             Device::Gpu(gpu) => {
                 let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::default()));
-                let network = GpuNetwork::new(&pipelines, &gpu.target(), network, batch, kernels.options())?;
+                let (options, target) = (kernels.options(), gpu.target());
+                let network = match tune.tuner(&gpu, &pipelines) {
+                    Some(mut tuner) => {
+                        let choose = &mut |problem: &_, options| tuner.choose(problem, options);
+                        let tuned = GpuNetwork::with_choices(&pipelines, &target, network, batch, options, choose);
+                        tune::finish(&mut tuner);
+                        tuned?
+                    }
+                    None => GpuNetwork::new(&pipelines, &target, network, batch, options)?,
+                };
                 Backend::Gpu { gpu, network: Box::new(network) }
             }
             Device::Cpu => {
                 kernels.family.refuse_on_cpu()?;
+                tune.refuse_on_cpu();
                 Backend::Cpu(Box::new(CpuNetwork::new(network, batch, kernels.kernel.algorithm())?))
             }
         };
         let [input, output] = [network.input().shape, network.output().shape].map(|shape| shape.iter().product());
-        Ok(Self { backend, batch, input, output })
+        Ok(Self { backend, batch, input, output, tuned })
+    }
+
+    /// Whether its kernels were chosen by measuring them.
+    pub(crate) fn is_tuned(&self) -> bool {
+        self.tuned
     }
 
     /// Runs up to a batch of images, NCHW, and returns one row of outputs each.

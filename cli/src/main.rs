@@ -15,6 +15,7 @@ mod inspect;
 mod kernel;
 mod output;
 mod table;
+mod tune;
 
 use std::process::ExitCode;
 

@@ -6,27 +6,30 @@ alias Weight = f32;
 
 const BOUNDARY: u32 = 0u; // 0 none, 1 zero outside, 2 wrap
 
-fn weight(base: i32, channel: u32) -> f32 {
-    if channel >= params.channels {
-        return 0.0;
-    }
-    let index = u32(base + i32(channel) * params.channel_stride);
+// The value at `index`, by the boundary's rule; wrapped indices are inside already.
+fn value_at(index: u32) -> f32 {
     if BOUNDARY == 1u {
         // Negative indices are large as u32. The load is clamped, because `select` evaluates both sides.
         let value = f32(summary[min(index, params.summary_length - 1u)]);
         return select(0.0, value, index < params.summary_length);
     }
-    if BOUNDARY == 2u {
-        return f32(summary[index % params.summary_length]);
-    }
     return f32(summary[index]);
 }
 
 fn weight_quad(base: i32, channel: u32) -> vec4<f32> {
-    return vec4<f32>(
-        weight(base, channel),
-        weight(base, channel + 1u),
-        weight(base, channel + 2u),
-        weight(base, channel + 3u),
-    );
+    var index = u32(base + i32(channel) * params.channel_stride);
+    if BOUNDARY == 2u {
+        // The only division: a wrapped stride is at most the length, so a step passes the end at most once.
+        index %= params.summary_length;
+    }
+    var weights: vec4<f32>;
+    for (var k = 0u; k < 4u; k++) {
+        let exists = channel + k < params.channels;
+        weights[k] = select(0.0, value_at(select(0u, index, exists)), exists);
+        index += u32(params.channel_stride);
+        if BOUNDARY == 2u {
+            index -= select(0u, params.summary_length, index >= params.summary_length);
+        }
+    }
+    return weights;
 }

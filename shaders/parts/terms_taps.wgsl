@@ -1,16 +1,12 @@
-// Plain form: term t of an output is the product of tap t. Any window, any starts.
-//
-//   P[ slot, n, y * stride_y + ky * dilation_y - pad_top, x * stride_x + kx * dilation_x - pad_left ]      t = ky * KW + kx
+// Plain form: a term of an output is the product of one tap. Any window, any starts.
 @group(0) @binding(1) var<storage, read> products: array<f32>;
 
-// The term of quad `quad` of the output plane; `first_row` is where the slot's image begins.
-fn term_quad(first_row: u32, quad: u32, term: u32) -> vec4<f32> {
-    // Above and left of the input these wrap around to large numbers, which the comparisons refuse.
-    let y = quad / params.row_quads * params.stride_y + term / params.kernel_width * params.dilation_y - params.pad_top;
-    let out_x = vec4<u32>(quad % params.row_quads * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
-    let x = out_x * params.stride_x + term % params.kernel_width * params.dilation_x - params.pad_left;
-    let inside = (x < vec4<u32>(params.width)) & vec4<bool>(y < params.height && quad < params.plane_quads);
-    let at = select(vec4<u32>(0u), (first_row + y) * params.pitch + x, inside);
+// The term of kernel column `kx` for output quad `x_quad`, from row `row` of the products; zero unless `inside`.
+fn term_quad(row: u32, inside: bool, x_quad: u32, kx: u32) -> vec4<f32> {
+    // Left of the input this wraps around to large numbers, which the comparison refuses.
+    let x = (vec4<u32>(x_quad * 4u) + vec4<u32>(0u, 1u, 2u, 3u)) * params.stride_x + kx * params.dilation_x - params.pad_left;
+    let exists = (x < vec4<u32>(params.width)) & vec4<bool>(inside);
+    let at = select(vec4<u32>(0u), row * params.pitch + x, exists);
     let value = vec4<f32>(products[at.x], products[at.y], products[at.z], products[at.w]);
-    return select(vec4<f32>(0.0), value, inside);
+    return select(vec4<f32>(0.0), value, exists);
 }

@@ -1,20 +1,25 @@
-//! Dense filters: one matrix product of the expanded filters with columns of the input (im2col), band by band.
+//! Dense filters: the expanded filters times the input, one matrix product a kernel row.
 //!
-//! In the layout of a [`Walk`] a column block is one copy for each channel and tap; a 1x1 convolution reads the input in
-//! place.
+//! ```text
+//! Z[(x, c), p] = X[c, p + shift(x)]                          copies of the input for every kernel column, zero in the padding
+//! Y[i, p]      = sum_y (W[y] Z)[i, p + shift(y)]              W[y] is [O, KW * C]
+//! ```
+//!
+//! Shifting by kernel rows is reading further on in Z, so that only KW copies of the input are made instead of im2col's
+//! KH * KW. When a kernel is one column wide and reads no padding, Z is the input itself.
 
 use std::ops::Range;
 
-use super::finish::Finish;
-use super::matmul::{Rows, multiply};
-use super::scratch::{Scratch, first};
+use super::finish::{Finish, write_rows};
+use super::matmul::{Before, Rows, multiply};
+use super::scratch::{Scratch, first, split};
 use super::walk::Walk;
-use super::{Image, check_memory};
+use super::{COPY_COST, Image, PRODUCT_COST, check_memory};
 use crate::error::Result;
 use crate::problem::Problem;
 use crate::summary::FilterSummary;
 
-/// Most values of a band's columns and results: half a megabyte.
+/// Most values of a band's copies and results: half a megabyte.
 const BAND_VALUES: usize = 1 << 17;
 /// Fewest columns worth a matrix product of their own.
 const BAND_COLUMNS: usize = 64;
@@ -23,101 +28,139 @@ const BAND_COLUMNS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Dense {
     walk: Walk,
-    groups: usize,
     channels: usize,
     filters_per_group: usize,
-    /// Weights of a filter whose tap reads the image.
+    /// Rows of Z: kernel columns times channels.
     terms: usize,
-    /// `[O, terms]`, channels outermost.
+    /// `[groups, kernel rows, O / groups, terms]`, taps that read only padding left out.
     weights: Vec<f32>,
     /// Output rows of a band.
     band: usize,
 }
 
+/// Time of an image, in multiply-adds of a matrix product.
+pub(super) fn cost(problem: &Problem, walk: &Walk) -> usize {
+    let terms = problem.placement().window().channels() * walk.columns.taps.len();
+    let rows: usize = walk.rows.taps.iter().map(|tap| tap.outputs().len()).sum();
+    let products = rows * problem.out_channels() * (terms + PRODUCT_COST);
+    let rows: usize = (0..walk.rows.phases.len()).map(|phase| walk.rows.inside(phase).len()).sum();
+    let copied = if walk.in_place() && terms == problem.placement().window().channels() { 0 } else { terms };
+    let laid_out =
+        if walk.in_place() { 0 } else { problem.placement().window().channels() * walk.columns.phases.len() };
+    let copies = rows * (copied + laid_out) * problem.conv().groups * COPY_COST;
+    products.saturating_add(copies).saturating_mul(walk.pitch)
+}
+
 impl Dense {
     pub(super) fn new(problem: &Problem, walk: Walk, summary: &FilterSummary) -> Result<Self> {
-        let channels = problem.placement().window().channels();
+        let window = problem.placement().window();
+        let (channels, width) = (window.channels(), window.width());
         let (filters, groups) = (problem.out_channels(), problem.conv().groups);
-        let taps: Vec<usize> = (0..walk.taps.len()).filter(|&tap| walk.taps[tap].is_some()).collect();
-        check_memory("packed weights", &[filters, channels, taps.len()])?;
-        let mut weights = Vec::with_capacity(filters * channels * taps.len());
-        for filter in 0..filters {
-            for channel in 0..channels {
-                weights.extend(taps.iter().map(|&tap| summary.weight(filter, channel, tap)));
+        let out_height = problem.output_shape()[2];
+        let (kernel_rows, kernel_columns) = (walk.rows.taps.len(), walk.columns.taps.len());
+        let (terms, filters_per_group) = (kernel_columns * channels, filters / groups);
+        check_memory("packed weights", &[filters, kernel_rows, terms])?;
+        let mut weights = Vec::with_capacity(filters * kernel_rows * terms);
+        for group in 0..groups {
+            for row in 0..kernel_rows {
+                for filter in group * filters_per_group..(group + 1) * filters_per_group {
+                    for column in 0..kernel_columns {
+                        let tap = walk.rows.kernel_index(row) * width + walk.columns.kernel_index(column);
+                        weights.extend((0..channels).map(|channel| summary.weight(filter, channel, tap)));
+                    }
+                }
             }
         }
-        let (terms, filters_per_group) = (channels * taps.len(), filters / groups);
-        let fitting = BAND_VALUES / ((terms + filters_per_group) * walk.pitch).max(1);
-        let band = fitting.max(BAND_COLUMNS.div_ceil(walk.pitch)).clamp(1, problem.output_shape()[2]);
-        check_memory("scratch memory", &[terms.max(filters_per_group), band, walk.pitch])?;
-        check_memory("scratch memory", &[walk.phases.len(), channels, band + walk.halo(), walk.pitch + walk.reach()])?;
-        Ok(Self { walk, groups, channels, filters_per_group, terms, weights, band })
+        let (pitch, halo) = (walk.pitch, walk.rows.halo);
+        let fitting = BAND_VALUES / ((terms + filters_per_group) * pitch).max(1);
+        let band = fitting.max(BAND_COLUMNS.div_ceil(pitch)).clamp(1, out_height);
+        check_memory("scratch memory", &[filters_per_group, band, pitch])?;
+        check_memory("scratch memory", &[terms.max(channels), band + halo, pitch])?;
+        Ok(Self { walk, channels, filters_per_group, terms, weights, band })
     }
 
-    /// Computes output `rows` of every filter of one image; `planes` are those rows of the output.
+    /// Computes a group's filters for one image: `image` has the group's channels, `output` is `[O / groups, OH, OW]`.
     pub(super) fn run(
         &self,
+        group: usize,
         image: Image<'_>,
-        rows: Range<usize>,
-        planes: &mut [&mut [f32]],
+        output: &mut [f32],
         finish: &Finish<'_>,
+        threads: usize,
         scratch: &mut Scratch,
     ) {
-        let (pitch, width) = (self.walk.pitch, finish.output[1]);
-        for group in 0..self.groups {
-            let image = image.channels(group * self.channels..(group + 1) * self.channels);
-            let first_filter = group * self.filters_per_group;
-            let weights = &self.weights[first_filter * self.terms..][..self.filters_per_group * self.terms];
-            for top in rows.clone().step_by(self.band) {
-                let band = top..(top + self.band).min(rows.end);
-                let columns = band.len() * pitch;
-                let right = self.columns(image, band.clone(), &mut scratch.planes, &mut scratch.columns);
-                let sums = first(&mut scratch.products, self.filters_per_group * columns);
-                if self.terms == 0 {
-                    sums.fill(0.0);
+        let (walk, pitch, height) = (&self.walk, self.walk.pitch, finish.output[0]);
+        let (filters, terms) = (self.filters_per_group, self.terms);
+        let weights = filters * terms;
+        let share = filters.div_ceil(threads);
+        // Every thread has a second-level cache, and meets the others after every product.
+        let step = self.band.saturating_mul(threads).min(height);
+        for top in (0..height).step_by(step) {
+            let band = top..(top + step).min(height);
+            let columns = band.len() * pitch;
+            let sums = first(&mut scratch.products, filters * columns);
+            sums.fill(0.0);
+            for phase in 0..walk.rows.phases.len() {
+                let rows = walk.rows.inside_of(phase, band.start..band.end + walk.rows.halo);
+                if rows.is_empty() || terms == 0 {
+                    continue;
                 }
-                multiply([self.filters_per_group, columns, self.terms], weights, right, sums, columns);
-                let to = (top - rows.start) * width..(band.end - rows.start) * width;
-                for (index, sums) in sums.chunks_exact(columns).enumerate() {
-                    let filter = first_filter + index;
-                    finish.write(filter, band.clone(), sums, pitch, &mut planes[filter][to.clone()]);
+                let right = self.copies(phase, rows.clone(), image, threads, &mut scratch.planes, &mut scratch.columns);
+                for (row, tap) in walk.rows.taps.iter().enumerate().filter(|(_, tap)| tap.phase == phase) {
+                    let outputs = tap.outputs().start.max(band.start)..tap.outputs().end.min(band.end);
+                    if outputs.is_empty() {
+                        continue;
+                    }
+                    let from = &right.values[(outputs.start + tap.shift - rows.start) * pitch..];
+                    let shape = [filters, outputs.len() * pitch, terms];
+                    let weights = &self.weights[(group * walk.rows.taps.len() + row) * weights..][..weights];
+                    let to = &mut sums[(outputs.start - top) * pitch..];
+                    multiply(shape, weights, Rows { values: from, ..right }, to, columns, Before::Kept, threads);
                 }
             }
+            split(output, share * finish.plane(), threads, |index, output| {
+                write_rows(finish, index * share, band.clone(), &sums[index * share * columns..], pitch, output);
+            });
         }
     }
 
-    /// The matrix `[terms, band * pitch]` of what the filters' weights are multiplied with.
-    fn columns<'a>(
+    /// Z for `rows`, all inside the image, of the phases that lie at `phase` along y.
+    fn copies<'a>(
         &self,
+        phase: usize,
+        rows: Range<usize>,
         image: Image<'a>,
-        band: Range<usize>,
+        threads: usize,
         planes: &'a mut Vec<f32>,
-        columns: &'a mut Vec<f32>,
+        copies: &'a mut Vec<f32>,
     ) -> Rows<'a> {
         let (walk, pitch) = (&self.walk, self.walk.pitch);
-        let taps: Vec<_> = walk.taps.iter().flatten().collect();
-        if let (Some(offset), 1, true) = (walk.in_place(), taps.len(), walk.no_rows_outside()) {
-            let row = usize::try_from(band.start as i64 + offset).unwrap_or(0);
-            return Rows { values: &image.values[row * pitch..], stride: image.plane };
+        if let [tap] = walk.columns.taps[..]
+            && tap.outputs() == (0..walk.columns.output)
+        {
+            return walk.planes([phase, 0], rows, image, threads, planes);
         }
-        let rows = band.start..band.end + walk.halo();
-        let (laid_out, stride) = (rows.len() * pitch, rows.len() * pitch + walk.reach());
-        let planes = first(planes, walk.phases.len() * self.channels * stride);
-        for (phase, planes) in planes.chunks_exact_mut(self.channels * stride).enumerate() {
-            for (to, plane) in planes.chunks_exact_mut(stride).zip(image.planes()) {
-                walk.lay_out(phase, rows.clone(), plane, &mut to[..laid_out]);
-                to[laid_out..].fill(0.0);
+        let length = rows.len() * pitch;
+        let copies = first(copies, self.terms * length);
+        for along_x in 0..walk.columns.phases.len() {
+            let from = walk.planes([phase, along_x], rows.clone(), image, threads, planes);
+            let columns = walk.columns.taps.iter().enumerate().zip(copies.chunks_exact_mut(self.channels * length));
+            for ((column, tap), copies) in columns.filter(|((_, tap), _)| tap.phase == along_x) {
+                let (back, on) =
+                    (walk.lead.saturating_sub(walk.shift(column)), walk.shift(column).saturating_sub(walk.lead));
+                split(copies, length, threads, |channel, to| {
+                    let from = &from.values[channel * from.stride..][..length];
+                    let kept = length.saturating_sub(back + on);
+                    to[back.min(length)..][..kept].copy_from_slice(&from[on.min(length)..][..kept]);
+                    if tap.outputs() != (0..pitch) {
+                        for to in to.chunks_exact_mut(pitch) {
+                            to[..tap.outputs().start].fill(0.0);
+                            to[tap.outputs().end..].fill(0.0);
+                        }
+                    }
+                });
             }
         }
-        let length = band.len() * pitch;
-        let columns = first(columns, self.terms * length);
-        let mut to = columns.chunks_exact_mut(length);
-        for channel in 0..self.channels {
-            for (tap, to) in taps.iter().zip(to.by_ref()) {
-                let from = (tap.phase * self.channels + channel) * stride + tap.shift[0] * pitch + tap.shift[1];
-                to.copy_from_slice(&planes[from..from + length]);
-            }
-        }
-        Rows { values: columns, stride: length }
+        Rows { values: copies, stride: length }
     }
 }

@@ -1,41 +1,124 @@
-//! The end of a convolution: scale, bias, residual, activation, and out of the walk's pitch into the output.
+//! The end of a convolution: scale, bias, residual and activation, from registers into the output.
 
 use std::ops::Range;
 
+use pulp::{Arch, Simd, WithSimd};
+
 use crate::problem::Activation;
 
-/// What follows the sums of one image.
+/// What follows the sums of one image and group.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Finish<'a> {
-    /// `[O]`.
+    /// `[O / groups]`.
     pub(super) scale: &'a [f32],
-    /// `[O]`.
+    /// `[O / groups]`.
     pub(super) bias: &'a [f32],
-    /// `[O, OH, OW]` of this image.
+    /// `[O / groups, OH, OW]`.
     pub(super) residual: Option<&'a [f32]>,
     pub(super) activation: Activation,
     /// OH, OW.
     pub(super) output: [usize; 2],
 }
 
-impl Finish<'_> {
-    /// Writes `rows` of a filter's plane to `to`, from sums whose rows begin `pitch` values apart.
-    pub(super) fn write(&self, filter: usize, rows: Range<usize>, sums: &[f32], pitch: usize, to: &mut [f32]) {
-        let [height, width] = self.output;
-        let (scale, bias) = (self.scale[filter], self.bias[filter]);
-        for ((row, sums), to) in rows.zip(sums.chunks(pitch)).zip(to.chunks_exact_mut(width)) {
-            let sums = &sums[..width];
-            match self.residual {
-                None => to.iter_mut().zip(sums).for_each(|(to, sum)| *to = scale * sum + bias),
-                Some(residual) => {
-                    let residual = &residual[(filter * height + row) * width..][..width];
-                    for ((to, sum), residual) in to.iter_mut().zip(sums).zip(residual) {
-                        *to = scale * sum + bias + residual;
-                    }
-                }
+/// What follows the sums of one filter.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FilterFinish<'a, S: Simd> {
+    simd: S,
+    scale: S::f32s,
+    bias: S::f32s,
+    residual: Option<&'a [f32]>,
+    relu: bool,
+}
+
+impl<'a> Finish<'a> {
+    /// Values of a filter's plane.
+    pub(super) fn plane(&self) -> usize {
+        self.output[0] * self.output[1]
+    }
+
+    #[inline(always)]
+    pub(super) fn of_filter<S: Simd>(&self, filter: usize, simd: S) -> FilterFinish<'a, S> {
+        let plane = self.plane();
+        FilterFinish {
+            simd,
+            scale: simd.splat_f32s(self.scale[filter]),
+            bias: simd.splat_f32s(self.bias[filter]),
+            residual: self.residual.map(|residual| &residual[filter * plane..][..plane]),
+            relu: self.activation == Activation::Relu,
+        }
+    }
+}
+
+impl<S: Simd> FilterFinish<'_, S> {
+    /// Writes sums to a filter's plane from place `at` on, or those of them for which there is room.
+    #[inline(always)]
+    pub(super) fn write<const N: usize>(&self, sums: &[S::f32s; N], at: usize, plane: &mut [f32]) {
+        let Self { simd, scale, bias, .. } = *self;
+        for (index, &sum) in sums.iter().enumerate() {
+            let at = at + index * S::F32_LANES;
+            let mut value = simd.mul_add_e_f32s(scale, sum, bias);
+            if let Some(residual) = self.residual {
+                // A partial load is far slower than a whole one.
+                let (whole, rest) = S::as_simd_f32s(residual.get(at..).unwrap_or_default());
+                let residual = match whole.first() {
+                    Some(&residual) => residual,
+                    None => simd.partial_load_f32s(rest),
+                };
+                value = simd.add_f32s(value, residual);
             }
-            if self.activation == Activation::Relu {
-                to.iter_mut().for_each(|to| *to = to.max(0.0));
+            if self.relu {
+                value = simd.max_f32s(value, simd.splat_f32s(0.0));
+            }
+            let (whole, rest) = S::as_mut_simd_f32s(plane.get_mut(at..).unwrap_or_default());
+            match whole.first_mut() {
+                Some(to) => *to = value,
+                None => simd.partial_store_f32s(rest, value),
+            }
+        }
+    }
+}
+
+/// Writes `rows` of some filters' planes `[filters, OH, OW]`, the first of which is `first_filter`, from sums
+/// `[filters, rows, pitch]`.
+pub(super) fn write_rows(
+    finish: &Finish<'_>,
+    first_filter: usize,
+    rows: Range<usize>,
+    sums: &[f32],
+    pitch: usize,
+    output: &mut [f32],
+) {
+    Arch::new().dispatch(RowsJob { finish, first_filter, rows, sums, pitch, output });
+}
+
+struct RowsJob<'a> {
+    finish: &'a Finish<'a>,
+    first_filter: usize,
+    rows: Range<usize>,
+    sums: &'a [f32],
+    pitch: usize,
+    output: &'a mut [f32],
+}
+
+impl WithSimd for RowsJob<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { finish, first_filter, rows, sums, pitch, output } = self;
+        let width = finish.output[1];
+        let (planes, sums) = (output.chunks_exact_mut(finish.plane()), sums.chunks_exact(rows.len() * pitch));
+        for (index, (plane, sums)) in planes.zip(sums).enumerate() {
+            let finish = finish.of_filter(first_filter + index, simd);
+            for (row, sums) in rows.clone().zip(sums.chunks_exact(pitch)) {
+                let (vectors, rest) = S::as_simd_f32s(&sums[..width]);
+                let at = row * width;
+                for (index, &vector) in vectors.iter().enumerate() {
+                    finish.write(&[vector], at + index * S::F32_LANES, plane);
+                }
+                if !rest.is_empty() {
+                    finish.write(&[simd.partial_load_f32s(rest)], at + width - rest.len(), plane);
+                }
             }
         }
     }

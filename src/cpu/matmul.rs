@@ -1,7 +1,10 @@
-//! The matrix product everything runs on: faer's, on one thread.
+//! The matrix product everything runs on: faer's, cut into blocks for threads here.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
+
+/// Rows or columns of a block are a multiple of this, as faer's kernels have them.
+const BLOCK: usize = 16;
 
 /// A row-major matrix whose rows begin `stride` values apart.
 #[derive(Debug, Clone, Copy)]
@@ -10,8 +13,25 @@ pub(super) struct Rows<'a> {
     pub(super) stride: usize,
 }
 
-/// `to[m, n] = left[m, k] * right[k, n]`; the values of `to` before are not read.
-pub(super) fn multiply([m, n, k]: [usize; 3], left: &[f32], right: Rows<'_>, to: &mut [f32], to_stride: usize) {
+/// What becomes of the values that a product is written over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// Not read.
+    Replaced,
+    /// The product is added to them.
+    Kept,
+}
+
+/// `to[m, n] = left[m, k] * right[k, n]`, on up to `threads` threads.
+pub(super) fn multiply(
+    [m, n, k]: [usize; 3],
+    left: &[f32],
+    right: Rows<'_>,
+    to: &mut [f32],
+    to_stride: usize,
+    before: Before,
+    threads: usize,
+) {
     if m == 0 || n == 0 || k == 0 {
         return;
     }
@@ -19,5 +39,61 @@ pub(super) fn multiply([m, n, k]: [usize; 3], left: &[f32], right: Rows<'_>, to:
     let right = MatRef::from_row_major_slice_with_stride(right.values, k, n, right.stride);
     // Not `from_row_major_slice_with_stride_mut`: in faer 0.24 it leaves the slice (sarah-quinones/faer-rs#267).
     let to = MatMut::from_column_major_slice_with_stride_mut(to, n, m, to_stride).transpose_mut();
-    matmul(to, Accum::Replace, left, right, 1.0, Par::Seq);
+    let before = if before == Before::Kept { Accum::Add } else { Accum::Replace };
+    in_blocks(to, left, right, before, threads);
+}
+
+fn in_blocks(to: MatMut<'_, f32>, left: MatRef<'_, f32>, right: MatRef<'_, f32>, before: Accum, threads: usize) {
+    let (rows, columns) = (to.nrows(), to.ncols());
+    let middle = |size: usize| (size / 2).next_multiple_of(BLOCK);
+    if threads <= 1 || rows.max(columns) < 2 * BLOCK {
+        return matmul(to, before, left, right, 1.0, Par::Seq);
+    }
+    let halves = [threads - threads / 2, threads / 2];
+    if rows >= columns {
+        let (above, below) = to.split_at_row_mut(middle(rows));
+        let (left_above, left_below) = left.split_at_row(middle(rows));
+        rayon::join(
+            || in_blocks(above, left_above, right, before, halves[0]),
+            || in_blocks(below, left_below, right, before, halves[1]),
+        );
+    } else {
+        let (first, second) = to.split_at_col_mut(middle(columns));
+        let (right_first, right_second) = right.split_at_col(middle(columns));
+        rayon::join(
+            || in_blocks(first, left, right_first, before, halves[0]),
+            || in_blocks(second, left, right_second, before, halves[1]),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Before, Rows, multiply};
+
+    #[test]
+    fn blocks_join_exactly() {
+        for [m, n, k] in [[1, 1, 1], [33, 50, 7], [100, 15, 3], [5, 129, 2], [64, 64, 1]] {
+            let integers = |count: usize, seed: usize| (0..count).map(move |i| ((i * 7 + seed) % 11) as f32 - 5.0);
+            let left: Vec<f32> = integers(m * k, 1).collect();
+            let right: Vec<f32> = integers(k * (n + 3), 2).collect();
+            for (before, threads) in [1, 2, 3, 8].iter().flat_map(|t| [(Before::Replaced, t), (Before::Kept, t)]) {
+                let old = if before == Before::Kept { 2.0 } else { f32::NAN };
+                let mut to = vec![old; m * (n + 2)];
+                let rows = Rows { values: &right, stride: n + 3 };
+                multiply([m, n, k], &left, rows, &mut to, n + 2, before, *threads);
+                for (place, &got) in to.iter().enumerate() {
+                    let (row, column) = (place / (n + 2), place % (n + 2));
+                    let product = |i: usize| left[row * k + i] * right[i * (n + 3) + column];
+                    let kept = if before == Before::Kept { 2.0 } else { 0.0 };
+                    let want = if column < n { kept + (0..k).map(product).sum::<f32>() } else { old };
+                    assert_eq!(
+                        (got + 0.0).to_bits(),
+                        (want + 0.0).to_bits(),
+                        "{m} x {n} x {k}, {threads} threads, {place}"
+                    );
+                }
+            }
+        }
+    }
 }

@@ -1,8 +1,11 @@
-//! Scratch memory that outlives a run, so that a forward pass does not allocate for every layer and image.
+//! Scratch memory that outlives a run, so that a forward pass does not allocate for every layer and image, and its
+//! division among threads.
 
 use std::sync::{Mutex, PoisonError};
 
-/// Buffers of one thread at work.
+use rayon::prelude::*;
+
+/// Buffers of one piece of work.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     /// The input in the layout of a walk.
@@ -11,8 +14,6 @@ pub(super) struct Scratch {
     pub(super) columns: Vec<f32>,
     /// What the matrix product writes.
     pub(super) products: Vec<f32>,
-    /// Sums of one filter.
-    pub(super) sums: Vec<f32>,
 }
 
 /// Scratch that is not in use.
@@ -35,4 +36,13 @@ pub(super) fn first(buffer: &mut Vec<f32>, length: usize) -> &mut [f32] {
         buffer.resize(length, 0.0);
     }
     &mut buffer[..length]
+}
+
+/// Calls `work` with the index and the values of every run of `length` values, on up to `threads` threads.
+pub(super) fn split(values: &mut [f32], length: usize, threads: usize, work: impl Fn(usize, &mut [f32]) + Sync + Send) {
+    if threads > 1 && values.len() > length {
+        values.par_chunks_mut(length.max(1)).enumerate().for_each(|(index, values)| work(index, values));
+    } else {
+        values.chunks_mut(length.max(1)).enumerate().for_each(|(index, values)| work(index, values));
+    }
 }

@@ -10,11 +10,12 @@
 
 use std::ops::Range;
 
+use super::accumulate::{Accumulation, Job, LANES};
 use super::finish::Finish;
-use super::matmul::{Rows, multiply};
-use super::scratch::{Scratch, first};
+use super::matmul::{Before, multiply};
+use super::scratch::{Scratch, first, split};
 use super::walk::Walk;
-use super::{Image, check_memory};
+use super::{COPY_COST, Image, PRODUCT_COST, SUM_COST, check_memory};
 use crate::error::Result;
 use crate::placement::Boundary;
 use crate::problem::Problem;
@@ -24,20 +25,21 @@ use crate::summary::FilterSummary;
 const BAND_PRODUCTS: usize = 1 << 17;
 /// Fewest columns worth a matrix product of their own.
 const BAND_COLUMNS: usize = 64;
-/// Columns summed at a time, so that what neighbouring filters have in common stays in the first-level cache.
-const SUM_COLUMNS: usize = 512;
-/// Sums kept in registers.
-const LANES: usize = 32;
+/// Values of a cache line.
+const LINE: usize = 16;
 
 /// A layer packed for shared products.
 #[derive(Debug)]
 pub(super) struct Shared {
     walk: Walk,
+    accumulation: Accumulation,
     groups: Vec<Group>,
     channels: usize,
     filters_per_group: usize,
     /// Output rows of a band.
     band: usize,
+    /// Values before the first base's products.
+    lead: usize,
     /// Values from one base's products to the next's.
     base_stride: usize,
     products: usize,
@@ -47,18 +49,21 @@ pub(super) struct Shared {
 #[derive(Debug)]
 struct Group {
     phases: Vec<Phase>,
-    /// Where the products of every (filter, tap that reads the image) begin.
-    taps: Vec<usize>,
+    /// Where the products of every (filter, tap that reads the image) begin; a filter's taps in the order of the
+    /// accumulation.
+    taps: Vec<u32>,
 }
 
 /// The bases that taps of one phase use.
 #[derive(Debug)]
 struct Phase {
+    /// Along y and x.
+    of_walk: [usize; 2],
     bases: usize,
     /// `[bases, channels]`.
     weights: Vec<f32>,
-    /// Where its products begin.
-    at: usize,
+    /// Its first base's place among all phases' bases.
+    first: usize,
 }
 
 /// Rows of the sharing analysis used in each phase: `[group][phase]`, ascending.
@@ -70,11 +75,25 @@ pub(super) fn rows_by_phase(problem: &Problem, walk: &Walk) -> Vec<Vec<Vec<u32>>
         let mut used: Vec<(usize, u32)> = phases.collect();
         used.sort_unstable();
         used.dedup();
-        let mut lists = vec![Vec::new(); walk.phases.len()];
+        let mut lists = vec![Vec::new(); walk.phases()];
         used.into_iter().for_each(|(phase, row)| lists[phase].push(row));
         lists
     };
     sharing.rows().chunks(per_group).map(of_group).collect()
+}
+
+/// Time of an image, in multiply-adds of a matrix product.
+pub(super) fn cost(problem: &Problem, walk: &Walk) -> usize {
+    let (channels, [_, filters, out_height, _]) = (problem.placement().window().channels(), problem.output_shape());
+    let mut rows_of_terms = filters * out_height * walk.rows.taps.len() * walk.columns.taps.len() * SUM_COST;
+    for phases in rows_by_phase(problem, walk) {
+        for (phase, bases) in phases.iter().enumerate() {
+            let copies = if walk.in_place() { 0 } else { channels * COPY_COST };
+            let rows = walk.rows.inside(walk.phase(phase)[0]).len();
+            rows_of_terms += rows * (bases.len() * (channels + PRODUCT_COST) + copies);
+        }
+    }
+    rows_of_terms.saturating_mul(walk.pitch)
 }
 
 impl Shared {
@@ -84,149 +103,101 @@ impl Shared {
         let count = |phases: &Vec<Vec<u32>>| phases.iter().map(Vec::len).sum::<usize>();
         let bases = rows.iter().map(count).max().unwrap_or(0);
         check_memory("packed weights", &[rows.iter().map(count).sum(), channels])?;
-        let out_height = problem.output_shape()[2];
-        let fitting = (BAND_PRODUCTS / (bases * walk.pitch).max(1)).saturating_sub(walk.halo());
+        let [_, _, out_height, out_width] = problem.output_shape();
+        let halo = walk.rows.halo;
+        let fitting = (BAND_PRODUCTS / (bases * walk.pitch).max(1)).saturating_sub(halo);
         let band = fitting.max(BAND_COLUMNS.div_ceil(walk.pitch)).clamp(1, out_height);
-        let rows_held = band + walk.halo();
-        let base_stride = rows_held.saturating_mul(walk.pitch).saturating_add(walk.tail()).next_multiple_of(16);
+        let rows_held = band + halo;
+        // An odd number of cache lines: rows of 2^n values would share their places in the cache.
+        let base_stride = rows_held.saturating_mul(walk.pitch).div_ceil(LINE).saturating_mul(LINE) | LINE;
         check_memory("scratch memory", &[bases, base_stride])?;
         check_memory("scratch memory", &[channels, rows_held, walk.pitch])?;
+        let accumulation = Accumulation::new(&walk, out_width)?;
         let groups: Vec<Group> = rows
             .iter()
             .enumerate()
-            .map(|(group, rows)| pack(problem, &walk, summary, group, rows, base_stride))
+            .map(|(group, rows)| pack(problem, &walk, &accumulation, summary, group, rows, base_stride))
             .collect();
         // Sums are taken LANES at a time and may read past the last base's products.
-        let products = bases * base_stride + walk.pitch + walk.reach() + LANES;
+        let lead = walk.lead.next_multiple_of(LINE);
+        let products = lead + bases * base_stride + walk.pitch + walk.columns.halo + LANES;
         let filters_per_group = problem.out_channels() / groups.len();
-        Ok(Self { walk, groups, channels, filters_per_group, band, base_stride, products })
+        Ok(Self { walk, accumulation, groups, channels, filters_per_group, band, lead, base_stride, products })
     }
 
-    /// Computes output `rows` of every filter of one image; `planes` are those rows of the output.
+    /// Computes a group's filters for one image: `image` has the group's channels, `output` is `[O / groups, OH, OW]`.
     pub(super) fn run(
         &self,
+        group: usize,
         image: Image<'_>,
-        rows: Range<usize>,
-        planes: &mut [&mut [f32]],
+        output: &mut [f32],
         finish: &Finish<'_>,
+        threads: usize,
         scratch: &mut Scratch,
     ) {
-        let halo = self.walk.halo();
-        let products = first(&mut scratch.products, self.products);
-        for (index, group) in self.groups.iter().enumerate() {
-            let image = image.channels(index * self.channels..(index + 1) * self.channels);
-            let filters = index * self.filters_per_group..(index + 1) * self.filters_per_group;
-            let (mut top, mut held) = (rows.start, 0);
-            while top < rows.end {
-                let band = self.band.min(rows.end - top);
-                self.multiply(group, image, top + held..top + band + halo, held, products, &mut scratch.planes);
-                let done = top - rows.start;
-                self.accumulate(
-                    group,
-                    top..top + band,
-                    done,
-                    filters.clone(),
+        let (walk, group) = (&self.walk, &self.groups[group]);
+        let (height, halo, stride) = (finish.output[0], walk.rows.halo, self.base_stride);
+        let Scratch { planes, products, .. } = scratch;
+        let products = first(products, self.products);
+        let share = self.filters_per_group.div_ceil(threads);
+        let mut held = 0;
+        for top in (0..height).step_by(self.band) {
+            let band = top..(top + self.band).min(height);
+            for phase in &group.phases {
+                self.multiply(
+                    phase,
+                    image,
+                    top + held..band.end + halo,
+                    top,
+                    threads,
                     planes,
-                    finish,
-                    products,
-                    &mut scratch.sums,
+                    &mut products[self.lead..],
                 );
-                if halo > 0 {
-                    let (from, length) = (band * self.walk.pitch, halo * self.walk.pitch);
-                    for products in products.chunks_exact_mut(self.base_stride) {
-                        products.copy_within(from..from + length, 0);
-                    }
+            }
+            split(output, share * finish.plane(), threads, |index, output| {
+                let job = Job {
+                    walk,
+                    accumulation: &self.accumulation,
+                    products: &products[self.lead - walk.lead..],
+                    taps: &group.taps,
+                    finish,
+                    rows: band.clone(),
+                    first_filter: index * share,
+                    output,
+                };
+                job.run();
+            });
+            if halo > 0 && band.end < height {
+                let (from, length) = (band.len() * walk.pitch, halo * walk.pitch);
+                for products in products[self.lead..].chunks_exact_mut(stride) {
+                    products.copy_within(from..from + length, 0);
                 }
-                (top, held) = (top + band, halo);
+                held = halo;
             }
         }
     }
 
-    /// Products of `rows` of every phase, stored from row `at` on.
+    /// Products of `rows` of a phase; the products of a base begin with row `top`.
+    #[allow(clippy::too_many_arguments, reason = "one call, from a loop that owns all of these")]
     fn multiply(
         &self,
-        group: &Group,
+        phase: &Phase,
         image: Image<'_>,
         rows: Range<usize>,
-        at: usize,
-        products: &mut [f32],
+        top: usize,
+        threads: usize,
         planes: &mut Vec<f32>,
+        products: &mut [f32],
     ) {
-        let (pitch, stride) = (self.walk.pitch, self.base_stride);
-        for (index, phase) in group.phases.iter().enumerate() {
-            let products = &mut products[phase.at..phase.at + phase.bases * stride];
-            let image_rows = self.walk.rows_inside(index);
-            let inside = image_rows.start.clamp(rows.start, rows.end)..image_rows.end.clamp(rows.start, rows.end);
-            let (above, below) = (inside.start - rows.start, rows.end - inside.end.max(inside.start));
-            let end = at + rows.len();
-            for products in products.chunks_exact_mut(stride) {
-                products[at * pitch..(at + above) * pitch].fill(0.0);
-                products[(end - below) * pitch..end * pitch + self.walk.tail()].fill(0.0);
-            }
-            if inside.is_empty() {
-                continue;
-            }
-            let columns = inside.len() * pitch;
-            let right = match self.walk.in_place() {
-                Some(offset) => {
-                    let row = usize::try_from(inside.start as i64 + offset).unwrap_or(0);
-                    Rows { values: &image.values[row * pitch..], stride: image.plane }
-                }
-                None => {
-                    let laid_out = first(planes, self.channels * columns);
-                    for (to, plane) in laid_out.chunks_exact_mut(columns).zip(image.planes()) {
-                        self.walk.lay_out(index, inside.clone(), plane, to);
-                    }
-                    Rows { values: laid_out, stride: columns }
-                }
-            };
-            let shape = [phase.bases, columns, self.channels];
-            multiply(shape, &phase.weights, right, &mut products[(at + above) * pitch..], stride);
+        let rows = self.walk.rows.inside_of(phase.of_walk[0], rows);
+        if rows.is_empty() {
+            return;
         }
-    }
-
-    /// Sums products into output `rows`, the first of which is row `done` of the task's planes.
-    #[allow(clippy::too_many_arguments, reason = "one call, from a loop that owns all of these")]
-    fn accumulate(
-        &self,
-        group: &Group,
-        rows: Range<usize>,
-        done: usize,
-        filters: Range<usize>,
-        planes: &mut [&mut [f32]],
-        finish: &Finish<'_>,
-        products: &[f32],
-        sums: &mut Vec<f32>,
-    ) {
-        let (pitch, width) = (self.walk.pitch, finish.output[1]);
-        let taps = group.taps.len() / self.filters_per_group;
-        let step = (SUM_COLUMNS / pitch).max(1);
-        for top in rows.clone().step_by(step) {
-            let part = top..(top + step).min(rows.end);
-            let sums = first(sums, (part.len() * pitch).next_multiple_of(LANES));
-            let offset = (top - rows.start) * pitch;
-            let to = (done + top - rows.start) * width..(done + part.end - rows.start) * width;
-            for (index, filter) in filters.clone().enumerate() {
-                sum_taps(products, &group.taps[index * taps..(index + 1) * taps], offset, sums);
-                finish.write(filter, part.clone(), sums, pitch, &mut planes[filter][to.clone()]);
-            }
-        }
-    }
-}
-
-/// `sums[p] = sum over taps of products[tap + offset + p]`; the number of sums is a multiple of [`LANES`].
-fn sum_taps(products: &[f32], taps: &[usize], offset: usize, sums: &mut [f32]) {
-    for (block, sums) in sums.chunks_exact_mut(LANES).enumerate() {
-        let mut total = [0.0f32; LANES];
-        for &tap in taps {
-            // Arrays on both sides, so that the compiler keeps the sums in vector registers.
-            if let Some(values) = products.get(tap + offset + block * LANES..).and_then(<[f32]>::first_chunk::<LANES>) {
-                for (total, value) in total.iter_mut().zip(values) {
-                    *total += value;
-                }
-            }
-        }
-        sums.copy_from_slice(&total);
+        let pitch = self.walk.pitch;
+        let right = self.walk.planes(phase.of_walk, rows.clone(), image, threads, planes);
+        let shape = [phase.bases, rows.len() * pitch, self.channels];
+        let products = &mut products[phase.first * self.base_stride + (rows.start - top) * pitch..];
+        multiply(shape, &phase.weights, right, products, self.base_stride, Before::Replaced, threads);
     }
 }
 
@@ -234,6 +205,7 @@ fn sum_taps(products: &[f32], taps: &[usize], offset: usize, sums: &mut [f32]) {
 fn pack(
     problem: &Problem,
     walk: &Walk,
+    accumulation: &Accumulation,
     summary: &FilterSummary,
     group: usize,
     rows: &[Vec<u32>],
@@ -245,28 +217,33 @@ fn pack(
     let mut phases: Vec<Phase> = Vec::with_capacity(rows.len());
     // Where the products of every row of the analysis begin, by phase.
     let mut places = Vec::with_capacity(rows.len());
-    let mut at = 0;
-    for rows in rows {
+    let mut first = 0;
+    for (index, rows) in rows.iter().enumerate() {
         let mut weights = Vec::with_capacity(rows.len() * channels as usize);
         let mut place = vec![0; list.len()];
         for (index, &row) in rows.iter().enumerate() {
-            place[row as usize] = at + index * base_stride;
+            place[row as usize] = (first + index) * base_stride;
             let base = i64::from(list[row as usize]);
             let stride = i64::from(bases.channel_stride);
             weights.extend((0..channels).map(|channel| value_at(summary, base + channel * stride)));
         }
-        phases.push(Phase { bases: rows.len(), weights, at });
+        phases.push(Phase { of_walk: walk.phase(index), bases: rows.len(), weights, first });
         places.push(place);
-        at += rows.len() * base_stride;
+        first += rows.len();
     }
-    let per_group = problem.out_channels() / sharing.groups().len() * walk.taps.len();
+    let (taps, width) = (walk.taps.len(), problem.placement().window().width());
+    let per_group = problem.out_channels() / sharing.groups().len() * taps;
     let rows = &sharing.rows()[group * per_group..(group + 1) * per_group];
-    let place = |(&row, tap): (&u32, &Option<super::walk::Tap>)| {
-        tap.map(|tap| places[tap.phase][row as usize] + tap.shift[0] * walk.pitch + tap.shift[1])
+    let place = |filter: &[u32], row: usize, column: usize| {
+        let index = walk.rows.kernel_index(row) * width + walk.columns.kernel_index(column);
+        let phase = walk.rows.taps[row].phase * walk.columns.phases.len() + walk.columns.taps[column].phase;
+        let shift = walk.rows.taps[row].shift * walk.pitch + walk.shift(column);
+        // Checked with the scratch memory: places are far below 2^32.
+        (places[phase][filter[index] as usize] + shift) as u32
     };
-    let taps =
-        rows.chunks(walk.taps.len()).flat_map(|filter| filter.iter().zip(&walk.taps).filter_map(place)).collect();
-    Group { phases, taps }
+    let order = accumulation.order(walk.rows.taps.len());
+    let of_filter = |filter| order.iter().map(move |&[row, column]| place(filter, row, column));
+    Group { phases, taps: rows.chunks(taps).flat_map(of_filter).collect() }
 }
 
 /// A value of the summary, by its boundary's rule.

@@ -1,167 +1,145 @@
 //! The walk: how a convolution steps over its input, turned into plain shifts of a flattened plane.
 //!
-//! A strided convolution reads an image in `stride_y * stride_x` interleaved **phases**. Each phase is laid out as a plane of
-//! its own, `pitch` values a row with the zeros of the padding between the rows, so that for every tap
+//! A strided convolution reads an image in `stride_y * stride_x` interleaved **phases**. Each phase is a plane of its own
+//! without any padding, `pitch` values a row, so that for every tap whose place lies in the image
 //!
 //! ```text
 //! the value that output (y, x) reads = plane[phase of the tap][y * pitch + x + shift of the tap]
 //! ```
 //!
-//! whatever stride, dilation and padding are: everything that follows works on whole runs of pixels. Phases that no tap
-//! reads are left out, and so are taps that read nothing but padding.
+//! whatever stride, dilation and padding are: everything that follows works on whole runs of pixels. With stride 1 and as
+//! many outputs a row as inputs the plane is the image itself. Padding is left out twice: output rows are cut into
+//! [`Segment`]s whose kernel rows all read the image, and for kernel columns that reach over a row's end some
+//! outputs (those not in [`AxisTap::outputs`](super::axis::AxisTap::outputs)) must not take what they find there. Phases and taps that read nothing but padding
+//! do not exist.
 
 use std::ops::Range;
 
+use super::Image;
+use super::axis::Axis;
+use super::matmul::Rows;
+use super::scratch::{first, split};
 use crate::problem::Problem;
 
-/// What one tap reads: a phase (by its place in [`Walk::phases`]) and a shift `[rows, columns]` within it.
+/// What one tap reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tap {
+    /// By its place in the walk's phases.
     pub(super) phase: usize,
-    pub(super) shift: [usize; 2],
+    /// Kernel row and column, counted among those that read the image.
+    pub(super) row: usize,
+    pub(super) column: usize,
+}
+
+/// Output rows that the same kernel rows are summed for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Segment {
+    pub(super) rows: Range<usize>,
+    pub(super) kernel_rows: Range<usize>,
 }
 
 /// The walk over one group's planes of one image.
 #[derive(Debug, Clone)]
 pub(super) struct Walk {
-    rows: Axis,
-    columns: Axis,
-    /// `[y, x]` of every phase some tap reads.
-    pub(super) phases: Vec<[usize; 2]>,
-    /// Every tap; `None` reads nothing but padding.
+    pub(super) rows: Axis,
+    pub(super) columns: Axis,
+    /// Every tap of the window; `None` reads nothing but padding.
     pub(super) taps: Vec<Option<Tap>>,
     /// Values from one row of a phase to the next; at least the output's width.
     pub(super) pitch: usize,
+    /// Furthest that a tap reads before its output's place.
+    pub(super) lead: usize,
+    /// All output rows, in order.
+    pub(super) segments: Vec<Segment>,
 }
 
 impl Walk {
     pub(super) fn new(problem: &Problem) -> Self {
         let (conv, window) = (problem.conv(), problem.placement().window());
         let ([_, _, height, width], [_, _, out_height, out_width]) = (problem.input_shape(), problem.output_shape());
-        let axis = |axis: usize, input, output, kernel| {
-            Axis::new(input, output, kernel, conv.stride[axis], conv.padding[axis], conv.dilation[axis])
+        let axis = |axis: usize, sizes, kernel| {
+            Axis::new(sizes, kernel, conv.stride[axis], conv.padding[axis], conv.dilation[axis])
         };
-        let rows = axis(0, height, out_height, window.height());
-        let columns = axis(1, width, out_width, window.width());
-        let mut phases = Vec::new();
-        let mut taps = Vec::with_capacity(window.taps());
-        for row in &rows.taps {
-            for column in &columns.taps {
-                taps.push(row.zip(*column).map(|((y, down), (x, right))| {
-                    let phase = phases.iter().position(|&phase| phase == [y, x]).unwrap_or_else(|| {
-                        phases.push([y, x]);
-                        phases.len() - 1
-                    });
-                    Tap { phase, shift: [down, right] }
-                }));
+        let rows = axis(0, [height, out_height], window.height());
+        let columns = axis(1, [width, out_width], window.width());
+        let tap = |y: usize, x: usize| {
+            let (row, column) = (rows.tap(y)?, columns.tap(x)?);
+            let phase = rows.taps[row].phase * columns.phases.len() + columns.taps[column].phase;
+            Some(Tap { phase, row, column })
+        };
+        let grid = (0..window.height()).flat_map(|y| (0..window.width()).map(move |x| (y, x)));
+        let taps = grid.map(|(y, x)| tap(y, x)).collect();
+        let insides = || (0..columns.phases.len()).map(|phase| columns.inside(phase));
+        let pitch = insides().map(|inside| inside.len()).max().unwrap_or(0).max(out_width);
+        let lead = insides().map(|inside| inside.start).max().unwrap_or(0);
+        let ends = rows.taps.iter().flat_map(|tap| [tap.outputs().start, tap.outputs().end]);
+        let mut cuts: Vec<usize> = [0, out_height].into_iter().chain(ends).collect();
+        cuts.sort_unstable();
+        cuts.dedup();
+        let segment = |cut: &[usize]| Segment { rows: cut[0]..cut[1], kernel_rows: rows.taps_of(cut[0]) };
+        let segments = cuts.windows(2).map(segment).collect();
+        Self { rows, columns, taps, pitch, lead, segments }
+    }
+
+    /// Number of phases.
+    pub(super) fn phases(&self) -> usize {
+        self.rows.phases.len() * self.columns.phases.len()
+    }
+
+    /// Phases along y and x of a phase.
+    pub(super) fn phase(&self, phase: usize) -> [usize; 2] {
+        [phase / self.columns.phases.len(), phase % self.columns.phases.len()]
+    }
+
+    /// Columns from an output to what a kernel column reads, plus [`Self::lead`].
+    pub(super) fn shift(&self, column: usize) -> usize {
+        let column = self.columns.taps[column];
+        self.lead + column.shift - self.columns.inside(column.phase).start
+    }
+
+    /// Whether the image itself is the plane of the only phase.
+    pub(super) fn in_place(&self) -> bool {
+        // Without a phase nothing is read.
+        let whole_rows = |_| self.pitch == self.columns.input && self.columns.inside(0).len() == self.pitch;
+        self.rows.stride == 1 && self.columns.stride == 1 && self.columns.phases.first().is_some_and(whole_rows)
+    }
+
+    /// `rows` of a phase, all inside the image, of every plane: in place where the image has them so, else laid out.
+    pub(super) fn planes<'a>(
+        &self,
+        [y, x]: [usize; 2],
+        rows: Range<usize>,
+        image: Image<'a>,
+        threads: usize,
+        scratch: &'a mut Vec<f32>,
+    ) -> Rows<'a> {
+        let inside = self.columns.inside(x);
+        let coordinate =
+            |row: usize| self.rows.coordinate(y, row) * self.columns.input + self.columns.coordinate(x, inside.start);
+        let (width, stride) = (inside.len(), self.columns.stride);
+        if self.in_place() {
+            return Rows { values: &image.values[coordinate(rows.start)..], stride: image.plane };
+        }
+        let length = rows.len() * self.pitch;
+        let laid_out = first(scratch, image.values.len() / image.plane * length);
+        split(laid_out, length, threads, |channel, to| {
+            let plane = &image.values[channel * image.plane..][..image.plane];
+            for (row, to) in rows.clone().zip(to.chunks_exact_mut(self.pitch)) {
+                let (to, rest) = to.split_at_mut(width);
+                rest.fill(0.0);
+                let from = if width > 0 { &plane[coordinate(row)..] } else { &[] };
+                match stride {
+                    1 => to.copy_from_slice(&from[..width]),
+                    2 => {
+                        // As pairs, so that the compiler vectorises it. The last value may have no partner.
+                        let (pairs, rest) = from.as_chunks::<2>();
+                        to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
+                        to.iter_mut().skip(pairs.len()).zip(rest).for_each(|(to, &from)| *to = from);
+                    }
+                    _ => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, &from)| *to = from),
+                }
             }
-        }
-        // Reading past the end of a row must end in the next row's leading zeros.
-        let lead = phases.iter().map(|&[_, x]| columns.inside(x).start).min().unwrap_or(0);
-        let end = phases.iter().map(|&[_, x]| columns.inside(x).end).max().unwrap_or(0);
-        let pitch = out_width.max(end).max((out_width + columns.halo).saturating_sub(lead));
-        Self { rows, columns, phases, taps, pitch }
-    }
-
-    /// Rows that outputs read below their own.
-    pub(super) fn halo(&self) -> usize {
-        self.rows.halo
-    }
-
-    /// Values that must be zero after the last row.
-    pub(super) fn tail(&self) -> usize {
-        (self.columns.output + self.columns.halo).saturating_sub(self.pitch)
-    }
-
-    /// Furthest shift to the right.
-    pub(super) fn reach(&self) -> usize {
-        self.columns.halo
-    }
-
-    /// Rows of a phase that lie in the image; the others are zero.
-    pub(super) fn rows_inside(&self, phase: usize) -> Range<usize> {
-        self.phases.get(phase).map_or(0..0, |&[y, _]| self.rows.inside(y))
-    }
-
-    /// Where row 0 of the only phase lies in an image, when its planes can be read in place.
-    pub(super) fn in_place(&self) -> Option<i64> {
-        let plain = self.rows.stride == 1 && self.columns.stride == 1;
-        let same = self.columns.offset == 0 && self.pitch == self.columns.input;
-        (plain && same).then_some(self.rows.offset)
-    }
-
-    /// Whether every row outputs read lies in the image.
-    pub(super) fn no_rows_outside(&self) -> bool {
-        let all = 0..self.rows.output + self.rows.halo;
-        (0..self.phases.len()).all(|phase| self.rows_inside(phase) == all)
-    }
-
-    /// Lays out `rows` of a phase of one plane `[H, W]`; rows outside the image become zeros.
-    pub(super) fn lay_out(&self, phase: usize, rows: Range<usize>, plane: &[f32], to: &mut [f32]) {
-        let [y, x] = self.phases[phase];
-        let (width, stride) = (self.columns.input, self.columns.stride);
-        let columns = self.columns.inside(x);
-        for (row, to) in rows.zip(to.chunks_mut(self.pitch)) {
-            let from = self.rows.input_of(row, y).filter(|_| !columns.is_empty());
-            let Some(from) = from.zip(self.columns.input_of(columns.start, x)).map(|(row, x)| row * width + x) else {
-                to.fill(0.0);
-                continue;
-            };
-            to[..columns.start].fill(0.0);
-            to[columns.end..].fill(0.0);
-            let to = &mut to[columns.clone()];
-            if stride == 1 {
-                to.copy_from_slice(&plane[from..from + to.len()]);
-            } else {
-                to.iter_mut().zip(plane[from..].iter().step_by(stride)).for_each(|(to, &from)| *to = from);
-            }
-        }
-    }
-}
-
-/// One axis of a walk. Place `q` of phase `p` is input coordinate `q * stride + p + offset`.
-#[derive(Debug, Clone)]
-struct Axis {
-    input: usize,
-    output: usize,
-    stride: usize,
-    offset: i64,
-    /// `(phase, shift)` of every tap of the axis.
-    taps: Vec<Option<(usize, usize)>>,
-    /// Largest shift.
-    halo: usize,
-}
-
-impl Axis {
-    fn new(input: usize, output: usize, kernel: usize, stride: usize, padding: usize, dilation: usize) -> Self {
-        let reads_image = |tap: &usize| {
-            let first = (tap * dilation) as i64 - padding as i64;
-            first < input as i64 && first + ((output - 1) * stride) as i64 >= 0
-        };
-        let useful: Vec<usize> = (0..kernel).filter(reads_image).collect();
-        let origin = useful.first().map_or(0, |&tap| tap * dilation);
-        let mut taps = vec![None; kernel];
-        for tap in useful {
-            let distance = tap * dilation - origin;
-            taps[tap] = Some((distance % stride, distance / stride));
-        }
-        let halo = taps.iter().flatten().map(|&(_, shift)| shift).max().unwrap_or(0);
-        Self { input, output, stride, offset: origin as i64 - padding as i64, taps, halo }
-    }
-
-    /// Places of a phase that lie in the input.
-    fn inside(&self, phase: usize) -> Range<usize> {
-        let stride = self.stride as i64;
-        let first_at_least = |coordinate: i64| {
-            let distance = coordinate - self.offset - phase as i64;
-            let place = if distance <= 0 { 0 } else { (distance + stride - 1) / stride };
-            usize::try_from(place).unwrap_or(usize::MAX).min(self.output + self.halo)
-        };
-        first_at_least(0)..first_at_least(self.input as i64)
-    }
-
-    fn input_of(&self, place: usize, phase: usize) -> Option<usize> {
-        let coordinate = (place * self.stride + phase) as i64 + self.offset;
-        usize::try_from(coordinate).ok().filter(|&coordinate| coordinate < self.input)
+        });
+        Rows { values: laid_out, stride: length }
     }
 }

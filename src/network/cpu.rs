@@ -1,5 +1,6 @@
 //! A network on the CPU: the images of a batch in parallel, every image through the whole network on one thread, so that
-//! its activations stay in that thread's cache. When there are fewer images than threads, convolutions are cut into rows.
+//! its activations stay in that thread's cache. When there are fewer images than threads, large
+//! convolutions are cut into blocks.
 
 mod operation;
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::plan::{NetworkPlan, Place, Work};
+use super::plan::{Choose, NetworkPlan, Place, Work};
 use super::{Network, Op};
 use crate::conv::{BufferRange, ChannelParams, ConvBuffers, Dispatch, FsConv2d, Uniforms, bind_group};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::pipeline::{Pipelines, checked};
-use crate::plan::{Plan, PlanOptions, Storage, Target};
+use crate::plan::{Plan, PlanOptions, Target};
 use crate::spec::Role;
 
 /// A network planned for one batch size, with its weights and activations on a device.
@@ -40,7 +40,7 @@ pub struct GpuNetwork {
 }
 
 impl GpuNetwork {
-    /// Plans every layer, compiles its kernels, uploads the weights and allocates the activations. Submits nothing.
+    /// Plans every layer, compiles the kernels (each once, several at a time), uploads the weights and allocates the activations. Submits nothing.
     ///
     /// An algorithm in `options` applies to every convolution; `Shared` only to those by Filter Summary.
     ///
@@ -53,14 +53,27 @@ impl GpuNetwork {
         batch: usize,
         options: PlanOptions,
     ) -> Result<Self> {
-        if options.storage == Storage::F16 {
-            let rule = "networks keep activations in f32; f16-weights they can do";
-            return Err(Error::value("options.storage", options.storage.name(), rule));
-        }
+        Self::with_choices(pipelines, target, network, batch, options, &mut |_, options| Ok(options))
+    }
+
+    /// As [`GpuNetwork::new`], with the options of every convolution chosen one by one: `choose` gets the layer's problem, and
+    /// the options that [`GpuNetwork::new`] would use for it.
+    ///
+    /// # Errors
+    /// As [`GpuNetwork::new`], and what `choose` returns.
+    pub fn with_choices(
+        pipelines: &Arc<Pipelines>,
+        target: &Target,
+        network: &Network,
+        batch: usize,
+        options: PlanOptions,
+        choose: &mut Choose<'_>,
+    ) -> Result<Self> {
         let device = pipelines.device();
         // Shaders rely on what plans check: the limits must be this device's, or lower ones.
         let limits = device.limits().or_worse_values_from(&target.limits);
-        let plan = NetworkPlan::new(network, &Target { limits, ..target.clone() }, batch, options)?;
+        let plan = NetworkPlan::new(network, &Target { limits, ..target.clone() }, batch, options, choose)?;
+        pipelines.compile_all(plan.specs())?;
         let buffer = |label: &str, size: u64, usage: wgpu::BufferUsages| {
             let usage = usage | wgpu::BufferUsages::STORAGE;
             device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
@@ -91,7 +104,7 @@ impl GpuNetwork {
                     let layer = FsConv2d::new(pipelines, *plan, &op.summary, params)?;
                     let workspace = Some(BufferRange::whole(&workspace));
                     let bound = layer.bind(&ConvBuffers { input: from, output: to, residual, workspace })?;
-                    dispatches.extend(bound.dispatches);
+                    dispatches.extend_from_slice(&bound.dispatches);
                     layers.push((operation.node, layer));
                 }
                 (Work::Step(step), _) => {
@@ -137,6 +150,14 @@ impl GpuNetwork {
         }
     }
 
+    /// Records every dispatch with a single workgroup. Once that was submitted, the driver has translated the kernels and wgpu
+    /// has cleared the buffers, which is what makes a first forward pass slow. The output holds nothing of use then.
+    pub fn record_warm_up(&self, encoder: &mut wgpu::CommandEncoder) {
+        let descriptor = wgpu::ComputePassDescriptor { label: Some("filter_summary warm-up"), timestamp_writes: None };
+        let mut pass = encoder.begin_compute_pass(&descriptor);
+        self.dispatches.iter().for_each(|dispatch| dispatch.record_warm_up(&mut pass));
+    }
+
     /// Every convolution's node (an index into [`Network::nodes`]) and plan.
     pub fn layers(&self) -> impl Iterator<Item = (usize, &Plan)> {
         self.layers.iter().map(|(node, layer)| (*node, layer.plan()))
@@ -147,9 +168,19 @@ impl GpuNetwork {
         self.dispatches.len()
     }
 
-    /// Bytes of device memory that weights and tables take.
+    /// Bytes of device memory that the summaries take, and the dense weights where plans expand them.
+    pub fn summary_bytes(&self) -> u64 {
+        self.layers.iter().map(|(_, layer)| layer.summary_bytes()).sum()
+    }
+
+    /// Bytes of device memory that tables take: bases, slots, scales and biases.
+    pub fn table_bytes(&self) -> u64 {
+        self.layers.iter().map(|(_, layer)| layer.table_bytes()).sum()
+    }
+
+    /// Bytes of device memory that weights take: summaries and tables.
     pub fn weight_bytes(&self) -> u64 {
-        self.layers.iter().map(|(_, layer)| layer.weight_bytes()).sum()
+        self.summary_bytes() + self.table_bytes()
     }
 
     /// Bytes of device memory that activations and workspace take, beside input and output.

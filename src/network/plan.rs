@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::destination::{Destination, Owner, destinations};
 use super::memory::{Lifetime, Slots, assign};
 use super::{ConvKind, ConvOp, Network, Node, Op, Pool, Source};
 use crate::error::{Error, Result};
@@ -43,24 +44,23 @@ pub(crate) struct NetworkPlan {
     pub(crate) workspace: u64,
 }
 
-/// A tensor that nodes write into: its owner is a node, or the network's input.
-type Owner = Source;
-
-/// Where a node writes: a tensor, and the channels of it.
-#[derive(Debug, Clone, Copy)]
-struct Destination {
-    owner: Owner,
-    channel_offset: usize,
-    channels_total: usize,
-}
+/// Chooses the options of one convolution, given those that apply by default.
+pub type Choose<'a> = dyn FnMut(&Problem, PlanOptions) -> Result<PlanOptions> + 'a;
 
 impl NetworkPlan {
-    pub(crate) fn new(network: &Network, target: &Target, batch: usize, options: PlanOptions) -> Result<Self> {
+    pub(crate) fn new(
+        network: &Network,
+        target: &Target,
+        batch: usize,
+        options: PlanOptions,
+        choose: &mut Choose<'_>,
+    ) -> Result<Self> {
+        check_storage(options)?;
         let destinations = destinations(network);
         let planner = Planner { network, target, batch, options, destinations };
         let mut drafts = Vec::new();
         for (index, node) in network.nodes().iter().enumerate() {
-            planner.node(index, node, &mut drafts).map_err(|error| named(&node.name, error))?;
+            planner.node(index, node, choose, &mut drafts).map_err(|error| named(&node.name, error))?;
         }
         // A network that only reshapes its input has nothing in its output buffer yet.
         let mut result = planner.owner(Source::Node(network.output));
@@ -69,6 +69,17 @@ impl NetworkPlan {
             drafts.push(planner.copy(network.output, Source::Input, result, [0, network.input().shape[0]])?);
         }
         planner.place(drafts, result)
+    }
+
+    /// The kernel variant of every dispatch.
+    pub(crate) fn specs(&self) -> impl Iterator<Item = Spec> {
+        self.operations
+            .iter()
+            .flat_map(|operation| match &operation.work {
+                Work::Conv(plan) => plan.steps(),
+                Work::Step(step) => std::slice::from_ref(step),
+            })
+            .map(|step| step.spec)
     }
 }
 
@@ -97,12 +108,12 @@ impl Planner<'_> {
         }
     }
 
-    fn node(&self, index: usize, node: &Node, drafts: &mut Vec<Draft>) -> Result<()> {
+    fn node(&self, index: usize, node: &Node, choose: &mut Choose<'_>, drafts: &mut Vec<Draft>) -> Result<()> {
         let operand = |at: usize| node.inputs.get(at).map(|&source| self.owner(source));
         let input = operand(0).unwrap_or(Source::Input);
         let destination = self.destinations[index];
         let work = match &node.op {
-            Op::Conv(conv) => Work::Conv(Box::new(self.conv(conv, node, destination)?)),
+            Op::Conv(conv) => Work::Conv(Box::new(self.conv(conv, node, destination, choose)?)),
             Op::Pool(pool) => self.pool(pool, node, destination)?,
             Op::Add(activation) => self.add(*activation, node, destination)?,
             Op::ShortcutA { stride, zeros_before } => self.subsample(*stride, *zeros_before, node, destination)?,
@@ -126,7 +137,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn conv(&self, conv: &ConvOp, node: &Node, destination: Destination) -> Result<Plan> {
+    fn conv(&self, conv: &ConvOp, node: &Node, destination: Destination, choose: &mut Choose<'_>) -> Result<Plan> {
         let [_, height, width] = match conv.kind {
             ConvKind::Linear => [0, 1, 1],
             ConvKind::FilterSummary | ConvKind::Dense => self.network.shape_of(node.inputs[0]),
@@ -143,6 +154,8 @@ impl Planner<'_> {
             // Dense filters share nothing.
             options.algorithm = Some(Algorithm::Gather);
         }
+        let options = choose(&problem, options)?;
+        check_storage(options)?;
         Plan::new(&problem, self.target, options)
     }
 
@@ -250,6 +263,8 @@ impl Planner<'_> {
             tile,
             weights: None,
             input: access,
+            row_sums: None,
+            terms: None,
             output: access,
             residual: access.filter(|_| node.inputs.len() > 1),
             activation,
@@ -327,40 +342,13 @@ impl Planner<'_> {
     }
 }
 
-/// Where every node writes: into a tensor of its own; into its only reader's, when that is a concat; or nowhere (views).
-fn destinations(network: &Network) -> Vec<Destination> {
-    let mut readers: HashMap<usize, Vec<usize>> = HashMap::new();
-    for (index, node) in network.nodes().iter().enumerate() {
-        for source in &node.inputs {
-            if let Source::Node(read) = *source {
-                readers.entry(read).or_default().push(index);
-            }
-        }
+/// What is between the layers is f32.
+fn check_storage(options: PlanOptions) -> Result<()> {
+    if options.storage == Storage::F16 {
+        let rule = "networks keep activations in f32; f16-weights they can do";
+        return Err(Error::value("options.storage", options.storage.name(), rule));
     }
-    let mut destinations: Vec<Destination> = Vec::with_capacity(network.nodes().len());
-    for (index, node) in network.nodes().iter().enumerate() {
-        let own = Destination { owner: Source::Node(index), channel_offset: 0, channels_total: node.shape[0] };
-        let destination = match (&node.op, node.inputs.first()) {
-            (Op::Flatten, Some(&Source::Node(viewed))) => destinations[viewed],
-            (Op::Flatten, _) => Destination { owner: Source::Input, ..own },
-            // A concat inside a concat is copied: its own operands already write into it.
-            (Op::Concat, _) => own,
-            _ => match readers.get(&index).map(Vec::as_slice) {
-                Some(&[reader]) if index != network.output => into_concat(network, index, reader).unwrap_or(own),
-                _ => own,
-            },
-        };
-        destinations.push(destination);
-    }
-    destinations
-}
-
-/// The channels of concat `reader` that `node` may write directly.
-fn into_concat(network: &Network, node: usize, reader: usize) -> Option<Destination> {
-    let concat = network.nodes().get(reader).filter(|reader| reader.op == Op::Concat)?;
-    let at = concat.inputs.iter().position(|&source| source == Source::Node(node))?;
-    let channel_offset = concat.inputs[..at].iter().map(|&source| network.shape_of(source)[0]).sum();
-    Some(Destination { owner: Source::Node(reader), channel_offset, channels_total: concat.shape[0] })
+    Ok(())
 }
 
 /// Says which node an error belongs to.

@@ -8,6 +8,7 @@ use super::gather::Layer;
 use super::matrix::Matrix;
 use super::portable::Portable;
 use super::shared::Products;
+use super::subgroup::Subgroup;
 use super::tiled::Tiled;
 use super::{Step, Storage, Target};
 use crate::error::Result;
@@ -19,7 +20,8 @@ use crate::problem::Problem;
 pub enum Family {
     /// WebGPU core without options: the floor, which runs on every device.
     Portable,
-    // Subgroup: lanes exchange weights and neighbours by subgroup operations; software adapters, subgroups of 4 to 16.
+    /// Lanes exchange weights and neighbours by subgroup operations: software adapters, with subgroups of 4, 8 or 16.
+    Subgroup,
     /// Tiles of registers and workgroup memory: GPUs.
     Tiled,
     /// Cooperative matrices: GPUs that have them, opened with wgpu's experimental feature. Computes [`Storage::F16`] only.
@@ -28,12 +30,13 @@ pub enum Family {
 
 impl Family {
     /// Every family, whichever device it is for.
-    pub const ALL: &[Self] = &[Self::Portable, Self::Tiled, Self::Matrix];
+    pub const ALL: &[Self] = &[Self::Portable, Self::Subgroup, Self::Tiled, Self::Matrix];
 
-    /// `portable`, `tiled` or `matrix`.
+    /// `portable`, `subgroup`, `tiled` or `matrix`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
+            Self::Subgroup => "subgroup",
             Self::Tiled => "tiled",
             Self::Matrix => "matrix",
         }
@@ -51,14 +54,18 @@ impl Family {
 
     /// The families to try on a device, best first; the floor is always the last.
     pub(super) fn by_preference(target: &Target) -> Vec<Self> {
-        let preferred: &[Self] =
-            if target.software { &[Self::Portable] } else { &[Self::Matrix, Self::Tiled, Self::Portable] };
+        let preferred: &[Self] = if target.software {
+            &[Self::Subgroup, Self::Portable]
+        } else {
+            &[Self::Matrix, Self::Tiled, Self::Portable]
+        };
         preferred.iter().copied().filter(|family| family.runs_on(target)).collect()
     }
 
     pub(super) fn planner(self) -> &'static dyn Planner {
         match self {
             Self::Portable => &Portable,
+            Self::Subgroup => &Subgroup,
             Self::Tiled => &Tiled,
             Self::Matrix => &Matrix,
         }

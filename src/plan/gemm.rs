@@ -154,6 +154,8 @@ impl Gemm<'_> {
             kernel,
             tile,
             weights: Some(self.weights),
+            row_sums: None,
+            terms: None,
             input: Some(Access::Scalar),
             output: Some(Access::Scalar),
             residual: (finishes && problem.residual()).then_some(Access::Scalar),

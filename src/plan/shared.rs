@@ -180,13 +180,15 @@ fn accumulate_step(pass: &Pass<'_>, stored: Stored) -> Step {
     let [_, _, height, width] = problem.input_shape();
     let [_, out_channels, out_height, out_width] = problem.output_shape();
     let (conv, window) = (problem.conv(), problem.placement().window());
-    let tile = Tile { lanes_x: 64, lanes_y: 1, rows: 1, quads: 4, depth: 0, slices: 1 };
+    let tile = Tile { lanes_x: 64, lanes_y: 1, rows: 4, quads: 1, depth: 0, slices: 1 };
     let output = Access::for_lengths(&[out_width]);
     let spec = Spec {
         kernel,
         tile,
         weights: None,
         input: None,
+        row_sums: None,
+        terms: Some([window.height() as u32, (window.width() / stored.row_taps) as u32]),
         output: Some(output),
         residual: problem.residual().then_some(output),
         activation: Some(problem.activation()),
@@ -194,16 +196,17 @@ fn accumulate_step(pass: &Pass<'_>, stored: Stored) -> Step {
         read_write: options.bind_read_write,
     };
     let row_quads = out_width.div_ceil(4);
-    let plane_quads = out_height * row_quads;
-    let strips = plane_quads.div_ceil(tile.quads as usize);
-    let threads = strips * out_channels * chunk.images;
+    // On a CPU a thread's indices cost as much as ten rows; a GPU wants threads.
+    let thread_rows =
+        if target.software { out_height } else { tile.rows as usize }.next_multiple_of(tile.rows as usize);
+    let row_blocks = out_height.div_ceil(thread_rows);
+    let threads = row_quads * row_blocks * out_channels * chunk.images;
     let tiles = threads.div_ceil(tile.threads() as usize) as u64;
     let params = vec![
         ("threads", threads as u32),
-        ("strips", strips as u32),
-        ("plane_quads", plane_quads as u32),
         ("row_quads", row_quads as u32),
-        ("terms", (window.taps() / stored.row_taps) as u32),
+        ("row_blocks", row_blocks as u32),
+        ("thread_rows", thread_rows as u32),
         ("height", height as u32),
         ("width", width as u32),
         ("pitch", stored.pitch as u32),
@@ -214,7 +217,6 @@ fn accumulate_step(pass: &Pass<'_>, stored: Stored) -> Step {
         ("channel_offset", problem.channel_offset() as u32),
         ("first_image", chunk.first as u32),
         ("images", chunk.images as u32),
-        ("kernel_width", window.width() as u32),
         ("stride_y", conv.stride[0] as u32),
         ("stride_x", conv.stride[1] as u32),
         ("dilation_y", conv.dilation[0] as u32),

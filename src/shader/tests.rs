@@ -9,7 +9,7 @@ use super::assemble;
 use crate::placement::{Boundary, Placement, Starts};
 use crate::plan::{Algorithm, Family, Plan, PlanOptions, Storage, Target, gemm::accumulate, matrix, tiled};
 use crate::problem::{Activation, Conv2d, Problem};
-use crate::spec::{Access, Kernel, Spec, Tile, WeightLoad};
+use crate::spec::{Access, Kernel, RowSums, Spec, Tile, WeightLoad};
 use crate::window::Window;
 
 /// Every combination of fields that a plan can ask for.
@@ -27,6 +27,8 @@ fn all_specs() -> Vec<Spec> {
         tile: tile(64, 1, 1, 1),
         weights: None,
         input: None,
+        row_sums: None,
+        terms: None,
         output: None,
         residual: None,
         activation: None,
@@ -43,15 +45,36 @@ fn all_specs() -> Vec<Spec> {
             }
         }
     }
+    let row_sums = |taps, step, stride, dilation, padding| RowSums { taps, step, stride, dilation, padding };
+    let row_sums = [
+        row_sums(1, 0, 1, 1, 0),
+        row_sums(3, 1, 1, 1, 1),
+        row_sums(3, 2, 2, 1, 1),
+        row_sums(5, 1, 1, 2, 4),
+        row_sums(7, 1, 2, 1, 3),
+    ];
+    let subgroups = [tile(4, 1, 32, 2), tile(8, 1, 40, 2), tile(16, 1, 16, 2)];
     for load in weights {
         for input in both {
             let tile = tile(8, 8, 7, 2);
-            specs.push(Spec { kernel: Kernel::Products, tile, weights: Some(load), input: Some(input), ..base });
+            let products = Spec { kernel: Kernel::Products, tile, weights: Some(load), input: Some(input), ..base };
+            specs.push(products);
+            for (tile, sums) in subgroups.into_iter().flat_map(|tile| row_sums.map(|sums| (tile, sums))) {
+                for output in both.map(Some) {
+                    let kernel = Kernel::SubgroupProducts;
+                    specs.push(Spec { kernel, tile, row_sums: Some(sums), output, ..products });
+                }
+            }
         }
         for end in &ends {
             for tile in [tile(8, 8, 8, 2), tile(64, 1, 8, 2), tile(8, 1, 16, 2), tile(8, 8, 16, 2)] {
                 for input in both.map(Some) {
                     specs.push(Spec { kernel: Kernel::Gather, tile, weights: Some(load), input, ..*end });
+                }
+            }
+            for tile in subgroups {
+                for input in both.map(Some) {
+                    specs.push(Spec { kernel: Kernel::SubgroupGather, tile, weights: Some(load), input, ..*end });
                 }
             }
         }
@@ -83,8 +106,8 @@ fn all_specs() -> Vec<Spec> {
         specs.extend(scalar.map(|&end| Spec { kernel: Kernel::TiledAccumulate, tile, ..end }));
     }
     for end in ends {
-        for kernel in [Kernel::AccumulateRows, Kernel::AccumulateTaps] {
-            specs.push(Spec { kernel, tile: tile(64, 1, 1, 4), ..end });
+        for (kernel, terms) in [(Kernel::AccumulateRows, [3, 1]), (Kernel::AccumulateTaps, [3, 3])] {
+            specs.push(Spec { kernel, tile: tile(64, 1, 4, 1), terms: Some(terms), ..end });
         }
         specs.push(Spec { kernel: Kernel::Add, input: end.output, ..end });
     }
@@ -106,12 +129,32 @@ fn all_specs() -> Vec<Spec> {
     specs
 }
 
-/// Every algorithm with every family that runs on the target.
+/// Kinds of devices: between them they run every family.
+fn targets() -> [Target; 6] {
+    let software = Target { software: true, ..Target::portable() };
+    let subgroups = |size| Target {
+        features: wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16,
+        subgroup_min_size: size,
+        subgroup_max_size: size,
+        ..software.clone()
+    };
+    let gpu = target_with_matrices();
+    let targets = [Target::portable(), software.clone(), subgroups(4), subgroups(8), subgroups(16), gpu];
+    let reached = |family: &Family| targets.iter().any(|target| family.runs_on(target));
+    assert!(Family::ALL.iter().all(reached), "a family runs on none of the targets");
+    targets
+}
+
+/// Every algorithm with every family and storage that run on the target.
 fn choices(target: &Target) -> impl Iterator<Item = PlanOptions> {
     let families = Family::ALL.iter().filter(|family| family.runs_on(target));
-    families.flat_map(|&family| {
-        let options = PlanOptions { family: Some(family), ..Default::default() };
-        Algorithm::ALL.iter().map(move |&algorithm| PlanOptions { algorithm: Some(algorithm), ..options })
+    let halves = target.features.contains(wgpu::Features::SHADER_F16);
+    let storages = Storage::ALL.iter().filter(move |&&storage| halves || storage == Storage::F32);
+    families.flat_map(move |&family| {
+        storages.clone().filter(move |storage| family.computes(**storage)).flat_map(move |&storage| {
+            let options = PlanOptions { family: Some(family), storage, ..Default::default() };
+            Algorithm::ALL.iter().map(move |&algorithm| PlanOptions { algorithm: Some(algorithm), ..options })
+        })
     })
 }
 
@@ -271,18 +314,20 @@ fn uniforms_have_the_shaders_fields_in_order() {
         Placement::new(order, starts, Boundary::None).expect("placement"),
     ] {
         let problem = Problem::new(&placement, Conv2d::padded(1), [1, 8, 8]).expect("problem");
-        for options in choices(&Target::portable()) {
-            let plan = Plan::new(&problem, &Target::portable(), options).expect("plan");
-            for step in plan.steps() {
-                let names: Vec<_> = step.params.iter().map(|(name, _)| *name).collect();
-                assert_eq!(names, shader_fields(&step.spec), "{}", step.spec);
+        for target in targets() {
+            for options in choices(&target) {
+                let plan = Plan::new(&problem, &target, options).expect("plan");
+                for step in plan.steps() {
+                    let names: Vec<_> = step.params.iter().map(|(name, _)| *name).collect();
+                    assert_eq!(names, shader_fields(&step.spec), "{}", step.spec);
+                }
             }
         }
     }
 }
 
-/// A device that runs every family.
-fn target_with_everything() -> Target {
+/// A GPU with everything that kernels for GPUs ask for.
+fn target_with_matrices() -> Target {
     let features =
         wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16 | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
     let limits = wgpu::Limits { max_compute_workgroup_storage_size: 49_152, ..wgpu::Limits::default() };
@@ -292,7 +337,7 @@ fn target_with_everything() -> Target {
 
 #[test]
 fn plans_of_the_matrix_family_fit_their_shaders() {
-    let target = target_with_everything();
+    let target = target_with_matrices();
     let specs = all_specs();
     let placement = Placement::tap_major(64, 16, 3, 3, 16).expect("placement");
     for size in [[1, 8, 8], [16, 9, 9], [1, 8, 200]] {
@@ -317,7 +362,7 @@ fn plans_of_the_matrix_family_fit_their_shaders() {
 
 #[test]
 fn the_matrix_family_needs_all_of_its_features() {
-    let whole = target_with_everything();
+    let whole = target_with_matrices();
     assert!(Family::Matrix.runs_on(&whole));
     let without = |feature| Target { features: whole.features.difference(feature), ..whole.clone() };
     for target in [
@@ -349,14 +394,15 @@ fn the_matrix_family_needs_all_of_its_features() {
 fn plans_only_ask_for_listed_variants() {
     let specs = all_specs();
     let placement = Placement::tap_major(64, 16, 3, 3, 16).expect("placement");
-    for software in [false, true] {
-        let target = Target { software, ..Target::portable() };
+    for target in targets() {
         for size in [[1, 8, 8], [2, 9, 9], [1, 8, 200]] {
             let problem = Problem::new(&placement, Conv2d::padded(1), size).expect("problem");
             for options in choices(&target) {
                 for step in Plan::new(&problem, &target, options).expect("plan").steps() {
-                    // Gather's rows of lanes depend on the number of filters; one tile stands for all of them.
-                    let listed = specs.iter().any(|spec| Spec { tile: step.spec.tile, ..*spec } == step.spec);
+                    // Tiles depend on the number of filters, and sums on the convolution; those listed stand for all.
+                    let alike = |spec: &Spec| Spec { tile: step.spec.tile, row_sums: step.spec.row_sums, ..*spec };
+                    let alike = |spec: &Spec| Spec { terms: step.spec.terms, ..alike(spec) };
+                    let listed = specs.iter().any(|spec| alike(spec) == step.spec);
                     assert!(listed, "{} is not in the list", step.spec);
                 }
             }

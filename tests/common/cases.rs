@@ -242,6 +242,16 @@ fn epilogues() -> Vec<Case> {
         let starts = if boundary.is_some() { [3, 0, 9, 22, 7] } else { [0, 8, 4, 12, 20] };
         cases.push(case(name, line(window, 30, &starts, boundary.unwrap_or_default()), pad(0), [3, 6, 6]));
     }
+    // Kernel rows that begin inside the summary everywhere, so that products are summed along them, but do not all end there.
+    let window = || Window::tap_major(8, 3, 3).unwrap();
+    for (names, placement) in [
+        (["row_sums_zero_width_8", "row_sums_zero_width_9"], line(window(), 92, &[0, 24], Boundary::Zero)),
+        (["row_sums_wrap_width_8", "row_sums_wrap_width_9"], line(window(), 96, &[0, 24, 48, 72], Boundary::Wrap)),
+    ] {
+        cases.extend(
+            names.into_iter().zip([8, 9]).map(|(name, width)| case(name, placement.clone(), pad(1), [1, 4, width])),
+        );
+    }
     for (names, placement) in ways.into_iter().zip(placements) {
         for (name, width) in names.into_iter().zip([8, 9]) {
             let plain = case(name, placement.clone(), pad(1), [1, 5, width]);

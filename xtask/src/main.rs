@@ -1,8 +1,9 @@
-//! The project's own chores: `cargo xtask test` and `cargo xtask msrv`.
+//! The project's own chores: `cargo xtask test`, `cargo xtask bench` and `cargo xtask msrv`.
 //!
 //! No dependencies, so that the first command a contributor types compiles in a second.
 #![allow(clippy::print_stdout, reason = "a chore's output is its purpose")]
 
+mod bench;
 mod msrv;
 mod shell;
 mod vulkan;
@@ -14,6 +15,10 @@ usage: cargo xtask <chore>
 
   test [-- ARGS]  run every test on a real adapter; on Linux without one, install Mesa's software Vulkan first.
                   ARGS go to `cargo test --workspace`
+  bench [--peers [NAMES]] [--quick] [ARGS]
+                  measure fsnet on the best adapter and the CPU, with --peers beside other libraries (ncnn, onnxruntime,
+                  torch, burn, which is built only when named), and write benches/results/ADAPTER. Python packages go to
+                  target/peers; --python [NAME=]PROGRAM takes an interpreter that has them. More: bench --help
   msrv            check that no dependency asks for a newer Rust than Cargo.toml declares";
 
 fn main() -> ExitCode {
@@ -22,6 +27,7 @@ fn main() -> ExitCode {
     let rest = if rest.first().is_some_and(|first| first == "--") { &rest[1..] } else { rest };
     let outcome = match arguments.first().map(String::as_str) {
         Some("test") => test(rest),
+        Some("bench") => bench::run(rest),
         Some("msrv") if rest.is_empty() => msrv::check(),
         Some("--help" | "-h" | "help") => {
             println!("{USAGE}");

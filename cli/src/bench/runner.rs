@@ -5,17 +5,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use filter_summary::cpu::CpuConv;
-use filter_summary::standalone::Gpu;
+use filter_summary::standalone::{Gpu, Timestamps};
+use filter_summary::tune::Tuner;
 use filter_summary::wgpu;
 use filter_summary::{
-    Algorithm, BoundConv, BufferRange, ChannelParams, ConvBuffers, Family, FilterSummary, FsConv2d, Pipelines, Plan,
-    PlanOptions, Problem, ShaderChecks,
+    Algorithm, BoundConv, BufferRange, ChannelParams, ConvBuffers, FsConv2d, Pipelines, Plan, PlanOptions, Problem,
+    ShaderChecks,
 };
 
-use super::clock::{Timestamps, cpu_seconds};
+use super::clock::cpu_seconds;
 use super::data::Data;
+use super::work::Work;
 use crate::device::Device;
 use crate::kernel::FamilyArgs;
+use crate::tune::TuneArgs;
 
 /// Inputs and outputs that take turns, so that caches do not flatter.
 const BUFFERS: usize = 3;
@@ -24,27 +27,51 @@ const BUFFERS: usize = 3;
 const SAMPLE: Duration = Duration::from_millis(10);
 const MOST_REPEATS: f64 = 200.0;
 
+/// Shared products are measured where a product serves at least this many taps.
+const LEAST_SHARING: f64 = 1.25;
+
 /// The device, and what all layers share on it.
 pub(crate) struct Runner<'a> {
     backend: Backend<'a>,
+    /// What every plan is made with.
+    options: PlanOptions,
+    tuner: Option<Tuner>,
 }
 
 enum Backend<'a> {
-    Gpu { family: Option<Family>, gpu: &'a Gpu, pipelines: Arc<Pipelines>, timestamps: Option<Timestamps> },
+    Gpu { gpu: &'a Gpu, pipelines: Arc<Pipelines>, timestamps: Option<Timestamps> },
     Cpu,
+}
+
+/// One way to compute a layer, to be measured against the others.
+#[derive(Debug, Clone)]
+pub(crate) struct Choice {
+    /// Its name in the results.
+    pub(crate) label: String,
+    /// What makes the planner plan it. The CPU looks at the algorithm alone.
+    pub(crate) options: PlanOptions,
 }
 
 /// A kernel that is ready to run on a layer.
 pub(crate) struct Candidate {
-    algorithm: Algorithm,
-    work: Work,
-    output: Vec<f32>,
-    first: Duration,
+    pub(crate) label: String,
+    pub(crate) algorithm: Algorithm,
+    /// Labels of its kernel variants.
+    pub(crate) variants: Vec<String>,
+    /// Of one convolution.
+    pub(crate) dispatches: usize,
+    pub(crate) work: Work,
+    /// What it computed.
+    pub(crate) output: Vec<f32>,
+    /// Wall clock from the problem to pipelines and uploaded weights.
+    pub(crate) compile: Duration,
+    /// Wall clock of the first run, in which many drivers compile.
+    pub(crate) first: Duration,
+    ready: Ready,
     repeats: usize,
-    kernels: Vec<String>,
 }
 
-enum Work {
+enum Ready {
     /// Bound to every set of buffers.
     Gpu(Vec<BoundConv>),
     Cpu {
@@ -61,42 +88,31 @@ pub(crate) struct Sample {
     pub(crate) cpu_seconds: Option<f64>,
 }
 
-impl Candidate {
-    pub(crate) fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-
-    /// What it computed.
-    pub(crate) fn output(&self) -> &[f32] {
-        &self.output
-    }
-
-    /// Wall clock of the first run.
-    pub(crate) fn first(&self) -> Duration {
-        self.first
-    }
-
-    /// Labels of its kernel variants.
-    pub(crate) fn kernels(&self) -> &[String] {
-        &self.kernels
-    }
-}
-
 impl<'a> Runner<'a> {
-    pub(crate) fn new(device: &'a Device, family: FamilyArgs) -> Result<Self> {
+    pub(crate) fn new(device: &'a Device, family: FamilyArgs, tune: &TuneArgs) -> Result<Self> {
         let backend = match device {
             Device::Gpu(gpu) => Backend::Gpu {
-                family: family.family(),
                 gpu,
                 pipelines: Arc::new(Pipelines::new(&gpu.device, ShaderChecks::default())),
                 timestamps: Timestamps::new(gpu),
             },
-            Device::Cpu => {
+            Device::Cpu => Backend::Cpu,
+        };
+        let tuner = match &backend {
+            Backend::Gpu { gpu, pipelines, .. } => tune.tuner(gpu, pipelines),
+            Backend::Cpu => {
                 family.refuse_on_cpu()?;
-                Backend::Cpu
+                tune.refuse_on_cpu();
+                None
             }
         };
-        Ok(Self { backend })
+        let options = PlanOptions { family: family.family(), ..PlanOptions::default() };
+        Ok(Self { backend, options, tuner })
+    }
+
+    /// The tuner, if there is one.
+    pub(crate) fn tuner(&mut self) -> Option<&mut Tuner> {
+        self.tuner.as_mut()
     }
 
     /// Where the times come from.
@@ -107,55 +123,114 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// The algorithm that the planner chooses.
-    pub(crate) fn choice(&self, problem: &Problem) -> Result<&'static str> {
-        let algorithm = match &self.backend {
-            Backend::Gpu { family, gpu, .. } => {
-                let options = PlanOptions { family: *family, ..PlanOptions::default() };
-                Plan::new(problem, &gpu.target(), options)?.algorithm()
-            }
-            Backend::Cpu => {
-                let placement = problem.placement();
-                let summary = FilterSummary::new(vec![0.0; placement.length()], placement.clone())?;
-                CpuConv::new(problem, &summary, ChannelParams::default(), None)?.algorithm()
+    /// What is worth measuring for a problem, and the label of what the planner takes by itself, or the tuner. Candidates are run in this
+    /// order, round by round: what slows the machine down for a while slows all of them.
+    pub(crate) fn choices(&mut self, problem: &Problem, data: &Data) -> Result<(Vec<Choice>, String)> {
+        let own = match &mut self.tuner {
+            Some(tuner) => tuner.choose(problem, self.options)?,
+            None => self.options,
+        };
+        let compressed = problem.placement().ratio() > 1.0;
+        let mut algorithms = vec![Algorithm::Dense];
+        // The CPU executor has no gather.
+        if compressed && matches!(self.backend, Backend::Gpu { .. }) {
+            algorithms.push(Algorithm::Gather);
+        }
+        if compressed && problem.sharing().factor() >= LEAST_SHARING {
+            algorithms.push(Algorithm::Shared);
+        }
+        let choice = |algorithm: Algorithm| Choice {
+            label: algorithm.name().to_owned(),
+            options: PlanOptions { algorithm: Some(algorithm), ..self.options },
+        };
+        let mut choices: Vec<Choice> = algorithms.into_iter().map(choice).collect();
+        // Two choices are the same when they come to the same kernels.
+        let kernels = |options: PlanOptions| -> Result<(Algorithm, Vec<String>)> {
+            match &self.backend {
+                Backend::Gpu { gpu, .. } => {
+                    let plan = Plan::new(problem, &gpu.target(), options)?;
+                    Ok((plan.algorithm(), plan.kernels()))
+                }
+                Backend::Cpu => match options.algorithm {
+                    Some(algorithm) => Ok((algorithm, Vec::new())),
+                    None => {
+                        let conv = CpuConv::new(problem, &data.summary, ChannelParams::default(), None)?;
+                        Ok((conv.algorithm(), Vec::new()))
+                    }
+                },
             }
         };
-        Ok(algorithm.name())
-    }
-
-    /// The algorithms that the device has, in the order of every round: what slows the machine down for a while slows all
-    /// of them.
-    pub(crate) fn algorithms(&self) -> &'static [Algorithm] {
-        match &self.backend {
-            Backend::Gpu { .. } => Algorithm::ALL,
-            Backend::Cpu => &[Algorithm::Dense, Algorithm::Shared],
+        let taken = kernels(own)?;
+        let mut auto = None;
+        // What does not fit the device (products of a large image) is not measured; that the planner finds a way is enough.
+        choices.retain(|choice| match kernels(choice.options) {
+            Ok(kernels) => {
+                if kernels == taken && auto.is_none() {
+                    auto = Some(choice.label.clone());
+                }
+                true
+            }
+            Err(_) => false,
+        });
+        if let Some(auto) = auto {
+            return Ok((choices, auto));
         }
+        let auto = Choice { label: "auto".to_owned(), options: own };
+        choices.push(auto.clone());
+        Ok((choices, auto.label))
     }
 
     /// Compiles and uploads; runs once for the result, and once for a first estimate of the time.
-    pub(crate) fn prepare(&self, problem: &Problem, data: &Data, algorithm: Algorithm) -> Result<Candidate> {
+    pub(crate) fn prepare(&self, problem: &Problem, data: &Data, choice: &Choice) -> Result<Candidate> {
+        let start = Instant::now();
         let mut outputs = Vec::new();
-        let (work, output, kernels) = match &self.backend {
-            Backend::Gpu { family, gpu, pipelines, .. } => {
-                let options = PlanOptions { algorithm: Some(algorithm), family: *family, ..PlanOptions::default() };
-                let plan = Plan::new(problem, &gpu.target(), options)?;
-                let kernels = plan.kernels();
+        let mut candidate = match &self.backend {
+            Backend::Gpu { gpu, pipelines, .. } => {
+                let plan = Plan::new(problem, &gpu.target(), choice.options)?;
+                let (algorithm, variants, dispatches) = (plan.algorithm(), plan.kernels(), plan.dispatches());
                 let conv = FsConv2d::new(pipelines, plan, &data.summary, ChannelParams::default())?;
+                let compile = start.elapsed();
                 let mut bound = Vec::with_capacity(BUFFERS);
                 for _ in 0..BUFFERS {
                     let (conv, output) = bind(gpu, &conv, data)?;
                     bound.push(conv);
                     outputs.push(output);
                 }
-                (Work::Gpu(bound), Vec::new(), kernels)
+                Candidate {
+                    label: choice.label.clone(),
+                    algorithm,
+                    variants,
+                    dispatches,
+                    work: Work::new(problem, algorithm, conv.weight_bytes()),
+                    output: Vec::new(),
+                    compile,
+                    first: Duration::ZERO,
+                    ready: Ready::Gpu(bound),
+                    repeats: 1,
+                }
             }
             Backend::Cpu => {
-                let conv = Box::new(CpuConv::new(problem, &data.summary, ChannelParams::default(), Some(algorithm))?);
-                let output = vec![f32::NAN; problem.output_shape().iter().product()];
-                (Work::Cpu { conv, inputs: vec![data.input.clone(); BUFFERS] }, output, Vec::new())
+                let algorithm = choice.options.algorithm;
+                let conv = Box::new(CpuConv::new(problem, &data.summary, ChannelParams::default(), algorithm)?);
+                let algorithm = conv.algorithm();
+                let weights = match algorithm {
+                    Algorithm::Shared => problem.placement().length(),
+                    _ => problem.placement().filters() * problem.placement().window().weights(),
+                };
+                Candidate {
+                    label: choice.label.clone(),
+                    algorithm,
+                    variants: vec![format!("cpu_{}", algorithm.name())],
+                    dispatches: 0,
+                    work: Work::new(problem, algorithm, 4 * weights as u64),
+                    output: vec![f32::NAN; problem.output_shape().iter().product()],
+                    compile: start.elapsed(),
+                    first: Duration::ZERO,
+                    ready: Ready::Cpu { conv, inputs: vec![data.input.clone(); BUFFERS] },
+                    repeats: 1,
+                }
             }
         };
-        let mut candidate = Candidate { algorithm, work, output, first: Duration::ZERO, repeats: 1, kernels };
         let start = Instant::now();
         self.sample(&mut candidate)?;
         candidate.first = start.elapsed();
@@ -171,8 +246,8 @@ impl<'a> Runner<'a> {
     pub(crate) fn sample(&self, candidate: &mut Candidate) -> Result<Sample> {
         let repeats = candidate.repeats;
         let (start, cpu_start) = (Instant::now(), cpu_seconds());
-        let (total, timestamps) = match (&self.backend, &mut candidate.work) {
-            (Backend::Gpu { gpu, timestamps, .. }, Work::Gpu(bound)) => {
+        let (total, timestamps) = match (&self.backend, &mut candidate.ready) {
+            (Backend::Gpu { gpu, timestamps, .. }, Ready::Gpu(bound)) => {
                 let timestamps = timestamps.as_ref();
                 let mut encoder = gpu.device.create_command_encoder(&Default::default());
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
@@ -187,14 +262,14 @@ impl<'a> Runner<'a> {
                 gpu.submit(encoder)?;
                 (start.elapsed(), timestamps.map(|timestamps| (timestamps, *gpu)))
             }
-            (_, Work::Cpu { conv, inputs }) => {
+            (_, Ready::Cpu { conv, inputs }) => {
                 for input in inputs.iter().cycle().take(repeats) {
                     conv.run(input, None, &mut candidate.output)?;
                 }
                 (start.elapsed(), None)
             }
             // Candidates are prepared by the runner that samples them.
-            (Backend::Cpu, Work::Gpu(_)) => (Duration::ZERO, None),
+            (Backend::Cpu, Ready::Gpu(_)) => (Duration::ZERO, None),
         };
         let cpu = cpu_start.zip(cpu_seconds()).map(|(start, end)| end - start);
         let total = match timestamps {

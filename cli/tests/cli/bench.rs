@@ -1,45 +1,124 @@
+use serde_json::Value;
+
 use crate::run::{failure, json, skip_gpu, success};
 
-#[test]
-fn the_cpu_has_dense_and_shared() {
-    let report = json(["bench", "--device", "cpu", "--shape", "8x6@2", "--steps", "C/2,2C", "--runs", "2"]);
-    let layers = report["layers"].as_array().unwrap();
-    assert_eq!(layers.len(), 2);
-    for (layer, step) in layers.iter().zip(["C/2", "2C"]) {
-        assert_eq!((layer["layer"].as_str(), layer["step"].as_str()), (Some("8x6@2"), Some(step)));
-        assert!(layer["shared"]["milliseconds"].as_f64().unwrap() > 0.0);
-        assert!(layer["shared_over_dense"].as_f64().unwrap() > 0.0);
-        assert!(layer["gather"].is_null());
-    }
+/// The timing of a candidate.
+fn timing<'a>(layer: &'a Value, label: &str) -> &'a Value {
+    layer["timings"].as_array().unwrap().iter().find(|timing| timing["label"] == label).unwrap_or(&Value::Null)
 }
 
 #[test]
-fn the_gpu_has_all_three() {
-    if skip_gpu("the_gpu_has_all_three") {
+fn the_cpu_has_dense_and_shared() {
+    let report = json(["bench", "--device", "cpu", "--shape", "8x6@2", "--summaries", "C/2,2C", "--runs", "2"]);
+    let layers = report["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 2);
+    for (layer, summary) in layers.iter().zip(["C/2", "2C"]) {
+        assert_eq!((layer["layer"].as_str(), layer["summary"].as_str()), (Some("8x6@2"), Some(summary)));
+        assert!(timing(layer, "shared")["milliseconds"].as_f64().unwrap() > 0.0);
+        assert!(layer["shared_over_dense"].as_f64().unwrap() > 0.0);
+        assert!(timing(layer, "gather").is_null());
+    }
+    assert!(report["adapter"].is_null());
+}
+
+#[test]
+fn the_gpu_has_all_three_and_names_their_kernels() {
+    if skip_gpu("the_gpu_has_all_three_and_names_their_kernels") {
         return;
     }
-    let report = json(["bench", "--require-gpu", "--shape", "8-12x9/2@2", "--steps", "C", "--runs", "1"]);
+    let report = json(["bench", "--require-gpu", "--shape", "8-12x9/2@2", "--summaries", "C", "--runs", "1"]);
     let layer = &report["layers"][0];
     for kernel in ["dense", "gather", "shared"] {
-        assert!(layer[kernel]["effective_gflops"].as_f64().unwrap() > 0.0, "{report}");
-        assert!(!layer[kernel]["kernels"].as_array().unwrap().is_empty(), "{report}");
+        let timing = timing(layer, kernel);
+        // `compare` reads these.
+        let rates = ["milliseconds", "gflops", "effective_gflops", "gigabytes_per_second", "flops_per_byte"];
+        for number in rates.into_iter().chain(["compile_milliseconds", "first_milliseconds", "dispatches"]) {
+            assert!(timing[number].as_f64().unwrap() > 0.0, "{number} {report}");
+        }
+        assert!(!timing["variants"].as_array().unwrap().is_empty(), "{report}");
     }
     for ratio in ["gather_over_dense", "shared_over_gather", "shared_over_dense"] {
         assert!(layer[ratio].as_f64().unwrap() > 0.0, "{report}");
     }
+    // What the planner takes is one of those measured.
+    assert!(!timing(layer, layer["auto"].as_str().unwrap()).is_null(), "{report}");
+    assert!(layer["ratio"].as_f64().unwrap() > 1.0 && layer["output_sum"].is_f64(), "{report}");
+    for text in ["version", "speedups_from"] {
+        assert!(!report[text].as_str().unwrap().is_empty(), "{report}");
+    }
+    for text in ["backend", "name", "driver", "driver_info"] {
+        assert!(report["adapter"][text].is_string(), "{report}");
+    }
+    assert!(report["adapter"]["software"].is_boolean(), "{report}");
+}
+
+#[test]
+fn peaks_are_above_what_kernels_reach() {
+    if skip_gpu("peaks_are_above_what_kernels_reach") {
+        return;
+    }
+    let report = json(["bench", "--require-gpu", "--shape", "16x8", "--summaries", "dense", "--runs", "1", "--peaks"]);
+    let peak = |name: &str| report["peaks"][name].as_f64().unwrap();
+    let dense = timing(&report["layers"][0], "dense");
+    assert!(peak("gflops") > dense["gflops"].as_f64().unwrap(), "{report}");
+    assert!(peak("gigabytes_per_second") > 0.0, "{report}");
+}
+
+#[test]
+fn lists_are_what_would_be_measured() {
+    let list = json(["bench", "--list", "--layers", "first", "--device", "none such"]);
+    assert_eq!(
+        list[1],
+        serde_json::json!({
+            "layer": "3-64x224k7/2", "batch": 1, "channels": 3, "filters": 64, "size": 224, "kernel": 7, "stride": 2, "padding": 3
+        })
+    );
+}
+
+#[test]
+fn dense_and_published_summaries_have_nothing_to_share() {
+    let arguments =
+        ["bench", "--device", "cpu", "--shape", "8x6", "--shape", "8x6k1", "--summaries", "2C,published:4,dense"];
+    let report = json(arguments.into_iter().chain(["--runs", "1"]));
+    let rows: Vec<(&str, &str, usize)> = report["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|layer| {
+            let text = |key: &str| layer[key].as_str().unwrap();
+            (text("layer"), text("summary"), layer["timings"].as_array().unwrap().len())
+        })
+        .collect();
+    // A step of 2C leaves gaps between filters of one tap.
+    let want = [
+        ("8x6", "2C", 2),
+        ("8x6", "published:4", 1),
+        ("8x6", "dense", 1),
+        ("8x6k1", "published:4", 1),
+        ("8x6k1", "dense", 1),
+    ];
+    assert_eq!(rows, want, "{report}");
+}
+
+#[test]
+fn equal_numbers_have_equal_sums() {
+    // Peers make the same numbers: this is what numpy computes in float64 (peers/python/layer.py).
+    let report = json(["bench", "--device", "cpu", "--shape", "64x56", "--summaries", "dense", "--runs", "1"]);
+    assert_eq!(report["layers"][0]["output_sum"].as_f64(), Some(2_166.349_609_375));
 }
 
 #[test]
 fn tables_say_where_the_times_come_from() {
-    let text = success(["bench", "--device", "cpu", "--shape", "4x5", "--steps", "C", "--runs", "1"]);
-    assert!(text.contains("Times are medians by wall clock"), "{text}");
+    let text = success(["bench", "--device", "cpu", "--shape", "4x5", "--summaries", "C", "--runs", "1"]);
+    assert!(text.contains("Times are medians by CPU time") || text.contains("Times are medians by wall"), "{text}");
 }
 
 #[test]
 fn malformed_shapes_and_steps_are_errors() {
-    for (option, value) in [("--shape", "256"), ("--shape", "0x3"), ("--steps", "2"), ("--runs", "0")] {
+    for (option, value) in [("--shape", "256"), ("--shape", "0x3"), ("--summaries", "2"), ("--runs", "0")] {
         assert!(failure(["bench", "--device", "cpu", option, value]).contains(value), "{option} {value}");
     }
     // Half of one channel is no step.
-    assert!(failure(["bench", "--device", "cpu", "--shape", "1x4", "--steps", "C/2"]).contains("step"));
+    assert!(failure(["bench", "--device", "cpu", "--shape", "1x4", "--summaries", "C/2"]).contains("step"));
+    assert!(failure(["bench", "--device", "cpu", "--shape", "4x4k1", "--summaries", "C"]).contains("compresses"));
 }

@@ -13,3 +13,4 @@ mod files;
 mod import;
 mod info;
 mod run;
+mod tune;

@@ -29,6 +29,8 @@ pub(super) fn step(pass: &Pass<'_>) -> Step {
         kernel: Kernel::TiledAccumulate,
         tile,
         weights: None,
+        row_sums: None,
+        terms: None,
         input: None,
         output: Some(Access::Scalar),
         residual: problem.residual().then_some(Access::Scalar),

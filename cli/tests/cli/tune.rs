@@ -1,0 +1,90 @@
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::tempdir;
+
+use crate::files::{cifar, color_network};
+use crate::run::{failure, fsnet, json, skip_gpu, success, text};
+
+/// Evaluates the colour network with `--tune`: the report, and the lines on stderr.
+fn tuned(directory: &Path, arguments: &[&str]) -> (Value, Vec<String>) {
+    let (model, images) = (color_network(directory), directory.join("images.bin"));
+    fs::write(&images, cifar(&[(0, 0), (1, 1), (9, 2), (2, 2)])).unwrap();
+    let mut command = fsnet();
+    // What is not given a place must not end up in the home of whoever runs the tests.
+    command.env("XDG_CACHE_HOME", directory.join("cache"));
+    command.args(["eval", "--model", text(&model), "--cifar10", text(&images), "--json", "--tune"]).args(arguments);
+    let output = command.assert().code(0).get_output().clone();
+    let lines = String::from_utf8(output.stderr).unwrap().lines().map(str::to_owned).collect();
+    (serde_json::from_slice(&output.stdout).unwrap(), lines)
+}
+
+#[test]
+fn choices_are_kept_and_a_broken_cache_is_one_warning() {
+    if skip_gpu("choices_are_kept_and_a_broken_cache_is_one_warning") {
+        return;
+    }
+    let directory = tempdir().unwrap();
+    let cache = directory.path().join("tuning.json");
+    let run = |cache: &Path| {
+        let (report, lines) = tuned(directory.path(), &["--require-gpu", "--tuning-cache", text(cache)]);
+        assert_eq!((report["correct"].as_u64(), report["tuned"].as_bool()), (Some(3), Some(true)), "{report}");
+        lines
+    };
+    assert_eq!(run(&cache), [""; 0]);
+    let whole = fs::read_to_string(&cache).unwrap();
+    assert_eq!(run(&cache), [""; 0]);
+    assert_eq!(fs::read_to_string(&cache).unwrap(), whole, "nothing is measured again");
+    for damage in ["", "{", "[1, 2]", &whole.replace("\"version\": \"", "\"version\": \"0."), &whole.replace("fs_", "")]
+    {
+        fs::write(&cache, damage).unwrap();
+        let lines = run(&cache);
+        assert_eq!(lines.len(), 1, "{damage}: {lines:?}");
+        assert!(lines[0].starts_with("fsnet: warning: tuning cache ") && lines[0].contains("tuning.json is ignored: "));
+        assert_eq!(run(&cache), [""; 0], "{damage}: it is repaired");
+    }
+    assert_eq!(run(&cache.join("below/a/file.json")).len(), 1);
+    assert_eq!(run(directory.path()).len(), 1, "a directory is no cache");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn choices_are_kept_in_the_users_cache_directory() {
+    if skip_gpu("choices_are_kept_in_the_users_cache_directory") {
+        return;
+    }
+    let directory = tempdir().unwrap();
+    assert_eq!(tuned(directory.path(), &["--require-gpu"]).1, [""; 0]);
+    let kept: Vec<_> = fs::read_dir(directory.path().join("cache/filter-summary")).unwrap().collect();
+    assert_eq!(kept.len(), 1);
+    assert!(kept[0].as_ref().unwrap().file_name().to_str().unwrap().ends_with(".json"));
+}
+
+#[test]
+fn the_cpu_has_nothing_to_tune() {
+    let directory = tempdir().unwrap();
+    let (report, lines) = tuned(directory.path(), &["--device", "cpu"]);
+    assert_eq!((report["correct"].as_u64(), report["tuned"].as_bool()), (Some(3), Some(false)), "{report}");
+    assert_eq!(lines, ["--tune: the CPU executor has nothing to tune"]);
+}
+
+#[test]
+fn classify_and_bench_take_it_too() {
+    if skip_gpu("classify_and_bench_take_it_too") {
+        return;
+    }
+    let directory = tempdir().unwrap();
+    let cache = directory.path().join("tuning.json");
+    let kept = ["--require-gpu", "--tune", "--tuning-cache", text(&cache)];
+    let report = json(["bench", "--shape", "8x6@2", "--steps", "C", "--runs", "1"].iter().chain(&kept));
+    assert!(["gather", "shared"].contains(&report["layers"][0]["auto"].as_str().unwrap()), "{report}");
+    assert!(cache.exists());
+    let shown = success(["classify"].iter().chain(&kept));
+    assert!(shown.contains("kernels auto, tuned"), "{shown}");
+}
+
+#[test]
+fn a_cache_without_tuning_is_a_mistake() {
+    assert!(failure(["classify", "--tuning-cache", "x"]).contains("--tune"));
+}

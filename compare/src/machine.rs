@@ -1,0 +1,82 @@
+//! What the machine is, and how a directory is named after its adapter.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::model::Adapter;
+
+/// The CPU's name, where the system tells (Linux).
+pub(crate) fn cpu() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name =
+        info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim()));
+    name.unwrap_or(std::env::consts::ARCH).to_owned()
+}
+
+pub(crate) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Today, `2026-01-31`, by UTC.
+pub(crate) fn today() -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    date(seconds / 86_400)
+}
+
+/// The date so many days after 1970-01-01 (Gregorian).
+fn date(mut days: u64) -> String {
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let mut year = 1970;
+    while days >= 365 + u64::from(leap(year)) {
+        days -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let lengths = [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 1;
+    for length in lengths {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    format!("{year}-{month:02}-{:02}", days + 1)
+}
+
+/// `llvmpipe-mesa-22.3.6`: name and driver without what they put in parentheses.
+pub(crate) fn slug(adapter: &Adapter) -> String {
+    let plain = |text: &str| text.split('(').next().unwrap_or_default().to_lowercase();
+    let driver = if adapter.driver_info.is_empty() { &adapter.driver } else { &adapter.driver_info };
+    let text = format!("{} {}", plain(&adapter.name), plain(driver));
+    let kept: String = text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { ' ' }).collect();
+    kept.split_whitespace()
+        .map(|word| word.trim_matches('.'))
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_are_harmless_directory_names() {
+        let adapter = |name: &str, driver: &str, driver_info: &str| Adapter {
+            name: name.to_owned(),
+            driver: driver.to_owned(),
+            driver_info: driver_info.to_owned(),
+            ..Adapter::default()
+        };
+        let lavapipe = adapter("llvmpipe (LLVM 15.0.6, 256 bits)", "llvmpipe", "Mesa 22.3.6 (LLVM 15.0.6)");
+        assert_eq!(slug(&lavapipe), "llvmpipe-mesa-22.3.6");
+        assert_eq!(slug(&adapter("NVIDIA H200", "NVIDIA", "570.12.3")), "nvidia-h200-570.12.3");
+        assert_eq!(slug(&adapter("../../x", "d", "")), "x-d");
+    }
+
+    #[test]
+    fn dates() {
+        for (days, want) in [(0, "1970-01-01"), (59, "1970-03-01"), (11_016, "2000-02-29"), (20_454, "2026-01-01")] {
+            assert_eq!(date(days), want);
+        }
+    }
+}

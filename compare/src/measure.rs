@@ -1,0 +1,200 @@
+//! Runs everything: layer by layer, fsnet on the adapter, its CPU executor, then each peer, so that all of them meet the
+//! machine in the same state.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::model::{Adapter, Answer, Comparison, Layer, LayerResult, Peaks, Peer, Row};
+use crate::peer::Dialogue;
+use crate::{Args, machine};
+
+/// With `--quick`.
+const QUICK_SECONDS: f64 = 2.0;
+const QUICK_RUNS: u32 = 3;
+
+/// What `fsnet bench --json` prints.
+#[derive(Deserialize)]
+struct Report {
+    version: String,
+    adapter: Option<Adapter>,
+    speedups_from: String,
+    peaks: Option<Peaks>,
+    layers: Vec<Row>,
+}
+
+/// Measures all layers.
+pub(crate) fn measure(args: &Args, fsnet: &Path) -> Result<Comparison> {
+    let start = Instant::now();
+    let layers = layers(args, fsnet)?;
+    let mut peers = dialogues(args)?;
+    let mut comparison = Comparison {
+        command: args.command.clone(),
+        date: machine::today(),
+        cpu: machine::cpu(),
+        threads: machine::threads(),
+        ..Comparison::default()
+    };
+    for (at, layer) in layers.iter().enumerate() {
+        eprintln!(
+            "compare: {} of {}, layer {}, {:.0} s",
+            at + 1,
+            layers.len(),
+            layer.layer,
+            start.elapsed().as_secs_f64()
+        );
+        let mut result = LayerResult { layer: layer.clone(), ..LayerResult::default() };
+        match run(args, fsnet, layer, &args.device, comparison.peaks.is_none()) {
+            Ok(report) => {
+                comparison.fsnet = report.version;
+                comparison.adapter = report.adapter.context("fsnet found no adapter")?;
+                comparison.speedups_from = report.speedups_from;
+                comparison.peaks = report.peaks.or(comparison.peaks);
+                result.gpu = report.layers;
+            }
+            Err(error) => result.errors.push(format!("{error:#}")),
+        }
+        match run(args, fsnet, layer, "cpu", false) {
+            Ok(report) => {
+                comparison.cpu_speedups_from = report.speedups_from;
+                result.executor = report.layers;
+            }
+            Err(error) => result.errors.push(format!("{error:#}")),
+        }
+        let (runs, seconds) = if args.quick { (QUICK_RUNS, QUICK_SECONDS) } else { (args.runs, args.peer_seconds) };
+        for peer in &mut peers {
+            if peer.peer.missing.is_none() {
+                let answer = peer.ask(layer, runs, seconds);
+                result.peers.push(same_numbers(answer, &result));
+            }
+        }
+        for error in &result.errors {
+            eprintln!("compare: {}: {error}", layer.layer);
+        }
+        comparison.layers.push(result);
+    }
+    comparison.peers = peers.into_iter().map(|dialogue| dialogue.peer).collect();
+    comparison.seconds = start.elapsed().as_secs_f64();
+    if comparison.layers.iter().all(|layer| layer.gpu.is_empty()) {
+        bail!("fsnet measured no layer on the adapter");
+    }
+    Ok(comparison)
+}
+
+/// Turns an answer into an error when its reference is not that of our dense weights: it measured something else.
+fn same_numbers(answer: Answer, result: &LayerResult) -> Answer {
+    let ours = result.gpu("dense").or(result.executor("dense")).map(|row| row.output_sum);
+    match (answer.reference_sum, ours) {
+        (Some(theirs), Some(ours)) if theirs.to_bits() != ours.to_bits() && answer.error.is_none() => {
+            let error = format!("its outputs sum up to {theirs}, ours to {ours}: another convolution");
+            Answer { error: Some(error), ..answer }
+        }
+        _ => answer,
+    }
+}
+
+/// The layers that fsnet would measure.
+fn layers(args: &Args, fsnet: &Path) -> Result<Vec<Layer>> {
+    let mut command = Command::new(fsnet);
+    command.args(["bench", "--list", "--json"]);
+    if args.quick {
+        command.arg("--quick");
+    }
+    if let Some(layers) = &args.layers {
+        command.args(["--layers", layers]);
+    }
+    args.shape.iter().for_each(|shape| _ = command.args(["--shape", shape]));
+    Ok(serde_json::from_str(&output(&mut command)?)?)
+}
+
+fn run(args: &Args, fsnet: &Path, layer: &Layer, device: &str, peaks: bool) -> Result<Report> {
+    let mut command = Command::new(fsnet);
+    command.args(["bench", "--json", "--shape", &layer.layer, "--device", device]);
+    if args.quick {
+        command.args(["--summaries", "C,dense", "--runs", &QUICK_RUNS.to_string(), "--seconds", "5"]);
+    } else {
+        command.args(["--summaries", &args.summaries, "--runs", &args.runs.to_string()]);
+        command.args(["--seconds", &args.seconds.to_string()]);
+    }
+    if device != "cpu" {
+        command.arg("--require-gpu");
+    }
+    if peaks {
+        command.arg("--peaks");
+    }
+    let mut report: Report = serde_json::from_str(&output(&mut command)?).context("fsnet's JSON")?;
+    // Every row repeats the layer.
+    if let serde_json::Value::Object(known) = serde_json::to_value(layer)? {
+        report.layers.iter_mut().for_each(|row| row.more.retain(|key, _| !known.contains_key(key)));
+    }
+    Ok(report)
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| command.get_program().to_string_lossy().into_owned())?;
+    if !output.status.success() {
+        let message = String::from_utf8_lossy(&output.stderr);
+        bail!("{}", message.lines().last().unwrap_or("fsnet fails and says nothing"));
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// Starts the peers asked for; those that could not be installed are missing already.
+fn dialogues(args: &Args) -> Result<Vec<Dialogue>> {
+    let logs: PathBuf = args.logs.clone().unwrap_or_else(std::env::temp_dir);
+    std::fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
+    let mut dialogues = Vec::new();
+    for peer in &args.peer {
+        let program = peer.program.iter().map(String::clone).collect();
+        let dialogue = Dialogue::start(&peer.name, program, logs.join(format!("{}.log", peer.name)));
+        let Peer { name, version, device, missing, .. } = &dialogue.peer;
+        match missing {
+            Some(reason) => eprintln!("compare: {name} is missing: {reason}"),
+            None => eprintln!("compare: {name}: {version} on {device}"),
+        }
+        dialogues.push(dialogue);
+    }
+    Ok(dialogues)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_fsnet_prints() {
+        let json = r#"{
+            "version": "0.1.0", "device": "d", "time": "GPU timestamps", "speedups_from": "CPU time of the process",
+            "adapter": {"backend": "Vulkan", "name": "n", "driver": "d", "driver_info": "i", "software": true},
+            "layers": [{
+                "layer": "8x8", "batch": 1, "summary": "C", "ratio": 8.5, "output_sum": 1.5, "auto": "shared",
+                "timings": [{
+                    "label": "shared", "algorithm": "shared", "variants": ["fs_products"], "dispatches": 2,
+                    "milliseconds": 2.0, "cpu_milliseconds": 3.0, "gflops": 1.0, "effective_gflops": 9.0,
+                    "gigabytes_per_second": 0.5, "flops_per_byte": 2.0, "compile_milliseconds": 1.0,
+                    "first_milliseconds": 4.0, "runs": 3
+                }]
+            }]
+        }"#;
+        let report: Report = serde_json::from_str(json).unwrap();
+        let row = &report.layers[0];
+        assert_eq!(
+            (row.cost("auto", true), row.cost("shared", false), row.cost("dense", true)),
+            (Some(3.0), Some(2.0), None)
+        );
+        assert_eq!(row.timings[0].more["algorithm"], "shared");
+    }
+
+    #[test]
+    fn other_numbers_are_an_error() {
+        let row = Row { summary: "dense".to_owned(), output_sum: 2.5, ..Row::default() };
+        let result = LayerResult { gpu: vec![row], ..LayerResult::default() };
+        let answer = |sum| same_numbers(Answer { reference_sum: sum, ..Answer::default() }, &result);
+        assert!(answer(Some(2.5)).error.is_none());
+        assert!(answer(None).error.is_none());
+        assert!(answer(Some(2.75)).error.unwrap().contains("another convolution"));
+    }
+}

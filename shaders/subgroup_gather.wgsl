@@ -1,0 +1,154 @@
+// Gather for devices with small subgroups (software Vulkan): the same maths as `gather.wgsl`, one subgroup a workgroup.
+//
+//   Y[n, i, p] = epilogue( sum_t sum_c W(i, c, t) * X[n, c, stride * p + dilation * t - pad] )
+//   W(i, c, t) = f[ base(i, t) + c * channel_stride ]                      table[i * T + t] = base(i, t)
+//
+// Layouts   X [N, C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on, residual [N, O, OH, OW].
+// Tile      SUBGROUP * QUADS quads of pixels (four consecutive pixels of the flattened [N, OH, OW]) by
+//           ROW_BLOCKS * SUBGROUP output channels of one group. A lane keeps ROW_BLOCKS * SUBGROUP * QUADS vec4 sums; it
+//           loads the weights of one row a block, which the others take from it by shuffles:
+//
+//                       lane 0     lane 1    ...  lane 7
+//                     +----------+----------+---+----------+
+//           channels  | 2 quads  | 2 quads  |   | 2 quads  |     a load of weights serves SUBGROUP rows, one of X all rows
+//                     +----------+----------+---+----------+
+//
+// Grid      channel tiles x pixel tiles x groups, flattened (channel tiles fastest: they share X) and folded.
+// Requires  subgroups of exactly SUBGROUP lanes; 4 storage buffers, 5 with a residual. No workgroup memory.
+//
+//! parts: grid, split, input_scalar | input_vec4, summary_scalar | summary_vec4, epilogue, residual_none | residual_scalar | residual_vec4,
+//! output_scalar | output_vec4
+
+const SUBGROUP: u32 = 8u;
+const ROW_BLOCKS: u32 = 4u;
+const QUADS: u32 = 2u;
+
+struct Params {
+    tiles: u32,
+    channel_tiles: u32,
+    pixel_tiles: u32,
+    pixels: u32,           // N * OH * OW
+    channels: u32,         // C / groups
+    in_channels: u32,      // C
+    height: u32,
+    width: u32,
+    filters: u32,          // O / groups
+    out_channels: u32,     // O
+    out_height: u32,
+    out_width: u32,
+    channels_total: u32,
+    channel_offset: u32,
+    kernel_height: u32,
+    kernel_width: u32,
+    stride_y: u32,
+    stride_x: u32,
+    dilation_y: u32,
+    dilation_x: u32,
+    pad_top: u32,
+    pad_left: u32,
+    channel_stride: i32,
+    summary_length: u32,
+    scale_at: u32,         // where the scales begin in `table`
+    bias_at: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(3) var<storage, read> table: array<u32>;
+
+@compute @workgroup_size(SUBGROUP)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) grid: vec3<u32>,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    let tile = linear_workgroup(workgroup, grid);
+    if tile >= params.tiles {
+        return;
+    }
+    // Remainders by products: every division is a loop over lanes on a software adapter.
+    let pixel_tile = tile / params.channel_tiles;
+    let first_filter = (tile - pixel_tile * params.channel_tiles) * ROW_BLOCKS * SUBGROUP;
+    let group = pixel_tile / params.pixel_tiles;
+    let first_pixel = (pixel_tile - group * params.pixel_tiles) * QUADS * SUBGROUP * 4u;
+    let plane = params.height * params.width;
+    let out_plane = params.out_height * params.out_width;
+
+    var image: array<vec4<u32>, QUADS>;
+    var within: array<vec4<u32>, QUADS>;
+    // The input pixel of tap 0; above and left of the input it wraps around to large numbers, which comparisons refuse.
+    var first_y: array<vec4<u32>, QUADS>;
+    var first_x: array<vec4<u32>, QUADS>;
+    var exists: array<vec4<bool>, QUADS>;
+    for (var q = 0u; q < QUADS; q++) {
+        let pixel = first_pixel + (q * SUBGROUP + lane) * 4u;
+        let of_plane = split_quad(pixel, out_plane);
+        let of_row = split_quad(pixel, params.out_width);
+        image[q] = of_plane.quotient;
+        within[q] = of_plane.remainder;
+        first_y[q] = (of_row.quotient - image[q] * params.out_height) * params.stride_y - params.pad_top;
+        first_x[q] = of_row.remainder * params.stride_x - params.pad_left;
+        exists[q] = vec4<u32>(pixel) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.pixels);
+    }
+    // Of block b, the lane's own filter.
+    var own: array<u32, ROW_BLOCKS>;
+    for (var b = 0u; b < ROW_BLOCKS; b++) {
+        own[b] = group * params.filters + min(first_filter + b * SUBGROUP + lane, params.filters - 1u);
+    }
+    var sums: array<array<array<vec4<f32>, QUADS>, SUBGROUP>, ROW_BLOCKS>;
+
+    let taps = params.kernel_height * params.kernel_width;
+    var ky = 0u;
+    var kx = 0u;
+    for (var tap = 0u; tap < taps; tap++) {
+        var at: array<vec4<u32>, QUADS>;
+        var valid: array<vec4<bool>, QUADS>;
+        for (var q = 0u; q < QUADS; q++) {
+            let y = first_y[q] + ky * params.dilation_y;
+            let x = first_x[q] + kx * params.dilation_x;
+            valid[q] = (y < vec4<u32>(params.height)) & (x < vec4<u32>(params.width)) & exists[q];
+            at[q] = (image[q] * params.in_channels + group * params.channels) * plane + y * params.width + x;
+        }
+        kx += 1u;
+        if kx == params.kernel_width {
+            kx = 0u;
+            ky += 1u;
+        }
+        var bases: array<i32, ROW_BLOCKS>;
+        for (var b = 0u; b < ROW_BLOCKS; b++) {
+            bases[b] = i32(table[own[b] * taps + tap]);
+        }
+        for (var channel = 0u; channel < params.channels; channel += 4u) {
+            var x: array<array<vec4<f32>, 4>, QUADS>;
+            for (var q = 0u; q < QUADS; q++) {
+                for (var k = 0u; k < 4u; k++) {
+                    let is_channel = vec4<bool>(channel + k < params.channels);
+                    x[q][k] = input_quad(at[q] + (channel + k) * plane, valid[q] & is_channel);
+                }
+            }
+            for (var b = 0u; b < ROW_BLOCKS; b++) {
+                let weights = weight_quad(bases[b], channel);
+                for (var l = 0u; l < SUBGROUP; l++) {
+                    let w = subgroupShuffle(weights, l);
+                    for (var q = 0u; q < QUADS; q++) {
+                        sums[b][l][q] += w.x * x[q][0] + w.y * x[q][1] + w.z * x[q][2] + w.w * x[q][3];
+                    }
+                }
+            }
+        }
+    }
+
+    for (var b = 0u; b < ROW_BLOCKS; b++) {
+        let own_affine = affine_of(own[b]);
+        for (var l = 0u; l < SUBGROUP; l++) {
+            let affine = Affine(subgroupShuffle(own_affine.scale, l), subgroupShuffle(own_affine.bias, l));
+            let filter_index = first_filter + b * SUBGROUP + l;
+            let channel = group * params.filters + filter_index;
+            for (var q = 0u; q < QUADS; q++) {
+                let valid = exists[q] & vec4<bool>(filter_index < params.filters);
+                let addend = residual_quad((image[q] * params.out_channels + channel) * out_plane + within[q], valid);
+                let to = (image[q] * params.channels_total + params.channel_offset + channel) * out_plane + within[q];
+                store_quad(to, valid, epilogue(affine, sums[b][l][q], addend));
+            }
+        }
+    }
+}

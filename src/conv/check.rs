@@ -1,0 +1,82 @@
+//! Checks of a caller's buffers before they are bound.
+
+use super::{BufferRange, ConvBuffers, FsConv2d};
+use crate::error::{Error, Result};
+use crate::spec::Role;
+
+impl FsConv2d {
+    pub(super) fn check(&self, buffers: &ConvBuffers<'_>) -> Result<()> {
+        let problem = self.plan.problem();
+        problem.check_residual(buffers.residual.is_some())?;
+        let workspace = if self.plan.workspace_size() > 0 { buffers.workspace } else { None };
+        if self.plan.workspace_size() > 0 && workspace.is_none() {
+            let rule = format!("the plan needs {} bytes", self.plan.workspace_size());
+            return Err(Error::value("workspace", "absent", rule));
+        }
+        let ranges = [
+            ("input", Some(buffers.input), Role::Input),
+            ("output", Some(buffers.output), Role::Output),
+            ("residual", buffers.residual, Role::Residual),
+            ("workspace", workspace, Role::ProductsOut),
+        ];
+        let ranges: Vec<_> = ranges.into_iter().filter_map(|(name, range, role)| Some((name, range?, role))).collect();
+        let alignment = u64::from(self.pipelines.device().limits().min_storage_buffer_offset_alignment);
+        for &(name, range, role) in &ranges {
+            check_range(name, &range, self.plan.size_of(role), alignment)?;
+        }
+        for &(name, range, role) in &ranges {
+            let others = ranges.iter().filter(|other| role.is_written() && other.0 != name);
+            if let Some((other, ..)) = others.into_iter().find(|(_, other, _)| range.overlaps(other)) {
+                return Err(Error::value(
+                    name,
+                    format!("overlapping {other}"),
+                    "it is written: it needs memory of its own",
+                ));
+            }
+        }
+        self.check_usage(&ranges)
+    }
+
+    /// WebGPU refuses a buffer that one binding of a dispatch reads and another writes, wherever in it.
+    fn check_usage(&self, ranges: &[(&'static str, BufferRange<'_>, Role)]) -> Result<()> {
+        for step in self.steps.iter().filter(|step| !step.spec.read_write) {
+            let bound = step.spec.roles();
+            // Products are one range, written in one step and read in the next.
+            let touches = |role: Role| bound.iter().any(|bound| bound.operand() == role.operand());
+            let writes = |role: Role| bound.iter().any(|bound| bound.operand() == role.operand() && bound.is_written());
+            for (name, range, _) in ranges.iter().filter(|(.., role)| writes(*role)) {
+                let other = ranges
+                    .iter()
+                    .find(|(other, with, role)| other != name && touches(*role) && with.buffer == range.buffer);
+                if let Some((other, ..)) = other {
+                    let rule = "plan with bind_read_write to keep several tensors in one buffer";
+                    return Err(Error::value(format!("{name}.buffer"), format!("that of {other}"), rule));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks that a range holds `needed` bytes, lies in its buffer and is aligned.
+pub(crate) fn check_range(name: &str, range: &BufferRange<'_>, needed: u64, alignment: u64) -> Result<()> {
+    if range.size < needed {
+        return Err(Error::value(format!("{name}.size"), range.size, format!("the tensor has {needed} bytes")));
+    }
+    if range.offset.checked_add(range.size).is_none_or(|end| end > range.buffer.size()) {
+        let rule = format!("{} bytes from there must lie in a buffer of {}", range.size, range.buffer.size());
+        return Err(Error::value(format!("{name}.offset"), range.offset, rule));
+    }
+    if !range.offset.is_multiple_of(alignment) {
+        let rule = format!("it must be a multiple of min_storage_buffer_offset_alignment, {alignment}");
+        return Err(Error::value(format!("{name}.offset"), range.offset, rule));
+    }
+    if !range.buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
+        return Err(Error::value(
+            format!("{name}.buffer"),
+            format!("{:?}", range.buffer.usage()),
+            "it needs usage STORAGE",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! The subgroup family: one subgroup a workgroup, everything in registers, weights and neighbours exchanged by shuffles. Meant
+//! for software adapters, whose lanes are cheap and whose loads are not: each load is a loop over lanes.
+
+use super::cost::Costs;
+use super::family::Planner;
+use super::gather::Layer;
+use super::shared::{Pass, Products, Stored};
+use super::{Step, Target, fold_grid, weight_load};
+use crate::error::{Error, Result};
+use crate::problem::Problem;
+use crate::spec::{Access, Kernel, RowSums, Spec, Tile};
+
+/// Subgroups of 4, 8 or 16 lanes, always the same.
+pub(super) struct Subgroup;
+
+/// Quads of pixels a lane.
+const QUADS: usize = 2;
+
+/// Rows a tile may have; more are spilled, and take long to compile.
+const ROWS: [usize; 5] = [16, 24, 32, 40, 48];
+
+/// What a tile's loads of the input cost, in rows of the tile: eight quads, loaded together (25 ns each on lavapipe) or one by
+/// one (40 ns), where a row takes some 13 ns.
+fn loads(input: Access) -> usize {
+    match input {
+        Access::Vec4 => 15,
+        Access::Scalar => 24,
+    }
+}
+
+/// Multiply-adds of `tiles` over `terms` terms, with what its loads cost, in multiply-adds of a gather tile of 32 rows.
+fn multiply_adds(tile: Tile, tiles: usize, terms: usize, input: Access) -> f64 {
+    let of_gather = 1.0 + loads(Access::Scalar) as f64 / 32.0;
+    let rows = (tile.rows_per_tile() + loads(input)) as f64 / of_gather;
+    tiles as f64 * rows * (tile.pixels_per_tile() * terms) as f64
+}
+
+/// Most products of a tile's row sums a quad, rows times taps: they are unrolled, and 240 took a minute to compile.
+const MOST_PRODUCTS: usize = 144;
+
+impl Planner for Subgroup {
+    fn runs_on(&self, target: &Target) -> bool {
+        target.features.contains(wgpu::Features::SUBGROUP)
+            && target.subgroup_min_size == target.subgroup_max_size
+            && matches!(target.subgroup_max_size, 4 | 8 | 16)
+    }
+
+    /// From the times of loads and stores on lavapipe, a multiply-add of gather being 0.12 ns there.
+    fn costs(&self, _: &Target) -> Costs {
+        Costs { store: 8.0, row_tap: 1.0, finish: 10.0, row: 6.5, tap: 10.0, dispatch: 1e5 }
+    }
+
+    fn gather_multiply_adds(&self, problem: &Problem, target: &Target) -> f64 {
+        let filters = problem.out_channels() / problem.conv().groups;
+        let Some(tile) = tile(target, filters, 1, 0, Access::Scalar) else { return f64::INFINITY };
+        let [batch, _, height, width] = problem.output_shape();
+        let pixel_tiles = (batch * height * width).div_ceil(tile.pixels_per_tile());
+        let tiles = filters.div_ceil(tile.rows_per_tile()) * pixel_tiles * problem.conv().groups;
+        multiply_adds(tile, tiles, problem.placement().window().weights(), Access::Scalar)
+    }
+
+    fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)> {
+        let Some(tile) = tile(layer.target, layer.filters(), 1, 0, Access::Scalar) else {
+            let reason = format!("subgroups of {} lanes", layer.target.subgroup_max_size);
+            return Err(Error::Unsupported { kernel: "subgroup_gather", reason });
+        };
+        let spec = Spec {
+            kernel: Kernel::SubgroupGather,
+            tile,
+            weights: Some(layer.weights),
+            input: Some(layer.input),
+            row_sums: None,
+            terms: None,
+            output: Some(layer.output),
+            residual: layer.problem.residual().then_some(layer.output),
+            activation: Some(layer.problem.activation()),
+            storage: layer.options.storage,
+            read_write: layer.options.bind_read_write,
+        };
+        let channel_tiles = layer.filters().div_ceil(tile.rows_per_tile());
+        let pixel_tiles = layer.pixels().div_ceil(tile.pixels_per_tile());
+        let tiles = (channel_tiles * pixel_tiles * layer.problem.conv().groups) as u64;
+        let mut params =
+            vec![("tiles", tiles as u32), ("channel_tiles", channel_tiles as u32), ("pixel_tiles", pixel_tiles as u32)];
+        params.extend(layer.params());
+        let limit = layer.target.limits.max_compute_workgroups_per_dimension;
+        Ok((vec![Step { spec, grid: fold_grid(tiles, limit), params }], 0))
+    }
+
+    fn products(&self, problem: &Problem, target: &Target) -> Option<Box<dyn Products>> {
+        let form = Form::row_sums(problem, target).or_else(|| Form::plain(problem, target))?;
+        Some(Box::new(form))
+    }
+}
+
+/// The number of rows that computes `rows` rows at the least cost, where each tile sums over `taps` rows `step` apart.
+/// `None` if no tile can, or only with half of its rows lost to its neighbours.
+fn tile(target: &Target, rows: usize, taps: usize, step: usize, input: Access) -> Option<Tile> {
+    let (lanes, feeding) = (target.subgroup_max_size, (taps - 1) * step);
+    let fits = |&tile: &usize| {
+        tile % lanes as usize == 0 && tile >= 2 * feeding && (taps == 1 || tile * taps <= MOST_PRODUCTS)
+    };
+    let cost = |&tile: &usize| rows.div_ceil(tile - feeding) * (tile + loads(input));
+    let best = ROWS.into_iter().filter(fits).min_by_key(cost)?;
+    Some(Tile { lanes_x: lanes, lanes_y: 1, rows: best as u32, quads: QUADS as u32, depth: 0, slices: 1 })
+}
+
+/// Where a tile of the product pass lies in the image and what is summed in it.
+struct Form {
+    sums: RowSums,
+    tile: Tile,
+    columns: usize,
+    /// Pixels from one tile to the next: whole image rows, or whatever fits where nothing is summed.
+    tile_pixels: usize,
+    segments: usize,
+    segment_pixels: usize,
+    halo: usize,
+}
+
+impl Form {
+    /// Bases of a tile that only feed the sums of others.
+    fn feeding(sums: RowSums) -> usize {
+        ((sums.taps - 1) * sums.step) as usize
+    }
+
+    fn row_tiles(&self, rows: usize) -> usize {
+        let feeding = Self::feeding(self.sums);
+        (rows - feeding.min(rows - 1)).div_ceil(self.tile.rows_per_tile() - feeding)
+    }
+
+    fn pixel_tiles(&self, pixels: usize) -> usize {
+        pixels.div_ceil(self.tile_pixels)
+    }
+
+    fn tiles(&self, problem: &Problem, images: usize) -> usize {
+        let [_, _, height, width] = problem.input_shape();
+        let rows = problem.sharing().groups().iter().map(Vec::len).max().unwrap_or(1);
+        self.row_tiles(rows) * self.segments * self.pixel_tiles(images * height * width) * problem.conv().groups
+    }
+
+    /// Quads of pixels lie together where planes and tiles are whole quads.
+    fn input(&self, problem: &Problem) -> Access {
+        let [_, _, height, width] = problem.input_shape();
+        Access::for_lengths(&[height * width, self.tile_pixels])
+    }
+
+    /// Sums over kernel rows; `None` where taps are not evenly spaced, or columns of sums are no quads of pixels.
+    fn row_sums(problem: &Problem, target: &Target) -> Option<Self> {
+        let (conv, window) = (problem.conv(), problem.placement().window());
+        let (width, columns) = (problem.input_shape()[3], problem.output_shape()[3]);
+        let (taps, stride, padding) = (window.width(), conv.stride[1], conv.padding[1]);
+        let step = problem.sharing().row_step()? as usize;
+        let reach = (taps - 1) * conv.dilation[1];
+        let regular = matches!(stride, 1 | 2) && width.is_multiple_of(stride) && columns <= width / stride;
+        if !regular {
+            return None;
+        }
+        let sums = RowSums {
+            taps: taps as u32,
+            step: step as u32,
+            stride: stride as u32,
+            dilation: conv.dilation[1] as u32,
+            padding: padding as u32,
+        };
+        let rows = problem.sharing().groups().iter().map(Vec::len).max()?;
+        let feeding = Self::feeding(sums);
+        let tile = tile(target, rows - feeding.min(rows - 1), taps, step, Access::Vec4)?;
+        let most = tile.pixels_per_tile();
+        if width <= most {
+            let tile_pixels = most / width * width;
+            return Some(Self { sums, tile, columns, tile_pixels, segments: 1, segment_pixels: tile_pixels, halo: 0 });
+        }
+        // A segment begins and ends with whole quads of sums.
+        let quad = 4 * stride;
+        let (left, right) = (padding.next_multiple_of(quad), reach.saturating_sub(padding));
+        let segment_pixels = most.checked_sub(left + right)? / quad * quad;
+        let segments = (columns * stride).div_ceil(segment_pixels.max(1));
+        (segment_pixels > 0).then_some(Self {
+            sums,
+            tile,
+            columns,
+            tile_pixels: width,
+            segments,
+            segment_pixels,
+            halo: left,
+        })
+    }
+
+    /// The products themselves.
+    fn plain(problem: &Problem, target: &Target) -> Option<Self> {
+        let rows = problem.sharing().groups().iter().map(Vec::len).max()?;
+        let tile = tile(target, rows, 1, 0, Access::Vec4)?;
+        let tile_pixels = tile.pixels_per_tile();
+        Some(Self {
+            sums: RowSums { taps: 1, step: 0, stride: 1, dilation: 1, padding: 0 },
+            tile,
+            columns: problem.input_shape()[3],
+            tile_pixels,
+            segments: 1,
+            segment_pixels: tile_pixels,
+            halo: 0,
+        })
+    }
+}
+
+impl Products for Form {
+    fn stored(&self) -> Stored {
+        Stored { row_taps: self.sums.taps as usize, columns: self.columns, pitch: self.columns.next_multiple_of(4) }
+    }
+
+    fn multiply_adds(&self, problem: &Problem) -> f64 {
+        let tiles = self.tiles(problem, problem.input_shape()[0]);
+        multiply_adds(self.tile, tiles, problem.placement().window().channels(), self.input(problem))
+    }
+
+    fn step(&self, pass: &Pass<'_>) -> Result<Step> {
+        let Pass { problem, target, options, chunk, tables } = pass;
+        let [_, in_channels, height, width] = problem.input_shape();
+        let pixels = chunk.images * height * width;
+        let stride = self.sums.stride as usize;
+        let input = self.input(problem);
+        // Quads of sums lie together where rows are whole quads.
+        let output = Access::for_lengths(&[width / stride, self.columns]);
+        let spec = Spec {
+            kernel: Kernel::SubgroupProducts,
+            tile: self.tile,
+            weights: Some(weight_load(problem)),
+            input: Some(input),
+            row_sums: Some(self.sums),
+            terms: None,
+            output: Some(output),
+            residual: None,
+            activation: None,
+            storage: options.storage,
+            read_write: options.bind_read_write,
+        };
+        let tiles = self.tiles(problem, chunk.images) as u64;
+        let pitch = self.stored().pitch;
+        let params = vec![
+            ("tiles", tiles as u32),
+            ("row_tiles", self.row_tiles(tables.rows) as u32),
+            ("segments", self.segments as u32),
+            ("pixel_tiles", self.pixel_tiles(pixels) as u32),
+            ("rows", tables.rows as u32),
+            ("channels", problem.placement().window().channels() as u32),
+            ("in_channels", in_channels as u32),
+            ("plane", (height * width) as u32),
+            ("width", width as u32),
+            ("first_image", chunk.first as u32),
+            ("pixels", pixels as u32),
+            ("tile_pixels", self.tile_pixels as u32),
+            ("segment_pixels", self.segment_pixels as u32),
+            ("halo", self.halo as u32),
+            ("columns", self.columns as u32),
+            ("pitch", pitch as u32),
+            ("slot_pitch", (chunk.images * height * pitch) as u32),
+            ("channel_stride", problem.bases().channel_stride as u32),
+            ("summary_length", problem.placement().length() as u32),
+            ("slots_at", (problem.conv().groups * tables.rows) as u32),
+            ("slots", tables.slots as u32),
+        ];
+        Ok(Step { spec, grid: fold_grid(tiles, target.limits.max_compute_workgroups_per_dimension), params })
+    }
+}

@@ -1,0 +1,163 @@
+use std::fs;
+
+use tempfile::tempdir;
+
+use super::*;
+
+fn info(driver_info: &str) -> wgpu::AdapterInfo {
+    wgpu::AdapterInfo {
+        driver: "driver".to_owned(),
+        driver_info: driver_info.to_owned(),
+        name: "adapter".to_owned(),
+        ..wgpu::AdapterInfo::new(wgpu::DeviceType::Cpu, wgpu::Backend::Vulkan)
+    }
+}
+
+fn choices(names: &[&str]) -> BTreeMap<String, Choice> {
+    let choice = |name: &&str| ((*name).to_owned(), Choice::new((name, vec![format!("fs_{name}")]), 1e-6));
+    names.iter().map(choice).collect()
+}
+
+fn open(path: &Path) -> (Cache, BTreeMap<String, Choice>, Option<String>) {
+    Cache::open(path, &info("1"))
+}
+
+/// A cache with two choices.
+fn written(path: &Path) -> String {
+    let (mut cache, found, warning) = open(path);
+    assert_eq!((found, warning), (BTreeMap::new(), None));
+    assert_eq!(cache.save(&choices(&["a", "b"])), None);
+    fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn what_is_saved_is_found() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("new/directories/cache.json");
+    written(&path);
+    let (_, found, warning) = open(&path);
+    assert_eq!((found, warning), (choices(&["a", "b"]), None));
+    assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no temporary file is left");
+}
+
+#[test]
+fn damage_is_one_warning_and_is_repaired() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("cache.json");
+    let whole = written(&path);
+    let mut cases: Vec<Vec<u8>> = (0..whole.len()).step_by(7).map(|end| whole.as_bytes()[..end].to_vec()).collect();
+    let replaced = |from: &str, to: &str| {
+        assert!(whole.contains(from), "{from}");
+        whole.replace(from, to).into_bytes()
+    };
+    cases.extend([
+        b"\x00\xff\x80random bytes".to_vec(),
+        b"null".to_vec(),
+        b"[]".to_vec(),
+        b"{}".to_vec(),
+        vec![b'['; 1 << 20],
+        replaced("\"choices\"", "\"chosen\""),
+        replaced("\"algorithm\"", "\"algorithms\""),
+        replaced("\"fs_a\"", "17"),
+        replaced("\"fs_a\"", ""),
+        replaced("1.0", "-1.0"),
+        replaced("1.0", "1e999"),
+        replaced("1.0", "null"),
+        replaced("1.0", "\"fast\""),
+    ]);
+    for bytes in cases {
+        fs::write(&path, &bytes).unwrap();
+        let (mut cache, found, warning) = open(&path);
+        assert_eq!(found, BTreeMap::new(), "{:?}", String::from_utf8_lossy(&bytes));
+        let warning = warning.unwrap();
+        assert!(warning.contains("cache.json is ignored: ") && !warning.contains('\n'), "{warning}");
+        assert_eq!(cache.save(&choices(&["c"])), None);
+        let (_, found, warning) = open(&path);
+        assert_eq!((found, warning), (choices(&["c"]), None));
+    }
+}
+
+#[test]
+fn a_huge_file_is_not_read() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("cache.json");
+    fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+    assert!(open(&path).2.unwrap().ends_with("it has 1099511627776 bytes"));
+}
+
+#[test]
+fn stale_files_are_ignored_and_replaced() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("cache.json");
+    let whole = written(&path);
+    let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
+    let cases = [
+        ("\"format\": 1", "\"format\": 2"),
+        (version.as_str(), "\"version\": \"0.0.1\""),
+        ("\"adapter\": \"adapter\"", "\"adapter\": \"other\""),
+        ("\"driver\": \"driver\"", "\"driver\": \"other\""),
+        ("\"driver_info\": \"1\"", "\"driver_info\": \"2\""),
+        ("\"backend\": \"vulkan\"", "\"backend\": \"gl\""),
+    ];
+    for (from, to) in cases {
+        assert!(whole.contains(from), "{from}: {whole}");
+        fs::write(&path, whole.replace(from, to)).unwrap();
+        let (mut cache, found, warning) = open(&path);
+        assert!(found.is_empty() && warning.is_some(), "{to}: {warning:?}");
+        assert_eq!(cache.save(&choices(&["c"])), None);
+        assert_eq!(open(&path).1, choices(&["c"]));
+    }
+}
+
+#[test]
+fn what_cannot_be_read_or_written_is_one_warning() {
+    let directory = tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "text").unwrap();
+    // Permissions do not stop root: a path below a file, a directory, and a directory that a file stands in the way of.
+    for path in [file.join("cache.json"), directory.path().to_owned()] {
+        let (mut cache, found, warning) = open(&path);
+        assert!(found.is_empty() && warning.is_some(), "{path:?}");
+        assert_eq!(cache.save(&choices(&["a"])), None);
+    }
+    let path = directory.path().join("missing/cache.json");
+    let (mut cache, _, warning) = open(&path);
+    assert_eq!(warning, None);
+    fs::write(directory.path().join("missing"), "in the way").unwrap();
+    assert!(cache.save(&choices(&["a"])).unwrap().contains("is ignored"));
+    assert_eq!(cache.save(&choices(&["a"])), None);
+    assert_eq!(fs::read(&file).unwrap(), b"text");
+}
+
+#[test]
+fn writers_keep_what_others_wrote() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("cache.json");
+    let ((mut first, ..), (mut second, ..)) = (open(&path), open(&path));
+    assert_eq!(first.save(&choices(&["a"])), None);
+    assert_eq!(second.save(&choices(&["b"])), None);
+    assert_eq!(open(&path).1, choices(&["a", "b"]));
+}
+
+#[test]
+fn concurrent_writers_leave_a_whole_file() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("cache.json");
+    let name = |writer: usize| format!("writer {writer}");
+    std::thread::scope(|scope| {
+        for writer in 0..8 {
+            let path = &path;
+            scope.spawn(move || {
+                for _ in 0..20 {
+                    let (mut cache, _, warning) = open(path);
+                    assert_eq!(warning, None);
+                    assert_eq!(cache.save(&choices(&[&name(writer)])), None);
+                }
+            });
+        }
+    });
+    let (_, found, warning) = open(&path);
+    assert_eq!(warning, None);
+    assert!(!found.is_empty() && found.iter().all(|(key, choice)| choices(&[key])[key] == *choice));
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file is left");
+}

@@ -1,0 +1,115 @@
+//! Device memory of weights: they stay as small on the device as they are in a file.
+#![cfg(feature = "network")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::cases::cases;
+use common::operands::Data;
+use filter_summary::network::{GpuNetwork, Network, Op};
+use filter_summary::{
+    Algorithm, ChannelParams, FsConv2d, Pipelines, Placement, Plan, PlanOptions, Problem, ShaderChecks, Sharing,
+    Starts, Target, wgpu,
+};
+
+/// The bound: this much more than the values themselves.
+const MOST: f64 = 1.2;
+
+/// Bytes of a summary, and of the tables its kernels need: scales and biases; a base for every tap of every filter (gather);
+/// or for every distinct base its place and its slot, and for every tap of every filter a slot (shared).
+fn bytes(problem: &Problem, algorithm: Algorithm) -> [u64; 2] {
+    let (placement, groups) = (problem.placement(), problem.conv().groups);
+    let (filters, window) = (placement.filters(), placement.window());
+    let taps = filters * window.taps();
+    let table = match algorithm {
+        // Groups are padded to the one with most bases.
+        Algorithm::Shared => 2 * groups * most_bases(placement, groups) + taps,
+        Algorithm::Dense | Algorithm::Gather => taps,
+    };
+    [placement.length(), table + 2 * filters].map(|words| 4 * words as u64)
+}
+
+fn most_bases(placement: &Placement, groups: usize) -> usize {
+    let size = placement.filters() / groups;
+    let bases = |group: usize| {
+        let filters = group * size..(group + 1) * size;
+        let starts = match placement.starts() {
+            Starts::Line { length, starts } => Starts::Line { length: *length, starts: starts[filters].to_vec() },
+            Starts::Volume { dims, starts } => Starts::Volume { dims: *dims, starts: starts[filters].to_vec() },
+        };
+        let alone = Placement::new(placement.window().clone(), starts, placement.boundary()).expect("a placement");
+        Sharing::new(&alone, 1).bases()
+    };
+    (0..groups).map(bases).max().expect("a group")
+}
+
+#[test]
+fn weights_of_a_layer_are_hardly_more_than_its_summary() {
+    let (device, _queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+    let pipelines = Arc::new(Pipelines::new(&device, ShaderChecks::Trusted));
+    for case in cases() {
+        let problem = case.problem();
+        let data = Data::integers(&problem, 0);
+        for algorithm in [Algorithm::Gather, Algorithm::Shared] {
+            let options = PlanOptions { algorithm: Some(algorithm), ..Default::default() };
+            let plan = Plan::new(&problem, &Target::portable(), options).expect(case.name);
+            let layer = FsConv2d::new(&pipelines, plan, &data.summary, ChannelParams::default()).expect(case.name);
+            let [summary, table] = bytes(&problem, algorithm);
+            // A summary is padded to whole vectors of 16 bytes.
+            assert!((summary..summary + 16).contains(&layer.summary_bytes()), "{} {algorithm:?}", case.name);
+            let most = MOST * (summary.next_multiple_of(16) + table) as f64;
+            let got = layer.weight_bytes();
+            assert_eq!(got, layer.summary_bytes() + layer.table_bytes());
+            assert!(got as f64 <= most, "{} {algorithm:?}: {got} bytes, at most {most}", case.name);
+        }
+    }
+}
+
+#[test]
+fn weights_of_a_network_are_hardly_more_than_its_summaries() {
+    let (device, _queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+    let pipelines = Arc::new(Pipelines::new(&device, ShaderChecks::Trusted));
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/models");
+    let mut files = 0;
+    for entry in std::fs::read_dir(directory).expect("models") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|extension| extension != "safetensors") {
+            continue;
+        }
+        files += 1;
+        let (network, name) = (Network::load(&path).expect("a network"), path.display());
+        for algorithm in [None, Some(Algorithm::Gather), Some(Algorithm::Shared)] {
+            let options = PlanOptions { algorithm, ..Default::default() };
+            let forward = GpuNetwork::new(&pipelines, &Target::portable(), &network, 4, options).expect("it builds");
+            let (mut summaries, mut tables, mut dense) = (0, 0, 0);
+            for (node, plan) in forward.layers() {
+                let Op::Conv(conv) = &network.nodes()[node].op else { panic!("{node} is no convolution") };
+                let [summary, table] = bytes(plan.problem(), plan.algorithm());
+                // Plans may unfold what is not compressed, in vectors of four channels.
+                let unfolded = conv.summary.placement().ratio() <= 1.0 && plan.algorithm() == Algorithm::Dense;
+                let channels = plan.problem().placement().window().channels();
+                assert!(unfolded || plan.algorithm() != Algorithm::Dense);
+                summaries +=
+                    if unfolded { summary / channels as u64 * channels.next_multiple_of(4) as u64 } else { summary };
+                tables += table;
+                dense +=
+                    4 * (conv.summary.placement().filters() * plan.problem().placement().window().weights()) as u64;
+            }
+            let got = forward.weight_bytes();
+            assert_eq!(got, forward.summary_bytes() + forward.table_bytes());
+            eprintln!(
+                "{name} {algorithm:?}: summaries {}, tables {} bytes; as dense filters {dense}",
+                forward.summary_bytes(),
+                forward.table_bytes()
+            );
+            let most = MOST * (summaries + tables) as f64;
+            assert!(got as f64 <= most, "{name} {algorithm:?}: {got} bytes, at most {most}");
+            // In whole networks even the tables nearly fit in that: the layers that hold most values have short ones.
+            let most = 1.25 * summaries as f64;
+            assert!(algorithm.is_some() || got as f64 <= most, "{name}: {got} bytes, at most {most}");
+        }
+    }
+    assert!(files >= 4, "{files} models");
+}
