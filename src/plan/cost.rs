@@ -40,6 +40,9 @@ impl Costs {
 /// Shared must be this much cheaper before it is chosen: it needs a workspace and one more dispatch.
 const MARGIN: f64 = 0.9;
 
+/// Below this sharing factor products save nothing that the model could be trusted with.
+const LEAST_SHARING: f64 = 1.25;
+
 /// The cheapest algorithm with a family's kernels.
 pub(super) fn choose(problem: &Problem, target: &Target, family: Family) -> Algorithm {
     let planner = family.planner();
@@ -48,7 +51,11 @@ pub(super) fn choose(problem: &Problem, target: &Target, family: Family) -> Algo
         return Algorithm::Dense;
     }
     match shared::work(problem, target, family) {
-        Some(work) if planner.costs(target).of(&work) < MARGIN * gather => Algorithm::Shared,
+        Some(work)
+            if problem.sharing().factor() >= LEAST_SHARING && planner.costs(target).of(&work) < MARGIN * gather =>
+        {
+            Algorithm::Shared
+        }
         // Where nothing is compressed there is nothing to keep compressed: packed weights load four at a time.
         _ if problem.placement().ratio() <= 1.0 && weight_load(problem) != WeightLoad::Vec4 => Algorithm::Dense,
         _ => Algorithm::Gather,
