@@ -183,10 +183,13 @@ impl LayerResult {
         self.executor.iter().find(|row| row.summary == summary)
     }
 
-    /// Milliseconds of our dense kernel: of dense weights, else as the other rows measured it.
+    /// Milliseconds of our dense kernel: the median of all rows, each of which measures it again.
     pub(crate) fn dense(&self, by_cpu: bool) -> Option<f64> {
-        let rows = self.gpu("dense").into_iter().chain(&self.gpu);
-        rows.filter_map(|row| row.cost("dense", by_cpu)).next()
+        let mut costs: Vec<f64> = self.gpu.iter().filter_map(|row| row.cost("dense", by_cpu)).collect();
+        costs.sort_by(f64::total_cmp);
+        let half = costs.len() / 2;
+        let upper = *costs.get(half)?;
+        Some(if costs.len().is_multiple_of(2) { (costs[half - 1] + upper) / 2.0 } else { upper })
     }
 
     /// A peer's milliseconds, when it has any.
@@ -202,5 +205,23 @@ impl LayerResult {
             .filter(|peer| peer.kind == kind)
             .filter_map(|peer| Some((peer.name.as_str(), self.peer(&peer.name, by_cpu)?)))
             .min_by(|left, right| left.1.total_cmp(&right.1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fixture::{layer, row};
+
+    #[test]
+    fn dense_is_the_median_of_all_rows() {
+        let mut measured = layer("64x8", 3, 1);
+        measured.gpu = [9.0, 1.0, 5.0].map(|cost| row("C", "dense", &[("dense", cost)])).into();
+        assert_eq!(measured.dense(true), Some(5.0));
+        measured.gpu.pop();
+        measured.gpu.push(row("2C", "dense", &[("dense", 3.0)]));
+        measured.gpu.push(row("3C", "dense", &[("dense", 4.0)]));
+        assert_eq!(measured.dense(true), Some(3.5));
+        measured.gpu.clear();
+        assert_eq!(measured.dense(true), None);
     }
 }

@@ -1,0 +1,123 @@
+//! The list of kernel variants that tests run over.
+
+use crate::placement::Boundary;
+use crate::plan::{Storage, gemm::accumulate, matrix, tiled};
+use crate::problem::Activation;
+use crate::spec::{Access, Kernel, RowSums, Spec, Tile, WeightLoad};
+
+/// Every combination of fields that a plan can ask for.
+pub(super) fn all_specs() -> Vec<Spec> {
+    let weights = [
+        WeightLoad::Vec4,
+        WeightLoad::Scalar(Boundary::None),
+        WeightLoad::Scalar(Boundary::Zero),
+        WeightLoad::Scalar(Boundary::Wrap),
+    ];
+    let both = [Access::Scalar, Access::Vec4];
+    let tile = |lanes_x, lanes_y, rows, quads| Tile { lanes_x, lanes_y, rows, quads, depth: 0, slices: 1 };
+    let base = Spec {
+        kernel: Kernel::Pool,
+        tile: tile(64, 1, 1, 1),
+        weights: None,
+        input: None,
+        row_sums: None,
+        terms: None,
+        output: None,
+        residual: None,
+        activation: None,
+        storage: Storage::F32,
+        read_write: false,
+    };
+    let mut specs = vec![base, Spec { kernel: Kernel::Subsample, ..base }];
+    // Every way to end a pass: where outputs go, with a residual or not, with an activation or not.
+    let mut ends = Vec::new();
+    for output in both {
+        for residual in [None, Some(output)] {
+            for activation in [Activation::None, Activation::Relu] {
+                ends.push(Spec { output: Some(output), residual, activation: Some(activation), ..base });
+            }
+        }
+    }
+    let row_sums = |taps, step, stride, dilation, padding| RowSums { taps, step, stride, dilation, padding };
+    let row_sums = [
+        row_sums(1, 0, 1, 1, 0),
+        row_sums(3, 1, 1, 1, 1),
+        row_sums(3, 2, 2, 1, 1),
+        row_sums(5, 1, 1, 2, 4),
+        row_sums(7, 1, 2, 1, 3),
+    ];
+    let subgroups = [tile(4, 1, 32, 2), tile(8, 1, 40, 2), tile(16, 1, 16, 2)];
+    for load in weights {
+        for input in both {
+            let tile = tile(8, 8, 7, 2);
+            let products = Spec { kernel: Kernel::Products, tile, weights: Some(load), input: Some(input), ..base };
+            specs.push(products);
+            for (tile, sums) in subgroups.into_iter().flat_map(|tile| row_sums.map(|sums| (tile, sums))) {
+                for output in both.map(Some) {
+                    let kernel = Kernel::SubgroupProducts;
+                    specs.push(Spec { kernel, tile, row_sums: Some(sums), output, ..products });
+                }
+            }
+        }
+        for end in &ends {
+            for tile in [tile(8, 8, 8, 2), tile(64, 1, 8, 2), tile(8, 1, 16, 2), tile(8, 8, 16, 2)] {
+                for input in both.map(Some) {
+                    specs.push(Spec { kernel: Kernel::Gather, tile, weights: Some(load), input, ..*end });
+                }
+            }
+            for tile in subgroups {
+                for input in both.map(Some) {
+                    specs.push(Spec { kernel: Kernel::SubgroupGather, tile, weights: Some(load), input, ..*end });
+                }
+            }
+        }
+    }
+    let mut matrices = Vec::new();
+    for tile in tiled::tiles() {
+        for load in weights {
+            let operands = Spec { tile, weights: Some(load), input: Some(Access::Scalar), ..base };
+            specs.push(Spec { kernel: Kernel::TiledProducts, output: Some(Access::Scalar), ..operands });
+            for end in ends.iter().filter(|end| end.output == Some(Access::Scalar)) {
+                let Spec { tile, weights, input, .. } = operands;
+                specs.push(Spec { kernel: Kernel::TiledGather, tile, weights, input, ..*end });
+            }
+        }
+    }
+    for tile in matrix::tiles() {
+        for load in weights {
+            let storage = Storage::F16;
+            let operands = Spec { tile, weights: Some(load), input: Some(Access::Scalar), storage, ..base };
+            matrices.push(Spec { kernel: Kernel::MatrixProducts, output: Some(Access::Scalar), ..operands });
+            for end in ends.iter().filter(|end| end.output == Some(Access::Scalar)) {
+                let Spec { tile, weights, input, .. } = operands;
+                matrices.push(Spec { kernel: Kernel::MatrixGather, tile, weights, input, storage, ..*end });
+            }
+        }
+    }
+    for tile in accumulate::TILES {
+        let scalar = ends.iter().filter(|end| end.output == Some(Access::Scalar));
+        specs.extend(scalar.map(|&end| Spec { kernel: Kernel::TiledAccumulate, tile, ..end }));
+    }
+    for end in ends {
+        for (kernel, terms) in [(Kernel::AccumulateRows, [3, 1]), (Kernel::AccumulateTaps, [3, 3])] {
+            specs.push(Spec { kernel, tile: tile(64, 1, 4, 1), terms: Some(terms), ..end });
+        }
+        specs.push(Spec { kernel: Kernel::Add, input: end.output, ..end });
+    }
+    let mut halves = Vec::new();
+    for &spec in specs.iter().filter(|spec| spec.activation != Some(Activation::Relu)) {
+        let convolves = spec.weights.is_some() || spec.kernel.has_epilogue();
+        if spec.weights.is_some() {
+            halves.push(Spec { storage: Storage::F16Weights, ..spec });
+        }
+        if convolves {
+            halves.push(Spec { storage: Storage::F16, ..spec });
+        }
+    }
+    specs.extend(halves);
+    // These store f16 and nothing else.
+    specs.extend(matrices);
+    let read_write: Vec<_> = specs.iter().map(|&spec| Spec { read_write: true, ..spec }).collect();
+    specs.extend(read_write);
+    specs
+}
