@@ -53,7 +53,7 @@ impl Executor {
                 Backend::Gpu { gpu, network: Box::new(network) }
             }
             Device::Cpu => {
-                kernels.family.refuse_on_cpu()?;
+                kernels.refuse_on_cpu()?;
                 tune.refuse_on_cpu();
                 Backend::Cpu(Box::new(CpuNetwork::new(network, batch, kernels.kernel.algorithm())?))
             }

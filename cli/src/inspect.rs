@@ -145,7 +145,7 @@ impl<'a> Planner<'a> {
                 target: Box::new(Target::of_adapter(&adapter)),
             },
             None => {
-                args.kernels.family.refuse_on_cpu()?;
+                args.kernels.refuse_on_cpu()?;
                 Planned::Cpu(Box::new(CpuNetwork::new(network, batch, options.algorithm)?))
             }
         };

@@ -1,9 +1,9 @@
-//! `--kernel` and `--family`.
+//! `--kernel`, `--family` and `--f16-weights`.
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use filter_summary::{Algorithm, Family, PlanOptions};
+use filter_summary::{Algorithm, Family, PlanOptions, Storage};
 
 /// Which kernels compute the convolutions.
 #[derive(clap::Args, Debug, Clone, Copy)]
@@ -14,12 +14,29 @@ pub(crate) struct KernelArgs {
 
     #[command(flatten)]
     pub(crate) family: FamilyArgs,
+
+    /// Keep weights in f16 on the GPU, in half the memory; they are rounded, the arithmetic stays f32
+    #[arg(long)]
+    f16_weights: bool,
 }
 
 impl KernelArgs {
     /// What the plans of a GPU are made with.
     pub(crate) fn options(self) -> PlanOptions {
-        PlanOptions { algorithm: self.kernel.algorithm(), family: self.family.family(), ..PlanOptions::default() }
+        PlanOptions {
+            algorithm: self.kernel.algorithm(),
+            family: self.family.family(),
+            storage: if self.f16_weights { Storage::F16Weights } else { Storage::F32 },
+            ..PlanOptions::default()
+        }
+    }
+
+    /// The CPU executor has neither families nor f16: a wish for one is an error there.
+    pub(crate) fn refuse_on_cpu(self) -> Result<()> {
+        if self.f16_weights {
+            bail!("--f16-weights: the CPU executor keeps weights in f32");
+        }
+        self.family.refuse_on_cpu()
     }
 }
 

@@ -66,6 +66,23 @@ fn the_gpu_and_the_cpu_agree_on_the_bundled_images() {
 }
 
 #[test]
+fn weights_in_f16_change_probabilities_a_little() {
+    let error = failure(["classify", "--device", "cpu", "--f16-weights"]);
+    assert!(error.contains("--f16-weights: the CPU executor keeps weights in f32"), "{error}");
+    // Not every adapter has f16; the tests' own, lavapipe, does.
+    let has_f16 = |report: &serde_json::Value| report["adapters"][0]["features"].to_string().contains("\"f16\"");
+    if skip_gpu("weights_in_f16_change_probabilities_a_little") || !has_f16(&json(["devices"])) {
+        return;
+    }
+    let [whole, half]: [serde_json::Value; 2] =
+        [json(["classify", "--require-gpu"]), json(["classify", "--require-gpu", "--f16-weights"])];
+    let probability =
+        |report: &serde_json::Value, at: usize| report["images"][at]["top"][0]["probability"].as_f64().unwrap();
+    let changes: Vec<f64> = (0..10).map(|at| (probability(&whole, at) - probability(&half, at)).abs()).collect();
+    assert!(changes.iter().any(|&change| change > 0.0) && changes.iter().all(|&change| change < 0.05), "{changes:?}");
+}
+
+#[test]
 fn text_names_the_device_and_the_time() {
     let text = success(["classify", "--device", "cpu"]);
     assert!(text.contains("of 10 right\n") && text.contains("ms an image on CPU"), "{text}");
