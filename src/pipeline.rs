@@ -164,9 +164,11 @@ impl Pipelines {
             // SAFETY: the text is ours alone (`shaders/` and integer constants). Its loops are bounded by uniforms that
             // plans fill in, it divides only by sizes that `Problem` has checked to be at least 1, and every index it
             // forms lies inside the buffers bound to it: inputs are masked against the image's size, weights and slots
-            // come from tables that plans build, indices of workgroup memory are clamped to it, `FsConv2d::new` checks the
-            // plan against this device's limits, and `FsConv2d::bind` every buffer's size against the plan.
-            // `tests/gpu_conv.rs` runs the whole case table in the checked form too and demands equal results.
+            // come from tables that plans build, indices of workgroup memory are clamped to it or bounded by the tile's
+            // constants (`shader::tests` checks every tile), `FsConv2d::new` checks the plan against this device's limits,
+            // and `FsConv2d::bind` every buffer's size against the plan. A wrong subgroup size in a `Target` makes wrong
+            // results, but no index: shuffles yield values that are compared with their bounds before they are used.
+            // `tests/gpu_conv.rs` runs the case table in the checked form too and demands equal results.
             ShaderChecks::Trusted => unsafe {
                 self.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
             },

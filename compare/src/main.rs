@@ -79,8 +79,8 @@ pub(crate) struct Args {
     seconds: u32,
 
     /// Seconds for a peer on a layer; at least three runs are made
-    #[arg(long, default_value_t = 3.0)]
-    peer_seconds: f64,
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    peer_seconds: u32,
 
     /// Two layers, two summaries, few runs
     #[arg(long)]

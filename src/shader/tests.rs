@@ -9,7 +9,7 @@ mod variants;
 
 use super::assemble;
 use crate::placement::{Boundary, Placement, Starts};
-use crate::plan::{Algorithm, Family, Plan, PlanOptions, Storage, Target};
+use crate::plan::{Algorithm, Family, Plan, PlanOptions, Storage, Target, tiled};
 use crate::problem::{Conv2d, Problem};
 use crate::spec::{Kernel, Spec};
 use crate::window::Window;
@@ -180,6 +180,20 @@ fn bindings_and_memory_are_what_plans_assume() {
         assert_eq!(x * y * z, spec.tile.threads(), "{spec}");
         assert!(x * y * z <= 256, "{spec} exceeds the portable tier");
         assert!(found.len() <= 5, "{spec} binds {} storage buffers", found.len());
+    }
+}
+
+/// What `tiled.wgsl` and `matrix.wgsl` take for granted of their tiles: nothing masks their stores to workgroup memory.
+#[test]
+fn tiles_hold_what_is_written_to_them() {
+    for tile in tiled::tiles() {
+        let (rows, pixels) = (tile.rows_per_tile(), tile.pixels_per_tile());
+        let (threads, depth_quads) = ((tile.lanes_x * tile.lanes_y) as usize, tile.depth as usize / 4);
+        assert_eq!(pixels * depth_quads % threads, 0, "{tile:?}: every thread loads the same number of pixels");
+        let buffer = (rows + pixels) * depth_quads;
+        // The sums of a slice lie where its two tiles were.
+        let sums = (tile.rows * tile.quads) as usize * threads;
+        assert!(tile.slices == 1 || sums <= 2 * tile.slices as usize * buffer, "{tile:?}: {sums} sums");
     }
 }
 

@@ -14,7 +14,8 @@ const REFERENCE_TERMS: usize = 1 << 22;
 /// Fewest outputs that are compared.
 const FEWEST_OUTPUTS: usize = 256;
 
-/// A candidate that takes this many times as long as the best at first sight is not looked at again.
+/// A candidate whose best of the first rounds takes this many times as long as the best of all is not looked at again. One
+/// sample would not do: whatever else the machine has to do may stretch it tenfold.
 const HOPELESS: f64 = 2.0;
 
 /// The first candidate, the plan's own choice, stays unless another takes less than this share of its time: nearer than
@@ -131,9 +132,10 @@ pub(super) fn select(candidates: &mut [impl Candidate], expected: &Expected) -> 
                 false
             }
         });
-        if round == 0 {
-            let best = running.iter().map(|(_, times)| times[0]).fold(f64::INFINITY, f64::min);
-            running.retain(|(_, times)| times[0] <= HOPELESS * best);
+        if round + 1 == FEWEST_ROUNDS {
+            let least = |times: &[f64]| times.iter().copied().fold(f64::INFINITY, f64::min);
+            let best = running.iter().map(|(_, times)| least(times)).fold(f64::INFINITY, f64::min);
+            running.retain(|(index, times)| *index == 0 || least(times) <= HOPELESS * best);
         }
     }
     let medians = running.into_iter().map(|(index, times)| (index, median(times)));

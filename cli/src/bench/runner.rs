@@ -23,9 +23,9 @@ use crate::tune::TuneArgs;
 /// Inputs and outputs that take turns, so that caches do not flatter.
 const BUFFERS: usize = 3;
 
-/// A sample repeats a convolution until it takes about this long.
+/// A sample repeats a convolution until it takes about this long, or this often.
 const SAMPLE: Duration = Duration::from_millis(10);
-const MOST_REPEATS: f64 = 200.0;
+const MOST_REPEATS: f64 = 1000.0;
 
 /// Shared products are measured where a product serves at least this many taps.
 const LEAST_SHARING: f64 = 1.25;

@@ -23,7 +23,7 @@ pub(super) fn step(pass: &Pass<'_>) -> Step {
     // Twice as many workgroups as processors keep them all busy to the end.
     let [large, small] = TILES;
     let fits = large.threads() <= target.limits.max_compute_invocations_per_workgroup;
-    let tile = if fits && count(&large).1 >= 2 * target.processors as usize { large } else { small };
+    let tile = if fits && count(&large).1 >= (target.processors as usize).saturating_mul(2) { large } else { small };
     let (pixel_tiles, tiles) = count(&tile);
     let spec = Spec {
         kernel: Kernel::TiledAccumulate,

@@ -61,11 +61,20 @@ fn the_plans_own_choice_gives_way_to_what_is_clearly_faster() {
 }
 
 #[test]
-fn hopeless_candidates_are_measured_once() {
+fn hopeless_candidates_are_measured_three_times() {
     let (expected, right) = layer(4, [1, 5, 5]);
-    let mut candidates = [fake(&right, &[2.1]), fake(&right, &[1.0])];
+    let mut candidates = [fake(&right, &[2.1]), fake(&right, &[1.0]), fake(&right, &[2.1])];
     assert_eq!(winner(&mut candidates, &expected), Some(1));
-    assert_eq!(candidates[0].runs, 1);
+    // The first is what the plan would take, and stays to the end.
+    assert_eq!(candidates.map(|candidate| candidate.runs), [7, 7, 3]);
+}
+
+#[test]
+fn one_slow_sample_loses_nothing() {
+    let (expected, right) = layer(4, [1, 5, 5]);
+    let slow_start = [10.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
+    assert_eq!(winner(&mut [fake(&right, &slow_start), fake(&right, &[2.0])], &expected), Some(0));
+    assert_eq!(winner(&mut [fake(&right, &[2.0]), fake(&right, &slow_start)], &expected), Some(1));
 }
 
 #[test]
