@@ -105,14 +105,16 @@ fn measure(device: &Device, layer: &Layer) -> Result<Answer, Failure> {
     })
 }
 
-/// User and system seconds of all threads that live (Linux).
+/// User and system seconds of all threads so far, where the system tells.
+#[cfg(unix)]
 fn cpu_seconds() -> Option<f64> {
-    let mut nanoseconds = 0u64;
-    for task in std::fs::read_dir("/proc/self/task").ok()? {
-        let Ok(text) = std::fs::read_to_string(task.ok()?.path().join("schedstat")) else { continue };
-        nanoseconds += text.split_whitespace().next()?.parse::<u64>().ok()?;
-    }
-    Some(nanoseconds as f64 * 1e-9)
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Some(time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9)
+}
+
+#[cfg(not(unix))]
+fn cpu_seconds() -> Option<f64> {
+    None
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {
