@@ -25,8 +25,8 @@ const QUADS: u32 = 2u;
 
 struct Params {
     tiles: u32,
-    channel_tiles: u32,
     pixel_tiles: u32,
+    channel_tiles: u32,
     pixels: u32,           // N * OH * OW
     channels: u32,         // C / groups
     in_channels: u32,      // C

@@ -127,6 +127,11 @@ impl Sharing {
         &self.groups
     }
 
+    /// Distinct bases of the group that has most of them.
+    pub(crate) fn most_bases(&self) -> usize {
+        self.groups.iter().map(Vec::len).max().unwrap_or(1)
+    }
+
     /// Row of the base of every (filter, tap) within its group's list.
     pub(crate) fn rows(&self) -> &[u32] {
         &self.rows

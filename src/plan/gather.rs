@@ -1,9 +1,9 @@
 //! What the gather kernels of all families have in common: weights, tables and uniforms of a convolution computed directly.
 
-use super::{Algorithm, Family, Packing, Plan, PlanOptions, Target, weight_load};
+use super::{Algorithm, Family, Packing, Plan, PlanOptions, Step, Target, fold_grid, weight_load};
 use crate::error::Result;
 use crate::problem::Problem;
-use crate::spec::{Access, WeightLoad};
+use crate::spec::{Access, Kernel, Spec, Tile, WeightLoad};
 
 /// A convolution to compute directly, on the summary or on dense weights.
 pub(super) struct Layer<'a> {
@@ -32,8 +32,33 @@ impl Layer<'_> {
         self.problem.out_channels() / self.problem.conv().groups
     }
 
+    /// The dispatch of a kernel that keeps its sums in registers, one tile of pixels and filters a workgroup.
+    pub(super) fn step(&self, kernel: Kernel, tile: Tile) -> Step {
+        let problem = self.problem;
+        let spec = Spec {
+            kernel,
+            tile,
+            weights: Some(self.weights),
+            input: Some(self.input),
+            row_sums: None,
+            terms: None,
+            output: Some(self.output),
+            residual: problem.residual().then_some(self.output),
+            activation: Some(problem.activation()),
+            storage: self.options.storage,
+            read_write: self.options.bind_read_write,
+        };
+        let pixel_tiles = self.pixels().div_ceil(tile.pixels_per_tile());
+        let channel_tiles = self.filters().div_ceil(tile.rows_per_tile());
+        let tiles = (pixel_tiles * channel_tiles * problem.conv().groups) as u64;
+        let mut params =
+            vec![("tiles", tiles as u32), ("pixel_tiles", pixel_tiles as u32), ("channel_tiles", channel_tiles as u32)];
+        params.extend(self.params());
+        Step { spec, grid: fold_grid(tiles, self.target.limits.max_compute_workgroups_per_dimension), params }
+    }
+
     /// Uniform fields that say nothing of tiles: they follow the tiles' own in every family's shader.
-    pub(super) fn params(&self) -> Vec<(&'static str, u32)> {
+    fn params(&self) -> Vec<(&'static str, u32)> {
         let problem = self.problem;
         let [_, in_channels, height, width] = problem.input_shape();
         let [_, out_channels, out_height, out_width] = problem.output_shape();

@@ -66,7 +66,7 @@ pub(super) fn gather(kernels: &Kernels, layer: &Layer<'_>) -> Result<(Vec<Step>,
 /// The product pass.
 pub(super) fn products(kernels: &'static Kernels, problem: &Problem, target: &Target) -> Option<Box<dyn Products>> {
     let [batch, _, height, width] = problem.input_shape();
-    let rows = problem.sharing().groups().iter().map(Vec::len).max()?;
+    let rows = problem.sharing().most_bases();
     let size = Size { rows, pixels: batch * height * width, groups: problem.conv().groups };
     let (_, each) = tiles::choose(kernels.candidates, kernels.products, &size, target)?;
     let multiply_adds = each * problem.placement().window().channels() as f64;

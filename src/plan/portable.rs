@@ -26,27 +26,7 @@ impl Planner for Portable {
 
     fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)> {
         let tile = tile(layer.target, layer.filters());
-        let spec = Spec {
-            kernel: Kernel::Gather,
-            tile,
-            weights: Some(layer.weights),
-            input: Some(layer.input),
-            row_sums: None,
-            terms: None,
-            output: Some(layer.output),
-            residual: layer.problem.residual().then_some(layer.output),
-            activation: Some(layer.problem.activation()),
-            storage: layer.options.storage,
-            read_write: layer.options.bind_read_write,
-        };
-        let pixel_tiles = layer.pixels().div_ceil(tile.pixels_per_tile());
-        let channel_tiles = layer.filters().div_ceil(tile.rows_per_tile());
-        let tiles = (pixel_tiles * channel_tiles * layer.problem.conv().groups) as u64;
-        let mut params =
-            vec![("tiles", tiles as u32), ("pixel_tiles", pixel_tiles as u32), ("channel_tiles", channel_tiles as u32)];
-        params.extend(layer.params());
-        let limit = layer.target.limits.max_compute_workgroups_per_dimension;
-        Ok((vec![Step { spec, grid: fold_grid(tiles, limit), params }], 0))
+        Ok((vec![layer.step(Kernel::Gather, tile)], 0))
     }
 
     fn products(&self, problem: &Problem, _: &Target) -> Option<Box<dyn Products>> {
@@ -182,7 +162,7 @@ impl Products for Form {
     }
 
     fn multiply_adds(&self, problem: &Problem) -> f64 {
-        let rows = problem.sharing().groups().iter().map(Vec::len).max().unwrap_or(1);
+        let rows = problem.sharing().most_bases();
         let [batch, _, height, _] = problem.input_shape();
         let tiles = self.pixel_tiles(batch * height) * self.row_tiles(rows) * problem.conv().groups;
         let tile = TILE.rows_per_tile() * TILE.pixels_per_tile();

@@ -144,7 +144,7 @@ impl Tables {
     fn new(problem: &Problem, row_taps: usize) -> Self {
         let (sharing, window) = (problem.sharing(), problem.placement().window());
         let (groups, filters) = (problem.conv().groups, problem.out_channels());
-        let rows = sharing.groups().iter().map(Vec::len).max().unwrap_or(1);
+        let rows = sharing.most_bases();
         let mut words = Vec::new();
         for bases in sharing.groups() {
             let padded = bases.iter().chain(std::iter::repeat(&bases[bases.len() - 1]));

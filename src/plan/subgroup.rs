@@ -64,27 +64,7 @@ impl Planner for Subgroup {
             let reason = format!("subgroups of {} lanes", layer.target.subgroup_max_size);
             return Err(Error::Unsupported { kernel: "subgroup_gather", reason });
         };
-        let spec = Spec {
-            kernel: Kernel::SubgroupGather,
-            tile,
-            weights: Some(layer.weights),
-            input: Some(layer.input),
-            row_sums: None,
-            terms: None,
-            output: Some(layer.output),
-            residual: layer.problem.residual().then_some(layer.output),
-            activation: Some(layer.problem.activation()),
-            storage: layer.options.storage,
-            read_write: layer.options.bind_read_write,
-        };
-        let channel_tiles = layer.filters().div_ceil(tile.rows_per_tile());
-        let pixel_tiles = layer.pixels().div_ceil(tile.pixels_per_tile());
-        let tiles = (channel_tiles * pixel_tiles * layer.problem.conv().groups) as u64;
-        let mut params =
-            vec![("tiles", tiles as u32), ("channel_tiles", channel_tiles as u32), ("pixel_tiles", pixel_tiles as u32)];
-        params.extend(layer.params());
-        let limit = layer.target.limits.max_compute_workgroups_per_dimension;
-        Ok((vec![Step { spec, grid: fold_grid(tiles, limit), params }], 0))
+        Ok((vec![layer.step(Kernel::SubgroupGather, tile)], 0))
     }
 
     fn products(&self, problem: &Problem, target: &Target) -> Option<Box<dyn Products>> {
@@ -134,7 +114,7 @@ impl Form {
 
     fn tiles(&self, problem: &Problem, images: usize) -> usize {
         let [_, _, height, width] = problem.input_shape();
-        let rows = problem.sharing().groups().iter().map(Vec::len).max().unwrap_or(1);
+        let rows = problem.sharing().most_bases();
         self.row_tiles(rows) * self.segments * self.pixel_tiles(images * height * width) * problem.conv().groups
     }
 
@@ -162,7 +142,7 @@ impl Form {
             dilation: conv.dilation[1] as u32,
             padding: padding as u32,
         };
-        let rows = problem.sharing().groups().iter().map(Vec::len).max()?;
+        let rows = problem.sharing().most_bases();
         let feeding = Self::feeding(sums);
         let tile = tile(target, rows - feeding.min(rows - 1), taps, step, Access::Vec4)?;
         let most = tile.pixels_per_tile();
@@ -188,7 +168,7 @@ impl Form {
 
     /// The products themselves.
     fn plain(problem: &Problem, target: &Target) -> Option<Self> {
-        let rows = problem.sharing().groups().iter().map(Vec::len).max()?;
+        let rows = problem.sharing().most_bases();
         let tile = tile(target, rows, 1, 0, Access::Vec4)?;
         let tile_pixels = tile.pixels_per_tile();
         Some(Self {
