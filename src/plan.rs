@@ -1,6 +1,7 @@
 //! The plan: how a problem is computed. Pure: a [`Problem`] and a [`Target`] in, dispatches and buffer sizes out.
 
 mod algorithm;
+mod chain;
 mod cost;
 mod family;
 mod gather;

@@ -55,7 +55,9 @@ impl Kernel {
             Self::Products => "products",
             Self::AccumulateRows => "accumulate_rows",
             Self::AccumulateTaps => "accumulate_taps",
+            Self::AccumulateChains => "accumulate_chains",
             Self::SubgroupGather => "subgroup_gather",
+            Self::SubgroupGatherRows => "subgroup_gather_rows",
             Self::SubgroupProducts => "subgroup_products",
             Self::TiledGather => "tiled_gather",
             Self::TiledProducts => "tiled_products",
@@ -76,7 +78,9 @@ impl Kernel {
             Self::Gather => include_str!("../shaders/gather.wgsl"),
             Self::Products => include_str!("../shaders/products.wgsl"),
             Self::AccumulateRows | Self::AccumulateTaps => include_str!("../shaders/accumulate.wgsl"),
+            Self::AccumulateChains => include_str!("../shaders/accumulate_chains.wgsl"),
             Self::SubgroupGather => include_str!("../shaders/subgroup_gather.wgsl"),
+            Self::SubgroupGatherRows => include_str!("../shaders/subgroup_gather_rows.wgsl"),
             Self::SubgroupProducts => include_str!("../shaders/subgroup_products.wgsl"),
             Self::TiledGather | Self::TiledProducts => include_str!("../shaders/tiled.wgsl"),
             Self::MatrixGather | Self::MatrixProducts => include_str!("../shaders/matrix.wgsl"),
@@ -94,7 +98,7 @@ impl Kernel {
 /// The parts of a variant, in the order they are put together.
 fn parts(spec: &Spec) -> Vec<Part> {
     let mut parts = vec![Part::Grid];
-    if matches!(spec.kernel, Kernel::SubgroupGather | Kernel::SubgroupProducts) {
+    if matches!(spec.kernel, Kernel::SubgroupGather | Kernel::SubgroupGatherRows | Kernel::SubgroupProducts) {
         parts.push(Part::Split);
     }
     parts.extend(spec.input.map(|access| match access {

@@ -13,7 +13,9 @@ pub(crate) enum Kernel {
     Products,
     AccumulateRows,
     AccumulateTaps,
+    AccumulateChains,
     SubgroupGather,
+    SubgroupGatherRows,
     SubgroupProducts,
     TiledGather,
     TiledProducts,
@@ -36,7 +38,9 @@ impl Kernel {
             Self::Gather
                 | Self::AccumulateRows
                 | Self::AccumulateTaps
+                | Self::AccumulateChains
                 | Self::SubgroupGather
+                | Self::SubgroupGatherRows
                 | Self::TiledGather
                 | Self::TiledAccumulate
                 | Self::MatrixGather
@@ -180,6 +184,21 @@ pub(crate) struct RowSums {
     pub(crate) padding: u32,
 }
 
+/// Taps of a kernel row that share a load of the input, as its pixels stay in registers from tap to tap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct RowTaps {
+    pub(crate) taps: u32,
+    pub(crate) padding: u32,
+}
+
+/// Filters that one thread accumulates, because they share row sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Chain {
+    pub(crate) filters: u32,
+    /// Terms that each is further than the last.
+    pub(crate) terms: u32,
+}
+
 /// One kernel variant. Fields a kernel does not use are `None`, so that equal shaders have equal specs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Spec {
@@ -188,8 +207,10 @@ pub(crate) struct Spec {
     pub(crate) weights: Option<WeightLoad>,
     pub(crate) input: Option<Access>,
     pub(crate) row_sums: Option<RowSums>,
+    pub(crate) row_taps: Option<RowTaps>,
     /// Rows and columns of stored products that are added up for an output.
     pub(crate) terms: Option<[u32; 2]>,
+    pub(crate) chain: Option<Chain>,
     pub(crate) output: Option<Access>,
     pub(crate) residual: Option<Access>,
     pub(crate) activation: Option<Activation>,
@@ -203,13 +224,15 @@ impl Spec {
     /// The roles the kernel binds, in the order of their binding numbers; binding 0 is the uniform.
     pub(crate) fn roles(&self) -> Vec<Role> {
         let mut roles = match self.kernel {
-            Kernel::Gather | Kernel::SubgroupGather | Kernel::TiledGather | Kernel::MatrixGather => {
-                vec![Role::Input, Role::Summary, Role::Table, Role::Output]
-            }
+            Kernel::Gather
+            | Kernel::SubgroupGather
+            | Kernel::SubgroupGatherRows
+            | Kernel::TiledGather
+            | Kernel::MatrixGather => vec![Role::Input, Role::Summary, Role::Table, Role::Output],
             Kernel::Products | Kernel::SubgroupProducts | Kernel::TiledProducts | Kernel::MatrixProducts => {
                 vec![Role::Input, Role::Summary, Role::Table, Role::ProductsOut]
             }
-            Kernel::AccumulateRows | Kernel::AccumulateTaps | Kernel::TiledAccumulate => {
+            Kernel::AccumulateRows | Kernel::AccumulateTaps | Kernel::AccumulateChains | Kernel::TiledAccumulate => {
                 vec![Role::ProductsIn, Role::Table, Role::Output]
             }
             #[cfg(feature = "network")]
@@ -224,10 +247,12 @@ impl Spec {
     /// Features the kernel uses beyond WebGPU's core.
     pub(crate) fn features(&self) -> wgpu::Features {
         let of_kernel = match self.kernel {
-            Kernel::Gather | Kernel::Products | Kernel::AccumulateRows | Kernel::AccumulateTaps => {
-                wgpu::Features::empty()
-            }
-            Kernel::SubgroupGather | Kernel::SubgroupProducts => wgpu::Features::SUBGROUP,
+            Kernel::Gather
+            | Kernel::Products
+            | Kernel::AccumulateRows
+            | Kernel::AccumulateTaps
+            | Kernel::AccumulateChains => wgpu::Features::empty(),
+            Kernel::SubgroupGather | Kernel::SubgroupGatherRows | Kernel::SubgroupProducts => wgpu::Features::SUBGROUP,
             Kernel::TiledGather | Kernel::TiledProducts | Kernel::TiledAccumulate => wgpu::Features::empty(),
             Kernel::MatrixGather | Kernel::MatrixProducts => MATRIX_FEATURES,
             #[cfg(feature = "network")]
@@ -245,7 +270,7 @@ impl Spec {
             Kernel::Gather | Kernel::Products => {
                 vec![("LANES_X", tile.lanes_x), ("LANES_Y", tile.lanes_y), ("ROWS", tile.rows), ("QUADS", tile.quads)]
             }
-            Kernel::SubgroupGather | Kernel::SubgroupProducts => {
+            Kernel::SubgroupGather | Kernel::SubgroupGatherRows | Kernel::SubgroupProducts => {
                 vec![("SUBGROUP", tile.lanes_x), ("ROW_BLOCKS", tile.rows / tile.lanes_x), ("QUADS", tile.quads)]
             }
             Kernel::TiledGather | Kernel::TiledProducts => vec![
@@ -263,6 +288,7 @@ impl Spec {
                 vec![("LANES_X", tile.lanes_x), ("LANES_Y", tile.lanes_y), ("ROWS", tile.rows)]
             }
             Kernel::AccumulateRows | Kernel::AccumulateTaps => vec![("LANES", tile.lanes_x), ("ROWS", tile.rows)],
+            Kernel::AccumulateChains => vec![("LANES", tile.lanes_x)],
             #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::Subsample => vec![("LANES", tile.lanes_x)],
         };
@@ -275,8 +301,17 @@ impl Spec {
                 ("PAD_LEFT", sums.padding),
             ]);
         }
+        if let Some(RowTaps { taps, padding }) = self.row_taps {
+            constants.extend([("ROW_TAPS", taps), ("PAD_LEFT", padding)]);
+        }
         if let Some([rows, columns]) = self.terms {
-            constants.extend([("TERM_ROWS", rows), ("TERM_COLUMNS", columns)]);
+            constants.push(("TERM_ROWS", rows));
+            if self.chain.is_none() {
+                constants.push(("TERM_COLUMNS", columns));
+            }
+        }
+        if let Some(Chain { filters, terms }) = self.chain {
+            constants.extend([("CHAIN", filters), ("TERM_STEP", terms)]);
         }
         if let Some(activation) = self.activation {
             constants.push(("ACTIVATION", u32::from(activation == Activation::Relu)));
@@ -325,13 +360,16 @@ impl fmt::Display for Spec {
         match self.kernel {
             Kernel::Gather | Kernel::Products => write!(f, "{lanes_x}x{lanes_y}x{rows}x{quads}")?,
             Kernel::AccumulateRows | Kernel::AccumulateTaps => write!(f, "{lanes_x}x{rows}")?,
+            Kernel::AccumulateChains => write!(f, "{lanes_x}")?,
             Kernel::TiledGather | Kernel::TiledProducts | Kernel::MatrixGather | Kernel::MatrixProducts => {
                 write!(f, "{tile_rows}x{tile_pixels}x{depth}")?;
                 if slices > 1 {
                     write!(f, "x{slices}")?;
                 }
             }
-            Kernel::SubgroupGather | Kernel::SubgroupProducts => write!(f, "{lanes_x}x{rows}x{quads}")?,
+            Kernel::SubgroupGather | Kernel::SubgroupGatherRows | Kernel::SubgroupProducts => {
+                write!(f, "{lanes_x}x{rows}x{quads}")?;
+            }
             Kernel::TiledAccumulate => write!(f, "{tile_rows}x{tile_pixels}")?,
             #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::Subsample => write!(f, "{lanes_x}")?,
@@ -339,8 +377,14 @@ impl fmt::Display for Spec {
         if let Some(RowSums { taps, step, stride, dilation, padding }) = self.row_sums.filter(|sums| sums.taps > 1) {
             write!(f, "-sum{taps}x{step}s{stride}d{dilation}p{padding}")?;
         }
+        if let Some(RowTaps { taps, padding }) = self.row_taps {
+            write!(f, "-row{taps}p{padding}")?;
+        }
         if let Some([rows, columns]) = self.terms {
             write!(f, "-terms{rows}x{columns}")?;
+        }
+        if let Some(Chain { filters, terms }) = self.chain {
+            write!(f, "-chain{filters}by{terms}")?;
         }
         if let Some(access) = self.input {
             write!(f, "-in{}", digit(access))?;

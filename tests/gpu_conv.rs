@@ -222,6 +222,7 @@ fn shape_of_label(label: &str) -> String {
     let mut words = label.split('-');
     let kernel = words.next().unwrap_or_default();
     let words = words.skip(1).filter(|word| !word.starts_with("terms"));
+    let words = words.filter(|word| !word.starts_with("row") && !word.starts_with("chain"));
     let rest: Vec<&str> = words.map(|word| if word.starts_with("sum") { "sums" } else { word }).collect();
     format!("{kernel} {}", rest.join(" "))
 }
@@ -257,6 +258,10 @@ fn subgroup_variants() -> Vec<String> {
             let tails = [String::new(), " relu".into(), format!(" res{output}"), format!(" res{output} relu")];
             expected.extend(tails.iter().map(|tail| format!("fs_subgroup_gather in1 {weights} out{output}{tail}")));
             expected.push(format!("fs_subgroup_gather in4 {weights} out4"));
+            let input = output;
+            let rows = |tail| format!("fs_subgroup_gather_rows in{input} {weights} out{output}{tail}");
+            expected.extend(tails.iter().map(rows));
+            expected.extend(tails.iter().map(|tail| format!("fs_accumulate_chains out{output}{tail}")));
         }
     }
     expected
@@ -324,8 +329,12 @@ fn the_table_reaches_every_variant() {
             let Case { name, .. } = case;
             for choice in choices_in(&target, storage).into_iter().filter(|choice| choice.family == family) {
                 let options = PlanOptions { storage, ..choice.options() };
-                let plan = Plan::new(&case.problem(), &target, options).expect(name);
-                reached.extend(plan.kernels().iter().map(|label| shape_of_label(label)));
+                // Some accumulations are for software adapters, some for others.
+                for software in [false, true] {
+                    let target = Target { software, ..target.clone() };
+                    let plan = Plan::new(&case.problem(), &target, options).expect(name);
+                    reached.extend(plan.kernels().iter().map(|label| shape_of_label(label)));
+                }
             }
         }
         let missed: Vec<_> = expected.into_iter().filter(|variant| !reached.contains(variant)).collect();

@@ -67,7 +67,7 @@ fn loads_and_stores(plan: &Plan) -> Vec<String> {
     let of_label = |label: String| {
         let mut words = label.split('-');
         let kernel = words.next().unwrap_or_default().to_owned();
-        let other = |word: &&str| *word != "relu" && !word.starts_with("res") && !word.starts_with("terms");
+        let other = |word: &&str| !["relu", "res", "terms", "row", "chain"].iter().any(|start| word.starts_with(start));
         let rest = words.skip(1).filter(other).map(|word| if word.starts_with("sum") { "sums" } else { word });
         rest.fold(kernel, |all, word| all + "-" + word)
     };

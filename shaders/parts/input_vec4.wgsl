@@ -7,3 +7,9 @@ fn input_quad(at: vec4<u32>, valid: vec4<bool>) -> vec4<f32> {
     let i = select(0u, at.x >> 2u, valid.x);
     return select(vec4<f32>(0.0), vec4<f32>(input[i]), valid);
 }
+
+// One pixel of the input; zero where `valid` is false (the index may then be anything).
+fn input_value(at: u32, valid: bool) -> f32 {
+    let i = select(0u, at, valid);
+    return select(0.0, f32(input[i >> 2u][i & 3u]), valid);
+}

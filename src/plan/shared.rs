@@ -1,6 +1,6 @@
 //! Shared products, for all families: the tables, the accumulation, and as many images at a time as the workspace holds.
 
-use super::{Algorithm, Family, Packing, Plan, PlanOptions, Step, Target, fold_grid};
+use super::{Algorithm, Family, Packing, Plan, PlanOptions, Step, Target, chain, fold_grid};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::spec::{Access, Kernel, Spec, Tile};
@@ -22,7 +22,8 @@ pub(super) trait Products {
 
     /// The accumulation that follows it. The common one wants rows of whole quads in the Q form.
     fn accumulate(&self, pass: &Pass<'_>) -> Step {
-        accumulate_step(pass, self.stored())
+        let stored = self.stored();
+        chain::step(pass, stored).unwrap_or_else(|| accumulate_step(pass, stored))
     }
 }
 
@@ -141,6 +142,11 @@ pub(super) struct Tables {
 }
 
 impl Tables {
+    /// The slots that every filter adds up, `[O, terms]`.
+    pub(super) fn tap_slots(&self) -> &[u32] {
+        &self.words[self.at.tap_slots..]
+    }
+
     fn new(problem: &Problem, row_taps: usize) -> Self {
         let (sharing, window) = (problem.sharing(), problem.placement().window());
         let (groups, filters) = (problem.conv().groups, problem.out_channels());
@@ -188,7 +194,9 @@ fn accumulate_step(pass: &Pass<'_>, stored: Stored) -> Step {
         weights: None,
         input: None,
         row_sums: None,
+        row_taps: None,
         terms: Some([window.height() as u32, (window.width() / stored.row_taps) as u32]),
+        chain: None,
         output: Some(output),
         residual: problem.residual().then_some(output),
         activation: Some(problem.activation()),

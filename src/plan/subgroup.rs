@@ -8,7 +8,7 @@ use super::shared::{Pass, Products, Stored};
 use super::{Step, Target, fold_grid, weight_load};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
-use crate::spec::{Access, Kernel, RowSums, Spec, Tile};
+use crate::spec::{Access, Kernel, RowSums, RowTaps, Spec, Tile};
 
 /// Subgroups of 4, 8 or 16 lanes, always the same.
 pub(super) struct Subgroup;
@@ -18,6 +18,12 @@ const QUADS: usize = 2;
 
 /// Rows a tile may have; more are spilled, and take long to compile.
 const ROWS: [usize; 5] = [16, 24, 32, 40, 48];
+
+/// And where taps share loads: the code that moves them from tap to tap is in the way of the instruction cache.
+const ROWS_OF_ROW_TAPS: [usize; 3] = [16, 24, 32];
+
+/// Most pixels to the left and to the right that taps sharing a load may reach: those of a quad.
+const MOST_REACH: usize = 4;
 
 /// What a tile's loads of the input cost, in rows of the tile: eight quads, loaded together (25 ns each on lavapipe) or one by
 /// one (40 ns), where a row takes some 13 ns.
@@ -29,9 +35,9 @@ fn loads(input: Access) -> usize {
 }
 
 /// Multiply-adds of `tiles` over `terms` terms, with what its loads cost, in multiply-adds of a gather tile of 32 rows.
-fn multiply_adds(tile: Tile, tiles: usize, terms: usize, input: Access) -> f64 {
+fn multiply_adds(tile: Tile, tiles: usize, terms: usize, loads_a_tap: usize) -> f64 {
     let of_gather = 1.0 + loads(Access::Scalar) as f64 / 32.0;
-    let rows = (tile.rows_per_tile() + loads(input)) as f64 / of_gather;
+    let rows = (tile.rows_per_tile() + loads_a_tap) as f64 / of_gather;
     tiles as f64 * rows * (tile.pixels_per_tile() * terms) as f64
 }
 
@@ -51,20 +57,20 @@ impl Planner for Subgroup {
     }
 
     fn gather_multiply_adds(&self, problem: &Problem, target: &Target) -> f64 {
+        let Some(Gather { tile, loads_a_tap, .. }) = Gather::new(problem, target) else { return f64::INFINITY };
         let filters = problem.out_channels() / problem.conv().groups;
-        let Some(tile) = tile(target, filters, 1, 0, Access::Scalar) else { return f64::INFINITY };
         let [batch, _, height, width] = problem.output_shape();
         let pixel_tiles = (batch * height * width).div_ceil(tile.pixels_per_tile());
         let tiles = filters.div_ceil(tile.rows_per_tile()) * pixel_tiles * problem.conv().groups;
-        multiply_adds(tile, tiles, problem.placement().window().weights(), Access::Scalar)
+        multiply_adds(tile, tiles, problem.placement().window().weights(), loads_a_tap)
     }
 
     fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)> {
-        let Some(tile) = tile(layer.target, layer.filters(), 1, 0, Access::Scalar) else {
+        let Some(gather) = Gather::new(layer.problem, layer.target) else {
             let reason = format!("subgroups of {} lanes", layer.target.subgroup_max_size);
             return Err(Error::Unsupported { kernel: "subgroup_gather", reason });
         };
-        Ok((vec![layer.step(Kernel::SubgroupGather, tile)], 0))
+        Ok((vec![gather.step(layer)], 0))
     }
 
     fn products(&self, problem: &Problem, target: &Target) -> Option<Box<dyn Products>> {
@@ -73,15 +79,57 @@ impl Planner for Subgroup {
     }
 }
 
-/// The number of rows that computes `rows` rows at the least cost, where each tile sums over `taps` rows `step` apart.
-/// `None` if no tile can, or only with half of its rows lost to its neighbours.
-fn tile(target: &Target, rows: usize, taps: usize, step: usize, input: Access) -> Option<Tile> {
+/// How a convolution is computed directly.
+struct Gather {
+    tile: Tile,
+    /// Taps that share loads, and how their pixels are loaded; `None` where each has its own.
+    row_taps: Option<(RowTaps, Access)>,
+    /// What the loads of a tap cost, in rows of the tile.
+    loads_a_tap: usize,
+}
+
+impl Gather {
+    fn new(problem: &Problem, target: &Target) -> Option<Self> {
+        let row_taps = Self::row_taps(problem);
+        let (sizes, loads_a_tap) = match row_taps {
+            // The taps share the loads; to move and mask the window costs some 4 rows a tap.
+            Some((RowTaps { taps, .. }, input)) => (&ROWS_OF_ROW_TAPS[..], loads(input) / taps as usize + 4),
+            None => (&ROWS[..], loads(Access::Scalar)),
+        };
+        let filters = problem.out_channels() / problem.conv().groups;
+        Some(Self { tile: tile(target, sizes, filters, [1, 0], loads_a_tap)?, row_taps, loads_a_tap })
+    }
+
+    /// The taps of a kernel row, where outputs stand in the columns of their inputs and the taps reach no further than a quad.
+    fn row_taps(problem: &Problem) -> Option<(RowTaps, Access)> {
+        let (conv, taps) = (problem.conv(), problem.placement().window().width());
+        let (width, columns, padding) = (problem.input_shape()[3], problem.output_shape()[3], conv.padding[1]);
+        let in_place = conv.stride[1] == 1 && conv.dilation[1] == 1 && width <= columns;
+        if !in_place || taps < 2 || padding >= taps || padding > MOST_REACH || taps - 1 - padding > MOST_REACH {
+            return None;
+        }
+        // Image rows that are whole quads stay so in every kernel row.
+        let input = if width == columns { Access::for_lengths(&[width]) } else { Access::Scalar };
+        Some((RowTaps { taps: taps as u32, padding: padding as u32 }, input))
+    }
+
+    fn step(&self, layer: &Layer<'_>) -> Step {
+        let Some((row_taps, input)) = self.row_taps else { return layer.step(Kernel::SubgroupGather, self.tile) };
+        let mut step = layer.step(Kernel::SubgroupGatherRows, self.tile);
+        step.spec = Spec { input: Some(input), row_taps: Some(row_taps), ..step.spec };
+        step
+    }
+}
+
+/// The number of rows, of `sizes`, that computes `rows` rows at the least cost where loads cost as much as `loads` rows and each
+/// tile sums over `taps` rows `step` apart. `None` if no tile can, or only with half of its rows lost to its neighbours.
+fn tile(target: &Target, sizes: &[usize], rows: usize, [taps, step]: [usize; 2], loads: usize) -> Option<Tile> {
     let (lanes, feeding) = (target.subgroup_max_size, (taps - 1) * step);
     let fits = |&tile: &usize| {
         tile % lanes as usize == 0 && tile >= 2 * feeding && (taps == 1 || tile * taps <= MOST_PRODUCTS)
     };
-    let cost = |&tile: &usize| rows.div_ceil(tile - feeding) * (tile + loads(input));
-    let best = ROWS.into_iter().filter(fits).min_by_key(cost)?;
+    let cost = |&tile: &usize| rows.div_ceil(tile - feeding) * (tile + loads);
+    let best = sizes.iter().copied().filter(fits).min_by_key(cost)?;
     Some(Tile { lanes_x: lanes, lanes_y: 1, rows: best as u32, quads: QUADS as u32, depth: 0, slices: 1 })
 }
 
@@ -144,7 +192,7 @@ impl Form {
         };
         let rows = problem.sharing().most_bases();
         let feeding = Self::feeding(sums);
-        let tile = tile(target, rows - feeding.min(rows - 1), taps, step, Access::Vec4)?;
+        let tile = tile(target, &ROWS, rows - feeding.min(rows - 1), [taps, step], loads(Access::Vec4))?;
         let most = tile.pixels_per_tile();
         if width <= most {
             let tile_pixels = most / width * width;
@@ -169,7 +217,7 @@ impl Form {
     /// The products themselves.
     fn plain(problem: &Problem, target: &Target) -> Option<Self> {
         let rows = problem.sharing().most_bases();
-        let tile = tile(target, rows, 1, 0, Access::Vec4)?;
+        let tile = tile(target, &ROWS, rows, [1, 0], loads(Access::Vec4))?;
         let tile_pixels = tile.pixels_per_tile();
         Some(Self {
             sums: RowSums { taps: 1, step: 0, stride: 1, dilation: 1, padding: 0 },
@@ -190,7 +238,7 @@ impl Products for Form {
 
     fn multiply_adds(&self, problem: &Problem) -> f64 {
         let tiles = self.tiles(problem, problem.input_shape()[0]);
-        multiply_adds(self.tile, tiles, problem.placement().window().channels(), self.input(problem))
+        multiply_adds(self.tile, tiles, problem.placement().window().channels(), loads(self.input(problem)))
     }
 
     fn step(&self, pass: &Pass<'_>) -> Result<Step> {
@@ -207,7 +255,9 @@ impl Products for Form {
             weights: Some(weight_load(problem)),
             input: Some(input),
             row_sums: Some(self.sums),
+            row_taps: None,
             terms: None,
+            chain: None,
             output: Some(output),
             residual: None,
             activation: None,

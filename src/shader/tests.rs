@@ -300,8 +300,9 @@ fn plans_only_ask_for_listed_variants() {
             for options in choices(&target) {
                 for step in Plan::new(&problem, &target, options).expect("plan").steps() {
                     // Tiles depend on the number of filters, and sums on the convolution; those listed stand for all.
-                    let alike = |spec: &Spec| Spec { tile: step.spec.tile, row_sums: step.spec.row_sums, ..*spec };
-                    let alike = |spec: &Spec| Spec { terms: step.spec.terms, ..alike(spec) };
+                    let Spec { tile, row_sums, row_taps, .. } = step.spec;
+                    let alike = |spec: &Spec| Spec { tile, row_sums, row_taps, ..*spec };
+                    let alike = |spec: &Spec| Spec { terms: step.spec.terms, chain: step.spec.chain, ..alike(spec) };
                     let listed = specs.iter().any(|spec| alike(spec) == step.spec);
                     assert!(listed, "{} is not in the list", step.spec);
                 }

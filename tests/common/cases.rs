@@ -255,8 +255,16 @@ fn epilogues() -> Vec<Case> {
     for (names, placement) in ways.into_iter().zip(placements) {
         for (name, width) in names.into_iter().zip([8, 9]) {
             let plain = case(name, placement.clone(), pad(1), [1, 5, width]);
-            cases.extend([plain.clone(), plain.clone().relu(), plain.clone().residual(), plain.residual().relu()]);
+            cases.extend(with_every_epilogue(&plain));
+            // Taps that step over pixels share no loads.
+            let strided = case(name, placement.clone(), walk([1, 2], [1; 4], [1; 2]), [1, 4 + width % 4, width]);
+            cases.extend(with_every_epilogue(&strided));
         }
     }
     cases
+}
+
+fn with_every_epilogue(case: &Case) -> [Case; 4] {
+    let [plain, with_relu, with_residual, both] = std::array::from_fn(|_| case.clone());
+    [plain, with_relu.relu(), with_residual.residual(), both.residual().relu()]
 }

@@ -3,7 +3,7 @@
 use crate::placement::Boundary;
 use crate::plan::{Storage, gemm::accumulate, matrix, tiled};
 use crate::problem::Activation;
-use crate::spec::{Access, Kernel, RowSums, Spec, Tile, WeightLoad};
+use crate::spec::{Access, Chain, Kernel, RowSums, RowTaps, Spec, Tile, WeightLoad};
 
 /// Every combination of fields that a plan can ask for.
 pub(super) fn all_specs() -> Vec<Spec> {
@@ -21,7 +21,9 @@ pub(super) fn all_specs() -> Vec<Spec> {
         weights: None,
         input: None,
         row_sums: None,
+        row_taps: None,
         terms: None,
+        chain: None,
         output: None,
         residual: None,
         activation: None,
@@ -46,6 +48,7 @@ pub(super) fn all_specs() -> Vec<Spec> {
         row_sums(5, 1, 1, 2, 4),
         row_sums(7, 1, 2, 1, 3),
     ];
+    let row_taps = [RowTaps { taps: 2, padding: 0 }, RowTaps { taps: 3, padding: 1 }, RowTaps { taps: 7, padding: 3 }];
     let subgroups = [tile(4, 1, 32, 2), tile(8, 1, 40, 2), tile(16, 1, 16, 2)];
     for load in weights {
         for input in both {
@@ -67,7 +70,11 @@ pub(super) fn all_specs() -> Vec<Spec> {
             }
             for tile in subgroups {
                 for input in both.map(Some) {
-                    specs.push(Spec { kernel: Kernel::SubgroupGather, tile, weights: Some(load), input, ..*end });
+                    let gather = Spec { kernel: Kernel::SubgroupGather, tile, weights: Some(load), input, ..*end };
+                    specs.push(gather);
+                    for row_taps in row_taps.map(Some) {
+                        specs.push(Spec { kernel: Kernel::SubgroupGatherRows, row_taps, ..gather });
+                    }
                 }
             }
         }
@@ -101,6 +108,11 @@ pub(super) fn all_specs() -> Vec<Spec> {
     for end in ends {
         for (kernel, terms) in [(Kernel::AccumulateRows, [3, 1]), (Kernel::AccumulateTaps, [3, 3])] {
             specs.push(Spec { kernel, tile: tile(64, 1, 4, 1), terms: Some(terms), ..end });
+        }
+        for terms in [1, 2] {
+            let chain = Some(Chain { filters: 8, terms });
+            let tile = tile(8, 1, 1, 1);
+            specs.push(Spec { kernel: Kernel::AccumulateChains, tile, terms: Some([3, 1]), chain, ..end });
         }
         specs.push(Spec { kernel: Kernel::Add, input: end.output, ..end });
     }
