@@ -22,7 +22,7 @@
 //! parts: grid, epilogue, residual_none | residual_scalar | residual_vec4, output_scalar | output_vec4
 
 const LANES: u32 = 8u;
-const CHAIN: u32 = 8u;
+const CHAIN: u32 = 4u;
 const TERM_ROWS: u32 = 3u;
 const TERM_STEP: u32 = 1u;
 

@@ -70,7 +70,7 @@ fn volume(window: Window, dims: [usize; 3], starts: &[[i64; 3]], boundary: Bound
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    [steps(), images(), kernels(), walks(), orders(), starts(), volumes(), groups(), epilogues()].concat()
+    [steps(), images(), kernels(), walks(), orders(), starts(), volumes(), groups(), chains(), epilogues()].concat()
 }
 
 /// Tap-major layers by step: how much is shared, and how the summary is aligned.
@@ -213,6 +213,26 @@ fn groups() -> Vec<Case> {
         case("depthwise", depthwise.clone(), grouped(16, 1), [1, 14, 14]).relu(),
         case("depthwise_dilated", depthwise, Conv2d { groups: 16, ..walk([1; 2], [2; 4], [2; 2]) }, [3, 6, 9]),
     ]
+}
+
+/// Filters that share row sums with others, one and two kernel rows apart: more and fewer than are accumulated together.
+fn chains() -> Vec<Case> {
+    let of = |name, step, conv, size| case(name, taps3(29, 4, step), conv, size);
+    let plain = [
+        of("chains_width_8", 4, pad(1), [2, 5, 8]),
+        of("chains_width_9", 4, pad(1), [2, 5, 9]),
+        of("chains_two_rows_apart", 8, pad(1), [2, 5, 8]),
+        of("chains_next_filter", 12, pad(1), [1, 4, 9]),
+    ];
+    let mut cases: Vec<Case> = plain.iter().flat_map(with_every_epilogue).collect();
+    cases.extend([
+        of("chains_all_padding_above", 4, walk([1; 2], [2, 1, 0, 1], [1; 2]), [1, 3, 8]),
+        of("chains_all_padding_below", 8, walk([1; 2], [0, 1, 2, 1], [1; 2]), [1, 3, 8]),
+        of("chains_dilated", 4, walk([1; 2], [2; 4], [2; 2]), [2, 5, 7]),
+        of("chains_image_too_low", 4, pad(1), [2, 2, 8]),
+        case("chains_kernel_5x5", Placement::tap_major(23, 4, 5, 5, 4).unwrap(), pad(2), [1, 6, 9]),
+    ]);
+    cases
 }
 
 /// Every way to load weights with every epilogue, for aligned and unaligned rows.

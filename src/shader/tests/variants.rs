@@ -110,7 +110,7 @@ pub(super) fn all_specs() -> Vec<Spec> {
             specs.push(Spec { kernel, tile: tile(64, 1, 4, 1), terms: Some(terms), ..end });
         }
         for terms in [1, 2] {
-            let chain = Some(Chain { filters: 8, terms });
+            let chain = Some(Chain { filters: 4, terms });
             let tile = tile(8, 1, 1, 1);
             specs.push(Spec { kernel: Kernel::AccumulateChains, tile, terms: Some([3, 1]), chain, ..end });
         }
