@@ -94,6 +94,8 @@ pub enum Op {
     Pool(Pool),
     /// `add` of two inputs, or `relu` of one.
     Add(Activation),
+    /// `batch_norm`: what a batch norm is at inference, a scale and a bias a channel.
+    BatchNorm(Box<BatchNorm>),
     /// `shortcut_a`: every stride-th pixel `[y, x]`, and zero channels before and after.
     ShortcutA {
         /// `[y, x]`.
@@ -120,6 +122,17 @@ pub struct ConvOp {
     pub scale: Option<Vec<f32>>,
     /// `[O]`, 0 when absent.
     pub bias: Option<Vec<f32>>,
+    /// Applied last.
+    pub activation: Activation,
+}
+
+/// `activation(scale[c] * x[c] + bias[c])`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchNorm {
+    /// `[C]`.
+    pub scale: Vec<f32>,
+    /// `[C]`.
+    pub bias: Vec<f32>,
     /// Applied last.
     pub activation: Activation,
 }
@@ -186,13 +199,15 @@ impl Network {
         }
     }
 
-    /// Number of learned values stored: summaries or dense weights, scales, biases.
+    /// Number of learned values stored: summaries or dense weights, scales, biases. Batch norm counts as the scale and the
+    /// bias it is folded into; frameworks count its four vectors (and PyTorch a counter) in training.
     pub fn parameters(&self) -> usize {
         let count = |node: &Node| match &node.op {
             Op::Conv(conv) => {
                 let len = |values: &Option<Vec<f32>>| values.as_ref().map_or(0, Vec::len);
                 conv.summary.values().len() + len(&conv.scale) + len(&conv.bias)
             }
+            Op::BatchNorm(norm) => norm.scale.len() + norm.bias.len(),
             _ => 0,
         };
         self.nodes.iter().map(count).sum()

@@ -17,6 +17,8 @@ pub(crate) enum Part {
     SumsOutputs,
     SumsProducts,
     Epilogue,
+    #[cfg(feature = "network")]
+    PlaneQuads,
     ResidualNone,
     ResidualScalar,
     ResidualVec4,
@@ -39,6 +41,8 @@ impl Part {
             Self::SumsOutputs => include_str!("../shaders/parts/sums_outputs.wgsl"),
             Self::SumsProducts => include_str!("../shaders/parts/sums_products.wgsl"),
             Self::Epilogue => include_str!("../shaders/parts/epilogue.wgsl"),
+            #[cfg(feature = "network")]
+            Self::PlaneQuads => include_str!("../shaders/parts/plane_quads.wgsl"),
             Self::ResidualNone => include_str!("../shaders/parts/residual_none.wgsl"),
             Self::ResidualScalar => include_str!("../shaders/parts/residual_scalar.wgsl"),
             Self::ResidualVec4 => include_str!("../shaders/parts/residual_vec4.wgsl"),
@@ -67,6 +71,8 @@ impl Kernel {
             #[cfg(feature = "network")]
             Self::Add => "add",
             #[cfg(feature = "network")]
+            Self::BatchNorm => "batch_norm",
+            #[cfg(feature = "network")]
             Self::Subsample => "subsample",
         }
     }
@@ -85,6 +91,8 @@ impl Kernel {
             Self::Pool => include_str!("../shaders/pool.wgsl"),
             #[cfg(feature = "network")]
             Self::Add => include_str!("../shaders/add.wgsl"),
+            #[cfg(feature = "network")]
+            Self::BatchNorm => include_str!("../shaders/batch_norm.wgsl"),
             #[cfg(feature = "network")]
             Self::Subsample => include_str!("../shaders/subsample.wgsl"),
         }
@@ -110,6 +118,10 @@ fn parts(spec: &Spec) -> Vec<Part> {
         Kernel::AccumulateTaps => parts.push(Part::TermsTaps),
         Kernel::TiledGather | Kernel::MatrixGather => parts.extend([Part::Operands, Part::SumsOutputs]),
         Kernel::TiledProducts | Kernel::MatrixProducts => parts.extend([Part::Operands, Part::SumsProducts]),
+        #[cfg(feature = "network")]
+        Kernel::Add => parts.push(Part::PlaneQuads),
+        #[cfg(feature = "network")]
+        Kernel::BatchNorm => parts.extend([Part::PlaneQuads, Part::Epilogue]),
         _ => {}
     }
     if spec.kernel.has_epilogue() {

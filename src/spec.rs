@@ -25,6 +25,8 @@ pub(crate) enum Kernel {
     #[cfg(feature = "network")]
     Add,
     #[cfg(feature = "network")]
+    BatchNorm,
+    #[cfg(feature = "network")]
     Subsample,
 }
 
@@ -214,6 +216,8 @@ impl Spec {
             }
             #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::Subsample => vec![Role::Input, Role::Output],
+            #[cfg(feature = "network")]
+            Kernel::BatchNorm => vec![Role::Input, Role::Table, Role::Output],
         };
         if self.residual.is_some() {
             roles.push(Role::Residual);
@@ -231,7 +235,7 @@ impl Spec {
             Kernel::TiledGather | Kernel::TiledProducts | Kernel::TiledAccumulate => wgpu::Features::empty(),
             Kernel::MatrixGather | Kernel::MatrixProducts => MATRIX_FEATURES,
             #[cfg(feature = "network")]
-            Kernel::Pool | Kernel::Add | Kernel::Subsample => wgpu::Features::empty(),
+            Kernel::Pool | Kernel::Add | Kernel::BatchNorm | Kernel::Subsample => wgpu::Features::empty(),
         };
         let of_storage =
             if self.storage == Storage::F32 { wgpu::Features::empty() } else { wgpu::Features::SHADER_F16 };
@@ -264,7 +268,7 @@ impl Spec {
             }
             Kernel::AccumulateRows | Kernel::AccumulateTaps => vec![("LANES", tile.lanes_x), ("ROWS", tile.rows)],
             #[cfg(feature = "network")]
-            Kernel::Pool | Kernel::Add | Kernel::Subsample => vec![("LANES", tile.lanes_x)],
+            Kernel::Pool | Kernel::Add | Kernel::BatchNorm | Kernel::Subsample => vec![("LANES", tile.lanes_x)],
         };
         if let Some(sums) = self.row_sums {
             constants.extend([
@@ -334,7 +338,7 @@ impl fmt::Display for Spec {
             Kernel::SubgroupGather | Kernel::SubgroupProducts => write!(f, "{lanes_x}x{rows}x{quads}")?,
             Kernel::TiledAccumulate => write!(f, "{tile_rows}x{tile_pixels}")?,
             #[cfg(feature = "network")]
-            Kernel::Pool | Kernel::Add | Kernel::Subsample => write!(f, "{lanes_x}")?,
+            Kernel::Pool | Kernel::Add | Kernel::BatchNorm | Kernel::Subsample => write!(f, "{lanes_x}")?,
         }
         if let Some(RowSums { taps, step, stride, dilation, padding }) = self.row_sums.filter(|sums| sums.taps > 1) {
             write!(f, "-sum{taps}x{step}s{stride}d{dilation}p{padding}")?;

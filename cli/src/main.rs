@@ -13,6 +13,7 @@ mod images;
 mod import;
 mod inspect;
 mod kernel;
+mod labelled;
 mod output;
 mod table;
 mod tune;

@@ -2,7 +2,7 @@
 
 use super::graph::NodeJson;
 use super::shape::{check_shape, concat, shortcut_a, sum};
-use super::{ConvKind, ConvOp, Op, Pool};
+use super::{BatchNorm, ConvKind, ConvOp, Op, Pool};
 use crate::error::{Error, Result, check_size};
 use crate::placement::Boundary;
 use crate::problem::{Activation, Conv2d};
@@ -27,6 +27,7 @@ pub(super) fn build(node: &NodeJson, shapes: &[[usize; 3]], tensors: &mut Tensor
         }
         "add" => (Op::Add(activation(node)?), sum(shapes)?),
         "relu" => (Op::Add(Activation::Relu), input),
+        "batch_norm" => (Op::BatchNorm(Box::new(batch_norm(node, input, tensors)?)), input),
         "shortcut_a" => {
             let stride = node.need("stride", &node.stride)?;
             let (shape, zeros_before) = shortcut_a(input, node.need("out_channels", &node.out_channels)?, stride)?;
@@ -99,6 +100,15 @@ fn linear(node: &NodeJson, input: [usize; 3], tensors: &mut TensorFile<'_>) -> R
     let conv = Conv2d::default();
     let op = ConvOp { kind: ConvKind::Linear, summary, conv, scale: None, bias, activation: activation(node)? };
     Ok((Op::Conv(Box::new(op)), [outputs, 1, 1]))
+}
+
+fn batch_norm(node: &NodeJson, [channels, ..]: [usize; 3], tensors: &mut TensorFile<'_>) -> Result<BatchNorm> {
+    let mut vector = |part: &str| {
+        let tensor = tensors.take_required(&format!("{}.{part}", node.name))?;
+        tensor.expect_shape(&[channels])?;
+        tensor.to_f32()
+    };
+    Ok(BatchNorm { scale: vector("scale")?, bias: vector("bias")?, activation: activation(node)? })
 }
 
 /// What dense and compressed convolutions have in common: output channels, geometry, input channels of a group.

@@ -21,7 +21,7 @@ const NODE_LIMIT: usize = 100_000;
 pub(super) const INPUT: &str = "input";
 
 /// Every operation and the keys it takes besides `name` and `op`.
-const OPERATIONS: [(&str, &[&str]); 11] = [
+const OPERATIONS: [(&str, &[&str]); 12] = [
     (
         "fs_conv2d",
         &[
@@ -47,6 +47,7 @@ const OPERATIONS: [(&str, &[&str]); 11] = [
     ("global_avg_pool2d", &["input"]),
     ("add", &["inputs", "activation"]),
     ("relu", &["input"]),
+    ("batch_norm", &["input", "activation"]),
     ("shortcut_a", &["input", "out_channels", "stride"]),
     ("concat", &["inputs"]),
     ("flatten", &["input"]),

@@ -12,14 +12,21 @@ use crate::tensor_file::{NewTensor, Values};
 pub(super) fn tensors(network: &Network) -> Vec<NewTensor<'_>> {
     let mut tensors = Vec::new();
     for node in &network.nodes {
-        if let Op::Conv(conv) = &node.op {
-            node_tensors(&node.name, conv, &mut tensors);
+        match &node.op {
+            Op::Conv(conv) => conv_tensors(&node.name, conv, &mut tensors),
+            Op::BatchNorm(norm) => {
+                for (suffix, values) in [("scale", &norm.scale), ("bias", &norm.bias)] {
+                    let (name, values) = (format!("{}.{suffix}", node.name), Values::F32(values));
+                    tensors.push(NewTensor { name, shape: vec![node.shape[0]], values });
+                }
+            }
+            Op::Pool(_) | Op::Add(_) | Op::ShortcutA { .. } | Op::Concat | Op::Flatten => {}
         }
     }
     tensors
 }
 
-fn node_tensors<'a>(node: &str, conv: &'a ConvOp, tensors: &mut Vec<NewTensor<'a>>) {
+fn conv_tensors<'a>(node: &str, conv: &'a ConvOp, tensors: &mut Vec<NewTensor<'a>>) {
     let mut push = |suffix: &str, shape: Vec<usize>, values: Values<'a>| {
         tensors.push(NewTensor { name: format!("{node}.{suffix}"), shape, values });
     };
@@ -86,6 +93,9 @@ fn node_json(network: &Network, node: &Node) -> NodeJson {
         Op::Add(Activation::Relu) if node.inputs.len() == 1 => NodeJson { op: op("relu"), input: input(), ..bare },
         Op::Add(activation) => {
             NodeJson { op: op("add"), inputs: inputs(), activation: Some(op(activation.word())), ..bare }
+        }
+        Op::BatchNorm(norm) => {
+            NodeJson { op: op("batch_norm"), input: input(), activation: Some(op(norm.activation.word())), ..bare }
         }
         Op::ShortcutA { stride, .. } => NodeJson {
             op: op("shortcut_a"),

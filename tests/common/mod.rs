@@ -11,6 +11,8 @@ pub mod choices;
 pub mod gpu;
 #[cfg(feature = "network")]
 pub mod interpreter;
+#[cfg(all(feature = "cpu", feature = "network"))]
+pub mod networks;
 pub mod operands;
 pub mod parts;
 pub mod problems;

@@ -32,6 +32,26 @@ fn tensors() {
             "node stem: tensor stem.summary: its dtype is F64: it must be F32",
         ),
         (
+            "batch norm without a bias",
+            |p| drop(p.tensors.remove("norm.bias")),
+            "node norm: tensor norm.bias: it is missing",
+        ),
+        (
+            "batch norm of other channels",
+            |p| p.tensor("norm.scale", floats(&[23])),
+            "node norm: tensor norm.scale: its shape is [23]: it must be [24]",
+        ),
+        (
+            "batch norm with NaN",
+            |p| p.value("norm.scale", 7, f32::NAN),
+            "node norm: tensor norm.scale: value 7 is NaN: it must be finite",
+        ),
+        (
+            "batch norm with a key of others",
+            |p| p.set("norm", "out_channels", json!(24)),
+            "node norm: out_channels is not a key of batch_norm",
+        ),
+        (
             "bias is BF16",
             |p| p.tensor("fc.bias", typed(BF16, &[3], 6)),
             "node fc: tensor fc.bias: its dtype is BF16: it must be F32",

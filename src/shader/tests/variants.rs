@@ -103,6 +103,9 @@ pub(super) fn all_specs() -> Vec<Spec> {
             specs.push(Spec { kernel, tile: tile(64, 1, 4, 1), terms: Some(terms), ..end });
         }
         specs.push(Spec { kernel: Kernel::Add, input: end.output, ..end });
+        if end.residual.is_none() {
+            specs.push(Spec { kernel: Kernel::BatchNorm, input: end.output, ..end });
+        }
     }
     let mut halves = Vec::new();
     for &spec in specs.iter().filter(|spec| spec.activation != Some(Activation::Relu)) {
