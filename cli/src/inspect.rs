@@ -78,6 +78,7 @@ struct Layer {
 
 #[derive(Serialize)]
 struct Totals {
+    /// Values that the file stores: a batch norm counts as a scale and a bias, starts do not.
     parameters: usize,
     /// Weights of the layers when expanded to dense filters.
     dense_weights: usize,
@@ -253,7 +254,7 @@ fn text(report: &Report) -> String {
     }
     let Totals { parameters, dense_weights, dense_multiply_adds, multiply_adds, additions } = report.totals;
     format!(
-        "{}\n\n{}: {} bytes, {} parameters; as dense filters {} weights\n\
+        "{}\n\n{}: {} bytes, {} parameters (as stored: batch norm is a scale and a bias); as dense filters {} weights\n\
          {} multiply-adds instead of {} ({:.2} times fewer), and {} additions; batch {}, nodes without weights: {}\n\
          planned for {}\n",
         render(&table),

@@ -6,6 +6,8 @@
     reason = "every test file is its own crate and uses what it needs"
 )]
 
+#[cfg(all(feature = "cpu", feature = "network"))]
+pub mod architecture;
 pub mod cases;
 pub mod choices;
 pub mod gpu;

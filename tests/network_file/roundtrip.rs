@@ -231,7 +231,7 @@ fn random_parts(seed: u64, length: usize) -> Parts {
         let mut node = json!({"name": name, "input": input});
         let mut set = |key: &str, value: Value| node[key] = value;
         let mut result = c;
-        match pick(9) {
+        match pick(10) {
             0 | 1 => {
                 set("op", json!("fs_conv2d"));
                 set("out_channels", json!(out));
@@ -297,6 +297,13 @@ fn random_parts(seed: u64, length: usize) -> Parts {
                 let other = pick(channels.len());
                 node = json!({"name": name, "op": "concat", "inputs": [input, name_of(other)]});
                 result = c + channels[other];
+            }
+            7 => {
+                set("op", json!("batch_norm"));
+                set("activation", json!(["none", "relu"][pick(2)]));
+                for suffix in ["scale", "bias"] {
+                    parts.tensor(&format!("{name}.{suffix}"), floats(&[c]));
+                }
             }
             _ => node = json!({"name": name, "op": "add", "inputs": [input, input], "activation": "relu"}),
         }

@@ -34,18 +34,18 @@ pub(super) fn convert(checkpoint: &mut Checkpoint<'_>) -> Result<(Graph, Frame)>
         let weights = checkpoint.conv(&narrow, [expanded, squeezed, 1, 1])?;
         graph.conv(&narrow, &squeeze, weights, json!({}));
         let weights = checkpoint.conv(&wide, [expanded, squeezed, 3, 3])?;
-        graph.conv(&wide, &squeeze, weights, json!({"padding": [1; 4]}));
+        graph.conv(&wide, &squeeze, weights, json!({"padding": [1, 1, 1, 1]}));
         graph.node(json!({"name": concat, "op": "concat", "inputs": [narrow, wide]}));
         from = pooled(&mut graph, number, concat);
         channels = 2 * expanded;
     }
     let last = checkpoint.conv("conv_final", [CLASSES, channels, 1, 1])?;
     // The published model pads this 1x1 convolution too.
-    graph.conv("conv_final", &from, last, json!({"padding": [1; 4]}));
+    graph.conv("conv_final", &from, last, json!({"padding": [1, 1, 1, 1]}));
     graph.node(json!({"name": "pool_final", "op": "global_avg_pool2d", "input": "conv_final"}));
     let input = json!({
         "channels": 3, "height": 227, "width": 227,
-        "preprocess": {"order": "bgr", "scale": 1.0, "mean": MEAN, "std": [1.0; 3]},
+        "preprocess": {"order": "bgr", "scale": 1.0, "mean": MEAN, "std": [1, 1, 1]},
     });
     Ok((graph, Frame { input, output: "pool_final", labels: &[] }))
 }

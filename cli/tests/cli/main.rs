@@ -9,6 +9,7 @@ mod bench;
 mod classify;
 mod conv;
 mod eval;
+mod eval_images;
 mod files;
 mod import;
 mod info;
