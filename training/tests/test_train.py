@@ -83,7 +83,7 @@ def test_one_cycle():
 
 
 def test_weight_decay_spares_batch_norm():
-    model = train.ResNet(train.Placement.parse("tap:2"), 8)
+    model = train.build("resnet8", "tap:2")
     decayed, others = train.optimizer_for(model, 1e-3).param_groups
     assert sum(p.numel() for p in others["params"]) == 2 * (16 * 3 + 32 * 2 + 64 * 2) + 10
     assert sum(p.numel() for g in (decayed, others) for p in g["params"]) == model.parameters_count()
@@ -128,3 +128,45 @@ def test_a_second_cycle_begins_from_the_first(folder):
     train.main(command(folder, "--epochs", "1", "--init", str(folder / "first.pt")))
     state = checkpoint.read(folder / "c.pt")
     assert (state["epoch"], state["before"]) == (1, 2)
+
+
+def test_a_checkpoint_of_the_first_version_loads(tmp_path):
+    """It says `depth` instead of `arch`, and nothing of other placements than the kernels'."""
+    model = train.build("resnet8", "tap:2")
+    torch.save({"model": model.state_dict(), "placement": "tap:2", "depth": 8, "epoch": 1}, tmp_path / "old.pt")
+    again, _ = checkpoint.load_model(tmp_path / "old.pt")
+    assert again.arch == "resnet8" and str(again.placements) == "tap:2"
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values()))
+
+
+def test_positions_have_their_own_learning_rate_and_no_decay():
+    model = train.build("resnet8", "learned:tap:2")
+    decayed, _, locations = train.optimizer_for(model, 1e-3, 0.5).param_groups
+    assert locations["weight_decay"] == 0 and locations["lr_scale"] == 0.5
+    assert sum(p.numel() for p in locations["params"]) == 2 * (16 + 32 + 64)
+    assert not {id(p) for p in decayed["params"]} & {id(p) for p in locations["params"]}
+
+
+def test_learned_positions_move_and_are_kept(folder):
+    arguments = ("--arch", "resnet8", "--placement", "learned:tap:2", "--first", "channel:4", "--epochs", "2")
+    train.main(command(folder, *arguments)[:4] + ["--batch", "32", "--device", "cpu", *arguments])
+    state = checkpoint.read(folder / "c.pt")
+    assert (state["arch"], state["placement"], state["pointwise"], state["first"]) == ("resnet8", "learned:tap:2", None, "channel:4")
+    model, _ = checkpoint.load_model(folder / "c.pt")
+    conv = model.stages[2][0].conv2
+    begin = train.build("resnet8", "learned:tap:2").stages[2][0].conv2
+    assert not torch.equal(conv.location_logit, begin.location_logit)
+    assert bool((conv.positions() > 0).all() and (conv.positions() < conv.layout.span).all())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--arch", "resnet21"], "is none of"), (["--placement", "tap:0"], "not positive"), (["--first", "row:1"], "not one of"),
+        (["--arch", "squeezenet1.0"], "trains on CIFAR-10"), (["--placement", "learned:tensor:4"], "tap or channel only"),
+    ],
+)  # fmt: skip
+def test_bad_arguments(arguments, message, capsys):
+    with pytest.raises(SystemExit):
+        train.main(["--data", "none", "--checkpoint", "none", *arguments])
+    assert message in capsys.readouterr().err
