@@ -114,6 +114,8 @@ class Exporter:
             self.emit(step, "global_avg_pool2d", input=self.name(source))
         elif isinstance(module, (nn.MaxPool2d, nn.AvgPool2d)):
             self.pool(step, module)
+        elif isinstance(module, nn.Flatten) and (module.start_dim, module.end_dim) == (1, -1):
+            self.flatten(step)
         else:
             raise ExportError(f"{step.target}: the format has no {type(module).__name__} as it is set up here")
 

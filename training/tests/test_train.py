@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 
 def command(folder, *more):
-    fixed = ["--data", str(folder), "--checkpoint", str(folder / "c.pt"), "--depth", "8", "--batch", "32", "--device", "cpu"]
+    fixed = ["--data", str(folder), "--checkpoint", str(folder / "c.pt"), "--arch", "resnet8", "--batch", "32", "--device", "cpu"]
     return [*fixed, *more]
 
 
@@ -148,8 +148,7 @@ def test_positions_have_their_own_learning_rate_and_no_decay():
 
 
 def test_learned_positions_move_and_are_kept(folder):
-    arguments = ("--arch", "resnet8", "--placement", "learned:tap:2", "--first", "channel:4", "--epochs", "2")
-    train.main(command(folder, *arguments)[:4] + ["--batch", "32", "--device", "cpu", *arguments])
+    train.main(command(folder, "--placement", "learned:tap:2", "--first", "channel:4", "--epochs", "2"))
     state = checkpoint.read(folder / "c.pt")
     assert (state["arch"], state["placement"], state["pointwise"], state["first"]) == ("resnet8", "learned:tap:2", None, "channel:4")
     model, _ = checkpoint.load_model(folder / "c.pt")
