@@ -133,7 +133,7 @@ def learned_cases() -> list[Case]:
         Case("learned_pointwise_channel", "learned:channel:4", 16, 24, (1, 1), (7, 5), stride=(2, 2), bias=True),
         Case("learned_scalar_none", scalar, 5, 7, K3, (5, 8), padding=SAME3, positions=(0.0, 1.25, 3.5, 9.75, 10.0, 29.875, 31.0)),
         Case("learned_zero_boundary", zero, 4, 7, K3, (6, 8), padding=SAME3, bias=True, positions=(-5.25, -0.5, 0.0, 4.75, 11.0, 15.5, 25.0), unit=4),
-        Case("learned_wrap_negative", wrap, 4, 4, K3, (5, 5), padding=SAME3, positions=(-5.5, 0.25, 13.75, 100.125)),
+        Case("learned_wrap_negative", wrap, 4, 4, K3, (5, 5), padding=SAME3, positions=(-5.5, 0.25, 13.0, 100.125)),
         Case("learned_half_taps", half_taps, 8, 9, K3, (6, 6), padding=SAME3, positions=(0.25, 0.5, 0.75, 1.0, 10.0, 9.5, 3.25, 3.25, 7.0), unit=4),
     ]  # fmt: skip
 

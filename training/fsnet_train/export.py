@@ -166,17 +166,16 @@ class Exporter:
     def batch_norm(self, step: fx.Node, bn: nn.BatchNorm2d) -> None:
         scale, shift = folded(bn)
         node = self.open(step.args[0], "fs_conv2d", "conv2d")
-        if node is None or "residual" in node or node.get("normalized"):
+        if node is None or "residual" in node:
             node = self.emit(step, "batch_norm", input=self.name(step.args[0]))
-            self.tensors[f"{node['name']}.scale"] = scale
-        elif node["op"] == "fs_conv2d":
-            self.tensors[f"{node['name']}.scale"] = scale
+        name = node["name"]
+        if node["op"] == "conv2d":
+            self.tensors[f"{name}.weight"] = self.tensors[f"{name}.weight"].double() * scale.view(-1, 1, 1, 1)
         else:
-            weight = f"{node['name']}.weight"
-            self.tensors[weight] = self.tensors[weight].double() * scale.view(-1, 1, 1, 1)
-        bias = f"{node['name']}.bias"
-        self.tensors[bias] = shift + (self.tensors[bias].double() * scale if bias in self.tensors else 0)
-        node["normalized"] = True
+            self.tensors[f"{name}.scale"] = self.tensors.get(f"{name}.scale", 1) * scale
+        if f"{name}.bias" in self.tensors:
+            shift = shift + self.tensors[f"{name}.bias"].double() * scale
+        self.tensors[f"{name}.bias"] = shift
         self.values[step] = node
 
     def relu(self, step: fx.Node) -> None:
@@ -214,10 +213,6 @@ class Exporter:
         if not largest:
             node["count_include_pad"] = pool.count_include_pad
 
-    def graph(self) -> list[dict]:
-        """The nodes, without the notes made on the way."""
-        return [{key: value for key, value in node.items() if key != "normalized"} for node in self.nodes]
-
     def stored(self) -> dict[str, torch.Tensor]:
         """The tensors as the file holds them: F32, and I64 fixed starts."""
         stored = {}
@@ -237,7 +232,7 @@ def export(model: Network, path: Path, provenance: dict[str, str] | None = None)
     preprocess = {"order": "rgb", "scale": 1 / 255, "mean": list(MEAN), "std": list(STD)}
     graph: dict = {
         "input": {"channels": channels, "height": height, "width": width, "preprocess": preprocess},
-        "nodes": exporter.graph(),
+        "nodes": exporter.nodes,
         "output": exporter.output,
     }
     if model.labels is not None:

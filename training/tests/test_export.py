@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from fsnet_train.architectures import build
+from fsnet_train.conv import FsConv2d
 from fsnet_train.counts import file_counts
 from fsnet_train.densenet import DenseNet
 from fsnet_train.export import ExportError, Exporter, export
@@ -49,10 +50,9 @@ PLACEMENTS = {
 }
 
 
-def scrambled(name: str, placements: str) -> Network:
-    """A network in eval mode whose batch norms, biases and positions are not those it began with."""
-    torch.manual_seed(1)
-    model = NETWORKS[name](PLACEMENTS[placements])
+def scramble(model: Network) -> None:
+    """Eval mode, and batch norms, biases and positions other than those it began with."""
+    model.eval()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5)
@@ -63,7 +63,14 @@ def scrambled(name: str, placements: str) -> Network:
             nn.init.normal_(module.bias, std=0.5)
         if getattr(module, "location_logit", None) is not None:
             module.location_logit.data += torch.randn_like(module.location_logit)
-    return model.double().eval()
+
+
+def scrambled(name: str, placements: str) -> Network:
+    """A narrow network in float64."""
+    torch.manual_seed(1)
+    model = NETWORKS[name](PLACEMENTS[placements])
+    scramble(model)
+    return model.double()
 
 
 def small_input(model: Network) -> torch.Tensor:
@@ -93,7 +100,7 @@ def test_export_computes_the_same(name, placements, tmp_path):
 
 
 def operations(name: str, placements: str = "authors") -> tuple[list[dict], Counter]:
-    nodes = Exporter(scrambled(name, placements)).graph()
+    nodes = Exporter(scrambled(name, placements)).nodes
     return nodes, Counter(node["op"] for node in nodes)
 
 
@@ -209,17 +216,15 @@ def test_what_the_format_lacks_is_refused(operation, message):
     "operation",
     [
         lambda x: F.relu(x) + x, lambda x: x + x, lambda x: F.relu(x + F.relu(x)), nn.Sequential(nn.BatchNorm2d(3), nn.BatchNorm2d(3)),
+        nn.Sequential(FsConv2d(3, 4, 3, Placement.parse("tap:1")), nn.BatchNorm2d(4), nn.BatchNorm2d(4)),
         lambda x: torch.cat([x, F.relu(x)], 1), nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3), nn.ReLU()),
         nn.Sequential(nn.AvgPool2d(3, 2, 1, True, False), nn.Flatten(1)), nn.Sequential(nn.MaxPool2d(3, 2, 1), nn.Conv2d(3, 5, 3, groups=1, dilation=2)),
     ],
 )  # fmt: skip
 def test_fusing_keeps_the_meaning(operation, tmp_path):
     torch.manual_seed(0)
-    model = Odd(operation).eval()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.running_mean)
-            nn.init.normal_(module.bias)
+    model = Odd(operation)
+    scramble(model)
     export(model, tmp_path / "net.safetensors")
     x = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
@@ -231,6 +236,6 @@ def test_the_published_networks_trace():
     """Full size, without weights' values: every name leads to a network that can be exported."""
     for arch in ("resnet56-b", "preresnet164", "densenet100-12", "imagenet-resnet18", "squeezenet1.0"):
         exporter = Exporter(build(arch, Placements.authors(4)))
-        assert sum(node["op"] == "fs_conv2d" for node in exporter.graph()) == sum(
+        assert sum(node["op"] == "fs_conv2d" for node in exporter.nodes) == sum(
             type(module).__name__ == "FsConv2d" for module in build(arch, "channel:4").modules()
         ) + 1

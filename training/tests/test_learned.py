@@ -99,6 +99,9 @@ def test_saturated_positions_stay_inside(text):
     weight = conv.weight().detach()
     assert torch.equal(weight[:2], conv.summary.detach()[index[:2]])
     assert bool(torch.isfinite(weight).all())
+    starts = exported_positions(conv.positions()).numpy()
+    written = blend(conv.summary.detach().numpy(), starts, conv.layout.unit, conv.layout.window(), conv.layout.boundary)
+    torch.testing.assert_close(torch.from_numpy(written), weight, rtol=1e-5, atol=1e-6)
 
 
 def test_a_single_filter_has_room_to_move():
