@@ -6,6 +6,9 @@ import pytest
 import torch
 
 from fsnet_train import checkpoint, data, train
+from fsnet_train.evaluate import count_correct
+from fsnet_train.export import export
+from fsnet_train.interpret import Interpreter
 
 
 @pytest.fixture
@@ -169,3 +172,22 @@ def test_bad_arguments(arguments, message, capsys):
     with pytest.raises(SystemExit):
         train.main(["--data", "none", "--checkpoint", "none", *arguments])
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arch", "placements"),
+    [
+        ("densenet10-4", ["--placement", "channel:4", "--first", "channel:4"]),
+        ("preresnet11", ["--placement", "learned:tap:1", "--pointwise", "learned:channel:4"]),
+        ("resnet8-b", ["--placement", "tensor:4", "--location-lr", "0"]),
+    ],
+)
+def test_other_networks_are_trained_evaluated_and_exported(folder, arch, placements):
+    train.main(command(folder, *placements, "--epochs", "1", "--arch", arch))
+    model, state = checkpoint.load_model(folder / "c.pt")
+    assert (model.arch, state["arch"]) == (arch, arch)
+    images = data.load(folder, data.TEST_FILES)
+    assert count_correct(model, images) == state["correct"]
+    export(model, folder / "net.safetensors", {"epochs": "1"})
+    exported = Interpreter.open(folder / "net.safetensors")
+    assert count_correct(exported, images, prepare=exported.preprocess) == state["correct"]
