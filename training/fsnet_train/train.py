@@ -33,7 +33,8 @@ def one_cycle(progress: float, rise: float = 0.2) -> float:
 def optimizer_for(model: nn.Module, weight_decay: float, location_lr: float = 1.0) -> torch.optim.SGD:
     """Weight decay for filters, summaries and linear layers; none for batch norm, biases and positions.
 
-    Learned positions train at `location_lr` times the learning rate.
+    Learned positions train at `location_lr` times the learning rate, had they been learned as they are: the sigmoid
+    stretches a step by the square of its slope, at most `span / 4`, which is divided out here.
     """
     decayed, locations = {}, {}
     for module in model.modules():
@@ -42,11 +43,11 @@ def optimizer_for(model: nn.Module, weight_decay: float, location_lr: float = 1.
         elif isinstance(module, FsConv2d):
             decayed[id(module.summary)] = module.summary
             if module.location_logit is not None:
-                locations[id(module.location_logit)] = module.location_logit
+                locations[id(module.location_logit)] = module.location_logit, (module.layout.span / 4) ** 2
     others = [p for p in model.parameters() if id(p) not in decayed and id(p) not in locations]
     groups = [{"params": list(decayed.values()), "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-    if locations:
-        groups.append({"params": list(locations.values()), "weight_decay": 0.0, "lr_scale": location_lr})
+    for logit, stretch in locations.values():
+        groups.append({"params": [logit], "weight_decay": 0.0, "lr_scale": location_lr / stretch})
     return torch.optim.SGD(groups, lr=0.1, momentum=0.9, nesterov=True)
 
 

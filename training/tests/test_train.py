@@ -144,10 +144,11 @@ def test_a_checkpoint_of_the_first_version_loads(tmp_path):
 
 def test_positions_have_their_own_learning_rate_and_no_decay():
     model = train.build("resnet8", "learned:tap:2")
-    decayed, _, locations = train.optimizer_for(model, 1e-3, 0.5).param_groups
-    assert locations["weight_decay"] == 0 and locations["lr_scale"] == 0.5
-    assert sum(p.numel() for p in locations["params"]) == 2 * (16 + 32 + 64)
-    assert not {id(p) for p in decayed["params"]} & {id(p) for p in locations["params"]}
+    decayed, others, *locations = train.optimizer_for(model, 1e-3, 0.5).param_groups
+    assert all(group["weight_decay"] == 0 for group in locations) and "lr_scale" not in others
+    assert [group["params"][0].numel() for group in locations] == [16, 16, 32, 32, 64, 64]
+    assert locations[-1]["lr_scale"] == 0.5 / (2 * 63 / 4) ** 2
+    assert sum(p.numel() for group in (decayed, others, *locations) for p in group["params"]) == model.parameters_count()
 
 
 def test_learned_positions_move_and_are_kept(folder):
