@@ -21,7 +21,7 @@ from .evaluate import count_correct
 from .network import CIFAR_INPUT, Network
 from .placement import Placement, PlacementError, Placements
 
-LOCATION_LR = 1.0
+LOCATION_LR = 10.0
 RECIPE = ("batch", "lr", "location_lr", "weight_decay", "smoothing", "seed", "bf16")
 
 
@@ -104,7 +104,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--placement", default="tap:2", help="[learned:]tap:A/B[:ORDER], [learned:]channel:R, tensor:R or dense (default %(default)s; see placement.py)")
     add("--pointwise", help="placement of 1x1 convolutions (default: as the others, or dense with tap:A/B from 1 on)")
     add("--first", default="dense", help="placement of the first convolution (default %(default)s)")
-    add("--location-lr", type=float, default=LOCATION_LR, help="learning rate of learned positions, against the others' (default %(default)s)")
+    add("--location-lr", type=float, default=LOCATION_LR, help="learning rate of learned positions, in units at mid range, against the others' (default %(default)s)")
     add("--epochs", type=int, default=20, help="default %(default)s; may be changed when a training goes on")
     add("--batch", type=int, default=128, help="default %(default)s")
     add("--lr", type=float, default=0.2, help="peak learning rate (default %(default)s)")
