@@ -8,7 +8,7 @@ use super::destination::{Destination, Owner, destinations};
 use super::memory::{Lifetime, Slots, assign};
 use super::{ConvKind, ConvOp, Network, Node, Op, Source};
 use crate::error::{Error, Result};
-use crate::plan::{Algorithm, Plan, PlanOptions, Step, Storage, Target};
+use crate::plan::{Algorithm, Plan, PlanOptions, Step, Target};
 use crate::problem::{Activation, Problem};
 use crate::spec::Spec;
 
@@ -156,7 +156,7 @@ impl Planner<'_> {
             problem = problem.with_residual();
         }
         problem = problem.into_channels(destination.channel_offset, destination.channels_total)?;
-        let mut options = self.options;
+        let mut options = self.options.for_summary(&conv.summary);
         if conv.kind != ConvKind::FilterSummary && options.algorithm == Some(Algorithm::Shared) {
             // Dense filters share nothing.
             options.algorithm = Some(Algorithm::Gather);
@@ -238,7 +238,7 @@ impl Planner<'_> {
 
 /// What is between the layers is f32.
 fn check_storage(options: PlanOptions) -> Result<()> {
-    if options.storage == Storage::F16 {
+    if options.storage.has_f16_tensors() {
         let rule = "networks keep activations in f32; f16-weights they can do";
         return Err(Error::value("options.storage", options.storage.name(), rule));
     }

@@ -10,7 +10,7 @@ use super::interpreter::interpret;
 use super::operands::Random;
 use super::parts::{Parts, Tensor, floats};
 
-const CHOICES: [Option<Algorithm>; 3] = [None, Some(Algorithm::Dense), Some(Algorithm::Shared)];
+pub const CHOICES: [Option<Algorithm>; 3] = [None, Some(Algorithm::Dense), Some(Algorithm::Shared)];
 
 /// A network of `nodes`, the last of which is the result.
 pub fn network(input: [usize; 3], nodes: &[Value], tensors: &[(&str, Tensor)]) -> Network {

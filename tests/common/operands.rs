@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
 use filter_summary::reference::Operands;
-use filter_summary::{FilterSummary, Problem};
+use filter_summary::{FilterSummary, Problem, Quantization};
 
 /// splitmix64: tiny, and the same on every platform.
 pub struct Random(u64);
@@ -57,6 +57,15 @@ impl Data {
     /// Values in -1..1. Scale and bias are there by two bits of the seed.
     pub fn floats(problem: &Problem, seed: u64) -> Self {
         Self::generate(problem, seed, Random::float)
+    }
+
+    /// [`Self::integers`] with a quantized summary: weights are halves from -3 to 4.
+    pub fn levels(problem: &Problem, seed: u64) -> Self {
+        let mut random = Random::new(!seed);
+        let placement = problem.placement().clone();
+        let levels = (0..placement.length()).map(|_| random.below(15) as u8).collect();
+        let summary = FilterSummary::from_levels(levels, Quantization::new(0.5, -3.0).unwrap(), placement).unwrap();
+        Self { summary, ..Self::integers(problem, seed) }
     }
 
     fn generate(problem: &Problem, seed: u64, value: fn(&mut Random) -> f32) -> Self {

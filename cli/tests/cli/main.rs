@@ -13,5 +13,6 @@ mod eval_images;
 mod files;
 mod import;
 mod info;
+mod quantize;
 mod run;
 mod tune;
