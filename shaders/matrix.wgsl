@@ -22,7 +22,7 @@
 // warp-level multiplications, half the rate of the warpgroup ones at best; a step of 16 channels is 8 of them, 6 loads of
 // matrices and, for staging, 3 stores of 4 values a lane: a fifth to a quarter of the f16 peak, four times f32.
 //
-//! parts: grid, operands, input_scalar, summary_scalar | summary_vec4, (sums_outputs, epilogue, residual_none | residual_scalar) |
+//! parts: grid, operands, input_scalar, summary_scalar | summary_vec4, blend, blend_weights, (sums_outputs, epilogue, residual_none | residual_scalar) |
 //! sums_products, output_scalar
 
 const SUBGROUPS: u32 = 4u;

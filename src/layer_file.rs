@@ -57,6 +57,7 @@ impl LayerFile {
         let activation = keys.word::<Activation>("activation")?;
         let [groups] = keys.numbers("groups", [1])?;
         check_size("metadata groups", groups, INDEX_LIMIT)?;
+        let [unit] = keys.numbers("start_unit", [1])?;
         let conv = Conv2d {
             stride: keys.numbers("stride", [1, 1])?,
             padding: keys.numbers("padding", [0; 4])?,
@@ -72,7 +73,7 @@ impl LayerFile {
             let rule = format!("with {groups} groups it must be channels / groups of the input, which has {channels}");
             return Err(Error::value("window.channels", window_channels, rule));
         }
-        let summary = take_summary(&mut tensors, "", window, boundary, None)?;
+        let summary = take_summary(&mut tensors, "", window, boundary, unit, None)?;
         let mut problem = Problem::new(summary.placement(), conv, [batch, height, width])?.with_activation(activation);
         let filters = problem.out_channels();
         let residual = take_optional(&mut tensors, "residual", &problem.output_shape())?;

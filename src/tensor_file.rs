@@ -103,6 +103,11 @@ impl Tensor<'_> {
         &self.shape
     }
 
+    /// The type of its values.
+    pub(crate) fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
     /// An error about this tensor.
     pub(crate) fn error(&self, reason: impl fmt::Display) -> Error {
         Error::format(format!("tensor {}", self.name), reason)

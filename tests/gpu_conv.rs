@@ -235,9 +235,12 @@ fn portable_variants() -> Vec<String> {
             let tails = [String::new(), " relu".into(), format!(" res{output}"), format!(" res{output} relu")];
             expected.extend(tails.iter().map(|tail| format!("fs_gather in1 {weights} out{output}{tail}")));
             expected.push(format!("fs_gather in4 {weights} out4"));
+            expected.push(format!("fs_gather in1 {weights} blend out{output}"));
+            expected.push(format!("fs_gather in4 {weights} blend out4"));
             if weights == "f4" {
                 for kernel in ["fs_accumulate_rows", "fs_accumulate_taps"] {
                     expected.extend(tails.iter().map(|tail| format!("{kernel} out{output}{tail}")));
+                    expected.push(format!("{kernel} blend out{output}"));
                 }
             }
         }
@@ -257,6 +260,8 @@ fn subgroup_variants() -> Vec<String> {
             let tails = [String::new(), " relu".into(), format!(" res{output}"), format!(" res{output} relu")];
             expected.extend(tails.iter().map(|tail| format!("fs_subgroup_gather in1 {weights} out{output}{tail}")));
             expected.push(format!("fs_subgroup_gather in4 {weights} out4"));
+            expected.push(format!("fs_subgroup_gather in1 {weights} blend out{output}"));
+            expected.push(format!("fs_subgroup_gather in4 {weights} blend out4"));
         }
     }
     expected
@@ -268,9 +273,11 @@ fn tiled_variants() -> Vec<String> {
     for tail in ["", " relu", " res1", " res1 relu"] {
         for weights in ["f4", "f1", "f1zero", "f1wrap"] {
             expected.push(format!("fs_tiled_gather in1 {weights} out1{tail}"));
+            expected.push(format!("fs_tiled_gather in1 {weights} blend out1"));
         }
         expected.push(format!("fs_tiled_accumulate out1{tail}"));
     }
+    expected.push("fs_tiled_accumulate blend out1".to_owned());
     expected.extend(["f4", "f1", "f1zero", "f1wrap"].map(|weights| format!("fs_tiled_products in1 {weights} out1")));
     expected
 }
@@ -283,6 +290,7 @@ fn matrix_variants() -> Vec<String> {
             expected.push(format!("fs_matrix_gather in1 {weights} out1{tail} f16"));
         }
         expected.push(format!("fs_matrix_products in1 {weights} out1 f16"));
+        expected.push(format!("fs_matrix_gather in1 {weights} blend out1 f16"));
     }
     expected
 }

@@ -68,7 +68,8 @@ fn fs_conv2d(node: &NodeJson, input: [usize; 3], tensors: &mut TensorFile<'_>) -
         Some(word) => Boundary::from_word("boundary", word)?,
         None => Boundary::default(),
     };
-    let summary = take_summary(tensors, &format!("{}.", node.name), window, boundary, Some(out_channels))?;
+    let unit = node.start_unit.unwrap_or(1);
+    let summary = take_summary(tensors, &format!("{}.", node.name), window, boundary, unit, Some(out_channels))?;
     finish(node, ConvKind::FilterSummary, summary, conv, input, tensors)
 }
 

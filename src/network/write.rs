@@ -3,8 +3,8 @@
 use super::build::global_pool;
 use super::graph::{GraphJson, INPUT, InputJson, NodeJson, PreprocessJson};
 use super::{ConvKind, ConvOp, Network, Node, Op, Pool, Source};
-use crate::placement::Starts;
 use crate::problem::Activation;
+use crate::starts::Starts;
 use crate::stored_summary::{WindowJson, Word};
 use crate::tensor_file::{NewTensor, Values};
 
@@ -31,6 +31,10 @@ fn node_tensors<'a>(node: &str, conv: &'a ConvOp, tensors: &mut Vec<NewTensor<'a
             Starts::Line { length, starts } => {
                 push("summary", vec![*length], values);
                 push("starts", vec![filters], Values::I64(starts));
+            }
+            Starts::Learned { length, positions, .. } => {
+                push("summary", vec![*length], values);
+                push("starts", vec![filters], Values::F32(positions));
             }
             Starts::Volume { dims, starts } => {
                 push("summary", dims.to_vec(), values);
@@ -122,6 +126,10 @@ fn conv_json(conv: &ConvOp, bare: NodeJson) -> NodeJson {
         ConvKind::FilterSummary => NodeJson {
             window: Some(WindowJson::from_placement(placement)),
             boundary: Some(placement.boundary().word().to_owned()),
+            start_unit: match placement.starts() {
+                Starts::Learned { unit, .. } => Some(*unit),
+                Starts::Line { .. } | Starts::Volume { .. } => None,
+            },
             ..common("fs_conv2d")
         },
         ConvKind::Dense => NodeJson { kernel: Some([window.height(), window.width()]), ..common("conv2d") },

@@ -21,7 +21,7 @@ impl Planner for Portable {
     /// There every load costs as much as some 15 multiply-adds, whether of one value or four; on a GPU the same passes are
     /// bound by memory, with a ratio that is not far off.
     fn costs(&self, _: &Target) -> Costs {
-        Costs { store: 20.0, row_tap: 13.0, finish: 25.0, row: 14.0, tap: 19.0, dispatch: 0.0 }
+        Costs { store: 20.0, row_tap: 13.0, finish: 25.0, row: 14.0, tap: 19.0, dispatch: 0.0, blend: 0.2 }
     }
 
     fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)> {
@@ -188,6 +188,7 @@ impl Products for Form {
             input: Some(input),
             row_sums: None,
             terms: None,
+            blended: false,
             output: None,
             residual: None,
             activation: None,

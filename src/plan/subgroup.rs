@@ -47,7 +47,7 @@ impl Planner for Subgroup {
 
     /// From the times of loads and stores on lavapipe, a multiply-add of gather being 0.12 ns there.
     fn costs(&self, _: &Target) -> Costs {
-        Costs { store: 8.0, row_tap: 1.0, finish: 10.0, row: 6.5, tap: 10.0, dispatch: 1e5 }
+        Costs { store: 8.0, row_tap: 1.0, finish: 10.0, row: 6.5, tap: 10.0, dispatch: 1e5, blend: 0.15 }
     }
 
     fn gather_multiply_adds(&self, problem: &Problem, target: &Target) -> f64 {
@@ -208,6 +208,7 @@ impl Products for Form {
             input: Some(input),
             row_sums: Some(self.sums),
             terms: None,
+            blended: false,
             output: Some(output),
             residual: None,
             activation: None,

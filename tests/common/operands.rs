@@ -62,10 +62,15 @@ impl Data {
     fn generate(problem: &Problem, seed: u64, value: fn(&mut Random) -> f32) -> Self {
         let mut random = Random::new(seed);
         let mut values = |count: usize| (0..count).map(|_| value(&mut random)).collect::<Vec<f32>>();
-        let outputs = problem.output_shape();
+        let (outputs, placement) = (problem.output_shape(), problem.placement());
+        // Blends of multiples of four, by quarters, are integers again.
+        let step = if placement.neighbours() > 1 { 4.0 } else { 1.0 };
         Self {
             input: values(problem.input_shape().iter().product()),
-            summary: FilterSummary::new(values(problem.placement().length()), problem.placement().clone()).unwrap(),
+            summary: {
+                let values = values(placement.length()).into_iter().map(|value| step * value).collect();
+                FilterSummary::new(values, placement.clone()).unwrap()
+            },
             scale: (seed & 1 == 0).then(|| values(outputs[1])),
             bias: (seed & 2 == 0).then(|| values(outputs[1])),
             residual: problem.residual().then(|| values(outputs.iter().product())),

@@ -22,6 +22,7 @@ pub(super) fn all_specs() -> Vec<Spec> {
         input: None,
         row_sums: None,
         terms: None,
+        blended: false,
         output: None,
         residual: None,
         activation: None,
@@ -103,6 +104,12 @@ pub(super) fn all_specs() -> Vec<Spec> {
             specs.push(Spec { kernel, tile: tile(64, 1, 4, 1), terms: Some(terms), ..end });
         }
         specs.push(Spec { kernel: Kernel::Add, input: end.output, ..end });
+    }
+    let blendable = |spec: &Spec| spec.kernel.has_epilogue() && spec.activation == Some(Activation::None);
+    let blend = |spec: &Spec| Spec { blended: true, ..*spec };
+    for list in [&mut specs, &mut matrices] {
+        let blends: Vec<Spec> = list.iter().filter(|spec| blendable(spec)).map(blend).collect();
+        list.extend(blends);
     }
     let mut halves = Vec::new();
     for &spec in specs.iter().filter(|spec| spec.activation != Some(Activation::Relu)) {
