@@ -123,7 +123,8 @@ impl WithSimd for Job<'_> {
                 let neighbours = if fractions.is_empty() { 1 } else { 2 };
                 let taps = &taps[filter * neighbours * accumulation.taps..][..neighbours * accumulation.taps];
                 let (taps, next) = taps.split_at(accumulation.taps);
-                let next = fractions.get(filter).map(|&fraction| (next, fraction));
+                // A second segment without weight is not read: nothing is left of an infinity in it, not even NaN.
+                let next = fractions.get(filter).filter(|&&fraction| fraction > 0.0).map(|&fraction| (next, fraction));
                 let finish = finish.of_filter(filter, simd);
                 for segment in &walk.segments {
                     let rows = segment.rows.start.max(part.start)..segment.rows.end.min(part.end);
