@@ -9,6 +9,7 @@ mod gpu;
 mod graph;
 mod memory;
 mod plan;
+mod quantize;
 mod shape;
 mod write;
 
@@ -185,6 +186,15 @@ impl Network {
             Source::Input => self.input.shape,
             Source::Node(index) => self.nodes[index].shape,
         }
+    }
+
+    /// Effective parameters as FSNet counts them: a quantized tensor of L values for L / 4 + 2, all else whole.
+    pub fn effective_parameters(&self) -> f64 {
+        let quantized = |node: &Node| match &node.op {
+            Op::Conv(conv) => conv.summary.values().len() as f64 - conv.summary.effective_parameters(),
+            _ => 0.0,
+        };
+        self.parameters() as f64 - self.nodes.iter().map(quantized).sum::<f64>()
     }
 
     /// Number of learned values stored: summaries or dense weights, learned positions, scales, biases.

@@ -21,7 +21,9 @@ pub use target::{Target, required_features, required_limits};
 use crate::error::{Error, Result};
 use crate::placement::Boundary;
 use crate::problem::Problem;
+use crate::quantization::{Precision, Quantization};
 use crate::spec::{Role, Spec, WeightLoad};
+use crate::summary::FilterSummary;
 
 /// What a caller may decide about a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -30,13 +32,25 @@ pub struct PlanOptions {
     pub algorithm: Option<Algorithm>,
     /// The kernel family; by default the best that the device has kernels for.
     pub family: Option<Family>,
-    /// What the numbers in buffers are; by default f32.
+    /// What the numbers in buffers are; by default f32. [`PlanOptions::for_summary`] takes what a summary is stored as.
     pub storage: Storage,
     /// Most bytes of workspace; by default what suits the device's caches. One image is always allowed.
     pub workspace_limit: Option<u64>,
     /// Bind every storage buffer read_write, so that one `wgpu::Buffer` may hold several operands. WebGPU refuses a buffer
     /// that is bound read-only and read_write in one dispatch.
     pub bind_read_write: bool,
+}
+
+impl PlanOptions {
+    /// The same with weights in memory as `summary` holds them: a quantized summary stays in 8 bits. What f32 values become is
+    /// left to `storage`.
+    #[must_use]
+    pub fn for_summary(self, summary: &FilterSummary) -> Self {
+        match summary.precision() {
+            Precision::F32 => self,
+            precision => Self { storage: self.storage.with_weights(precision), ..self },
+        }
+    }
 }
 
 /// One dispatch.
@@ -46,6 +60,22 @@ pub(crate) struct Step {
     pub(crate) grid: [u32; 3],
     /// The uniform's fields in order, by name; a test compares them with the shader's struct.
     pub(crate) params: Vec<(&'static str, u32)>,
+}
+
+/// The uniform fields that 8-bit weights are read by, which end the fields of every kernel that loads weights. Their values are
+/// the summary's: plans know none.
+const QUANTIZATION: [(&str, u32); 2] = [("weight_scale", 0), ("weight_zero", 0)];
+
+impl Step {
+    /// The uniform's fields, for weights quantized so.
+    pub(crate) fn quantized_params(&self, quantization: Option<Quantization>) -> Vec<(&'static str, u32)> {
+        let value_of = |name: &str| match (name, quantization) {
+            ("weight_scale", Some(quantization)) => Some(quantization.scale().to_bits()),
+            ("weight_zero", Some(quantization)) => Some(quantization.zero().to_bits()),
+            _ => None,
+        };
+        self.params.iter().map(|&(name, value)| (name, value_of(name).unwrap_or(value))).collect()
+    }
 }
 
 /// What the weight buffers of a planned layer hold.
@@ -177,6 +207,16 @@ impl Plan {
         self.steps.len()
     }
 
+    /// Bytes of device memory that the summary takes, or the dense weights where the plan expands them.
+    pub fn summary_bytes(&self) -> u64 {
+        self.size_of(Role::Summary)
+    }
+
+    /// Bytes of device memory that the table takes: bases, slots, scales and biases.
+    pub fn table_bytes(&self) -> u64 {
+        self.size_of(Role::Table)
+    }
+
     pub(crate) fn steps(&self) -> &[Step] {
         &self.steps
     }
@@ -202,7 +242,7 @@ impl Plan {
                 } else {
                     placement.length() as u64
                 };
-                self.storage.weight_bytes() * values.next_multiple_of(4)
+                self.storage.weights().bytes() * values.next_multiple_of(4)
             }
             Role::Table => 4 * (self.packing.table.len() + 2 * self.problem.out_channels()) as u64,
         }

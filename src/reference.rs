@@ -156,10 +156,13 @@ pub fn tolerance(terms: usize) -> f64 {
 pub fn storage_tolerance(terms: usize, storage: Storage) -> f64 {
     let half_unit = 1.0 / 2048.0;
     let rounding = match storage {
-        Storage::F32 => 0.0,
+        // What 8-bit levels stand for is what the reference computes with.
+        Storage::F32 | Storage::U8Weights => 0.0,
         Storage::F16Weights => half_unit,
         // The weight and the input of every product (and their product's second-order term), then the output.
-        Storage::F16 => half_unit * (2.0 + half_unit) + 2.0 * half_unit * (1.0 + 3.0 * half_unit),
+        Storage::F16 | Storage::F16U8Weights => {
+            half_unit * (2.0 + half_unit) + 2.0 * half_unit * (1.0 + 3.0 * half_unit)
+        }
     };
     tolerance(terms) * (1.0 + 3.0 * rounding) + rounding
 }

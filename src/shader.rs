@@ -1,5 +1,6 @@
 //! Shader text: files of `shaders/`, put together and specialised by rewriting the defaults of named constants.
 
+use crate::quantization::Precision;
 use crate::spec::{Access, Kernel, Spec, WeightLoad};
 
 /// A file of `shaders/parts/`.
@@ -9,6 +10,11 @@ pub(crate) enum Part {
     Split,
     InputScalar,
     InputVec4,
+    WeightsF32Scalar,
+    WeightsF32Vec4,
+    WeightsF16Scalar,
+    WeightsF16Vec4,
+    WeightsU8,
     SummaryScalar,
     SummaryVec4,
     Operands,
@@ -33,6 +39,11 @@ impl Part {
             Self::Split => include_str!("../shaders/parts/split.wgsl"),
             Self::InputScalar => include_str!("../shaders/parts/input_scalar.wgsl"),
             Self::InputVec4 => include_str!("../shaders/parts/input_vec4.wgsl"),
+            Self::WeightsF32Scalar => include_str!("../shaders/parts/weights_f32_scalar.wgsl"),
+            Self::WeightsF32Vec4 => include_str!("../shaders/parts/weights_f32_vec4.wgsl"),
+            Self::WeightsF16Scalar => include_str!("../shaders/parts/weights_f16_scalar.wgsl"),
+            Self::WeightsF16Vec4 => include_str!("../shaders/parts/weights_f16_vec4.wgsl"),
+            Self::WeightsU8 => include_str!("../shaders/parts/weights_u8.wgsl"),
             Self::SummaryScalar => include_str!("../shaders/parts/summary_scalar.wgsl"),
             Self::SummaryVec4 => include_str!("../shaders/parts/summary_vec4.wgsl"),
             Self::Operands => include_str!("../shaders/parts/operands.wgsl"),
@@ -105,10 +116,19 @@ fn parts(spec: &Spec) -> Vec<Part> {
         Access::Scalar => Part::InputScalar,
         Access::Vec4 => Part::InputVec4,
     }));
-    parts.extend(spec.weights.map(|load| match load {
-        WeightLoad::Vec4 => Part::SummaryVec4,
-        WeightLoad::Scalar(_) => Part::SummaryScalar,
-    }));
+    if let Some(load) = spec.weights {
+        parts.push(match (spec.storage.weights(), load) {
+            (Precision::F32, WeightLoad::Scalar(_)) => Part::WeightsF32Scalar,
+            (Precision::F32, WeightLoad::Vec4) => Part::WeightsF32Vec4,
+            (Precision::F16, WeightLoad::Scalar(_)) => Part::WeightsF16Scalar,
+            (Precision::F16, WeightLoad::Vec4) => Part::WeightsF16Vec4,
+            (Precision::U8, _) => Part::WeightsU8,
+        });
+        parts.push(match load {
+            WeightLoad::Vec4 => Part::SummaryVec4,
+            WeightLoad::Scalar(_) => Part::SummaryScalar,
+        });
+    }
     let weights = [Part::Blend, Part::BlendWeights];
     match spec.kernel {
         Kernel::AccumulateRows => parts.extend([Part::TermsRows, Part::Blend]),

@@ -236,7 +236,7 @@ impl Spec {
             Kernel::Pool | Kernel::Add | Kernel::Subsample => wgpu::Features::empty(),
         };
         let of_storage =
-            if self.storage == Storage::F32 { wgpu::Features::empty() } else { wgpu::Features::SHADER_F16 };
+            if self.storage.has_f16_tensors() { wgpu::Features::SHADER_F16 } else { wgpu::Features::empty() };
         of_kernel | of_storage
     }
 
@@ -299,19 +299,13 @@ impl Spec {
 
     /// Named types of the shader that are f16 in this variant; by default they are f32.
     pub(crate) fn half_types(&self) -> Vec<&'static str> {
-        let mut types = Vec::new();
-        if self.storage != Storage::F32 && self.weights.is_some() {
-            types.push("Weight");
-        }
-        if self.storage == Storage::F16 {
-            types.extend(self.roles().iter().filter_map(|role| match role {
-                Role::Input => Some("Input"),
-                Role::Output => Some("Output"),
-                Role::Residual => Some("Residual"),
-                Role::Summary | Role::Table | Role::ProductsIn | Role::ProductsOut => None,
-            }));
-        }
-        types
+        let type_of = |role: &Role| match role {
+            Role::Input => Some("Input"),
+            Role::Output => Some("Output"),
+            Role::Residual => Some("Residual"),
+            Role::Summary | Role::Table | Role::ProductsIn | Role::ProductsOut => None,
+        };
+        if self.storage.has_f16_tensors() { self.roles().iter().filter_map(type_of).collect() } else { Vec::new() }
     }
 
     /// Bytes of workgroup memory; a test compares it with what naga finds in the shader.
@@ -372,7 +366,9 @@ impl fmt::Display for Spec {
         match self.storage {
             Storage::F32 => {}
             Storage::F16Weights => f.write_str("-w16")?,
+            Storage::U8Weights => f.write_str("-w8")?,
             Storage::F16 => f.write_str("-f16")?,
+            Storage::F16U8Weights => f.write_str("-f16w8")?,
         }
         if self.read_write { f.write_str("-rw") } else { Ok(()) }
     }

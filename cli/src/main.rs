@@ -14,6 +14,7 @@ mod import;
 mod inspect;
 mod kernel;
 mod output;
+mod quantize;
 mod table;
 mod tune;
 
@@ -44,6 +45,7 @@ enum Command {
     Inspect(inspect::Args),
     Devices(devices::Args),
     Import(import::Args),
+    Quantize(quantize::Args),
     Bench(bench::Args),
     Conv(conv::Args),
 }
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Quantize(args) => quantize::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Conv(args) => conv::run(&args),
     };

@@ -35,6 +35,8 @@ struct Params {
     bias_at: u32,
     slots_at: u32,         // products only: where the slot of every row stands in `table`
     slots: u32,            // the slot of rows that are not stored
+    weight_scale: f32,     // of weights in 8 bits
+    weight_zero: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

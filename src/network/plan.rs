@@ -149,7 +149,7 @@ impl Planner<'_> {
             problem = problem.with_residual();
         }
         problem = problem.into_channels(destination.channel_offset, destination.channels_total)?;
-        let mut options = self.options;
+        let mut options = self.options.for_summary(&conv.summary);
         if conv.kind != ConvKind::FilterSummary && options.algorithm == Some(Algorithm::Shared) {
             // Dense filters share nothing.
             options.algorithm = Some(Algorithm::Gather);
@@ -345,7 +345,7 @@ impl Planner<'_> {
 
 /// What is between the layers is f32.
 fn check_storage(options: PlanOptions) -> Result<()> {
-    if options.storage == Storage::F16 {
+    if options.storage.has_f16_tensors() {
         let rule = "networks keep activations in f32; f16-weights they can do";
         return Err(Error::value("options.storage", options.storage.name(), rule));
     }

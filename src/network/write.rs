@@ -5,7 +5,7 @@ use super::graph::{GraphJson, INPUT, InputJson, NodeJson, PreprocessJson};
 use super::{ConvKind, ConvOp, Network, Node, Op, Pool, Source};
 use crate::problem::Activation;
 use crate::starts::Starts;
-use crate::stored_summary::{WindowJson, Word};
+use crate::stored_summary::{WindowJson, Word, new_tensors};
 use crate::tensor_file::{NewTensor, Values};
 
 /// The tensors of all nodes.
@@ -20,34 +20,31 @@ pub(super) fn tensors(network: &Network) -> Vec<NewTensor<'_>> {
 }
 
 fn node_tensors<'a>(node: &str, conv: &'a ConvOp, tensors: &mut Vec<NewTensor<'a>>) {
-    let mut push = |suffix: &str, shape: Vec<usize>, values: Values<'a>| {
-        tensors.push(NewTensor { name: format!("{node}.{suffix}"), shape, values });
-    };
+    let prefix = format!("{node}.");
     let placement = conv.summary.placement();
     let (filters, window) = (placement.filters(), placement.window());
-    let values = Values::F32(conv.summary.values());
-    match conv.kind {
-        ConvKind::FilterSummary => match placement.starts() {
-            Starts::Line { length, starts } => {
-                push("summary", vec![*length], values);
-                push("starts", vec![filters], Values::I64(starts));
-            }
-            Starts::Learned { length, positions, .. } => {
-                push("summary", vec![*length], values);
-                push("starts", vec![filters], Values::F32(positions));
-            }
-            Starts::Volume { dims, starts } => {
-                push("summary", dims.to_vec(), values);
-                push("starts", vec![filters, 3], Values::I64(starts.as_flattened()));
-            }
-        },
-        // Dense filters lie in the summary as in the tensor: `FilterSummary::from_dense` does not move them.
-        ConvKind::Dense => push("weight", vec![filters, window.channels(), window.height(), window.width()], values),
-        ConvKind::Linear => push("weight", vec![filters, window.channels()], values),
-    }
+    let other = |suffix: &str, shape, values| NewTensor { name: format!("{prefix}{suffix}"), shape, values };
+    let (name, shape) = match (conv.kind, placement.starts()) {
+        (ConvKind::FilterSummary, Starts::Line { length, starts }) => {
+            tensors.push(other("starts", vec![filters], Values::I64(starts)));
+            ("summary", vec![*length])
+        }
+        (ConvKind::FilterSummary, Starts::Learned { length, positions, .. }) => {
+            tensors.push(other("starts", vec![filters], Values::F32(positions)));
+            ("summary", vec![*length])
+        }
+        (ConvKind::FilterSummary, Starts::Volume { dims, starts }) => {
+            tensors.push(other("starts", vec![filters, 3], Values::I64(starts.as_flattened())));
+            ("summary", dims.to_vec())
+        }
+        // Dense filters lie in the summary as in the tensor.
+        (ConvKind::Dense, _) => ("weight", vec![filters, window.channels(), window.height(), window.width()]),
+        (ConvKind::Linear, _) => ("weight", vec![filters, window.channels()]),
+    };
+    tensors.extend(new_tensors(&prefix, name, shape, &conv.summary));
     for (suffix, values) in [("scale", &conv.scale), ("bias", &conv.bias)] {
         if let Some(values) = values {
-            push(suffix, vec![filters], Values::F32(values));
+            tensors.push(other(suffix, vec![filters], Values::F32(values)));
         }
     }
 }

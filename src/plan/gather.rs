@@ -1,8 +1,12 @@
 //! What the gather kernels of all families have in common: weights, tables and uniforms of a convolution computed directly.
 
-use super::{Algorithm, Family, Packing, Plan, PlanOptions, Step, Target, fold_grid, fractions, weight_load};
+use super::{
+    Algorithm, Family, Packing, Plan, PlanOptions, QUANTIZATION, Step, Target, fold_grid, fractions, weight_load,
+};
 use crate::error::Result;
+use crate::placement::Boundary;
 use crate::problem::Problem;
+use crate::quantization::Precision;
 use crate::spec::{Access, Kernel, Spec, Tile, WeightLoad};
 
 /// A convolution to compute directly, on the summary or on dense weights.
@@ -66,7 +70,7 @@ impl Layer<'_> {
         let [_, in_channels, height, width] = problem.input_shape();
         let [_, out_channels, out_height, out_width] = problem.output_shape();
         let (conv, window) = (problem.conv(), problem.placement().window());
-        vec![
+        let mut params = vec![
             ("pixels", self.pixels() as u32),
             ("channels", window.channels() as u32),
             ("in_channels", in_channels as u32),
@@ -90,7 +94,9 @@ impl Layer<'_> {
             ("summary_length", problem.placement().length() as u32),
             ("scale_at", self.table_words as u32),
             ("bias_at", (self.table_words + out_channels) as u32),
-        ]
+        ];
+        params.extend(QUANTIZATION);
+        params
     }
 }
 
@@ -100,9 +106,14 @@ pub(super) fn plan(
     family: Family,
     problem: &Problem,
     target: &Target,
-    options: PlanOptions,
+    mut options: PlanOptions,
 ) -> Result<Plan> {
     let dense = algorithm == Algorithm::Dense;
+    let between = problem.placement().boundary() == Boundary::Zero || problem.bases().neighbours > 1;
+    if dense && between && options.storage.weights() == Precision::U8 {
+        // No level need stand for the zeros outside the summary, or for a blend.
+        options.storage = options.storage.with_weights(Precision::F32);
+    }
     let window = problem.placement().window();
     // The table: bases [O, neighbours, T], then fractions [O] where there are two neighbours.
     let (table, channel_stride, weights): (Vec<u32>, _, _) = if dense {

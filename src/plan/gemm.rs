@@ -6,7 +6,7 @@ mod tiles;
 
 use super::gather::Layer;
 use super::shared::{Pass, Products, Stored};
-use super::{PlanOptions, Step, Target, fold_grid, weight_load};
+use super::{PlanOptions, QUANTIZATION, Step, Target, fold_grid, weight_load};
 use crate::error::{Error, Result};
 use crate::problem::{Conv2d, Problem};
 use crate::spec::{Access, Kernel, Spec, WeightLoad};
@@ -184,7 +184,7 @@ impl Gemm<'_> {
         let (problem, conv) = (self.problem, self.conv);
         let [_, in_channels, height, width] = problem.input_shape();
         let out_channels = problem.out_channels();
-        vec![
+        let mut params = vec![
             ("tiles", tiles as u32),
             ("pixel_tiles", pixel_tiles as u32),
             ("row_tiles", row_tiles as u32),
@@ -214,6 +214,8 @@ impl Gemm<'_> {
             ("bias_at", (end.scale_at + out_channels) as u32),
             ("slots_at", end.slots_at as u32),
             ("slots", end.slots as u32),
-        ]
+        ];
+        params.extend(QUANTIZATION);
+        params
     }
 }

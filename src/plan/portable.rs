@@ -4,7 +4,7 @@ use super::cost::Costs;
 use super::family::Planner;
 use super::gather::Layer;
 use super::shared::{Pass, Products, Stored};
-use super::{Step, Target, fold_grid, weight_load};
+use super::{QUANTIZATION, Step, Target, fold_grid, weight_load};
 use crate::error::Result;
 use crate::problem::Problem;
 use crate::spec::{Access, Kernel, Spec, Tile};
@@ -197,7 +197,7 @@ impl Products for Form {
         };
         let (pixel_tiles, row_tiles) = (form.pixel_tiles(chunk.images * height), form.row_tiles(rows));
         let tiles = (pixel_tiles * row_tiles * problem.conv().groups) as u64;
-        let params = vec![
+        let mut params = vec![
             ("tiles", tiles as u32),
             ("segments", form.segments as u32),
             ("pixel_tiles", pixel_tiles as u32),
@@ -226,6 +226,7 @@ impl Products for Form {
             ("slots_at", (problem.conv().groups * rows) as u32),
             ("slots", tables.slots as u32),
         ];
+        params.extend(QUANTIZATION);
         Ok(Step { spec, grid: fold_grid(tiles, target.limits.max_compute_workgroups_per_dimension), params })
     }
 }

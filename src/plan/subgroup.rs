@@ -5,7 +5,7 @@ use super::cost::Costs;
 use super::family::Planner;
 use super::gather::Layer;
 use super::shared::{Pass, Products, Stored};
-use super::{Step, Target, fold_grid, weight_load};
+use super::{QUANTIZATION, Step, Target, fold_grid, weight_load};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::spec::{Access, Kernel, RowSums, Spec, Tile};
@@ -217,7 +217,7 @@ impl Products for Form {
         };
         let tiles = self.tiles(problem, chunk.images) as u64;
         let pitch = self.stored().pitch;
-        let params = vec![
+        let mut params = vec![
             ("tiles", tiles as u32),
             ("row_tiles", self.row_tiles(tables.rows) as u32),
             ("segments", self.segments as u32),
@@ -240,6 +240,7 @@ impl Products for Form {
             ("slots_at", (problem.conv().groups * tables.rows) as u32),
             ("slots", tables.slots as u32),
         ];
+        params.extend(QUANTIZATION);
         Ok(Step { spec, grid: fold_grid(tiles, target.limits.max_compute_workgroups_per_dimension), params })
     }
 }

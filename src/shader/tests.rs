@@ -11,6 +11,7 @@ use super::assemble;
 use crate::placement::{Boundary, Placement};
 use crate::plan::{Algorithm, Family, Plan, PlanOptions, Storage, Target, tiled};
 use crate::problem::{Conv2d, Problem};
+use crate::quantization::Precision;
 use crate::spec::{Kernel, Spec};
 use crate::starts::Starts;
 use crate::window::Window;
@@ -36,7 +37,7 @@ fn targets() -> [Target; 6] {
 fn choices(target: &Target) -> impl Iterator<Item = PlanOptions> {
     let families = Family::ALL.iter().filter(|family| family.runs_on(target));
     let halves = target.features.contains(wgpu::Features::SHADER_F16);
-    let storages = Storage::ALL.iter().filter(move |&&storage| halves || storage == Storage::F32);
+    let storages = Storage::ALL.iter().filter(move |&&storage| halves || !storage.has_f16_tensors());
     families.flat_map(move |&family| {
         storages.clone().filter(move |storage| family.computes(**storage)).flat_map(move |&storage| {
             let options = PlanOptions { family: Some(family), storage, ..Default::default() };
@@ -52,6 +53,9 @@ fn capabilities(spec: &Spec) -> Capabilities {
     let matrices = spec.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
     capabilities.set(Capabilities::COOPERATIVE_MATRIX, matrices);
     capabilities.set(Capabilities::SHADER_FLOAT16, spec.features().contains(wgpu::Features::SHADER_F16));
+    // `unpack2x16float` is WebGPU's core, which naga tells apart for the sake of one driver.
+    let unpacks = spec.weights.is_some() && spec.storage.weights() == Precision::F16;
+    capabilities.set(Capabilities::SHADER_FLOAT16_IN_FLOAT32, unpacks);
     capabilities
 }
 

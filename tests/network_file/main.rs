@@ -10,4 +10,5 @@ mod malformed;
 mod malformed_nodes;
 #[path = "../common/parts.rs"]
 mod parts;
+mod quantized;
 mod roundtrip;

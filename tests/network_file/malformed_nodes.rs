@@ -29,7 +29,7 @@ fn tensors() {
         (
             "summary is F64",
             |p| p.tensor("stem.summary", typed(F64, &[92], 92 * 8)),
-            "node stem: tensor stem.summary: its dtype is F64: it must be F32",
+            "node stem: tensor stem.summary: its dtype is F64: it must be F32, F16 or U8",
         ),
         (
             "bias is BF16",

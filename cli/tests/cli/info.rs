@@ -2,7 +2,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::tempdir;
 
-use crate::files::{cifar, color_network};
+use crate::files::{cifar, color_network, write};
 use crate::run::{failure, fsnet, json, skip_gpu, success, text};
 
 #[test]

@@ -12,5 +12,6 @@ mod eval;
 mod files;
 mod import;
 mod info;
+mod quantize;
 mod run;
 mod tune;
