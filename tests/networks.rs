@@ -10,7 +10,7 @@ use common::interpreter::interpret;
 use common::operands::Random;
 use common::parts::{Parts, Tensor, floats, integers};
 use filter_summary::network::{CpuNetwork, GpuNetwork, Network, Op};
-use filter_summary::{Algorithm, PlanOptions, Problem, Storage, wgpu};
+use filter_summary::{Algorithm, PlanOptions, Precision, Problem, Storage};
 use serde_json::{Value, json};
 
 const CHOICES: [Option<Algorithm>; 3] = [None, Some(Algorithm::Dense), Some(Algorithm::Shared)];
@@ -255,16 +255,34 @@ fn weights_may_be_f16_and_activations_may_not() {
             .ends_with(": options.storage is f16: networks keep activations in f32; f16-weights they can do"),
         "{error}"
     );
-    if !target.features.contains(wgpu::Features::SHADER_F16) {
-        eprintln!("SKIPPED: {} has no f16 in shaders", device.gpu.describe());
-        return;
-    }
     let input: Vec<f32> = (0..2 * 144).map(|at| (at % 7) as f32 - 3.0).collect();
     let [full, half] =
         [Storage::F32, Storage::F16Weights].map(|storage| run_on_gpu(device, &build(storage).unwrap(), &input));
     let largest = full.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
     for (full, half) in full.iter().zip(&half) {
         assert!((full - half).abs() <= 0.01 * largest, "{half} is not {full} with rounded weights");
+    }
+}
+
+#[test]
+fn quantized_networks_stay_so_on_the_device() {
+    let Some(device) = device() else { return };
+    let target = few_tiles(&device.gpu.target());
+    for (precision, storage) in [(Precision::U8, Storage::U8Weights), (Precision::F16, Storage::F16Weights)] {
+        let network = Parts::good().load().unwrap().quantized(precision, true).unwrap();
+        let input = images(&network, 2, 3, Random::float);
+        let want = interpret(&network, &input);
+        for algorithm in CHOICES {
+            let got = CpuNetwork::new(&network, 2, algorithm).unwrap().run(&input).unwrap();
+            assert_eq!(want.first_difference(&got), None, "CPU {algorithm:?}");
+        }
+        // Whoever asks for f16 does not get more than the file holds.
+        for asked in [Storage::F32, Storage::F16Weights] {
+            let options = PlanOptions { storage: asked, ..PlanOptions::default() };
+            let forward = GpuNetwork::new(&device.trusted, &target, &network, 2, options).unwrap();
+            assert!(forward.layers().all(|(_, plan)| plan.storage() == storage));
+            assert_eq!(want.first_difference(&run_on_gpu(device, &forward, &input)), None, "{precision:?} on the GPU");
+        }
     }
 }
 

@@ -42,7 +42,8 @@ pub struct GpuNetwork {
 impl GpuNetwork {
     /// Plans every layer, compiles the kernels (each once, several at a time), uploads the weights and allocates the activations. Submits nothing.
     ///
-    /// An algorithm in `options` applies to every convolution; `Shared` only to those by Filter Summary.
+    /// An algorithm in `options` applies to every convolution; `Shared` only to those by Filter Summary. Weights that the file holds in
+    /// 8 bits or f16 stay so in memory, whatever the storage in `options`.
     ///
     /// # Errors
     /// When a layer exceeds the device's limits (naming the node), the storage is f16, or the device refuses.

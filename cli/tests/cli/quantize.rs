@@ -35,7 +35,7 @@ fn a_quantized_network_still_tells_colours_apart() {
         assert_eq!(report["layers"][0]["values"], 5);
         let bytes = if expected[0] == Precision::U8 { 5 + 8 } else { 10 };
         assert_eq!(report["layers"][0]["bytes"], serde_json::json!([20, bytes]));
-        assert!(report["layers"][0]["largest_error"].as_f64().unwrap() < 1e-6, "{report}");
+        assert!(report["layers"][0]["largest_error"].as_f64().unwrap() < 1e-4, "{report}");
         let mut devices = vec!["cpu"];
         if !skip_gpu("a quantized network on the GPU") {
             devices.push("auto");
