@@ -60,6 +60,7 @@ impl LayerFile {
         let activation = keys.word::<Activation>("activation")?;
         let [groups] = keys.numbers("groups", [1])?;
         check_size("metadata groups", groups, INDEX_LIMIT)?;
+        let [unit] = keys.numbers("start_unit", [1])?;
         let conv = Conv2d {
             stride: keys.numbers("stride", [1, 1])?,
             padding: keys.numbers("padding", [0; 4])?,
@@ -76,7 +77,7 @@ impl LayerFile {
             return Err(Error::value("window.channels", window_channels, rule));
         }
         let quantization = |_: &mut TensorFile<'_>, values: &Tensor<'_>| keys.quantization(values);
-        let summary = take_summary(&mut tensors, "", window, boundary, None, quantization)?;
+        let summary = take_summary(&mut tensors, "", window, boundary, unit, None, quantization)?;
         let mut problem = Problem::new(summary.placement(), conv, [batch, height, width])?.with_activation(activation);
         let filters = problem.out_channels();
         let residual = take_optional(&mut tensors, "residual", &problem.output_shape())?;

@@ -21,6 +21,7 @@ pub use gpu::GpuNetwork;
 pub use plan::Choose;
 
 use crate::problem::{Activation, Conv2d};
+use crate::starts::Starts;
 use crate::summary::FilterSummary;
 
 /// A validated network: every tensor is there, every shape fits, nodes come after the nodes they read.
@@ -209,13 +210,17 @@ impl Network {
         self.parameters() as f64 - self.nodes.iter().map(quantized).sum::<f64>()
     }
 
-    /// Number of learned values stored: summaries or dense weights, scales, biases. Batch norm counts as the scale and the
+    /// Number of learned values stored: summaries or dense weights, learned positions, scales, biases. Batch norm counts as the scale and the
     /// bias it is folded into; frameworks count its four vectors (and PyTorch a counter) in training.
     pub fn parameters(&self) -> usize {
         let count = |node: &Node| match &node.op {
             Op::Conv(conv) => {
                 let len = |values: &Option<Vec<f32>>| values.as_ref().map_or(0, Vec::len);
-                conv.summary.values().len() + len(&conv.scale) + len(&conv.bias)
+                let positions = match conv.summary.placement().starts() {
+                    Starts::Learned { positions, .. } => positions.len(),
+                    Starts::Line { .. } | Starts::Volume { .. } => 0,
+                };
+                conv.summary.values().len() + positions + len(&conv.scale) + len(&conv.bias)
             }
             Op::BatchNorm(norm) => norm.scale.len() + norm.bias.len(),
             _ => 0,

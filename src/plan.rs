@@ -83,7 +83,7 @@ impl Step {
 pub(crate) struct Packing {
     /// The summary's own values, or dense filters `[O, T, channels rounded up to 4]`.
     pub(crate) dense: bool,
-    /// Words of the table before the scales: bases and slots.
+    /// Words of the table before the scales: bases, slots, fractions.
     pub(crate) table: Vec<u32>,
 }
 
@@ -309,6 +309,13 @@ fn weight_load(problem: &Problem) -> WeightLoad {
         Boundary::None if aligned => WeightLoad::Vec4,
         boundary => WeightLoad::Scalar(boundary),
     }
+}
+
+/// What the table holds before the scales: how far every filter lies between its two segments, as the bits of f32. Empty where
+/// filters are no blends.
+fn fractions(problem: &Problem) -> impl Iterator<Item = u32> {
+    let filters = if problem.bases().neighbours > 1 { problem.out_channels() } else { 0 };
+    (0..filters).map(|filter| problem.placement().fraction(filter).to_bits())
 }
 
 /// A grid of at least `tiles` workgroups, folded into y where x would exceed `limit`; shaders return from the surplus.

@@ -20,6 +20,8 @@ pub(crate) enum Part {
     Operands,
     TermsRows,
     TermsTaps,
+    Blend,
+    BlendWeights,
     SumsOutputs,
     SumsProducts,
     Epilogue,
@@ -49,6 +51,8 @@ impl Part {
             Self::Operands => include_str!("../shaders/parts/operands.wgsl"),
             Self::TermsRows => include_str!("../shaders/parts/terms_rows.wgsl"),
             Self::TermsTaps => include_str!("../shaders/parts/terms_taps.wgsl"),
+            Self::Blend => include_str!("../shaders/parts/blend.wgsl"),
+            Self::BlendWeights => include_str!("../shaders/parts/blend_weights.wgsl"),
             Self::SumsOutputs => include_str!("../shaders/parts/sums_outputs.wgsl"),
             Self::SumsProducts => include_str!("../shaders/parts/sums_products.wgsl"),
             Self::Epilogue => include_str!("../shaders/parts/epilogue.wgsl"),
@@ -133,11 +137,18 @@ fn parts(spec: &Spec) -> Vec<Part> {
             WeightLoad::Scalar(_) => Part::SummaryScalar,
         });
     }
+    let weights = [Part::Blend, Part::BlendWeights];
     match spec.kernel {
-        Kernel::AccumulateRows => parts.push(Part::TermsRows),
-        Kernel::AccumulateTaps => parts.push(Part::TermsTaps),
-        Kernel::TiledGather | Kernel::MatrixGather => parts.extend([Part::Operands, Part::SumsOutputs]),
-        Kernel::TiledProducts | Kernel::MatrixProducts => parts.extend([Part::Operands, Part::SumsProducts]),
+        Kernel::AccumulateRows => parts.extend([Part::TermsRows, Part::Blend]),
+        Kernel::AccumulateTaps => parts.extend([Part::TermsTaps, Part::Blend]),
+        Kernel::TiledAccumulate => parts.push(Part::Blend),
+        Kernel::Gather | Kernel::SubgroupGather => parts.extend(weights),
+        Kernel::TiledGather | Kernel::MatrixGather => {
+            parts.extend(weights.into_iter().chain([Part::Operands, Part::SumsOutputs]));
+        }
+        Kernel::TiledProducts | Kernel::MatrixProducts => {
+            parts.extend(weights.into_iter().chain([Part::Operands, Part::SumsProducts]));
+        }
         #[cfg(feature = "network")]
         Kernel::Add => parts.push(Part::PlaneQuads),
         #[cfg(feature = "network")]

@@ -192,6 +192,8 @@ pub(crate) struct Spec {
     pub(crate) row_sums: Option<RowSums>,
     /// Rows and columns of stored products that are added up for an output.
     pub(crate) terms: Option<[u32; 2]>,
+    /// Filters are blends of two neighbouring segments (learned positions).
+    pub(crate) blended: bool,
     pub(crate) output: Option<Access>,
     pub(crate) residual: Option<Access>,
     pub(crate) activation: Option<Activation>,
@@ -282,6 +284,9 @@ impl Spec {
         if let Some([rows, columns]) = self.terms {
             constants.extend([("TERM_ROWS", rows), ("TERM_COLUMNS", columns)]);
         }
+        if self.blended {
+            constants.push(("NEIGHBOURS", 2));
+        }
         if let Some(activation) = self.activation {
             constants.push(("ACTIVATION", u32::from(activation == Activation::Relu)));
         }
@@ -349,6 +354,9 @@ impl fmt::Display for Spec {
             Some(WeightLoad::Scalar(Boundary::Zero)) => f.write_str("-f1zero")?,
             Some(WeightLoad::Scalar(Boundary::Wrap)) => f.write_str("-f1wrap")?,
             None => {}
+        }
+        if self.blended {
+            f.write_str("-blend")?;
         }
         if let Some(access) = self.output {
             write!(f, "-out{}", digit(access))?;

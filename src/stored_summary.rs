@@ -5,9 +5,10 @@ use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::placement::{Boundary, Placement, Starts};
+use crate::placement::{Boundary, Placement};
 use crate::problem::Activation;
 use crate::quantization::{Precision, Quantization};
+use crate::starts::Starts;
 use crate::summary::FilterSummary;
 use crate::tensor_file::{NewTensor, Tensor, TensorFile, Values};
 use crate::window::Window;
@@ -64,28 +65,47 @@ impl WindowJson {
     }
 }
 
-/// Takes `PREFIXsummary` and `PREFIXstarts` out of a file; `filters` is how many starts there must be, where that is known.
-/// `quantization` finds what 8-bit values stand for.
+/// Takes `PREFIXsummary` and `PREFIXstarts` out of a file; `filters` is how many starts there must be, where that is known, and
+/// `unit` that of learned ones, which are F32. `quantization` finds what 8-bit values stand for.
 pub(crate) fn take_summary(
     tensors: &mut TensorFile<'_>,
     prefix: &str,
     window: WindowJson,
     boundary: Boundary,
+    unit: usize,
     filters: Option<usize>,
     quantization: impl FnOnce(&mut TensorFile<'_>, &Tensor<'_>) -> Result<Option<Quantization>>,
 ) -> Result<FilterSummary> {
     let values = tensors.take_required(&format!("{prefix}summary"))?;
     let starts = tensors.take_required(&format!("{prefix}starts"))?;
-    let numbers = starts.to_i64()?;
     let given = starts.shape().first();
     if let (Some(filters), Some(given)) = (filters, given)
         && filters != *given
     {
         return Err(starts.error(format!("its shape is {:?}: there must be {filters}, out_channels", starts.shape())));
     }
+    let learned = match starts.dtype() {
+        Dtype::I64 => false,
+        Dtype::F32 => true,
+        other => {
+            return Err(starts.error(format!("its dtype is {other:?}: it must be I64, or F32 for learned positions")));
+        }
+    };
+    if !learned && unit != 1 {
+        return Err(Error::value(
+            "start_unit",
+            unit,
+            "it must be 1, or starts be F32: only learned positions have a unit",
+        ));
+    }
     let starts = match (values.shape(), starts.shape()) {
-        (&[length], [_]) => Starts::Line { length, starts: numbers },
+        (&[length], [_]) if learned => Starts::Learned { length, positions: starts.to_f32()?, unit },
+        (&[length], [_]) => Starts::Line { length, starts: starts.to_i64()? },
+        ([_, _, _], [_, 3]) if learned => {
+            return Err(starts.error("its dtype is F32: learned positions need a summary of rank 1"));
+        }
         (&[depth, height, width], [_, 3]) => {
+            let numbers = starts.to_i64()?;
             let (triples, _) = numbers.as_chunks();
             Starts::Volume { dims: [depth, height, width], starts: triples.to_vec() }
         }

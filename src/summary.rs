@@ -153,22 +153,52 @@ impl FilterSummary {
         &self.placement
     }
 
-    /// Weight `(channel, tap)` of a filter.
+    /// Weight `(channel, tap)` of a filter. A blend, of a learned position, is rounded once.
     pub fn weight(&self, filter: usize, channel: usize, tap: usize) -> f32 {
-        self.placement.index(filter, channel, tap).map_or(0.0, |index| self.values[index])
+        self.blend(filter, channel, tap).value as f32
+    }
+
+    /// Weight `(channel, tap)` of a filter in f64.
+    pub(crate) fn blend(&self, filter: usize, channel: usize, tap: usize) -> Blend {
+        let value = |index: Option<usize>| index.map_or(0.0, |index| f64::from(self.values[index]));
+        let first = value(self.placement.index(filter, channel, tap));
+        let fraction = f64::from(self.placement.fraction(filter));
+        if fraction == 0.0 {
+            return Blend { value: first, size: first.abs() };
+        }
+        let next = value(self.placement.next_index(filter, channel, tap));
+        let blend = |first: f64, next: f64| (1.0 - fraction) * first + fraction * next;
+        Blend { value: blend(first, next), size: blend(first.abs(), next.abs()) }
     }
 
     /// The dense filters this summary stands for, `[O, C/groups, KH, KW]`.
     pub fn expand(&self) -> Vec<f32> {
+        self.each_weight(Self::weight)
+    }
+
+    /// The same in f64.
+    pub(crate) fn blends(&self) -> Vec<Blend> {
+        self.each_weight(Self::blend)
+    }
+
+    /// `[O, C/groups, KH, KW]`.
+    fn each_weight<T>(&self, of: impl Fn(&Self, usize, usize, usize) -> T) -> Vec<T> {
         let (channels, taps) = (self.placement.window().channels(), self.placement.taps());
         let mut dense = Vec::with_capacity(self.placement.filters() * channels * taps);
         for filter in 0..self.placement.filters() {
             for channel in 0..channels {
-                dense.extend((0..taps).map(|tap| self.weight(filter, channel, tap)));
+                dense.extend((0..taps).map(|tap| of(self, filter, channel, tap)));
             }
         }
         dense
     }
+}
+
+/// A weight, and the size of the numbers that were added up for it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Blend {
+    pub(crate) value: f64,
+    pub(crate) size: f64,
 }
 
 fn check_count(count: usize, placement: &Placement) -> Result<()> {

@@ -72,13 +72,15 @@ fn in_storages(target: &Target) -> Vec<(Storage, Choice)> {
     storages().filter(|storage| has_f16 || !storage.has_f16_tensors()).flat_map(in_storage).collect()
 }
 
-/// The storage that a plan has when asked for `storage`: no level need stand for the zeros outside a summary, so that dense
-/// filters with some are not 8-bit.
+/// The storage that a plan has when asked for `storage`: no level need stand for the zeros outside a summary, or for a blend, so
+/// that dense filters with some are not 8-bit.
 fn planned(storage: Storage, choice: Choice, problem: &Problem) -> Storage {
-    let zeros = choice.algorithm == Algorithm::Dense && problem.placement().boundary() == Boundary::Zero;
+    let placement = problem.placement();
+    let between = placement.boundary() == Boundary::Zero || placement.neighbours() > 1;
+    let expanded = choice.algorithm == Algorithm::Dense && between;
     match storage {
-        Storage::U8Weights if zeros => Storage::F32,
-        Storage::F16U8Weights if zeros => Storage::F16,
+        Storage::U8Weights if expanded => Storage::F32,
+        Storage::F16U8Weights if expanded => Storage::F16,
         storage => storage,
     }
 }

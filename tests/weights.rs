@@ -23,13 +23,15 @@ const MOST: f64 = 1.2;
 fn bytes(problem: &Problem, algorithm: Algorithm) -> [u64; 2] {
     let (placement, groups) = (problem.placement(), problem.conv().groups);
     let (filters, window) = (placement.filters(), placement.window());
-    let taps = filters * window.taps();
+    // Two bases or slots a tap, and a fraction a filter, where filters are blends.
+    let neighbours = placement.neighbours();
+    let (taps, fractions) = (filters * neighbours * window.taps(), filters * (neighbours - 1));
     let table = match algorithm {
         // Groups are padded to the one with most bases.
         Algorithm::Shared => 2 * groups * most_bases(placement, groups) + taps,
         Algorithm::Dense | Algorithm::Gather => taps,
     };
-    [placement.length(), table + 2 * filters].map(|words| 4 * words as u64)
+    [placement.length(), table + fractions + 2 * filters].map(|words| 4 * words as u64)
 }
 
 fn most_bases(placement: &Placement, groups: usize) -> usize {
@@ -39,6 +41,9 @@ fn most_bases(placement: &Placement, groups: usize) -> usize {
         let starts = match placement.starts() {
             Starts::Line { length, starts } => Starts::Line { length: *length, starts: starts[filters].to_vec() },
             Starts::Volume { dims, starts } => Starts::Volume { dims: *dims, starts: starts[filters].to_vec() },
+            Starts::Learned { length, positions, unit } => {
+                Starts::Learned { length: *length, positions: positions[filters].to_vec(), unit: *unit }
+            }
         };
         let alone = Placement::new(placement.window().clone(), starts, placement.boundary()).expect("a placement");
         Sharing::new(&alone, 1).bases()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use filter_summary::network::{ConvKind, ConvOp, CpuNetwork, Network, Node, Op};
 use filter_summary::standalone::describe;
-use filter_summary::{Algorithm, Plan, PlanOptions, Problem, Target};
+use filter_summary::{Algorithm, Plan, PlanOptions, Problem, Starts, Target};
 use serde::Serialize;
 
 use crate::device::{DeviceArgs, cpu_name};
@@ -63,6 +63,9 @@ struct Layer {
     length: usize,
     /// r = O * K / L.
     ratio: f64,
+    /// Starts are learned positions, in units of so many values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_unit: Option<usize>,
     /// |U|.
     bases: usize,
     sharing_factor: f64,
@@ -205,6 +208,10 @@ impl<'a> Planner<'a> {
             groups: conv.conv.groups,
             length: placement.length(),
             ratio: placement.ratio(),
+            start_unit: match placement.starts() {
+                Starts::Learned { unit, .. } => Some(*unit),
+                Starts::Line { .. } | Starts::Volume { .. } => None,
+            },
             bases: problem.sharing().bases(),
             sharing_factor: problem.sharing().factor(),
             kernel: algorithm.name(),
@@ -269,6 +276,9 @@ fn text(report: &Report) -> String {
         }
         if layer.groups > 1 {
             window += &format!(" g{}", layer.groups);
+        }
+        if let Some(unit) = layer.start_unit {
+            window += &format!(" learned:{unit}");
         }
         table.add_row([
             one_line(&layer.name),

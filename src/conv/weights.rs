@@ -41,11 +41,12 @@ fn pack_summary(plan: &Plan, summary: &FilterSummary) -> Result<Vec<u8>> {
         // Kernels on matrices make f16 of all weights, however they are stored.
         check_f16(summary.values())?;
     }
+    let weight = |filter, channel, tap| summary.weight(filter, channel, tap);
     match plan.storage().weights() {
-        Precision::F32 => Ok(arrange(plan, summary, summary.values()).into_iter().flat_map(f32::to_le_bytes).collect()),
+        Precision::F32 => Ok(arrange(plan, summary.values(), weight).into_iter().flat_map(f32::to_le_bytes).collect()),
         Precision::F16 => {
             check_f16(summary.values())?;
-            let halves = arrange(plan, summary, summary.values()).into_iter().map(half::f16::from_f32);
+            let halves = arrange(plan, summary.values(), weight).into_iter().map(half::f16::from_f32);
             Ok(halves.flat_map(half::f16::to_le_bytes).collect())
         }
         Precision::U8 => {
@@ -53,20 +54,22 @@ fn pack_summary(plan: &Plan, summary: &FilterSummary) -> Result<Vec<u8>> {
                 let rule = "the plan has 8-bit weights: quantize it";
                 return Err(Error::value("summary", summary.precision().name(), rule));
             };
-            Ok(arrange(plan, summary, levels))
+            // Blends are no levels: plans expand them in another precision.
+            let level =
+                |filter, channel, tap| summary.placement().index(filter, channel, tap).map_or(0, |at| levels[at]);
+            Ok(arrange(plan, levels, level))
         }
     }
 }
 
-/// A summary's values in the order in which kernels read them. What lies outside, and channels past the last, is `T::default()`:
+/// A summary's values in the order in which kernels read them: as they are, or for dense filters weight by weight. What lies outside, and channels past the last, is `T::default()`:
 /// a weight of zero, or a level of which nothing is made.
-fn arrange<T: Copy + Default>(plan: &Plan, summary: &FilterSummary, values: &[T]) -> Vec<T> {
+fn arrange<T: Copy + Default>(plan: &Plan, values: &[T], weight: impl Fn(usize, usize, usize) -> T) -> Vec<T> {
     let mut arranged = if plan.packing().dense {
-        let (placement, padded) = (summary.placement(), plan.problem().padded_channels());
+        let (placement, padded) = (plan.problem().placement(), plan.problem().padded_channels());
         let taps = (0..placement.filters()).flat_map(|filter| (0..placement.taps()).map(move |tap| (filter, tap)));
-        let index = |filter, tap| (0..padded).map(move |channel| placement.index(filter, channel, tap));
-        let value = |index: Option<usize>| index.map_or_else(T::default, |index| values[index]);
-        taps.flat_map(|(filter, tap)| index(filter, tap)).map(value).collect()
+        let channels = |(filter, tap)| (0..padded).map(move |channel| (filter, channel, tap));
+        taps.flat_map(channels).map(|(filter, channel, tap)| weight(filter, channel, tap)).collect()
     } else {
         values.to_vec()
     };

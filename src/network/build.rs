@@ -69,9 +69,10 @@ fn fs_conv2d(node: &NodeJson, input: [usize; 3], tensors: &mut TensorFile<'_>) -
         Some(word) => Boundary::from_word("boundary", word)?,
         None => Boundary::default(),
     };
+    let unit = node.start_unit.unwrap_or(1);
     let prefix = format!("{}.", node.name);
     let quantization = |tensors: &mut TensorFile<'_>, values: &Tensor<'_>| take_quantization(tensors, &prefix, values);
-    let summary = take_summary(tensors, &prefix, window, boundary, Some(out_channels), quantization)?;
+    let summary = take_summary(tensors, &prefix, window, boundary, unit, Some(out_channels), quantization)?;
     finish(node, ConvKind::FilterSummary, summary, conv, input, tensors)
 }
 

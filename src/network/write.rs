@@ -3,8 +3,8 @@
 use super::build::global_pool;
 use super::graph::{GraphJson, INPUT, InputJson, NodeJson, PreprocessJson};
 use super::{ConvKind, ConvOp, Network, Node, Op, Pool, Source};
-use crate::placement::Starts;
 use crate::problem::Activation;
+use crate::starts::Starts;
 use crate::stored_summary::{WindowJson, Word, new_tensors};
 use crate::tensor_file::{NewTensor, Values};
 
@@ -34,6 +34,10 @@ fn conv_tensors<'a>(node: &str, conv: &'a ConvOp, tensors: &mut Vec<NewTensor<'a
     let (name, shape) = match (conv.kind, placement.starts()) {
         (ConvKind::FilterSummary, Starts::Line { length, starts }) => {
             tensors.push(other("starts", vec![filters], Values::I64(starts)));
+            ("summary", vec![*length])
+        }
+        (ConvKind::FilterSummary, Starts::Learned { length, positions, .. }) => {
+            tensors.push(other("starts", vec![filters], Values::F32(positions)));
             ("summary", vec![*length])
         }
         (ConvKind::FilterSummary, Starts::Volume { dims, starts }) => {
@@ -129,6 +133,10 @@ fn conv_json(conv: &ConvOp, bare: NodeJson) -> NodeJson {
         ConvKind::FilterSummary => NodeJson {
             window: Some(WindowJson::from_placement(placement)),
             boundary: Some(placement.boundary().word().to_owned()),
+            start_unit: match placement.starts() {
+                Starts::Learned { unit, .. } => Some(*unit),
+                Starts::Line { .. } | Starts::Volume { .. } => None,
+            },
             ..common("fs_conv2d")
         },
         ConvKind::Dense => NodeJson { kernel: Some([window.height(), window.width()]), ..common("conv2d") },

@@ -59,6 +59,7 @@ pub(super) fn gather(kernels: &Kernels, layer: &Layer<'_>) -> Result<(Vec<Step>,
         rows: out_channels / problem.conv().groups,
         weights: layer.weights,
         channel_stride: layer.channel_stride,
+        blended: layer.blended,
     };
     Ok((vec![gemm.step(kernels.candidates, kernels.gather, &end)?], 0))
 }
@@ -105,6 +106,7 @@ impl Products for Plain {
             rows: tables.rows,
             weights: weight_load(problem),
             channel_stride: problem.bases().channel_stride,
+            blended: false,
         };
         gemm.step(self.kernels.candidates, self.kernels.products, &end)
     }
@@ -128,6 +130,7 @@ struct Gemm<'a> {
     rows: usize,
     weights: WeightLoad,
     channel_stride: i32,
+    blended: bool,
 }
 
 /// Uniform fields for what is done with the sums; 0 where it is something else.
@@ -156,6 +159,7 @@ impl Gemm<'_> {
             weights: Some(self.weights),
             row_sums: None,
             terms: None,
+            blended: self.blended,
             input: Some(Access::Scalar),
             output: Some(Access::Scalar),
             residual: (finishes && problem.residual()).then_some(Access::Scalar),

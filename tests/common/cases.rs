@@ -68,9 +68,15 @@ fn volume(window: Window, dims: [usize; 3], starts: &[[i64; 3]], boundary: Bound
     Placement::new(window, Starts::Volume { dims, starts: starts.to_vec() }, boundary).unwrap()
 }
 
+/// Positions by quarters: integers that are multiples of four blend into integers.
+fn learned(window: Window, length: usize, positions: &[f32], unit: usize, boundary: Boundary) -> Placement {
+    let starts = Starts::Learned { length, positions: positions.to_vec(), unit };
+    Placement::new(window, starts, boundary).unwrap()
+}
+
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    [steps(), images(), kernels(), walks(), orders(), starts(), volumes(), groups(), epilogues()].concat()
+    [steps(), images(), kernels(), walks(), orders(), starts(), volumes(), groups(), epilogues(), blends()].concat()
 }
 
 /// Tap-major layers by step: how much is shared, and how the summary is aligned.
@@ -213,6 +219,52 @@ fn groups() -> Vec<Case> {
         case("depthwise", depthwise.clone(), grouped(16, 1), [1, 14, 14]).relu(),
         case("depthwise_dilated", depthwise, Conv2d { groups: 16, ..walk([1; 2], [2; 4], [2; 2]) }, [3, 6, 9]),
     ]
+}
+
+/// Learned positions: every way to load weights and to add up products, for aligned and unaligned rows.
+fn blends() -> Vec<Case> {
+    let taps = |channels| Window::tap_major(channels, 3, 3).unwrap();
+    let spread = Window::tap_major_ordered(8, 3, 3, &[0, 4, 8, 1, 5, 6, 2, 3, 7]).unwrap();
+    let (none, zero, wrap) = (Boundary::None, Boundary::Zero, Boundary::Wrap);
+    // The last filter ends with the summary: nothing may be read beyond it.
+    let twelve = [0.0, 0.75, 2.25, 3.5, 4.0, 5.25, 6.5, 7.75, 9.0, 10.5, 11.25, 12.0];
+    let in_groups = [0.0, 1.5, 2.25, 3.0, 4.75, 15.5, 0.75, 19.25, 0.0, 1.0, 20.5, 21.0];
+    let quarters: Vec<f32> = (0..16).map(|i| i as f32 * 2.25).collect();
+    let pixel = || Window::tap_major(8, 1, 1).unwrap();
+    let mut cases = vec![
+        case("learned_groups", learned(taps(4), 120, &in_groups, 4, none), grouped(3, 1), [2, 7, 9]).residual(),
+        case("learned_stride_2", learned(taps(8), 168, &twelve, 8, none), stride(2, 1), [2, 9, 10]).relu(),
+        case("learned_whole", learned(taps(8), 168, &[0.0, 12.0, 3.0], 8, none), pad(1), [1, 5, 6]),
+        case("learned_depthwise", learned(taps(1), 44, &quarters, 1, none), grouped(16, 1), [1, 9, 8]),
+        case("learned_pixel_vec4", learned(pixel(), 32, &[0.0, 1.25, 0.5, 3.0, 2.75], 8, none), pad(0), [3, 6, 6]),
+        case("learned_pixel_none", learned(pixel(), 30, &[3.5, 0.0, 9.25, 22.0, 7.75], 1, none), pad(0), [3, 6, 6]),
+        case("learned_pixel_zero", learned(pixel(), 30, &[-3.5, 29.25, 9.75], 1, zero), pad(0), [3, 6, 6]),
+        case("learned_pixel_wrap", learned(pixel(), 30, &[-3.5, 29.25, 9.75], 1, wrap), pad(0), [3, 6, 6]),
+        case(
+            "learned_channel_major",
+            learned(Window::channel_major(5, 3, 3).unwrap(), 61, &[0.5, 30.25, 60.75, -7.0], 1, wrap),
+            walk([1, 2], [2, 1, 0, 3], [2, 1]),
+            [2, 8, 9],
+        ),
+    ];
+    for (names, placement) in [
+        (["learned_rows_width_8", "learned_rows_width_9"], learned(taps(8), 168, &twelve, 8, none)),
+        (["learned_taps_width_8", "learned_taps_width_9"], learned(spread, 168, &twelve, 8, none)),
+        (["learned_none_width_8", "learned_none_width_9"], {
+            learned(taps(4), 60, &[0.0, 3.25, 23.75, 7.5, 24.0], 1, none)
+        }),
+        (["learned_zero_width_8", "learned_zero_width_9"], {
+            learned(taps(4), 50, &[-8.25, 40.5, 3.75, 48.5, -40.75, -2_000_000.5], 1, zero)
+        }),
+        (["learned_wrap_width_8", "learned_wrap_width_9"], {
+            learned(taps(4), 50, &[-8.25, 40.5, 3.75, 49.0, 16.5, 1_000_003.75], 3, wrap)
+        }),
+    ] {
+        cases.push(case(names[0], placement.clone(), pad(1), [2, 5, 8]));
+        cases.push(case(names[1], placement, pad(1), [1, 6, 9]).residual().relu());
+        cases.push(case(names[1], cases[cases.len() - 1].placement.clone(), pad(1), [1, 6, 9]));
+    }
+    cases
 }
 
 /// Every way to load weights with every epilogue, for aligned and unaligned rows.

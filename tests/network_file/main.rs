@@ -5,6 +5,7 @@
 mod container;
 mod hostile;
 mod layer;
+mod learned;
 mod malformed;
 mod malformed_nodes;
 #[path = "../common/parts.rs"]

@@ -59,7 +59,7 @@ fn tensors() {
         (
             "starts are I32",
             |p| p.tensor("stem.starts", typed(I32, &[8], 32)),
-            "node stem: tensor stem.starts: its dtype is I32: it must be I64",
+            "node stem: tensor stem.starts: its dtype is I32: it must be I64, or F32 for learned positions",
         ),
         (
             "weight of another shape",

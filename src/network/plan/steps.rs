@@ -133,6 +133,7 @@ impl Planner<'_> {
             input: access,
             row_sums: None,
             terms: None,
+            blended: false,
             output: access,
             residual: access.filter(|_| node.inputs.len() > 1),
             activation,

@@ -31,6 +31,7 @@ pub(super) fn step(pass: &Pass<'_>) -> Step {
         weights: None,
         row_sums: None,
         terms: None,
+        blended: problem.bases().neighbours > 1,
         input: None,
         output: Some(Access::Scalar),
         residual: problem.residual().then_some(Access::Scalar),

@@ -25,6 +25,7 @@ pub(super) fn all_specs() -> Vec<Spec> {
         input: None,
         row_sums: None,
         terms: None,
+        blended: false,
         output: None,
         residual: None,
         activation: None,
@@ -108,6 +109,12 @@ pub(super) fn all_specs() -> Vec<Spec> {
         if end.residual.is_none() {
             specs.push(Spec { kernel: Kernel::BatchNorm, input: end.output, ..end });
         }
+    }
+    let blendable = |spec: &Spec| spec.kernel.has_epilogue() && spec.activation == Some(Activation::None);
+    let blend = |spec: &Spec| Spec { blended: true, ..*spec };
+    for list in [&mut specs, &mut matrices] {
+        let blends: Vec<Spec> = list.iter().filter(|spec| blendable(spec)).map(blend).collect();
+        list.extend(blends);
     }
     let mut stored = Vec::new();
     for &spec in specs.iter().filter(|spec| spec.activation != Some(Activation::Relu)) {
