@@ -2,8 +2,10 @@
 //
 //   Y[n, i, y, x] = epilogue( sum_k term k of slot(i, k) at (n, y, x) )              k < terms: KH, or KH * KW
 //
-// Layouts   products [slots, images, H, pitch] with pitch a multiple of 4; table from `slots_at`: slot(i, k) [O, terms].
-//           Y and residual as in gather.
+// With learned positions it is the blend of two such sums (blend.wgsl), over the products of two neighbouring segments.
+//
+// Layouts   products [slots, images, H, pitch] with pitch a multiple of 4; table from `slots_at`: slot(i, k)
+//           [O, NEIGHBOURS, terms]. Y and residual as in gather.
 // Tile      a thread finishes one column of quads: `thread_rows` output rows, ROWS of them at a time.
 //
 //             thread 0: | quad 0 of row 0 |   thread 1: | quad 1 of row 0 |   ...      neighbouring threads, neighbouring quads
@@ -13,7 +15,7 @@
 // Grid      one thread a quad x `row_blocks` of `thread_rows` rows x O x images (quads fastest), flattened and folded.
 // Requires  4 storage buffers with a residual, 3 without.
 //
-//! parts: grid, terms_rows | terms_taps, epilogue, residual_none | residual_scalar | residual_vec4,
+//! parts: grid, terms_rows | terms_taps, blend, epilogue, residual_none | residual_scalar | residual_vec4,
 //! output_scalar | output_vec4
 
 const LANES: u32 = 64u;
@@ -70,29 +72,33 @@ fn main(
     let channel = plane - image * params.out_channels;
 
     let affine = affine_of(channel);
+    let fraction = fraction_of(channel);
     let x = vec4<u32>(x_quad * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
     let x_valid = x < vec4<u32>(params.out_width);
     let out_plane = params.out_height * params.out_width;
     let residual_at = ((params.first_image + image) * params.out_channels + channel) * out_plane;
     let output_at = ((params.first_image + image) * params.channels_total + params.channel_offset + channel) * out_plane;
     for (var first_y = begin; first_y < end; first_y += ROWS) {
-        var sums: array<vec4<f32>, ROWS>;
-        for (var ky = 0u; ky < TERM_ROWS; ky++) {
-            for (var kx = 0u; kx < TERM_COLUMNS; kx++) {
-                let slot = table[params.slots_at + (channel * TERM_ROWS + ky) * TERM_COLUMNS + kx];
-                let first_row = (slot * params.images + image) * params.height;
-                for (var r = 0u; r < ROWS; r++) {
-                    // Above the input this wraps around to a large number, which the comparison refuses.
-                    let y = (first_y + r) * params.stride_y + ky * params.dilation_y - params.pad_top;
-                    let inside = y < params.height && first_y + r < end;
-                    sums[r] += term_quad(first_row + y, inside, x_quad, kx);
+        var sums: array<array<vec4<f32>, ROWS>, NEIGHBOURS>;
+        for (var k = 0u; k < NEIGHBOURS; k++) {
+            for (var ky = 0u; ky < TERM_ROWS; ky++) {
+                for (var kx = 0u; kx < TERM_COLUMNS; kx++) {
+                    let term = ((channel * NEIGHBOURS + k) * TERM_ROWS + ky) * TERM_COLUMNS + kx;
+                    let first_row = (table[params.slots_at + term] * params.images + image) * params.height;
+                    for (var r = 0u; r < ROWS; r++) {
+                        // Above the input this wraps around to a large number, which the comparison refuses.
+                        let y = (first_y + r) * params.stride_y + ky * params.dilation_y - params.pad_top;
+                        let inside = y < params.height && first_y + r < end;
+                        sums[k][r] += term_quad(first_row + y, inside, x_quad, kx);
+                    }
                 }
             }
         }
         for (var r = 0u; r < ROWS; r++) {
             let within = (first_y + r) * params.out_width + x;
             let valid = x_valid & vec4<bool>(first_y + r < end);
-            let value = epilogue(affine, sums[r], residual_quad(residual_at + within, valid));
+            let sum = blend(fraction, sums[0][r], sums[NEIGHBOURS - 1u][r]);
+            let value = epilogue(affine, sum, residual_quad(residual_at + within, valid));
             store_quad(output_at + within, valid, value);
         }
     }

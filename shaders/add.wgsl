@@ -1,20 +1,26 @@
-// Sum of two tensors of one shape, or a copy of one, with an activation; into channels of a wider tensor.
+// Sum of two tensors of one shape, or a copy of one, with an activation. Each may be channels of a wider tensor.
 //
-//   Y[n, channel_offset + c, p] = activation( A[n, c, p] + B[n, c, p] )          B only with a residual
+//   Y[n, c, p] = activation( A[n, c, p] + B[n, c, p] )          B only with a residual
 //
-// Layouts   A, B [N, C, H, W], Y [N, channels_total, H, W].
-// Grid      one thread a quad of elements, flattened and folded.
+// Layouts   A, B, Y [N, C, H, W], each from its own `channel_offset` on in a tensor of its own `channels_total`.
+// Grid      one thread a quad of a channel's pixels, flattened and folded.
 //
-//! parts: grid, input_scalar | input_vec4, residual_none | residual_scalar | residual_vec4, output_scalar | output_vec4
+//! parts: grid, input_scalar | input_vec4, plane_quads, residual_none | residual_scalar | residual_vec4,
+//!        output_scalar | output_vec4
 
 const LANES: u32 = 64u;
 const ACTIVATION: u32 = 0u; // 0 none, 1 ReLU
 
 struct Params {
-    elements: u32,         // N * C * H * W
-    image_elements: u32,   // C * H * W
-    image_stride: u32,     // channels_total * H * W
-    first: u32,            // channel_offset * H * W
+    images: u32,           // N
+    channels: u32,         // C
+    plane: u32,            // H * W
+    in_channels_total: u32,
+    in_channel_offset: u32,
+    residual_channels_total: u32,
+    residual_channel_offset: u32,
+    channels_total: u32,
+    channel_offset: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -25,12 +31,11 @@ fn main(
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let element = vec4<u32>((linear_workgroup(workgroup, grid) * LANES + lane) * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
-    let valid = element < vec4<u32>(params.elements);
-    var value = input_quad(element, valid) + residual_quad(element, valid);
+    let quad = plane_quad(linear_workgroup(workgroup, grid) * LANES + lane);
+    var value = input_quad(quad_in(quad, params.in_channels_total, params.in_channel_offset), quad.valid)
+        + residual_quad(quad_in(quad, params.residual_channels_total, params.residual_channel_offset), quad.valid);
     if ACTIVATION == 1u {
         value = max(value, vec4<f32>(0.0));
     }
-    let image = element / params.image_elements;
-    store_quad(image * params.image_stride + params.first + element % params.image_elements, valid, value);
+    store_quad(quad_in(quad, params.channels_total, params.channel_offset), quad.valid, value);
 }

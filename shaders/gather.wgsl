@@ -4,6 +4,8 @@
 //   Y[n, i, p] = epilogue( sum_t sum_c W(i, c, t) * X[n, c, stride * p + dilation * t - pad] )
 //   W(i, c, t) = f[ base(i, t) + c * channel_stride ]                      table[i * T + t] = base(i, t)
 //
+// With learned positions W is the blend of two such weights: table[(i * 2 + k) * T + t] = base k of (i, t), see blend.wgsl.
+//
 // Layouts   X [N, C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on, residual [N, O, OH, OW].
 // Tile      LANES_X * QUADS quads of pixels (four consecutive pixels of the flattened [N, OH, OW]) by LANES_Y * ROWS
 //           output channels of one group:
@@ -16,7 +18,8 @@
 // Grid      pixel tiles x channel tiles x groups, flattened (pixel tiles fastest) and folded.
 // Requires  nothing beyond WebGPU's defaults; no workgroup memory. 4 storage buffers, 5 with a residual.
 //
-//! parts: grid, input_scalar | input_vec4, summary_scalar | summary_vec4, epilogue, residual_none | residual_scalar | residual_vec4,
+//! parts: grid, input_scalar | input_vec4, weights_f32_* | weights_f16_* | weights_u8,
+//! summary_scalar | summary_vec4, blend, blend_weights, epilogue, residual_none | residual_scalar | residual_vec4,
 //! output_scalar | output_vec4
 
 const LANES_X: u32 = 8u;
@@ -51,6 +54,8 @@ struct Params {
     summary_length: u32,
     scale_at: u32,         // where the scales begin in `table`
     bias_at: u32,
+    weight_scale: f32,     // of weights in 8 bits
+    weight_zero: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -91,6 +96,10 @@ fn main(
     for (var q = 0u; q < QUADS; q++) {
         quads[q] = quad_at(((pixel_tile * QUADS + q) * LANES_X + lane.x) * 4u);
     }
+    var fractions: array<f32, ROWS>;
+    for (var r = 0u; r < ROWS; r++) {
+        fractions[r] = fraction_of(min(first_filter + r, params.filters - 1u) + group * params.filters);
+    }
     var sums: array<array<vec4<f32>, QUADS>, ROWS>;
 
     for (var tap = 0u; tap < taps; tap++) {
@@ -107,10 +116,12 @@ fn main(
             valid[q] = inside_y & inside_x & quads[q].valid;
             at[q] = (quads[q].image * params.in_channels + group * params.channels) * plane + y * params.width + x;
         }
-        var bases: array<i32, ROWS>;
+        var bases: array<array<i32, NEIGHBOURS>, ROWS>;
         for (var r = 0u; r < ROWS; r++) {
             let filter_index = min(first_filter + r, params.filters - 1u) + group * params.filters;
-            bases[r] = i32(table[filter_index * taps + tap]);
+            for (var k = 0u; k < NEIGHBOURS; k++) {
+                bases[r][k] = i32(table[(filter_index * NEIGHBOURS + k) * taps + tap]);
+            }
         }
         for (var channel = 0u; channel < params.channels; channel += 4u) {
             var x: array<array<vec4<f32>, 4>, QUADS>;
@@ -121,7 +132,7 @@ fn main(
                 }
             }
             for (var r = 0u; r < ROWS; r++) {
-                let w = weight_quad(bases[r], channel);
+                let w = blended_quad(fractions[r], bases[r][0], bases[r][NEIGHBOURS - 1u], channel);
                 for (var q = 0u; q < QUADS; q++) {
                     sums[r][q] += w.x * x[q][0] + w.y * x[q][1] + w.z * x[q][2] + w.w * x[q][3];
                 }

@@ -2,7 +2,7 @@
 //
 //   S[g, r, p] = sum_t sum_c f[ base(g, r, t) + c * channel_stride ] * X[n, g * C + c, stride * p + dilation * t - pad]
 //
-// Layouts   as in tiled.wgsl, the summary and X in f16.
+// Layouts   as in tiled.wgsl, X in f16. Weights become f16 when they are staged, however they are stored.
 // Tile      SUBGROUPS * 16 rows by 128 pixels, DEPTH channels of one tap at a time, double-buffered. A subgroup holds 2 x 4
 //           matrices, 32 rows by 64 pixels; two subgroups side by side, pairs of them one above the other:
 //
@@ -22,7 +22,8 @@
 // warp-level multiplications, half the rate of the warpgroup ones at best; a step of 16 channels is 8 of them, 6 loads of
 // matrices and, for staging, 3 stores of 4 values a lane: a fifth to a quarter of the f16 peak, four times f32.
 //
-//! parts: grid, operands, input_scalar, summary_scalar | summary_vec4, (sums_outputs, epilogue, residual_none | residual_scalar) |
+//! parts: grid, operands, input_scalar, weights_f32_* | weights_f16_* | weights_u8,
+//! summary_scalar | summary_vec4, blend, blend_weights, (sums_outputs, epilogue, residual_none | residual_scalar) |
 //! sums_products, output_scalar
 
 const SUBGROUPS: u32 = 4u;

@@ -20,7 +20,8 @@
 // Grid      pixel tiles (segments fastest) x row tiles x groups, flattened and folded.
 // Requires  LANES_Y * ROWS * LANES_X * QUADS * 16 bytes of workgroup memory; 4 storage buffers.
 //
-//! parts: grid, input_scalar | input_vec4, summary_scalar | summary_vec4
+//! parts: grid, input_scalar | input_vec4, weights_f32_* | weights_f16_* | weights_u8,
+//! summary_scalar | summary_vec4
 
 const LANES_X: u32 = 8u;
 const LANES_Y: u32 = 8u;
@@ -57,6 +58,8 @@ struct Params {
     summary_length: u32,
     slots_at: u32,
     slots: u32,
+    weight_scale: f32,     // of weights in 8 bits
+    weight_zero: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -3,6 +3,8 @@
 //   Y[n, i, p] = epilogue( sum_t sum_c W(i, c, t) * X[n, c, stride * p + dilation * t - pad] )
 //   W(i, c, t) = f[ base(i, t) + c * channel_stride ]                      table[i * T + t] = base(i, t)
 //
+// With learned positions W is the blend of two such weights: table[(i * 2 + k) * T + t] = base k of (i, t), see blend.wgsl.
+//
 // Layouts   X [N, C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on, residual [N, O, OH, OW].
 // Tile      SUBGROUP * QUADS quads of pixels (four consecutive pixels of the flattened [N, OH, OW]) by
 //           ROW_BLOCKS * SUBGROUP output channels of one group. A lane keeps ROW_BLOCKS * SUBGROUP * QUADS vec4 sums; it
@@ -16,7 +18,8 @@
 // Grid      channel tiles x pixel tiles x groups, flattened (channel tiles fastest: they share X) and folded.
 // Requires  subgroups of exactly SUBGROUP lanes; 4 storage buffers, 5 with a residual. No workgroup memory.
 //
-//! parts: grid, split, input_scalar | input_vec4, summary_scalar | summary_vec4, epilogue, residual_none | residual_scalar | residual_vec4,
+//! parts: grid, split, input_scalar | input_vec4, weights_f32_* | weights_f16_* | weights_u8,
+//! summary_scalar | summary_vec4, blend, blend_weights, epilogue, residual_none | residual_scalar | residual_vec4,
 //! output_scalar | output_vec4
 
 const SUBGROUP: u32 = 8u;
@@ -50,6 +53,8 @@ struct Params {
     summary_length: u32,
     scale_at: u32,         // where the scales begin in `table`
     bias_at: u32,
+    weight_scale: f32,     // of weights in 8 bits
+    weight_zero: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -91,8 +96,10 @@ fn main(
     }
     // Of block b, the lane's own filter.
     var own: array<u32, ROW_BLOCKS>;
+    var fractions: array<f32, ROW_BLOCKS>;
     for (var b = 0u; b < ROW_BLOCKS; b++) {
         own[b] = group * params.filters + min(first_filter + b * SUBGROUP + lane, params.filters - 1u);
+        fractions[b] = fraction_of(own[b]);
     }
     var sums: array<array<array<vec4<f32>, QUADS>, SUBGROUP>, ROW_BLOCKS>;
 
@@ -113,9 +120,11 @@ fn main(
             kx = 0u;
             ky += 1u;
         }
-        var bases: array<i32, ROW_BLOCKS>;
+        var bases: array<array<i32, NEIGHBOURS>, ROW_BLOCKS>;
         for (var b = 0u; b < ROW_BLOCKS; b++) {
-            bases[b] = i32(table[own[b] * taps + tap]);
+            for (var k = 0u; k < NEIGHBOURS; k++) {
+                bases[b][k] = i32(table[(own[b] * NEIGHBOURS + k) * taps + tap]);
+            }
         }
         for (var channel = 0u; channel < params.channels; channel += 4u) {
             var x: array<array<vec4<f32>, 4>, QUADS>;
@@ -126,7 +135,7 @@ fn main(
                 }
             }
             for (var b = 0u; b < ROW_BLOCKS; b++) {
-                let weights = weight_quad(bases[b], channel);
+                let weights = blended_quad(fractions[b], bases[b][0], bases[b][NEIGHBOURS - 1u], channel);
                 for (var l = 0u; l < SUBGROUP; l++) {
                     let w = subgroupShuffle(weights, l);
                     for (var q = 0u; q < QUADS; q++) {

@@ -4,6 +4,8 @@
 //   Y[n, i, y, x] = epilogue( sum_t sum_c W(i, c, t) * X[n, c, stride_y * y + dilation_y * ky - pad_top, x + kx - PAD_LEFT] )
 //   W(i, c, t) = f[ base(i, t) + c * channel_stride ]                      table[i * T + t] = base(i, t)      t = (ky, kx)
 //
+// With learned positions W is the blend of two such weights: table[(i * 2 + k) * T + t] = base k of (i, t), see blend.wgsl.
+//
 // Layouts   X [N, C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on, residual [N, O, OH, OW].
 // Tile      SUBGROUP * QUADS quads of pixels (four consecutive pixels of the flattened [N, OH, OW]) by
 //           ROW_BLOCKS * SUBGROUP output channels of one group. A lane keeps ROW_BLOCKS * SUBGROUP * QUADS vec4 sums; it
@@ -21,7 +23,8 @@
 // Grid      channel tiles x pixel tiles x groups, flattened (channel tiles fastest: they share X) and folded.
 // Requires  subgroups of exactly SUBGROUP lanes; 4 storage buffers, 5 with a residual. No workgroup memory.
 //
-//! parts: grid, split, input_scalar | input_vec4, summary_scalar | summary_vec4, epilogue, residual_none | residual_scalar | residual_vec4,
+//! parts: grid, split, input_scalar | input_vec4, weights_f32_* | weights_f16_* | weights_u8,
+//! summary_scalar | summary_vec4, blend, blend_weights, epilogue, residual_none | residual_scalar | residual_vec4,
 //! output_scalar | output_vec4
 
 const SUBGROUP: u32 = 8u;
@@ -62,6 +65,8 @@ struct Params {
     summary_length: u32,
     scale_at: u32,         // where the scales begin in `table`
     bias_at: u32,
+    weight_scale: f32,     // of weights in 8 bits
+    weight_zero: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -117,8 +122,10 @@ fn main(
     }
     // Of block b, the lane's own filter.
     var own: array<u32, ROW_BLOCKS>;
+    var fractions: array<f32, ROW_BLOCKS>;
     for (var b = 0u; b < ROW_BLOCKS; b++) {
         own[b] = group * params.filters + min(first_filter + b * SUBGROUP + lane, params.filters - 1u);
+        fractions[b] = fraction_of(own[b]);
     }
     var sums: array<array<array<vec4<f32>, QUADS>, SUBGROUP>, ROW_BLOCKS>;
 
@@ -138,10 +145,12 @@ fn main(
             row_valid[i] = beside_exists[i] && y < params.height;
             row_at[i] = beside_at[i] + y * params.width;
         }
-        var bases: array<array<i32, ROW_BLOCKS>, ROW_TAPS>;
+        var bases: array<array<array<i32, NEIGHBOURS>, ROW_BLOCKS>, ROW_TAPS>;
         for (var t = 0u; t < ROW_TAPS; t++) {
             for (var b = 0u; b < ROW_BLOCKS; b++) {
-                bases[t][b] = i32(table[own[b] * taps + ky * ROW_TAPS + t]);
+                for (var k = 0u; k < NEIGHBOURS; k++) {
+                    bases[t][b][k] = i32(table[(own[b] * NEIGHBOURS + k) * taps + ky * ROW_TAPS + t]);
+                }
             }
         }
         for (var channel = 0u; channel < params.channels; channel += 4u) {
@@ -197,7 +206,7 @@ fn main(
                     }
                 }
                 for (var b = 0u; b < ROW_BLOCKS; b++) {
-                    let weights = weight_quad(bases[0][b], channel);
+                    let weights = blended_quad(fractions[b], bases[0][b][0], bases[0][b][NEIGHBOURS - 1u], channel);
                     for (var l = 0u; l < SUBGROUP; l++) {
                         let w = subgroupShuffle(weights, l);
                         for (var q = 0u; q < QUADS; q++) {

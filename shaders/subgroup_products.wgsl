@@ -23,7 +23,8 @@
 // Grid      row tiles x segments x pixel tiles x groups, flattened (row tiles fastest: they share X) and folded.
 // Requires  subgroups of exactly SUBGROUP lanes, 4 storage buffers. No workgroup memory.
 //
-//! parts: grid, split, input_scalar | input_vec4, summary_scalar | summary_vec4, output_scalar | output_vec4
+//! parts: grid, split, input_scalar | input_vec4, weights_f32_* | weights_f16_* | weights_u8,
+//! summary_scalar | summary_vec4, output_scalar | output_vec4
 
 const SUBGROUP: u32 = 8u;
 const ROW_BLOCKS: u32 = 4u;
@@ -63,6 +64,8 @@ struct Params {
     summary_length: u32,
     slots_at: u32,
     slots: u32,
+    weight_scale: f32,     // of weights in 8 bits
+    weight_zero: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

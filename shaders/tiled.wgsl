@@ -28,7 +28,8 @@
 // and, a 128x128 tile 8 channels deep, 5 global loads and some 20 index operations a 512 multiply-adds: 80 to 85 % of the
 // peak is the bound, 60 % what similar kernels reach. About 120 registers a thread leave two workgroups of 256 a processor.
 //
-//! parts: grid, operands, input_scalar, summary_scalar | summary_vec4, (sums_outputs, epilogue, residual_none | residual_scalar) |
+//! parts: grid, operands, input_scalar, weights_f32_* | weights_f16_* | weights_u8,
+//! summary_scalar | summary_vec4, blend, blend_weights, (sums_outputs, epilogue, residual_none | residual_scalar) |
 //! sums_products, output_scalar
 
 const LANES_X: u32 = 8u;

@@ -2,7 +2,9 @@
 //
 //   Y[n, i, y, x] = epilogue( sum_t P[slot(i, t), n, y * stride_y + ky * dilation_y - pad_top, x * stride_x + kx * dilation_x - pad_left] )
 //
-// Layouts   products [slots, images, H, W]; table from `slots_at`: slot(i, t) [O, T]. Y and residual as in gather.
+// With learned positions it is the blend of two such sums (blend.wgsl), over the products of two neighbouring segments.
+//
+// Layouts   products [slots, images, H, W]; table from `slots_at`: slot(i, t) [O, NEIGHBOURS, T]. Y and residual as in gather.
 // Tile      LANES_X * 4 pixels of the flattened [images, OH, OW] by LANES_Y * ROWS output channels:
 //
 //                   pixels: lane x holds x, x + LANES_X, ...
@@ -20,7 +22,7 @@
 // 1 (the Q form) would save two thirds of them, but cost its tiles a halo (3 to 12 % of the product pass), a trip through
 // workgroup memory and alignment: about as much, so pass 1 stays a plain GEMM.
 //
-//! parts: grid, epilogue, residual_none | residual_scalar, output_scalar
+//! parts: grid, blend, epilogue, residual_none | residual_scalar, output_scalar
 
 const LANES_X: u32 = 64u;
 const LANES_Y: u32 = 4u;
@@ -78,7 +80,7 @@ fn main(
     let slot_size = params.images * params.height * params.width;
     let taps = params.kernel_height * params.kernel_width;
 
-    var sums: array<vec4<f32>, ROWS>;
+    var sums: array<array<vec4<f32>, NEIGHBOURS>, ROWS>;
     var tap = 0u;
     for (var ky = 0u; ky < params.kernel_height; ky++) {
         let y = first_y + ky * params.dilation_y;
@@ -89,10 +91,16 @@ fn main(
             let at = select(vec4<u32>(0u), (image * params.height + y) * params.width + x, inside);
             for (var r = 0u; r < ROWS; r++) {
                 let channel = min(first_channel + r, params.out_channels - 1u);
-                let slot = table[params.slots_at + channel * taps + tap] * slot_size;
-                let value =
-                    vec4<f32>(products[slot + at.x], products[slot + at.y], products[slot + at.z], products[slot + at.w]);
-                sums[r] += select(vec4<f32>(0.0), value, inside);
+                for (var k = 0u; k < NEIGHBOURS; k++) {
+                    let slot = table[params.slots_at + (channel * NEIGHBOURS + k) * taps + tap] * slot_size;
+                    let value = vec4<f32>(
+                        products[slot + at.x],
+                        products[slot + at.y],
+                        products[slot + at.z],
+                        products[slot + at.w],
+                    );
+                    sums[r][k] += select(vec4<f32>(0.0), value, inside);
+                }
             }
             tap += 1u;
         }
@@ -104,7 +112,8 @@ fn main(
             let in_batch = params.first_image + image;
             let from_residual = residual_quad((in_batch * params.out_channels + channel) * out_plane + within, valid);
             let to = (in_batch * params.channels_total + params.channel_offset + channel) * out_plane + within;
-            store_quad(to, valid, epilogue(affine_of(channel), sums[r], from_residual));
+            let sum = blend(fraction_of(channel), sums[r][0], sums[r][NEIGHBOURS - 1u]);
+            store_quad(to, valid, epilogue(affine_of(channel), sum, from_residual));
         }
     }
 }

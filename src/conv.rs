@@ -93,7 +93,8 @@ impl FsConv2d {
     /// Compiles the plan's kernels (once a device) and uploads the weights. Submits nothing.
     ///
     /// # Errors
-    /// When the summary is not the plan's, scale or bias have another length, or the device refuses.
+    /// When the summary is not the plan's, or not quantized where the plan has 8-bit weights; scale or bias have another
+    /// length; or the device refuses.
     pub fn new(
         pipelines: &Arc<Pipelines>,
         plan: Plan,
@@ -110,6 +111,7 @@ impl FsConv2d {
             check_length(field, values, problem.out_channels())?;
             check_finite(field, values.unwrap_or(&[]))?;
         }
+        let quantization = summary.levels().map(|(_, quantization)| quantization);
         pipelines.warm_up([&plan])?;
         let mut steps = Vec::with_capacity(plan.steps().len());
         for step in plan.steps() {
@@ -117,7 +119,8 @@ impl FsConv2d {
             steps.push(CompiledStep { compiled, spec: step.spec, grid: step.grid });
         }
         let weights = Weights::upload(pipelines.device(), &plan, summary, params)?;
-        let params: Vec<_> = plan.steps().iter().map(|step| step.params.as_slice()).collect();
+        let params: Vec<_> = plan.steps().iter().map(|step| step.quantized_params(quantization)).collect();
+        let params: Vec<_> = params.iter().map(Vec::as_slice).collect();
         let uniforms = Uniforms::new(pipelines.device(), &params)?;
         let (pipelines, bindings) = (Arc::clone(pipelines), Bindings::default());
         Ok(Self { plan, pipelines, steps, weights, uniforms, bindings })

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use safetensors::Dtype;
+
 use crate::error::{Error, Result, check_size};
 use crate::placement::Boundary;
 use crate::problem::{Activation, Conv2d, Problem};
+use crate::quantization::Quantization;
 use crate::stored_summary::{WindowJson, Word, take_optional, take_summary};
 use crate::summary::FilterSummary;
-use crate::tensor_file::{NewTensor, TensorFile, Values, encode, one_line, read_with, write_beside};
+use crate::tensor_file::{NewTensor, Tensor, TensorFile, Values, encode, one_line, read_with, write_beside};
 use crate::window::INDEX_LIMIT;
 
 /// Longest `window` that is parsed: offsets of the largest window, and room for spaces.
@@ -57,6 +60,7 @@ impl LayerFile {
         let activation = keys.word::<Activation>("activation")?;
         let [groups] = keys.numbers("groups", [1])?;
         check_size("metadata groups", groups, INDEX_LIMIT)?;
+        let [unit] = keys.numbers("start_unit", [1])?;
         let conv = Conv2d {
             stride: keys.numbers("stride", [1, 1])?,
             padding: keys.numbers("padding", [0; 4])?,
@@ -72,7 +76,8 @@ impl LayerFile {
             let rule = format!("with {groups} groups it must be channels / groups of the input, which has {channels}");
             return Err(Error::value("window.channels", window_channels, rule));
         }
-        let summary = take_summary(&mut tensors, "", window, boundary, None)?;
+        let quantization = |_: &mut TensorFile<'_>, values: &Tensor<'_>| keys.quantization(values);
+        let summary = take_summary(&mut tensors, "", window, boundary, unit, None, quantization)?;
         let mut problem = Problem::new(summary.placement(), conv, [batch, height, width])?.with_activation(activation);
         let filters = problem.out_channels();
         let residual = take_optional(&mut tensors, "residual", &problem.output_shape())?;
@@ -111,6 +116,29 @@ impl Keys {
             return Err(Error::format("metadata window", reason));
         }
         serde_json::from_str(text).map_err(|error| Error::format("metadata window", error))
+    }
+
+    /// What U8 values stand for: only they have `scale` and `zero`, and they must.
+    fn quantization(&self, values: &Tensor<'_>) -> Result<Option<Quantization>> {
+        let [scale, zero] = [self.quantity("scale")?, self.quantity("zero")?];
+        let place = |key: &str| format!("metadata {key}");
+        if values.dtype() != Dtype::U8 {
+            let given = [("scale", scale), ("zero", zero)].into_iter().find(|(_, number)| number.is_some());
+            return given.map_or(Ok(None), |(key, _)| {
+                Err(Error::format(place(key), format!("only a U8 summary has it: this one is {:?}", values.dtype())))
+            });
+        }
+        let need = |key: &str, number: Option<f32>| {
+            number.ok_or_else(|| Error::format(place(key), "it is missing: a U8 summary needs it"))
+        };
+        Quantization::new(need("scale", scale)?, need("zero", zero)?).map(Some)
+    }
+
+    /// A number, if it is there.
+    fn quantity(&self, key: &str) -> Result<Option<f32>> {
+        let Some(text) = self.0.get(key) else { return Ok(None) };
+        let number = text.trim().parse().map(Some);
+        number.map_err(|_| Error::value(format!("metadata {key}"), text, "it must be a number"))
     }
 
     /// A choice, its first word when absent.

@@ -30,12 +30,14 @@ mod pipeline;
 mod placement;
 mod plan;
 mod problem;
+mod quantization;
 pub mod reference;
 mod shader;
 mod sharing;
 mod spec;
 #[cfg(feature = "standalone")]
 pub mod standalone;
+mod starts;
 #[cfg(feature = "network")]
 mod stored_summary;
 mod summary;
@@ -48,10 +50,12 @@ mod window;
 pub use conv::{BoundConv, BufferRange, ChannelParams, ConvBuffers, FsConv2d};
 pub use error::{Error, Result};
 pub use pipeline::{Pipelines, ShaderChecks};
-pub use placement::{Boundary, Placement, Starts};
+pub use placement::{Boundary, Placement};
 pub use plan::{Algorithm, Family, Plan, PlanOptions, Storage, Target, required_features, required_limits};
 pub use problem::{Activation, Conv2d, Problem};
+pub use quantization::{Precision, Quantization};
 pub use sharing::Sharing;
+pub use starts::Starts;
 pub use summary::FilterSummary;
 pub use wgpu;
 pub use window::Window;

@@ -9,6 +9,7 @@ mod gpu;
 mod graph;
 mod memory;
 mod plan;
+mod quantize;
 mod shape;
 mod write;
 
@@ -20,6 +21,7 @@ pub use gpu::GpuNetwork;
 pub use plan::Choose;
 
 use crate::problem::{Activation, Conv2d};
+use crate::starts::Starts;
 use crate::summary::FilterSummary;
 
 /// A validated network: every tensor is there, every shape fits, nodes come after the nodes they read.
@@ -94,6 +96,8 @@ pub enum Op {
     Pool(Pool),
     /// `add` of two inputs, or `relu` of one.
     Add(Activation),
+    /// `batch_norm`: what a batch norm is at inference, a scale and a bias a channel.
+    BatchNorm(Box<BatchNorm>),
     /// `shortcut_a`: every stride-th pixel `[y, x]`, and zero channels before and after.
     ShortcutA {
         /// `[y, x]`.
@@ -120,6 +124,17 @@ pub struct ConvOp {
     pub scale: Option<Vec<f32>>,
     /// `[O]`, 0 when absent.
     pub bias: Option<Vec<f32>>,
+    /// Applied last.
+    pub activation: Activation,
+}
+
+/// `activation(scale[c] * x[c] + bias[c])`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchNorm {
+    /// `[C]`.
+    pub scale: Vec<f32>,
+    /// `[C]`.
+    pub bias: Vec<f32>,
     /// Applied last.
     pub activation: Activation,
 }
@@ -186,13 +201,28 @@ impl Network {
         }
     }
 
-    /// Number of learned values stored: summaries or dense weights, scales, biases.
+    /// Effective parameters as FSNet counts them: a quantized tensor of L values for L / 4 + 2, all else whole.
+    pub fn effective_parameters(&self) -> f64 {
+        let quantized = |node: &Node| match &node.op {
+            Op::Conv(conv) => conv.summary.values().len() as f64 - conv.summary.effective_parameters(),
+            _ => 0.0,
+        };
+        self.parameters() as f64 - self.nodes.iter().map(quantized).sum::<f64>()
+    }
+
+    /// Number of learned values stored: summaries or dense weights, learned positions, scales, biases. Batch norm counts as the scale and the
+    /// bias it is folded into; frameworks count its four vectors (and PyTorch a counter) in training.
     pub fn parameters(&self) -> usize {
         let count = |node: &Node| match &node.op {
             Op::Conv(conv) => {
                 let len = |values: &Option<Vec<f32>>| values.as_ref().map_or(0, Vec::len);
-                conv.summary.values().len() + len(&conv.scale) + len(&conv.bias)
+                let positions = match conv.summary.placement().starts() {
+                    Starts::Learned { positions, .. } => positions.len(),
+                    Starts::Line { .. } | Starts::Volume { .. } => 0,
+                };
+                conv.summary.values().len() + positions + len(&conv.scale) + len(&conv.bias)
             }
+            Op::BatchNorm(norm) => norm.scale.len() + norm.bias.len(),
             _ => 0,
         };
         self.nodes.iter().map(count).sum()

@@ -1,10 +1,13 @@
 //! Placement: where every filter lies in the summary. Pure geometry, no values.
 
+use std::fmt::Display;
+
 use crate::error::{Error, Result, check_size};
+use crate::starts::{Segments, Starts};
 use crate::window::{INDEX_LIMIT, Window};
 
-/// Most (filter, tap) pairs a placement may have: it bounds the tables made from it, 16 MiB each. The largest layers in use
-/// have some 40,000.
+/// Most (filter, tap) pairs a placement may have: it bounds the tables made from it, 16 MiB each, and twice that for learned
+/// positions. The largest layers in use have some 40,000.
 const POSITION_LIMIT: usize = 1 << 22;
 
 /// What an index outside the summary means.
@@ -19,32 +22,16 @@ pub enum Boundary {
     Wrap,
 }
 
-/// Size of the summary and the start of every filter in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Starts {
-    /// A summary of rank 1 and length `length`: one index a filter.
-    Line {
-        /// L, the number of values.
-        length: usize,
-        /// `s_i`.
-        starts: Vec<i64>,
-    },
-    /// A summary `[D, FH, FW]`: `(c0, y0, x0)` a filter; the window's own strides are ignored.
-    Volume {
-        /// `[D, FH, FW]`.
-        dims: [usize; 3],
-        /// `(c0, y0, x0)` of every filter.
-        starts: Vec<[i64; 3]>,
-    },
-}
-
 /// Where the weights of every filter lie: window, starts, boundary.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Placement {
     window: Window,
     starts: Starts,
     boundary: Boundary,
 }
+
+/// Positions are finite: none is unequal to itself.
+impl Eq for Placement {}
 
 impl Placement {
     /// A placement of `starts.len()` filters.
@@ -57,6 +44,11 @@ impl Placement {
         check_size("out_channels * taps", placement.filters().saturating_mul(placement.taps()), POSITION_LIMIT)?;
         match &placement.starts {
             Starts::Line { length, .. } => check_size("summary length", *length, INDEX_LIMIT)?,
+            Starts::Learned { length, positions, unit } => {
+                check_size("summary length", *length, INDEX_LIMIT)?;
+                check_size("start_unit", *unit, INDEX_LIMIT)?;
+                check_positions(positions, *unit)?;
+            }
             Starts::Volume { dims, .. } => {
                 for (name, &size) in ["summary depth", "summary height", "summary width"].iter().zip(dims) {
                     check_size(name, size, INDEX_LIMIT)?;
@@ -175,6 +167,7 @@ impl Placement {
         match &self.starts {
             Starts::Line { starts, .. } => starts.len(),
             Starts::Volume { starts, .. } => starts.len(),
+            Starts::Learned { positions, .. } => positions.len(),
         }
     }
 
@@ -186,7 +179,7 @@ impl Placement {
     /// L, the number of values in the summary.
     pub fn length(&self) -> usize {
         match &self.starts {
-            Starts::Line { length, .. } => *length,
+            Starts::Line { length, .. } | Starts::Learned { length, .. } => *length,
             Starts::Volume { dims, .. } => dims.iter().product(),
         }
     }
@@ -196,16 +189,47 @@ impl Placement {
         self.filters() as f64 * self.window.weights() as f64 / self.length() as f64
     }
 
+    /// Neighbouring segments that every filter is blended from: 2 for learned positions, unless all of them are whole, else 1.
+    pub fn neighbours(&self) -> usize {
+        let between = (0..self.filters()).any(|filter| self.fraction(filter) > 0.0);
+        1 + usize::from(between)
+    }
+
+    /// How far a filter's learned position lies between two starts, in `0..1`; 0 for fixed starts.
+    ///
+    /// A weight is `(1 - fraction)` times the value at [`Self::index`] plus `fraction` times that at [`Self::next_index`].
+    pub fn fraction(&self, filter: usize) -> f32 {
+        match &self.starts {
+            Starts::Learned { positions, unit, .. } => {
+                positions.get(filter).map_or(0.0, |&position| Segments::at(position, *unit).fraction)
+            }
+            Starts::Line { .. } | Starts::Volume { .. } => 0.0,
+        }
+    }
+
     /// Index of weight `(channel, tap)` of filter `filter`, straight from the definition; `None` where the weight is zero
-    /// or there is no such weight.
+    /// or there is no such weight. With a learned position, the index in the first of its two segments.
     pub fn index(&self, filter: usize, channel: usize, tap: usize) -> Option<usize> {
+        self.index_in(0, filter, channel, tap)
+    }
+
+    /// [`Self::index`] in the second segment of a learned position: one unit further, or the same where the fraction is 0.
+    pub fn next_index(&self, filter: usize, channel: usize, tap: usize) -> Option<usize> {
+        self.index_in(1, filter, channel, tap)
+    }
+
+    fn index_in(&self, segment: usize, filter: usize, channel: usize, tap: usize) -> Option<usize> {
         if channel >= self.window.channels() || tap >= self.taps() {
             return None;
         }
+        let on_line = |start: i64, length: usize| {
+            let offset = channel as i64 * self.window.channel_stride() + self.window.tap_offsets()[tap];
+            self.inside(start, offset, length)
+        };
         match &self.starts {
-            Starts::Line { length, starts } => {
-                let offset = channel as i64 * self.window.channel_stride() + self.window.tap_offsets()[tap];
-                self.inside(*starts.get(filter)?, offset, *length)
+            Starts::Line { length, starts } => on_line(*starts.get(filter)?, *length),
+            Starts::Learned { length, positions, unit } => {
+                on_line(Segments::at(*positions.get(filter)?, *unit).starts[segment], *length)
             }
             Starts::Volume { dims, starts } => {
                 let [c0, y0, x0] = *starts.get(filter)?;
@@ -229,30 +253,53 @@ impl Placement {
     }
 
     fn check_starts(&self) -> Result<()> {
-        let outside = |field: String, start: i64, low: i64, high: i64, length: usize| {
-            let (first, last) = (i128::from(start) + i128::from(low), i128::from(start) + i128::from(high));
+        let outside = |field: String, start: &dyn Display, [first, last]: [i128; 2], length: usize| {
             if self.boundary == Boundary::None && (first < 0 || last >= length as i128) {
                 let rule = format!("its weights {first}..={last} must lie in a summary of {length} with boundary none");
                 return Err(Error::value(field, start, rule));
             }
             Ok(())
         };
+        let weights = |first: i64, last: i64, (low, high): (i64, i64)| {
+            [i128::from(first) + i128::from(low), i128::from(last) + i128::from(high)]
+        };
+        let reach = self.window.reach();
         match &self.starts {
             Starts::Line { length, starts } => {
-                let (low, high) = self.window.reach();
                 for (i, &start) in starts.iter().enumerate() {
-                    outside(format!("starts[{i}]"), start, low, high, *length)?;
+                    outside(format!("starts[{i}]"), &start, weights(start, start, reach), *length)?;
+                }
+            }
+            Starts::Learned { length, positions, unit } => {
+                for (i, &position) in positions.iter().enumerate() {
+                    let [start, next] = Segments::at(position, *unit).starts;
+                    outside(format!("starts[{i}]"), &position, weights(start, next, reach), *length)?;
                 }
             }
             Starts::Volume { dims, starts } => {
                 let size = [self.window.channels(), self.window.height(), self.window.width()];
                 for (i, start) in starts.iter().enumerate() {
                     for axis in 0..3 {
-                        outside(format!("starts[{i}][{axis}]"), start[axis], 0, size[axis] as i64 - 1, dims[axis])?;
+                        let weights = weights(start[axis], start[axis], (0, size[axis] as i64 - 1));
+                        outside(format!("starts[{i}][{axis}]"), &start[axis], weights, dims[axis])?;
                     }
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Learned positions must be numbers, and no further from 0 than 2^31 - 1 values.
+fn check_positions(positions: &[f32], unit: usize) -> Result<()> {
+    for (i, &position) in positions.iter().enumerate() {
+        if !position.is_finite() {
+            return Err(Error::value(format!("starts[{i}]"), position, "it must be finite"));
+        }
+        if f64::from(position).abs() * unit as f64 > INDEX_LIMIT as f64 {
+            let rule = format!("in units of {unit} it must lie within {INDEX_LIMIT} values of 0");
+            return Err(Error::value(format!("starts[{i}]"), position, rule));
+        }
+    }
+    Ok(())
 }

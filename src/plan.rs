@@ -22,7 +22,9 @@ pub use target::{Target, required_features, required_limits};
 use crate::error::{Error, Result};
 use crate::placement::Boundary;
 use crate::problem::Problem;
+use crate::quantization::{Precision, Quantization};
 use crate::spec::{Role, Spec, WeightLoad};
+use crate::summary::FilterSummary;
 
 /// What a caller may decide about a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -31,13 +33,25 @@ pub struct PlanOptions {
     pub algorithm: Option<Algorithm>,
     /// The kernel family; by default the best that the device has kernels for.
     pub family: Option<Family>,
-    /// What the numbers in buffers are; by default f32.
+    /// What the numbers in buffers are; by default f32. [`PlanOptions::for_summary`] takes what a summary is stored as.
     pub storage: Storage,
     /// Most bytes of workspace; by default what suits the device's caches. One image is always allowed.
     pub workspace_limit: Option<u64>,
     /// Bind every storage buffer read_write, so that one `wgpu::Buffer` may hold several operands. WebGPU refuses a buffer
     /// that is bound read-only and read_write in one dispatch.
     pub bind_read_write: bool,
+}
+
+impl PlanOptions {
+    /// The same with weights in memory as `summary` holds them: a quantized summary stays in 8 bits. What f32 values become is
+    /// left to `storage`.
+    #[must_use]
+    pub fn for_summary(self, summary: &FilterSummary) -> Self {
+        match summary.precision() {
+            Precision::F32 => self,
+            precision => Self { storage: self.storage.with_weights(precision), ..self },
+        }
+    }
 }
 
 /// One dispatch.
@@ -49,12 +63,28 @@ pub(crate) struct Step {
     pub(crate) params: Vec<(&'static str, u32)>,
 }
 
+/// The uniform fields that 8-bit weights are read by, which end the fields of every kernel that loads weights. Their values are
+/// the summary's: plans know none.
+const QUANTIZATION: [(&str, u32); 2] = [("weight_scale", 0), ("weight_zero", 0)];
+
+impl Step {
+    /// The uniform's fields, for weights quantized so.
+    pub(crate) fn quantized_params(&self, quantization: Option<Quantization>) -> Vec<(&'static str, u32)> {
+        let value_of = |name: &str| match (name, quantization) {
+            ("weight_scale", Some(quantization)) => Some(quantization.scale().to_bits()),
+            ("weight_zero", Some(quantization)) => Some(quantization.zero().to_bits()),
+            _ => None,
+        };
+        self.params.iter().map(|&(name, value)| (name, value_of(name).unwrap_or(value))).collect()
+    }
+}
+
 /// What the weight buffers of a planned layer hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Packing {
     /// The summary's own values, or dense filters `[O, T, channels rounded up to 4]`.
     pub(crate) dense: bool,
-    /// Words of the table before the scales: bases and slots.
+    /// Words of the table before the scales: bases, slots, fractions.
     pub(crate) table: Vec<u32>,
 }
 
@@ -178,6 +208,16 @@ impl Plan {
         self.steps.len()
     }
 
+    /// Bytes of device memory that the summary takes, or the dense weights where the plan expands them.
+    pub fn summary_bytes(&self) -> u64 {
+        self.size_of(Role::Summary)
+    }
+
+    /// Bytes of device memory that the table takes: bases, slots, scales and biases.
+    pub fn table_bytes(&self) -> u64 {
+        self.size_of(Role::Table)
+    }
+
     pub(crate) fn steps(&self) -> &[Step] {
         &self.steps
     }
@@ -203,7 +243,7 @@ impl Plan {
                 } else {
                     placement.length() as u64
                 };
-                self.storage.weight_bytes() * values.next_multiple_of(4)
+                self.storage.weights().bytes() * values.next_multiple_of(4)
             }
             Role::Table => 4 * (self.packing.table.len() + 2 * self.problem.out_channels()) as u64,
         }
@@ -270,6 +310,13 @@ fn weight_load(problem: &Problem) -> WeightLoad {
         Boundary::None if aligned => WeightLoad::Vec4,
         boundary => WeightLoad::Scalar(boundary),
     }
+}
+
+/// What the table holds before the scales: how far every filter lies between its two segments, as the bits of f32. Empty where
+/// filters are no blends.
+fn fractions(problem: &Problem) -> impl Iterator<Item = u32> {
+    let filters = if problem.bases().neighbours > 1 { problem.out_channels() } else { 0 };
+    (0..filters).map(|filter| problem.placement().fraction(filter).to_bits())
 }
 
 /// A grid of at least `tiles` workgroups, folded into y where x would exceed `limit`; shaders return from the surplus.

@@ -285,11 +285,11 @@ impl Problem {
     }
 
     /// Additions of the accumulation that follows shared products: one a tap and output, or one a kernel row and output
-    /// when row sums are taken with the products.
+    /// when row sums are taken with the products; twice as many for learned positions.
     pub fn shared_additions(&self) -> u64 {
         let outputs: u64 = self.output_shape().iter().map(|&size| size as u64).product();
         let window = self.placement().window();
         let terms = if self.sharing().row_step().is_some() { window.height() } else { window.taps() };
-        outputs * terms as u64
+        outputs * (self.bases().neighbours * terms) as u64
     }
 }

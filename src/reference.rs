@@ -3,7 +3,7 @@
 use crate::error::{Error, Result, check_size};
 use crate::plan::Storage;
 use crate::problem::{Activation, Problem};
-use crate::summary::{FilterSummary, check_finite};
+use crate::summary::{Blend, FilterSummary, check_finite};
 
 /// Most outputs the reference computes: 16 bytes each, and a naive sum.
 const OUTPUT_LIMIT: usize = 1 << 26;
@@ -59,7 +59,8 @@ pub(crate) fn check_length(field: &str, values: Option<&[f32]>, expected: usize)
 pub struct Reference {
     /// `[N, O, OH, OW]`.
     pub output: Vec<f64>,
-    /// `[N, O, OH, OW]`: `|scale| * sum |w| |x| + |bias| + |residual|`, the size of the numbers that were added.
+    /// `[N, O, OH, OW]`: `|scale| * sum |w| |x| + |bias| + |residual|`, the size of the numbers that were added; with a learned
+    /// position `|w|` is the blend of two magnitudes.
     pub magnitude: Vec<f64>,
 }
 
@@ -72,7 +73,7 @@ pub fn conv2d(problem: &Problem, operands: &Operands<'_>) -> Result<Reference> {
     let outputs = problem.output_shape().iter().product();
     check_size("outputs of the reference", outputs, OUTPUT_LIMIT)?;
     let (channels, taps) = (problem.placement().window().channels(), problem.placement().taps());
-    let dense = operands.summary.expand();
+    let dense = operands.summary.blends();
     let weight = |filter: usize, channel, tap| dense[(filter * channels + channel) * taps + tap];
     Ok(collect((0..outputs).map(|at| output(problem, operands, weight, at))))
 }
@@ -87,7 +88,7 @@ pub fn conv2d_at(problem: &Problem, operands: &Operands<'_>, outputs: &[usize]) 
     if let Some(outside) = outputs.iter().find(|&&at| at >= count) {
         return Err(Error::value("output", outside, format!("there are {count}")));
     }
-    let weight = |filter, channel, tap| operands.summary.weight(filter, channel, tap);
+    let weight = |filter, channel, tap| operands.summary.blend(filter, channel, tap);
     Ok(collect(outputs.iter().map(|&at| output(problem, operands, weight, at))))
 }
 
@@ -100,7 +101,7 @@ fn collect(outputs: impl Iterator<Item = (f64, f64)>) -> Reference {
 fn output(
     problem: &Problem,
     operands: &Operands<'_>,
-    weight: impl Fn(usize, usize, usize) -> f32,
+    weight: impl Fn(usize, usize, usize) -> Blend,
     at: usize,
 ) -> (f64, f64) {
     let [_, in_channels, height, width] = problem.input_shape();
@@ -121,10 +122,10 @@ fn output(
                 continue;
             }
             let plane = image * in_channels + first_channel + channel;
-            let product =
-                f64::from(weight(filter, channel, tap)) * f64::from(operands.input[(plane * height + y) * width + x]);
-            sum += product;
-            size += product.abs();
+            let weight = weight(filter, channel, tap);
+            let pixel = f64::from(operands.input[(plane * height + y) * width + x]);
+            sum += weight.value * pixel;
+            size += weight.size * pixel.abs();
         }
     }
     let scale = operands.scale.map_or(1.0, |scale| f64::from(scale[filter]));
@@ -142,7 +143,8 @@ fn output(
 ///
 /// Every product and addition rounds by at most `eps / 2` of its own size. Over `n` additions in any order the roundings are
 /// bounded by `n * eps / 2` and, being of random sign, stay within a few `sqrt(n) * eps / 2` (Higham, Accuracy and
-/// Stability of Numerical Algorithms, section 4.2). The 4 covers the epilogue's roundings and short sums.
+/// Stability of Numerical Algorithms, section 4.2). The 4 covers the epilogue's roundings, those of a blend (`docs/method.md`)
+/// and short sums.
 pub fn tolerance(terms: usize) -> f64 {
     f64::from(f32::EPSILON) * (4.0 + 2.0 * (terms as f64).sqrt())
 }
@@ -154,10 +156,13 @@ pub fn tolerance(terms: usize) -> f64 {
 pub fn storage_tolerance(terms: usize, storage: Storage) -> f64 {
     let half_unit = 1.0 / 2048.0;
     let rounding = match storage {
-        Storage::F32 => 0.0,
+        // What 8-bit levels stand for is what the reference computes with.
+        Storage::F32 | Storage::U8Weights => 0.0,
         Storage::F16Weights => half_unit,
         // The weight and the input of every product (and their product's second-order term), then the output.
-        Storage::F16 => half_unit * (2.0 + half_unit) + 2.0 * half_unit * (1.0 + 3.0 * half_unit),
+        Storage::F16 | Storage::F16U8Weights => {
+            half_unit * (2.0 + half_unit) + 2.0 * half_unit * (1.0 + 3.0 * half_unit)
+        }
     };
     tolerance(terms) * (1.0 + 3.0 * rounding) + rounding
 }

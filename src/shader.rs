@@ -1,5 +1,6 @@
 //! Shader text: files of `shaders/`, put together and specialised by rewriting the defaults of named constants.
 
+use crate::quantization::Precision;
 use crate::spec::{Access, Kernel, Spec, WeightLoad};
 
 /// A file of `shaders/parts/`.
@@ -9,14 +10,23 @@ pub(crate) enum Part {
     Split,
     InputScalar,
     InputVec4,
+    WeightsF32Scalar,
+    WeightsF32Vec4,
+    WeightsF16Scalar,
+    WeightsF16Vec4,
+    WeightsU8,
     SummaryScalar,
     SummaryVec4,
     Operands,
     TermsRows,
     TermsTaps,
+    Blend,
+    BlendWeights,
     SumsOutputs,
     SumsProducts,
     Epilogue,
+    #[cfg(feature = "network")]
+    PlaneQuads,
     ResidualNone,
     ResidualScalar,
     ResidualVec4,
@@ -31,14 +41,23 @@ impl Part {
             Self::Split => include_str!("../shaders/parts/split.wgsl"),
             Self::InputScalar => include_str!("../shaders/parts/input_scalar.wgsl"),
             Self::InputVec4 => include_str!("../shaders/parts/input_vec4.wgsl"),
+            Self::WeightsF32Scalar => include_str!("../shaders/parts/weights_f32_scalar.wgsl"),
+            Self::WeightsF32Vec4 => include_str!("../shaders/parts/weights_f32_vec4.wgsl"),
+            Self::WeightsF16Scalar => include_str!("../shaders/parts/weights_f16_scalar.wgsl"),
+            Self::WeightsF16Vec4 => include_str!("../shaders/parts/weights_f16_vec4.wgsl"),
+            Self::WeightsU8 => include_str!("../shaders/parts/weights_u8.wgsl"),
             Self::SummaryScalar => include_str!("../shaders/parts/summary_scalar.wgsl"),
             Self::SummaryVec4 => include_str!("../shaders/parts/summary_vec4.wgsl"),
             Self::Operands => include_str!("../shaders/parts/operands.wgsl"),
             Self::TermsRows => include_str!("../shaders/parts/terms_rows.wgsl"),
             Self::TermsTaps => include_str!("../shaders/parts/terms_taps.wgsl"),
+            Self::Blend => include_str!("../shaders/parts/blend.wgsl"),
+            Self::BlendWeights => include_str!("../shaders/parts/blend_weights.wgsl"),
             Self::SumsOutputs => include_str!("../shaders/parts/sums_outputs.wgsl"),
             Self::SumsProducts => include_str!("../shaders/parts/sums_products.wgsl"),
             Self::Epilogue => include_str!("../shaders/parts/epilogue.wgsl"),
+            #[cfg(feature = "network")]
+            Self::PlaneQuads => include_str!("../shaders/parts/plane_quads.wgsl"),
             Self::ResidualNone => include_str!("../shaders/parts/residual_none.wgsl"),
             Self::ResidualScalar => include_str!("../shaders/parts/residual_scalar.wgsl"),
             Self::ResidualVec4 => include_str!("../shaders/parts/residual_vec4.wgsl"),
@@ -69,6 +88,8 @@ impl Kernel {
             #[cfg(feature = "network")]
             Self::Add => "add",
             #[cfg(feature = "network")]
+            Self::BatchNorm => "batch_norm",
+            #[cfg(feature = "network")]
             Self::Subsample => "subsample",
         }
     }
@@ -90,6 +111,8 @@ impl Kernel {
             #[cfg(feature = "network")]
             Self::Add => include_str!("../shaders/add.wgsl"),
             #[cfg(feature = "network")]
+            Self::BatchNorm => include_str!("../shaders/batch_norm.wgsl"),
+            #[cfg(feature = "network")]
             Self::Subsample => include_str!("../shaders/subsample.wgsl"),
         }
     }
@@ -105,15 +128,35 @@ fn parts(spec: &Spec) -> Vec<Part> {
         Access::Scalar => Part::InputScalar,
         Access::Vec4 => Part::InputVec4,
     }));
-    parts.extend(spec.weights.map(|load| match load {
-        WeightLoad::Vec4 => Part::SummaryVec4,
-        WeightLoad::Scalar(_) => Part::SummaryScalar,
-    }));
+    if let Some(load) = spec.weights {
+        parts.push(match (spec.storage.weights(), load) {
+            (Precision::F32, WeightLoad::Scalar(_)) => Part::WeightsF32Scalar,
+            (Precision::F32, WeightLoad::Vec4) => Part::WeightsF32Vec4,
+            (Precision::F16, WeightLoad::Scalar(_)) => Part::WeightsF16Scalar,
+            (Precision::F16, WeightLoad::Vec4) => Part::WeightsF16Vec4,
+            (Precision::U8, _) => Part::WeightsU8,
+        });
+        parts.push(match load {
+            WeightLoad::Vec4 => Part::SummaryVec4,
+            WeightLoad::Scalar(_) => Part::SummaryScalar,
+        });
+    }
+    let weights = [Part::Blend, Part::BlendWeights];
     match spec.kernel {
-        Kernel::AccumulateRows => parts.push(Part::TermsRows),
-        Kernel::AccumulateTaps => parts.push(Part::TermsTaps),
-        Kernel::TiledGather | Kernel::MatrixGather => parts.extend([Part::Operands, Part::SumsOutputs]),
-        Kernel::TiledProducts | Kernel::MatrixProducts => parts.extend([Part::Operands, Part::SumsProducts]),
+        Kernel::AccumulateRows => parts.extend([Part::TermsRows, Part::Blend]),
+        Kernel::AccumulateTaps => parts.extend([Part::TermsTaps, Part::Blend]),
+        Kernel::TiledAccumulate => parts.push(Part::Blend),
+        Kernel::Gather | Kernel::SubgroupGather | Kernel::SubgroupGatherRows => parts.extend(weights),
+        Kernel::TiledGather | Kernel::MatrixGather => {
+            parts.extend(weights.into_iter().chain([Part::Operands, Part::SumsOutputs]));
+        }
+        Kernel::TiledProducts | Kernel::MatrixProducts => {
+            parts.extend(weights.into_iter().chain([Part::Operands, Part::SumsProducts]));
+        }
+        #[cfg(feature = "network")]
+        Kernel::Add => parts.push(Part::PlaneQuads),
+        #[cfg(feature = "network")]
+        Kernel::BatchNorm => parts.extend([Part::PlaneQuads, Part::Epilogue]),
         _ => {}
     }
     if spec.kernel.has_epilogue() {

@@ -6,16 +6,22 @@
 
 use std::collections::HashMap;
 
-use crate::placement::{Boundary, Placement, Starts};
+use crate::placement::{Boundary, Placement};
+use crate::starts::{Segments, Starts};
 
 /// The base of every (filter, tap), in a form that kernels index directly: weight `(i, c, t)` is the value at
 /// `base[i * T + t] + c * channel_stride`, which is taken mod L for `Wrap` and is zero outside `0..L` for `Zero`.
 ///
+/// Learned positions have two bases, of two neighbouring segments; the weight is the blend of their values.
+///
 /// Rank-3 summaries become rank 1 here: y and x wrap once in the base, and stepping a channel is stepping a plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Bases {
+    /// `[O, neighbours, T]`.
     pub(crate) of_tap: Vec<i32>,
     pub(crate) channel_stride: i32,
+    /// [`Placement::neighbours`].
+    pub(crate) neighbours: usize,
 }
 
 impl Bases {
@@ -23,11 +29,13 @@ impl Bases {
         let (window, length) = (placement.window(), placement.length() as i64);
         let channels = window.channels() as i64;
         let channel_stride = match placement.starts() {
-            Starts::Line { .. } if placement.boundary() == Boundary::Wrap => window.channel_stride().rem_euclid(length),
-            // With one channel the stride is never taken; a bounded value keeps the arithmetic below in range.
-            Starts::Line { .. } if channels == 1 => 0,
-            Starts::Line { .. } => window.channel_stride(),
             Starts::Volume { dims, .. } => (dims[1] * dims[2]) as i64,
+            Starts::Line { .. } | Starts::Learned { .. } => match placement.boundary() {
+                Boundary::Wrap => window.channel_stride().rem_euclid(length),
+                // With one channel the stride is never taken; a bounded value keeps the arithmetic below in range.
+                Boundary::None | Boundary::Zero if channels == 1 => 0,
+                Boundary::None | Boundary::Zero => window.channel_stride(),
+            },
         };
         // All bases whose channels lie outside read zeros: give them one common base, beyond the end the channels run to.
         let nowhere = if channel_stride >= 0 { length } else { -1 };
@@ -38,16 +46,20 @@ impl Bases {
             (_, Some(base)) => base,
             (_, None) => nowhere,
         };
-        let taps = placement.taps();
-        let base = |filter: usize, tap: usize| match placement.starts() {
-            Starts::Line { starts, .. } => {
-                let start = match placement.boundary() {
-                    Boundary::Wrap => starts[filter].rem_euclid(length),
-                    Boundary::None | Boundary::Zero => starts[filter],
-                };
-                // A start beyond 2^31 lies outside a summary whatever the window is: both fit in 32 bits.
-                let far = 1i64 << 33;
-                Some(start.clamp(-far, far) + window.tap_offsets()[tap])
+        let (taps, neighbours) = (placement.taps(), placement.neighbours());
+        let on_line = |start: i64, tap: usize| {
+            let start = match placement.boundary() {
+                Boundary::Wrap => start.rem_euclid(length),
+                Boundary::None | Boundary::Zero => start,
+            };
+            // A start beyond 2^31 lies outside a summary whatever the window is: both fit in 32 bits.
+            let far = 1i64 << 33;
+            Some(start.clamp(-far, far) + window.tap_offsets()[tap])
+        };
+        let base = |filter: usize, segment: usize, tap: usize| match placement.starts() {
+            Starts::Line { starts, .. } => on_line(starts[filter], tap),
+            Starts::Learned { positions, unit, .. } => {
+                on_line(Segments::at(positions[filter], *unit).starts[segment], tap)
             }
             Starts::Volume { dims, starts } => {
                 let axis = |start: i64, offset: usize, size: usize| {
@@ -71,11 +83,12 @@ impl Bases {
             }
         };
         let of_tap = (0..placement.filters())
-            .flat_map(|filter| (0..taps).map(move |tap| (filter, tap)))
+            .flat_map(|filter| (0..neighbours).map(move |segment| (filter, segment)))
+            .flat_map(|(filter, segment)| (0..taps).map(move |tap| (filter, segment, tap)))
             // After `canonical` every base lies within a window's reach of the summary, so it fits in 32 bits.
-            .map(|(filter, tap)| canonical(base(filter, tap)) as i32)
+            .map(|(filter, segment, tap)| canonical(base(filter, segment, tap)) as i32)
             .collect();
-        Self { of_tap, channel_stride: channel_stride as i32 }
+        Self { of_tap, channel_stride: channel_stride as i32, neighbours }
     }
 }
 
@@ -84,6 +97,7 @@ impl Bases {
 pub struct Sharing {
     groups: Vec<Vec<i32>>,
     rows: Vec<u32>,
+    neighbours: usize,
     taps: [usize; 2],
 }
 
@@ -97,7 +111,7 @@ impl Sharing {
 
     pub(crate) fn from_bases(bases: &Bases, placement: &Placement, groups: usize) -> Self {
         let groups = if groups > 0 && placement.filters().is_multiple_of(groups) { groups } else { 1 };
-        let per_group = placement.filters() / groups * placement.taps();
+        let per_group = placement.filters() / groups * bases.neighbours * placement.taps();
         let mut rows = Vec::with_capacity(bases.of_tap.len());
         let mut lists = Vec::with_capacity(groups);
         for group in bases.of_tap.chunks(per_group) {
@@ -109,17 +123,17 @@ impl Sharing {
             lists.push(distinct);
         }
         let window = placement.window();
-        Self { groups: lists, rows, taps: [window.height(), window.width()] }
+        Self { groups: lists, rows, neighbours: bases.neighbours, taps: [window.height(), window.width()] }
     }
 
-    /// |U|, the number of distinct bases over all groups.
+    /// |U|, the number of distinct bases over all groups; with learned positions those of both segments.
     pub fn bases(&self) -> usize {
         self.groups.iter().map(Vec::len).sum()
     }
 
     /// `O * T / |U|`: how many filters' taps use a product on average.
     pub fn factor(&self) -> f64 {
-        self.rows.len() as f64 / self.bases() as f64
+        (self.rows.len() / self.neighbours) as f64 / self.bases() as f64
     }
 
     /// Distinct bases of each group, ascending.
@@ -132,7 +146,7 @@ impl Sharing {
         self.groups.iter().map(Vec::len).max().unwrap_or(1)
     }
 
-    /// Row of the base of every (filter, tap) within its group's list.
+    /// Row of the base of every (filter, segment, tap) within its group's list.
     pub(crate) fn rows(&self) -> &[u32] {
         &self.rows
     }

@@ -27,6 +27,8 @@ pub(crate) enum Kernel {
     #[cfg(feature = "network")]
     Add,
     #[cfg(feature = "network")]
+    BatchNorm,
+    #[cfg(feature = "network")]
     Subsample,
 }
 
@@ -211,6 +213,8 @@ pub(crate) struct Spec {
     /// Rows and columns of stored products that are added up for an output.
     pub(crate) terms: Option<[u32; 2]>,
     pub(crate) chain: Option<Chain>,
+    /// Filters are blends of two neighbouring segments (learned positions).
+    pub(crate) blended: bool,
     pub(crate) output: Option<Access>,
     pub(crate) residual: Option<Access>,
     pub(crate) activation: Option<Activation>,
@@ -237,6 +241,8 @@ impl Spec {
             }
             #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::Subsample => vec![Role::Input, Role::Output],
+            #[cfg(feature = "network")]
+            Kernel::BatchNorm => vec![Role::Input, Role::Table, Role::Output],
         };
         if self.residual.is_some() {
             roles.push(Role::Residual);
@@ -256,10 +262,10 @@ impl Spec {
             Kernel::TiledGather | Kernel::TiledProducts | Kernel::TiledAccumulate => wgpu::Features::empty(),
             Kernel::MatrixGather | Kernel::MatrixProducts => MATRIX_FEATURES,
             #[cfg(feature = "network")]
-            Kernel::Pool | Kernel::Add | Kernel::Subsample => wgpu::Features::empty(),
+            Kernel::Pool | Kernel::Add | Kernel::BatchNorm | Kernel::Subsample => wgpu::Features::empty(),
         };
         let of_storage =
-            if self.storage == Storage::F32 { wgpu::Features::empty() } else { wgpu::Features::SHADER_F16 };
+            if self.storage.has_f16_tensors() { wgpu::Features::SHADER_F16 } else { wgpu::Features::empty() };
         of_kernel | of_storage
     }
 
@@ -290,7 +296,7 @@ impl Spec {
             Kernel::AccumulateRows | Kernel::AccumulateTaps => vec![("LANES", tile.lanes_x), ("ROWS", tile.rows)],
             Kernel::AccumulateChains => vec![("LANES", tile.lanes_x)],
             #[cfg(feature = "network")]
-            Kernel::Pool | Kernel::Add | Kernel::Subsample => vec![("LANES", tile.lanes_x)],
+            Kernel::Pool | Kernel::Add | Kernel::BatchNorm | Kernel::Subsample => vec![("LANES", tile.lanes_x)],
         };
         if let Some(sums) = self.row_sums {
             constants.extend([
@@ -313,6 +319,9 @@ impl Spec {
         if let Some(Chain { filters, terms }) = self.chain {
             constants.extend([("CHAIN", filters), ("TERM_STEP", terms)]);
         }
+        if self.blended {
+            constants.push(("NEIGHBOURS", 2));
+        }
         if let Some(activation) = self.activation {
             constants.push(("ACTIVATION", u32::from(activation == Activation::Relu)));
         }
@@ -329,19 +338,13 @@ impl Spec {
 
     /// Named types of the shader that are f16 in this variant; by default they are f32.
     pub(crate) fn half_types(&self) -> Vec<&'static str> {
-        let mut types = Vec::new();
-        if self.storage != Storage::F32 && self.weights.is_some() {
-            types.push("Weight");
-        }
-        if self.storage == Storage::F16 {
-            types.extend(self.roles().iter().filter_map(|role| match role {
-                Role::Input => Some("Input"),
-                Role::Output => Some("Output"),
-                Role::Residual => Some("Residual"),
-                Role::Summary | Role::Table | Role::ProductsIn | Role::ProductsOut => None,
-            }));
-        }
-        types
+        let type_of = |role: &Role| match role {
+            Role::Input => Some("Input"),
+            Role::Output => Some("Output"),
+            Role::Residual => Some("Residual"),
+            Role::Summary | Role::Table | Role::ProductsIn | Role::ProductsOut => None,
+        };
+        if self.storage.has_f16_tensors() { self.roles().iter().filter_map(type_of).collect() } else { Vec::new() }
     }
 
     /// Bytes of workgroup memory; a test compares it with what naga finds in the shader.
@@ -372,7 +375,7 @@ impl fmt::Display for Spec {
             }
             Kernel::TiledAccumulate => write!(f, "{tile_rows}x{tile_pixels}")?,
             #[cfg(feature = "network")]
-            Kernel::Pool | Kernel::Add | Kernel::Subsample => write!(f, "{lanes_x}")?,
+            Kernel::Pool | Kernel::Add | Kernel::BatchNorm | Kernel::Subsample => write!(f, "{lanes_x}")?,
         }
         if let Some(RowSums { taps, step, stride, dilation, padding }) = self.row_sums.filter(|sums| sums.taps > 1) {
             write!(f, "-sum{taps}x{step}s{stride}d{dilation}p{padding}")?;
@@ -396,6 +399,9 @@ impl fmt::Display for Spec {
             Some(WeightLoad::Scalar(Boundary::Wrap)) => f.write_str("-f1wrap")?,
             None => {}
         }
+        if self.blended {
+            f.write_str("-blend")?;
+        }
         if let Some(access) = self.output {
             write!(f, "-out{}", digit(access))?;
         }
@@ -408,7 +414,9 @@ impl fmt::Display for Spec {
         match self.storage {
             Storage::F32 => {}
             Storage::F16Weights => f.write_str("-w16")?,
+            Storage::U8Weights => f.write_str("-w8")?,
             Storage::F16 => f.write_str("-f16")?,
+            Storage::F16U8Weights => f.write_str("-f16w8")?,
         }
         if self.read_write { f.write_str("-rw") } else { Ok(()) }
     }

@@ -1,13 +1,16 @@
 //! A layer's parameters as the files store them: the window as JSON, `summary` and `starts` as tensors, words for choices.
 //! Networks and single layers read them alike.
 
+use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::placement::{Boundary, Placement, Starts};
+use crate::placement::{Boundary, Placement};
 use crate::problem::Activation;
+use crate::quantization::{Precision, Quantization};
+use crate::starts::Starts;
 use crate::summary::FilterSummary;
-use crate::tensor_file::{Tensor, TensorFile};
+use crate::tensor_file::{NewTensor, Tensor, TensorFile, Values};
 use crate::window::Window;
 
 /// The JSON of a window.
@@ -62,26 +65,47 @@ impl WindowJson {
     }
 }
 
-/// Takes `PREFIXsummary` and `PREFIXstarts` out of a file; `filters` is how many starts there must be, where that is known.
+/// Takes `PREFIXsummary` and `PREFIXstarts` out of a file; `filters` is how many starts there must be, where that is known, and
+/// `unit` that of learned ones, which are F32. `quantization` finds what 8-bit values stand for.
 pub(crate) fn take_summary(
     tensors: &mut TensorFile<'_>,
     prefix: &str,
     window: WindowJson,
     boundary: Boundary,
+    unit: usize,
     filters: Option<usize>,
+    quantization: impl FnOnce(&mut TensorFile<'_>, &Tensor<'_>) -> Result<Option<Quantization>>,
 ) -> Result<FilterSummary> {
     let values = tensors.take_required(&format!("{prefix}summary"))?;
     let starts = tensors.take_required(&format!("{prefix}starts"))?;
-    let numbers = starts.to_i64()?;
     let given = starts.shape().first();
     if let (Some(filters), Some(given)) = (filters, given)
         && filters != *given
     {
         return Err(starts.error(format!("its shape is {:?}: there must be {filters}, out_channels", starts.shape())));
     }
+    let learned = match starts.dtype() {
+        Dtype::I64 => false,
+        Dtype::F32 => true,
+        other => {
+            return Err(starts.error(format!("its dtype is {other:?}: it must be I64, or F32 for learned positions")));
+        }
+    };
+    if !learned && unit != 1 {
+        return Err(Error::value(
+            "start_unit",
+            unit,
+            "it must be 1, or starts be F32: only learned positions have a unit",
+        ));
+    }
     let starts = match (values.shape(), starts.shape()) {
-        (&[length], [_]) => Starts::Line { length, starts: numbers },
+        (&[length], [_]) if learned => Starts::Learned { length, positions: starts.to_f32()?, unit },
+        (&[length], [_]) => Starts::Line { length, starts: starts.to_i64()? },
+        ([_, _, _], [_, 3]) if learned => {
+            return Err(starts.error("its dtype is F32: learned positions need a summary of rank 1"));
+        }
         (&[depth, height, width], [_, 3]) => {
+            let numbers = starts.to_i64()?;
             let (triples, _) = numbers.as_chunks();
             Starts::Volume { dims: [depth, height, width], starts: triples.to_vec() }
         }
@@ -89,8 +113,66 @@ pub(crate) fn take_summary(
         ([_, _, _], shape) => return Err(shape_error(&starts, shape, "[O, 3] for a rank-3 summary")),
         (shape, _) => return Err(shape_error(&values, shape, "[L] or [D, FH, FW]")),
     };
+    let quantization = quantization(tensors, &values)?;
     let window = window.window(values.shape())?;
-    FilterSummary::new(values.to_f32()?, Placement::new(window, starts, boundary)?)
+    read_values(&values, quantization, Placement::new(window, starts, boundary)?)
+}
+
+/// The summary whose values a tensor holds in F32, F16 or U8; 8-bit ones are read by `quantization`, which only they have.
+pub(crate) fn read_values(
+    values: &Tensor<'_>,
+    quantization: Option<Quantization>,
+    placement: Placement,
+) -> Result<FilterSummary> {
+    match (values.dtype(), quantization) {
+        (Dtype::U8, Some(quantization)) => FilterSummary::from_levels(values.to_u8()?, quantization, placement),
+        (Dtype::F16, None) => {
+            let values = values.to_f16()?.into_iter().map(half::f16::to_f32).collect();
+            FilterSummary::new(values, placement)?.round_to_f16()
+        }
+        (Dtype::F32, None) => FilterSummary::new(values.to_f32()?, placement),
+        (dtype, _) => Err(values.error(format!("its dtype is {dtype:?}: it must be F32, F16 or U8"))),
+    }
+}
+
+/// Takes the tensor `PREFIXquantization`, scale and zero, which `values` must have exactly when they are U8.
+pub(crate) fn take_quantization(
+    tensors: &mut TensorFile<'_>,
+    prefix: &str,
+    values: &Tensor<'_>,
+) -> Result<Option<Quantization>> {
+    let name = format!("{prefix}{QUANTIZATION}");
+    match (values.dtype() == Dtype::U8, tensors.take(&name)) {
+        (true, None) => Err(Error::format(format!("tensor {name}"), "it is missing: U8 values need scale and zero")),
+        (true, Some(tensor)) => {
+            tensor.expect_shape(&[2])?;
+            let numbers = tensor.to_f32()?;
+            Quantization::new(numbers[0], numbers[1]).map(Some).map_err(|error| tensor.error(error))
+        }
+        (false, Some(tensor)) => Err(tensor.error(format!("only U8 values have one: they are {:?}", values.dtype()))),
+        (false, None) => Ok(None),
+    }
+}
+
+/// What the tensor of scale and zero is called.
+const QUANTIZATION: &str = "quantization";
+
+/// The tensor of a summary's values, `PREFIX` + `name`, and of what 8-bit ones stand for.
+pub(crate) fn new_tensors<'a>(
+    prefix: &str,
+    name: &str,
+    shape: Vec<usize>,
+    summary: &'a FilterSummary,
+) -> Vec<NewTensor<'a>> {
+    let tensor = |name: &str, shape, values| NewTensor { name: format!("{prefix}{name}"), shape, values };
+    match summary.quantized() {
+        Some((levels, quantization)) => vec![
+            tensor(name, shape, Values::U8(levels)),
+            tensor(QUANTIZATION, vec![2], Values::F32(quantization.as_array())),
+        ],
+        None if summary.precision() == Precision::F16 => vec![tensor(name, shape, Values::F16(summary.values()))],
+        None => vec![tensor(name, shape, Values::F32(summary.values()))],
+    }
 }
 
 fn shape_error(tensor: &Tensor<'_>, shape: &[usize], right: &str) -> Error {

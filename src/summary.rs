@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::placement::Placement;
+use crate::quantization::{Precision, Quantization};
 
 /// A layer's weights: the values of the summary and the [`Placement`] of the filters in it.
 ///
@@ -18,7 +19,21 @@ use crate::placement::Placement;
 #[derive(Debug, Clone, PartialEq)]
 pub struct FilterSummary {
     values: Vec<f32>,
+    stored: Stored,
     placement: Placement,
+}
+
+/// What the values are in files and on devices.
+#[derive(Debug, Clone, PartialEq)]
+enum Stored {
+    F32,
+    /// The values are rounded already.
+    F16,
+    /// What the values were computed from.
+    U8 {
+        levels: Vec<u8>,
+        quantization: Quantization,
+    },
 }
 
 impl FilterSummary {
@@ -27,12 +42,19 @@ impl FilterSummary {
     /// # Errors
     /// When the number of values is another, or one is not finite.
     pub fn new(values: Vec<f32>, placement: Placement) -> Result<Self> {
-        if values.len() != placement.length() {
-            let rule = format!("the placement has a summary of {}", placement.length());
-            return Err(Error::value("summary", format!("{} values", values.len()), rule));
-        }
+        check_count(values.len(), &placement)?;
         check_finite("summary", &values)?;
-        Ok(Self { values, placement })
+        Ok(Self { values, stored: Stored::F32, placement })
+    }
+
+    /// A summary of `placement.length()` values in 8 bits.
+    ///
+    /// # Errors
+    /// When the number of levels is another.
+    pub fn from_levels(levels: Vec<u8>, quantization: Quantization, placement: Placement) -> Result<Self> {
+        check_count(levels.len(), &placement)?;
+        let values = levels.iter().map(|&level| quantization.value(level)).collect();
+        Ok(Self { values, stored: Stored::U8 { levels, quantization }, placement })
     }
 
     /// Dense filters `[O, C/groups, KH, KW]` as a summary without overlap.
@@ -44,9 +66,86 @@ impl FilterSummary {
         Self::new(weights, Placement::dense(out_channels, channels, height, width)?)
     }
 
-    /// The values, L of them.
+    /// The same in 8 bits ([`Quantization::of`] its values): a quarter of the memory, in files and on devices.
+    ///
+    /// ```
+    /// use filter_summary::{FilterSummary, Placement, Precision};
+    ///
+    /// let placement = Placement::tap_major(2, 1, 1, 1, 1)?;
+    /// let quantized = FilterSummary::new(vec![-1.0, 0.6], placement)?.quantize()?;
+    /// assert_eq!((quantized.precision(), quantized.stored_bytes()), (Precision::U8, 2 + 8));
+    /// assert!((quantized.values()[1] - 0.6).abs() < 1e-4);
+    /// # Ok::<(), filter_summary::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When it is not in f32, or the values span more than f32 can.
+    pub fn quantize(&self) -> Result<Self> {
+        self.check_f32()?;
+        let quantization = Quantization::of(&self.values)?;
+        let levels = self.values.iter().map(|&value| quantization.level(value)).collect();
+        Self::from_levels(levels, quantization, self.placement.clone())
+    }
+
+    /// The same in f16, every value rounded to nearest: half the memory.
+    ///
+    /// # Errors
+    /// When it is not in f32, or a value is beyond f16.
+    pub fn round_to_f16(&self) -> Result<Self> {
+        self.check_f32()?;
+        check_f16(&self.values)?;
+        let values = self.values.iter().map(|&value| half::f16::from_f32(value).to_f32()).collect();
+        Ok(Self { values, stored: Stored::F16, placement: self.placement.clone() })
+    }
+
+    fn check_f32(&self) -> Result<()> {
+        match self.precision() {
+            Precision::F32 => Ok(()),
+            precision => Err(Error::value("summary", precision.name(), "only f32 values are rounded")),
+        }
+    }
+
+    /// The values, L of them; of a quantized summary those that its levels stand for.
     pub fn values(&self) -> &[f32] {
         &self.values
+    }
+
+    /// What the values are stored as.
+    pub fn precision(&self) -> Precision {
+        match self.stored {
+            Stored::F32 => Precision::F32,
+            Stored::F16 => Precision::F16,
+            Stored::U8 { .. } => Precision::U8,
+        }
+    }
+
+    /// The levels of a quantized summary, L of them, and what they stand for.
+    pub fn levels(&self) -> Option<(&[u8], Quantization)> {
+        match &self.stored {
+            Stored::U8 { levels, quantization } => Some((levels, *quantization)),
+            Stored::F32 | Stored::F16 => None,
+        }
+    }
+
+    /// [`Self::levels`], with the quantization where it lies.
+    #[cfg(feature = "network")]
+    pub(crate) fn quantized(&self) -> Option<(&[u8], &Quantization)> {
+        match &self.stored {
+            Stored::U8 { levels, quantization } => Some((levels, quantization)),
+            Stored::F32 | Stored::F16 => None,
+        }
+    }
+
+    /// Bytes of the values as they are stored; 8-bit ones with their scale and zero.
+    pub fn stored_bytes(&self) -> u64 {
+        let quantization = if self.precision() == Precision::U8 { 8 } else { 0 };
+        self.values.len() as u64 * self.precision().bytes() + quantization
+    }
+
+    /// Effective parameters as FSNet counts them: a quantized tensor of L values for L / 4 + 2, all else whole.
+    pub fn effective_parameters(&self) -> f64 {
+        let length = self.values.len() as f64;
+        if self.precision() == Precision::U8 { length / 4.0 + 2.0 } else { length }
     }
 
     /// Where the filters lie.
@@ -54,21 +153,70 @@ impl FilterSummary {
         &self.placement
     }
 
-    /// Weight `(channel, tap)` of a filter.
+    /// Weight `(channel, tap)` of a filter. A blend, of a learned position, is rounded once.
     pub fn weight(&self, filter: usize, channel: usize, tap: usize) -> f32 {
-        self.placement.index(filter, channel, tap).map_or(0.0, |index| self.values[index])
+        self.blend(filter, channel, tap).value as f32
+    }
+
+    /// Weight `(channel, tap)` of a filter in f64.
+    pub(crate) fn blend(&self, filter: usize, channel: usize, tap: usize) -> Blend {
+        let value = |index: Option<usize>| index.map_or(0.0, |index| f64::from(self.values[index]));
+        let first = value(self.placement.index(filter, channel, tap));
+        let fraction = f64::from(self.placement.fraction(filter));
+        if fraction == 0.0 {
+            return Blend { value: first, size: first.abs() };
+        }
+        let next = value(self.placement.next_index(filter, channel, tap));
+        let blend = |first: f64, next: f64| (1.0 - fraction) * first + fraction * next;
+        Blend { value: blend(first, next), size: blend(first.abs(), next.abs()) }
     }
 
     /// The dense filters this summary stands for, `[O, C/groups, KH, KW]`.
     pub fn expand(&self) -> Vec<f32> {
+        self.each_weight(Self::weight)
+    }
+
+    /// The same in f64.
+    pub(crate) fn blends(&self) -> Vec<Blend> {
+        self.each_weight(Self::blend)
+    }
+
+    /// `[O, C/groups, KH, KW]`.
+    fn each_weight<T>(&self, of: impl Fn(&Self, usize, usize, usize) -> T) -> Vec<T> {
         let (channels, taps) = (self.placement.window().channels(), self.placement.taps());
         let mut dense = Vec::with_capacity(self.placement.filters() * channels * taps);
         for filter in 0..self.placement.filters() {
             for channel in 0..channels {
-                dense.extend((0..taps).map(|tap| self.weight(filter, channel, tap)));
+                dense.extend((0..taps).map(|tap| of(self, filter, channel, tap)));
             }
         }
         dense
+    }
+}
+
+/// A weight, and the size of the numbers that were added up for it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Blend {
+    pub(crate) value: f64,
+    pub(crate) size: f64,
+}
+
+fn check_count(count: usize, placement: &Placement) -> Result<()> {
+    if count == placement.length() {
+        return Ok(());
+    }
+    let rule = format!("the placement has a summary of {}", placement.length());
+    Err(Error::value("summary", format!("{count} values"), rule))
+}
+
+/// Refuses values that f16 would make infinite, naming the first.
+pub(crate) fn check_f16(values: &[f32]) -> Result<()> {
+    match values.iter().position(|&value| half::f16::from_f32(value).is_infinite()) {
+        Some(at) => {
+            let rule = format!("f16 storage holds at most {}", half::f16::MAX);
+            Err(Error::value(format!("summary[{at}]"), values[at], rule))
+        }
+        None => Ok(()),
     }
 }
 

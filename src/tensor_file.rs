@@ -103,6 +103,11 @@ impl Tensor<'_> {
         &self.shape
     }
 
+    /// Type of its values.
+    pub(crate) fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
     /// An error about this tensor.
     pub(crate) fn error(&self, reason: impl fmt::Display) -> Error {
         Error::format(format!("tensor {}", self.name), reason)
@@ -132,6 +137,29 @@ impl Tensor<'_> {
             Some(at) => Err(self.error(format!("value {at} is {}: it must be finite", values[at]))),
             None => Ok(values),
         }
+    }
+
+    /// The values of an F16 tensor, all finite.
+    ///
+    /// # Errors
+    /// When the dtype is another, or a value is infinite or NaN.
+    pub fn to_f16(&self) -> Result<Vec<half::f16>> {
+        self.expect_dtype(Dtype::F16)?;
+        let (halves, _) = self.bytes.as_chunks();
+        let values: Vec<half::f16> = halves.iter().map(|&bytes| half::f16::from_le_bytes(bytes)).collect();
+        match values.iter().position(|value| !value.is_finite()) {
+            Some(at) => Err(self.error(format!("value {at} is {}: it must be finite", values[at]))),
+            None => Ok(values),
+        }
+    }
+
+    /// The values of a U8 tensor.
+    ///
+    /// # Errors
+    /// When the dtype is another.
+    pub fn to_u8(&self) -> Result<Vec<u8>> {
+        self.expect_dtype(Dtype::U8)?;
+        Ok(self.bytes.to_vec())
     }
 
     /// The values of an I64 tensor.

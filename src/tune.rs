@@ -160,7 +160,7 @@ impl Tuner {
         storage: Storage,
         variants: &[(PlanOptions, Plan)],
     ) -> Result<(usize, f64)> {
-        let sample = Sample::new(problem)?;
+        let sample = Sample::new(problem, storage)?;
         let expected = Expected::new(problem, &sample, storage)?;
         let operands = sample.upload(&self.gpu, storage)?;
         let timestamps = self.timestamps.as_ref();

@@ -11,7 +11,9 @@ use common::gpu::{device, run};
 use common::operands::Data;
 use common::problems::problems;
 use filter_summary::reference::{self, conv2d};
-use filter_summary::{Algorithm, Conv2d, Family, Placement, Plan, PlanOptions, Problem, Storage, Target, wgpu};
+use filter_summary::{
+    Algorithm, Boundary, Conv2d, Family, Placement, Plan, PlanOptions, Problem, Starts, Storage, Target, Window, wgpu,
+};
 use proptest::prelude::*;
 
 /// Seeds that give every combination of scale and bias in turn.
@@ -89,21 +91,33 @@ fn layer(size: [usize; 3]) -> Problem {
     Problem::new(&placement, Conv2d::padded(1), size).expect("problem")
 }
 
+/// The same with learned positions.
+fn blended_layer(size: [usize; 3]) -> Problem {
+    let window = Window::tap_major(8, 3, 3).expect("window");
+    let positions = (0..12).map(|i| i as f32 * 1.75).collect();
+    let starts = Starts::Learned { length: 29 * 8, positions, unit: 8 };
+    let placement = Placement::new(window, starts, Boundary::None).expect("placement");
+    Problem::new(&placement, Conv2d::padded(1), size).expect("problem")
+}
+
 #[test]
 fn batches_larger_than_the_workspace_are_chunked() {
     let Some(device) = device() else { return };
-    let problem = layer([5, 9, 10]).with_residual();
-    let data = Data::integers(&problem, 1);
     let target = few_tiles(&device.gpu.target());
-    for choice in choices(&target).into_iter().filter(|choice| choice.algorithm == Algorithm::Shared) {
-        let whole = Plan::new(&problem, &target, choice.options()).expect("plan");
+    let shared = || choices(&target).into_iter().filter(|choice| choice.algorithm == Algorithm::Shared);
+    // Fixed starts, then learned positions.
+    let problems = [layer([5, 9, 10]), blended_layer([5, 9, 10])].map(Problem::with_residual);
+    for (problem, choice) in problems.iter().flat_map(|problem| shared().map(move |choice| (problem, choice))) {
+        let data = Data::integers(problem, 1);
+        let whole = Plan::new(problem, &target, choice.options()).expect("plan");
         let one_image = whole.workspace_size() / 5;
+        let name = format!("chunks of {} neighbours", problem.placement().neighbours());
         for images in [1, 2, 4] {
             let options = PlanOptions { workspace_limit: Some(images * one_image), ..choice.options() };
-            let plan = Plan::new(&problem, &target, options).expect("plan");
+            let plan = Plan::new(problem, &target, options).expect("plan");
             assert_eq!(plan.workspace_size(), images * one_image);
             assert_eq!(plan.dispatches() as u64, 2 * 5u64.div_ceil(images));
-            assert_exact("chunks", &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
+            assert_exact(&name, &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
         }
     }
 }
@@ -236,9 +250,12 @@ fn portable_variants() -> Vec<String> {
             let tails = [String::new(), " relu".into(), format!(" res{output}"), format!(" res{output} relu")];
             expected.extend(tails.iter().map(|tail| format!("fs_gather in1 {weights} out{output}{tail}")));
             expected.push(format!("fs_gather in4 {weights} out4"));
+            expected.push(format!("fs_gather in1 {weights} blend out{output}"));
+            expected.push(format!("fs_gather in4 {weights} blend out4"));
             if weights == "f4" {
                 for kernel in ["fs_accumulate_rows", "fs_accumulate_taps"] {
                     expected.extend(tails.iter().map(|tail| format!("{kernel} out{output}{tail}")));
+                    expected.push(format!("{kernel} blend out{output}"));
                 }
             }
         }
@@ -258,9 +275,12 @@ fn subgroup_variants() -> Vec<String> {
             let tails = [String::new(), " relu".into(), format!(" res{output}"), format!(" res{output} relu")];
             expected.extend(tails.iter().map(|tail| format!("fs_subgroup_gather in1 {weights} out{output}{tail}")));
             expected.push(format!("fs_subgroup_gather in4 {weights} out4"));
+            expected.push(format!("fs_subgroup_gather in1 {weights} blend out{output}"));
+            expected.push(format!("fs_subgroup_gather in4 {weights} blend out4"));
             let input = output;
             let rows = |tail| format!("fs_subgroup_gather_rows in{input} {weights} out{output}{tail}");
             expected.extend(tails.iter().map(rows));
+            expected.push(format!("fs_subgroup_gather_rows in{input} {weights} blend out{output}"));
             if weights == "f4" {
                 expected.extend(tails.iter().map(|tail| format!("fs_accumulate_chains out{output}{tail}")));
             }
@@ -275,9 +295,11 @@ fn tiled_variants() -> Vec<String> {
     for tail in ["", " relu", " res1", " res1 relu"] {
         for weights in ["f4", "f1", "f1zero", "f1wrap"] {
             expected.push(format!("fs_tiled_gather in1 {weights} out1{tail}"));
+            expected.push(format!("fs_tiled_gather in1 {weights} blend out1"));
         }
         expected.push(format!("fs_tiled_accumulate out1{tail}"));
     }
+    expected.push("fs_tiled_accumulate blend out1".to_owned());
     expected.extend(["f4", "f1", "f1zero", "f1wrap"].map(|weights| format!("fs_tiled_products in1 {weights} out1")));
     expected
 }
@@ -290,6 +312,7 @@ fn matrix_variants() -> Vec<String> {
             expected.push(format!("fs_matrix_gather in1 {weights} out1{tail} f16"));
         }
         expected.push(format!("fs_matrix_products in1 {weights} out1 f16"));
+        expected.push(format!("fs_matrix_gather in1 {weights} blend out1 f16"));
     }
     expected
 }

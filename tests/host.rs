@@ -99,13 +99,14 @@ fn matrix_plans_build_where_there_are_matrices() {
     };
     for case in cases() {
         let problem = case.problem();
-        let data = Data::integers(&problem, 0);
-        for &algorithm in Algorithm::ALL {
-            let family = Some(Family::Matrix);
-            let options =
-                PlanOptions { algorithm: Some(algorithm), family, storage: Storage::F16, ..PlanOptions::default() };
-            let plan = Plan::new(&problem, &target, options).expect(case.name);
-            FsConv2d::new(&pipelines, plan, &data.summary, ChannelParams::default()).expect(case.name);
+        for data in [Data::integers(&problem, 0), Data::levels(&problem, 0)] {
+            for &algorithm in Algorithm::ALL {
+                let family = Some(Family::Matrix);
+                let options =
+                    PlanOptions { algorithm: Some(algorithm), family, storage: Storage::F16, ..PlanOptions::default() };
+                let plan = Plan::new(&problem, &target, options.for_summary(&data.summary)).expect(case.name);
+                FsConv2d::new(&pipelines, plan, &data.summary, ChannelParams::default()).expect(case.name);
+            }
         }
     }
     assert!(pipelines.len() > 20, "{} variants", pipelines.len());

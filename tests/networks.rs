@@ -4,101 +4,19 @@
 
 mod common;
 
-use common::choices::{Choice, choices, few_tiles};
-use common::gpu::{Device, device};
+use common::choices::few_tiles;
+use common::gpu::device;
 use common::interpreter::interpret;
+use common::networks::{CHOICES, check, gpu_networks, images, network, run_on_gpu, ternary};
 use common::operands::Random;
-use common::parts::{Parts, Tensor, floats, integers};
-use filter_summary::network::{CpuNetwork, GpuNetwork, Network, Op};
-use filter_summary::{Algorithm, PlanOptions, Problem, Storage, wgpu};
+use common::parts::{Parts, Tensor, integers};
+use filter_summary::network::{CpuNetwork, GpuNetwork};
+use filter_summary::{Algorithm, PlanOptions, Precision, Problem, Storage};
 use serde_json::{Value, json};
-
-const CHOICES: [Option<Algorithm>; 3] = [None, Some(Algorithm::Dense), Some(Algorithm::Shared)];
-
-/// A network of `nodes`, the last of which is the result.
-fn network(input: [usize; 3], nodes: &[Value], tensors: &[(&str, Tensor)]) -> Network {
-    let mut parts = Parts::good();
-    let [channels, height, width] = input;
-    parts.graph = json!({
-        "input": {"channels": channels, "height": height, "width": width},
-        "nodes": nodes, "output": nodes[nodes.len() - 1]["name"],
-    });
-    parts.tensors = tensors.iter().map(|(name, tensor)| ((*name).to_owned(), tensor.clone())).collect();
-    parts.load().unwrap()
-}
-
-fn images(network: &Network, count: usize, seed: u64, value: fn(&mut Random) -> f32) -> Vec<f32> {
-    let mut random = Random::new(seed);
-    (0..count * network.input().shape.iter().product::<usize>()).map(|_| value(&mut random)).collect()
-}
-
-/// Runs a network twice, for batches of one and more, with every algorithm of every executor.
-fn check(name: &str, network: &Network) {
-    let forward = CHOICES.map(|algorithm| CpuNetwork::new(network, 3, algorithm).unwrap());
-    for count in [1, 3] {
-        let on_gpu = device().map(|device| (device, gpu_networks(device, network, count)));
-        for (seed, value) in [(1, Random::integer as fn(&mut Random) -> f32), (2, Random::float)] {
-            let input = images(network, count, seed, value);
-            let want = interpret(network, &input);
-            let size = |values: &[f64]| values.iter().fold(0.0f64, |size, value| size.max(value.abs()));
-            let (error, value) = (size(&want.error), size(&want.value));
-            // Integers stay nearly exact. For random floats the bound adds up the worst case of every layer.
-            assert!(seed == 2 || error <= 1e-3 * value, "{name}: {error} hides {value}");
-            for (forward, algorithm) in forward.iter().zip(CHOICES) {
-                for _ in 0..2 {
-                    let got = forward.run(&input).unwrap();
-                    assert_eq!(want.first_difference(&got), None, "{name}, {count} images, CPU {algorithm:?}");
-                }
-            }
-            let Some((device, forward)) = &on_gpu else { continue };
-            for forward in forward {
-                for _ in 0..2 {
-                    let got = run_on_gpu(device, forward, &input);
-                    let kernels: Vec<_> = forward.layers().flat_map(|(_, plan)| plan.kernels()).collect();
-                    assert_eq!(want.first_difference(&got), None, "{name}, {count} images, GPU {kernels:?}");
-                }
-            }
-        }
-    }
-}
-
-/// The network as planned by default and with every algorithm of every family, or once when it has no convolution.
-fn gpu_networks(device: &Device, network: &Network, batch: usize) -> Vec<GpuNetwork> {
-    let convolves = network.nodes().iter().any(|node| matches!(node.op, Op::Conv(_)));
-    let target = few_tiles(&device.gpu.target());
-    let mut all = vec![PlanOptions::default()];
-    if convolves {
-        all.extend(choices(&target).into_iter().map(Choice::options));
-    }
-    let build = |options| GpuNetwork::new(&device.trusted, &target, network, batch, options).unwrap();
-    all.into_iter().map(build).collect()
-}
-
-fn run_on_gpu(device: &Device, forward: &GpuNetwork, input: &[f32]) -> Vec<f32> {
-    let gpu = &device.gpu;
-    gpu.queue.write_buffer(
-        forward.input(),
-        0,
-        &input.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>(),
-    );
-    let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    forward.record(&mut encoder);
-    gpu.submit(encoder).unwrap();
-    gpu.download(forward.output()).unwrap()
-}
 
 #[test]
 fn a_network_with_every_operation() {
     check("every operation", &Parts::good().load().unwrap());
-}
-
-/// Values -1, 0 and 1: deep networks of them stay exact in f32, so that a wrong value cannot hide in the tolerance.
-fn ternary(shape: &[usize]) -> Tensor {
-    let count = shape.iter().product();
-    let mut random = Random::new(count as u64);
-    let values: Vec<u8> = (0..count).flat_map(|_| (random.below(3) as f32 - 1.0).to_le_bytes()).collect();
-    let (dtype, shape, _) = floats(shape);
-    (dtype, shape, values)
 }
 
 #[test]
@@ -222,6 +140,74 @@ fn concatenation_costs_no_dispatch() {
     assert_eq!(dispatches(&[pool("a"), pool("b"), concat(json!(["a", "b"]))]), 2);
     assert_eq!(dispatches(&[pool("a"), concat(json!(["a", "input"]))]), 2, "the input is copied");
     assert_eq!(dispatches(&[pool("a"), concat(json!(["a", "a"]))]), 3, "a value that is there twice is copied");
+    // A chain, as dense blocks have it: every link is read by what makes the next one.
+    let node = |name: &str, op: &str, input: &str| json!({"name": name, "op": op, "input": input});
+    let append = |name: &str, inputs: [&str; 2]| json!({"name": name, "op": "concat", "inputs": inputs});
+    let chain = [
+        pool("a"),
+        node("b", "relu", "a"),
+        pool("b2"),
+        append("ab", ["a", "b2"]),
+        json!({"name": "sum", "op": "add", "inputs": ["ab", "ab"]}),
+        pool("c"),
+        append("abc", ["ab", "c"]),
+        node("d", "relu", "abc"),
+        pool("e"),
+        append("all", ["abc", "e"]),
+    ];
+    assert_eq!(dispatches(&chain), chain.len() - 3, "no link is copied");
+    // A relu that would write the tensor that it reads, and a pool that reads no part of a tensor.
+    assert_eq!(dispatches(&[pool("a"), node("b", "relu", "a"), concat(json!(["a", "b"]))]), 3);
+    let again = json!({"name": "b", "op": "max_pool2d", "input": "a", "kernel": [1, 1]});
+    assert_eq!(dispatches(&[pool("a"), again, concat(json!(["a", "b"]))]), 3);
+    assert_eq!(dispatches(&[pool("a"), node("b", "flatten", "a"), append("all", ["a", "a"])]), 3);
+}
+
+/// Graphs in which values are read in many ways, and concats lie in concats.
+#[test]
+fn random_graphs_of_concats() {
+    for seed in 0..40 {
+        let mut random = Random::new(seed);
+        let mut nodes: Vec<Value> = Vec::new();
+        let mut tensors: Vec<(String, Tensor)> = Vec::new();
+        // Names and channels of what is there to be read; one place has 2 * 3 pixels.
+        let mut values = vec![("input".to_owned(), 2)];
+        for index in 0..12 {
+            let name = format!("n{index}");
+            let mut pick = || values[random.below(values.len() as u64) as usize].clone();
+            let ((input, channels), (other, more)) = (pick(), pick());
+            let mut result = channels;
+            let mut node = match random.below(8) {
+                0 => json!({"op": "relu", "input": input}),
+                1 => json!({"op": "max_pool2d", "input": input, "kernel": [1, 1]}),
+                2 => json!({"op": "add", "inputs": [input, input]}),
+                3 | 4 => {
+                    tensors.extend(["scale", "bias"].map(|part| (format!("{name}.{part}"), ternary(&[channels]))));
+                    json!({"op": "batch_norm", "input": input, "activation": "relu"})
+                }
+                _ if channels + more > 40 => json!({"op": "relu", "input": other}),
+                _ => {
+                    result = channels + more;
+                    json!({"op": "concat", "inputs": [input, other]})
+                }
+            };
+            if node["input"] == json!(other) && node["op"] == "relu" {
+                result = more;
+            }
+            node["name"] = json!(name);
+            nodes.push(node);
+            values.push((name, result));
+        }
+        let everything: Vec<&str> = values[1..].iter().map(|(name, _)| name.as_str()).collect();
+        let output = if seed % 2 == 0 { json!(everything) } else { json!([everything[11], everything[6]]) };
+        nodes.push(json!({"name": "all", "op": "concat", "inputs": output}));
+        let tensors: Vec<(&str, Tensor)> =
+            tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect();
+        // Quads that end with a channel, and quads that do not.
+        for [height, width] in [[2, 3], [2, 2]] {
+            check(&format!("seed {seed}"), &network([2, height, width], &nodes, &tensors));
+        }
+    }
 }
 
 #[test]
@@ -255,16 +241,34 @@ fn weights_may_be_f16_and_activations_may_not() {
             .ends_with(": options.storage is f16: networks keep activations in f32; f16-weights they can do"),
         "{error}"
     );
-    if !target.features.contains(wgpu::Features::SHADER_F16) {
-        eprintln!("SKIPPED: {} has no f16 in shaders", device.gpu.describe());
-        return;
-    }
     let input: Vec<f32> = (0..2 * 144).map(|at| (at % 7) as f32 - 3.0).collect();
     let [full, half] =
         [Storage::F32, Storage::F16Weights].map(|storage| run_on_gpu(device, &build(storage).unwrap(), &input));
     let largest = full.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
     for (full, half) in full.iter().zip(&half) {
         assert!((full - half).abs() <= 0.01 * largest, "{half} is not {full} with rounded weights");
+    }
+}
+
+#[test]
+fn quantized_networks_stay_so_on_the_device() {
+    let Some(device) = device() else { return };
+    let target = few_tiles(&device.gpu.target());
+    for (precision, storage) in [(Precision::U8, Storage::U8Weights), (Precision::F16, Storage::F16Weights)] {
+        let network = Parts::good().load().unwrap().quantized(precision, true).unwrap();
+        let input = images(&network, 2, 3, Random::float);
+        let want = interpret(&network, &input);
+        for algorithm in CHOICES {
+            let got = CpuNetwork::new(&network, 2, algorithm).unwrap().run(&input).unwrap();
+            assert_eq!(want.first_difference(&got), None, "CPU {algorithm:?}");
+        }
+        // Whoever asks for f16 does not get more than the file holds.
+        for asked in [Storage::F32, Storage::F16Weights] {
+            let options = PlanOptions { storage: asked, ..PlanOptions::default() };
+            let forward = GpuNetwork::new(&device.trusted, &target, &network, 2, options).unwrap();
+            assert!(forward.layers().all(|(_, plan)| plan.storage() == storage));
+            assert_eq!(want.first_difference(&run_on_gpu(device, &forward, &input)), None, "{precision:?} on the GPU");
+        }
     }
 }
 

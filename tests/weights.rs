@@ -4,14 +4,15 @@
 
 mod common;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::cases::cases;
 use common::operands::Data;
 use filter_summary::network::{GpuNetwork, Network, Op};
 use filter_summary::{
-    Algorithm, ChannelParams, FsConv2d, Pipelines, Placement, Plan, PlanOptions, Problem, ShaderChecks, Sharing,
-    Starts, Target, wgpu,
+    Algorithm, ChannelParams, FsConv2d, Pipelines, Placement, Plan, PlanOptions, Precision, Problem, ShaderChecks,
+    Sharing, Starts, Target, wgpu,
 };
 
 /// The bound: this much more than the values themselves.
@@ -22,13 +23,15 @@ const MOST: f64 = 1.2;
 fn bytes(problem: &Problem, algorithm: Algorithm) -> [u64; 2] {
     let (placement, groups) = (problem.placement(), problem.conv().groups);
     let (filters, window) = (placement.filters(), placement.window());
-    let taps = filters * window.taps();
+    // Two bases or slots a tap, and a fraction a filter, where filters are blends.
+    let neighbours = placement.neighbours();
+    let (taps, fractions) = (filters * neighbours * window.taps(), filters * (neighbours - 1));
     let table = match algorithm {
         // Groups are padded to the one with most bases.
         Algorithm::Shared => 2 * groups * most_bases(placement, groups) + taps,
         Algorithm::Dense | Algorithm::Gather => taps,
     };
-    [placement.length(), table + 2 * filters].map(|words| 4 * words as u64)
+    [placement.length(), table + fractions + 2 * filters].map(|words| 4 * words as u64)
 }
 
 fn most_bases(placement: &Placement, groups: usize) -> usize {
@@ -38,6 +41,9 @@ fn most_bases(placement: &Placement, groups: usize) -> usize {
         let starts = match placement.starts() {
             Starts::Line { length, starts } => Starts::Line { length: *length, starts: starts[filters].to_vec() },
             Starts::Volume { dims, starts } => Starts::Volume { dims: *dims, starts: starts[filters].to_vec() },
+            Starts::Learned { length, positions, unit } => {
+                Starts::Learned { length: *length, positions: positions[filters].to_vec(), unit: *unit }
+            }
         };
         let alone = Placement::new(placement.window().clone(), starts, placement.boundary()).expect("a placement");
         Sharing::new(&alone, 1).bases()
@@ -67,18 +73,21 @@ fn weights_of_a_layer_are_hardly_more_than_its_summary() {
     }
 }
 
+/// The bundled networks.
+fn models() -> Vec<PathBuf> {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/models");
+    let files = std::fs::read_dir(directory).expect("models").map(|entry| entry.expect("an entry").path());
+    let networks: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "safetensors")).collect();
+    assert!(networks.len() >= 4, "{networks:?}");
+    networks
+}
+
 #[test]
 fn weights_of_a_network_are_hardly_more_than_its_summaries() {
     let (device, _queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
     let pipelines = Arc::new(Pipelines::new(&device, ShaderChecks::Trusted));
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/models");
-    let mut files = 0;
-    for entry in std::fs::read_dir(directory).expect("models") {
-        let path = entry.expect("an entry").path();
-        if path.extension().is_none_or(|extension| extension != "safetensors") {
-            continue;
-        }
-        files += 1;
+    for path in models() {
         let (network, name) = (Network::load(&path).expect("a network"), path.display());
         for algorithm in [None, Some(Algorithm::Gather), Some(Algorithm::Shared)] {
             let options = PlanOptions { algorithm, ..Default::default() };
@@ -111,5 +120,50 @@ fn weights_of_a_network_are_hardly_more_than_its_summaries() {
             assert!(algorithm.is_some() || got as f64 <= most, "{name}: {got} bytes, at most {most}");
         }
     }
-    assert!(files >= 4, "{files} models");
+}
+
+/// What acceptance asks of 8-bit summaries: these fractions of the bytes in f32.
+#[test]
+fn quantized_weights_stay_small_on_the_device() {
+    let (device, _queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+    let pipelines = Arc::new(Pipelines::new(&device, ShaderChecks::Trusted));
+    // Exactly the summary's bytes, in whole words, whatever reads them.
+    for case in cases() {
+        let problem = case.problem();
+        let data = Data::levels(&problem, 0);
+        for algorithm in [Algorithm::Gather, Algorithm::Shared] {
+            let options = PlanOptions { algorithm: Some(algorithm), ..Default::default() }.for_summary(&data.summary);
+            let plan = Plan::new(&problem, &Target::portable(), options).expect(case.name);
+            let layer = FsConv2d::new(&pipelines, plan, &data.summary, ChannelParams::default()).expect(case.name);
+            let length = problem.placement().length() as u64;
+            assert_eq!(layer.summary_bytes(), length.next_multiple_of(4), "{} {algorithm:?}", case.name);
+        }
+    }
+    for path in models() {
+        let (network, name) = (Network::load(&path).expect("a network"), path.display());
+        let [summaries, everything] = [false, true].map(|dense| network.quantized(Precision::U8, dense).expect("f32"));
+        for algorithm in [None, Some(Algorithm::Gather), Some(Algorithm::Shared)] {
+            let options = PlanOptions { algorithm, ..Default::default() };
+            let build = |network: &Network| {
+                let forward = GpuNetwork::new(&pipelines, &Target::portable(), network, 4, options).expect("it builds");
+                // Nothing else is allocated for weights, in f32 or otherwise.
+                let layers = forward.layers().map(|(_, plan)| [plan.summary_bytes(), plan.table_bytes()]);
+                let [summaries, tables] = layers.fold([0; 2], |sum, layer| [sum[0] + layer[0], sum[1] + layer[1]]);
+                assert_eq!([summaries, tables], [forward.summary_bytes(), forward.table_bytes()]);
+                [summaries, tables]
+            };
+            let [whole, table] = build(&network);
+            for (what, network, most) in [("summaries", &summaries, 0.30), ("all", &everything, 0.26)] {
+                let [small, tables] = build(network);
+                let fraction = small as f64 / whole as f64;
+                let with_tables = (small + tables) as f64 / (whole + table) as f64;
+                eprintln!(
+                    "{name} {algorithm:?}, {what} in 8 bits: {small} of {whole} bytes, {fraction:.3}; \
+                     with tables of {tables} bytes {with_tables:.3}"
+                );
+                assert_eq!(tables, table, "{name}: tables do not depend on the precision");
+                assert!(fraction <= most, "{name} {algorithm:?}, {what}: {fraction}");
+            }
+        }
+    }
 }

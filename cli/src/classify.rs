@@ -93,7 +93,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     for batch in pictures.chunks(BATCH) {
         let mut pixels = Vec::new();
         for picture in batch {
-            images::append(&picture.image, network.input(), &mut pixels);
+            images::append(&picture.image, images::Fit::default(), network.input(), &mut pixels);
         }
         let executor = match &mut executor {
             Some(executor) => executor,

@@ -129,7 +129,8 @@ fn compute(file: &LayerFile, args: &Args) -> Result<Computed> {
     let name = device.describe();
     let (output, algorithm) = match &device {
         Device::Gpu(gpu) => {
-            on_gpu(file, gpu, PlanOptions { algorithm, family: args.family.family(), ..PlanOptions::default() })?
+            let options = PlanOptions { algorithm, family: args.family.family(), ..PlanOptions::default() };
+            on_gpu(file, gpu, options.for_summary(&file.summary))?
         }
         Device::Cpu => {
             args.family.refuse_on_cpu()?;

@@ -1,21 +1,31 @@
-//! `fsnet eval`: accuracy and throughput on CIFAR-10.
+//! `fsnet eval`: accuracy and throughput on labelled images.
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use filter_summary::network::Network;
+use filter_summary::network::{Input, Network};
 use serde::Serialize;
 
 use crate::cifar::{self, Cifar};
 use crate::device::{Device, DeviceArgs};
 use crate::executor::Executor;
+use crate::images::{self, Fit};
 use crate::kernel::KernelArgs;
-use crate::output::{self, Format, Verdict, thousands};
+use crate::labelled::Labelled;
+use crate::output::{self, Format, Verdict, one_line, thousands};
+use crate::table::{render, table};
 use crate::tune::TuneArgs;
 
-/// Measure a network's accuracy and throughput on CIFAR-10
+/// How many guesses may hold the right one.
+const TOP: usize = 5;
+
+/// Most bytes of the largest tensor between two layers, where the batch is ours to choose.
+const TENSOR_LIMIT: usize = 64 << 20;
+
+/// Measure a network's accuracy and throughput, on CIFAR-10 or on a folder of images
 #[derive(clap::Args, Debug)]
+#[command(group(clap::ArgGroup::new("data").required(true).args(["cifar10", "images"])))]
 pub(crate) struct Args {
     /// A network file (docs/format.md)
     #[arg(long, value_name = "FILE")]
@@ -23,9 +33,21 @@ pub(crate) struct Args {
 
     /// A batch of CIFAR-10's binary version, .bin or .bin.xz
     #[arg(long, value_name = "FILE")]
-    cifar10: PathBuf,
+    cifar10: Option<PathBuf>,
 
-    /// Images at a time [default: 256 on a GPU, 32 where a CPU computes]
+    /// A folder of PNG and JPEG files
+    #[arg(long, value_name = "DIR", requires = "labels")]
+    images: Option<PathBuf>,
+
+    /// Which class is on which image: tab-separated, with a header line and the columns index (0 is the network's first
+    /// class) and file; wnid and name may be there too
+    #[arg(long, value_name = "FILE", requires = "images")]
+    labels: Option<PathBuf>,
+
+    #[command(flatten)]
+    fit: Fit,
+
+    /// Images at a time [default: 256 on a GPU, 32 where a CPU computes, fewer if they are large]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     batch: Option<u32>,
 
@@ -54,106 +76,184 @@ struct Report {
     /// Whether the kernels were chosen by measuring them.
     tuned: bool,
     batch: usize,
+    /// Images whose class is the network's first guess.
     correct: usize,
+    /// Images whose class is among its first five.
+    correct_top5: usize,
     total: usize,
     /// From reading the first image to counting the last, after one batch has run to compile the kernels.
     seconds: f64,
     images_per_second: f64,
+    /// Of a folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    images: Option<Vec<Ranked>>,
+}
+
+#[derive(Serialize)]
+struct Ranked {
+    file: String,
+    index: usize,
+    /// How many classes the network holds more likely; none where its outputs are not numbers.
+    rank: Option<usize>,
+}
+
+/// Labelled images.
+enum Images {
+    Cifar(Cifar),
+    Folder(Labelled, Fit),
+}
+
+impl Images {
+    fn load(args: &Args, network: &Network, model: &str) -> Result<Self> {
+        let (input, classes) = (network.input().shape, network.output().shape.iter().product::<usize>());
+        if let Some(path) = &args.cifar10 {
+            let (shape, known) = (cifar::SHAPE, cifar::CLASSES);
+            ensure!(input == shape, "{model}: its input is {input:?}: CIFAR-10 has images of {shape:?}");
+            ensure!(classes == known, "{model}: it tells {classes} classes apart: CIFAR-10 has {known}");
+            args.fit.refuse("CIFAR-10's images have the size that its networks take")?;
+            return Ok(Self::Cifar(Cifar::load(path)?));
+        }
+        let (Some(directory), Some(labels)) = (&args.images, &args.labels) else {
+            anyhow::bail!("--images and --labels must both be there");
+        };
+        images::check_input(network).with_context(|| model.to_owned())?;
+        args.fit.check(network.input()).with_context(|| model.to_owned())?;
+        Ok(Self::Folder(Labelled::load(directory, labels, classes)?, args.fit))
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Cifar(cifar) => cifar.len(),
+            Self::Folder(labelled, _) => labelled.len(),
+        }
+    }
+
+    fn label(&self, index: usize) -> usize {
+        match self {
+            Self::Cifar(cifar) => cifar.label(index),
+            Self::Folder(labelled, _) => labelled.label(index),
+        }
+    }
+
+    fn append(&self, index: usize, input: &Input, pixels: &mut Vec<f32>) -> Result<()> {
+        match self {
+            Self::Cifar(cifar) => cifar.append(index, &input.preprocess, pixels),
+            Self::Folder(labelled, fit) => images::append(&images::load(labelled.path(index))?, *fit, input, pixels),
+        }
+        Ok(())
+    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let network = Network::load(&args.model)?;
-    let model = output::one_line(&args.model.display().to_string());
-    let (input, classes) = (network.input().shape, network.output().shape.iter().product::<usize>());
-    ensure!(input == cifar::SHAPE, "{model}: its input is {input:?}: CIFAR-10 has images of {:?}", cifar::SHAPE);
-    ensure!(classes == cifar::CLASSES, "{model}: it tells {classes} classes apart: CIFAR-10 has {}", cifar::CLASSES);
-    let cifar = Cifar::load(&args.cifar10)?;
-    let total = args.limit.map_or(cifar.len(), |limit| cifar.len().min(limit as usize));
+    let model = one_line(&args.model.display().to_string());
+    let images = Images::load(args, &network, &model)?;
+    let classes = network.output().shape.iter().product::<usize>();
+    let total = args.limit.map_or(images.len(), |limit| images.len().min(limit as usize));
 
     let device = args.device.open()?;
-    let batch = args.batch.map_or_else(|| default_batch(&device), |batch| batch as usize).min(total);
+    let batch = args.batch.map_or_else(|| default_batch(&device, &network), |batch| batch as usize).min(total);
     let name = device.describe();
     let executor = Executor::new(device, &network, batch, args.kernels, &args.tune);
     let executor = executor.with_context(|| model.clone())?;
     let mut pixels = Vec::new();
     let fill = |pixels: &mut Vec<f32>, from: usize, to: usize| {
         pixels.clear();
-        (from..to).for_each(|index| cifar.append(index, &network.input().preprocess, pixels));
+        (from..to).try_for_each(|index| images.append(index, network.input(), pixels))
     };
-    fill(&mut pixels, 0, batch);
+    fill(&mut pixels, 0, batch)?;
     executor.run(&pixels)?;
 
     let bar = output::progress(total, "images");
     let start = Instant::now();
-    let mut correct = 0;
+    let mut ranks = Vec::with_capacity(total);
     for from in (0..total).step_by(batch) {
         let to = (from + batch).min(total);
-        fill(&mut pixels, from, to);
+        fill(&mut pixels, from, to)?;
         let outputs = executor.run(&pixels)?;
-        let guesses = outputs.chunks(classes).map(argmax);
-        correct += guesses.zip(from..to).filter(|&(guess, index)| guess == Some(cifar.label(index))).count();
+        ranks.extend(outputs.chunks(classes).zip(from..to).map(|(row, index)| rank(row, images.label(index))));
         bar.inc((to - from) as u64);
     }
     let seconds = start.elapsed().as_secs_f64();
     bar.finish_and_clear();
+    let among = |first: usize| ranks.iter().filter(|rank| rank.is_some_and(|rank| rank < first)).count();
     let report = Report {
         model,
         device: name,
         kernel: args.kernels.kernel.name(),
         tuned: executor.is_tuned(),
         batch,
-        correct,
+        correct: among(1),
+        correct_top5: among(TOP),
         total,
         seconds,
         images_per_second: total as f64 / seconds,
+        images: match &images {
+            Images::Cifar(_) => None,
+            Images::Folder(labelled, _) => {
+                Some((0..).zip(&ranks).map(|(at, &rank)| ranked(labelled, at, rank)).collect())
+            }
+        },
     };
     args.format.print(&report, || text(&report))?;
     Ok(Verdict::Done)
 }
 
-/// Activations should stay in cache where a CPU computes, and occupy the whole device elsewhere.
-fn default_batch(device: &Device) -> usize {
-    match device {
-        Device::Gpu(gpu) if !gpu.target().software => 256,
-        Device::Gpu(_) | Device::Cpu => 32,
-    }
+fn ranked(labelled: &Labelled, at: usize, rank: Option<usize>) -> Ranked {
+    let file = labelled.path(at).file_name().map(|name| one_line(&name.to_string_lossy())).unwrap_or_default();
+    Ranked { file, index: labelled.label(at), rank }
 }
 
-/// The first largest value, as PyTorch's; `None` when there is a NaN, which is no answer.
-fn argmax(row: &[f32]) -> Option<usize> {
-    let mut best = None;
-    for (index, &value) in row.iter().enumerate() {
-        if value.is_nan() {
-            return None;
-        }
-        if best.is_none_or(|(_, largest)| value > largest) {
-            best = Some((index, value));
-        }
-    }
-    best.map(|(index, _)| index)
+/// Activations should stay in cache where a CPU computes, and occupy the whole device elsewhere; those of large images would
+/// fill its memory.
+fn default_batch(device: &Device, network: &Network) -> usize {
+    let wanted = match device {
+        Device::Gpu(gpu) if !gpu.target().software => 256,
+        Device::Gpu(_) | Device::Cpu => 32,
+    };
+    let bytes = |shape: [usize; 3]| shape.iter().fold(4usize, |bytes, &size| bytes.saturating_mul(size));
+    let shapes = network.nodes().iter().map(|node| node.shape).chain([network.input().shape]);
+    let largest = shapes.map(bytes).max().unwrap_or(1);
+    wanted.min(TENSOR_LIMIT / largest).max(1)
+}
+
+/// How many values of a row come before that of `label`: those that are larger, and equal ones to its left, as PyTorch's
+/// argmax has it. `None` when there is a NaN, which is no answer.
+fn rank(row: &[f32], label: usize) -> Option<usize> {
+    let &own = row.get(label)?;
+    let comes_before = |&(index, &value): &(usize, &f32)| value > own || (value == own && index < label);
+    (!row.iter().any(|value| value.is_nan())).then(|| row.iter().enumerate().filter(comes_before).count())
 }
 
 fn text(report: &Report) -> String {
     let Report { correct, total, seconds, images_per_second, batch, kernel, .. } = report;
     let tuned = if report.tuned { ", tuned" } else { "" };
-    let accuracy = 100.0 * *correct as f64 / *total as f64;
+    let percent = |correct: usize| format!("{:.2}", 100.0 * correct as f64 / *total as f64);
+    let accuracy = if report.images.is_some() {
+        let mut table = table(1, &["", "correct", "of", "%"]);
+        for (name, correct) in [("top-1", *correct), ("top-5", report.correct_top5)] {
+            table.add_row([name.to_owned(), thousands(correct as u64), thousands(*total as u64), percent(correct)]);
+        }
+        format!("{}\n", render(&table))
+    } else {
+        let (correct, total, percent) = (thousands(*correct as u64), thousands(*total as u64), percent(*correct));
+        format!("{correct} of {total} correct ({percent} %)")
+    };
     format!(
-        "{} of {} correct ({accuracy:.2} %)\n{images_per_second:.0} images/s ({seconds:.1} s) on {}\nmodel {}, kernels {kernel}{tuned}, batch {batch}",
-        thousands(*correct as u64),
-        thousands(*total as u64),
-        report.device,
-        report.model,
+        "{accuracy}\n{images_per_second:.0} images/s ({seconds:.1} s) on {}\nmodel {}, kernels {kernel}{tuned}, batch {batch}",
+        report.device, report.model,
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::argmax;
+    use super::rank;
 
     #[test]
-    fn argmax_takes_the_first_of_equals_and_refuses_nan() {
-        assert_eq!(argmax(&[1.0, 3.0, 3.0]), Some(1));
-        assert_eq!(argmax(&[f32::NEG_INFINITY; 2]), Some(0));
-        assert_eq!(argmax(&[1.0, f32::NAN]), None);
+    fn ranks_count_what_comes_before() {
+        assert_eq!([0, 1, 2].map(|label| rank(&[1.0, 3.0, 3.0], label)), [Some(2), Some(0), Some(1)]);
+        assert_eq!(rank(&[f32::NEG_INFINITY; 2], 1), Some(1));
+        assert_eq!(rank(&[1.0, f32::NAN], 0), None);
+        assert_eq!(rank(&[1.0], 1), None);
     }
 }

@@ -46,11 +46,71 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<DynamicImage> {
     Ok(image)
 }
 
-/// Appends an image as the network wants it. An image of the input's size is used as it is; of another, the largest centred
-/// part of the input's proportions is resized.
-pub(crate) fn append(image: &DynamicImage, input: &Input, batch: &mut Vec<f32>) {
+/// How an image gets the size of a network's input.
+#[derive(clap::Args, Debug, Clone, Copy, Default)]
+pub(crate) struct Fit {
+    /// Resize to this many pixels (the shorter side of what the network takes grows to it) and cut off the margins [default: no
+    /// margins]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=i64::from(SIDE_LIMIT)))]
+    resize: Option<u32>,
+
+    /// Resize both sides to what is needed, without regard to proportions; otherwise the largest centred part that has the
+    /// input's proportions is resized
+    #[arg(long)]
+    stretch: bool,
+}
+
+impl Fit {
+    /// Refuses margins where images are not resized.
+    pub(crate) fn refuse(self, reason: &str) -> Result<()> {
+        ensure!(self.resize.is_none() && !self.stretch, "--resize and --stretch are for --images: {reason}");
+        Ok(())
+    }
+
+    /// Refuses to resize to less than the network takes.
+    pub(crate) fn check(self, input: &Input) -> Result<()> {
+        let [_, height, width] = input.shape;
+        if let Some(resize) = self.resize {
+            let side = height.min(width);
+            ensure!(resize as usize >= side, "--resize is {resize}: the network takes {height}x{width}");
+        }
+        Ok(())
+    }
+
+    /// Width and height before the margins are cut off.
+    fn whole(self, size: [u32; 2]) -> [u32; 2] {
+        let side = u64::from(size[0].min(size[1]));
+        let Some(resize) = self.resize else { return size };
+        // Rounded to nearest; never less than the input.
+        size.map(|length| {
+            let scaled = (u64::from(length) * u64::from(resize) + side / 2) / side;
+            u32::try_from(scaled).unwrap_or(u32::MAX).max(length)
+        })
+    }
+
+    fn apply(self, image: &DynamicImage, size: [u32; 2]) -> DynamicImage {
+        let whole = self.whole(size);
+        let resized = if [image.width(), image.height()] == whole {
+            image.clone()
+        } else {
+            let [x, y, width, height] = if self.stretch {
+                [0, 0, image.width(), image.height()]
+            } else {
+                centre([image.width(), image.height()], whole)
+            };
+            let cropped = image.crop_imm(x, y, width, height);
+            // 8-bit first: resizing 16-bit or float images would only cost memory.
+            DynamicImage::ImageRgb8(imageops::resize(&cropped.to_rgb8(), whole[0], whole[1], FilterType::Triangle))
+        };
+        let [left, top] = [0, 1].map(|axis| (whole[axis] - size[axis]) / 2);
+        resized.crop_imm(left, top, size[0], size[1])
+    }
+}
+
+/// Appends an image as the network wants it. An image of the size that `fit` resizes to is used as it is.
+pub(crate) fn append(image: &DynamicImage, fit: Fit, input: &Input, batch: &mut Vec<f32>) {
     let [channels, height, width] = input.shape;
-    let fitted = fit(image, width as u32, height as u32);
+    let fitted = fit.apply(image, [width as u32, height as u32]);
     let preprocess = &input.preprocess;
     let mut plane = |channel: usize, pixels: &mut dyn Iterator<Item = u8>| {
         let (mean, std) = (preprocess.mean[channel], preprocess.std[channel]);
@@ -68,16 +128,6 @@ pub(crate) fn append(image: &DynamicImage, input: &Input, batch: &mut Vec<f32>) 
         };
         plane(channel, &mut pixels.iter().skip(source).step_by(channels).copied());
     }
-}
-
-fn fit(image: &DynamicImage, width: u32, height: u32) -> DynamicImage {
-    if (image.width(), image.height()) == (width, height) {
-        return image.clone();
-    }
-    let [x, y, crop_width, crop_height] = centre([image.width(), image.height()], [width, height]);
-    let cropped = image.crop_imm(x, y, crop_width, crop_height);
-    // 8-bit first: resizing 16-bit or float images would only cost memory.
-    DynamicImage::ImageRgb8(imageops::resize(&cropped.to_rgb8(), width, height, FilterType::Triangle))
 }
 
 /// The largest centred part of `size` with the proportions of `target`: `[x, y, width, height]`.
@@ -113,8 +163,29 @@ mod tests {
             Preprocess { order: ChannelOrder::Bgr, scale: 1.0, mean: vec![0.0, 1.0, 0.0], std: vec![1.0, 1.0, 2.0] };
         let input = Input { shape: [3, 1, 2], preprocess };
         let mut batch = Vec::new();
-        append(&image, &input, &mut batch);
+        append(&image, Fit::default(), &input, &mut batch);
         assert_eq!(batch, [20.0, 20.0, 9.0, 9.0, 0.0, 0.5]);
+    }
+
+    #[test]
+    fn margins_are_cut_off() {
+        let pixel = |x: u32, y: u32| Rgb([x as u8, y as u8, 0]);
+        let image = DynamicImage::ImageRgb8(RgbImage::from_fn(8, 4, pixel));
+        let fit = |resize, stretch| Fit { resize, stretch };
+        assert_eq!(fit(Some(256), false).whole([227, 227]), [256, 256]);
+        assert_eq!(fit(Some(6), false).whole([8, 4]), [12, 6]);
+        let fitted = |fit: Fit| fit.apply(&image, [2, 2]).to_rgb8();
+        // The 4x4 in the middle, and of that the 2x2 in the middle.
+        assert_eq!(*fitted(fit(Some(4), false)).get_pixel(0, 0), pixel(3, 1));
+        // All of it would be 2 pixels wide where it was 8.
+        assert_eq!(fitted(fit(None, true)).get_pixel(0, 0).0[1], fitted(fit(None, false)).get_pixel(0, 0).0[1]);
+        assert!(fitted(fit(None, true)).get_pixel(0, 0).0[0] < fitted(fit(None, false)).get_pixel(0, 0).0[0]);
+        assert!(fit(Some(3), false).check(&input(4)).is_err() && fit(Some(4), false).check(&input(4)).is_ok());
+    }
+
+    fn input(side: usize) -> Input {
+        let preprocess = Preprocess { order: ChannelOrder::Rgb, scale: 1.0, mean: vec![0.0; 3], std: vec![1.0; 3] };
+        Input { shape: [3, side, side], preprocess }
     }
 
     #[test]

@@ -1,24 +1,27 @@
-//! `fsnet import`: a dense PyTorch checkpoint as a network of ratio 1.
+//! `fsnet import`: a dense checkpoint as a network of ratio 1.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use filter_summary::network::Network;
+use filter_summary::network::{ConvKind, Network, Node, Op};
 use filter_summary::tensor_file::{TensorFile, read_file, write_beside};
 use serde::Serialize;
 
 use crate::output::{Format, Verdict, one_line, thousands};
 
 mod checkpoint;
+mod graph;
 mod resnet;
+mod squeezenet;
 
 use checkpoint::Checkpoint;
+use graph::{Frame, Graph};
 
-/// Convert a dense PyTorch checkpoint into a network file
+/// Convert a dense checkpoint into a network file
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// The checkpoint: a state_dict as safetensors, with PyTorch's names
+    /// The checkpoint as safetensors, with the names of its framework
     checkpoint: PathBuf,
 
     /// The architecture whose names the checkpoint has
@@ -33,27 +36,43 @@ pub(crate) struct Args {
     format: Format,
 }
 
-/// CIFAR-10 residual networks with option-A shortcuts, named as in akamaster/pytorch_resnet_cifar10.
+/// Networks and the names that their layers have.
 #[derive(ValueEnum, Debug, Clone, Copy)]
 enum Arch {
+    /// CIFAR-10, option-A shortcuts, named as in akamaster/pytorch_resnet_cifar10 (as are the next four)
     Resnet20,
+    Resnet32,
+    Resnet44,
     Resnet56,
+    Resnet110,
+    /// ImageNet, named as in songhan/SqueezeNet-Deep-Compression
+    #[value(name = "squeezenet1.0")]
+    Squeezenet10,
 }
 
 impl Arch {
     fn name(self) -> &'static str {
         match self {
             Self::Resnet20 => "resnet20",
+            Self::Resnet32 => "resnet32",
+            Self::Resnet44 => "resnet44",
             Self::Resnet56 => "resnet56",
+            Self::Resnet110 => "resnet110",
+            Self::Squeezenet10 => "squeezenet1.0",
         }
     }
 
-    /// Blocks of two convolutions in each of the three stages: depth 6n + 2.
-    fn blocks(self) -> usize {
-        match self {
+    fn convert(self, checkpoint: &mut Checkpoint<'_>) -> Result<(Graph, Frame)> {
+        // Three stages of blocks of two convolutions: depth 6n + 2.
+        let blocks = match self {
             Self::Resnet20 => 3,
+            Self::Resnet32 => 5,
+            Self::Resnet44 => 7,
             Self::Resnet56 => 9,
-        }
+            Self::Resnet110 => 18,
+            Self::Squeezenet10 => return squeezenet::convert(checkpoint),
+        };
+        resnet::convert(checkpoint, blocks)
     }
 }
 
@@ -71,9 +90,9 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let bytes = read_file(&args.checkpoint)?;
     let convert = || -> Result<Vec<u8>> {
         let mut checkpoint = Checkpoint::new(TensorFile::parse(&bytes)?);
-        let network = resnet::convert(&mut checkpoint, args.arch.blocks())?;
+        let (graph, frame) = args.arch.convert(&mut checkpoint)?;
         checkpoint.finish(args.arch.name())?;
-        network.to_bytes(&[("architecture", args.arch.name())])
+        graph.to_bytes(&frame, &[("architecture", args.arch.name())])
     };
     let encoded = convert().with_context(|| source.clone())?;
     // What this crate writes, it must be able to read.
@@ -82,7 +101,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let report = Report {
         output: one_line(&args.output.display().to_string()),
         architecture: args.arch.name(),
-        convolutions: 6 * args.arch.blocks() + 1,
+        convolutions: network.nodes().iter().filter(|node| is_convolution(node)).count(),
         parameters: network.parameters(),
         bytes: encoded.len(),
     };
@@ -91,4 +110,8 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         format!("{}: {}, {parameters} parameters, {bytes} bytes", report.output, report.architecture)
     })?;
     Ok(Verdict::Done)
+}
+
+fn is_convolution(node: &Node) -> bool {
+    matches!(&node.op, Op::Conv(conv) if conv.kind != ConvKind::Linear)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use filter_summary::network::{ConvKind, ConvOp, CpuNetwork, Network, Node, Op};
 use filter_summary::standalone::describe;
-use filter_summary::{Algorithm, Family, Plan, PlanOptions, Problem, Target};
+use filter_summary::{Algorithm, Plan, PlanOptions, Problem, Starts, Target};
 use serde::Serialize;
 
 use crate::device::{DeviceArgs, cpu_name};
@@ -63,9 +63,19 @@ struct Layer {
     length: usize,
     /// r = O * K / L.
     ratio: f64,
+    /// Starts are learned positions, in units of so many values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_unit: Option<usize>,
     /// |U|.
     bases: usize,
     sharing_factor: f64,
+    /// What the weights are stored as.
+    precision: &'static str,
+    /// Bytes of the weights in the file.
+    bytes: u64,
+    /// Bytes of summary and table in GPU memory; the CPU executor has its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_bytes: Option<[u64; 2]>,
     kernel: &'static str,
     /// Of the kernels; the CPU executor has none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,7 +88,15 @@ struct Layer {
 
 #[derive(Serialize)]
 struct Totals {
+    /// Values that the file stores: a batch norm counts as a scale and a bias, starts do not.
     parameters: usize,
+    /// A quantized tensor of L values counts for L / 4 + 2, all else whole.
+    effective_parameters: f64,
+    /// Bytes of the layers' weights in the file.
+    weight_bytes: u64,
+    /// Bytes of summaries and tables in GPU memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_bytes: Option<[u64; 2]>,
     /// Weights of the layers when expanded to dense filters.
     dense_weights: usize,
     dense_multiply_adds: u64,
@@ -101,6 +119,9 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let sum = |field: fn(&Layer) -> u64| layers.iter().map(field).sum();
     let totals = Totals {
         parameters: network.parameters(),
+        effective_parameters: network.effective_parameters(),
+        weight_bytes: sum(|layer| layer.bytes),
+        device_bytes: layers.iter().filter_map(|layer| layer.device_bytes).reduce(|a, b| [a[0] + b[0], a[1] + b[1]]),
         dense_weights: dense_weights(&network),
         dense_multiply_adds: sum(|layer| layer.dense_multiply_adds),
         multiply_adds: sum(|layer| layer.multiply_adds),
@@ -170,7 +191,7 @@ impl<'a> Planner<'a> {
         if node.inputs.len() > 1 {
             problem = problem.with_residual();
         }
-        let (algorithm, family) = self.choose(index, conv, &problem)?;
+        let (algorithm, plan) = self.choose(index, conv, &problem)?;
         let shared = algorithm == Algorithm::Shared;
         let dense = problem.dense_multiply_adds();
         Ok(Layer {
@@ -187,17 +208,24 @@ impl<'a> Planner<'a> {
             groups: conv.conv.groups,
             length: placement.length(),
             ratio: placement.ratio(),
+            start_unit: match placement.starts() {
+                Starts::Learned { unit, .. } => Some(*unit),
+                Starts::Line { .. } | Starts::Volume { .. } => None,
+            },
             bases: problem.sharing().bases(),
             sharing_factor: problem.sharing().factor(),
             kernel: algorithm.name(),
-            family: family.map(Family::name),
+            family: plan.as_ref().map(|plan| plan.family().name()),
+            precision: conv.summary.precision().name(),
+            bytes: conv.summary.stored_bytes(),
+            device_bytes: plan.map(|plan| [plan.summary_bytes(), plan.table_bytes()]),
             dense_multiply_adds: dense,
             multiply_adds: if shared { problem.shared_multiply_adds() } else { dense },
             additions: if shared { problem.shared_additions() } else { 0 },
         })
     }
 
-    fn choose(&self, index: usize, conv: &ConvOp, problem: &Problem) -> Result<(Algorithm, Option<Family>)> {
+    fn choose(&self, index: usize, conv: &ConvOp, problem: &Problem) -> Result<(Algorithm, Option<Plan>)> {
         let target = match &self.device {
             Planned::Adapter { target, .. } => target,
             Planned::Cpu(cpu) => {
@@ -205,13 +233,13 @@ impl<'a> Planner<'a> {
                 return layer.map(|(_, conv)| (conv.algorithm(), None)).context("the CPU executor has no such layer");
             }
         };
-        let mut options = self.options;
+        let mut options = self.options.for_summary(&conv.summary);
         if conv.kind != ConvKind::FilterSummary && options.algorithm == Some(Algorithm::Shared) {
             // As networks are run: dense filters share nothing.
             options.algorithm = Some(Algorithm::Gather);
         }
         let plan = Plan::new(problem, target, options)?;
-        Ok((plan.algorithm(), Some(plan.family())))
+        Ok((plan.algorithm(), Some(plan)))
     }
 }
 
@@ -224,9 +252,22 @@ fn dense_weights(network: &Network) -> usize {
 }
 
 fn text(report: &Report) -> String {
-    let header =
-        ["layer", "op", "input", "output", "window", "L", "r", "bases", "sharing", "kernel", "MAdds dense", "done"];
-    let mut table = table(5, &header);
+    let header = [
+        "layer",
+        "op",
+        "input",
+        "output",
+        "window",
+        "in",
+        "L",
+        "r",
+        "bases",
+        "sharing",
+        "kernel",
+        "MAdds dense",
+        "done",
+    ];
+    let mut table = table(6, &header);
     for layer in &report.layers {
         let [height, width] = layer.window;
         let mut window = format!("{height}x{width}");
@@ -236,12 +277,16 @@ fn text(report: &Report) -> String {
         if layer.groups > 1 {
             window += &format!(" g{}", layer.groups);
         }
+        if let Some(unit) = layer.start_unit {
+            window += &format!(" learned:{unit}");
+        }
         table.add_row([
             one_line(&layer.name),
             layer.op.to_owned(),
             shape(layer.input),
             shape(layer.output),
             window,
+            layer.precision.to_owned(),
             thousands(layer.length as u64),
             format!("{:.2}", layer.ratio),
             thousands(layer.bases as u64),
@@ -251,16 +296,23 @@ fn text(report: &Report) -> String {
             thousands(layer.multiply_adds),
         ]);
     }
-    let Totals { parameters, dense_weights, dense_multiply_adds, multiply_adds, additions } = report.totals;
+    let Totals { parameters, effective_parameters, weight_bytes, device_bytes, .. } = report.totals;
+    let Totals { dense_weights, dense_multiply_adds, multiply_adds, additions, .. } = report.totals;
+    let on_device = device_bytes.map_or_else(String::new, |[summaries, tables]| {
+        format!(", in GPU memory {} and tables of {}", thousands(summaries), thousands(tables))
+    });
     format!(
-        "{}\n\n{}: {} bytes, {} parameters; as dense filters {} weights\n\
+        "{}\n\n{}: {} bytes, {} parameters ({} effective; as stored: batch norm is a scale and a bias); as dense filters {} weights\n\
+         bytes of weights: in the file {}{on_device}\n\
          {} multiply-adds instead of {} ({:.2} times fewer), and {} additions; batch {}, nodes without weights: {}\n\
          planned for {}\n",
         render(&table),
         report.model,
         thousands(report.bytes),
         thousands(parameters as u64),
+        thousands(effective_parameters.round() as u64),
         thousands(dense_weights as u64),
+        thousands(weight_bytes),
         thousands(multiply_adds),
         thousands(dense_multiply_adds),
         dense_multiply_adds as f64 / multiply_adds.max(1) as f64,

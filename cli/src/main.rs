@@ -13,7 +13,9 @@ mod images;
 mod import;
 mod inspect;
 mod kernel;
+mod labelled;
 mod output;
+mod quantize;
 mod table;
 mod tune;
 
@@ -44,6 +46,7 @@ enum Command {
     Inspect(inspect::Args),
     Devices(devices::Args),
     Import(import::Args),
+    Quantize(quantize::Args),
     Bench(bench::Args),
     Conv(conv::Args),
 }
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Quantize(args) => quantize::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Conv(args) => conv::run(&args),
     };

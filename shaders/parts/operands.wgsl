@@ -3,6 +3,8 @@
 //
 //   f[ base(g, r, t) + c * channel_stride ]        X[n, g * C + c, stride * p + dilation * t - pad]
 //   base(g, r, t) = table[(g * rows + r) * T + t]                                       T = KH * KW, 1 for products
+//
+// Filters with learned positions are blended from two bases: base k of (g, r, t) = table[((g * rows + r) * 2 + k) * T + t].
 struct Params {
     tiles: u32,
     pixel_tiles: u32,
@@ -33,6 +35,8 @@ struct Params {
     bias_at: u32,
     slots_at: u32,         // products only: where the slot of every row stands in `table`
     slots: u32,            // the slot of rows that are not stored
+    weight_scale: f32,     // of weights in 8 bits
+    weight_zero: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -96,8 +100,10 @@ fn load_pixel(pixel: Pixel, depth: Depth, quad: u32) -> vec4<f32> {
 fn load_row(row: u32, depth: Depth, quad: u32) -> vec4<f32> {
     let taps = params.kernel_height * params.kernel_width;
     let channel = depth.channel + quad * 4u;
-    let base = i32(table[row * taps + min(depth.tap, taps - 1u)]);
+    let at = row * NEIGHBOURS * taps + min(depth.tap, taps - 1u);
+    let first = i32(table[at]);
+    let next = i32(table[at + (NEIGHBOURS - 1u) * taps]);
     // The load is clamped, because `select` evaluates both sides.
-    let weights = weight_quad(base, min(channel, (params.channels - 1u) / 4u * 4u));
+    let weights = blended_quad(fraction_of(row), first, next, min(channel, (params.channels - 1u) / 4u * 4u));
     return select(vec4<f32>(0.0), weights, channel < params.channels);
 }

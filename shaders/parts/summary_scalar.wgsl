@@ -1,19 +1,15 @@
 // Weights of four consecutive channels, for every window and boundary. `base` is where channel 0 of the tap begins;
 // channels past the last are zero.
-alias Weight = f32;
-
-@group(0) @binding(2) var<storage, read> summary: array<Weight>;
-
 const BOUNDARY: u32 = 0u; // 0 none, 1 zero outside, 2 wrap
 
 // The value at `index`, by the boundary's rule; wrapped indices are inside already.
 fn value_at(index: u32) -> f32 {
     if BOUNDARY == 1u {
         // Negative indices are large as u32. The load is clamped, because `select` evaluates both sides.
-        let value = f32(summary[min(index, params.summary_length - 1u)]);
+        let value = stored_weight(min(index, params.summary_length - 1u));
         return select(0.0, value, index < params.summary_length);
     }
-    return f32(summary[index]);
+    return stored_weight(index);
 }
 
 fn weight_quad(base: i32, channel: u32) -> vec4<f32> {

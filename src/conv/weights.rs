@@ -5,8 +5,9 @@ use wgpu::util::{BufferInitDescriptor, DeviceExt};
 use super::ChannelParams;
 use crate::error::{Error, Result};
 use crate::pipeline::checked;
-use crate::plan::{Plan, Storage};
-use crate::summary::FilterSummary;
+use crate::plan::Plan;
+use crate::quantization::Precision;
+use crate::summary::{FilterSummary, check_f16};
 
 /// The buffers of a layer's weights.
 #[derive(Debug)]
@@ -34,25 +35,46 @@ impl Weights {
     }
 }
 
-/// The summary's values, or dense filters `[O, T, channels rounded up to 4]`, padded to whole vec4s, as the plan stores them.
+/// The summary's values, or dense filters `[O, T, channels rounded up to 4]`, padded to whole quads, as the plan stores them.
 fn pack_summary(plan: &Plan, summary: &FilterSummary) -> Result<Vec<u8>> {
-    let mut values = if plan.packing().dense {
-        let (placement, padded) = (summary.placement(), plan.problem().padded_channels());
+    if plan.storage().has_f16_tensors() {
+        // Kernels on matrices make f16 of all weights, however they are stored.
+        check_f16(summary.values())?;
+    }
+    let weight = |filter, channel, tap| summary.weight(filter, channel, tap);
+    match plan.storage().weights() {
+        Precision::F32 => Ok(arrange(plan, summary.values(), weight).into_iter().flat_map(f32::to_le_bytes).collect()),
+        Precision::F16 => {
+            check_f16(summary.values())?;
+            let halves = arrange(plan, summary.values(), weight).into_iter().map(half::f16::from_f32);
+            Ok(halves.flat_map(half::f16::to_le_bytes).collect())
+        }
+        Precision::U8 => {
+            let Some((levels, _)) = summary.levels() else {
+                let rule = "the plan has 8-bit weights: quantize it";
+                return Err(Error::value("summary", summary.precision().name(), rule));
+            };
+            // Blends are no levels: plans expand them in another precision.
+            let level =
+                |filter, channel, tap| summary.placement().index(filter, channel, tap).map_or(0, |at| levels[at]);
+            Ok(arrange(plan, levels, level))
+        }
+    }
+}
+
+/// A summary's values in the order in which kernels read them: as they are, or for dense filters weight by weight. What lies outside, and channels past the last, is `T::default()`:
+/// a weight of zero, or a level of which nothing is made.
+fn arrange<T: Copy + Default>(plan: &Plan, values: &[T], weight: impl Fn(usize, usize, usize) -> T) -> Vec<T> {
+    let mut arranged = if plan.packing().dense {
+        let (placement, padded) = (plan.problem().placement(), plan.problem().padded_channels());
         let taps = (0..placement.filters()).flat_map(|filter| (0..placement.taps()).map(move |tap| (filter, tap)));
-        // Channels past the last are no weights, and read as zero.
-        taps.flat_map(|(filter, tap)| (0..padded).map(move |channel| summary.weight(filter, channel, tap))).collect()
+        let channels = |(filter, tap)| (0..padded).map(move |channel| (filter, channel, tap));
+        taps.flat_map(channels).map(|(filter, channel, tap)| weight(filter, channel, tap)).collect()
     } else {
-        summary.values().to_vec()
+        values.to_vec()
     };
-    values.resize(values.len().next_multiple_of(4), 0.0);
-    if plan.storage() == Storage::F32 {
-        return Ok(bytemuck::cast_slice(&values).to_vec());
-    }
-    if let Some(at) = summary.values().iter().position(|&value| half::f16::from_f32(value).is_infinite()) {
-        let rule = format!("f16 storage holds at most {}", half::f16::MAX);
-        return Err(Error::value(format!("summary[{at}]"), summary.values()[at], rule));
-    }
-    Ok(values.into_iter().flat_map(|value| half::f16::from_f32(value).to_le_bytes()).collect())
+    arranged.resize(arranged.len().next_multiple_of(4), T::default());
+    arranged
 }
 
 /// The plan's table, then O scales and O biases as the bits of f32.

@@ -89,8 +89,10 @@ pub(super) struct Job<'a> {
     pub(super) walk: &'a Walk,
     pub(super) accumulation: &'a Accumulation,
     pub(super) products: &'a [f32],
-    /// Where the products of every tap of every filter of the group begin, for the band's first row.
+    /// Where the products of every tap of every segment of every filter of the group begin, for the band's first row.
     pub(super) taps: &'a [u32],
+    /// Of the group's filters, where they are blends of two segments; else empty.
+    pub(super) fractions: &'a [f32],
     pub(super) finish: &'a Finish<'a>,
     /// The band's output rows.
     pub(super) rows: Range<usize>,
@@ -110,7 +112,7 @@ impl WithSimd for Job<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { walk, accumulation, products, taps, finish, rows: band, first_filter, output } = self;
+        let Self { walk, accumulation, products, taps, fractions, finish, rows: band, first_filter, output } = self;
         let width = finish.output[1];
         // With rows as long as the output's, a run of rows is a run of pixels.
         let rows_per_run = if walk.pitch == width { usize::MAX } else { 1 };
@@ -118,7 +120,11 @@ impl WithSimd for Job<'_> {
             let part = top..top.saturating_add(accumulation.part).min(band.end);
             for (index, plane) in output.chunks_exact_mut(finish.plane()).enumerate() {
                 let filter = first_filter + index;
-                let taps = &taps[filter * accumulation.taps..][..accumulation.taps];
+                let neighbours = if fractions.is_empty() { 1 } else { 2 };
+                let taps = &taps[filter * neighbours * accumulation.taps..][..neighbours * accumulation.taps];
+                let (taps, next) = taps.split_at(accumulation.taps);
+                // A second segment without weight is not read: nothing is left of an infinity in it, not even NaN.
+                let next = fractions.get(filter).filter(|&&fraction| fraction > 0.0).map(|&fraction| (next, fraction));
                 let finish = finish.of_filter(filter, simd);
                 for segment in &walk.segments {
                     let rows = segment.rows.start.max(part.start)..segment.rows.end.min(part.end);
@@ -130,6 +136,7 @@ impl WithSimd for Job<'_> {
                             // Without any taps there are no products.
                             products: products.get((row - band.start) * walk.pitch..).unwrap_or_default(),
                             taps,
+                            next,
                             classes: &accumulation.classes,
                             kernel_rows: segment.kernel_rows.clone(),
                         };
@@ -147,6 +154,8 @@ struct Run<'a, S> {
     simd: S,
     products: &'a [f32],
     taps: &'a [u32],
+    /// The taps of a second segment, and its share of the blend.
+    next: Option<(&'a [u32], f32)>,
     classes: &'a [Class],
     kernel_rows: Range<usize>,
 }
@@ -161,18 +170,32 @@ impl<S: Simd> Run<'_, S> {
             while done < pixels {
                 // The last block begins early rather than ending late.
                 let from = done.min(pixels - block);
-                finish.write(&self.block::<VECTORS>(from), at + from, plane);
+                finish.write(&self.blend::<VECTORS>(from), at + from, plane);
                 done += block;
             }
         }
         while done < pixels {
-            finish.write(&self.block::<1>(done), at + done, plane);
+            finish.write(&self.blend::<1>(done), at + done, plane);
             done += S::F32_LANES;
         }
     }
 
     #[inline(always)]
-    fn block<const N: usize>(&self, at: usize) -> [S::f32s; N] {
+    fn blend<const N: usize>(&self, at: usize) -> [S::f32s; N] {
+        let simd = self.simd;
+        let mut sums = self.block(self.taps, at);
+        if let Some((taps, fraction)) = self.next {
+            let next: [S::f32s; N] = self.block(taps, at);
+            let [first_share, next_share] = [1.0 - fraction, fraction].map(|share| simd.splat_f32s(share));
+            for (sum, next) in sums.iter_mut().zip(next) {
+                *sum = simd.mul_add_e_f32s(next_share, next, simd.mul_f32s(first_share, *sum));
+            }
+        }
+        sums
+    }
+
+    #[inline(always)]
+    fn block<const N: usize>(&self, taps: &[u32], at: usize) -> [S::f32s; N] {
         let simd = self.simd;
         let mut total = [simd.splat_f32s(0.0); N];
         for class in self.classes {
@@ -180,10 +203,10 @@ impl<S: Simd> Run<'_, S> {
             let [start, end] =
                 [self.kernel_rows.start, self.kernel_rows.end].map(|row| class.first_tap + row * per_row);
             match &class.mask {
-                None => self.add(&self.taps[start..end], at, &mut total),
+                None => self.add(&taps[start..end], at, &mut total),
                 Some(mask) => {
                     let mut sums = [simd.splat_f32s(0.0); N];
-                    self.add(&self.taps[start..end], at, &mut sums);
+                    self.add(&taps[start..end], at, &mut sums);
                     if let Some(mask) = vectors::<S, N>(mask, at) {
                         for ((total, sum), mask) in total.iter_mut().zip(sums).zip(mask) {
                             // Not a product with 0 or 1: what is left out may be infinite.

@@ -5,6 +5,8 @@
 //! Y[i, p] = sum_t P[base(i, t), p + shift(t)]
 //! ```
 //!
+//! A filter with a learned position has two segments, and two such sums that are blended.
+//!
 //! An image is worked through in bands of rows whose products fit in a second-level cache. Products that the next band reads
 //! too are moved up rather than computed again.
 
@@ -49,9 +51,11 @@ pub(super) struct Shared {
 #[derive(Debug)]
 struct Group {
     phases: Vec<Phase>,
-    /// Where the products of every (filter, tap that reads the image) begin; a filter's taps in the order of the
+    /// Where the products of every (filter, segment, tap that reads the image) begin; a segment's taps in the order of the
     /// accumulation.
     taps: Vec<u32>,
+    /// How far every filter lies between its two segments; empty where it has one.
+    fractions: Vec<f32>,
 }
 
 /// The bases that taps of one phase use.
@@ -69,7 +73,7 @@ struct Phase {
 /// Rows of the sharing analysis used in each phase: `[group][phase]`, ascending.
 pub(super) fn rows_by_phase(problem: &Problem, walk: &Walk) -> Vec<Vec<Vec<u32>>> {
     let (sharing, taps) = (problem.sharing(), walk.taps.len());
-    let per_group = problem.out_channels() / sharing.groups().len() * taps;
+    let per_group = sharing.rows().len() / sharing.groups().len();
     let of_group = |rows: &[u32]| {
         let phases = rows.iter().enumerate().filter_map(|(at, &row)| Some((walk.taps[at % taps].as_ref()?.phase, row)));
         let mut used: Vec<(usize, u32)> = phases.collect();
@@ -85,7 +89,8 @@ pub(super) fn rows_by_phase(problem: &Problem, walk: &Walk) -> Vec<Vec<Vec<u32>>
 /// Time of an image, in multiply-adds of a matrix product.
 pub(super) fn cost(problem: &Problem, walk: &Walk) -> usize {
     let (channels, [_, filters, out_height, _]) = (problem.placement().window().channels(), problem.output_shape());
-    let mut rows_of_terms = filters * out_height * walk.rows.taps.len() * walk.columns.taps.len() * SUM_COST;
+    let terms = problem.bases().neighbours * walk.rows.taps.len() * walk.columns.taps.len();
+    let mut rows_of_terms = filters * out_height * terms * SUM_COST;
     for phases in rows_by_phase(problem, walk) {
         for (phase, bases) in phases.iter().enumerate() {
             let copies = if walk.in_place() { 0 } else { channels * COPY_COST };
@@ -160,6 +165,7 @@ impl Shared {
                     accumulation: &self.accumulation,
                     products: &products[self.lead - walk.lead..],
                     taps: &group.taps,
+                    fractions: &group.fractions,
                     finish,
                     rows: band.clone(),
                     first_filter: index * share,
@@ -232,18 +238,21 @@ fn pack(
         first += rows.len();
     }
     let (taps, width) = (walk.taps.len(), problem.placement().window().width());
-    let per_group = problem.out_channels() / sharing.groups().len() * taps;
+    let per_group = sharing.rows().len() / sharing.groups().len();
     let rows = &sharing.rows()[group * per_group..(group + 1) * per_group];
-    let place = |filter: &[u32], row: usize, column: usize| {
+    let place = |segment: &[u32], row: usize, column: usize| {
         let index = walk.rows.kernel_index(row) * width + walk.columns.kernel_index(column);
         let phase = walk.rows.taps[row].phase * walk.columns.phases.len() + walk.columns.taps[column].phase;
         let shift = walk.rows.taps[row].shift * walk.pitch + walk.shift(column);
         // Checked with the scratch memory: places are far below 2^32.
-        (places[phase][filter[index] as usize] + shift) as u32
+        (places[phase][segment[index] as usize] + shift) as u32
     };
     let order = accumulation.order(walk.rows.taps.len());
-    let of_filter = |filter| order.iter().map(move |&[row, column]| place(filter, row, column));
-    Group { phases, taps: rows.chunks(taps).flat_map(of_filter).collect() }
+    let of_segment = |segment| order.iter().map(move |&[row, column]| place(segment, row, column));
+    let filters = problem.out_channels() / sharing.groups().len();
+    let filters = if bases.neighbours > 1 { group * filters..(group + 1) * filters } else { 0..0 };
+    let fractions = filters.map(|filter| problem.placement().fraction(filter)).collect();
+    Group { phases, taps: rows.chunks(taps).flat_map(of_segment).collect(), fractions }
 }
 
 /// A value of the summary, by its boundary's rule.

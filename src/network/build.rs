@@ -2,13 +2,13 @@
 
 use super::graph::NodeJson;
 use super::shape::{check_shape, concat, shortcut_a, sum};
-use super::{ConvKind, ConvOp, Op, Pool};
+use super::{BatchNorm, ConvKind, ConvOp, Op, Pool};
 use crate::error::{Error, Result, check_size};
-use crate::placement::Boundary;
+use crate::placement::{Boundary, Placement};
 use crate::problem::{Activation, Conv2d};
-use crate::stored_summary::{Word, take_optional, take_summary};
+use crate::stored_summary::{Word, read_values, take_optional, take_quantization, take_summary};
 use crate::summary::FilterSummary;
-use crate::tensor_file::TensorFile;
+use crate::tensor_file::{Tensor, TensorFile};
 use crate::window::INDEX_LIMIT;
 
 /// The operation of a node that reads tensors of `shapes`, and the shape `[C, H, W]` of its value.
@@ -27,6 +27,7 @@ pub(super) fn build(node: &NodeJson, shapes: &[[usize; 3]], tensors: &mut Tensor
         }
         "add" => (Op::Add(activation(node)?), sum(shapes)?),
         "relu" => (Op::Add(Activation::Relu), input),
+        "batch_norm" => (Op::BatchNorm(Box::new(batch_norm(node, input, tensors)?)), input),
         "shortcut_a" => {
             let stride = node.need("stride", &node.stride)?;
             let (shape, zeros_before) = shortcut_a(input, node.need("out_channels", &node.out_channels)?, stride)?;
@@ -68,7 +69,10 @@ fn fs_conv2d(node: &NodeJson, input: [usize; 3], tensors: &mut TensorFile<'_>) -
         Some(word) => Boundary::from_word("boundary", word)?,
         None => Boundary::default(),
     };
-    let summary = take_summary(tensors, &format!("{}.", node.name), window, boundary, Some(out_channels))?;
+    let unit = node.start_unit.unwrap_or(1);
+    let prefix = format!("{}.", node.name);
+    let quantization = |tensors: &mut TensorFile<'_>, values: &Tensor<'_>| take_quantization(tensors, &prefix, values);
+    let summary = take_summary(tensors, &prefix, window, boundary, unit, Some(out_channels), quantization)?;
     finish(node, ConvKind::FilterSummary, summary, conv, input, tensors)
 }
 
@@ -80,7 +84,7 @@ fn conv2d(node: &NodeJson, input: [usize; 3], tensors: &mut TensorFile<'_>) -> R
     let shape = [out_channels, group_channels, height, width];
     let weight = tensors.take_required(&format!("{}.weight", node.name))?;
     weight.expect_shape(&shape)?;
-    let summary = FilterSummary::from_dense(weight.to_f32()?, shape)?;
+    let summary = dense(node, &weight, shape, tensors)?;
     finish(node, ConvKind::Dense, summary, conv, input, tensors)
 }
 
@@ -94,11 +98,31 @@ fn linear(node: &NodeJson, input: [usize; 3], tensors: &mut TensorFile<'_>) -> R
         let reason = format!("its shape is {:?}: it must be [O, {inputs}] for an input of {input:?}", weight.shape());
         return Err(weight.error(reason));
     }
-    let summary = FilterSummary::from_dense(weight.to_f32()?, [outputs, inputs, 1, 1])?;
+    let summary = dense(node, &weight, [outputs, inputs, 1, 1], tensors)?;
     let bias = take_optional(tensors, &format!("{}.bias", node.name), &[outputs])?;
     let conv = Conv2d::default();
     let op = ConvOp { kind: ConvKind::Linear, summary, conv, scale: None, bias, activation: activation(node)? };
     Ok((Op::Conv(Box::new(op)), [outputs, 1, 1]))
+}
+
+fn batch_norm(node: &NodeJson, [channels, ..]: [usize; 3], tensors: &mut TensorFile<'_>) -> Result<BatchNorm> {
+    let mut vector = |part: &str| {
+        let tensor = tensors.take_required(&format!("{}.{part}", node.name))?;
+        tensor.expect_shape(&[channels])?;
+        tensor.to_f32()
+    };
+    Ok(BatchNorm { scale: vector("scale")?, bias: vector("bias")?, activation: activation(node)? })
+}
+
+/// Dense filters `[O, C/groups, KH, KW]` as a summary, which does not move them.
+fn dense(
+    node: &NodeJson,
+    weight: &Tensor<'_>,
+    [filters, channels, height, width]: [usize; 4],
+    tensors: &mut TensorFile<'_>,
+) -> Result<FilterSummary> {
+    let quantization = take_quantization(tensors, &format!("{}.", node.name), weight)?;
+    read_values(weight, quantization, Placement::dense(filters, channels, height, width)?)
 }
 
 /// What dense and compressed convolutions have in common: output channels, geometry, input channels of a group.

@@ -4,18 +4,20 @@
 
 mod operation;
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::{ConvKind, ConvOp, Network, Node, Op, Source};
+use super::destination::{Destination, destinations};
+use super::{BatchNorm, ConvKind, ConvOp, Network, Node, Op, Pool as Pooling, Source};
 use crate::conv::ChannelParams;
 use crate::cpu::{CpuConv, Pool, check_memory};
 use crate::error::{Error, Result, check_size};
 use crate::plan::Algorithm;
-use crate::problem::Problem;
+use crate::problem::{Activation, Problem};
 use crate::window::INDEX_LIMIT;
-use operation::{add, concat, pool2d, relu, shortcut_a};
+use operation::{add, batch_norm, pool2d, relu, shortcut_a};
 
 /// A network with its weights packed for the CPU.
 ///
@@ -33,31 +35,47 @@ pub struct CpuNetwork {
     input_shape: [usize; 3],
     output_shape: [usize; 3],
     steps: Vec<Step>,
-    /// The step whose value is the result; `None` when the network returns its input.
-    output: Source,
+    output: View,
+    /// Values of the tensor of every node that has one.
+    lengths: Vec<usize>,
     /// Values of earlier images: memory to be used again.
     spare: Mutex<Vec<Vec<Vec<f32>>>>,
 }
 
-/// One node, ready to run.
+/// One node, ready to run. Where nothing has to be computed there is no step.
 #[derive(Debug)]
 struct Step {
+    node: usize,
     work: Work,
-    /// What it reads; nodes without work of their own are looked through.
-    inputs: Vec<Source>,
-    /// Shapes `[C, H, W]` of what it reads.
-    input_shapes: Vec<[usize; 3]>,
+    inputs: Vec<View>,
+    /// C, H, W of the first input.
+    input_shape: [usize; 3],
+    /// C, H, W of the value.
     shape: [usize; 3],
-    /// Nodes whose values are not needed any more after this step.
-    last_reads: Vec<usize>,
+    output: View,
+    /// Nodes whose tensors are not needed any more after this step.
+    last_uses: Vec<usize>,
+}
+
+/// Values of one image: a part of a tensor.
+#[derive(Debug, Clone)]
+struct View {
+    owner: Source,
+    range: Range<usize>,
 }
 
 #[derive(Debug)]
 enum Work {
-    /// Nothing: the value is that of another node (`flatten`, or a node nobody reads).
-    Nothing,
     Conv(Box<CpuConv>),
-    Other(Op),
+    Pool(Pooling),
+    Add(Activation),
+    BatchNorm(Box<BatchNorm>),
+    ShortcutA {
+        stride: [usize; 2],
+        zeros_before: usize,
+    },
+    /// Inputs to copy, each to its place in the output: those of a concat that were not written there.
+    Copy(Vec<usize>),
 }
 
 impl CpuNetwork {
@@ -76,32 +94,58 @@ impl CpuNetwork {
             check_memory(&format!("node {}: activations", node.name), &[batch, channels, height, width])?;
         }
         let pool = Arc::default();
-        let nodes = network.nodes();
-        // Flattening changes no value in memory.
-        let mut value_of: Vec<Source> = Vec::with_capacity(nodes.len());
-        let resolve = |value_of: &[Source], source: Source| match source {
-            Source::Node(index) => value_of[index],
-            Source::Input => Source::Input,
-        };
-        let mut steps = Vec::with_capacity(nodes.len());
-        for (index, node) in nodes.iter().enumerate() {
-            let inputs: Vec<Source> = node.inputs.iter().map(|&source| resolve(&value_of, source)).collect();
+        let destinations = destinations(network);
+        let view = |source: Source| view(network, &destinations, source);
+        let mut steps = Vec::with_capacity(network.nodes().len());
+        for (index, node) in network.nodes().iter().enumerate() {
+            let mut inputs: Vec<View> = node.inputs.iter().map(|&source| view(source)).collect();
+            let output = view(Source::Node(index));
             let work = match &node.op {
                 Op::Conv(op) => {
                     let conv = convolution(network, node, op, algorithm, &pool);
                     Work::Conv(Box::new(conv.map_err(|error| Error::format(format!("node {}", node.name), error))?))
                 }
-                Op::Flatten => Work::Nothing,
-                op => Work::Other(op.clone()),
+                Op::Pool(pool) => Work::Pool(*pool),
+                Op::Add(activation) => Work::Add(*activation),
+                Op::BatchNorm(norm) => Work::BatchNorm(norm.clone()),
+                Op::ShortcutA { stride, zeros_before } => {
+                    Work::ShortcutA { stride: *stride, zeros_before: *zeros_before }
+                }
+                Op::Concat => {
+                    let places = inputs.iter().scan(0, |end, input| {
+                        *end += input.range.len();
+                        Some(*end - input.range.len())
+                    });
+                    let (copied, places) = inputs
+                        .iter()
+                        .cloned()
+                        .zip(places)
+                        .filter(|(input, place)| {
+                            (input.owner, input.range.start) != (output.owner, output.range.start + place)
+                        })
+                        .unzip();
+                    inputs = copied;
+                    Work::Copy(places)
+                }
+                // Flattening changes no value in memory.
+                Op::Flatten => continue,
             };
-            value_of.push(if matches!(work, Work::Nothing) { inputs[0] } else { Source::Node(index) });
-            let input_shapes = node.inputs.iter().map(|&source| network.shape_of(source)).collect();
-            steps.push(Step { work, inputs, input_shapes, shape: node.shape, last_reads: Vec::new() });
+            let input_shape = node.inputs.first().map_or(network.input.shape, |&source| network.shape_of(source));
+            steps.push(Step {
+                node: index,
+                work,
+                inputs,
+                input_shape,
+                shape: node.shape,
+                output,
+                last_uses: Vec::new(),
+            });
         }
-        let output = value_of[network.output];
-        mark_last_reads(&mut steps, output);
+        let output = view(Source::Node(network.output));
+        mark_last_uses(&mut steps, output.owner, network.nodes().len());
+        let lengths = network.nodes().iter().map(|node| node.shape.iter().product()).collect();
         let (input_shape, output_shape) = (network.input().shape, network.output().shape);
-        Ok(Self { batch, input_shape, output_shape, steps, output, spare: Mutex::default() })
+        Ok(Self { batch, input_shape, output_shape, steps, output, lengths, spare: Mutex::default() })
     }
 
     /// Most images of a run.
@@ -111,9 +155,9 @@ impl CpuNetwork {
 
     /// Every convolution's node (an index into [`Network::nodes`]) and packed layer, which knows the algorithm.
     pub fn layers(&self) -> impl Iterator<Item = (usize, &CpuConv)> {
-        self.steps.iter().enumerate().filter_map(|(index, step)| match &step.work {
-            Work::Conv(conv) => Some((index, conv.as_ref())),
-            Work::Nothing | Work::Other(_) => None,
+        self.steps.iter().filter_map(|step| match &step.work {
+            Work::Conv(conv) => Some((step.node, conv.as_ref())),
+            _ => None,
         })
     }
 
@@ -142,52 +186,76 @@ impl CpuNetwork {
 
     /// One image through every node.
     fn forward(&self, image: &[f32], output: &mut [f32], threads: usize, spare: &mut Vec<Vec<f32>>) {
-        let mut values: Vec<Vec<f32>> = self.steps.iter().map(|_| Vec::new()).collect();
-        for (index, step) in self.steps.iter().enumerate() {
-            if matches!(step.work, Work::Nothing) {
-                continue;
-            }
-            let mut to = spare.pop().unwrap_or_default();
-            to.resize(step.shape.iter().product(), 0.0);
-            let read = |source: &Source| match source {
-                Source::Input => image,
-                Source::Node(index) => values[*index].as_slice(),
+        let mut values: Vec<Vec<f32>> = self.lengths.iter().map(|_| Vec::new()).collect();
+        for step in &self.steps {
+            // Nothing that a step reads lies in the tensor that it writes: see `destinations`.
+            let mut to = match step.output.owner {
+                Source::Node(owner) if values[owner].is_empty() => {
+                    let mut to = spare.pop().unwrap_or_default();
+                    to.resize(self.lengths[owner], 0.0);
+                    to
+                }
+                Source::Node(owner) => std::mem::take(&mut values[owner]),
+                Source::Input => continue,
             };
-            let inputs: Vec<&[f32]> = step.inputs.iter().map(read).collect();
-            step.run(&inputs, &mut to, threads);
-            values[index] = to;
-            spare.extend(step.last_reads.iter().map(|&index| std::mem::take(&mut values[index])));
-        }
-        match self.output {
-            Source::Input => output.copy_from_slice(image),
-            Source::Node(index) => {
-                output.copy_from_slice(&values[index]);
-                spare.push(std::mem::take(&mut values[index]));
+            let inputs: Vec<&[f32]> = step.inputs.iter().map(|view| view.of(image, &values)).collect();
+            step.run(&inputs, &mut to[step.output.range.clone()], threads);
+            if let Source::Node(owner) = step.output.owner {
+                values[owner] = to;
             }
+            spare.extend(step.last_uses.iter().map(|&owner| std::mem::take(&mut values[owner])));
+        }
+        output.copy_from_slice(self.output.of(image, &values));
+        if let Source::Node(owner) = self.output.owner {
+            spare.push(std::mem::take(&mut values[owner]));
+        }
+    }
+}
+
+impl View {
+    fn of<'a>(&self, image: &'a [f32], values: &'a [Vec<f32>]) -> &'a [f32] {
+        match self.owner {
+            Source::Input => image,
+            Source::Node(owner) => &values[owner][self.range.clone()],
+        }
+    }
+}
+
+/// Where a value is.
+fn view(network: &Network, destinations: &[Destination], source: Source) -> View {
+    let [channels, height, width] = network.shape_of(source);
+    match source {
+        Source::Input => View { owner: source, range: 0..channels * height * width },
+        Source::Node(index) => {
+            let Destination { owner, channel_offset, .. } = destinations[index];
+            let first = channel_offset * height * width;
+            View { owner, range: first..first + channels * height * width }
         }
     }
 }
 
 impl Step {
-    /// Computes the node's value of one image; every element of `to` is written.
+    /// Computes the node's value of one image; every element of `to` is written, but for what others have written there.
     fn run(&self, inputs: &[&[f32]], to: &mut [f32], threads: usize) {
         match &self.work {
-            Work::Nothing => {}
             Work::Conv(conv) => conv.run_images(inputs[0], inputs.get(1).copied(), to, threads),
-            Work::Other(Op::Pool(pool)) => pool2d(pool, inputs[0], self.input_shapes[0], to, self.shape),
-            Work::Other(Op::Add(activation)) => {
+            Work::Pool(pool) => pool2d(pool, inputs[0], self.input_shape, to, self.shape),
+            Work::Add(activation) => {
                 match inputs {
                     [left, right] => add(left, right, to),
                     _ => to.copy_from_slice(inputs[0]),
                 }
                 relu(*activation, to);
             }
-            Work::Other(Op::ShortcutA { stride, zeros_before }) => {
-                shortcut_a(*stride, *zeros_before, inputs[0], self.input_shapes[0], to, self.shape);
+            Work::BatchNorm(norm) => batch_norm(norm, inputs[0], to),
+            Work::ShortcutA { stride, zeros_before } => {
+                shortcut_a(*stride, *zeros_before, inputs[0], self.input_shape, to, self.shape);
             }
-            Work::Other(Op::Concat) => concat(inputs, to),
-            // Never packed as such.
-            Work::Other(Op::Conv(_) | Op::Flatten) => {}
+            Work::Copy(places) => {
+                for (input, &place) in inputs.iter().zip(places) {
+                    to[place..place + input.len()].copy_from_slice(input);
+                }
+            }
         }
     }
 }
@@ -215,19 +283,19 @@ fn convolution(
     CpuConv::with_pool(&problem, &op.summary, params, algorithm, Arc::clone(pool))
 }
 
-/// Finds for every value the last step that reads it. What nobody reads is dropped where it is made.
-fn mark_last_reads(steps: &mut [Step], output: Source) {
-    let mut last: Vec<usize> = (0..steps.len()).collect();
+/// Finds for every tensor the last step that uses it.
+fn mark_last_uses(steps: &mut [Step], output: Source, nodes: usize) {
+    let mut last = vec![None; nodes];
     for (index, step) in steps.iter().enumerate() {
-        for source in &step.inputs {
-            if let (Source::Node(read), false) = (source, matches!(step.work, Work::Nothing)) {
-                last[*read] = index;
+        for view in step.inputs.iter().chain([&step.output]) {
+            if let Source::Node(owner) = view.owner {
+                last[owner] = Some(index);
             }
         }
     }
-    for (index, last) in last.into_iter().enumerate() {
-        if output != Source::Node(index) && !matches!(steps[index].work, Work::Nothing) {
-            steps[last].last_reads.push(index);
+    for (owner, last) in last.into_iter().enumerate() {
+        if let Some(step) = last.filter(|_| output != Source::Node(owner)) {
+            steps[step].last_uses.push(owner);
         }
     }
 }

@@ -1,52 +1,85 @@
 //! Where nodes write: concatenation costs nothing when its operands are written in place.
 
-use std::collections::HashMap;
-
 use super::{Network, Op, Source};
 
 /// A tensor that nodes write into: its owner is a node, or the network's input.
 pub(super) type Owner = Source;
 
-/// Where a node writes: a tensor, and the channels of it.
-#[derive(Debug, Clone, Copy)]
+/// Where a value is: a tensor, and the channels of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Destination {
     pub(super) owner: Owner,
     pub(super) channel_offset: usize,
     pub(super) channels_total: usize,
 }
 
-/// Where every node writes: into a tensor of its own; into its only reader's, when that is a concat; or nowhere (views).
+impl Destination {
+    /// All channels of a tensor.
+    pub(super) fn whole(owner: Owner, channels: usize) -> Self {
+        Self { owner, channel_offset: 0, channels_total: channels }
+    }
+
+    /// The destination of what begins `channels` later.
+    pub(super) fn after(self, channels: usize) -> Self {
+        Self { channel_offset: self.channel_offset + channels, ..self }
+    }
+}
+
+/// Where the value of every node is: in a tensor of its own; in that of the concat that reads it; or, flattened, where its
+/// operand is.
+///
+/// The concat's tensor may itself be a part of another's. A dense block, a chain of concats each of which appends to the last,
+/// becomes one tensor, whose first channels every layer reads.
 pub(super) fn destinations(network: &Network) -> Vec<Destination> {
-    let mut readers: HashMap<usize, Vec<usize>> = HashMap::new();
-    for (index, node) in network.nodes().iter().enumerate() {
+    let nodes = network.nodes();
+    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
+    for (index, node) in nodes.iter().enumerate() {
         for source in &node.inputs {
             if let Source::Node(read) = *source {
-                readers.entry(read).or_default().push(index);
+                readers[read].push(index);
             }
         }
     }
-    let mut destinations: Vec<Destination> = Vec::with_capacity(network.nodes().len());
-    for (index, node) in network.nodes().iter().enumerate() {
-        let own = Destination { owner: Source::Node(index), channel_offset: 0, channels_total: node.shape[0] };
-        let destination = match (&node.op, node.inputs.first()) {
-            (Op::Flatten, Some(&Source::Node(viewed))) => destinations[viewed],
-            (Op::Flatten, _) => Destination { owner: Source::Input, ..own },
-            // A concat inside a concat is copied: its own operands already write into it.
-            (Op::Concat, _) => own,
-            _ => match readers.get(&index).map(Vec::as_slice) {
-                Some(&[reader]) if index != network.output => into_concat(network, index, reader).unwrap_or(own),
-                _ => own,
-            },
-        };
-        destinations.push(destination);
+    let own = |index: usize| Destination::whole(Source::Node(index), nodes[index].shape[0]);
+    let mut destinations: Vec<Destination> = (0..nodes.len()).map(own).collect();
+    // Readers come after what they read, so that those of a node are known when it is looked at.
+    for (index, node) in nodes.iter().enumerate().rev() {
+        // Whoever reads the result wants it and nothing else.
+        if index == network.output || node.op == Op::Flatten {
+            continue;
+        }
+        if let Some(destination) = in_concat(network, &destinations, index, &readers[index]) {
+            destinations[index] = destination;
+        }
+    }
+    for (index, node) in nodes.iter().enumerate() {
+        if node.op == Op::Flatten {
+            let viewed = node.inputs.first().map_or(Source::Input, |&source| match source {
+                Source::Node(read) => destinations[read].owner,
+                Source::Input => Source::Input,
+            });
+            destinations[index] = Destination::whole(viewed, node.shape[0]);
+        }
     }
     destinations
 }
 
-/// The channels of concat `reader` that `node` may write directly.
-fn into_concat(network: &Network, node: usize, reader: usize) -> Option<Destination> {
-    let concat = network.nodes().get(reader).filter(|reader| reader.op == Op::Concat)?;
-    let at = concat.inputs.iter().position(|&source| source == Source::Node(node))?;
-    let channel_offset = concat.inputs[..at].iter().map(|&source| network.shape_of(source)[0]).sum();
-    Some(Destination { owner: Source::Node(reader), channel_offset, channels_total: concat.shape[0] })
+/// The channels of a concat that `node` may write directly: of its only one, if everybody else who reads `node` can read a
+/// part of a tensor, and nobody would read the tensor that it writes.
+fn in_concat(network: &Network, destinations: &[Destination], node: usize, readers: &[usize]) -> Option<Destination> {
+    let nodes = network.nodes();
+    let mut concats = readers.iter().copied().filter(|&reader| nodes[reader].op == Op::Concat);
+    let (Some(concat), None) = (concats.next(), concats.next()) else { return None };
+    let to = destinations[concat];
+    let reads_parts = |&reader: &usize| match nodes[reader].op {
+        Op::Concat => true,
+        Op::Add(_) | Op::BatchNorm(_) => destinations[reader].owner != to.owner,
+        Op::Conv(_) | Op::Pool(_) | Op::ShortcutA { .. } | Op::Flatten => false,
+    };
+    if !readers.iter().all(reads_parts) {
+        return None;
+    }
+    let operands = &nodes[concat].inputs;
+    let at = operands.iter().position(|&source| source == Source::Node(node))?;
+    Some(to.after(operands[..at].iter().map(|&source| network.shape_of(source)[0]).sum()))
 }

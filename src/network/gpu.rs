@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use wgpu::util::{BufferInitDescriptor, DeviceExt};
+
 use super::plan::{Choose, NetworkPlan, Place, Work};
-use super::{Network, Op};
+use super::{BatchNorm, Network, Op};
 use crate::conv::{BufferRange, ChannelParams, ConvBuffers, Dispatch, FsConv2d, Uniforms, bind_group};
 use crate::error::Result;
 use crate::pipeline::{Pipelines, checked};
@@ -34,6 +36,7 @@ pub struct GpuNetwork {
     batch: usize,
     dispatches: Vec<Dispatch>,
     layers: Vec<(usize, FsConv2d)>,
+    norm_bytes: u64,
     input: wgpu::Buffer,
     output: wgpu::Buffer,
     activation_bytes: u64,
@@ -42,7 +45,8 @@ pub struct GpuNetwork {
 impl GpuNetwork {
     /// Plans every layer, compiles the kernels (each once, several at a time), uploads the weights and allocates the activations. Submits nothing.
     ///
-    /// An algorithm in `options` applies to every convolution; `Shared` only to those by Filter Summary.
+    /// An algorithm in `options` applies to every convolution; `Shared` only to those by Filter Summary. Weights that the file holds in
+    /// 8 bits or f16 stay so in memory, whatever the storage in `options`.
     ///
     /// # Errors
     /// When a layer exceeds the device's limits (naming the node), the storage is f16, or the device refuses.
@@ -94,7 +98,7 @@ impl GpuNetwork {
             })
         };
         let activation_bytes = plan.slots.iter().sum::<u64>() + plan.workspace;
-        let (mut dispatches, mut layers) = (Vec::new(), Vec::new());
+        let (mut dispatches, mut layers, mut norm_bytes) = (Vec::new(), Vec::new(), 0);
         for operation in plan.operations {
             let residual = operation.residual.map(range);
             let (from, to) = (range(operation.input), range(operation.output));
@@ -107,11 +111,17 @@ impl GpuNetwork {
                     dispatches.extend_from_slice(&bound.dispatches);
                     layers.push((operation.node, layer));
                 }
-                (Work::Step(step), _) => {
+                (Work::Step(step), op) => {
                     let compiled = pipelines.get(&step.spec)?;
                     let uniforms = Uniforms::new(device, &[&step.params])?;
                     let mut ranges = vec![(Role::Input.binding(), from), (Role::Output.binding(), to)];
                     ranges.extend(residual.map(|range| (Role::Residual.binding(), range)));
+                    let table = match op {
+                        Op::BatchNorm(norm) => Some(norm_table(device, norm)?),
+                        _ => None,
+                    };
+                    norm_bytes += table.as_ref().map_or(0, wgpu::Buffer::size);
+                    ranges.extend(table.as_ref().map(|table| (Role::Table.binding(), BufferRange::whole(table))));
                     let bind_group = checked(device, || bind_group(device, &compiled, uniforms.binding(0), &ranges))?;
                     dispatches.push(Dispatch { compiled, bind_group, grid: step.grid });
                 }
@@ -119,7 +129,7 @@ impl GpuNetwork {
                 (Work::Conv(_), _) => {}
             }
         }
-        Ok(Self { batch, dispatches, layers, input, output, activation_bytes })
+        Ok(Self { batch, dispatches, layers, norm_bytes, input, output, activation_bytes })
     }
 
     /// N.
@@ -173,9 +183,9 @@ impl GpuNetwork {
         self.layers.iter().map(|(_, layer)| layer.summary_bytes()).sum()
     }
 
-    /// Bytes of device memory that tables take: bases, slots, scales and biases.
+    /// Bytes of device memory that tables take: bases, slots, scales and biases, also those of batch norms.
     pub fn table_bytes(&self) -> u64 {
-        self.layers.iter().map(|(_, layer)| layer.table_bytes()).sum()
+        self.norm_bytes + self.layers.iter().map(|(_, layer)| layer.table_bytes()).sum::<u64>()
     }
 
     /// Bytes of device memory that weights take: summaries and tables.
@@ -187,4 +197,11 @@ impl GpuNetwork {
     pub fn activation_bytes(&self) -> u64 {
         self.activation_bytes
     }
+}
+
+/// A batch norm's scales, then its biases.
+fn norm_table(device: &wgpu::Device, norm: &BatchNorm) -> Result<wgpu::Buffer> {
+    let values = [norm.scale.as_slice(), &norm.bias].concat();
+    let (contents, usage) = (bytemuck::cast_slice(&values), wgpu::BufferUsages::STORAGE);
+    checked(device, || device.create_buffer_init(&BufferInitDescriptor { label: Some("fs_table"), contents, usage }))
 }

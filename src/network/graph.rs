@@ -21,7 +21,7 @@ const NODE_LIMIT: usize = 100_000;
 pub(super) const INPUT: &str = "input";
 
 /// Every operation and the keys it takes besides `name` and `op`.
-const OPERATIONS: [(&str, &[&str]); 11] = [
+const OPERATIONS: [(&str, &[&str]); 12] = [
     (
         "fs_conv2d",
         &[
@@ -29,6 +29,7 @@ const OPERATIONS: [(&str, &[&str]); 11] = [
             "out_channels",
             "window",
             "boundary",
+            "start_unit",
             "stride",
             "dilation",
             "padding",
@@ -47,6 +48,7 @@ const OPERATIONS: [(&str, &[&str]); 11] = [
     ("global_avg_pool2d", &["input"]),
     ("add", &["inputs", "activation"]),
     ("relu", &["input"]),
+    ("batch_norm", &["input", "activation"]),
     ("shortcut_a", &["input", "out_channels", "stride"]),
     ("concat", &["inputs"]),
     ("flatten", &["input"]),
@@ -113,6 +115,7 @@ node_json! {
     out_channels: usize,
     window: WindowJson,
     boundary: String,
+    start_unit: usize,
     kernel: [usize; 2],
     stride: [usize; 2],
     padding: [usize; 4],

@@ -1,14 +1,16 @@
 //! The plan of a whole network: its dispatches in order, and the buffers they read and write. Pure, like [`Plan`].
 
+mod steps;
+
 use std::collections::HashMap;
 
 use super::destination::{Destination, Owner, destinations};
 use super::memory::{Lifetime, Slots, assign};
-use super::{ConvKind, ConvOp, Network, Node, Op, Pool, Source};
+use super::{ConvKind, ConvOp, Network, Node, Op, Source};
 use crate::error::{Error, Result};
-use crate::plan::{Algorithm, Plan, PlanOptions, Step, Storage, Target, fold_grid};
+use crate::plan::{Algorithm, Plan, PlanOptions, Step, Target};
 use crate::problem::{Activation, Problem};
-use crate::spec::{Access, Kernel, Spec, Tile};
+use crate::spec::Spec;
 
 /// The network's input and output have buffers of their own; everything else shares `slots`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,7 +68,8 @@ impl NetworkPlan {
         let mut result = planner.owner(Source::Node(network.output));
         if result == Source::Input {
             result = Source::Node(network.output);
-            drafts.push(planner.copy(network.output, Source::Input, result, [0, network.input().shape[0]])?);
+            let output = Destination::whole(result, network.input().shape[0]);
+            drafts.push(planner.copy(network.output, Source::Input, output)?);
         }
         planner.place(drafts, result)
     }
@@ -101,11 +104,16 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn owner(&self, source: Source) -> Owner {
+    /// Where a value is that a node reads.
+    fn view(&self, source: Source) -> Destination {
         match source {
-            Source::Input => Source::Input,
-            Source::Node(index) => self.destinations[index].owner,
+            Source::Input => Destination::whole(source, self.network.input().shape[0]),
+            Source::Node(index) => self.destinations[index],
         }
+    }
+
+    fn owner(&self, source: Source) -> Owner {
+        self.view(source).owner
     }
 
     fn node(&self, index: usize, node: &Node, choose: &mut Choose<'_>, drafts: &mut Vec<Draft>) -> Result<()> {
@@ -116,19 +124,18 @@ impl Planner<'_> {
             Op::Conv(conv) => Work::Conv(Box::new(self.conv(conv, node, destination, choose)?)),
             Op::Pool(pool) => self.pool(pool, node, destination)?,
             Op::Add(activation) => self.add(*activation, node, destination)?,
+            Op::BatchNorm(norm) => self.batch_norm(norm, node, destination)?,
             Op::ShortcutA { stride, zeros_before } => self.subsample(*stride, *zeros_before, node, destination)?,
             // A view of its input.
             Op::Flatten => return Ok(()),
             Op::Concat => {
                 // Most operands were written where they belong; the others are copied.
-                let mut offset = 0;
+                let mut to = destination;
                 for &source in &node.inputs {
-                    let channels = self.network.shape_of(source)[0];
-                    if self.owner(source) != Source::Node(index) {
-                        let own = destination.channel_offset + offset;
-                        drafts.push(self.copy(index, source, destination.owner, [own, destination.channels_total])?);
+                    if self.view(source) != to {
+                        drafts.push(self.copy(index, source, to)?);
                     }
-                    offset += channels;
+                    to = to.after(self.network.shape_of(source)[0]);
                 }
                 return Ok(());
             }
@@ -149,7 +156,7 @@ impl Planner<'_> {
             problem = problem.with_residual();
         }
         problem = problem.into_channels(destination.channel_offset, destination.channels_total)?;
-        let mut options = self.options;
+        let mut options = self.options.for_summary(&conv.summary);
         if conv.kind != ConvKind::FilterSummary && options.algorithm == Some(Algorithm::Shared) {
             // Dense filters share nothing.
             options.algorithm = Some(Algorithm::Gather);
@@ -159,82 +166,12 @@ impl Planner<'_> {
         Plan::new(&problem, self.target, options)
     }
 
-    fn pool(&self, pool: &Pool, node: &Node, destination: Destination) -> Result<Work> {
-        let [channels, height, width] = self.network.shape_of(node.inputs[0]);
-        let [_, out_height, out_width] = node.shape;
-        let elements = self.elements(node.shape)?;
-        let [top, left, bottom, right] = pool.padding;
-        let params = vec![
-            ("elements", elements),
-            ("channels", channels),
-            ("height", height),
-            ("width", width),
-            ("out_height", out_height),
-            ("out_width", out_width),
-            ("channels_total", destination.channels_total),
-            ("channel_offset", destination.channel_offset),
-            ("kernel_height", pool.kernel[0]),
-            ("kernel_width", pool.kernel[1]),
-            ("stride_y", pool.stride[0]),
-            ("stride_x", pool.stride[1]),
-            ("pad_top", top),
-            ("pad_left", left),
-            ("padded_height", top + height + bottom),
-            ("padded_width", left + width + right),
-            ("average", usize::from(pool.average)),
-            ("count_padding", usize::from(pool.count_include_pad)),
-        ];
-        self.step(Kernel::Pool, None, None, elements, params, node, destination)
-    }
-
-    fn subsample(
-        &self,
-        stride: [usize; 2],
-        zeros_before: usize,
-        node: &Node,
-        destination: Destination,
-    ) -> Result<Work> {
-        let [channels, height, width] = self.network.shape_of(node.inputs[0]);
-        let [out_channels, out_height, out_width] = node.shape;
-        let elements = self.elements(node.shape)?;
-        let params = vec![
-            ("elements", elements),
-            ("channels", channels),
-            ("out_channels", out_channels),
-            ("zeros_before", zeros_before),
-            ("height", height),
-            ("width", width),
-            ("out_height", out_height),
-            ("out_width", out_width),
-            ("channels_total", destination.channels_total),
-            ("channel_offset", destination.channel_offset),
-            ("stride_y", stride[0]),
-            ("stride_x", stride[1]),
-        ];
-        self.step(Kernel::Subsample, None, None, elements, params, node, destination)
-    }
-
-    fn add(&self, activation: Activation, node: &Node, destination: Destination) -> Result<Work> {
-        let plane = node.shape[1] * node.shape[2];
-        let image = node.shape[0] * plane;
-        let elements = self.elements(node.shape)?;
-        let params = vec![
-            ("elements", elements),
-            ("image_elements", image),
-            ("image_stride", destination.channels_total * plane),
-            ("first", destination.channel_offset * plane),
-        ];
-        let access = Access::for_lengths(&[plane]);
-        self.step(Kernel::Add, Some(access), Some(activation), elements.div_ceil(4), params, node, destination)
-    }
-
     /// Copies a tensor into channels of another.
-    fn copy(&self, node: usize, source: Source, output: Owner, [offset, total]: [usize; 2]) -> Result<Draft> {
+    fn copy(&self, node: usize, source: Source, to: Destination) -> Result<Draft> {
         let shape = self.network.shape_of(source);
         let copied = Node { name: String::new(), op: Op::Add(Activation::None), inputs: vec![source], shape };
-        let destination = Destination { owner: output, channel_offset: offset, channels_total: total };
-        let work = self.add(Activation::None, &copied, destination)?;
-        Ok(Draft { node, work, input: self.owner(source), residual: None, output })
+        let work = self.add(Activation::None, &copied, to)?;
+        Ok(Draft { node, work, input: self.owner(source), residual: None, output: to.owner })
     }
 
     /// Elements of a batch of values.
@@ -244,51 +181,6 @@ impl Planner<'_> {
             let rule = format!("a tensor must have at most {} elements", crate::window::INDEX_LIMIT);
             Error::value("batch of activations", format!("{} x {shape:?}", self.batch), rule)
         })
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "one call a kernel; a struct would only rename them")]
-    fn step(
-        &self,
-        kernel: Kernel,
-        access: Option<Access>,
-        activation: Option<Activation>,
-        threads: usize,
-        params: Vec<(&'static str, usize)>,
-        node: &Node,
-        destination: Destination,
-    ) -> Result<Work> {
-        let tile = Tile { lanes_x: 64, lanes_y: 1, rows: 1, quads: 1, depth: 0, slices: 1 };
-        let spec = Spec {
-            kernel,
-            tile,
-            weights: None,
-            input: access,
-            row_sums: None,
-            row_taps: None,
-            terms: None,
-            chain: None,
-            output: access,
-            residual: access.filter(|_| node.inputs.len() > 1),
-            activation,
-            storage: Storage::F32,
-            read_write: self.options.bind_read_write,
-        };
-        let limits = &self.target.limits;
-        let written = [destination.channels_total, node.shape[1], node.shape[2]];
-        let bytes = |shape| self.elements(shape).map(|elements| 4 * elements as u64);
-        let (read, written) = (bytes(self.network.shape_of(node.inputs[0]))?, bytes(written)?);
-        let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        if read.max(written) > limit {
-            return Err(Error::Limit {
-                field: format!("bytes of a tensor of {}", kernel.name()),
-                value: read.max(written),
-                limit_name: "max_storage_buffer_binding_size",
-                limit,
-            });
-        }
-        let grid = fold_grid(threads.div_ceil(64) as u64, limits.max_compute_workgroups_per_dimension);
-        let params = params.into_iter().map(|(name, value)| (name, value as u32)).collect();
-        Ok(Work::Step(Step { spec, grid, params }))
     }
 
     /// Gives every tensor a buffer.
@@ -346,7 +238,7 @@ impl Planner<'_> {
 
 /// What is between the layers is f32.
 fn check_storage(options: PlanOptions) -> Result<()> {
-    if options.storage == Storage::F16 {
+    if options.storage.has_f16_tensors() {
         let rule = "networks keep activations in f32; f16-weights they can do";
         return Err(Error::value("options.storage", options.storage.name(), rule));
     }

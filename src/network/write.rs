@@ -3,47 +3,55 @@
 use super::build::global_pool;
 use super::graph::{GraphJson, INPUT, InputJson, NodeJson, PreprocessJson};
 use super::{ConvKind, ConvOp, Network, Node, Op, Pool, Source};
-use crate::placement::Starts;
 use crate::problem::Activation;
-use crate::stored_summary::{WindowJson, Word};
+use crate::starts::Starts;
+use crate::stored_summary::{WindowJson, Word, new_tensors};
 use crate::tensor_file::{NewTensor, Values};
 
 /// The tensors of all nodes.
 pub(super) fn tensors(network: &Network) -> Vec<NewTensor<'_>> {
     let mut tensors = Vec::new();
     for node in &network.nodes {
-        if let Op::Conv(conv) = &node.op {
-            node_tensors(&node.name, conv, &mut tensors);
+        match &node.op {
+            Op::Conv(conv) => conv_tensors(&node.name, conv, &mut tensors),
+            Op::BatchNorm(norm) => {
+                for (suffix, values) in [("scale", &norm.scale), ("bias", &norm.bias)] {
+                    let (name, values) = (format!("{}.{suffix}", node.name), Values::F32(values));
+                    tensors.push(NewTensor { name, shape: vec![node.shape[0]], values });
+                }
+            }
+            Op::Pool(_) | Op::Add(_) | Op::ShortcutA { .. } | Op::Concat | Op::Flatten => {}
         }
     }
     tensors
 }
 
-fn node_tensors<'a>(node: &str, conv: &'a ConvOp, tensors: &mut Vec<NewTensor<'a>>) {
-    let mut push = |suffix: &str, shape: Vec<usize>, values: Values<'a>| {
-        tensors.push(NewTensor { name: format!("{node}.{suffix}"), shape, values });
-    };
+fn conv_tensors<'a>(node: &str, conv: &'a ConvOp, tensors: &mut Vec<NewTensor<'a>>) {
+    let prefix = format!("{node}.");
     let placement = conv.summary.placement();
     let (filters, window) = (placement.filters(), placement.window());
-    let values = Values::F32(conv.summary.values());
-    match conv.kind {
-        ConvKind::FilterSummary => match placement.starts() {
-            Starts::Line { length, starts } => {
-                push("summary", vec![*length], values);
-                push("starts", vec![filters], Values::I64(starts));
-            }
-            Starts::Volume { dims, starts } => {
-                push("summary", dims.to_vec(), values);
-                push("starts", vec![filters, 3], Values::I64(starts.as_flattened()));
-            }
-        },
-        // Dense filters lie in the summary as in the tensor: `FilterSummary::from_dense` does not move them.
-        ConvKind::Dense => push("weight", vec![filters, window.channels(), window.height(), window.width()], values),
-        ConvKind::Linear => push("weight", vec![filters, window.channels()], values),
-    }
+    let other = |suffix: &str, shape, values| NewTensor { name: format!("{prefix}{suffix}"), shape, values };
+    let (name, shape) = match (conv.kind, placement.starts()) {
+        (ConvKind::FilterSummary, Starts::Line { length, starts }) => {
+            tensors.push(other("starts", vec![filters], Values::I64(starts)));
+            ("summary", vec![*length])
+        }
+        (ConvKind::FilterSummary, Starts::Learned { length, positions, .. }) => {
+            tensors.push(other("starts", vec![filters], Values::F32(positions)));
+            ("summary", vec![*length])
+        }
+        (ConvKind::FilterSummary, Starts::Volume { dims, starts }) => {
+            tensors.push(other("starts", vec![filters, 3], Values::I64(starts.as_flattened())));
+            ("summary", dims.to_vec())
+        }
+        // Dense filters lie in the summary as in the tensor.
+        (ConvKind::Dense, _) => ("weight", vec![filters, window.channels(), window.height(), window.width()]),
+        (ConvKind::Linear, _) => ("weight", vec![filters, window.channels()]),
+    };
+    tensors.extend(new_tensors(&prefix, name, shape, &conv.summary));
     for (suffix, values) in [("scale", &conv.scale), ("bias", &conv.bias)] {
         if let Some(values) = values {
-            push(suffix, vec![filters], Values::F32(values));
+            tensors.push(other(suffix, vec![filters], Values::F32(values)));
         }
     }
 }
@@ -87,6 +95,9 @@ fn node_json(network: &Network, node: &Node) -> NodeJson {
         Op::Add(activation) => {
             NodeJson { op: op("add"), inputs: inputs(), activation: Some(op(activation.word())), ..bare }
         }
+        Op::BatchNorm(norm) => {
+            NodeJson { op: op("batch_norm"), input: input(), activation: Some(op(norm.activation.word())), ..bare }
+        }
         Op::ShortcutA { stride, .. } => NodeJson {
             op: op("shortcut_a"),
             input: input(),
@@ -122,6 +133,10 @@ fn conv_json(conv: &ConvOp, bare: NodeJson) -> NodeJson {
         ConvKind::FilterSummary => NodeJson {
             window: Some(WindowJson::from_placement(placement)),
             boundary: Some(placement.boundary().word().to_owned()),
+            start_unit: match placement.starts() {
+                Starts::Learned { unit, .. } => Some(*unit),
+                Starts::Line { .. } | Starts::Volume { .. } => None,
+            },
             ..common("fs_conv2d")
         },
         ConvKind::Dense => NodeJson { kernel: Some([window.height(), window.width()]), ..common("conv2d") },

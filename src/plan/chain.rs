@@ -35,6 +35,10 @@ fn links(slots: &[u32], terms: usize) -> Option<Links> {
 /// The dispatch for some of the images; `None` where filters make no chains, or outputs are no diagonals of row sums.
 pub(super) fn step(pass: &Pass<'_>, stored: Stored) -> Option<Step> {
     let Pass { problem, target, options, chunk, tables } = pass;
+    // Blends of two segments have two lists of slots.
+    if problem.bases().neighbours > 1 {
+        return None;
+    }
     let [_, _, height, _] = problem.input_shape();
     let [_, out_channels, out_height, out_width] = problem.output_shape();
     let (conv, terms) = (problem.conv(), problem.placement().window().height());
@@ -54,6 +58,7 @@ pub(super) fn step(pass: &Pass<'_>, stored: Stored) -> Option<Step> {
         row_taps: None,
         terms: Some([terms as u32, 1]),
         chain: Some(Chain { filters: LENGTH, terms: links.terms as u32 }),
+        blended: false,
         output: Some(output),
         residual: problem.residual().then_some(output),
         activation: Some(problem.activation()),

@@ -19,15 +19,18 @@ pub(super) struct Costs {
     pub(super) tap: f64,
     /// To wait for one more dispatch.
     pub(super) dispatch: f64,
+    /// To load weights twice and blend them, a multiply-add of gather. Products are blended where they are added up.
+    pub(super) blend: f64,
 }
 
 impl Costs {
     /// Predicted for a large GPU from its bandwidths, not measured, in multiply-adds at its peak of 30e12 a second: 4 bytes to
     /// or from memory or second-level cache at 4e12 bytes a second; a tap two wavefronts a warp of the first-level cache
-    /// (8) and some instructions; 2 microseconds, in which each of 132 processors does 450,000, to wait for a dispatch.
+    /// (8) and some instructions; 2 microseconds, in which each of 132 processors does 450,000, to wait for a dispatch; two
+    /// more global loads, and as many index operations, for 512 multiply-adds of a 128x128 tile.
     pub(super) fn large_gpu(target: &Target) -> Self {
         let dispatch = 450e3 * f64::from(target.processors);
-        Self { store: 30.0, row_tap: 0.0, finish: 30.0, row: 0.0, tap: 10.0, dispatch }
+        Self { store: 30.0, row_tap: 0.0, finish: 30.0, row: 0.0, tap: 10.0, dispatch, blend: 0.05 }
     }
 
     fn of(&self, work: &shared::Work) -> f64 {
@@ -46,14 +49,14 @@ const LEAST_SHARING: f64 = 1.25;
 /// The cheapest algorithm with a family's kernels.
 pub(super) fn choose(problem: &Problem, target: &Target, family: Family) -> Algorithm {
     let planner = family.planner();
-    let gather = planner.gather_multiply_adds(problem, target);
+    let costs = planner.costs(target);
+    let blend = if problem.bases().neighbours > 1 { costs.blend } else { 0.0 };
+    let gather = planner.gather_multiply_adds(problem, target) * (1.0 + blend);
     if overflows(problem) {
         return Algorithm::Dense;
     }
     match shared::work(problem, target, family) {
-        Some(work)
-            if problem.sharing().factor() >= LEAST_SHARING && planner.costs(target).of(&work) < MARGIN * gather =>
-        {
+        Some(work) if problem.sharing().factor() >= LEAST_SHARING && costs.of(&work) < MARGIN * gather => {
             Algorithm::Shared
         }
         // Where nothing is compressed there is nothing to keep compressed: packed weights load four at a time.

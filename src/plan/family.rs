@@ -24,7 +24,8 @@ pub enum Family {
     Subgroup,
     /// Tiles of registers and workgroup memory: GPUs.
     Tiled,
-    /// Cooperative matrices: GPUs that have them, opened with wgpu's experimental feature. Computes [`Storage::F16`] only.
+    /// Cooperative matrices: GPUs that have them, opened with wgpu's experimental feature. Computes with f16 tensors
+    /// only ([`Storage::F16`], [`Storage::F16U8Weights`]).
     Matrix,
 }
 
@@ -47,7 +48,7 @@ impl Family {
         self.planner().runs_on(target)
     }
 
-    /// Whether the family's kernels compute with what is in memory: only [`Family::Matrix`] is particular, it wants f16.
+    /// Whether the family's kernels compute with what is in memory: only [`Family::Matrix`] is particular, it wants f16 tensors.
     pub fn computes(self, storage: Storage) -> bool {
         self.planner().computes(storage)
     }

@@ -1,8 +1,12 @@
 //! What the gather kernels of all families have in common: weights, tables and uniforms of a convolution computed directly.
 
-use super::{Algorithm, Family, Packing, Plan, PlanOptions, Step, Target, fold_grid, weight_load};
+use super::{
+    Algorithm, Family, Packing, Plan, PlanOptions, QUANTIZATION, Step, Target, fold_grid, fractions, weight_load,
+};
 use crate::error::Result;
+use crate::placement::Boundary;
 use crate::problem::Problem;
+use crate::quantization::Precision;
 use crate::spec::{Access, Kernel, Spec, Tile, WeightLoad};
 
 /// A convolution to compute directly, on the summary or on dense weights.
@@ -16,6 +20,8 @@ pub(super) struct Layer<'a> {
     /// How they are loaded: together only where every output pixel reads its own input pixel.
     pub(super) input: Access,
     pub(super) channel_stride: i32,
+    /// Weights are blended from two segments where they are loaded.
+    pub(super) blended: bool,
     /// Words of the table before the scales.
     pub(super) table_words: usize,
 }
@@ -44,6 +50,7 @@ impl Layer<'_> {
             row_taps: None,
             terms: None,
             chain: None,
+            blended: self.blended,
             output: Some(self.output),
             residual: problem.residual().then_some(self.output),
             activation: Some(problem.activation()),
@@ -65,7 +72,7 @@ impl Layer<'_> {
         let [_, in_channels, height, width] = problem.input_shape();
         let [_, out_channels, out_height, out_width] = problem.output_shape();
         let (conv, window) = (problem.conv(), problem.placement().window());
-        vec![
+        let mut params = vec![
             ("pixels", self.pixels() as u32),
             ("channels", window.channels() as u32),
             ("in_channels", in_channels as u32),
@@ -89,7 +96,9 @@ impl Layer<'_> {
             ("summary_length", problem.placement().length() as u32),
             ("scale_at", self.table_words as u32),
             ("bias_at", (self.table_words + out_channels) as u32),
-        ]
+        ];
+        params.extend(QUANTIZATION);
+        params
     }
 }
 
@@ -99,26 +108,35 @@ pub(super) fn plan(
     family: Family,
     problem: &Problem,
     target: &Target,
-    options: PlanOptions,
+    mut options: PlanOptions,
 ) -> Result<Plan> {
     let dense = algorithm == Algorithm::Dense;
+    let between = problem.placement().boundary() == Boundary::Zero || problem.bases().neighbours > 1;
+    if dense && between && options.storage.weights() == Precision::U8 {
+        // No level need stand for the zeros outside the summary, or for a blend.
+        options.storage = options.storage.with_weights(Precision::F32);
+    }
     let window = problem.placement().window();
-    let (bases, channel_stride, weights): (Vec<u32>, _, _) = if dense {
+    // The table: bases [O, neighbours, T], then fractions [O] where there are two neighbours.
+    let (table, channel_stride, weights): (Vec<u32>, _, _) = if dense {
         // Dense weights are packed [O, T, channels]: the bases are those of a summary without overlap.
         let step = problem.padded_channels();
         let bases = (0..problem.out_channels() * window.taps()).map(|index| (index * step) as u32).collect();
         (bases, 1, WeightLoad::Vec4)
     } else {
         let bases = problem.bases();
-        (bases.of_tap.iter().map(|&base| base as u32).collect(), bases.channel_stride, weight_load(problem))
+        let table = bases.of_tap.iter().map(|&base| base as u32).chain(fractions(problem)).collect();
+        (table, bases.channel_stride, weight_load(problem))
     };
+    let blended = !dense && problem.bases().neighbours > 1;
     let [_, _, out_height, out_width] = problem.output_shape();
     let output = Access::for_lengths(&[out_height * out_width]);
     let conv = problem.conv();
     let pointwise = window.taps() == 1 && conv.stride == [1, 1] && conv.padding == [0; 4];
     let input = if pointwise { output } else { Access::Scalar };
-    let layer = Layer { problem, target, options, weights, output, input, channel_stride, table_words: bases.len() };
+    let table_words = table.len();
+    let layer = Layer { problem, target, options, weights, output, input, channel_stride, blended, table_words };
     let (steps, workspace) = family.planner().gather(&layer)?;
-    let packing = Packing { dense, table: bases };
+    let packing = Packing { dense, table };
     Ok(Plan { algorithm, family, storage: options.storage, problem: problem.clone(), steps, packing, workspace })
 }

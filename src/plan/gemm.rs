@@ -6,7 +6,7 @@ mod tiles;
 
 use super::gather::Layer;
 use super::shared::{Pass, Products, Stored};
-use super::{PlanOptions, Step, Target, fold_grid, weight_load};
+use super::{PlanOptions, QUANTIZATION, Step, Target, fold_grid, weight_load};
 use crate::error::{Error, Result};
 use crate::problem::{Conv2d, Problem};
 use crate::spec::{Access, Kernel, Spec, WeightLoad};
@@ -59,6 +59,7 @@ pub(super) fn gather(kernels: &Kernels, layer: &Layer<'_>) -> Result<(Vec<Step>,
         rows: out_channels / problem.conv().groups,
         weights: layer.weights,
         channel_stride: layer.channel_stride,
+        blended: layer.blended,
     };
     Ok((vec![gemm.step(kernels.candidates, kernels.gather, &end)?], 0))
 }
@@ -105,6 +106,7 @@ impl Products for Plain {
             rows: tables.rows,
             weights: weight_load(problem),
             channel_stride: problem.bases().channel_stride,
+            blended: false,
         };
         gemm.step(self.kernels.candidates, self.kernels.products, &end)
     }
@@ -128,6 +130,7 @@ struct Gemm<'a> {
     rows: usize,
     weights: WeightLoad,
     channel_stride: i32,
+    blended: bool,
 }
 
 /// Uniform fields for what is done with the sums; 0 where it is something else.
@@ -158,6 +161,7 @@ impl Gemm<'_> {
             row_taps: None,
             terms: None,
             chain: None,
+            blended: self.blended,
             input: Some(Access::Scalar),
             output: Some(Access::Scalar),
             residual: (finishes && problem.residual()).then_some(Access::Scalar),
@@ -182,7 +186,7 @@ impl Gemm<'_> {
         let (problem, conv) = (self.problem, self.conv);
         let [_, in_channels, height, width] = problem.input_shape();
         let out_channels = problem.out_channels();
-        vec![
+        let mut params = vec![
             ("tiles", tiles as u32),
             ("pixel_tiles", pixel_tiles as u32),
             ("row_tiles", row_tiles as u32),
@@ -212,6 +216,8 @@ impl Gemm<'_> {
             ("bias_at", (end.scale_at + out_channels) as u32),
             ("slots_at", end.slots_at as u32),
             ("slots", end.slots as u32),
-        ]
+        ];
+        params.extend(QUANTIZATION);
+        params
     }
 }

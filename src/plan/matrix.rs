@@ -40,7 +40,7 @@ impl Planner for Matrix {
 
     /// The operands of a matrix are f16: other storage would be rounded behind the caller's back.
     fn computes(&self, storage: Storage) -> bool {
-        storage == Storage::F16
+        storage.has_f16_tensors()
     }
 
     fn costs(&self, target: &Target) -> Costs {

@@ -1,6 +1,6 @@
 //! Shared products, for all families: the tables, the accumulation, and as many images at a time as the workspace holds.
 
-use super::{Algorithm, Family, Packing, Plan, PlanOptions, Step, Target, chain, fold_grid};
+use super::{Algorithm, Family, Packing, Plan, PlanOptions, Step, Target, chain, fold_grid, fractions};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::spec::{Access, Kernel, Spec, Tile};
@@ -71,7 +71,7 @@ pub(super) fn work(problem: &Problem, target: &Target, family: Family) -> Option
         stored: problem.sharing().bases() as u64 * (batch * height * stored.columns) as u64,
         row_taps: stored.row_taps,
         outputs: problem.output_shape().iter().map(|&size| size as u64).product(),
-        terms: problem.placement().window().taps() / stored.row_taps,
+        terms: problem.bases().neighbours * problem.placement().window().taps() / stored.row_taps,
     })
 }
 
@@ -131,7 +131,8 @@ pub(super) struct TableOffsets {
     pub(super) bias: usize,
 }
 
-/// The table: bases [groups * rows], the slot of every row [groups * rows], the slots every filter adds up [O, terms].
+/// The table: bases [groups * rows], the slot of every row [groups * rows], the slots every filter adds up
+/// [O, neighbours, terms], and where there are two neighbours the fractions [O].
 pub(super) struct Tables {
     words: Vec<u32>,
     /// Bases of the largest group.
@@ -142,7 +143,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// The slots that every filter adds up, `[O, terms]`.
+    /// The slots that every filter adds up, `[O, terms]`, where filters are no blends.
     pub(super) fn tap_slots(&self) -> &[u32] {
         &self.words[self.at.tap_slots..]
     }
@@ -150,6 +151,8 @@ impl Tables {
     fn new(problem: &Problem, row_taps: usize) -> Self {
         let (sharing, window) = (problem.sharing(), problem.placement().window());
         let (groups, filters) = (problem.conv().groups, problem.out_channels());
+        // Of all filters' segments.
+        let taps = filters * problem.bases().neighbours * window.taps();
         let rows = sharing.most_bases();
         let mut words = Vec::new();
         for bases in sharing.groups() {
@@ -158,9 +161,8 @@ impl Tables {
         }
         // A filter adds up the rows of all its taps, or with row sums those of the first tap of each kernel row.
         let every = row_taps;
-        let taps_per_group = filters / groups * window.taps();
-        let used = |index: usize| index / taps_per_group * rows + sharing.rows()[index] as usize;
-        let terms = || (0..filters * window.taps()).step_by(every);
+        let used = |index: usize| index / (taps / groups) * rows + sharing.rows()[index] as usize;
+        let terms = || (0..taps).step_by(every);
         let mut is_read = vec![false; groups * rows];
         terms().for_each(|index| is_read[used(index)] = true);
         // Rows that no filter reads get the slot past the last, which the kernel leaves out.
@@ -174,6 +176,7 @@ impl Tables {
         words.extend(&slot_of_row);
         let tap_slots = words.len();
         words.extend(terms().map(|index| slot_of_row[used(index)]));
+        words.extend(fractions(problem));
         let at = TableOffsets { tap_slots, scale: words.len(), bias: words.len() + filters };
         Self { words, rows, slots: slots as usize, at }
     }
@@ -197,6 +200,7 @@ fn accumulate_step(pass: &Pass<'_>, stored: Stored) -> Step {
         row_taps: None,
         terms: Some([window.height() as u32, (window.width() / stored.row_taps) as u32]),
         chain: None,
+        blended: problem.bases().neighbours > 1,
         output: Some(output),
         residual: problem.residual().then_some(output),
         activation: Some(problem.activation()),

@@ -8,10 +8,12 @@ use naga::{AddressSpace, ShaderStage, StorageAccess, TypeInner, back, front, pro
 mod variants;
 
 use super::assemble;
-use crate::placement::{Boundary, Placement, Starts};
+use crate::placement::{Boundary, Placement};
 use crate::plan::{Algorithm, Family, Plan, PlanOptions, Storage, Target, tiled};
 use crate::problem::{Conv2d, Problem};
+use crate::quantization::Precision;
 use crate::spec::{Kernel, Spec};
+use crate::starts::Starts;
 use crate::window::Window;
 use variants::all_specs;
 
@@ -35,7 +37,7 @@ fn targets() -> [Target; 6] {
 fn choices(target: &Target) -> impl Iterator<Item = PlanOptions> {
     let families = Family::ALL.iter().filter(|family| family.runs_on(target));
     let halves = target.features.contains(wgpu::Features::SHADER_F16);
-    let storages = Storage::ALL.iter().filter(move |&&storage| halves || storage == Storage::F32);
+    let storages = Storage::ALL.iter().filter(move |&&storage| halves || !storage.has_f16_tensors());
     families.flat_map(move |&family| {
         storages.clone().filter(move |storage| family.computes(**storage)).flat_map(move |&storage| {
             let options = PlanOptions { family: Some(family), storage, ..Default::default() };
@@ -51,6 +53,9 @@ fn capabilities(spec: &Spec) -> Capabilities {
     let matrices = spec.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
     capabilities.set(Capabilities::COOPERATIVE_MATRIX, matrices);
     capabilities.set(Capabilities::SHADER_FLOAT16, spec.features().contains(wgpu::Features::SHADER_F16));
+    // `unpack2x16float` is WebGPU's core, which naga tells apart for the sake of one driver.
+    let unpacks = spec.weights.is_some() && spec.storage.weights() == Precision::F16;
+    capabilities.set(Capabilities::SHADER_FLOAT16_IN_FLOAT32, unpacks);
     capabilities
 }
 
@@ -212,6 +217,7 @@ fn uniforms_have_the_shaders_fields_in_order() {
     for placement in [
         Placement::tap_major(8, 4, 3, 3, 4).expect("placement"),
         Placement::new(order, starts, Boundary::None).expect("placement"),
+        learned(),
     ] {
         let problem = Problem::new(&placement, Conv2d::padded(1), [1, 8, 8]).expect("problem");
         for target in targets() {
@@ -224,6 +230,13 @@ fn uniforms_have_the_shaders_fields_in_order() {
             }
         }
     }
+}
+
+/// 16 filters at learned positions, in units of a tap.
+fn learned() -> Placement {
+    let window = Window::tap_major(16, 3, 3).expect("window");
+    let positions = (0..16).map(|i| i as f32 * 1.25).collect();
+    Placement::new(window, Starts::Learned { length: 28 * 16, positions, unit: 16 }, Boundary::None).expect("placement")
 }
 
 /// A GPU with everything that kernels for GPUs ask for.
@@ -293,10 +306,10 @@ fn the_matrix_family_needs_all_of_its_features() {
 #[test]
 fn plans_only_ask_for_listed_variants() {
     let specs = all_specs();
-    let placement = Placement::tap_major(64, 16, 3, 3, 16).expect("placement");
+    let placements = [Placement::tap_major(64, 16, 3, 3, 16).expect("placement"), learned()];
     for target in targets() {
-        for size in [[1, 8, 8], [2, 9, 9], [1, 8, 200]] {
-            let problem = Problem::new(&placement, Conv2d::padded(1), size).expect("problem");
+        for (size, placement) in [[1, 8, 8], [2, 9, 9], [1, 8, 200]].into_iter().zip(placements.iter().cycle()) {
+            let problem = Problem::new(placement, Conv2d::padded(1), size).expect("problem");
             for options in choices(&target) {
                 for step in Plan::new(&problem, &target, options).expect("plan").steps() {
                     // Tiles depend on the number of filters, and sums on the convolution; those listed stand for all.

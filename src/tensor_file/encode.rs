@@ -1,5 +1,6 @@
 //! Writing: tensors and metadata to bytes.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use safetensors::Dtype;
@@ -24,6 +25,10 @@ pub struct NewTensor<'a> {
 pub enum Values<'a> {
     /// F32.
     F32(&'a [f32]),
+    /// F16, each rounded to nearest.
+    F16(&'a [f32]),
+    /// U8.
+    U8(&'a [u8]),
     /// I64.
     I64(&'a [i64]),
 }
@@ -41,7 +46,13 @@ pub fn encode(tensors: &[NewTensor<'_>], metadata: &BTreeMap<String, String>) ->
     }
     // Wide elements first, so that all are aligned.
     let mut ordered: Vec<&NewTensor<'_>> = tensors.iter().collect();
-    ordered.sort_by_key(|tensor| (matches!(tensor.values, Values::F32(_)), &tensor.name));
+    let width = |values| match values {
+        Values::I64(_) => 8,
+        Values::F32(_) => 4,
+        Values::F16(_) => 2,
+        Values::U8(_) => 1,
+    };
+    ordered.sort_by_key(|tensor| (Reverse(width(tensor.values)), &tensor.name));
     let to_json = |error: serde_json::Error| Error::format("header", error);
     let mut header = serde_json::Map::new();
     if !metadata.is_empty() {
@@ -54,6 +65,14 @@ pub fn encode(tensors: &[NewTensor<'_>], metadata: &BTreeMap<String, String>) ->
             Values::F32(values) => {
                 data.extend(values.iter().flat_map(|value| value.to_le_bytes()));
                 (Dtype::F32, values.len())
+            }
+            Values::F16(values) => {
+                data.extend(values.iter().flat_map(|&value| half::f16::from_f32(value).to_le_bytes()));
+                (Dtype::F16, values.len())
+            }
+            Values::U8(values) => {
+                data.extend(values);
+                (Dtype::U8, values.len())
             }
             Values::I64(values) => {
                 data.extend(values.iter().flat_map(|value| value.to_le_bytes()));

@@ -7,6 +7,7 @@ use half::f16;
 use crate::error::Result;
 use crate::plan::Storage;
 use crate::problem::Problem;
+use crate::quantization::Precision;
 use crate::reference::Operands;
 use crate::standalone::Gpu;
 use crate::summary::FilterSummary;
@@ -27,14 +28,17 @@ pub(super) struct Uploaded {
 }
 
 impl Sample {
-    pub(super) fn new(problem: &Problem) -> Result<Self> {
+    /// The summary is quantized where the storage has 8-bit weights.
+    pub(super) fn new(problem: &Problem, storage: Storage) -> Result<Self> {
         let mut random = Random::new(1);
         let mut values = |count: usize| (0..count).map(|_| random.value()).collect::<Vec<f32>>();
         let outputs = problem.output_shape();
         let placement = problem.placement();
+        let input = values(problem.input_shape().iter().product());
+        let summary = FilterSummary::new(values(placement.length()), placement.clone())?;
         Ok(Self {
-            input: values(problem.input_shape().iter().product()),
-            summary: FilterSummary::new(values(placement.length()), placement.clone())?,
+            input,
+            summary: if storage.weights() == Precision::U8 { summary.quantize()? } else { summary },
             scale: values(outputs[1]),
             bias: values(outputs[1]),
             residual: problem.residual().then(|| values(outputs.iter().product())),
@@ -62,7 +66,7 @@ impl Sample {
 
 /// The words of a tensor in memory. Two f16 share one, which is an f32 only by name.
 pub(super) fn to_words(values: &[f32], storage: Storage) -> Cow<'_, [f32]> {
-    if storage != Storage::F16 {
+    if !storage.has_f16_tensors() {
         return Cow::Borrowed(values);
     }
     let bits = |value: &f32| u32::from(f16::from_f32(*value).to_bits());
@@ -72,7 +76,7 @@ pub(super) fn to_words(values: &[f32], storage: Storage) -> Cow<'_, [f32]> {
 
 /// The `count` values of a tensor whose words these are.
 pub(super) fn from_words(words: Vec<f32>, storage: Storage, count: usize) -> Vec<f32> {
-    if storage != Storage::F16 {
+    if !storage.has_f16_tensors() {
         return words;
     }
     let half = |bits: u32| f16::from_bits(bits as u16).to_f32();

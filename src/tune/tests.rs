@@ -94,7 +94,7 @@ fn keys_differ_by_all_that_matters() {
     keys.push(key(&plain, open, &Target { software: true, ..target.clone() }, &trusted));
     keys.push(key(&plain, PlanOptions { workspace_limit: Some(0), ..open }, &target, &trusted));
     keys.push(key(&plain, PlanOptions { bind_read_write: true, ..open }, &target, &trusted));
-    for storage in [Storage::F16Weights, Storage::F16] {
+    for &storage in &Storage::ALL[1..] {
         keys.push(key(&plain, PlanOptions { storage, ..open }, &target, &trusted));
     }
     let count = keys.len();

@@ -68,9 +68,16 @@ fn volume(window: Window, dims: [usize; 3], starts: &[[i64; 3]], boundary: Bound
     Placement::new(window, Starts::Volume { dims, starts: starts.to_vec() }, boundary).unwrap()
 }
 
+/// Positions by quarters: integers that are multiples of four blend into integers.
+fn learned(window: Window, length: usize, positions: &[f32], unit: usize, boundary: Boundary) -> Placement {
+    let starts = Starts::Learned { length, positions: positions.to_vec(), unit };
+    Placement::new(window, starts, boundary).unwrap()
+}
+
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    [steps(), images(), kernels(), walks(), orders(), starts(), volumes(), groups(), chains(), epilogues()].concat()
+    [steps(), images(), kernels(), walks(), orders(), starts(), volumes(), groups(), chains(), epilogues(), blends()]
+        .concat()
 }
 
 /// Tap-major layers by step: how much is shared, and how the summary is aligned.
@@ -235,15 +242,70 @@ fn chains() -> Vec<Case> {
     cases
 }
 
+/// Learned positions: every way to load weights and to add up products, for aligned and unaligned rows.
+fn blends() -> Vec<Case> {
+    let taps = |channels| Window::tap_major(channels, 3, 3).unwrap();
+    let spread = Window::tap_major_ordered(8, 3, 3, &[0, 4, 8, 1, 5, 6, 2, 3, 7]).unwrap();
+    let (none, zero, wrap) = (Boundary::None, Boundary::Zero, Boundary::Wrap);
+    // The last filter ends with the summary: nothing may be read beyond it.
+    let twelve = [0.0, 0.75, 2.25, 3.5, 4.0, 5.25, 6.5, 7.75, 9.0, 10.5, 11.25, 12.0];
+    let in_groups = [0.0, 1.5, 2.25, 3.0, 4.75, 15.5, 0.75, 19.25, 0.0, 1.0, 20.5, 21.0];
+    let quarters: Vec<f32> = (0..16).map(|i| i as f32 * 2.25).collect();
+    let pixel = || Window::tap_major(8, 1, 1).unwrap();
+    let mut cases = vec![
+        case("learned_groups", learned(taps(4), 120, &in_groups, 4, none), grouped(3, 1), [2, 7, 9]).residual(),
+        case("learned_stride_2", learned(taps(8), 168, &twelve, 8, none), stride(2, 1), [2, 9, 10]).relu(),
+        case("learned_whole", learned(taps(8), 168, &[0.0, 12.0, 3.0], 8, none), pad(1), [1, 5, 6]),
+        case("learned_depthwise", learned(taps(1), 44, &quarters, 1, none), grouped(16, 1), [1, 9, 8]),
+        case("learned_pixel_vec4", learned(pixel(), 32, &[0.0, 1.25, 0.5, 3.0, 2.75], 8, none), pad(0), [3, 6, 6]),
+        case("learned_pixel_none", learned(pixel(), 30, &[3.5, 0.0, 9.25, 22.0, 7.75], 1, none), pad(0), [3, 6, 6]),
+        case("learned_pixel_zero", learned(pixel(), 30, &[-3.5, 29.25, 9.75], 1, zero), pad(0), [3, 6, 6]),
+        case("learned_pixel_wrap", learned(pixel(), 30, &[-3.5, 29.25, 9.75], 1, wrap), pad(0), [3, 6, 6]),
+        case(
+            "learned_channel_major",
+            learned(Window::channel_major(5, 3, 3).unwrap(), 61, &[0.5, 30.25, 60.75, -7.0], 1, wrap),
+            walk([1, 2], [2, 1, 0, 3], [2, 1]),
+            [2, 8, 9],
+        ),
+    ];
+    for (names, placement) in [
+        (
+            ["learned_rows_width_8", "learned_rows_width_9", "learned_rows_strided_8", "learned_rows_strided_9"],
+            learned(taps(8), 168, &twelve, 8, none),
+        ),
+        (
+            ["learned_taps_width_8", "learned_taps_width_9", "learned_taps_strided_8", "learned_taps_strided_9"],
+            learned(spread, 168, &twelve, 8, none),
+        ),
+        (["learned_none_width_8", "learned_none_width_9", "learned_none_strided_8", "learned_none_strided_9"], {
+            learned(taps(4), 60, &[0.0, 3.25, 23.75, 7.5, 24.0], 1, none)
+        }),
+        (["learned_zero_width_8", "learned_zero_width_9", "learned_zero_strided_8", "learned_zero_strided_9"], {
+            learned(taps(4), 50, &[-8.25, 40.5, 3.75, 48.5, -40.75, -2_000_000.5], 1, zero)
+        }),
+        (["learned_wrap_width_8", "learned_wrap_width_9", "learned_wrap_strided_8", "learned_wrap_strided_9"], {
+            learned(taps(4), 50, &[-8.25, 40.5, 3.75, 49.0, 16.5, 1_000_003.75], 3, wrap)
+        }),
+    ] {
+        cases.push(case(names[0], placement.clone(), pad(1), [2, 5, 8]));
+        cases.push(case(names[1], placement.clone(), pad(1), [1, 6, 9]).residual().relu());
+        cases.push(case(names[1], placement.clone(), pad(1), [1, 6, 9]));
+        for (name, size) in names.into_iter().skip(2).zip([[1, 4, 8], [1, 5, 9]]) {
+            cases.push(case(name, placement.clone(), walk([1, 2], [1; 4], [1; 2]), size));
+        }
+    }
+    cases
+}
+
 /// Every way to load weights with every epilogue, for aligned and unaligned rows.
 fn epilogues() -> Vec<Case> {
     let window = || Window::tap_major(4, 3, 3).unwrap();
     let order = Window::tap_major_ordered(4, 3, 3, &[0, 4, 8, 1, 5, 6, 2, 3, 7]).unwrap();
     let ways = [
-        ["epilogue_vec4_width_8", "epilogue_vec4_width_9"],
-        ["epilogue_none_width_8", "epilogue_none_width_9"],
-        ["epilogue_zero_width_8", "epilogue_zero_width_9"],
-        ["epilogue_wrap_width_8", "epilogue_wrap_width_9"],
+        ["epilogue_vec4_width_8", "epilogue_vec4_width_9", "epilogue_vec4_strided_8", "epilogue_vec4_strided_9"],
+        ["epilogue_none_width_8", "epilogue_none_width_9", "epilogue_none_strided_8", "epilogue_none_strided_9"],
+        ["epilogue_zero_width_8", "epilogue_zero_width_9", "epilogue_zero_strided_8", "epilogue_zero_strided_9"],
+        ["epilogue_wrap_width_8", "epilogue_wrap_width_9", "epilogue_wrap_strided_8", "epilogue_wrap_strided_9"],
     ];
     let placements = [
         Placement::regular(order, 9, 8).unwrap(),
@@ -273,12 +335,11 @@ fn epilogues() -> Vec<Case> {
         );
     }
     for (names, placement) in ways.into_iter().zip(placements) {
-        for (name, width) in names.into_iter().zip([8, 9]) {
-            let plain = case(name, placement.clone(), pad(1), [1, 5, width]);
-            cases.extend(with_every_epilogue(&plain));
-            // Taps that step over pixels share no loads.
-            let strided = case(name, placement.clone(), walk([1, 2], [1; 4], [1; 2]), [1, 4 + width % 4, width]);
-            cases.extend(with_every_epilogue(&strided));
+        // Taps that step over pixels share no loads.
+        let strided = walk([1, 2], [1; 4], [1; 2]);
+        let layers = [(pad(1), [1, 5, 8]), (pad(1), [1, 5, 9]), (strided, [1, 4, 8]), (strided, [1, 5, 9])];
+        for (name, (conv, size)) in names.into_iter().zip(layers) {
+            cases.extend(with_every_epilogue(&case(name, placement.clone(), conv, size)));
         }
     }
     cases

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use filter_summary::reference::Operands;
 use filter_summary::standalone::Gpu;
-use filter_summary::{BufferRange, ChannelParams, ConvBuffers, FsConv2d, Pipelines, Plan, ShaderChecks, Storage};
+use filter_summary::{BufferRange, ChannelParams, ConvBuffers, FsConv2d, Pipelines, Plan, ShaderChecks};
 use half::f16;
 
 /// The device all tests of a process share. Tests that need it fail without an adapter, unless the environment variable
@@ -55,7 +55,7 @@ pub fn run(device: &Device, pipelines: &Arc<Pipelines>, plan: &Plan, operands: &
     };
     let elements = problem.output_tensor_shape().iter().product::<usize>();
     // As the plan stores tensors: f32, or halves two a word.
-    let words = |values: &[f32]| if plan.storage() == Storage::F16 { halves(values) } else { values.to_vec() };
+    let words = |values: &[f32]| if plan.storage().has_f16_tensors() { halves(values) } else { values.to_vec() };
     let input = guarded("input", &words(operands.input));
     let poison = words(&vec![f32::NAN; elements]);
     let output = guarded("output", &poison);
@@ -82,7 +82,7 @@ pub fn run(device: &Device, pipelines: &Arc<Pipelines>, plan: &Plan, operands: &
     }
     let words = gpu.download(&output).expect("download");
     let words = &words[GUARD..words.len() - TAIL];
-    if plan.storage() == Storage::F16 { from_halves(words, elements) } else { words.to_vec() }
+    if plan.storage().has_f16_tensors() { from_halves(words, elements) } else { words.to_vec() }
 }
 
 /// Values in f16, two a word; the word is an f32 only by name.

@@ -82,6 +82,17 @@ fn run(node: &Node, inputs: &[(&Value, [usize; 3])]) -> Value {
                 to.push(activate(*activation, value), error);
             }
         }
+        Op::BatchNorm(norm) => {
+            for at in 0..first.value.len() {
+                let channel = at / (height * width);
+                let (scale, bias) = (f64::from(norm.scale[channel]), f64::from(norm.bias[channel]));
+                let value = scale * first.value[at] + bias;
+                let size = (scale * first.value[at]).abs() + bias.abs();
+                // Two roundings, of the product and of the sum; none of numbers that fit.
+                let rounding = if is_exact(size) { 0.0 } else { epsilon * size };
+                to.push(activate(norm.activation, value), scale.abs() * first.error[at] + rounding);
+            }
+        }
         Op::ShortcutA { stride, zeros_before } => {
             for channel in 0..out_channels {
                 for y in 0..out_height {
@@ -145,7 +156,10 @@ fn pooled(pool: &Pool, (values, errors): (&[f64], &[f64]), [height, width]: [usi
     }
     if pool.average {
         let terms = pool.kernel[0] * pool.kernel[1];
-        (sum / counted as f64, (error + reference::tolerance(terms) * size) / counted as f64)
+        // Dividing by a power of two rounds nothing.
+        let exact = is_exact(size) && usize::is_power_of_two(counted);
+        let allowed = if exact { 0.0 } else { reference::tolerance(terms) * size };
+        (sum / counted as f64, (error + allowed) / counted as f64)
     } else {
         (largest, largest_error)
     }

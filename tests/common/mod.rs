@@ -6,11 +6,15 @@
     reason = "every test file is its own crate and uses what it needs"
 )]
 
+#[cfg(all(feature = "cpu", feature = "network"))]
+pub mod architecture;
 pub mod cases;
 pub mod choices;
 pub mod gpu;
 #[cfg(feature = "network")]
 pub mod interpreter;
+#[cfg(all(feature = "cpu", feature = "network"))]
+pub mod networks;
 pub mod operands;
 pub mod parts;
 pub mod problems;

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
 use filter_summary::reference::Operands;
-use filter_summary::{FilterSummary, Problem};
+use filter_summary::{FilterSummary, Placement, Problem, Quantization};
 
 /// splitmix64: tiny, and the same on every platform.
 pub struct Random(u64);
@@ -38,6 +38,11 @@ impl Random {
     }
 }
 
+/// Blends of multiples of four, by quarters, are integers again.
+fn step(placement: &Placement) -> f32 {
+    if placement.neighbours() > 1 { 4.0 } else { 1.0 }
+}
+
 /// Operands that own their data.
 #[derive(Debug, Clone)]
 pub struct Data {
@@ -59,13 +64,27 @@ impl Data {
         Self::generate(problem, seed, Random::float)
     }
 
+    /// [`Self::integers`] with a quantized summary: weights are halves from -3 to 4, and blends of four times as much.
+    pub fn levels(problem: &Problem, seed: u64) -> Self {
+        let mut random = Random::new(!seed);
+        let placement = problem.placement().clone();
+        let levels = (0..placement.length()).map(|_| random.below(15) as u8).collect();
+        let quantization = Quantization::new(0.5 * step(&placement), -3.0 * step(&placement)).unwrap();
+        let summary = FilterSummary::from_levels(levels, quantization, placement).unwrap();
+        Self { summary, ..Self::integers(problem, seed) }
+    }
+
     fn generate(problem: &Problem, seed: u64, value: fn(&mut Random) -> f32) -> Self {
         let mut random = Random::new(seed);
         let mut values = |count: usize| (0..count).map(|_| value(&mut random)).collect::<Vec<f32>>();
-        let outputs = problem.output_shape();
+        let (outputs, placement) = (problem.output_shape(), problem.placement());
+        let scaled = |value: f32| step(placement) * value;
         Self {
             input: values(problem.input_shape().iter().product()),
-            summary: FilterSummary::new(values(problem.placement().length()), problem.placement().clone()).unwrap(),
+            summary: {
+                let values = values(placement.length()).into_iter().map(scaled).collect();
+                FilterSummary::new(values, placement.clone()).unwrap()
+            },
             scale: (seed & 1 == 0).then(|| values(outputs[1])),
             bias: (seed & 2 == 0).then(|| values(outputs[1])),
             residual: problem.residual().then(|| values(outputs.iter().product())),

@@ -9,7 +9,7 @@ use super::operands::Random;
 pub fn problems() -> impl Strategy<Value = (Problem, u64)> {
     let pair = |range: std::ops::Range<usize>| [range.clone(), range];
     let walk = (pair(1..4), [0usize..4, 0..40, 0..4, 0..40], pair(1..4), 1usize..4);
-    let layer = (1usize..6, 1usize..4, 1usize..4, 1usize..6, 0u8..3, any::<u64>());
+    let layer = (1usize..6, 1usize..4, 1usize..4, 1usize..6, 0u8..4, any::<u64>());
     let image = [1usize..4, 1..14, 1..14];
     (walk, layer, image, any::<bool>(), any::<bool>()).prop_filter_map(
         "the kernel must fit",
@@ -30,6 +30,15 @@ pub fn problems() -> impl Strategy<Value = (Problem, u64)> {
                     let starts = (0..filters).map(|_| within(3 * weights)).collect();
                     let boundary = if within(1) > 0 { Boundary::Wrap } else { Boundary::Zero };
                     window.and_then(|window| Placement::new(window, Starts::Line { length, starts }, boundary))
+                }
+                2 => {
+                    let window = Window::tap_major(channels, height, width);
+                    let unit = if within(1) > 0 { channels } else { 1 + within(3).unsigned_abs() as usize };
+                    let length = 1 + within(2 * weights).unsigned_abs() as usize;
+                    let positions = (0..filters).map(|_| within(8 * weights / unit as i64) as f32 / 4.0).collect();
+                    let boundary = if within(1) > 0 { Boundary::Wrap } else { Boundary::Zero };
+                    let starts = Starts::Learned { length, positions, unit };
+                    window.and_then(|window| Placement::new(window, starts, boundary))
                 }
                 _ => {
                     let window = Window::channel_major(channels, height, width);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use filter_summary::layer_file::LayerFile;
 use filter_summary::network::Network;
 
-use crate::layer;
 use crate::parts::{Parts, file};
+use crate::{layer, quantized};
 
 /// xorshift, so that every run damages the same bytes.
 struct Random(u64);
@@ -18,6 +18,11 @@ impl Random {
         self.0 ^= self.0 << 17;
         (self.0 >> 20) as usize % count
     }
+}
+
+/// Good files: networks, then layers.
+fn files() -> [Vec<u8>; 4] {
+    [Parts::good(), quantized::good(), layer::good(), quantized::good_layer()].map(|parts| parts.bytes())
 }
 
 /// Loads bytes as both kinds of file; whether the network was refused.
@@ -39,7 +44,7 @@ fn load(bytes: &[u8]) -> bool {
 
 #[test]
 fn truncated_at_every_byte() {
-    for bytes in [Parts::good().bytes(), layer::good().bytes()] {
+    for bytes in files() {
         for length in 0..bytes.len() {
             assert!(load(&bytes[..length]), "{length} bytes");
             assert!(LayerFile::from_bytes(&bytes[..length]).is_err(), "{length} bytes");
@@ -52,7 +57,7 @@ fn truncated_at_every_byte() {
 #[test]
 fn random_bytes_changed() {
     let mut random = Random(0x5eed);
-    for bytes in [Parts::good().bytes(), layer::good().bytes()] {
+    for bytes in files() {
         let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize + 8;
         for _ in 0..4000 {
             let mut damaged = bytes.clone();
@@ -115,7 +120,7 @@ fn numbers_of_a_layer_changed() {
     let mut random = Random(0xcafe);
     let mut loaded = 0;
     for _ in 0..4000 {
-        let mut layer = layer::good();
+        let mut layer = if random.below(2) == 0 { layer::good() } else { quantized::good_layer() };
         for _ in 0..=random.below(2) {
             let keys: Vec<String> = layer.metadata.keys().cloned().collect();
             let key = &keys[random.below(keys.len())];

@@ -5,8 +5,10 @@
 mod container;
 mod hostile;
 mod layer;
+mod learned;
 mod malformed;
 mod malformed_nodes;
 #[path = "../common/parts.rs"]
 mod parts;
+mod quantized;
 mod roundtrip;

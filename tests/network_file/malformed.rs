@@ -95,7 +95,7 @@ fn graph() {
         (
             "unknown key of a node",
             |p| p.set("fc", "dropout", json!(0.5)),
-            "graph: nodes[12]: unknown field `dropout`, expected one of `name`, `op`, `input`, `inputs`, `residual`, `out_channels`, `window`, `boundary`, `kernel`, `stride`, `padding`, `dilation`, `groups`, `activation`, `ceil_mode`, `count_include_pad` at line 1 column 1286",
+            "graph: nodes[12]: unknown field `dropout`, expected one of `name`, `op`, `input`, `inputs`, `residual`, `out_channels`, `window`, `boundary`, `start_unit`, `kernel`, `stride`, `padding`, `dilation`, `groups`, `activation`, `ceil_mode`, `count_include_pad` at line 1 column 1287",
         ),
         (
             "unknown key of a window",
@@ -108,7 +108,7 @@ fn graph() {
             |p| p.graph["nodes"] = vec![json!({"name": "x", "op": "relu"}); 100_001].into(),
             "graph: there are more than 100000 nodes at line 1 column 2500189",
         ),
-        ("name missing", |p| p.unset("fc", "name"), "graph: nodes[12]: missing field `name` at line 1 column 1306"),
+        ("name missing", |p| p.unset("fc", "name"), "graph: nodes[12]: missing field `name` at line 1 column 1307"),
         (
             "name empty",
             |p| p.set("mean", "name", json!("")),
@@ -128,9 +128,9 @@ fn graph() {
         (
             "op unknown",
             |p| p.set("fc", "op", json!("conv3d")),
-            "node fc: op is conv3d: it must be one of fs_conv2d, conv2d, linear, max_pool2d, avg_pool2d, global_avg_pool2d, add, relu, shortcut_a, concat, flatten",
+            "node fc: op is conv3d: it must be one of fs_conv2d, conv2d, linear, max_pool2d, avg_pool2d, global_avg_pool2d, add, relu, batch_norm, shortcut_a, concat, flatten",
         ),
-        ("op missing", |p| p.unset("fc", "op"), "graph: nodes[12]: missing field `op` at line 1 column 1304"),
+        ("op missing", |p| p.unset("fc", "op"), "graph: nodes[12]: missing field `op` at line 1 column 1305"),
         (
             "key of another op",
             |p| p.set("max", "count_include_pad", json!(true)),

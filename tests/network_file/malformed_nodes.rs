@@ -29,7 +29,27 @@ fn tensors() {
         (
             "summary is F64",
             |p| p.tensor("stem.summary", typed(F64, &[92], 92 * 8)),
-            "node stem: tensor stem.summary: its dtype is F64: it must be F32",
+            "node stem: tensor stem.summary: its dtype is F64: it must be F32, F16 or U8",
+        ),
+        (
+            "batch norm without a bias",
+            |p| drop(p.tensors.remove("norm.bias")),
+            "node norm: tensor norm.bias: it is missing",
+        ),
+        (
+            "batch norm of other channels",
+            |p| p.tensor("norm.scale", floats(&[23])),
+            "node norm: tensor norm.scale: its shape is [23]: it must be [24]",
+        ),
+        (
+            "batch norm with NaN",
+            |p| p.value("norm.scale", 7, f32::NAN),
+            "node norm: tensor norm.scale: value 7 is NaN: it must be finite",
+        ),
+        (
+            "batch norm with a key of others",
+            |p| p.set("norm", "out_channels", json!(24)),
+            "node norm: out_channels is not a key of batch_norm",
         ),
         (
             "bias is BF16",
@@ -39,7 +59,7 @@ fn tensors() {
         (
             "starts are I32",
             |p| p.tensor("stem.starts", typed(I32, &[8], 32)),
-            "node stem: tensor stem.starts: its dtype is I32: it must be I64",
+            "node stem: tensor stem.starts: its dtype is I32: it must be I64, or F32 for learned positions",
         ),
         (
             "weight of another shape",

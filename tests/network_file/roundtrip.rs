@@ -23,12 +23,14 @@ fn node<'a>(network: &'a Network, name: &str) -> &'a Node {
 fn everything_is_read() {
     let network = Parts::good().load().unwrap();
     let names: Vec<&str> = network.nodes().iter().map(|node| node.name.as_str()).collect();
-    let order =
-        ["stem", "cube", "short", "dense", "max", "avg", "joined", "positive", "sum", "mean", "flat", "tail", "fc"];
+    let order = [
+        "stem", "cube", "short", "dense", "max", "avg", "joined", "positive", "sum", "flat", "norm", "mean", "tail",
+        "fc",
+    ];
     assert_eq!(names, order, "the file's order, except that dense waits for what it reads");
     let shapes: Vec<[usize; 3]> = network.nodes().iter().map(|node| node.shape).collect();
     let (small, joined) = ([12, 2, 2], [24, 2, 2]);
-    let tail = [[24, 1, 1], [96, 1, 1], [120, 1, 1], [3, 1, 1]];
+    let tail = [[96, 1, 1], joined, [24, 1, 1], [120, 1, 1], [3, 1, 1]];
     let head = [[8, 6, 6], [6, 3, 3], [12, 3, 3], [12, 3, 3], small, small, joined, joined, joined];
     assert_eq!(shapes, [head.as_slice(), tail.as_slice()].concat());
 
@@ -42,7 +44,7 @@ fn everything_is_read() {
     assert_eq!(network.labels(), ["one", "two", "three"]);
     assert_eq!(network.output().name, "fc");
     assert_eq!(network.metadata(), &BTreeMap::from([("producer".to_owned(), "a test".to_owned())]));
-    assert_eq!(network.parameters(), 92 + 8 + 60 + 6 + 72 + 360 + 3);
+    assert_eq!(network.parameters(), 92 + 8 + 60 + 6 + 72 + 24 + 24 + 360 + 3);
 
     let dense = node(&network, "dense");
     assert_eq!(dense.inputs, [Source::Node(1), Source::Node(2)], "the residual comes second");
@@ -88,6 +90,8 @@ fn everything_is_read() {
     assert_eq!(node(&network, "short").op, Op::ShortcutA { stride: [2, 2], zeros_before: 2 });
     assert_eq!(node(&network, "sum").op, Op::Add(Activation::Relu));
     assert_eq!(node(&network, "positive").inputs.len(), 1);
+    let Op::BatchNorm(norm) = &node(&network, "norm").op else { panic!() };
+    assert_eq!((norm.scale[2], norm.bias[23], norm.activation), (-4.5, 3.5, Activation::Relu));
 }
 
 #[test]
@@ -227,7 +231,7 @@ fn random_parts(seed: u64, length: usize) -> Parts {
         let mut node = json!({"name": name, "input": input});
         let mut set = |key: &str, value: Value| node[key] = value;
         let mut result = c;
-        match pick(9) {
+        match pick(10) {
             0 | 1 => {
                 set("op", json!("fs_conv2d"));
                 set("out_channels", json!(out));
@@ -293,6 +297,13 @@ fn random_parts(seed: u64, length: usize) -> Parts {
                 let other = pick(channels.len());
                 node = json!({"name": name, "op": "concat", "inputs": [input, name_of(other)]});
                 result = c + channels[other];
+            }
+            7 => {
+                set("op", json!("batch_norm"));
+                set("activation", json!(["none", "relu"][pick(2)]));
+                for suffix in ["scale", "bias"] {
+                    parts.tensor(&format!("{name}.{suffix}"), floats(&[c]));
+                }
             }
             _ => node = json!({"name": name, "op": "add", "inputs": [input, input], "activation": "relu"}),
         }

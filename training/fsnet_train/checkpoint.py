@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
-from .placement import Placement
-from .resnet import ResNet
+from .architectures import build
+from .network import Network
+from .placement import Placement, Placements
 
 
 class CheckpointError(Exception):
@@ -39,14 +40,36 @@ def read(path: Path) -> dict:
         raise
     except Exception as error:
         raise CheckpointError(f"{path}: {error}") from error
-    if not isinstance(state, dict) or not {"model", "placement", "depth", "epoch"} <= state.keys():
+    if not isinstance(state, dict) or not {"model", "placement", "epoch"} <= state.keys() or not {"arch", "depth"} & state.keys():
         raise CheckpointError(f"{path}: not a checkpoint of fsnet_train")
     return state
 
 
-def load_model(path: Path) -> tuple[ResNet, dict]:
+def describe(arch: str, placements: Placements) -> dict[str, str | None]:
+    """What a state says of its network; `network_of` reads it."""
+    pointwise = placements.pointwise
+    return {
+        "arch": arch,
+        "placement": str(placements.kernel),
+        "pointwise": None if pointwise is None else str(pointwise),
+        "first": str(placements.first),
+    }
+
+
+def network_of(state: dict) -> tuple[str, Placements]:
+    """The architecture and the placements of a state; the oldest ones have a depth instead of an architecture."""
+    pointwise = state.get("pointwise")
+    placements = Placements(
+        Placement.parse(state["placement"]),
+        None if pointwise is None else Placement.parse(pointwise),
+        Placement.parse(state.get("first", "dense")),
+    )
+    return state.get("arch") or f"resnet{state['depth']}", placements
+
+
+def load_model(path: Path) -> tuple[Network, dict]:
     """The network of a checkpoint, in eval mode, and the whole state."""
     state = read(path)
-    model = ResNet(Placement.parse(state["placement"]), state["depth"])
+    model = build(*network_of(state))
     model.load_state_dict(state["model"])
     return model.eval(), state

@@ -8,7 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .placement import Layout, Placement
+from .placement import Layout, Placement, Placements
+
+END_MARGIN = 0.25
+"""How far inside the ends learned positions begin, in units: at an end itself the sigmoid is flat for ever."""
 
 
 class FsConv2d(nn.Module):
@@ -18,11 +21,15 @@ class FsConv2d(nn.Module):
     a filter reads every value once at most, so the variance of its output is that of the dense layer. The filters are
     gathered by one `index_select`, whose backward is one `index_add` into the summary: both are negligible beside the
     convolution.
+
+    Where the layout says that positions are learned (DFSNet), `location_logit` `[O]` is a parameter too: filter `i` lies
+    at `sigmoid(location_logit[i]) * span` units and is the blend of the two segments there, so that the loss has a
+    gradient in it.
     """
 
     def __init__(
         self, channels: int, out: int, kernel: int | tuple[int, int], layout: Placement | Layout,
-        stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1,
+        stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1, bias: bool = False,
     ):  # fmt: skip
         super().__init__()
         kh, kw = (kernel, kernel) if isinstance(kernel, int) else kernel
@@ -35,16 +42,54 @@ class FsConv2d(nn.Module):
             raise ValueError(f"the layout is for filters {list(index.shape)}")
         self.layout, self.shape = layout, index.shape
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
-        self.has_zeros = bool((index < 0).any())
         self.summary = nn.Parameter(torch.randn(layout.shape) * math.sqrt(2 / (out // groups * kh * kw)))
-        self.register_buffer("index", index.flatten() % (layout.numel + 1), persistent=False)
+        self.bias = nn.Parameter(torch.zeros(out)) if bias else None
+        self.location_logit: nn.Parameter | None = None
+        self.has_zeros = bool((index < 0).any())
+        if layout.unit is None:
+            self.register_buffer("index", index.flatten() % (layout.numel + 1), persistent=False)
+        else:
+            self.has_zeros = layout.boundary == "zero"
+            begin = layout.starts.double() / layout.unit
+            inside = begin.clamp(END_MARGIN, layout.span - END_MARGIN) / layout.span
+            self.location_logit = nn.Parameter(torch.logit(inside).float())
+
+    def positions(self) -> torch.Tensor:
+        """Where the filters lie, in units of `layout.unit` values: `[O]`, differentiable in `location_logit`."""
+        return torch.sigmoid(self.location_logit) * self.layout.span
 
     def weight(self) -> torch.Tensor:
         """The expanded filters `[O, C/groups, KH, KW]`."""
         f = self.summary.flatten()
         if self.has_zeros:
             f = F.pad(f, (0, 1))
-        return f.index_select(0, self.index).view(self.shape)
+        if self.layout.unit is None:
+            return f.index_select(0, self.index).view(self.shape)
+        positions = self.positions()
+        # Below the last position, so that the segment after it exists: there a is 1, which means the same.
+        low = positions.detach().floor().clamp(max=self.layout.span - 1)
+        a = (positions - low).view(-1, 1, 1, 1)
+        return self._segments(f, low) * (1 - a) + self._segments(f, low + 1) * a
+
+    def _segments(self, f: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
+        index = self.layout.index(position.long() * self.layout.unit).flatten() % (self.layout.numel + 1)
+        return f.index_select(0, index).view(self.shape)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.conv2d(x, self.weight(), None, self.stride, self.padding, self.dilation, self.groups)
+        return F.conv2d(x, self.weight(), self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+def make_conv(
+    placements: Placements, channels: int, out: int, kernel: int,
+    stride: int = 1, padding: int | None = None, first: bool = False, bias: bool = False,
+) -> nn.Module:  # fmt: skip
+    """A convolution of a network as its placements say; the padding keeps the size unless given."""
+    placement = placements.choose(kernel, kernel, first)
+    padding = kernel // 2 if padding is None else padding
+    if placement.kind != "dense":
+        return FsConv2d(channels, out, kernel, placement, stride, padding, bias=bias)
+    conv = nn.Conv2d(channels, out, kernel, stride, padding, bias=bias)
+    nn.init.normal_(conv.weight, std=math.sqrt(2 / (kernel * kernel * out)))
+    if bias:
+        nn.init.zeros_(conv.bias)
+    return conv

@@ -3,13 +3,17 @@
 One safetensors file a case: `input` `[N, C, H, W]`, `summary` `[L]` or `[D, FH, FW]`, `starts` int64 `[O]` or `[O, 3]`,
 optional `bias` `[O]` and `residual`, and `expected` `[N, O, OH, OW]`; the metadata says the rest as strings. Where the
 starts form a regular walk, the filters come from `Tensor.unfold`, otherwise from the index formula of the format.
+
+Quantized cases have a U8 `summary` and the metadata `scale` and `zero`: `f = q * scale + zero` in float32. Learned ones
+have F32 `starts` `[O]`, in units of `start_unit` values (metadata): filter `i` blends the segments at `floor(p) * unit`
+and one unit later with the weights `1 - a` and `a`, `a = p - floor(p)`; where `a` is 0 only the first is read.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,11 +22,15 @@ from safetensors.torch import save_file
 
 from .checkpoint import write_beside
 from .placement import Layout, Placement
+from .quantize import dequantize, quantize
 
 
 @dataclass(frozen=True)
 class Case:
-    """One convolution. `layout` is a placement's text, or a hand-made layout; With `step`, `unfold` makes the filters."""
+    """One convolution. `layout` is a placement's text, or a hand-made layout; with `step`, `unfold` makes the filters.
+
+    `positions`, in units of `unit` values, replace the layout's starts; placements with learned positions draw them.
+    """
 
     name: str
     layout: str | Layout
@@ -39,6 +47,9 @@ class Case:
     bias: bool = False
     residual: bool = False
     relu: bool = False
+    quantized: bool = False
+    positions: tuple[float, ...] | None = None
+    unit: int = 1
 
     def make_layout(self) -> Layout:
         if isinstance(self.layout, Layout):
@@ -67,6 +78,10 @@ K3 = (3, 3)
 
 
 def cases() -> list[Case]:
+    return fixed_cases() + learned_cases() + quantized_cases()
+
+
+def fixed_cases() -> list[Case]:
     walk = [[(3 * i) % 7, (2 * i) % 4, i % 5] for i in range(10)]
     return [
         Case("tap_major_2c", "tap:2", 8, 12, K3, (7, 9), padding=SAME3, step=16),
@@ -101,17 +116,83 @@ def cases() -> list[Case]:
     ]  # fmt: skip
 
 
+def learned_cases() -> list[Case]:
+    """Positions in whole-tap units, in scalar units and in others, with every boundary, some of them whole."""
+    scalar = tap_major([0] * 7, 5, K3, 76, "none")
+    zero = tap_major([0] * 7, 4, K3, 64, "zero")
+    wrap = tap_major([0] * 4, 4, K3, 17, "wrap")
+    half_taps = tap_major([0] * 9, 8, K3, 72 + 40, "none")
+    return [
+        Case("learned_tap_2c", "learned:tap:2", 8, 12, K3, (7, 9), padding=SAME3, bias=True),
+        Case("learned_tap_1c_epilogue", "learned:tap:1", 8, 16, K3, (8, 8), 2, (2, 2), SAME3, bias=True, residual=True, relu=True),
+        Case("learned_tap_order", "learned:tap:2:0,4,8,1,5,6,2,3,7", 8, 12, K3, (8, 8), padding=SAME3),
+        Case("learned_tap_groups", "learned:tap:1", 12, 8, K3, (6, 7), 2, padding=SAME3, groups=4, bias=True),
+        Case("learned_channel_r4", "learned:channel:4", 8, 16, K3, (8, 8), 2, padding=SAME3, bias=True, relu=True),
+        Case("learned_channel_r7_dilated", "learned:channel:7", 5, 13, K3, (9, 10), padding=(2, 3, 2, 3), dilation=(2, 3)),
+        Case("learned_pointwise_tap", "learned:tap:1/4", 16, 24, (1, 1), (6, 5), 3, bias=True, residual=True),
+        Case("learned_pointwise_channel", "learned:channel:4", 16, 24, (1, 1), (7, 5), stride=(2, 2), bias=True),
+        Case("learned_scalar_none", scalar, 5, 7, K3, (5, 8), padding=SAME3, positions=(0.0, 1.25, 3.5, 9.75, 10.0, 29.875, 31.0)),
+        Case("learned_zero_boundary", zero, 4, 7, K3, (6, 8), padding=SAME3, bias=True, positions=(-5.25, -0.5, 0.0, 4.75, 11.0, 15.5, 25.0), unit=4),
+        Case("learned_wrap_negative", wrap, 4, 4, K3, (5, 5), padding=SAME3, positions=(-5.5, 0.25, 13.0, 100.125)),
+        Case("learned_half_taps", half_taps, 8, 9, K3, (6, 6), padding=SAME3, positions=(0.25, 0.5, 0.75, 1.0, 10.0, 9.5, 3.25, 3.25, 7.0), unit=4),
+    ]  # fmt: skip
+
+
+def quantized_cases() -> list[Case]:
+    """8-bit summaries of every kind; what lies outside a `zero` boundary is 0, not the quantized zero."""
+    zero = tap_major([-20, -1, 0, 17, 44, 60, 100], 4, K3, 64, "zero")
+    corner = cube([[i - 3, i % 3 - 1, 1 - i % 2] for i in range(8)], 4, K3, (5, 3, 3), "zero")
+    cases = [
+        Case("tap_2c", "tap:2", 8, 12, K3, (7, 9), padding=SAME3, bias=True),
+        Case("tap_1c_epilogue", "tap:1", 8, 16, K3, (8, 8), 2, (2, 2), SAME3, bias=True, residual=True, relu=True),
+        Case("tap_groups", "tap:1", 12, 8, K3, (6, 7), 2, padding=SAME3, groups=4),
+        Case("tap_order", "tap:2:0,4,8,1,5,6,2,3,7", 8, 12, K3, (8, 8), padding=SAME3, bias=True),
+        Case("channel_r7", "channel:7", 5, 13, K3, (9, 10), stride=(2, 2), padding=SAME3, relu=True),
+        Case("dense", "dense", 6, 7, K3, (8, 7), padding=SAME3, bias=True),
+        Case("cube_wrap", "tensor:4", 8, 12, K3, (7, 7), 2, padding=SAME3, bias=True),
+        Case("cube_zero", corner, 4, 8, K3, (6, 6), padding=SAME3),
+        Case("zero_negative_starts", zero, 4, 7, K3, (6, 8), padding=SAME3),
+        Case("pointwise", "tap:1/4", 16, 24, (1, 1), (6, 5), 3, bias=True),
+        Case("learned_tap_2c", "learned:tap:2", 8, 12, K3, (7, 9), padding=SAME3, bias=True),
+        Case("learned_channel_r4", "learned:channel:4", 8, 16, K3, (8, 8), 2, padding=SAME3),
+    ]  # fmt: skip
+    return [replace(case, name=f"u8_{case.name}", quantized=True) for case in cases]
+
+
 TINY = ("tap_major_stride_2_3_asymmetric", "tap_order", "channel_major_r7_stride_2", "cube_wrap_larger", "zero_negative_starts")
 
 
-def filters(case: Case, layout: Layout, summary: torch.Tensor) -> torch.Tensor:
+def filters(case: Case, layout: Layout, summary: torch.Tensor, positions: torch.Tensor | None = None) -> torch.Tensor:
     """The dense filters `[O, C/groups, KH, KW]`, in the type of `summary`."""
+    if positions is not None:
+        low = positions.floor()
+        a = (positions - low).to(summary.dtype).view(-1, 1, 1, 1)
+        after = torch.where(positions > low, low + 1, low)
+        first, second = (layout.index(at.long() * start_unit(case, layout)) for at in (low, after))
+        padded = F.pad(summary, (0, 1))
+        return (1 - a) * padded[first] + a * padded[second]
     o, c, (kh, kw) = case.out, case.channels // case.groups, case.kernel
     if case.step is not None:
         segments = summary.unfold(0, c * kh * kw, case.step)[:o]
         tap_first = case.layout != "dense"
         return segments.view(o, kh, kw, c).permute(0, 3, 1, 2) if tap_first else segments.view(o, c, kh, kw)
     return F.pad(summary.flatten(), (0, 1))[layout.index()]
+
+
+def start_unit(case: Case, layout: Layout) -> int:
+    return layout.unit or case.unit
+
+
+def draw_positions(case: Case, layout: Layout, rng: torch.Generator) -> torch.Tensor | None:
+    """F32 positions `[O]` where the case has any: its own, or random ones of which some are whole and one is the last."""
+    if case.positions is not None:
+        return torch.tensor(case.positions)
+    if layout.unit is None:
+        return None
+    drawn = torch.rand(case.out, generator=rng) * layout.span
+    drawn[::4] = drawn[::4].floor()
+    drawn[-1] = layout.span
+    return drawn
 
 
 def make(case: Case, seed: int = 0) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -121,11 +202,17 @@ def make(case: Case, seed: int = 0) -> tuple[dict[str, torch.Tensor], dict[str, 
     tensors = {
         "input": torch.randn(case.batch, case.channels, *case.size, generator=rng),
         "summary": torch.randn(layout.shape, generator=rng),
-        "starts": layout.starts.clone(),
     }
+    positions = draw_positions(case, layout, rng)
+    tensors["starts"] = layout.starts.clone() if positions is None else positions
+    values, quantization = tensors["summary"], {}
+    if case.quantized:
+        tensors["summary"], scale, zero = quantize(values)
+        values = dequantize(tensors["summary"], scale, zero)
+        quantization = {"scale": repr(scale), "zero": repr(zero)}
     top, left, bottom, right = case.padding
     x = F.pad(tensors["input"].double(), (left, right, top, bottom))
-    weight = filters(case, layout, tensors["summary"].double())
+    weight = filters(case, layout, values.double(), positions)
     expected = F.conv2d(x, weight, None, case.stride, 0, case.dilation, case.groups)
     if case.bias:
         tensors["bias"] = torch.randn(case.out, generator=rng)
@@ -142,7 +229,9 @@ def make(case: Case, seed: int = 0) -> tuple[dict[str, torch.Tensor], dict[str, 
         "dilation": ",".join(map(str, case.dilation)),
         "groups": str(case.groups),
         "activation": "relu" if case.relu else "none",
-    }
+    } | quantization
+    if positions is not None:
+        metadata["start_unit"] = str(start_unit(case, layout))
     return tensors, metadata
 
 

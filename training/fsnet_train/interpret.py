@@ -39,6 +39,16 @@ def expand(summary: np.ndarray, starts: np.ndarray, window: dict, boundary: str)
     return weight
 
 
+def blend(summary: np.ndarray, positions: np.ndarray, unit: int, window: dict, boundary: str) -> np.ndarray:
+    """The dense filters at real positions, in units of `unit` values."""
+    low = np.floor(positions)
+    a = (positions - low).astype(summary.dtype).reshape(-1, 1, 1, 1)
+    starts = low.astype(np.int64) * unit
+    # Where a is 0 the second segment is not read: it may lie outside.
+    after = starts + np.where(a.ravel() > 0, unit, 0)
+    return (1 - a) * expand(summary, starts, window, boundary) + a * expand(summary, after, window, boundary)
+
+
 class Interpreter(torch.nn.Module):
     """Runs the graph of one file: `[N, C, H, W] -> [N, classes]`."""
 
@@ -46,10 +56,19 @@ class Interpreter(torch.nn.Module):
         super().__init__()
         self.graph, self.tensors = graph, tensors
         for node in graph["nodes"]:
+            name = node["name"]
+            for part in ("summary", "weight"):
+                if (value := tensors.get(f"{name}.{part}")) is not None and value.dtype == torch.uint8:
+                    scale, zero = tensors[f"{name}.quantization"]
+                    tensors[f"{name}.{part}"] = value.to(scale.dtype) * scale + zero
             if node["op"] == "fs_conv2d":
-                summary, starts = (tensors[f"{node['name']}.{part}"].numpy() for part in ("summary", "starts"))
-                weight = expand(summary, starts, node["window"], node.get("boundary", "none"))
-                tensors[f"{node['name']}.weight"] = torch.from_numpy(weight)
+                summary, starts = (tensors[f"{name}.{part}"].numpy() for part in ("summary", "starts"))
+                where = (node["window"], node.get("boundary", "none"))
+                if starts.dtype == np.int64:
+                    weight = expand(summary, starts, *where)
+                else:
+                    weight = blend(summary, starts, node.get("start_unit", 1), *where)
+                tensors[f"{name}.weight"] = torch.from_numpy(weight)
 
     @staticmethod
     def open(path: Path, dtype: torch.dtype = torch.float32) -> Interpreter:
@@ -92,6 +111,10 @@ class Interpreter(torch.nn.Module):
             y = F.linear(x.flatten(1), self.get(node, "weight"), self.get(node, "bias"))[:, :, None, None]
         elif op == "global_avg_pool2d":
             y = x.mean((2, 3), keepdim=True)
+        elif op in ("max_pool2d", "avg_pool2d"):
+            y = self.pool(node, x)
+        elif op == "batch_norm":
+            y = x * self.get(node, "scale").view(1, -1, 1, 1) + self.get(node, "bias").view(1, -1, 1, 1)
         elif op == "shortcut_a":
             sy, sx = node["stride"]
             more = node["out_channels"] - x.shape[1]
@@ -110,6 +133,16 @@ class Interpreter(torch.nn.Module):
 
     def get(self, node: dict, part: str) -> torch.Tensor | None:
         return self.tensors.get(f"{node['name']}.{part}")
+
+    def pool(self, node: dict, x: torch.Tensor) -> torch.Tensor:
+        top, left, bottom, right = node.get("padding", [0] * 4)
+        if (top, left) != (bottom, right):
+            raise FormatError(f"{node['name']}: this interpreter pads pools by the same amount on both sides")
+        kernel, ceil_mode = node["kernel"], node.get("ceil_mode", False)
+        stride = node.get("stride", kernel)
+        if node["op"] == "max_pool2d":
+            return F.max_pool2d(x, kernel, stride, (top, left), ceil_mode=ceil_mode)
+        return F.avg_pool2d(x, kernel, stride, (top, left), ceil_mode, node.get("count_include_pad", True))
 
     def convolve(self, node: dict, x: torch.Tensor) -> torch.Tensor:
         """`scale[i] * conv(x, W[i]) + bias[i]`."""

@@ -13,16 +13,24 @@ recipe gives for one layer's shape.
     tap:2:0,4,8,1,5,6,2,3,7    taps in another order: tap t lies at offset C * order[t]
     channel:4              the authors' code: channel-major, L = int(O*K/r), starts trunc(i*L/(O-1)), wrap
     tensor:4               a 3-D summary of about O*K/4 values, wrap in every axis (after version 1 of the paper)
+    learned:tap:2          positions are learned, in whole-tap units, beginning at those of tap:2
+    learned:channel:4      the same in scalar units (DFSNet), beginning at those of channel:4
+
+A learned position `p` is a real number of units: with `s = floor(p) * unit` and `a = p - floor(p)` the filter is
+`(1 - a) * segment(s) + a * segment(s + unit)`.
+
+`Placements` says which placement each convolution of a network gets.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import torch
 
 KINDS = ("dense", "tap", "channel", "tensor")
+LEARNED_KINDS = ("tap", "channel")
 
 
 class PlacementError(ValueError):
@@ -34,6 +42,7 @@ class Layout:
     """A placement of `out` filters of `channels * kh * kw` weights.
 
     `shape` is the summary's, `[L]` or `[D, FH, FW]`; `starts` is int64 `[O]`, or `[O, 3]` with a rank-3 summary.
+    With a `unit` the positions are learned: `starts` are only where they begin, and they stay in `0 ..= span` units.
     """
 
     shape: tuple[int, ...]
@@ -44,25 +53,31 @@ class Layout:
     channel_stride: int
     tap_offsets: tuple[int, ...]
     boundary: str
+    unit: int | None = None
+    span: int = 0
 
     @property
     def numel(self) -> int:
         return torch.Size(self.shape).numel()
 
-    def index(self) -> torch.Tensor:
-        """Position in the flat summary of every weight, int64 `[O, C, KH, KW]`; -1 stands for a zero."""
-        c = torch.arange(self.channels)
+    def index(self, starts: torch.Tensor | None = None) -> torch.Tensor:
+        """Place in the flat summary of every weight, int64 `[O, C, KH, KW]`; -1 stands for a zero.
+
+        Other `starts` than the layout's own may be given, int64 `[O]`, for a summary of rank 1.
+        """
+        starts = self.starts if starts is None else starts
+        c = torch.arange(self.channels, device=starts.device)
         if len(self.shape) == 3:
             axes = [
-                self._bound(self.starts[:, 0, None] + c, self.shape[0])[:, :, None, None],
-                self._bound(self.starts[:, 1, None] + torch.arange(self.kh), self.shape[1])[:, None, :, None],
-                self._bound(self.starts[:, 2, None] + torch.arange(self.kw), self.shape[2])[:, None, None, :],
+                self._bound(starts[:, 0, None] + c, self.shape[0])[:, :, None, None],
+                self._bound(starts[:, 1, None] + torch.arange(self.kh), self.shape[1])[:, None, :, None],
+                self._bound(starts[:, 2, None] + torch.arange(self.kw), self.shape[2])[:, None, None, :],
             ]
             flat = (axes[0] * self.shape[1] + axes[1]) * self.shape[2] + axes[2]
             outside = (axes[0] < 0) | (axes[1] < 0) | (axes[2] < 0)
             return flat.masked_fill(outside, -1)
-        taps = torch.tensor(self.tap_offsets).view(self.kh, self.kw)
-        at = self.starts.view(-1, 1, 1, 1) + (c * self.channel_stride).view(1, -1, 1, 1) + taps
+        taps = torch.tensor(self.tap_offsets, device=starts.device).view(self.kh, self.kw)
+        at = starts.view(-1, 1, 1, 1) + (c * self.channel_stride).view(1, -1, 1, 1) + taps
         return self._bound(at, self.shape[0])
 
     def _bound(self, at: torch.Tensor, size: int) -> torch.Tensor:
@@ -93,12 +108,16 @@ class Placement:
     kind: str
     amount: Fraction = Fraction(1)
     order: tuple[int, ...] | None = None
+    learned: bool = False
 
     @staticmethod
     def parse(text: str) -> Placement:
-        kind, *rest = text.split(":")
+        learned = text.startswith("learned:")
+        kind, *rest = text.removeprefix("learned:").split(":")
         if kind not in KINDS:
             raise PlacementError(f"placement {text!r}: {kind!r} is not one of {', '.join(KINDS)}")
+        if learned and kind not in LEARNED_KINDS:
+            raise PlacementError(f"placement {text!r}: positions are learned with {' or '.join(LEARNED_KINDS)} only")
         if len(rest) != (0 if kind == "dense" else 1) and not (kind == "tap" and len(rest) == 2):
             raise PlacementError(f"placement {text!r}: wrong number of ':' parts")
         try:
@@ -110,10 +129,11 @@ class Placement:
             raise PlacementError(f"placement {text!r}: {amount} is not positive")
         if order is not None and (min(order) < 0 or len(set(order)) != len(order)):
             raise PlacementError(f"placement {text!r}: the tap order repeats a place or holds a negative one")
-        return Placement(kind, amount, order)
+        return Placement(kind, amount, order, learned)
 
     def __str__(self) -> str:
         text = self.kind if self.kind == "dense" else f"{self.kind}:{self.amount}"
+        text = f"learned:{text}" if self.learned else text
         return text if self.order is None else f"{text}:{','.join(map(str, self.order))}"
 
     def layout(self, out: int, channels: int, kh: int, kw: int) -> Layout:
@@ -132,15 +152,21 @@ class Placement:
         step = self.amount * c
         if step.denominator != 1:
             raise PlacementError(f"a step of {self.amount} of {c} channels is not a whole number")
-        length = c * (max(order) + 1) + (out - 1) * int(step)
-        return Layout((length,), torch.arange(out) * int(step), c, kh, kw, 1, tuple(c * o for o in order), "none")
+        starts, offsets = torch.arange(out) * int(step), tuple(c * o for o in order)
+        if not self.learned:
+            length = c * (max(order) + 1) + int(starts[-1])
+            return Layout((length,), starts, c, kh, kw, 1, offsets, "none")
+        # The last position may be reached, so the summary ends where the segment there does.
+        span = max(-(-int(starts[-1]) // c), 1)
+        return Layout((c * (max(order) + 1 + span),), starts, c, kh, kw, 1, offsets, "none", unit=c, span=span)
 
     def _channel(self, out: int, c: int, kh: int, kw: int) -> Layout:
         length = int(out * c * kh * kw / self.amount)
         if length < 1:
             raise PlacementError(f"ratio {self.amount} leaves nothing of {out} filters of {c * kh * kw} weights")
         starts = torch.tensor([i * length // max(out - 1, 1) for i in range(out)])
-        return Layout((length,), starts, c, kh, kw, kh * kw, tuple(range(kh * kw)), "wrap")
+        layout = Layout((length,), starts, c, kh, kw, kh * kw, tuple(range(kh * kw)), "wrap")
+        return replace(layout, unit=1, span=length) if self.learned else layout
 
     def _tensor(self, out: int, c: int, kh: int, kw: int) -> Layout:
         depth = int(out * c / self.amount)
@@ -148,3 +174,49 @@ class Placement:
             raise PlacementError(f"ratio {self.amount} leaves nothing of {out} filters of {c} channels")
         starts = torch.tensor([[i * depth // out, i // kw % kh, i % kw] for i in range(out)])
         return Layout((depth, kh, kw), starts, c, kh, kw, kh * kw, tuple(range(kh * kw)), "wrap")
+
+
+@dataclass(frozen=True)
+class Placements:
+    """The placements of a whole network.
+
+    `kernel` is for kernels larger than 1x1. `pointwise` is for 1x1 convolutions, among them projection shortcuts; by
+    default it follows `kernel`, except that tap-major steps of C and more, which would leave 1x1 filters side by side,
+    mean dense ones. `first` is for the layer that reads the image. The authors compress all: `kernel` and `first` are
+    `channel:R`.
+    """
+
+    kernel: Placement
+    pointwise: Placement | None = None
+    first: Placement = Placement("dense")
+
+    @staticmethod
+    def of(placement: Placement | Placements | str) -> Placements:
+        """Placements from one of their parts: a placement, or its text, for the kernels."""
+        if isinstance(placement, Placements):
+            return placement
+        return Placements(Placement.parse(placement) if isinstance(placement, str) else placement)
+
+    @staticmethod
+    def authors(ratio: Fraction | str | int, learned: bool = False) -> Placements:
+        """Every convolution compressed by `int(O*C*KH*KW / ratio)`, as in the published code."""
+        placement = Placement("channel", Fraction(ratio), learned=learned)
+        return Placements(placement, first=placement)
+
+    def choose(self, kh: int, kw: int, first: bool = False) -> Placement:
+        """The placement of one convolution."""
+        if first:
+            return self.first
+        if (kh, kw) != (1, 1):
+            return self.kernel
+        if self.pointwise is not None:
+            return self.pointwise
+        if self.kernel.kind == "tap":
+            return Placement("dense") if self.kernel.amount >= 1 else replace(self.kernel, order=None)
+        return self.kernel
+
+    def __str__(self) -> str:
+        parts = [str(self.kernel)]
+        parts += [] if self.pointwise is None else [f"pointwise {self.pointwise}"]
+        parts += [] if self.first.kind == "dense" else [f"first {self.first}"]
+        return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""Train a ResNet for CIFAR-10 whose filters lie in Filter Summaries.
+"""Train a network for CIFAR-10 whose filters lie in Filter Summaries.
 
 SGD with Nesterov momentum and one cycle of the learning rate: a straight rise, then a straight fall to zero. A
 checkpoint is written after every epoch; the same command goes on from it. Interrupt it whenever you like.
@@ -15,9 +15,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from . import checkpoint, data
+from .architectures import NAMES, ArchitectureError, build
+from .conv import FsConv2d
 from .evaluate import count_correct
-from .placement import Placement, PlacementError
-from .resnet import ResNet
+from .network import CIFAR_INPUT, Network
+from .placement import Placement, PlacementError, Placements
+
+LOCATION_LR = 10.0
+RECIPE = ("batch", "lr", "location_lr", "weight_decay", "smoothing", "seed", "bf16")
 
 
 def one_cycle(progress: float, rise: float = 0.2) -> float:
@@ -25,13 +30,24 @@ def one_cycle(progress: float, rise: float = 0.2) -> float:
     return min(progress / rise, (1 - progress) / (1 - rise))
 
 
-def optimizer_for(model: nn.Module, weight_decay: float) -> torch.optim.SGD:
-    """Weight decay for filters, summaries and the linear layer; none for batch norm and biases."""
-    decayed = [p for p in model.parameters() if p.ndim != 1]
-    decayed += [m.summary for m in model.modules() if hasattr(m, "summary") and m.summary.ndim == 1]
-    chosen = {id(p) for p in decayed}
-    others = [p for p in model.parameters() if id(p) not in chosen]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+def optimizer_for(model: nn.Module, weight_decay: float, location_lr: float = 1.0) -> torch.optim.SGD:
+    """Weight decay for filters, summaries and linear layers; none for batch norm, biases and positions.
+
+    Learned positions train at `location_lr` times the learning rate, had they been learned as they are: the sigmoid
+    stretches a step by the square of its slope, at most `span / 4`, which is divided out here.
+    """
+    decayed, locations = {}, {}
+    for module in model.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            decayed[id(module.weight)] = module.weight
+        elif isinstance(module, FsConv2d):
+            decayed[id(module.summary)] = module.summary
+            if module.location_logit is not None:
+                locations[id(module.location_logit)] = module.location_logit, (module.layout.span / 4) ** 2
+    others = [p for p in model.parameters() if id(p) not in decayed and id(p) not in locations]
+    groups = [{"params": list(decayed.values()), "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+    for logit, stretch in locations.values():
+        groups.append({"params": [logit], "weight_decay": 0.0, "lr_scale": location_lr / stretch})
     return torch.optim.SGD(groups, lr=0.1, momentum=0.9, nesterov=True)
 
 
@@ -46,7 +62,7 @@ def train_epoch(
     for step, (x, labels) in enumerate(data.batches(images, arguments.batch, rng)):
         progress = (epoch + (step + 1) / (steps + 1)) / arguments.epochs
         for group in optimizer.param_groups:
-            group["lr"] = arguments.lr * one_cycle(progress)
+            group["lr"] = arguments.lr * one_cycle(progress) * group.get("lr_scale", 1.0)
         if arguments.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device, torch.bfloat16, enabled=arguments.bf16):
@@ -67,23 +83,28 @@ def train_epoch(
     return mean
 
 
-def restore(path: Path, model: ResNet, arguments: argparse.Namespace) -> dict:
+def restore(path: Path, model: Network) -> dict:
     """Load a checkpoint's weights into `model`, which must be of the same kind; returns its state."""
     state = checkpoint.read(path)
-    if (state["placement"], state["depth"]) != (str(arguments.placement), arguments.depth):
-        raise SystemExit(f"{path}: holds {state['placement']}, depth {state['depth']}")
+    arch, placements = checkpoint.network_of(state)
+    if (arch, placements) != (model.arch, model.placements):
+        raise SystemExit(f"{path}: holds {arch} placed by {placements}")
     model.load_state_dict(state["model"])
     return state
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=f"{__doc__}\nArchitectures:\n{NAMES}", formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder of the CIFAR-10 binary files (.bin or .bin.xz)")
     add("--checkpoint", type=Path, required=True, help="file to write after every epoch, and to go on from")
     add("--init", type=Path, help="begin another cycle from the weights of this checkpoint")
-    add("--placement", default="tap:2", help="dense, tap:A/B[:ORDER], channel:R or tensor:R (see placement.py)")
-    add("--depth", type=int, default=20, help="layers: 6n + 2 (default %(default)s)")
+    add("--arch", default="resnet20", help="resnet20, resnet56-b, resnet164, densenet100-12, .. (default %(default)s)")
+    add("--depth", type=int, help="the same as --arch resnetDEPTH")
+    add("--placement", default="tap:2", help="[learned:]tap:A/B[:ORDER], [learned:]channel:R, tensor:R or dense (default %(default)s; see placement.py)")
+    add("--pointwise", help="placement of 1x1 convolutions (default: as the others, or dense with tap:A/B from 1 on)")
+    add("--first", default="dense", help="placement of the first convolution (default %(default)s)")
+    add("--location-lr", type=float, default=LOCATION_LR, help="learning rate of learned positions, in units at mid range, against the others' (default %(default)s)")
     add("--epochs", type=int, default=20, help="default %(default)s; may be changed when a training goes on")
     add("--batch", type=int, default=128, help="default %(default)s")
     add("--lr", type=float, default=0.2, help="peak learning rate (default %(default)s)")
@@ -97,10 +118,16 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--evaluate-every", type=int, default=5, help="epochs between evaluations; the last has one (default %(default)s)")
     add("--log-every", type=int, default=100, help="steps between progress lines (default %(default)s)")
     arguments = parser.parse_args(argv)
+    arch = arguments.arch if arguments.depth is None else f"resnet{arguments.depth}"
     try:
-        arguments.placement = Placement.parse(arguments.placement)
-    except PlacementError as error:
+        pointwise = None if arguments.pointwise is None else Placement.parse(arguments.pointwise)
+        placements = Placements(Placement.parse(arguments.placement), pointwise, Placement.parse(arguments.first))
+        torch.manual_seed(arguments.seed)
+        arguments.model = build(arch, placements)
+    except (PlacementError, ArchitectureError) as error:
         parser.error(str(error))
+    if arguments.model.input_shape != CIFAR_INPUT:
+        parser.error(f"{arch} reads {arguments.model.input_shape}: this command trains on CIFAR-10")
     if arguments.epochs < 1 or arguments.batch < 1:
         parser.error("--epochs and --batch must be at least 1")
     return arguments
@@ -112,25 +139,24 @@ def main(argv: list[str] | None = None) -> None:
     cuda = torch.cuda.is_available() if arguments.device == "auto" else arguments.device == "cuda"
     device = torch.device("cuda" if cuda else "cpu")
 
-    torch.manual_seed(arguments.seed)
-    model = ResNet(arguments.placement, arguments.depth)
+    model = arguments.model
     if arguments.channels_last:
         model = model.to(memory_format=torch.channels_last)
     model.to(device)
-    optimizer = optimizer_for(model, arguments.weight_decay)
+    optimizer = optimizer_for(model, arguments.weight_decay, arguments.location_lr)
     state: dict = {"epoch": 0, "before": 0, "seconds": 0.0, "history": []}
     if arguments.checkpoint.exists():
-        state = restore(arguments.checkpoint, model, arguments)
+        state = restore(arguments.checkpoint, model)
         optimizer.load_state_dict(state["optimizer"])
         print(f"going on after epoch {state['epoch']}", flush=True)
     elif arguments.init:
-        first = restore(arguments.init, model, arguments)
+        first = restore(arguments.init, model)
         state["before"] = first["epoch"] + first.get("before", 0)
         print(f"beginning from {arguments.init}, trained for {state['before']} epochs", flush=True)
 
     train_set = data.load(arguments.data, data.TRAIN_FILES).to(device)
     test_set = data.load(arguments.data, data.TEST_FILES).to(device)
-    print(f"{arguments.placement}: {model.parameters_count()} parameters, on {device}", flush=True)
+    print(f"{model.arch}, {model.placements}: {model.parameters_count()} parameters, on {device}", flush=True)
     for epoch in range(state["epoch"], arguments.epochs):
         rng = torch.Generator().manual_seed(arguments.seed * 1_000_003 + epoch)
         begin, cpu = time.monotonic(), time.process_time()
@@ -140,10 +166,10 @@ def main(argv: list[str] | None = None) -> None:
         correct = count_correct(model, test_set) if due else None
         state = {
             "model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch + 1,
-            "epochs": arguments.epochs, "before": state.get("before", 0), "placement": str(arguments.placement), "depth": arguments.depth,
+            "epochs": arguments.epochs, "before": state.get("before", 0), **checkpoint.describe(model.arch, model.placements),
             "correct": correct, "seconds": state["seconds"] + wall,
             "history": state["history"] + [[epoch + 1, loss, correct, wall, cpu]],
-            "recipe": {k: getattr(arguments, k) for k in ("batch", "lr", "weight_decay", "smoothing", "seed", "bf16")},
+            "recipe": {k: getattr(arguments, k) for k in RECIPE},
         }  # fmt: skip
         checkpoint.save(arguments.checkpoint, state)
         print(

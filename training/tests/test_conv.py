@@ -1,6 +1,7 @@
 """FsConv2d: its filters against the formula, one weight at a time, and its gradients."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -140,8 +141,27 @@ def test_text_round_trip(text):
 def test_conv_cases_agree_with_the_formula(case):
     layout = case.make_layout()
     tensors, metadata = make(case)
-    assert torch.equal(filters(case, layout, tensors["summary"]), naive(layout, tensors["summary"]))
-    assert set(metadata) == {"window", "boundary", "stride", "padding", "dilation", "groups", "activation"}
+    keys = {"window", "boundary", "stride", "padding", "dilation", "groups", "activation"}
+    summary, starts = tensors["summary"], tensors["starts"]
+    if case.quantized:
+        keys |= {"scale", "zero"}
+        assert summary.dtype == torch.uint8 and (int(summary.min()), int(summary.max())) == (0, 255)
+        summary = summary.float() * float(metadata["scale"]) + float(metadata["zero"])
+    if starts.dtype == torch.int64:
+        assert torch.equal(filters(case, layout, summary), naive(layout, summary))
+    else:
+        keys.add("start_unit")
+        low, unit = starts.floor(), int(metadata["start_unit"])
+        a = (starts - low).view(-1, 1, 1, 1)
+        first = naive(replace(layout, starts=low.long() * unit), summary)
+        second = naive(replace(layout, starts=(low.long() + (starts > low)) * unit), summary)
+        assert torch.equal(filters(case, layout, summary, starts), (1 - a) * first + a * second)
+        assert bool((a > 0).any()) and bool((a == 0).any())
+    weight, (top, left, bottom, right) = filters(case, layout, summary, None if starts.dtype == torch.int64 else starts), case.padding
+    x = F.pad(tensors["input"], (left, right, top, bottom))
+    y = F.conv2d(x, weight, tensors.get("bias"), case.stride, 0, case.dilation, case.groups) + tensors.get("residual", 0)
+    torch.testing.assert_close(y.relu() if case.relu else y, tensors["expected"], rtol=1e-4, atol=1e-4)
+    assert set(metadata) == keys
     assert bool(tensors["expected"].abs().max() > 0)
 
 

@@ -6,6 +6,9 @@ import pytest
 import torch
 
 from fsnet_train import checkpoint, data, train
+from fsnet_train.evaluate import count_correct
+from fsnet_train.export import export
+from fsnet_train.interpret import Interpreter
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def folder(tmp_path):
 
 
 def command(folder, *more):
-    fixed = ["--data", str(folder), "--checkpoint", str(folder / "c.pt"), "--depth", "8", "--batch", "32", "--device", "cpu"]
+    fixed = ["--data", str(folder), "--checkpoint", str(folder / "c.pt"), "--arch", "resnet8", "--batch", "32", "--device", "cpu"]
     return [*fixed, *more]
 
 
@@ -83,7 +86,7 @@ def test_one_cycle():
 
 
 def test_weight_decay_spares_batch_norm():
-    model = train.ResNet(train.Placement.parse("tap:2"), 8)
+    model = train.build("resnet8", "tap:2")
     decayed, others = train.optimizer_for(model, 1e-3).param_groups
     assert sum(p.numel() for p in others["params"]) == 2 * (16 * 3 + 32 * 2 + 64 * 2) + 10
     assert sum(p.numel() for g in (decayed, others) for p in g["params"]) == model.parameters_count()
@@ -128,3 +131,64 @@ def test_a_second_cycle_begins_from_the_first(folder):
     train.main(command(folder, "--epochs", "1", "--init", str(folder / "first.pt")))
     state = checkpoint.read(folder / "c.pt")
     assert (state["epoch"], state["before"]) == (1, 2)
+
+
+def test_a_checkpoint_of_the_first_version_loads(tmp_path):
+    """It says `depth` instead of `arch`, and nothing of other placements than the kernels'."""
+    model = train.build("resnet8", "tap:2")
+    torch.save({"model": model.state_dict(), "placement": "tap:2", "depth": 8, "epoch": 1}, tmp_path / "old.pt")
+    again, _ = checkpoint.load_model(tmp_path / "old.pt")
+    assert again.arch == "resnet8" and str(again.placements) == "tap:2"
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values()))
+
+
+def test_positions_have_their_own_learning_rate_and_no_decay():
+    model = train.build("resnet8", "learned:tap:2")
+    decayed, others, *locations = train.optimizer_for(model, 1e-3, 0.5).param_groups
+    assert all(group["weight_decay"] == 0 for group in locations) and "lr_scale" not in others
+    assert [group["params"][0].numel() for group in locations] == [16, 16, 32, 32, 64, 64]
+    assert locations[-1]["lr_scale"] == 0.5 / (2 * 63 / 4) ** 2
+    assert sum(p.numel() for group in (decayed, others, *locations) for p in group["params"]) == model.parameters_count()
+
+
+def test_learned_positions_move_and_are_kept(folder):
+    train.main(command(folder, "--placement", "learned:tap:2", "--first", "channel:4", "--epochs", "2"))
+    state = checkpoint.read(folder / "c.pt")
+    assert (state["arch"], state["placement"], state["pointwise"], state["first"]) == ("resnet8", "learned:tap:2", None, "channel:4")
+    model, _ = checkpoint.load_model(folder / "c.pt")
+    conv = model.stages[2][0].conv2
+    begin = train.build("resnet8", "learned:tap:2").stages[2][0].conv2
+    assert not torch.equal(conv.location_logit, begin.location_logit)
+    assert bool((conv.positions() > 0).all() and (conv.positions() < conv.layout.span).all())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--arch", "resnet21"], "is none of"), (["--placement", "tap:0"], "not positive"), (["--first", "row:1"], "not one of"),
+        (["--arch", "squeezenet1.0"], "trains on CIFAR-10"), (["--placement", "learned:tensor:4"], "tap or channel only"),
+    ],
+)  # fmt: skip
+def test_bad_arguments(arguments, message, capsys):
+    with pytest.raises(SystemExit):
+        train.main(["--data", "none", "--checkpoint", "none", *arguments])
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arch", "placements"),
+    [
+        ("densenet10-4", ["--placement", "channel:4", "--first", "channel:4"]),
+        ("preresnet11", ["--placement", "learned:tap:1", "--pointwise", "learned:channel:4"]),
+        ("resnet8-b", ["--placement", "tensor:4", "--location-lr", "0"]),
+    ],
+)
+def test_other_networks_are_trained_evaluated_and_exported(folder, arch, placements):
+    train.main(command(folder, *placements, "--epochs", "1", "--arch", arch))
+    model, state = checkpoint.load_model(folder / "c.pt")
+    assert (model.arch, state["arch"]) == (arch, arch)
+    images = data.load(folder, data.TEST_FILES)
+    assert count_correct(model, images) == state["correct"]
+    export(model, folder / "net.safetensors", {"epochs": "1"})
+    exported = Interpreter.open(folder / "net.safetensors")
+    assert count_correct(exported, images, prepare=exported.preprocess) == state["correct"]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use filter_summary::{Placement, Problem};
+use filter_summary::{Boundary, Placement, Problem, Starts, Window};
 
 use super::layer::Layer;
 
@@ -12,6 +12,8 @@ use super::layer::Layer;
 pub(crate) enum Summary {
     /// Tap-major, each filter `C * times / over` further than the last.
     Step { times: usize, over: usize },
+    /// The same with learned positions in units of a tap, all of them halfway between two.
+    Learned { times: usize, over: usize },
     /// The FSNet authors' placement with this compression ratio.
     Published(f64),
     /// Filters that share nothing.
@@ -30,6 +32,7 @@ impl Summary {
             Self::Step { times, over } => {
                 Placement::tap_major(filters, channels, kernel, kernel, channels.saturating_mul(times) / over)?
             }
+            Self::Learned { times, over } => halfway(layer, times, over)?,
             Self::Published(ratio) => Placement::published(filters, channels, kernel, kernel, ratio)?,
             Self::Dense => Placement::dense(filters, channels, kernel, kernel)?,
         };
@@ -40,16 +43,32 @@ impl Summary {
     /// leaves gaps.
     pub(crate) fn suits(self, layer: &Layer) -> bool {
         match self {
-            Self::Step { times, over } => times < over.saturating_mul(layer.kernel * layer.kernel),
+            Self::Step { times, over } | Self::Learned { times, over } => {
+                times < over.saturating_mul(layer.kernel * layer.kernel)
+            }
             Self::Published(_) | Self::Dense => true,
         }
     }
 }
 
+/// Filter `i` between taps `floor(i * times / over)` and the next.
+fn halfway(layer: &Layer, times: usize, over: usize) -> filter_summary::Result<Placement> {
+    let &Layer { channels, filters, kernel, .. } = layer;
+    let window = Window::tap_major(channels, kernel, kernel)?;
+    let taps: Vec<usize> = (0..filters).map(|filter| filter.saturating_mul(times) / over).collect();
+    let positions = taps.iter().map(|&tap| tap as f32 + 0.5).collect();
+    let last = taps.last().map_or(0, |tap| tap.saturating_add(1));
+    let length = window.weights().saturating_add(last.saturating_mul(channels));
+    Placement::new(window, Starts::Learned { length, positions, unit: channels }, Boundary::None)
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Step { times, over } => {
+            Self::Step { times, over } | Self::Learned { times, over } => {
+                if matches!(self, Self::Learned { .. }) {
+                    f.write_str("learned:")?;
+                }
                 if times != 1 {
                     write!(f, "{times}")?;
                 }
@@ -77,13 +96,19 @@ impl FromStr for Summary {
                     .filter(|ratio: &f64| ratio.is_finite() && *ratio >= 1.0)
                     .map(Self::Published);
             }
+            if let Some(step) = text.strip_prefix("learned:") {
+                return match step.parse().ok()? {
+                    Self::Step { times, over } => Some(Self::Learned { times, over }),
+                    _ => None,
+                };
+            }
             let (times, over) = text.split_once(['C', 'c'])?;
             let number = |text: &str| text.parse::<usize>().ok().filter(|&number| number > 0);
             let times = if times.is_empty() { 1 } else { number(times)? };
             let over = if over.is_empty() { 1 } else { number(over.strip_prefix('/')?)? };
             Some(Self::Step { times, over })
         };
-        parse().ok_or_else(|| "write it like C, C/2, 2C, 3C/2, published:4 or dense".to_owned())
+        parse().ok_or_else(|| "write it like C, C/2, 2C, 3C/2, learned:2C, published:4 or dense".to_owned())
     }
 }
 
@@ -93,10 +118,25 @@ mod tests {
 
     #[test]
     fn summaries_read_as_they_print() {
-        for text in ["C", "C/2", "2C", "3C/2", "published:4", "published:2.5", "dense"] {
+        for text in ["C", "C/2", "2C", "3C/2", "learned:2C", "learned:C/2", "published:4", "published:2.5", "dense"] {
             assert_eq!(text.parse::<Summary>().unwrap().to_string(), text);
         }
-        for text in ["", "2", "C2", "0C", "C/0", "C/", "published", "published:0.5", "published:inf", "Dense"] {
+        for text in [
+            "learned",
+            "learned:",
+            "learned:dense",
+            "learned:learned:C",
+            "",
+            "2",
+            "C2",
+            "0C",
+            "C/0",
+            "C/",
+            "published",
+            "published:0.5",
+            "published:inf",
+            "Dense",
+        ] {
             assert!(text.parse::<Summary>().is_err(), "{text}");
         }
     }
@@ -107,5 +147,6 @@ mod tests {
         assert!(suits("2C", "64x8") && suits("8C", "64x8") && !suits("9C", "64x8"));
         assert!(suits("C/2", "64x8k1") && !suits("C", "64x8k1") && !suits("3C", "64x8k1"));
         assert!(suits("dense", "64x8k1") && suits("published:4", "64x8k1"));
+        assert!(suits("learned:2C", "64x8") && !suits("learned:C", "64x8k1"));
     }
 }

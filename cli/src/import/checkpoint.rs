@@ -11,9 +11,9 @@ pub(crate) struct Checkpoint<'a> {
     tensors: TensorFile<'a>,
 }
 
-/// A convolution with its batch norm folded in.
+/// A convolution with a bias, which may be what is left of a batch norm.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Folded {
+pub(crate) struct Biased {
     /// `[O, C, KH, KW]`.
     pub(crate) weight: Vec<f32>,
     pub(crate) shape: [usize; 4],
@@ -33,8 +33,14 @@ impl<'a> Checkpoint<'a> {
         Ok(tensor.to_f32()?)
     }
 
+    /// `CONV.weight` and `CONV.bias`.
+    pub(crate) fn conv(&mut self, conv: &str, shape: [usize; 4]) -> Result<Biased> {
+        let weight = self.take(&format!("{conv}.weight"), &shape)?;
+        Ok(Biased { weight, shape, bias: self.take(&format!("{conv}.bias"), &shape[..1])? })
+    }
+
     /// `CONV.weight` and the batch norm `NORM` behind it as one convolution, folded in f64.
-    pub(crate) fn conv_and_norm(&mut self, conv: &str, norm: &str, shape: [usize; 4]) -> Result<Folded> {
+    pub(crate) fn conv_and_norm(&mut self, conv: &str, norm: &str, shape: [usize; 4]) -> Result<Biased> {
         let mut weight = self.take(&format!("{conv}.weight"), &shape)?;
         let filters = shape[0];
         let mut vector = |part: &str| self.take(&format!("{norm}.{part}"), &[filters]);
@@ -50,7 +56,7 @@ impl<'a> Checkpoint<'a> {
             weights.iter_mut().for_each(|weight| *weight = (f64::from(*weight) * scale) as f32);
             bias.push((f64::from(beta[filter]) - f64::from(mean[filter]) * scale) as f32);
         }
-        Ok(Folded { weight, shape, bias })
+        Ok(Biased { weight, shape, bias })
     }
 
     /// Refuses tensors that nobody asked for.

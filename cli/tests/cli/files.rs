@@ -82,6 +82,18 @@ pub fn layer() -> (Vec<F32>, Vec<i64>) {
     let number = |index: usize| ((index * 37 + 11) % 17) as f32 / 4.0 - 2.0;
     let input: Vec<f32> = (0..channels * size * size).map(number).collect();
     let summary: Vec<f32> = (0..length).map(|index| number(index + 5)).collect();
+    let expected = expected(&input, &summary);
+    let tensors = vec![
+        ("input".to_owned(), vec![1, channels, size, size], input),
+        ("summary".to_owned(), vec![length], summary),
+        ("expected".to_owned(), vec![1, filters, size, size], expected),
+    ];
+    (tensors, (0..filters as i64).map(|filter| filter * channels as i64).collect())
+}
+
+/// What [`layer`] gives with other values, by a naive loop.
+pub fn expected(input: &[f32], summary: &[f32]) -> Vec<f32> {
+    let (channels, filters, size) = (2usize, 4usize, 5usize);
     let mut expected = Vec::new();
     for filter in 0..filters {
         for y in 0..size {
@@ -100,12 +112,7 @@ pub fn layer() -> (Vec<F32>, Vec<i64>) {
             }
         }
     }
-    let tensors = vec![
-        ("input".to_owned(), vec![1, channels, size, size], input),
-        ("summary".to_owned(), vec![length], summary),
-        ("expected".to_owned(), vec![1, filters, size, size], expected),
-    ];
-    (tensors, (0..filters as i64).map(|filter| filter * channels as i64).collect())
+    expected
 }
 
 /// Writes [`layer`], its `expected` off by `error` in one place.

@@ -2,7 +2,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::tempdir;
 
-use crate::files::{cifar, color_network};
+use crate::files::{cifar, color_network, write};
 use crate::run::{failure, fsnet, json, skip_gpu, success, text};
 
 #[test]
@@ -21,6 +21,29 @@ fn inspect_counts_what_is_shared() {
     assert_eq!(report["bytes"], std::fs::metadata(&model).unwrap().len());
     let text = success(["inspect", text(&model), "--device", "cpu"]);
     assert!(text.contains("fs_conv2d") && text.contains("45 parameters"), "{text}");
+}
+
+#[test]
+fn inspect_shows_learned_positions() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("learned.safetensors");
+    let graph = serde_json::json!({
+        "input": {"channels": 2, "height": 4, "width": 4},
+        "nodes": [{"name": "conv", "op": "fs_conv2d", "input": "input", "out_channels": 3, "start_unit": 2,
+                   "window": {"channels": 2, "height": 1, "width": 1, "strides": [1, 1, 1]}}],
+        "output": "conv",
+    });
+    let tensors =
+        [("conv.summary".to_owned(), vec![6], vec![1.0; 6]), ("conv.starts".to_owned(), vec![3], vec![0.5, 2.0, 1.25])];
+    let graph = graph.to_string();
+    let metadata = [("format", "filter-summary"), ("format_version", "1"), ("graph", graph.as_str())];
+    write(&path, &tensors, None, &metadata);
+    let report = json(["inspect", text(&path), "--device", "cpu"]);
+    let layer = &report["layers"][0];
+    assert_eq!((&layer["start_unit"], &layer["bases"]), (&2.into(), &3.into()), "{report}");
+    assert_eq!(report["totals"]["parameters"], 6 + 3);
+    let text = success(["inspect", text(&path), "--device", "cpu"]);
+    assert!(text.contains("1x1 learned:2"), "{text}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The operations beside convolution, on one image `[C, H, W]`.
 
-use crate::network::Pool;
+use crate::network::{BatchNorm, Pool};
 use crate::problem::Activation;
 
 /// `to = left + right`.
@@ -17,12 +17,13 @@ pub(super) fn relu(activation: Activation, values: &mut [f32]) {
     }
 }
 
-/// The inputs one after another.
-pub(super) fn concat(inputs: &[&[f32]], mut to: &mut [f32]) {
-    for input in inputs {
-        let (first, rest) = std::mem::take(&mut to).split_at_mut(input.len());
-        first.copy_from_slice(input);
-        to = rest;
+/// Scale, bias and activation of every channel.
+pub(super) fn batch_norm(norm: &BatchNorm, input: &[f32], to: &mut [f32]) {
+    let plane = input.len() / norm.scale.len();
+    let planes = input.chunks_exact(plane).zip(to.chunks_exact_mut(plane));
+    for ((from, to), (&scale, &bias)) in planes.zip(norm.scale.iter().zip(&norm.bias)) {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = scale * from + bias);
+        relu(norm.activation, to);
     }
 }
 

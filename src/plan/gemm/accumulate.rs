@@ -33,6 +33,7 @@ pub(super) fn step(pass: &Pass<'_>) -> Step {
         row_taps: None,
         terms: None,
         chain: None,
+        blended: problem.bases().neighbours > 1,
         input: None,
         output: Some(Access::Scalar),
         residual: problem.residual().then_some(Access::Scalar),

@@ -5,6 +5,9 @@ use crate::plan::{Storage, gemm::accumulate, matrix, tiled};
 use crate::problem::Activation;
 use crate::spec::{Access, Chain, Kernel, RowSums, RowTaps, Spec, Tile, WeightLoad};
 
+/// Storages with f16 tensors.
+const F16_TENSORS: [Storage; 2] = [Storage::F16, Storage::F16U8Weights];
+
 /// Every combination of fields that a plan can ask for.
 pub(super) fn all_specs() -> Vec<Spec> {
     let weights = [
@@ -24,6 +27,7 @@ pub(super) fn all_specs() -> Vec<Spec> {
         row_taps: None,
         terms: None,
         chain: None,
+        blended: false,
         output: None,
         residual: None,
         activation: None,
@@ -91,8 +95,7 @@ pub(super) fn all_specs() -> Vec<Spec> {
         }
     }
     for tile in matrix::tiles() {
-        for load in weights {
-            let storage = Storage::F16;
+        for (load, storage) in weights.into_iter().flat_map(|load| F16_TENSORS.map(|storage| (load, storage))) {
             let operands = Spec { tile, weights: Some(load), input: Some(Access::Scalar), storage, ..base };
             matrices.push(Spec { kernel: Kernel::MatrixProducts, output: Some(Access::Scalar), ..operands });
             for end in ends.iter().filter(|end| end.output == Some(Access::Scalar)) {
@@ -115,19 +118,29 @@ pub(super) fn all_specs() -> Vec<Spec> {
             specs.push(Spec { kernel: Kernel::AccumulateChains, tile, terms: Some([3, 1]), chain, ..end });
         }
         specs.push(Spec { kernel: Kernel::Add, input: end.output, ..end });
+        if end.residual.is_none() {
+            specs.push(Spec { kernel: Kernel::BatchNorm, input: end.output, ..end });
+        }
     }
-    let mut halves = Vec::new();
+    let blendable =
+        |spec: &Spec| spec.kernel.has_epilogue() && spec.activation == Some(Activation::None) && spec.chain.is_none();
+    let blend = |spec: &Spec| Spec { blended: true, ..*spec };
+    for list in [&mut specs, &mut matrices] {
+        let blends: Vec<Spec> = list.iter().filter(|spec| blendable(spec)).map(blend).collect();
+        list.extend(blends);
+    }
+    let mut stored = Vec::new();
     for &spec in specs.iter().filter(|spec| spec.activation != Some(Activation::Relu)) {
         let convolves = spec.weights.is_some() || spec.kernel.has_epilogue();
         if spec.weights.is_some() {
-            halves.push(Spec { storage: Storage::F16Weights, ..spec });
-        }
-        if convolves {
-            halves.push(Spec { storage: Storage::F16, ..spec });
+            stored.extend([Storage::F16Weights, Storage::U8Weights].map(|storage| Spec { storage, ..spec }));
+            stored.extend(F16_TENSORS.map(|storage| Spec { storage, ..spec }));
+        } else if convolves {
+            stored.push(Spec { storage: Storage::F16, ..spec });
         }
     }
-    specs.extend(halves);
-    // These store f16 and nothing else.
+    specs.extend(stored);
+    // Their tensors are f16 and nothing else.
     specs.extend(matrices);
     let read_write: Vec<_> = specs.iter().map(|&spec| Spec { read_write: true, ..spec }).collect();
     specs.extend(read_write);

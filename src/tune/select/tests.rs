@@ -34,7 +34,7 @@ fn layer(channels: usize, size: [usize; 3]) -> (Expected, Vec<f32>) {
 fn layer_in(storage: Storage, channels: usize, size: [usize; 3]) -> (Expected, Vec<f32>) {
     let placement = Placement::tap_major(16, channels, 3, 3, channels).unwrap();
     let problem = Problem::new(&placement, Conv2d::padded(1), size).unwrap().with_activation(Activation::Relu);
-    let sample = Sample::new(&problem).unwrap();
+    let sample = Sample::new(&problem, storage).unwrap();
     let output = conv2d(&problem, &sample.operands()).unwrap().output;
     (Expected::new(&problem, &sample, storage).unwrap(), output.into_iter().map(|value| value as f32).collect())
 }

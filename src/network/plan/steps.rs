@@ -1,0 +1,161 @@
+//! The steps of the operations beside convolution.
+
+use super::{Planner, Work};
+use crate::error::{Error, Result};
+use crate::network::destination::Destination;
+use crate::network::{BatchNorm, Node, Pool, Source};
+use crate::plan::{Step, Storage, fold_grid};
+use crate::problem::Activation;
+use crate::spec::{Access, Kernel, Spec, Tile};
+
+impl Planner<'_> {
+    pub(super) fn pool(&self, pool: &Pool, node: &Node, destination: Destination) -> Result<Work> {
+        let [channels, height, width] = self.network.shape_of(node.inputs[0]);
+        let [_, out_height, out_width] = node.shape;
+        let elements = self.elements(node.shape)?;
+        let [top, left, bottom, right] = pool.padding;
+        let params = vec![
+            ("elements", elements),
+            ("channels", channels),
+            ("height", height),
+            ("width", width),
+            ("out_height", out_height),
+            ("out_width", out_width),
+            ("channels_total", destination.channels_total),
+            ("channel_offset", destination.channel_offset),
+            ("kernel_height", pool.kernel[0]),
+            ("kernel_width", pool.kernel[1]),
+            ("stride_y", pool.stride[0]),
+            ("stride_x", pool.stride[1]),
+            ("pad_top", top),
+            ("pad_left", left),
+            ("padded_height", top + height + bottom),
+            ("padded_width", left + width + right),
+            ("average", usize::from(pool.average)),
+            ("count_padding", usize::from(pool.count_include_pad)),
+        ];
+        self.step(Kernel::Pool, None, None, elements, params, node, destination)
+    }
+
+    pub(super) fn subsample(
+        &self,
+        stride: [usize; 2],
+        zeros_before: usize,
+        node: &Node,
+        destination: Destination,
+    ) -> Result<Work> {
+        let [channels, height, width] = self.network.shape_of(node.inputs[0]);
+        let [out_channels, out_height, out_width] = node.shape;
+        let elements = self.elements(node.shape)?;
+        let params = vec![
+            ("elements", elements),
+            ("channels", channels),
+            ("out_channels", out_channels),
+            ("zeros_before", zeros_before),
+            ("height", height),
+            ("width", width),
+            ("out_height", out_height),
+            ("out_width", out_width),
+            ("channels_total", destination.channels_total),
+            ("channel_offset", destination.channel_offset),
+            ("stride_y", stride[0]),
+            ("stride_x", stride[1]),
+        ];
+        self.step(Kernel::Subsample, None, None, elements, params, node, destination)
+    }
+
+    pub(super) fn add(&self, activation: Activation, node: &Node, destination: Destination) -> Result<Work> {
+        let mut params = self.plane_params(node);
+        let none = Destination::whole(Source::Input, 0);
+        for (at, names) in
+            [["in_channels_total", "in_channel_offset"], ["residual_channels_total", "residual_channel_offset"]]
+                .into_iter()
+                .enumerate()
+        {
+            let from = node.inputs.get(at).map_or(none, |&source| self.view(source));
+            params.extend([(names[0], from.channels_total), (names[1], from.channel_offset)]);
+        }
+        params.extend([("channels_total", destination.channels_total), ("channel_offset", destination.channel_offset)]);
+        self.plane_step(Kernel::Add, activation, params, node, destination)
+    }
+
+    pub(super) fn batch_norm(&self, norm: &BatchNorm, node: &Node, destination: Destination) -> Result<Work> {
+        let from = self.view(node.inputs[0]);
+        let mut params = self.plane_params(node);
+        params.extend([
+            ("in_channels_total", from.channels_total),
+            ("in_channel_offset", from.channel_offset),
+            ("channels_total", destination.channels_total),
+            ("channel_offset", destination.channel_offset),
+            ("scale_at", 0),
+            ("bias_at", norm.scale.len()),
+        ]);
+        self.plane_step(Kernel::BatchNorm, norm.activation, params, node, destination)
+    }
+
+    /// What kernels that work on quads of planes begin their parameters with.
+    fn plane_params(&self, node: &Node) -> Vec<(&'static str, usize)> {
+        let [channels, height, width] = node.shape;
+        vec![("images", self.batch), ("channels", channels), ("plane", height * width)]
+    }
+
+    /// A step of one thread a quad of a channel's pixels.
+    fn plane_step(
+        &self,
+        kernel: Kernel,
+        activation: Activation,
+        params: Vec<(&'static str, usize)>,
+        node: &Node,
+        destination: Destination,
+    ) -> Result<Work> {
+        let plane = node.shape[1] * node.shape[2];
+        let threads = self.elements(node.shape)? / plane * plane.div_ceil(4);
+        let access = Access::for_lengths(&[plane]);
+        self.step(kernel, Some(access), Some(activation), threads, params, node, destination)
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one call a kernel; a struct would only rename them")]
+    fn step(
+        &self,
+        kernel: Kernel,
+        access: Option<Access>,
+        activation: Option<Activation>,
+        threads: usize,
+        params: Vec<(&'static str, usize)>,
+        node: &Node,
+        destination: Destination,
+    ) -> Result<Work> {
+        let tile = Tile { lanes_x: 64, lanes_y: 1, rows: 1, quads: 1, depth: 0, slices: 1 };
+        let spec = Spec {
+            kernel,
+            tile,
+            weights: None,
+            input: access,
+            row_sums: None,
+            row_taps: None,
+            terms: None,
+            chain: None,
+            blended: false,
+            output: access,
+            residual: access.filter(|_| node.inputs.len() > 1),
+            activation,
+            storage: Storage::F32,
+            read_write: self.options.bind_read_write,
+        };
+        let limits = &self.target.limits;
+        let bytes = |owner| self.elements(self.network.shape_of(owner)).map(|elements| 4 * elements as u64);
+        let (read, written) = (bytes(self.owner(node.inputs[0]))?, bytes(destination.owner)?);
+        let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        if read.max(written) > limit {
+            return Err(Error::Limit {
+                field: format!("bytes of a tensor of {}", kernel.name()),
+                value: read.max(written),
+                limit_name: "max_storage_buffer_binding_size",
+                limit,
+            });
+        }
+        let grid = fold_grid(threads.div_ceil(64) as u64, limits.max_compute_workgroups_per_dimension);
+        let params = params.into_iter().map(|(name, value)| (name, value as u32)).collect();
+        Ok(Work::Step(Step { spec, grid, params }))
+    }
+}

@@ -1,0 +1,39 @@
+//! Weights of a network in fewer bits.
+
+use super::{ConvKind, ConvOp, Network, Op};
+use crate::error::{Error, Result};
+use crate::quantization::Precision;
+use crate::summary::FilterSummary;
+
+impl Network {
+    /// The same network with every summary in another precision: quantized to 8 bits, or rounded to f16. With `dense`, dense and
+    /// linear weights too. Scales, biases and metadata stay as they are.
+    ///
+    /// # Errors
+    /// When a layer's weights are not f32 any more, or do not fit the precision, naming the node; or nothing would change.
+    pub fn quantized(&self, precision: Precision, dense: bool) -> Result<Self> {
+        let mut network = self.clone();
+        let mut changed = false;
+        for node in &mut network.nodes {
+            let Op::Conv(conv) = &mut node.op else { continue };
+            if conv.kind != ConvKind::FilterSummary && !dense {
+                continue;
+            }
+            let named = |error| Error::format(format!("node {}", node.name), error);
+            changed = true;
+            conv.summary = in_precision(conv, precision).map_err(named)?;
+        }
+        if changed {
+            return Ok(network);
+        }
+        Err(Error::format("network", "it has no summary to quantize, and dense weights only if they are asked for"))
+    }
+}
+
+fn in_precision(conv: &ConvOp, precision: Precision) -> Result<FilterSummary> {
+    match precision {
+        Precision::U8 => conv.summary.quantize(),
+        Precision::F16 => conv.summary.round_to_f16(),
+        Precision::F32 => Err(Error::value("precision", "f32", "it must be f16 or u8")),
+    }
+}
