@@ -1,6 +1,7 @@
 //! Networks: a compressed CNN as data, read from one safetensors file (`docs/format.md`), run on the GPU or the CPU.
 
 mod build;
+mod compress;
 #[cfg(feature = "cpu")]
 mod cpu;
 mod destination;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 
 #[cfg(feature = "cpu")]
 pub use cpu::CpuNetwork;
+pub use compress::{CompressedLayer, Compression, PlacementRule};
 pub use gpu::GpuNetwork;
 pub use plan::Choose;
 

@@ -4,6 +4,7 @@
 mod bench;
 mod cifar;
 mod classify;
+mod compress;
 mod conv;
 mod device;
 mod devices;
@@ -44,6 +45,7 @@ enum Command {
     Inspect(inspect::Args),
     Devices(devices::Args),
     Import(import::Args),
+    Compress(compress::Args),
     Bench(bench::Args),
     Conv(conv::Args),
 }
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Compress(args) => compress::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Conv(args) => conv::run(&args),
     };
