@@ -7,6 +7,9 @@ use super::{Effort, Order};
 use crate::error::Result;
 use crate::placement::{Placement, Starts};
 
+/// Times the search begins anew; the moves are divided among them.
+const STARTS: usize = 4;
+
 /// The best order found; without moves, the placement's own.
 pub(super) fn search(weights: &[f32], placement: &Placement, effort: Effort) -> Result<Order> {
     let filters = placement.filters();
@@ -17,25 +20,16 @@ pub(super) fn search(weights: &[f32], placement: &Placement, effort: Effort) -> 
         return Ok(Order { placement: placement.clone(), signs: vec![1.0; filters] });
     }
     let agreements = Agreements::new(weights, placement)?;
-    let mut seats = Seats::new(&agreements, filters);
     let mut random = Random(effort.seed);
-    let moves = effort.moves_per_filter.saturating_mul(filters);
-    // From where most changes are taken down to where only gains are: an agreement is at most 1, that of strangers 1/sqrt(K).
-    let (hot, cold) = (1.0f64, 1e-4f64);
-    for step in 0..moves {
-        let temperature = hot * (cold / hot).powf(step as f64 / moves as f64);
-        let change = Change::any(&mut random, filters);
-        let before = seats.around(change);
-        seats.apply(change);
-        let gain = seats.around(change) - before;
-        if gain < 0.0 && random.unit() >= (gain / temperature).exp() {
-            seats.apply(change.undone());
+    // Annealing ends in a valley; which one is chance.
+    let mut best = Seats::new(&agreements, filters);
+    for _ in 0..STARTS {
+        let found = anneal(Seats::new(&agreements, filters), effort.moves_per_filter, &mut random);
+        if found.total() > best.total() {
+            best = found;
         }
     }
-    let unordered = Seats::new(&agreements, filters);
-    if seats.total() < unordered.total() {
-        seats = unordered;
-    }
+    let seats = best;
     let mut ordered = vec![0; filters];
     for (seat, &filter) in seats.filter.iter().enumerate() {
         ordered[filter] = starts[seat];
@@ -45,26 +39,45 @@ pub(super) fn search(weights: &[f32], placement: &Placement, effort: Effort) -> 
     Ok(Order { placement, signs: seats.sign })
 }
 
+fn anneal<'a>(mut seats: Seats<'a>, moves_per_filter: usize, random: &mut Random) -> Seats<'a> {
+    let filters = seats.filter.len();
+    let moves = moves_per_filter.saturating_mul(filters) / STARTS;
+    // From where most changes are taken down to where only gains are: an agreement is at most 1, that of strangers 1/sqrt(K).
+    let (hot, cold) = (1.0f64, 1e-4f64);
+    for step in 0..moves {
+        let temperature = hot * (cold / hot).powf(step as f64 / moves as f64);
+        let change = Change::any(random, filters);
+        let before = seats.around(change);
+        seats.apply(change);
+        let gain = seats.around(change) - before;
+        if gain < 0.0 && random.unit() >= (gain / temperature).exp() {
+            seats.apply(change.undone());
+        }
+    }
+    seats
+}
+
 /// One step of the search.
 #[derive(Clone, Copy)]
 enum Change {
     /// Two seats exchange their filters.
     Exchange(usize, usize),
-    /// The filter on a seat changes its sign.
-    Sign(usize),
-    /// The first filters of some neighbouring seats move behind the others: two runs of filters change places.
+    /// The filters on neighbouring seats change their signs.
+    Signs { first: usize, end: usize },
+    /// Two neighbouring runs of filters change places.
     Rotation { first: usize, middle: usize, end: usize },
 }
-
-/// Most seats of a [`Change::Rotation`].
-const RUN: usize = 32;
 
 impl Change {
     fn any(random: &mut Random, filters: usize) -> Self {
         match random.below(8) {
-            0 | 1 => Self::Sign(random.below(filters)),
+            0 | 1 => {
+                let length = random.length(1, filters);
+                let first = random.below(filters - length + 1);
+                Self::Signs { first, end: first + length }
+            }
             2 => {
-                let length = 2 + random.below(RUN.min(filters) - 1);
+                let length = random.length(2, filters);
                 let first = random.below(filters - length + 1);
                 Self::Rotation { first, middle: first + 1 + random.below(length - 1), end: first + length }
             }
@@ -98,7 +111,9 @@ impl<'a> Seats<'a> {
     fn apply(&mut self, change: Change) {
         match change {
             Change::Exchange(a, b) => self.filter.swap(a, b),
-            Change::Sign(seat) => self.sign[self.filter[seat]] *= -1.0,
+            Change::Signs { first, end } => {
+                self.filter[first..end].iter().for_each(|&filter| self.sign[filter] *= -1.0);
+            }
             Change::Rotation { first, middle, end } => self.filter[first..end].rotate_left(middle - first),
         }
     }
@@ -112,10 +127,9 @@ impl<'a> Seats<'a> {
     /// The agreement of all pairs with a changed seat, each once.
     fn around(&self, change: Change) -> f64 {
         match change {
-            Change::Sign(seat) => self.of_seat(seat, seat..seat),
             Change::Exchange(a, b) if a == b => 0.0,
             Change::Exchange(a, b) => self.of_seat(a, a..a) + self.of_seat(b, a..a + 1),
-            Change::Rotation { first, end, .. } => (first..end).map(|seat| self.of_seat(seat, first..seat)).sum(),
+            Change::Signs { first, end } | Change::Rotation { first, end, .. } => (first..end).map(|seat| self.of_seat(seat, first..seat)).sum(),
         }
     }
 
@@ -149,6 +163,12 @@ impl Random {
 
     fn below(&mut self, limit: usize) -> usize {
         ((u128::from(self.next()) * limit as u128) >> 64) as usize
+    }
+
+    /// Between `least` and `most`: any power of two as often as another, so that most are short.
+    fn length(&mut self, least: usize, most: usize) -> usize {
+        let doublings = self.below(most.ilog2() as usize + 2);
+        (least + self.below(1 << doublings)).min(most)
     }
 
     fn unit(&mut self) -> f64 {

@@ -6,7 +6,7 @@ use crate::files::{F32, cifar, write};
 use crate::run::{failure, json, success, text};
 
 /// A state_dict with ResNet-20's names and shapes, and values of no meaning.
-fn resnet20() -> Vec<F32> {
+pub fn resnet20() -> Vec<F32> {
     let mut tensors = Vec::new();
     let mut seed = 1u32;
     let mut add = |name: String, shape: Vec<usize>, center: f32, spread: f32| {
