@@ -54,8 +54,7 @@ fn dense_network() -> Network {
 
 fn options(keep: &[&str]) -> Compression {
     Compression {
-        ratio: RATIO,
-        placement: PlacementRule::TapMajor,
+        placement: PlacementRule::Ratio(RATIO),
         keep: keep.iter().map(|&name| name.to_owned()).collect(),
         effort: Effort { moves_per_filter: 100_000, rounds: 3000, seed: 0 },
     }
@@ -98,10 +97,12 @@ fn a_network_whose_filters_overlap_keeps_its_function() {
 #[test]
 fn every_layer_but_the_first_is_compressed() {
     let network = dense_network();
-    for placement in [PlacementRule::TapMajor, PlacementRule::Published] {
+    for placement in [PlacementRule::Ratio(RATIO), PlacementRule::Step([9, 4]), PlacementRule::Published(RATIO)] {
         let (compressed, layers) = network.compress(&Compression { placement, ..options(&[]) }, |_| ()).unwrap();
         assert_eq!(kinds(&compressed), [ConvKind::Dense, ConvKind::FilterSummary, ConvKind::FilterSummary]);
-        for layer in &layers {
+        // A step of 9/4 C does not overlap the filters of a 1x1 convolution.
+        let overlapping = layers.iter().filter(|layer| placement != PlacementRule::Step([9, 4]) || layer.shape[2] > 1);
+        for layer in overlapping {
             let ratio = layer.shape.iter().product::<usize>() as f64 / layer.length as f64;
             assert!((ratio / RATIO - 1.0).abs() < 0.2, "{}: {ratio}", layer.name);
             assert!(layer.error < layer.error_unordered, "{}", layer.name);
@@ -117,7 +118,13 @@ fn bad_options_are_refused() {
     let error = |options: Compression| network.compress(&options, |_| ()).unwrap_err().to_string();
     assert_eq!(error(options(&["fourth"])), "keep is fourth: it must be a convolution of dense weights");
     assert_eq!(error(options(&["pool"])), "keep is pool: it must be a convolution of dense weights");
+    let placed = |placement| error(Compression { placement, ..options(&[]) });
     for ratio in [f64::NAN, 0.5, f64::INFINITY] {
-        assert!(error(Compression { ratio, ..options(&[]) }).starts_with("node second: ratio is "), "{ratio}");
+        assert!(placed(PlacementRule::Ratio(ratio)).starts_with("node second: ratio is "), "{ratio}");
+        assert!(placed(PlacementRule::Published(ratio)).starts_with("node second: ratio is "), "{ratio}");
     }
+    assert_eq!(placed(PlacementRule::Step([1, 3])), "node second: step is 8 * 1 / 3: it must be a whole number");
+    assert!(placed(PlacementRule::Step([2, 0])).starts_with("node second: step is 8 * 2 / 0"));
+    assert!(placed(PlacementRule::Step([0, 1])).starts_with("node second: step is 0"));
+    assert!(placed(PlacementRule::Step([usize::MAX, 1])).starts_with("node second: step is "));
 }

@@ -32,6 +32,10 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t)]
     placement: PlacementArg,
 
+    /// Tap-major with starts every A/B channels' worth of weights, instead of a ratio: 2 is a step of 2C, 3/2 one of 1.5C
+    #[arg(long, value_name = "A/B", value_parser = fraction, conflicts_with_all = ["ratio", "placement"])]
+    step: Option<[usize; 2]>,
+
     /// Convolutions to keep dense, by name (the first one and linear layers always are)
     #[arg(long, value_name = "NODE", value_delimiter = ',')]
     keep: Vec<String>,
@@ -60,6 +64,16 @@ enum PlacementArg {
     TapMajor,
     /// The FSNet authors': channel-major, starts trunc(i * L / (O - 1)), wrap
     Published,
+}
+
+/// `A` or `A/B`.
+fn fraction(text: &str) -> Result<[usize; 2], String> {
+    let (a, b) = text.split_once('/').unwrap_or((text, "1"));
+    let number = |digits: &str| digits.parse::<usize>().ok().filter(|&number| number > 0);
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => Ok([a, b]),
+        _ => Err("it must be a number like 2 or a fraction like 3/2, greater than 0".to_owned()),
+    }
 }
 
 #[derive(Serialize)]
@@ -100,10 +114,10 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let model = one_line(&args.model.display().to_string());
     let network = Network::load(&args.model)?;
     let options = Compression {
-        ratio: args.ratio,
-        placement: match args.placement {
-            PlacementArg::TapMajor => PlacementRule::TapMajor,
-            PlacementArg::Published => PlacementRule::Published,
+        placement: match (args.step, args.placement) {
+            (Some(step), _) => PlacementRule::Step(step),
+            (None, PlacementArg::TapMajor) => PlacementRule::Ratio(args.ratio),
+            (None, PlacementArg::Published) => PlacementRule::Published(args.ratio),
         },
         keep: args.keep.clone(),
         effort: Effort { seed: args.seed, ..Effort::default() },
@@ -111,7 +125,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let bar = progress(network.compressible(&args.keep).with_context(|| model.clone())?.len(), "layers");
     let (compressed, layers) = network.compress(&options, |_| bar.inc(1)).with_context(|| model.clone())?;
     bar.finish_and_clear();
-    let note = format!("ratio {}, relative errors of the weights {}", args.ratio, span(&layers));
+    let note = format!("{:?}, relative errors of the weights {}", options.placement, span(&layers));
     let compressed = match args.bits {
         Some(bits) => compressed.quantized(bits, false).with_context(|| model.clone())?,
         None => compressed,

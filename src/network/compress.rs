@@ -6,20 +6,34 @@ use crate::error::{Error, Result};
 use crate::placement::Placement;
 
 /// How [`Network::compress`] places filters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum PlacementRule {
-    /// [`Placement::for_ratio`]: tap-major, whose products are shared.
-    #[default]
-    TapMajor,
-    /// [`Placement::published`]: the FSNet authors'.
-    Published,
+    /// [`Placement::for_ratio`]: tap-major, whose products are shared, with the step that comes near a compression ratio.
+    Ratio(f64),
+    /// [`Placement::tap_major`] with a step of `C * a / b`: `[a, b]`.
+    Step([usize; 2]),
+    /// [`Placement::published`]: the FSNet authors', of a compression ratio.
+    Published(f64),
+}
+
+impl PlacementRule {
+    fn place(self, [filters, channels, height, width]: [usize; 4]) -> Result<Placement> {
+        match self {
+            Self::Ratio(ratio) => Placement::for_ratio(filters, channels, height, width, ratio),
+            Self::Published(ratio) => Placement::published(filters, channels, height, width, ratio),
+            Self::Step([a, b]) => match channels.checked_mul(a) {
+                Some(step) if b > 0 && step.is_multiple_of(b) => {
+                    Placement::tap_major(filters, channels, height, width, step / b)
+                }
+                _ => Err(Error::value("step", format!("{channels} * {a} / {b}"), "it must be a whole number")),
+            },
+        }
+    }
 }
 
 /// What [`Network::compress`] does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Compression {
-    /// Compression ratio O * K / L of every compressed layer, as near as the placement comes to it.
-    pub ratio: f64,
     /// Where filters lie.
     pub placement: PlacementRule,
     /// Convolutions to keep dense, by name. Those that read the network's input, and linear layers, always stay dense.
@@ -66,7 +80,7 @@ impl Network {
     /// (`training/README.md`).
     ///
     /// # Errors
-    /// When the ratio is none (see [`Placement::for_ratio`]), `keep` names no such layer, or there is nothing to compress.
+    /// When a layer's shape allows no such placement, `keep` names no such layer, or there is nothing to compress.
     pub fn compress(
         &self,
         options: &Compression,
@@ -97,11 +111,7 @@ fn compress_layer(name: &str, conv: &mut ConvOp, options: &Compression) -> Resul
     let placement = conv.summary.placement();
     let (filters, window) = (placement.filters(), placement.window());
     let shape = [filters, window.channels(), window.height(), window.width()];
-    let place = match options.placement {
-        PlacementRule::TapMajor => Placement::for_ratio,
-        PlacementRule::Published => Placement::published,
-    };
-    let placement = place(shape[0], shape[1], shape[2], shape[3], options.ratio)?;
+    let placement = options.placement.place(shape)?;
     let weights = conv.summary.expand();
     let unordered = compress(&weights, &placement, options.effort.unordered())?;
     let ordered = compress(&weights, &placement, options.effort)?;

@@ -25,7 +25,7 @@ fn a_dense_network_becomes_a_filter_summary_network() {
     assert_eq!(report["bytes"], fs::metadata(&model).unwrap().len());
     let inspected = json(["inspect", text(&model), "--device", "cpu"]);
     assert_eq!(inspected["totals"]["parameters"], report["parameters"]);
-    assert!(inspected["metadata"]["compression"].as_str().unwrap().starts_with("ratio 4.5"));
+    assert!(inspected["metadata"]["compression"].as_str().unwrap().starts_with("Ratio(4.5)"));
     fs::write(&images, cifar(&[(0, 0), (1, 1)])).unwrap();
     assert_eq!(json(["eval", "--model", text(&model), "--cifar10", text(&images), "--device", "cpu"])["total"], 2);
 
@@ -46,6 +46,9 @@ fn a_dense_network_becomes_a_filter_summary_network() {
     };
     refused(&["--ratio", "0.5"], "ratio is 0.5");
     refused(&["--ratio", "NaN"], "ratio is NaN");
+    refused(&["--step", "2", "--ratio", "3"], "--step");
+    refused(&["--step", "1/0"], "1/0");
+    refused(&["--step", "1/7"], "step is 16 * 1 / 7");
     refused(&["--keep", "layer9"], "keep is layer9");
     refused(&["--placement", "sideways"], "sideways");
     let error = failure(["compress", text(&model), "--keep", "layer1.0.conv1", "-o", text(&dense)]);
