@@ -17,6 +17,7 @@
 //! [`network`] runs whole networks the same way, [`cpu`] computes without a device, and [`mod@reference`] is the truth that
 //! everything is tested against. The crate never creates a device, submits or waits, except in [`standalone`].
 
+pub mod compress;
 mod conv;
 #[cfg(feature = "cpu")]
 pub mod cpu;

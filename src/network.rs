@@ -1,6 +1,7 @@
 //! Networks: a compressed CNN as data, read from one safetensors file (`docs/format.md`), run on the GPU or the CPU.
 
 mod build;
+mod compress;
 #[cfg(feature = "cpu")]
 mod cpu;
 mod destination;
@@ -15,6 +16,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
+pub use compress::{CompressedLayer, Compression, PlacementRule};
 #[cfg(feature = "cpu")]
 pub use cpu::CpuNetwork;
 pub use gpu::GpuNetwork;

@@ -4,6 +4,7 @@
 mod bench;
 mod cifar;
 mod classify;
+mod compress;
 mod conv;
 mod device;
 mod devices;
@@ -47,6 +48,7 @@ enum Command {
     Devices(devices::Args),
     Import(import::Args),
     Quantize(quantize::Args),
+    Compress(compress::Args),
     Bench(bench::Args),
     Conv(conv::Args),
 }
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Command::Devices(args) => devices::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Quantize(args) => quantize::run(&args),
+        Command::Compress(args) => compress::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Conv(args) => conv::run(&args),
     };

@@ -34,7 +34,8 @@ pub(crate) struct Args {
     format: Format,
 }
 
-fn precision(bits: &str) -> Result<Precision, &'static str> {
+/// The precision of weights in so many bits.
+pub(crate) fn precision(bits: &str) -> Result<Precision, &'static str> {
     match bits {
         "8" => Ok(Precision::U8),
         "16" => Ok(Precision::F16),

@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from .architectures import build
+from .conv import FsConv2d
 from .network import Network
 from .placement import Placement, Placements
 
@@ -67,9 +69,24 @@ def network_of(state: dict) -> tuple[str, Placements]:
     return state.get("arch") or f"resnet{state['depth']}", placements
 
 
+def moved_starts(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The starts of every layer whose filters do not lie where its network's placement puts them (`FsConv2d.place`)."""
+    own = {name: m for name, m in build(model.arch, model.placements).named_modules() if isinstance(m, FsConv2d)}
+    moved = {name: m.layout.starts for name, m in model.named_modules() if isinstance(m, FsConv2d)}
+    return {name: starts for name, starts in moved.items() if not torch.equal(starts, own[name].layout.starts)}
+
+
+def load_state(model: nn.Module, state: dict) -> None:
+    """Give `model` the weights of a state, and the starts of filters that were moved."""
+    model.load_state_dict(state["model"])
+    layers = dict(model.named_modules())
+    for name, starts in state.get("starts", {}).items():
+        layers[name].place(starts)
+
+
 def load_model(path: Path) -> tuple[Network, dict]:
     """The network of a checkpoint, in eval mode, and the whole state."""
     state = read(path)
     model = build(*network_of(state))
-    model.load_state_dict(state["model"])
+    load_state(model, state)
     return model.eval(), state

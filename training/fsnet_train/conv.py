@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import torch
@@ -53,6 +54,15 @@ class FsConv2d(nn.Module):
             begin = layout.starts.double() / layout.unit
             inside = begin.clamp(END_MARGIN, layout.span - END_MARGIN) / layout.span
             self.location_logit = nn.Parameter(torch.logit(inside).float())
+
+    def place(self, starts: torch.Tensor) -> None:
+        """Give the filters other starts than their placement's, int64 `[O]` (or `[O, 3]`): the same in another order, say."""
+        if self.layout.unit is not None:
+            raise ValueError("learned positions have no fixed starts")
+        if starts.shape != self.layout.starts.shape:
+            raise ValueError(f"{list(starts.shape)} starts for {list(self.layout.starts.shape)}")
+        self.layout = dataclasses.replace(self.layout, starts=starts.clone())
+        self.index = (self.layout.index().flatten() % (self.layout.numel + 1)).to(self.index.device)
 
     def positions(self) -> torch.Tensor:
         """Where the filters lie, in units of `layout.unit` values: `[O]`, differentiable in `location_logit`."""

@@ -159,7 +159,11 @@ def quantized_cases() -> list[Case]:
     return [replace(case, name=f"u8_{case.name}", quantized=True) for case in cases]
 
 
-TINY = ("tap_major_stride_2_3_asymmetric", "tap_order", "channel_major_r7_stride_2", "cube_wrap_larger", "zero_negative_starts")
+TINY = (
+    "tap_major_stride_2_3_asymmetric", "tap_order", "channel_major_r7_stride_2", "cube_wrap_larger", "zero_negative_starts",
+    "u8_channel_r7", "u8_zero_negative_starts", "u8_tap_order",
+    "learned_half_taps", "learned_zero_boundary", "learned_scalar_none",
+)  # fmt: skip
 
 
 def filters(case: Case, layout: Layout, summary: torch.Tensor, positions: torch.Tensor | None = None) -> torch.Tensor:

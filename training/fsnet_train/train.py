@@ -89,7 +89,7 @@ def restore(path: Path, model: Network) -> dict:
     arch, placements = checkpoint.network_of(state)
     if (arch, placements) != (model.arch, model.placements):
         raise SystemExit(f"{path}: holds {arch} placed by {placements}")
-    model.load_state_dict(state["model"])
+    checkpoint.load_state(model, state)
     return state
 
 
@@ -98,7 +98,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder of the CIFAR-10 binary files (.bin or .bin.xz)")
     add("--checkpoint", type=Path, required=True, help="file to write after every epoch, and to go on from")
-    add("--init", type=Path, help="begin another cycle from the weights of this checkpoint")
+    add("--init", type=Path, help="begin another cycle from the weights of this checkpoint, or from what initialize.py made")
     add("--arch", default="resnet20", help="resnet20, resnet56-b, resnet164, densenet100-12, .. (default %(default)s)")
     add("--depth", type=int, help="the same as --arch resnetDEPTH")
     add("--placement", default="tap:2", help="[learned:]tap:A/B[:ORDER], [learned:]channel:R, tensor:R or dense (default %(default)s; see placement.py)")
@@ -154,6 +154,7 @@ def main(argv: list[str] | None = None) -> None:
         state["before"] = first["epoch"] + first.get("before", 0)
         print(f"beginning from {arguments.init}, trained for {state['before']} epochs", flush=True)
 
+    starts = checkpoint.moved_starts(model)
     train_set = data.load(arguments.data, data.TRAIN_FILES).to(device)
     test_set = data.load(arguments.data, data.TEST_FILES).to(device)
     print(f"{model.arch}, {model.placements}: {model.parameters_count()} parameters, on {device}", flush=True)
@@ -167,7 +168,7 @@ def main(argv: list[str] | None = None) -> None:
         state = {
             "model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch + 1,
             "epochs": arguments.epochs, "before": state.get("before", 0), **checkpoint.describe(model.arch, model.placements),
-            "correct": correct, "seconds": state["seconds"] + wall,
+            "starts": starts, "correct": correct, "seconds": state["seconds"] + wall,
             "history": state["history"] + [[epoch + 1, loss, correct, wall, cpu]],
             "recipe": {k: getattr(arguments, k) for k in RECIPE},
         }  # fmt: skip

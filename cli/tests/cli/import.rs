@@ -28,7 +28,7 @@ impl Checkpoint {
 }
 
 /// A state_dict with the names and shapes of a CIFAR-10 ResNet with `blocks` blocks a stage.
-fn resnet(blocks: usize) -> Vec<F32> {
+pub fn resnet(blocks: usize) -> Vec<F32> {
     let mut checkpoint = Checkpoint::new();
     let mut add = |name, shape, center, spread| checkpoint.add(name, shape, center, spread);
     let mut conv = |name: &str, index: usize, out: usize, channels: usize| {

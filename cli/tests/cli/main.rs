@@ -7,6 +7,7 @@
 mod bad_input;
 mod bench;
 mod classify;
+mod compress;
 mod conv;
 mod eval;
 mod eval_images;

@@ -1,0 +1,173 @@
+//! `fsnet compress`: a trained dense network as Filter Summaries, without training.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use filter_summary::Precision;
+use filter_summary::compress::Effort;
+use filter_summary::network::{CompressedLayer, Compression, Network, PlacementRule};
+use filter_summary::tensor_file::write_beside;
+use serde::Serialize;
+
+use crate::output::{Format, Verdict, one_line, progress, thousands};
+use crate::quantize::precision;
+use crate::table::{render, table};
+
+/// Compress a trained dense network: fit summaries to its filters, put in the order that fits best
+///
+/// The result is a starting point for training, not a network to use: most of the accuracy is gone until it is fine-tuned
+/// (training/README.md).
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// A network file with dense convolutions, for instance of `fsnet import`
+    model: PathBuf,
+
+    /// Compression ratio of each layer: weights of the dense filters over values of the summary
+    #[arg(long, value_name = "R", default_value_t = 4.5)]
+    ratio: f64,
+
+    /// Where filters lie
+    #[arg(long, value_enum, default_value_t)]
+    placement: PlacementArg,
+
+    /// Tap-major with starts every A/B channels' worth of weights, instead of a ratio: 2 is a step of 2C, 3/2 one of 1.5C
+    #[arg(long, value_name = "A/B", value_parser = fraction, conflicts_with_all = ["ratio", "placement"])]
+    step: Option<[usize; 2]>,
+
+    /// Convolutions to keep dense, by name (the first one and linear layers always are)
+    #[arg(long, value_name = "NODE", value_delimiter = ',')]
+    keep: Vec<String>,
+
+    /// Store the summaries in 8 bits, or in 16 (f16)
+    #[arg(long, value_parser = precision)]
+    bits: Option<Precision>,
+
+    /// Seed of the search for an order
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// The network file to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+
+    #[command(flatten)]
+    format: Format,
+}
+
+/// Where filters lie.
+#[derive(ValueEnum, Debug, Clone, Copy, Default)]
+enum PlacementArg {
+    /// Tap-major at regular starts: products are shared
+    #[default]
+    TapMajor,
+    /// The FSNet authors': channel-major, starts trunc(i * L / (O - 1)), wrap
+    Published,
+}
+
+/// `A` or `A/B`.
+fn fraction(text: &str) -> Result<[usize; 2], String> {
+    let (a, b) = text.split_once('/').unwrap_or((text, "1"));
+    let number = |digits: &str| digits.parse::<usize>().ok().filter(|&number| number > 0);
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => Ok([a, b]),
+        _ => Err("it must be a number like 2 or a fraction like 3/2, greater than 0".to_owned()),
+    }
+}
+
+#[derive(Serialize)]
+struct Report {
+    output: String,
+    bytes: usize,
+    parameters_before: usize,
+    parameters: usize,
+    layers: Vec<Layer>,
+}
+
+#[derive(Serialize)]
+struct Layer {
+    name: String,
+    /// O, C / groups, KH, KW.
+    shape: [usize; 4],
+    /// L.
+    length: usize,
+    ratio: f64,
+    relative_error_unordered: f64,
+    relative_error: f64,
+}
+
+impl From<&CompressedLayer> for Layer {
+    fn from(layer: &CompressedLayer) -> Self {
+        Self {
+            name: layer.name.clone(),
+            shape: layer.shape,
+            length: layer.length,
+            ratio: layer.shape.iter().product::<usize>() as f64 / layer.length as f64,
+            relative_error_unordered: layer.error_unordered,
+            relative_error: layer.error,
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Result<Verdict> {
+    let model = one_line(&args.model.display().to_string());
+    let network = Network::load(&args.model)?;
+    let options = Compression {
+        placement: match (args.step, args.placement) {
+            (Some(step), _) => PlacementRule::Step(step),
+            (None, PlacementArg::TapMajor) => PlacementRule::Ratio(args.ratio),
+            (None, PlacementArg::Published) => PlacementRule::Published(args.ratio),
+        },
+        keep: args.keep.clone(),
+        effort: Effort { seed: args.seed, ..Effort::default() },
+    };
+    let bar = progress(network.compressible(&args.keep).with_context(|| model.clone())?.len(), "layers");
+    let (compressed, layers) = network.compress(&options, |_| bar.inc(1)).with_context(|| model.clone())?;
+    bar.finish_and_clear();
+    let note = format!("{:?}, relative errors of the weights {}", options.placement, span(&layers));
+    let compressed = match args.bits {
+        Some(bits) => compressed.quantized(bits, false).with_context(|| model.clone())?,
+        None => compressed,
+    };
+    let encoded = compressed.to_bytes(&BTreeMap::from([("compression".to_owned(), note)]))?;
+    write_beside(&args.output, &encoded)?;
+    let report = Report {
+        output: one_line(&args.output.display().to_string()),
+        bytes: encoded.len(),
+        parameters_before: network.parameters(),
+        parameters: compressed.parameters(),
+        layers: layers.iter().map(Layer::from).collect(),
+    };
+    args.format.print(&report, || text(&report))?;
+    Ok(Verdict::Done)
+}
+
+fn span(layers: &[CompressedLayer]) -> String {
+    let errors = || layers.iter().map(|layer| layer.error);
+    format!("{:.3} to {:.3}", errors().fold(f64::INFINITY, f64::min), errors().fold(0.0, f64::max))
+}
+
+fn text(report: &Report) -> String {
+    let mut rows = table(1, &["layer", "filters", "summary", "r", "error, own order", "error, ordered"]);
+    for layer in &report.layers {
+        let [filters, channels, height, width] = layer.shape;
+        rows.add_row([
+            one_line(&layer.name),
+            format!("{filters} x {channels}x{height}x{width}"),
+            thousands(layer.length as u64),
+            format!("{:.2}", layer.ratio),
+            format!("{:.3}", layer.relative_error_unordered),
+            format!("{:.3}", layer.relative_error),
+        ]);
+    }
+    let count = |number: usize| thousands(number as u64);
+    format!(
+        "{}\n\nError: |W - W'| / |W| of a layer's weights.\n{}: {} parameters instead of {}, {} bytes",
+        render(&rows),
+        report.output,
+        count(report.parameters),
+        count(report.parameters_before),
+        count(report.bytes)
+    )
+}

@@ -1,0 +1,128 @@
+//! Compressing a dense network: its convolutions become Filter Summaries that come near to them.
+
+use super::{ConvKind, ConvOp, Network, Node, Op, Source};
+use crate::compress::{Compressed, Effort, compress};
+use crate::error::{Error, Result};
+use crate::placement::Placement;
+
+/// How [`Network::compress`] places filters.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum PlacementRule {
+    /// [`Placement::for_ratio`]: tap-major, whose products are shared, with the step that comes near a compression ratio.
+    Ratio(f64),
+    /// [`Placement::tap_major`] with a step of `C * a / b`: `[a, b]`.
+    Step([usize; 2]),
+    /// [`Placement::published`]: the FSNet authors', of a compression ratio.
+    Published(f64),
+}
+
+impl PlacementRule {
+    fn place(self, [filters, channels, height, width]: [usize; 4]) -> Result<Placement> {
+        match self {
+            Self::Ratio(ratio) => Placement::for_ratio(filters, channels, height, width, ratio),
+            Self::Published(ratio) => Placement::published(filters, channels, height, width, ratio),
+            Self::Step([a, b]) => match channels.checked_mul(a) {
+                Some(step) if b > 0 && step.is_multiple_of(b) => {
+                    Placement::tap_major(filters, channels, height, width, step / b)
+                }
+                _ => Err(Error::value("step", format!("{channels} * {a} / {b}"), "it must be a whole number")),
+            },
+        }
+    }
+}
+
+/// What [`Network::compress`] does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compression {
+    /// Where filters lie.
+    pub placement: PlacementRule,
+    /// Convolutions to keep dense, by name. Those that read the network's input, and linear layers, always stay dense.
+    pub keep: Vec<String>,
+    /// The search for an order, and the fit.
+    pub effort: Effort,
+}
+
+/// What became of one layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompressedLayer {
+    /// The node's name.
+    pub name: String,
+    /// `[O, C/groups, KH, KW]`.
+    pub shape: [usize; 4],
+    /// L.
+    pub length: usize,
+    /// `|W - W'| / |W|` with the filters in their own order.
+    pub error_unordered: f64,
+    /// The same in the order found.
+    pub error: f64,
+}
+
+impl Network {
+    /// The convolutions that [`Network::compress`] replaces.
+    ///
+    /// # Errors
+    /// When `keep` names no convolution of dense weights.
+    pub fn compressible(&self, keep: &[String]) -> Result<Vec<&Node>> {
+        let dense = |node: &&Node| matches!(&node.op, Op::Conv(conv) if conv.kind == ConvKind::Dense);
+        for name in keep {
+            if !self.nodes.iter().filter(dense).any(|node| node.name == *name) {
+                return Err(Error::value("keep", name, "it must be a convolution of dense weights"));
+            }
+        }
+        let chosen = |node: &&Node| dense(node) && node.inputs[0] != Source::Input && !keep.contains(&node.name);
+        Ok(self.nodes.iter().filter(chosen).collect())
+    }
+
+    /// This network with its dense convolutions as Filter Summaries, and what that cost each of them. `on_layer` hears of every
+    /// layer as it is done.
+    ///
+    /// Nothing else changes: filters keep their channels, scales and biases. What the weights lost, only training brings back
+    /// (`training/README.md`).
+    ///
+    /// # Errors
+    /// When a layer's shape allows no such placement, `keep` names no such layer, or there is nothing to compress.
+    pub fn compress(
+        &self,
+        options: &Compression,
+        mut on_layer: impl FnMut(&CompressedLayer),
+    ) -> Result<(Self, Vec<CompressedLayer>)> {
+        let chosen = self.compressible(&options.keep)?;
+        if chosen.is_empty() {
+            return Err(Error::value("convolutions", "none", "the network has no dense convolution to compress"));
+        }
+        let mut compressed = self.clone();
+        let mut layers = Vec::new();
+        for node in &mut compressed.nodes {
+            if !chosen.iter().any(|chosen| chosen.name == node.name) {
+                continue;
+            }
+            if let Op::Conv(conv) = &mut node.op {
+                let layer = compress_layer(&node.name, conv, options)
+                    .map_err(|error| Error::format(format!("node {}", node.name), error))?;
+                on_layer(&layer);
+                layers.push(layer);
+            }
+        }
+        Ok((compressed, layers))
+    }
+}
+
+fn compress_layer(name: &str, conv: &mut ConvOp, options: &Compression) -> Result<CompressedLayer> {
+    let placement = conv.summary.placement();
+    let (filters, window) = (placement.filters(), placement.window());
+    let shape = [filters, window.channels(), window.height(), window.width()];
+    let placement = options.placement.place(shape)?;
+    let weights = conv.summary.expand();
+    let unordered = compress(&weights, &placement, options.effort.unordered())?;
+    let ordered = compress(&weights, &placement, options.effort)?;
+    let error_unordered = unordered.relative_error;
+    let Compressed { summary, scale, relative_error } =
+        if ordered.relative_error <= error_unordered { ordered } else { unordered };
+    let length = summary.placement().length();
+    let old = conv.scale.take();
+    let of_filter = |(i, a): (usize, f32)| a * old.as_ref().map_or(1.0, |old| old[i]);
+    conv.scale = Some(scale.into_iter().enumerate().map(of_filter).collect());
+    conv.summary = summary;
+    conv.kind = ConvKind::FilterSummary;
+    Ok(CompressedLayer { name: name.to_owned(), shape, length, error_unordered, error: relative_error })
+}
