@@ -89,6 +89,13 @@ def augment(pixels: torch.Tensor, pad: int, rng: torch.Generator) -> torch.Tenso
     return padded.flatten(2).gather(2, flat.expand(n, c, h * w)).view(n, c, h, w)
 
 
+def resize(x: torch.Tensor, size: int) -> torch.Tensor:
+    """Normalized images `[N, 3, H, W]` in another size, `[N, 3, size, size]`: smoothed, so that smaller ones do not alias."""
+    if x.shape[-2:] == (size, size):
+        return x
+    return torch.nn.functional.interpolate(x, (size, size), mode="bilinear", antialias=True)
+
+
 def batches(
     images: Images, size: int, rng: torch.Generator, pad: int = 4
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

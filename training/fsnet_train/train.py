@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -23,6 +24,34 @@ from .placement import Placement, PlacementError, Placements
 
 LOCATION_LR = 10.0
 RECIPE = ("batch", "lr", "location_lr", "weight_decay", "smoothing", "seed", "bf16")
+FULL_SIZE = CIFAR_INPUT[1]
+SMALLEST_SIZE = 8
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The size of the images in each epoch: small ones first, which cost less, then the full ones.
+
+    Written `SIZE:EPOCHS,..`, as in `16:8,24:2`; later epochs see full images.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if any(not SMALLEST_SIZE <= size <= FULL_SIZE or epochs < 1 for size, epochs in self.parts()):
+            raise ValueError(f"sizes {self.text!r}: sizes are {SMALLEST_SIZE} to {FULL_SIZE}, for at least one epoch")
+
+    def parts(self) -> list[tuple[int, int]]:
+        pairs = [part.partition(":") for part in self.text.split(",") if part]
+        return [(int(size), int(epochs)) for size, _, epochs in pairs]
+
+    def at(self, epoch: int) -> int:
+        """The size in epoch `epoch`, counted from 0."""
+        for size, epochs in self.parts():
+            if epoch < epochs:
+                return size
+            epoch -= epochs
+        return FULL_SIZE
 
 
 def one_cycle(progress: float, rise: float = 0.2) -> float:
@@ -63,6 +92,7 @@ def train_epoch(
         progress = (epoch + (step + 1) / (steps + 1)) / arguments.epochs
         for group in optimizer.param_groups:
             group["lr"] = arguments.lr * one_cycle(progress) * group.get("lr_scale", 1.0)
+        x = data.resize(x, arguments.sizes.at(epoch))
         if arguments.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device, torch.bfloat16, enabled=arguments.bf16):
@@ -106,6 +136,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--first", default="dense", help="placement of the first convolution (default %(default)s)")
     add("--location-lr", type=float, default=LOCATION_LR, help="learning rate of learned positions, in units at mid range, against the others' (default %(default)s)")
     add("--epochs", type=int, default=20, help="default %(default)s; may be changed when a training goes on")
+    add("--sizes", type=Sizes, default=Sizes(""), help="image sizes of the first epochs, SIZE:EPOCHS,..; 16:8,24:2 is 8 epochs at 16x16, 2 at 24x24, then full images")
     add("--batch", type=int, default=128, help="default %(default)s")
     add("--lr", type=float, default=0.2, help="peak learning rate (default %(default)s)")
     add("--weight-decay", type=float, default=5e-4, help="default %(default)s")
@@ -170,7 +201,7 @@ def main(argv: list[str] | None = None) -> None:
             "epochs": arguments.epochs, "before": state.get("before", 0), **checkpoint.describe(model.arch, model.placements),
             "starts": starts, "correct": correct, "seconds": state["seconds"] + wall,
             "history": state["history"] + [[epoch + 1, loss, correct, wall, cpu]],
-            "recipe": {k: getattr(arguments, k) for k in RECIPE},
+            "recipe": {k: getattr(arguments, k) for k in RECIPE} | {"sizes": arguments.sizes.text},
         }  # fmt: skip
         checkpoint.save(arguments.checkpoint, state)
         print(

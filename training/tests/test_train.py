@@ -85,6 +85,36 @@ def test_one_cycle():
     assert train.one_cycle(1.0) == 0
 
 
+def test_sizes():
+    sizes = train.Sizes("16:2,24:1")
+    assert [sizes.at(epoch) for epoch in range(5)] == [16, 16, 24, 32, 32]
+    assert train.Sizes("").at(0) == 32
+    for wrong in ("16", "16:x", "7:1", "33:1", "16:0"):
+        with pytest.raises(ValueError):
+            train.Sizes(wrong)
+
+
+def test_small_images_are_averages_of_full_ones():
+    x = torch.randn(2, 3, 32, 32)
+    assert data.resize(x, 32) is x
+    flat = data.resize(torch.full((1, 3, 32, 32), 2.5), 12)
+    assert flat.shape == (1, 3, 12, 12) and torch.allclose(flat, torch.tensor(2.5))
+    assert data.resize(x, 16).mean() == pytest.approx(x.mean().item(), abs=0.02)
+
+
+def test_epochs_see_the_sizes_asked_for(folder, monkeypatch):
+    seen = []
+    forward = train.Network.__call__
+
+    def watch(model, x):
+        seen.append(x.shape[-1])
+        return forward(model, x)
+
+    monkeypatch.setattr(train.Network, "__call__", watch)
+    train.main(command(folder, "--epochs", "2", "--sizes", "16:1", "--no-bf16"))
+    assert seen == [16] * 5 + [32] * 5 + [32]  # the last of them evaluates
+
+
 def test_weight_decay_spares_batch_norm():
     model = train.build("resnet8", "tap:2")
     decayed, others = train.optimizer_for(model, 1e-3).param_groups
