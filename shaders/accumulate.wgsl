@@ -15,8 +15,8 @@
 // Grid      one thread a quad x `row_blocks` of `thread_rows` rows x O x images (quads fastest), flattened and folded.
 // Requires  4 storage buffers with a residual, 3 without.
 //
-//! parts: grid, terms_rows | terms_taps, blend, epilogue, residual_none | residual_scalar | residual_vec4,
-//! output_scalar | output_vec4
+//! parts: grid, pairs?, terms_taps | terms_rows after products_vec4 | products_pairs, blend, epilogue,
+//! residual_none | residual_scalar | residual_vec4 | residual_pairs, output_scalar | output_vec4 | output_pairs
 
 const LANES: u32 = 64u;
 const ROWS: u32 = 4u;

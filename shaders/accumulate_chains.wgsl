@@ -19,7 +19,8 @@
 // Grid      one thread a quad x chains x images (quads fastest), flattened and folded.
 // Requires  stride 1 and OH = H > (TERM_ROWS - 1) * dilation; 4 storage buffers with a residual, 3 without.
 //
-//! parts: grid, epilogue, residual_none | residual_scalar | residual_vec4, output_scalar | output_vec4
+//! parts: grid, pairs?, products_vec4 | products_pairs, epilogue, residual_none | residual_scalar | residual_vec4 | residual_pairs,
+//! output_scalar | output_vec4 | output_pairs
 
 const LANES: u32 = 8u;
 const CHAIN: u32 = 4u;
@@ -49,7 +50,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> products: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> table: array<u32>;
 
 @compute @workgroup_size(LANES)
@@ -102,7 +102,7 @@ fn main(
         for (var l = 0u; l < LINKS; l++) {
             let row = diagonal + below[l];
             rows[l] = row - select(0u, params.height, row >= params.height);
-            links[l] = products[(products_at[l] + rows[l]) * (params.pitch >> 2u) + x_quad];
+            links[l] = products_quad((products_at[l] + rows[l]) * (params.pitch >> 2u) + x_quad);
         }
         for (var m = 0u; m < CHAIN; m++) {
             let row = rows[m * TERM_STEP];

@@ -23,8 +23,8 @@
 // Grid      row tiles x segments x pixel tiles x groups, flattened (row tiles fastest: they share X) and folded.
 // Requires  subgroups of exactly SUBGROUP lanes, 4 storage buffers. No workgroup memory.
 //
-//! parts: grid, split, input_scalar | input_vec4, weights_f32_* | weights_f16_* | weights_u8,
-//! summary_scalar | summary_vec4, output_scalar | output_vec4
+//! parts: grid, pairs?, split, input_scalar | input_vec4 | input_pairs, weights_f32_* | weights_f16_* | weights_u8,
+//! summary_scalar | summary_vec4, output_scalar | output_vec4 | output_pairs
 
 const SUBGROUP: u32 = 8u;
 const ROW_BLOCKS: u32 = 4u;

@@ -158,10 +158,13 @@ impl Plan {
             let reason = "indices of the wrapped summary exceed 32 bits".to_owned();
             return Err(Error::Unsupported { kernel: algorithm.name(), reason });
         }
-        let plan = match algorithm {
+        let mut plan = match algorithm {
             Algorithm::Dense | Algorithm::Gather => gather::plan(algorithm, family, problem, target, options)?,
             Algorithm::Shared => shared::plan(family, problem, target, options)?,
         };
+        if family == Family::Subgroup && target.moves_pairs() {
+            plan.steps.iter_mut().for_each(|step| step.spec = step.spec.paired());
+        }
         plan.check(&target.limits, target.features)?;
         Ok(plan)
     }

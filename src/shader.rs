@@ -7,17 +7,22 @@ use crate::spec::{Access, Kernel, Spec, WeightLoad};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Part {
     Grid,
+    Pairs,
     Split,
     InputScalar,
     InputVec4,
+    InputPairs,
     WeightsF32Scalar,
     WeightsF32Vec4,
+    WeightsF32Pairs,
     WeightsF16Scalar,
     WeightsF16Vec4,
     WeightsU8,
     SummaryScalar,
     SummaryVec4,
     Operands,
+    ProductsVec4,
+    ProductsPairs,
     TermsRows,
     TermsTaps,
     Blend,
@@ -30,25 +35,32 @@ pub(crate) enum Part {
     ResidualNone,
     ResidualScalar,
     ResidualVec4,
+    ResidualPairs,
     OutputScalar,
     OutputVec4,
+    OutputPairs,
 }
 
 impl Part {
     fn text(self) -> &'static str {
         match self {
             Self::Grid => include_str!("../shaders/parts/grid.wgsl"),
+            Self::Pairs => include_str!("../shaders/parts/pairs.wgsl"),
             Self::Split => include_str!("../shaders/parts/split.wgsl"),
             Self::InputScalar => include_str!("../shaders/parts/input_scalar.wgsl"),
             Self::InputVec4 => include_str!("../shaders/parts/input_vec4.wgsl"),
+            Self::InputPairs => include_str!("../shaders/parts/input_pairs.wgsl"),
             Self::WeightsF32Scalar => include_str!("../shaders/parts/weights_f32_scalar.wgsl"),
             Self::WeightsF32Vec4 => include_str!("../shaders/parts/weights_f32_vec4.wgsl"),
+            Self::WeightsF32Pairs => include_str!("../shaders/parts/weights_f32_pairs.wgsl"),
             Self::WeightsF16Scalar => include_str!("../shaders/parts/weights_f16_scalar.wgsl"),
             Self::WeightsF16Vec4 => include_str!("../shaders/parts/weights_f16_vec4.wgsl"),
             Self::WeightsU8 => include_str!("../shaders/parts/weights_u8.wgsl"),
             Self::SummaryScalar => include_str!("../shaders/parts/summary_scalar.wgsl"),
             Self::SummaryVec4 => include_str!("../shaders/parts/summary_vec4.wgsl"),
             Self::Operands => include_str!("../shaders/parts/operands.wgsl"),
+            Self::ProductsVec4 => include_str!("../shaders/parts/products_vec4.wgsl"),
+            Self::ProductsPairs => include_str!("../shaders/parts/products_pairs.wgsl"),
             Self::TermsRows => include_str!("../shaders/parts/terms_rows.wgsl"),
             Self::TermsTaps => include_str!("../shaders/parts/terms_taps.wgsl"),
             Self::Blend => include_str!("../shaders/parts/blend.wgsl"),
@@ -61,8 +73,10 @@ impl Part {
             Self::ResidualNone => include_str!("../shaders/parts/residual_none.wgsl"),
             Self::ResidualScalar => include_str!("../shaders/parts/residual_scalar.wgsl"),
             Self::ResidualVec4 => include_str!("../shaders/parts/residual_vec4.wgsl"),
+            Self::ResidualPairs => include_str!("../shaders/parts/residual_pairs.wgsl"),
             Self::OutputScalar => include_str!("../shaders/parts/output_scalar.wgsl"),
             Self::OutputVec4 => include_str!("../shaders/parts/output_vec4.wgsl"),
+            Self::OutputPairs => include_str!("../shaders/parts/output_pairs.wgsl"),
         }
     }
 }
@@ -121,17 +135,21 @@ impl Kernel {
 /// The parts of a variant, in the order they are put together.
 fn parts(spec: &Spec) -> Vec<Part> {
     let mut parts = vec![Part::Grid];
+    let moved = |vec4: Part, pairs: Part| if spec.pairs { pairs } else { vec4 };
+    if spec.pairs {
+        parts.push(Part::Pairs);
+    }
     if matches!(spec.kernel, Kernel::SubgroupGather | Kernel::SubgroupGatherRows | Kernel::SubgroupProducts) {
         parts.push(Part::Split);
     }
     parts.extend(spec.input.map(|access| match access {
         Access::Scalar => Part::InputScalar,
-        Access::Vec4 => Part::InputVec4,
+        Access::Vec4 => moved(Part::InputVec4, Part::InputPairs),
     }));
     if let Some(load) = spec.weights {
         parts.push(match (spec.storage.weights(), load) {
             (Precision::F32, WeightLoad::Scalar(_)) => Part::WeightsF32Scalar,
-            (Precision::F32, WeightLoad::Vec4) => Part::WeightsF32Vec4,
+            (Precision::F32, WeightLoad::Vec4) => moved(Part::WeightsF32Vec4, Part::WeightsF32Pairs),
             (Precision::F16, WeightLoad::Scalar(_)) => Part::WeightsF16Scalar,
             (Precision::F16, WeightLoad::Vec4) => Part::WeightsF16Vec4,
             (Precision::U8, _) => Part::WeightsU8,
@@ -142,8 +160,10 @@ fn parts(spec: &Spec) -> Vec<Part> {
         });
     }
     let weights = [Part::Blend, Part::BlendWeights];
+    let products = moved(Part::ProductsVec4, Part::ProductsPairs);
     match spec.kernel {
-        Kernel::AccumulateRows => parts.extend([Part::TermsRows, Part::Blend]),
+        Kernel::AccumulateRows => parts.extend([products, Part::TermsRows, Part::Blend]),
+        Kernel::AccumulateChains => parts.push(products),
         Kernel::AccumulateTaps => parts.extend([Part::TermsTaps, Part::Blend]),
         Kernel::TiledAccumulate => parts.push(Part::Blend),
         Kernel::Gather | Kernel::SubgroupGather | Kernel::SubgroupGatherRows => parts.extend(weights),
@@ -166,12 +186,12 @@ fn parts(spec: &Spec) -> Vec<Part> {
         parts.push(match spec.residual {
             None => Part::ResidualNone,
             Some(Access::Scalar) => Part::ResidualScalar,
-            Some(Access::Vec4) => Part::ResidualVec4,
+            Some(Access::Vec4) => moved(Part::ResidualVec4, Part::ResidualPairs),
         });
     }
     parts.extend(spec.output.map(|access| match access {
         Access::Scalar => Part::OutputScalar,
-        Access::Vec4 => Part::OutputVec4,
+        Access::Vec4 => moved(Part::OutputVec4, Part::OutputPairs),
     }));
     parts
 }

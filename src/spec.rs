@@ -5,6 +5,7 @@ use std::fmt;
 use crate::placement::Boundary;
 use crate::plan::Storage;
 use crate::problem::Activation;
+use crate::quantization::Precision;
 
 /// A shader file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -220,6 +221,8 @@ pub(crate) struct Spec {
     pub(crate) activation: Option<Activation>,
     /// What the numbers in buffers are; weights count only where the kernel loads some.
     pub(crate) storage: Storage,
+    /// Quads of f32 are moved as two words of 64 bits, where the device can ([`Spec::paired`]).
+    pub(crate) pairs: bool,
     /// All storage buffers are bound read_write, for engines that keep several tensors in one buffer.
     pub(crate) read_write: bool,
 }
@@ -264,9 +267,19 @@ impl Spec {
             #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::BatchNorm | Kernel::Subsample => wgpu::Features::empty(),
         };
-        let of_storage =
-            if self.storage.has_f16_tensors() { wgpu::Features::SHADER_F16 } else { wgpu::Features::empty() };
-        of_kernel | of_storage
+        let when = |used: bool, feature: wgpu::Features| if used { feature } else { wgpu::Features::empty() };
+        of_kernel
+            | when(self.storage.has_f16_tensors(), wgpu::Features::SHADER_F16)
+            | when(self.pairs, wgpu::Features::SHADER_INT64)
+    }
+
+    /// The variant that moves quads of f32 as two words of 64 bits: a software adapter's loads and stores are loops over lanes
+    /// and words. The same where nothing is moved by quads, and with f16 tensors, whose quads are two words already.
+    pub(crate) fn paired(self) -> Self {
+        let moved = [self.input, self.output, self.residual].contains(&Some(Access::Vec4));
+        let weights = self.weights == Some(WeightLoad::Vec4) && self.storage.weights() == Precision::F32;
+        let products = matches!(self.kernel, Kernel::AccumulateRows | Kernel::AccumulateChains);
+        Self { pairs: (moved || weights || products) && !self.storage.has_f16_tensors(), ..self }
     }
 
     /// Named constants of the shader and the values this variant gives them.
@@ -417,6 +430,9 @@ impl fmt::Display for Spec {
             Storage::U8Weights => f.write_str("-w8")?,
             Storage::F16 => f.write_str("-f16")?,
             Storage::F16U8Weights => f.write_str("-f16w8")?,
+        }
+        if self.pairs {
+            f.write_str("-pairs")?;
         }
         if self.read_write { f.write_str("-rw") } else { Ok(()) }
     }

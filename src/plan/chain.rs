@@ -63,6 +63,7 @@ pub(super) fn step(pass: &Pass<'_>, stored: Stored) -> Option<Step> {
         residual: problem.residual().then_some(output),
         activation: Some(problem.activation()),
         storage: options.storage.of_tensors(),
+        pairs: false,
         read_write: options.bind_read_write,
     };
     let row_quads = out_width.div_ceil(4);

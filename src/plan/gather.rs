@@ -55,6 +55,7 @@ impl Layer<'_> {
             residual: problem.residual().then_some(self.output),
             activation: Some(problem.activation()),
             storage: self.options.storage,
+            pairs: false,
             read_write: self.options.bind_read_write,
         };
         let pixel_tiles = self.pixels().div_ceil(tile.pixels_per_tile());

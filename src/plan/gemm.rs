@@ -86,7 +86,7 @@ impl Products for Plain {
         Stored { row_taps: 1, columns: self.width, pitch: self.width }
     }
 
-    fn multiply_adds(&self, _: &Problem) -> f64 {
+    fn multiply_adds(&self, _: &Problem, _: &Target) -> f64 {
         self.multiply_adds
     }
 
@@ -167,6 +167,7 @@ impl Gemm<'_> {
             residual: (finishes && problem.residual()).then_some(Access::Scalar),
             activation: finishes.then_some(problem.activation()),
             storage: self.options.storage,
+            pairs: false,
             read_write: self.options.bind_read_write,
         };
         let pixel_tiles = pixels.div_ceil(tile.pixels_per_tile());

@@ -162,7 +162,7 @@ impl Products for Form {
         Stored { row_taps: self.row_taps, columns: self.columns, pitch: self.columns.next_multiple_of(4) }
     }
 
-    fn multiply_adds(&self, problem: &Problem) -> f64 {
+    fn multiply_adds(&self, problem: &Problem, _: &Target) -> f64 {
         let rows = problem.sharing().most_bases();
         let [batch, _, height, _] = problem.input_shape();
         let tiles = self.pixel_tiles(batch * height) * self.row_tiles(rows) * problem.conv().groups;
@@ -196,6 +196,7 @@ impl Products for Form {
             residual: None,
             activation: None,
             storage: options.storage,
+            pairs: false,
             read_write: options.bind_read_write,
         };
         let (pixel_tiles, row_tiles) = (form.pixel_tiles(chunk.images * height), form.row_tiles(rows));

@@ -12,7 +12,7 @@ pub(super) trait Products {
     fn stored(&self) -> Stored;
 
     /// Multiply-adds for a batch, what tiles do too much included.
-    fn multiply_adds(&self, problem: &Problem) -> f64;
+    fn multiply_adds(&self, problem: &Problem, target: &Target) -> f64;
 
     /// The dispatch for some of the images.
     ///
@@ -67,7 +67,7 @@ pub(super) fn work(problem: &Problem, target: &Target, family: Family) -> Option
     let stored = products.stored();
     let [batch, _, height, _] = problem.input_shape();
     Some(Work {
-        multiply_adds: products.multiply_adds(problem),
+        multiply_adds: products.multiply_adds(problem, target),
         stored: problem.sharing().bases() as u64 * (batch * height * stored.columns) as u64,
         row_taps: stored.row_taps,
         outputs: problem.output_shape().iter().map(|&size| size as u64).product(),
@@ -205,6 +205,7 @@ fn accumulate_step(pass: &Pass<'_>, stored: Stored) -> Step {
         residual: problem.residual().then_some(output),
         activation: Some(problem.activation()),
         storage: options.storage.of_tensors(),
+        pairs: false,
         read_write: options.bind_read_write,
     };
     let row_quads = out_width.div_ceil(4);

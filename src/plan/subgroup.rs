@@ -16,8 +16,8 @@ pub(super) struct Subgroup;
 /// Quads of pixels a lane.
 const QUADS: usize = 2;
 
-/// Rows a tile may have; more are spilled, and take long to compile.
-const ROWS: [usize; 5] = [16, 24, 32, 40, 48];
+/// Rows a tile may have. The more, the fewer times the input is loaded; a layer whose rows just fit is the fastest.
+const ROWS: [usize; 9] = [16, 24, 32, 40, 48, 56, 64, 72, 80];
 
 /// And where taps share loads: the code that moves them from tap to tap is in the way of the instruction cache.
 const ROWS_OF_ROW_TAPS: [usize; 3] = [16, 24, 32];
@@ -25,24 +25,27 @@ const ROWS_OF_ROW_TAPS: [usize; 3] = [16, 24, 32];
 /// Most pixels to the left and to the right that taps sharing a load may reach: those of a quad.
 const MOST_REACH: usize = 4;
 
-/// What a tile's loads of the input cost, in rows of the tile: eight quads, loaded together (25 ns each on lavapipe) or one by
-/// one (40 ns), where a row takes some 13 ns.
-fn loads(input: Access) -> usize {
+/// What a tile's loads of the input cost, in rows of the tile: eight quads, loaded as pairs, word by word or one by one.
+fn loads(input: Access, target: &Target) -> usize {
     match input {
-        Access::Vec4 => 15,
-        Access::Scalar => 24,
+        Access::Vec4 if target.moves_pairs() => 12,
+        Access::Vec4 => 20,
+        Access::Scalar => 28,
     }
 }
 
 /// Multiply-adds of `tiles` over `terms` terms, with what its loads cost, in multiply-adds of a gather tile of 32 rows.
 fn multiply_adds(tile: Tile, tiles: usize, terms: usize, loads_a_tap: usize) -> f64 {
-    let of_gather = 1.0 + loads(Access::Scalar) as f64 / 32.0;
+    let of_gather = 1.75;
     let rows = (tile.rows_per_tile() + loads_a_tap) as f64 / of_gather;
     tiles as f64 * rows * (tile.pixels_per_tile() * terms) as f64
 }
 
-/// Most products of a tile's row sums a quad, rows times taps: they are unrolled, and 240 took a minute to compile.
-const MOST_PRODUCTS: usize = 144;
+/// Most products of a tile's row sums a quad, rows times taps: they are unrolled. Those of 3 taps compile in seconds; longer sums
+/// reach over more lanes, and 240 products of 5 taps took a minute.
+fn most_products(taps: usize) -> usize {
+    if taps <= 3 { 240 } else { 144 }
+}
 
 impl Planner for Subgroup {
     fn runs_on(&self, target: &Target) -> bool {
@@ -94,8 +97,8 @@ impl Gather {
         let row_taps = Self::row_taps(problem);
         let (sizes, loads_a_tap) = match row_taps {
             // The taps share the loads; to move and mask the window costs some 4 rows a tap.
-            Some((RowTaps { taps, .. }, input)) => (&ROWS_OF_ROW_TAPS[..], loads(input) / taps as usize + 4),
-            None => (&ROWS[..], loads(Access::Scalar)),
+            Some((RowTaps { taps, .. }, input)) => (&ROWS_OF_ROW_TAPS[..], loads(input, target) / taps as usize + 4),
+            None => (&ROWS[..], loads(Access::Scalar, target)),
         };
         let filters = problem.out_channels() / problem.conv().groups;
         Some(Self { tile: tile(target, sizes, filters, [1, 0], loads_a_tap)?, row_taps, loads_a_tap })
@@ -127,7 +130,7 @@ impl Gather {
 fn tile(target: &Target, sizes: &[usize], rows: usize, [taps, step]: [usize; 2], loads: usize) -> Option<Tile> {
     let (lanes, feeding) = (target.subgroup_max_size, (taps - 1) * step);
     let fits = |&tile: &usize| {
-        tile % lanes as usize == 0 && tile >= 2 * feeding && (taps == 1 || tile * taps <= MOST_PRODUCTS)
+        tile % lanes as usize == 0 && tile >= 2 * feeding && (taps == 1 || tile * taps <= most_products(taps))
     };
     let cost = |&tile: &usize| rows.div_ceil(tile - feeding) * (tile + loads);
     let best = sizes.iter().copied().filter(fits).min_by_key(cost)?;
@@ -193,7 +196,7 @@ impl Form {
         };
         let rows = problem.sharing().most_bases();
         let feeding = Self::feeding(sums);
-        let tile = tile(target, &ROWS, rows - feeding.min(rows - 1), [taps, step], loads(Access::Vec4))?;
+        let tile = tile(target, &ROWS, rows - feeding.min(rows - 1), [taps, step], loads(Access::Vec4, target))?;
         let most = tile.pixels_per_tile();
         if width <= most {
             let tile_pixels = most / width * width;
@@ -218,7 +221,7 @@ impl Form {
     /// The products themselves.
     fn plain(problem: &Problem, target: &Target) -> Option<Self> {
         let rows = problem.sharing().most_bases();
-        let tile = tile(target, &ROWS, rows, [1, 0], loads(Access::Vec4))?;
+        let tile = tile(target, &ROWS, rows, [1, 0], loads(Access::Vec4, target))?;
         let tile_pixels = tile.pixels_per_tile();
         Some(Self {
             sums: RowSums { taps: 1, step: 0, stride: 1, dilation: 1, padding: 0 },
@@ -237,9 +240,9 @@ impl Products for Form {
         Stored { row_taps: self.sums.taps as usize, columns: self.columns, pitch: self.columns.next_multiple_of(4) }
     }
 
-    fn multiply_adds(&self, problem: &Problem) -> f64 {
+    fn multiply_adds(&self, problem: &Problem, target: &Target) -> f64 {
         let tiles = self.tiles(problem, problem.input_shape()[0]);
-        multiply_adds(self.tile, tiles, problem.placement().window().channels(), loads(self.input(problem)))
+        multiply_adds(self.tile, tiles, problem.placement().window().channels(), loads(self.input(problem), target))
     }
 
     fn step(&self, pass: &Pass<'_>) -> Result<Step> {
@@ -264,6 +267,7 @@ impl Products for Form {
             residual: None,
             activation: None,
             storage: options.storage,
+            pairs: false,
             read_write: options.bind_read_write,
         };
         let tiles = self.tiles(problem, chunk.images) as u64;

@@ -61,6 +61,11 @@ impl Target {
         }
     }
 
+    /// Whether quads of f32 are better moved as two words of 64 bits: software adapters load and store word by word.
+    pub(crate) fn moves_pairs(&self) -> bool {
+        self.software && self.features.contains(wgpu::Features::SHADER_INT64)
+    }
+
     fn with(limits: wgpu::Limits, features: wgpu::Features, info: &wgpu::AdapterInfo) -> Self {
         // Adapters report sizes whether or not shaders may use subgroups.
         let subgroups = u32::from(features.contains(wgpu::Features::SUBGROUP));
@@ -89,7 +94,7 @@ fn processors(kind: wgpu::DeviceType) -> u32 {
 }
 
 /// Features worth requesting, of those the adapter has; none is required: timestamps, to measure with, and what the faster
-/// kernel families are built on. With the crate's feature `cooperative-matrix` also wgpu's experimental cooperative matrices,
+/// kernel families are built on (64-bit words are for software adapters alone). With the crate's feature `cooperative-matrix` also wgpu's experimental cooperative matrices,
 /// for which a device must be requested with [`wgpu::ExperimentalFeatures::enabled`].
 pub fn required_features(adapter: wgpu::Features) -> wgpu::Features {
     let experimental = if cfg!(feature = "cooperative-matrix") {
@@ -97,7 +102,8 @@ pub fn required_features(adapter: wgpu::Features) -> wgpu::Features {
     } else {
         wgpu::Features::empty()
     };
-    adapter & (experimental | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16)
+    let kernels = wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16 | wgpu::Features::SHADER_INT64;
+    adapter & (experimental | wgpu::Features::TIMESTAMP_QUERY | kernels)
 }
 
 /// Limits worth requesting: WebGPU's defaults, with the adapter's own sizes of buffers, bindings and workgroups.

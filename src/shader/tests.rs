@@ -18,7 +18,7 @@ use crate::window::Window;
 use variants::all_specs;
 
 /// Kinds of devices: between them they run every family.
-fn targets() -> [Target; 6] {
+fn targets() -> [Target; 7] {
     let software = Target { software: true, ..Target::portable() };
     let subgroups = |size| Target {
         features: wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16,
@@ -27,7 +27,9 @@ fn targets() -> [Target; 6] {
         ..software.clone()
     };
     let gpu = target_with_matrices();
-    let targets = [Target::portable(), software.clone(), subgroups(4), subgroups(8), subgroups(16), gpu];
+    let mut pairs = subgroups(8);
+    pairs.features |= wgpu::Features::SHADER_INT64;
+    let targets = [Target::portable(), software.clone(), subgroups(4), subgroups(8), subgroups(16), pairs, gpu];
     let reached = |family: &Family| targets.iter().any(|target| family.runs_on(target));
     assert!(Family::ALL.iter().all(reached), "a family runs on none of the targets");
     targets
@@ -53,6 +55,7 @@ fn capabilities(spec: &Spec) -> Capabilities {
     let matrices = spec.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
     capabilities.set(Capabilities::COOPERATIVE_MATRIX, matrices);
     capabilities.set(Capabilities::SHADER_FLOAT16, spec.features().contains(wgpu::Features::SHADER_F16));
+    capabilities.set(Capabilities::SHADER_INT64, spec.features().contains(wgpu::Features::SHADER_INT64));
     // `unpack2x16float` is WebGPU's core, which naga tells apart for the sake of one driver.
     let unpacks = spec.weights.is_some() && spec.storage.weights() == Precision::F16;
     capabilities.set(Capabilities::SHADER_FLOAT16_IN_FLOAT32, unpacks);
@@ -103,7 +106,7 @@ fn every_variant_is_valid_and_translates() {
         back::hlsl::Writer::new(&mut text, &options, &pipeline).write(&module, &info, None).expect("HLSL");
 
         if !spec.features().is_empty() {
-            // OpenGL ES has neither subgroups nor f16.
+            // OpenGL ES has neither subgroups, f16 nor 64-bit words.
             continue;
         }
         let version = back::glsl::Version::Embedded { version: 310, is_webgl: false };

@@ -140,6 +140,7 @@ impl Planner<'_> {
             residual: access.filter(|_| node.inputs.len() > 1),
             activation,
             storage: Storage::F32,
+            pairs: false,
             read_write: self.options.bind_read_write,
         };
         let limits = &self.target.limits;

@@ -39,6 +39,7 @@ pub(super) fn step(pass: &Pass<'_>) -> Step {
         residual: problem.residual().then_some(Access::Scalar),
         activation: Some(problem.activation()),
         storage: options.storage.of_tensors(),
+        pairs: false,
         read_write: options.bind_read_write,
     };
     let params = vec![

@@ -32,6 +32,7 @@ pub(super) fn all_specs() -> Vec<Spec> {
         residual: None,
         activation: None,
         storage: Storage::F32,
+        pairs: false,
         read_write: false,
     };
     let mut specs = vec![base, Spec { kernel: Kernel::Subsample, ..base }];
@@ -140,6 +141,13 @@ pub(super) fn all_specs() -> Vec<Spec> {
         }
     }
     specs.extend(stored);
+    let of_subgroups = |spec: &&Spec| {
+        let kernel = spec.kernel;
+        matches!(kernel, Kernel::SubgroupGather | Kernel::SubgroupGatherRows | Kernel::SubgroupProducts)
+            || matches!(kernel, Kernel::AccumulateRows | Kernel::AccumulateTaps | Kernel::AccumulateChains)
+    };
+    let pairs: Vec<Spec> = specs.iter().filter(of_subgroups).map(|spec| spec.paired()).collect();
+    specs.extend(pairs.into_iter().filter(|spec| spec.pairs));
     // Their tensors are f16 and nothing else.
     specs.extend(matrices);
     let read_write: Vec<_> = specs.iter().map(|&spec| Spec { read_write: true, ..spec }).collect();
