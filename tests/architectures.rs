@@ -46,7 +46,7 @@ fn plain_networks() {
     with_every_rule("plain", plain);
 }
 
-/// DenseNet-100 with its bottlenecks, compression 0.5 and growth 12: every block is one tensor.
+/// DenseNet-BC-100 (bottlenecks, compression 0.5, growth 12): every block is one tensor.
 #[test]
 fn a_dense_block_is_one_tensor() {
     let Some(device) = device() else { return };

@@ -156,7 +156,7 @@ pub fn bottlenecks(rule: Rule) -> Network {
     net.classified(&from, channels, [3, 9, 8])
 }
 
-/// ResNet-164's kind: batch norm and ReLU before every convolution; the first block's projection reads them too.
+/// Pre-activation ResNets (`preresnet164` of `training/`): batch norm and ReLU before every convolution; the first block's projection reads them too.
 pub fn pre_activation(rule: Rule) -> Network {
     let mut net = Builder::new(rule);
     let none = json!({"activation": "none"});
