@@ -365,9 +365,10 @@ fn the_table_reaches_every_variant() {
             let Case { name, .. } = case;
             for choice in choices_in(&target, storage).into_iter().filter(|choice| choice.family == family) {
                 let options = PlanOptions { storage, ..choice.options() };
-                // Some accumulations are for software adapters, some for others.
-                for software in [false, true] {
-                    let target = Target { software, ..target.clone() };
+                // Some accumulations are for software adapters, some for others; and not all of those have words of 64 bits.
+                let words = target.features.difference(wgpu::Features::SHADER_INT64);
+                for (software, features) in [(false, target.features), (true, target.features), (true, words)] {
+                    let target = Target { software, features, ..target.clone() };
                     let plan = Plan::new(&case.problem(), &target, options).expect(name);
                     reached.extend(plan.kernels().iter().map(|label| shape_of_label(label)));
                 }

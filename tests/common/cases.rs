@@ -137,6 +137,9 @@ fn kernels() -> Vec<Case> {
 fn walks() -> Vec<Case> {
     vec![
         case("stride_2", taps3(16, 16, 32), stride(2, 1), [1, 15, 15]).residual().relu(),
+        case("stride_2_rows_relu", taps3(8, 8, 16), stride(2, 1), [1, 16, 16]).relu(),
+        case("stride_2_rows_residual", taps3(9, 8, 8), stride(2, 1), [1, 16, 8]).residual(),
+        case("stride_2_rows_residual_relu", taps3(8, 4, 8), stride(2, 1), [2, 7, 16]).residual().relu(),
         case("stride_3_2", taps3(10, 8, 8), walk([3, 2], [1, 2, 0, 1], [1; 2]), [2, 11, 13]),
         case("stride_larger_than_kernel", taps3(6, 8, 8), stride(5, 1), [1, 17, 23]),
         case("stride_2_width_150", taps3(6, 4, 4), stride(2, 1), [1, 5, 150]),
