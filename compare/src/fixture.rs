@@ -19,6 +19,8 @@ pub(crate) fn comparison() -> Comparison {
         fsnet: "0.1.0".to_owned(),
         cpu: "a CPU".to_owned(),
         threads: 2,
+        vectors: "AVX2".to_owned(),
+        quick: false,
         adapter: Adapter {
             backend: "Vulkan".to_owned(),
             name: "soft|pipe".to_owned(),

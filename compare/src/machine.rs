@@ -12,6 +12,17 @@ pub(crate) fn cpu() -> String {
     name.unwrap_or(std::env::consts::ARCH).to_owned()
 }
 
+/// The widest vector instructions found at run time: what a software adapter may compile for.
+pub(crate) fn vectors() -> &'static str {
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    if std::is_x86_feature_detected!("avx512f") {
+        return "AVX-512";
+    } else if std::is_x86_feature_detected!("avx2") {
+        return "AVX2";
+    }
+    "none known"
+}
+
 pub(crate) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
@@ -71,6 +82,16 @@ mod tests {
         assert_eq!(slug(&lavapipe), "llvmpipe-mesa-22.3.6");
         assert_eq!(slug(&adapter("NVIDIA H200", "NVIDIA", "570.12.3")), "nvidia-h200-570.12.3");
         assert_eq!(slug(&adapter("../../x", "d", "")), "x-d");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn vectors_are_those_that_the_system_names() {
+        let info = std::fs::read_to_string("/proc/cpuinfo").unwrap();
+        let flags = info.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
+        let has = |flag: &str| flags.split_whitespace().any(|word| word == flag);
+        let want = ["avx512f", "avx2"].map(has);
+        assert_eq!([vectors() == "AVX-512", vectors() == "AVX2"], [want[0], want[1] && !want[0]], "{flags}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests stop at what they did not expect"))]
 
 mod bars;
+mod bound;
 mod charts;
 #[cfg(test)]
 mod fixture;
@@ -14,11 +15,11 @@ mod model;
 mod peer;
 mod write;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
 
 use model::Comparison;
@@ -38,6 +39,10 @@ pub(crate) struct Args {
     #[arg(long, hide = true, value_name = "NAME=PROGRAM")]
     peer: Vec<PeerProgram>,
 
+    /// A peer that was asked for and cannot be started, and why
+    #[arg(long, hide = true, value_name = "NAME=REASON", value_parser = named)]
+    missing: Vec<(String, String)>,
+
     /// How a person starts this, to be written down
     #[arg(long, hide = true, default_value = "compare")]
     command: String,
@@ -50,9 +55,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "fsnet")]
     render: Option<PathBuf>,
 
-    /// Where results go, in a directory named after the adapter
-    #[arg(long, value_name = "DIRECTORY", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/results"))]
-    out: PathBuf,
+    /// Where results go, in a directory named after the adapter [default: benches/results; with --quick the directory's name
+    /// there ends in -quick]
+    #[arg(long, value_name = "DIRECTORY")]
+    out: Option<PathBuf>,
 
     /// Lists of layers, as in fsnet bench
     #[arg(long, value_name = "LISTS")]
@@ -98,10 +104,19 @@ impl FromStr for PeerProgram {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (name, program) = text.split_once('=').ok_or("write it like NAME=PROGRAM")?;
-        Ok(Self { name: name.to_owned(), program: program.split('\t').map(str::to_owned).collect() })
+        let (name, program) = named(text)?;
+        Ok(Self { name, program: program.split('\t').map(str::to_owned).collect() })
     }
 }
+
+/// A name, and what is said of it.
+fn named(text: &str) -> Result<(String, String), String> {
+    let (name, rest) = text.split_once('=').ok_or("write it like NAME=...")?;
+    Ok((name.to_owned(), rest.to_owned()))
+}
+
+/// Where the committed results are.
+const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/results");
 
 fn main() -> ExitCode {
     match run(&Args::parse()) {
@@ -114,16 +129,74 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
-    let comparison: Comparison = match (&args.render, &args.fsnet) {
+    let mut comparison: Comparison = match (&args.render, &args.fsnet) {
         (Some(file), _) => {
             let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
             serde_json::from_str(&text).with_context(|| file.display().to_string())?
         }
         (None, Some(fsnet)) => measure::measure(args, fsnet)?,
-        (None, None) => anyhow::bail!("--fsnet or --render is needed"),
+        (None, None) => bail!("--fsnet or --render is needed"),
     };
-    let directory = args.out.join(machine::slug(&comparison.adapter));
+    bound::mark(&mut comparison);
+    let directory = directory(args, &comparison);
     write::write(&comparison, &directory)?;
     eprintln!("compare: wrote {}", directory.join("bench.md").display());
-    Ok(())
+    if args.render.is_none() { check_answers(&comparison) } else { Ok(()) }
+}
+
+/// Where results go. A quick run leaves those of a full one alone.
+fn directory(args: &Args, comparison: &Comparison) -> PathBuf {
+    let name = machine::slug(&comparison.adapter);
+    match &args.out {
+        Some(out) => out.join(name),
+        None if comparison.quick => Path::new(RESULTS).join(name + "-quick"),
+        None => Path::new(RESULTS).join(name),
+    }
+}
+
+/// Peers were asked for, so at least one of them must have answered once.
+fn check_answers(comparison: &Comparison) -> Result<()> {
+    let mut answers = comparison.layers.iter().flat_map(|layer| &layer.peers);
+    if comparison.peers.is_empty() || answers.any(|answer| answer.error.is_none()) {
+        return Ok(());
+    }
+    let names: Vec<&str> = comparison.peers.iter().map(|peer| peer.name.as_str()).collect();
+    bail!("no peer answered, of {}: bench.md says why, under Missing", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(more: &[&str]) -> Args {
+        Args::parse_from([&["compare", "--fsnet", "fsnet"], more].concat())
+    }
+
+    #[test]
+    fn a_quick_run_has_a_directory_of_its_own() {
+        let mut comparison = fixture::comparison();
+        assert!(directory(&args(&[]), &comparison).ends_with("benches/results/soft-pipe-mesa-1"));
+        // Rendered again without --quick it is still a quick run's.
+        comparison.quick = true;
+        assert!(directory(&args(&[]), &comparison).ends_with("benches/results/soft-pipe-mesa-1-quick"));
+        let out = directory(&args(&["--quick", "--out", "/a"]), &comparison);
+        assert_eq!(out, Path::new("/a/soft-pipe-mesa-1"));
+    }
+
+    #[test]
+    fn one_answer_is_enough() {
+        let mut comparison = fixture::comparison();
+        let answers = |layer: &mut model::LayerResult, error: Option<&str>| {
+            layer.peers.iter_mut().for_each(|answer| answer.error = error.map(str::to_owned));
+        };
+        comparison.layers.iter_mut().for_each(|layer| answers(layer, Some("crashed")));
+        let error = check_answers(&comparison).unwrap_err().to_string();
+        assert!(error.starts_with("no peer answered, of burn-wgpu, ncnn-vulkan, "), "{error}");
+        answers(&mut comparison.layers[2], None);
+        assert!(check_answers(&comparison).is_ok());
+        comparison.layers.clear();
+        assert!(check_answers(&comparison).is_err());
+        comparison.peers.clear();
+        assert!(check_answers(&comparison).is_ok());
+    }
 }

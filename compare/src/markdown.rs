@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::bars::{Bar, bars};
+use crate::bound::Bound;
 use crate::groups::{Group, geometric_mean};
 use crate::model::{Comparison, Kind, LayerResult, Row};
 
@@ -29,8 +30,10 @@ pub(crate) fn page(comparison: &Comparison, roofline: bool) -> String {
 
 fn head(comparison: &Comparison) -> String {
     let adapter = &comparison.adapter;
+    let vectors =
+        if comparison.vectors.is_empty() { String::new() } else { format!(", widest vectors: {}", comparison.vectors) };
     let mut head = format!(
-        "# {}\n\n{}: {}, {} {}. CPU: {}, {} threads. fsnet {}, {}.\n\n",
+        "# {}\n\n{}: {}, {} {}. CPU: {}, {} threads{vectors}. fsnet {}, {}.\n\n",
         adapter.name,
         adapter.backend,
         adapter.name,
@@ -189,7 +192,8 @@ fn mean(layers: &[&LayerResult], ratio: impl Fn(&LayerResult) -> Option<f64>) ->
 
 fn time_table(comparison: &Comparison) -> String {
     let by_cpu = comparison.by_cpu();
-    let peers: Vec<&str> = comparison.peers.iter().map(|peer| peer.name.as_str()).collect();
+    let present = comparison.peers.iter().filter(|peer| peer.missing.is_none());
+    let peers: Vec<&str> = present.map(|peer| peer.name.as_str()).collect();
     let ours = ["dense", "gather, s = C", "shared, s = C", "CPU executor, s = C"];
     let headings: Vec<&str> = std::iter::once("layer").chain(ours).chain(peers.iter().copied()).collect();
     let mut text = table_head("", &headings, 1);
@@ -217,6 +221,7 @@ fn kernel_table(comparison: &Comparison) -> String {
         "effective GFLOP/s",
         "GB/s",
         "FLOP/byte",
+        "bound by",
         "first run, ms",
     ];
     let mut text = table_head("", &headings, 3);
@@ -236,6 +241,7 @@ fn kernel_table(comparison: &Comparison) -> String {
                     format!("{:.1}", timing.effective_gflops),
                     format!("{:.2}", timing.gigabytes_per_second),
                     format!("{:.1}", timing.flops_per_byte),
+                    timing.bound.map_or_else(|| "-".to_owned(), Bound::text),
                     format!("{:.1}", timing.compile_milliseconds + timing.first_milliseconds),
                 ],
             );
@@ -305,6 +311,27 @@ mod tests {
         assert!(missing.contains("- 64-128x8/2: fsnet: layer too large"), "{missing}");
         comparison.peers.clear();
         assert!(super::page(&comparison, true).contains("no peers were asked for"));
+    }
+
+    #[test]
+    fn the_head_names_the_vectors() {
+        let mut comparison = comparison();
+        assert!(page(&comparison, true).contains("CPU: a CPU, 2 threads, widest vectors: AVX2. "));
+        comparison.vectors.clear();
+        assert!(page(&comparison, true).contains("CPU: a CPU, 2 threads. "));
+    }
+
+    #[test]
+    fn kernels_say_what_bounds_them() {
+        let mut comparison = comparison();
+        comparison.layers[0].gpu[0].timings[2].gflops = 60.0;
+        crate::bound::mark(&mut comparison);
+        let page = page(&comparison, true);
+        assert!(page.contains(" | bound by | "), "{page}");
+        assert!(
+            page.contains(" | arithmetic, 75 % | ") && page.contains(" | loads, dispatches (memory 0 %) | "),
+            "{page}"
+        );
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(crate) fn measure(args: &Args, fsnet: &Path) -> Result<Comparison> {
         date: machine::today(),
         cpu: machine::cpu(),
         threads: machine::threads(),
+        vectors: machine::vectors().to_owned(),
+        quick: args.quick,
         ..Comparison::default()
     };
     for (at, layer) in layers.iter().enumerate() {
@@ -77,7 +79,8 @@ pub(crate) fn measure(args: &Args, fsnet: &Path) -> Result<Comparison> {
         }
         comparison.layers.push(result);
     }
-    comparison.peers = peers.into_iter().map(|dialogue| dialogue.peer).collect();
+    let missing = args.missing.iter().map(|(name, reason)| Peer::missing(name, reason));
+    comparison.peers = peers.into_iter().map(|dialogue| dialogue.peer).chain(missing).collect();
     comparison.seconds = start.elapsed().as_secs_f64();
     if comparison.layers.iter().all(|layer| layer.gpu.is_empty()) {
         bail!("fsnet measured no layer on the adapter");
@@ -150,6 +153,7 @@ fn output(command: &mut Command) -> Result<String> {
 fn dialogues(args: &Args) -> Result<Vec<Dialogue>> {
     let logs: PathBuf = args.logs.clone().unwrap_or_else(std::env::temp_dir);
     std::fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
+    args.missing.iter().for_each(|(name, reason)| eprintln!("compare: {name} is missing: {reason}"));
     let mut dialogues = Vec::new();
     for peer in &args.peer {
         let program = peer.program.iter().map(String::clone).collect();

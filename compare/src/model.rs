@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::bound::Bound;
+
 /// A whole comparison on one machine, in one run.
 #[derive(Serialize, Deserialize, Debug, Clone, Default)]
 pub(crate) struct Comparison {
@@ -13,6 +15,12 @@ pub(crate) struct Comparison {
     pub(crate) fsnet: String,
     pub(crate) cpu: String,
     pub(crate) threads: usize,
+    /// The CPU's widest vector instructions that are known; empty in older files.
+    #[serde(default)]
+    pub(crate) vectors: String,
+    /// Few layers, few runs.
+    #[serde(default)]
+    pub(crate) quick: bool,
     pub(crate) adapter: Adapter,
     /// What ratios and rates on the adapter are made from, and on the CPU.
     pub(crate) speedups_from: String,
@@ -126,6 +134,9 @@ pub(crate) struct Timing {
     pub(crate) flops_per_byte: f64,
     pub(crate) compile_milliseconds: f64,
     pub(crate) first_milliseconds: f64,
+    /// On the adapter, where its peaks are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bound: Option<Bound>,
     #[serde(flatten)]
     pub(crate) more: Map<String, Value>,
 }
@@ -155,6 +166,13 @@ impl Comparison {
     /// Whether costs on the adapter are CPU time.
     pub(crate) fn by_cpu(&self) -> bool {
         self.speedups_from.starts_with("CPU")
+    }
+}
+
+impl Peer {
+    /// One that is not measured.
+    pub(crate) fn missing(name: &str, reason: &str) -> Self {
+        Self { name: name.to_owned(), missing: Some(reason.to_owned()), ..Self::default() }
     }
 }
 

@@ -49,9 +49,7 @@ impl Dialogue {
         let mut dialogue = Self { peer: Peer::default(), program, log, running: None, failures: 0 };
         match dialogue.launch() {
             Ok(peer) => dialogue.peer = Peer { name: name.to_owned(), ..peer },
-            Err(error) => {
-                dialogue.peer = Peer { name: name.to_owned(), missing: Some(format!("{error:#}")), ..Peer::default() };
-            }
+            Err(error) => dialogue.peer = Peer::missing(name, &format!("{error:#}")),
         }
         dialogue
     }

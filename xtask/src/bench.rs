@@ -28,6 +28,25 @@ const LIBRARIES: [Library; 4] = [
 
 const CUDA_REQUIREMENTS: &str = "requirements-torch-cuda.txt";
 
+/// Why Burn is not there unless it is named or built.
+const BURN_NOT_BUILT: &str = "not built: name it, --peers burn; some twenty minutes of CPU time";
+
+const NO_NVIDIA: &str = "no NVIDIA GPU";
+
+/// What this machine has.
+#[derive(Clone, Copy)]
+struct Machine {
+    cuda: bool,
+    /// Built already.
+    burn: bool,
+}
+
+impl Machine {
+    fn new() -> Self {
+        Self { cuda: Path::new("/dev/nvidia0").exists(), burn: burn().exists() }
+    }
+}
+
 /// What `--peers` and `--python` say.
 #[derive(Debug, Default, PartialEq)]
 struct Options {
@@ -77,9 +96,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         command.arg("--command").arg(options.shown());
         command.arg("--fsnet").arg(program("fsnet")).arg("--logs").arg(target().join("peers/logs"));
         if let Some(names) = &options.peers {
-            for peer in peers(names, &options.pythons) {
-                command.arg("--peer").arg(peer);
-            }
+            command.args(peers(names, &options.pythons, Machine::new()).iter().flatten());
         }
     }
     let status = command.args(&options.rest).status().map_err(|error| format!("compare: {error}"))?;
@@ -114,22 +131,24 @@ fn parse(arguments: &[String]) -> Result<Options, String> {
     Ok(options)
 }
 
-/// `NAME=PROGRAM`, arguments separated by tabs, of every peer of these libraries. One that cannot be installed stays in the
-/// list: started, it says what it lacks, and the results say so.
-fn peers(names: &[String], pythons: &[(String, String)]) -> Vec<String> {
-    let cuda = has_nvidia();
-    let burn = target().join("peers/burn/release/peer-burn").with_extension(std::env::consts::EXE_EXTENSION);
+/// `--peer NAME=PROGRAM`, arguments separated by tabs, of every peer of these libraries, or `--missing NAME=REASON`. One that
+/// cannot be installed stays in the list: started, it says what it lacks, and the results say so.
+fn peers(names: &[String], pythons: &[(String, String)], machine: Machine) -> Vec<[String; 2]> {
     let mut peers = Vec::new();
+    let missing = |peer: &str, reason: &str| ["--missing".to_owned(), format!("{peer}={reason}")];
     for library in LIBRARIES {
-        // Burn takes some twenty minutes of CPU time to build: only when it is named, or built already.
-        let usual = library.name != "burn" || burn.exists();
-        if !(names.iter().any(|name| name == library.name) || names.is_empty() && usual) {
+        let named = names.iter().any(|name| name == library.name);
+        if !(named || names.is_empty()) {
+            continue;
+        }
+        if library.name == "burn" && !named && !machine.burn {
+            peers.extend(library.peers.iter().map(|peer| missing(peer, BURN_NOT_BUILT)));
             continue;
         }
         let program = match library.requirements {
             None => {
                 complain("burn", build_burn());
-                burn.display().to_string()
+                burn().display().to_string()
             }
             Some(requirements) => {
                 let own = pythons
@@ -138,7 +157,7 @@ fn peers(names: &[String], pythons: &[(String, String)]) -> Vec<String> {
                     .or(pythons.iter().find(|(name, _)| name.is_empty()));
                 let python = own.map_or_else(
                     || {
-                        let cuda = library.name == "torch" && cuda;
+                        let cuda = library.name == "torch" && machine.cuda;
                         complain(library.name, install(if cuda { CUDA_REQUIREMENTS } else { requirements }));
                         venv_python().display().to_string()
                     },
@@ -148,24 +167,25 @@ fn peers(names: &[String], pythons: &[(String, String)]) -> Vec<String> {
             }
         };
         for peer in library.peers {
-            if peer.starts_with("cudnn") && !cuda {
+            if peer.starts_with("cudnn") && !machine.cuda {
+                peers.push(missing(peer, NO_NVIDIA));
                 continue;
             }
             let name = if library.requirements.is_some() { format!("\t{peer}") } else { String::new() };
-            peers.push(format!("{peer}={program}{name}"));
+            peers.push(["--peer".to_owned(), format!("{peer}={program}{name}")]);
         }
     }
     peers
-}
-
-fn has_nvidia() -> bool {
-    Path::new("/dev/nvidia0").exists()
 }
 
 fn complain(name: &str, outcome: Result<(), String>) {
     if let Err(error) = outcome {
         println!("xtask: {name} is not to be had: {error}");
     }
+}
+
+fn burn() -> PathBuf {
+    target().join("peers/burn/release/peer-burn").with_extension(std::env::consts::EXE_EXTENSION)
 }
 
 fn build_burn() -> Result<(), String> {
@@ -231,9 +251,29 @@ mod tests {
         let options = parsed("--python torch=/a/python --python /b/python").unwrap();
         let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
         assert_eq!(options.pythons, [pair("torch", "/a/python"), pair("", "/b/python")]);
-        let peers = peers(&["torch".to_owned(), "ncnn".to_owned()], &options.pythons);
-        assert!(peers.iter().any(|peer| peer.starts_with("torch-cpu=/a/python\t") && peer.ends_with("\ttorch-cpu")));
-        assert!(peers.iter().any(|peer| peer.starts_with("ncnn-cpu=/b/python\t")), "{peers:?}");
+        let machine = Machine { cuda: false, burn: false };
+        let peers = peers(&["torch".to_owned(), "ncnn".to_owned()], &options.pythons, machine);
+        let has = |start: &str, end: &str| {
+            peers.iter().any(|[option, peer]| option == "--peer" && peer.starts_with(start) && peer.ends_with(end))
+        };
+        assert!(has("torch-cpu=/a/python\t", "\ttorch-cpu") && has("ncnn-cpu=/b/python\t", "\tncnn-cpu"), "{peers:?}");
+        assert!(!peers.iter().any(|[_, peer]| peer.starts_with("burn")), "{peers:?}");
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        let pythons = [(String::new(), "/b/python".to_owned())];
+        let missing = |machine| {
+            let peers = peers(&[], &pythons, machine);
+            let known: usize = LIBRARIES.iter().map(|library| library.peers.len()).sum();
+            assert_eq!(peers.len(), known, "{peers:?}");
+            let missing = peers.into_iter().filter(|[option, _]| option == "--missing");
+            missing.map(|[_, peer]| peer).collect::<Vec<_>>()
+        };
+        let burn = format!("burn-wgpu={BURN_NOT_BUILT}");
+        assert_eq!(missing(Machine { cuda: true, burn: false }), [burn.as_str()]);
+        let cudnn = ["f32", "tf32", "f16"].map(|precision| format!("cudnn-{precision}=no NVIDIA GPU"));
+        assert_eq!(missing(Machine { cuda: false, burn: false }), [&cudnn[..], &[burn]].concat());
     }
 
     #[test]

@@ -17,8 +17,9 @@ usage: cargo xtask <chore>
                   ARGS go to `cargo test --workspace`
   bench [--peers [NAMES]] [--quick] [ARGS]
                   measure fsnet on the best adapter and the CPU, with --peers beside other libraries (ncnn, onnxruntime,
-                  torch, burn, which is built only when named), and write benches/results/ADAPTER. Python packages go to
-                  target/peers; --python [NAME=]PROGRAM takes an interpreter that has them. More: bench --help
+                  torch, burn, which is built only when named), and write benches/results/ADAPTER, with --quick
+                  ADAPTER-quick. Python packages go to target/peers; --python [NAME=]PROGRAM takes an interpreter that has
+                  them. More: bench --help
   msrv            check that no dependency asks for a newer Rust than Cargo.toml declares";
 
 fn main() -> ExitCode {
