@@ -16,12 +16,14 @@ mod layer;
 mod peaks;
 mod report;
 mod runner;
+mod storage;
 mod summary;
 mod work;
 
 use layer::{Layer, Set};
 use report::Report;
 use runner::{Candidate, Runner, Sample};
+use storage::StorageArgs;
 use summary::Summary;
 
 /// Compare the kernels' speed on typical layers
@@ -68,6 +70,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     family: FamilyArgs,
+
+    #[command(flatten)]
+    storage: StorageArgs,
 
     #[command(flatten)]
     tune: TuneArgs,
@@ -152,7 +157,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     };
     // Where a CPU computes, other programs' work stretches the time but hardly the CPU time.
     let by_cpu = software && clock::cpu_seconds().is_some();
-    let mut runner = Runner::new(&device, args.family, &args.tune)?;
+    let mut runner = Runner::new(&device, args.family, args.storage, &args.tune)?;
     let groups: Vec<(&Layer, Summary)> = layers
         .iter()
         .flat_map(|layer| summaries.iter().map(move |&summary| (layer, summary)))
@@ -176,7 +181,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         Device::Gpu(gpu) if args.peaks => Some(peaks::measure(gpu, by_cpu)?),
         _ => None,
     };
-    let report = Report::new(&device, runner.time_source(), by_cpu, peaks, measured);
+    let report = Report::new(&device, args.storage.storage, runner.time_source(), by_cpu, peaks, measured);
     args.format.print(&report, || report.text())?;
     Ok(Verdict::Done)
 }
@@ -191,13 +196,13 @@ fn measure(
 ) -> Result<Measured> {
     let start = Instant::now();
     let problem = summary.problem(layer)?;
-    let data = data::Data::new(&problem)?;
+    let data = data::Data::new(&problem, runner.storage())?;
     let (choices, auto) = runner.choices(&problem, &data)?;
     let mut candidates = Vec::with_capacity(choices.len());
     for choice in &choices {
         candidates.push(runner.prepare(&problem, &data, choice)?);
     }
-    // The kernels and the CPU executor must agree bit for bit before any of them is worth measuring.
+    // The kernels and the CPU executor must agree before any of them is worth measuring.
     let outputs = candidates.iter().map(|candidate| (candidate.label.as_str(), candidate.output.as_slice()));
     let output_sum = data.check(&problem, outputs)?;
     let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); candidates.len()];

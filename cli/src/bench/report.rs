@@ -1,6 +1,6 @@
 //! The result of a benchmark, for people and programs.
 
-use filter_summary::Algorithm;
+use filter_summary::{Algorithm, Storage};
 use serde::Serialize;
 
 use super::peaks::Peaks;
@@ -16,6 +16,8 @@ pub(crate) struct Report {
     /// Absent for the CPU executor.
     #[serde(skip_serializing_if = "Option::is_none")]
     adapter: Option<Adapter>,
+    /// What the numbers in memory are.
+    storage: &'static str,
     /// What `milliseconds` are: GPU timestamps or wall clock.
     time: &'static str,
     /// What the speedups and rates are made from.
@@ -51,6 +53,7 @@ struct Row {
 impl Report {
     pub(crate) fn new(
         device: &Device,
+        storage: Storage,
         time: &'static str,
         by_cpu: bool,
         peaks: Option<Peaks>,
@@ -81,6 +84,7 @@ impl Report {
             version: env!("CARGO_PKG_VERSION"),
             device: device.describe(),
             adapter,
+            storage: storage.name(),
             time,
             speedups_from: if by_cpu { "CPU time of the process" } else { time },
             peaks,
@@ -121,12 +125,15 @@ impl Report {
         let peaks = self.peaks.map_or_else(String::new, |peaks| {
             format!("Measured peaks: {:.1} GFLOP/s, {:.1} GB/s.\n", peaks.gflops, peaks.gigabytes_per_second)
         });
+        let halves = Storage::ALL.iter().any(|storage| storage.name() == self.storage && storage.has_f16_tensors());
+        let agreed = if halves { "but for the rounding of f16" } else { "bit for bit" };
         format!(
-            "{}\n\n{}\n\n\
-             CxSIZE or C-OxSIZE, kKERNEL /STRIDE @BATCH. Results agreed bit for bit before anything was measured.\n\
+            "{}, {} storage\n\n{}\n\n\
+             CxSIZE or C-OxSIZE, kKERNEL /STRIDE @BATCH. Results agreed {agreed} before anything was measured.\n\
              Times are medians by {}; effective GFLOP/s are those of the dense convolution over that time;\n\
              A / B is how many times faster A is than B. {peaks}--json has the kernel variants and more.\n",
             self.device,
+            self.storage,
             render(&table),
             self.speedups_from,
         )

@@ -10,11 +10,12 @@ use filter_summary::tune::Tuner;
 use filter_summary::wgpu;
 use filter_summary::{
     Algorithm, BoundConv, BufferRange, ChannelParams, ConvBuffers, FsConv2d, Pipelines, Plan, PlanOptions, Problem,
-    ShaderChecks,
+    ShaderChecks, Storage,
 };
 
 use super::clock::cpu_seconds;
 use super::data::Data;
+use super::storage::{StorageArgs, from_words, to_words};
 use super::work::Work;
 use crate::device::Device;
 use crate::kernel::FamilyArgs;
@@ -89,7 +90,7 @@ pub(crate) struct Sample {
 }
 
 impl<'a> Runner<'a> {
-    pub(crate) fn new(device: &'a Device, family: FamilyArgs, tune: &TuneArgs) -> Result<Self> {
+    pub(crate) fn new(device: &'a Device, family: FamilyArgs, storage: StorageArgs, tune: &TuneArgs) -> Result<Self> {
         let backend = match device {
             Device::Gpu(gpu) => Backend::Gpu {
                 gpu,
@@ -102,17 +103,23 @@ impl<'a> Runner<'a> {
             Backend::Gpu { gpu, pipelines, .. } => tune.tuner(gpu, pipelines),
             Backend::Cpu => {
                 family.refuse_on_cpu()?;
+                storage.refuse_on_cpu()?;
                 tune.refuse_on_cpu();
                 None
             }
         };
-        let options = PlanOptions { family: family.family(), ..PlanOptions::default() };
+        let options = PlanOptions { family: family.family(), storage: storage.storage, ..PlanOptions::default() };
         Ok(Self { backend, options, tuner })
     }
 
     /// The tuner, if there is one.
     pub(crate) fn tuner(&mut self) -> Option<&mut Tuner> {
         self.tuner.as_mut()
+    }
+
+    /// What the numbers in memory are.
+    pub(crate) fn storage(&self) -> Storage {
+        self.options.storage
     }
 
     /// Where the times come from.
@@ -201,7 +208,7 @@ impl<'a> Runner<'a> {
                     algorithm,
                     variants,
                     dispatches,
-                    work: Work::new(problem, algorithm, conv.weight_bytes()),
+                    work: Work::new(problem, algorithm, self.storage(), conv.weight_bytes()),
                     output: Vec::new(),
                     compile,
                     first: Duration::ZERO,
@@ -222,7 +229,7 @@ impl<'a> Runner<'a> {
                     algorithm,
                     variants: vec![format!("cpu_{}", algorithm.name())],
                     dispatches: 0,
-                    work: Work::new(problem, algorithm, 4 * weights as u64),
+                    work: Work::new(problem, algorithm, Storage::F32, 4 * weights as u64),
                     output: vec![f32::NAN; problem.output_shape().iter().product()],
                     compile: start.elapsed(),
                     first: Duration::ZERO,
@@ -235,7 +242,8 @@ impl<'a> Runner<'a> {
         self.sample(&mut candidate)?;
         candidate.first = start.elapsed();
         if let (Backend::Gpu { gpu, .. }, Some(output)) = (&self.backend, outputs.first()) {
-            candidate.output = gpu.download(output)?;
+            let elements = problem.output_shape().iter().product();
+            candidate.output = from_words(gpu.download(output)?, self.storage(), elements);
         }
         let estimate = self.sample(&mut candidate)?.seconds;
         candidate.repeats = (SAMPLE.as_secs_f64() / estimate.max(1e-9)).clamp(1.0, MOST_REPEATS) as usize;
@@ -284,10 +292,10 @@ impl<'a> Runner<'a> {
 /// A convolution on buffers of its own, and the one it writes to.
 fn bind(gpu: &Gpu, conv: &FsConv2d, data: &Data) -> Result<(BoundConv, wgpu::Buffer)> {
     let plan = conv.plan();
-    let input = gpu.upload("bench input", &data.input)?;
+    let input = gpu.upload("bench input", &to_words(&data.input, plan.storage()))?;
     let elements = plan.problem().output_shape().iter().product();
     // Whatever a kernel does not write is no number, and no kernel's result.
-    let output = gpu.upload("bench output", &vec![f32::NAN; elements])?;
+    let output = gpu.upload("bench output", &to_words(&vec![f32::NAN; elements], plan.storage()))?;
     let workspace = match plan.workspace_size() {
         0 => None,
         size => Some(gpu.allocate("bench workspace", size)?),

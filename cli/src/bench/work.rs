@@ -1,21 +1,22 @@
 //! What an algorithm has to do for a layer, counted from the outside: arithmetic and bytes.
 
-use filter_summary::{Algorithm, Problem};
+use filter_summary::{Algorithm, Problem, Storage};
 
 /// Floating point operations and bytes of one convolution.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Work {
     /// A multiply-add is two. What kernels compute beyond it (tiles that reach over an edge) does not count.
     pub(crate) flops: f64,
-    /// Input, weights and output once; the products of shared once written and once read.
+    /// Input, weights and output once, as they are stored; the products of shared once written and once read, in f32.
     pub(crate) bytes: f64,
 }
 
 impl Work {
     /// The work of `algorithm` with weights that take `weight_bytes` on the device.
-    pub(crate) fn new(problem: &Problem, algorithm: Algorithm, weight_bytes: u64) -> Self {
+    pub(crate) fn new(problem: &Problem, algorithm: Algorithm, storage: Storage, weight_bytes: u64) -> Self {
         let elements = |shape: [usize; 4]| shape.iter().map(|&size| size as f64).product::<f64>();
-        let tensors = 4.0 * (elements(problem.input_shape()) + elements(problem.output_shape()));
+        let value_bytes = if storage.has_f16_tensors() { 2.0 } else { 4.0 };
+        let tensors = value_bytes * (elements(problem.input_shape()) + elements(problem.output_shape()));
         let bytes = tensors + weight_bytes as f64;
         match algorithm {
             Algorithm::Dense | Algorithm::Gather => Self { flops: 2.0 * problem.dense_multiply_adds() as f64, bytes },
@@ -40,11 +41,14 @@ mod tests {
     fn shared_does_less_and_moves_products() {
         let problem = Summary::C.problem(&"64x8".parse().unwrap()).unwrap();
         let (outputs, bases) = (64.0 * 64.0, 72.0);
-        let dense = Work::new(&problem, Algorithm::Dense, 100);
+        let dense = Work::new(&problem, Algorithm::Dense, Storage::F32, 100);
         assert_eq!(dense, Work { flops: 2.0 * outputs * 576.0, bytes: 4.0 * 2.0 * outputs + 100.0 });
-        let shared = Work::new(&problem, Algorithm::Shared, 0);
+        let shared = Work::new(&problem, Algorithm::Shared, Storage::U8Weights, 0);
         // Three additions an output: a row of taps is summed with the products.
         assert_eq!(shared.flops, 2.0 * bases * 64.0 * 64.0 + 3.0 * outputs);
         assert_eq!(shared.bytes, 4.0 * 2.0 * outputs + 8.0 * bases * 64.0);
+        // Half the tensors, but all of the products.
+        let half = Work::new(&problem, Algorithm::Shared, Storage::F16, 0);
+        assert_eq!(half, Work { bytes: 2.0 * 2.0 * outputs + 8.0 * bases * 64.0, ..shared });
     }
 }

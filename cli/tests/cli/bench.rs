@@ -53,6 +53,42 @@ fn the_gpu_has_all_three_and_names_their_kernels() {
 }
 
 #[test]
+fn storages_are_checked_and_counted() {
+    if skip_gpu("storages_are_checked_and_counted") {
+        return;
+    }
+    // An odd number of outputs, the last word of which has one f16.
+    let shape = ["bench", "--require-gpu", "--shape", "8-13x9/2", "--summaries", "C,dense", "--runs", "1", "--storage"];
+    let reports = ["f32", "f16-weights", "u8-weights", "f16", "f16-u8-weights"].map(|storage| {
+        let report = json(shape.into_iter().chain([storage]));
+        assert_eq!(report["storage"], storage);
+        report
+    });
+    for report in &reports[1..] {
+        for row in 0..2 {
+            // Every storage holds the same numbers.
+            assert_eq!(report["layers"][row]["output_sum"], reports[0]["layers"][row]["output_sum"], "{report}");
+        }
+        for kernel in ["dense", "gather", "shared"] {
+            // The same arithmetic on fewer bytes.
+            let intensity = |report: &Value| timing(&report["layers"][0], kernel)["flops_per_byte"].as_f64().unwrap();
+            assert!(intensity(report) > intensity(&reports[0]), "{kernel} {report}");
+        }
+    }
+    let variants = timing(&reports[3]["layers"][0], "dense")["variants"].to_string();
+    assert!(variants.contains("-f16"), "{variants}");
+    let quick = json(["bench", "--require-gpu", "--quick", "--seconds", "1", "--storage", "f16"]);
+    assert_eq!(quick["layers"].as_array().unwrap().len(), 2, "{quick}");
+}
+
+#[test]
+fn storages_are_for_gpus_and_have_names() {
+    let cpu = ["bench", "--device", "cpu", "--shape", "4x5", "--storage"];
+    assert!(failure(cpu.into_iter().chain(["f16"])).contains("--storage f16: the CPU executor"));
+    assert!(failure(cpu.into_iter().chain(["f8"])).contains("f8"));
+}
+
+#[test]
 fn peaks_are_above_what_kernels_reach() {
     if skip_gpu("peaks_are_above_what_kernels_reach") {
         return;
