@@ -194,14 +194,19 @@ fn time_table(comparison: &Comparison) -> String {
     let by_cpu = comparison.by_cpu();
     let present = comparison.peers.iter().filter(|peer| peer.missing.is_none());
     let peers: Vec<&str> = present.map(|peer| peer.name.as_str()).collect();
-    let ours = ["dense", "gather, s = C", "shared, s = C", "CPU executor, s = C"];
-    let headings: Vec<&str> = std::iter::once("layer").chain(ours).chain(peers.iter().copied()).collect();
+    let gpu = |layer: &LayerResult, label: &str| layer.gpu("C").and_then(|row| row.cost(label, by_cpu));
+    let f16 = comparison.layers.iter().any(|layer| gpu(layer, "shared-f16").is_some());
+    let f16: &[&str] = if f16 { &["shared in f16, s = C"] } else { &[] };
+    let ours = ["dense", "gather, s = C", "shared, s = C"].iter().chain(f16).chain(&["CPU executor, s = C"]);
+    let headings: Vec<&str> = std::iter::once(&"layer").chain(ours).chain(&peers).copied().collect();
     let mut text = table_head("", &headings, 1);
     for layer in &comparison.layers {
-        let cost = |label: &str| layer.gpu("C").and_then(|row| row.cost(label, by_cpu));
         let executor = layer.executor("C").and_then(|row| row.cost("auto", by_cpu));
-        let times = [layer.dense(by_cpu), cost("gather"), cost("shared"), executor];
-        let times = times.into_iter().chain(peers.iter().map(|peer| layer.peer(peer, by_cpu)));
+        let times = [layer.dense(by_cpu), gpu(layer, "gather"), gpu(layer, "shared")].into_iter();
+        let times = times
+            .chain(f16.iter().map(|_| gpu(layer, "shared-f16")))
+            .chain([executor])
+            .chain(peers.iter().map(|peer| layer.peer(peer, by_cpu)));
         row(
             &mut text,
             &std::iter::once(layer.layer.layer.clone()).chain(times.map(|time| number(time, 3))).collect::<Vec<_>>(),
@@ -227,24 +232,26 @@ fn kernel_table(comparison: &Comparison) -> String {
     let mut text = table_head("", &headings, 3);
     for layer in &comparison.layers {
         for row_of in &layer.gpu {
-            let Some(timing) = row_of.timing("auto") else { continue };
-            let kernels: Vec<String> = timing.variants.iter().map(|variant| format!("`{variant}`")).collect();
-            row(
-                &mut text,
-                &[
-                    layer.layer.layer.clone(),
-                    row_of.summary.clone(),
-                    format!("{}: {}", row_of.auto, kernels.join(" ")),
-                    format!("{:.2}", row_of.ratio),
-                    timing.dispatches.to_string(),
-                    format!("{:.1}", timing.gflops),
-                    format!("{:.1}", timing.effective_gflops),
-                    format!("{:.2}", timing.gigabytes_per_second),
-                    format!("{:.1}", timing.flops_per_byte),
-                    timing.bound.map_or_else(|| "-".to_owned(), Bound::text),
-                    format!("{:.1}", timing.compile_milliseconds + timing.first_milliseconds),
-                ],
-            );
+            for label in std::iter::once(&row_of.auto).chain(&row_of.auto_f16) {
+                let Some(timing) = row_of.timing(label) else { continue };
+                let kernels: Vec<String> = timing.variants.iter().map(|variant| format!("`{variant}`")).collect();
+                row(
+                    &mut text,
+                    &[
+                        layer.layer.layer.clone(),
+                        row_of.summary.clone(),
+                        format!("{label}: {}", kernels.join(" ")),
+                        format!("{:.2}", row_of.ratio),
+                        timing.dispatches.to_string(),
+                        format!("{:.1}", timing.gflops),
+                        format!("{:.1}", timing.effective_gflops),
+                        format!("{:.2}", timing.gigabytes_per_second),
+                        format!("{:.1}", timing.flops_per_byte),
+                        timing.bound.map_or_else(|| "-".to_owned(), Bound::text),
+                        format!("{:.1}", timing.compile_milliseconds + timing.first_milliseconds),
+                    ],
+                );
+            }
         }
     }
     text
@@ -298,6 +305,7 @@ fn capital(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::fixture::comparison;
+    use crate::model::Timing;
 
     #[test]
     fn a_missing_peer_is_said() {
@@ -332,6 +340,18 @@ mod tests {
             page.contains(" | arithmetic, 75 % | ") && page.contains(" | loads, dispatches (memory 0 %) | "),
             "{page}"
         );
+    }
+
+    #[test]
+    fn f16_has_a_column_and_rows_where_it_was_measured() {
+        let mut comparison = comparison();
+        let measured = &mut comparison.layers[0].gpu[0];
+        measured.auto_f16 = Some("shared-f16".to_owned());
+        measured.timings.push(Timing { label: "shared-f16".to_owned(), ..measured.timings[2].clone() });
+        let page = page(&comparison, true);
+        assert!(page.contains("| 64x8 | 10.000 | 10.000 | 2.000 | 2.000 | 0.500 | 80.000 | "), "{page}");
+        assert!(page.contains("| 128x8 | 10.000 | 10.000 | 2.000 | - | 0.500 | 80.000 | "), "{page}");
+        assert!(page.contains("| 64x8 | C | shared-f16: `fs_shared-8x8` |"), "{page}");
     }
 
     #[test]

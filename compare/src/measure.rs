@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use crate::model::{Adapter, Answer, Comparison, Layer, LayerResult, Peaks, Peer, Row};
+use crate::model::{Adapter, Answer, Comparison, Layer, LayerResult, Peaks, Peer, Row, Timing};
 use crate::peer::Dialogue;
 use crate::{Args, machine};
 
@@ -49,7 +49,8 @@ pub(crate) fn measure(args: &Args, fsnet: &Path) -> Result<Comparison> {
             start.elapsed().as_secs_f64()
         );
         let mut result = LayerResult { layer: layer.clone(), ..LayerResult::default() };
-        match run(args, fsnet, layer, &args.device, comparison.peaks.is_none()) {
+        let peaks: &[&str] = if comparison.peaks.is_none() { &["--peaks"] } else { &[] };
+        match run(args, fsnet, layer, &args.device, peaks) {
             Ok(report) => {
                 comparison.fsnet = report.version;
                 comparison.adapter = report.adapter.context("fsnet found no adapter")?;
@@ -59,7 +60,14 @@ pub(crate) fn measure(args: &Args, fsnet: &Path) -> Result<Comparison> {
             }
             Err(error) => result.errors.push(format!("{error:#}")),
         }
-        match run(args, fsnet, layer, "cpu", false) {
+        // Software adapters only unpack f16.
+        if !result.gpu.is_empty() && !comparison.adapter.software {
+            match run(args, fsnet, layer, &args.device, &["--storage", "f16"]) {
+                Ok(report) => add_f16(&mut result.gpu, report.layers),
+                Err(error) => result.errors.push(format!("f16 storage: {error:#}")),
+            }
+        }
+        match run(args, fsnet, layer, "cpu", &[]) {
             Ok(report) => {
                 comparison.cpu_speedups_from = report.speedups_from;
                 result.executor = report.layers;
@@ -86,6 +94,18 @@ pub(crate) fn measure(args: &Args, fsnet: &Path) -> Result<Comparison> {
         bail!("fsnet measured no layer on the adapter");
     }
     Ok(comparison)
+}
+
+/// Adds timings with f16 storage to the rows of the same summaries: `shared` becomes `shared-f16`.
+fn add_f16(rows: &mut [Row], f16: Vec<Row>) {
+    let label = |label: &str| format!("{label}-f16");
+    for row in f16 {
+        if let Some(into) = rows.iter_mut().find(|into| into.summary == row.summary) {
+            into.auto_f16 = Some(label(&row.auto));
+            let timings = row.timings.into_iter();
+            into.timings.extend(timings.map(|timing| Timing { label: label(&timing.label), ..timing }));
+        }
+    }
 }
 
 /// Turns an answer into an error when its reference is not that of our dense weights: it measured something else. Where we
@@ -117,7 +137,7 @@ fn layers(args: &Args, fsnet: &Path) -> Result<Vec<Layer>> {
     Ok(serde_json::from_str(&output(&mut command)?)?)
 }
 
-fn run(args: &Args, fsnet: &Path, layer: &Layer, device: &str, peaks: bool) -> Result<Report> {
+fn run(args: &Args, fsnet: &Path, layer: &Layer, device: &str, more: &[&str]) -> Result<Report> {
     let mut command = Command::new(fsnet);
     command.args(["bench", "--json", "--shape", &layer.layer, "--device", device]);
     if args.quick {
@@ -129,9 +149,7 @@ fn run(args: &Args, fsnet: &Path, layer: &Layer, device: &str, peaks: bool) -> R
     if device != "cpu" {
         command.arg("--require-gpu");
     }
-    if peaks {
-        command.arg("--peaks");
-    }
+    command.args(more);
     let mut report: Report = serde_json::from_str(&output(&mut command)?).context("fsnet's JSON")?;
     // Every row repeats the layer.
     if let serde_json::Value::Object(known) = serde_json::to_value(layer)? {
@@ -144,7 +162,8 @@ fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| command.get_program().to_string_lossy().into_owned())?;
     if !output.status.success() {
         let message = String::from_utf8_lossy(&output.stderr);
-        bail!("{}", message.lines().last().unwrap_or("fsnet fails and says nothing"));
+        let line = message.lines().last().unwrap_or("fails and says nothing");
+        bail!("{}", line.strip_prefix("fsnet: error: ").unwrap_or(line));
     }
     Ok(String::from_utf8(output.stdout)?)
 }
@@ -171,6 +190,7 @@ fn dialogues(args: &Args) -> Result<Vec<Dialogue>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixture::row;
 
     #[test]
     fn reads_what_fsnet_prints() {
@@ -194,6 +214,15 @@ mod tests {
             (Some(3.0), Some(2.0), None)
         );
         assert_eq!(row.timings[0].more["algorithm"], "shared");
+    }
+
+    #[test]
+    fn f16_timings_join_the_rows_of_their_summaries() {
+        let mut rows = vec![row("C", "shared", &[("dense", 9.0), ("shared", 2.0)]), row("dense", "dense", &[])];
+        add_f16(&mut rows, vec![row("C", "dense", &[("dense", 3.0), ("shared", 1.0)]), row("2C", "dense", &[])]);
+        let costs = ["dense", "shared", "auto", "dense-f16", "shared-f16"].map(|label| rows[0].cost(label, true));
+        assert_eq!(costs, [9.0, 2.0, 2.0, 3.0, 1.0].map(Some));
+        assert_eq!((rows[0].auto_f16.as_deref(), rows[1].auto_f16.as_deref()), (Some("dense-f16"), None));
     }
 
     #[test]

@@ -114,6 +114,9 @@ pub(crate) struct Row {
     pub(crate) output_sum: f64,
     /// The label of what the planner takes.
     pub(crate) auto: String,
+    /// The same with f16 storage, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) auto_f16: Option<String>,
     pub(crate) timings: Vec<Timing>,
     /// Whatever else fsnet says of it.
     #[serde(flatten)]
