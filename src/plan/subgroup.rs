@@ -8,7 +8,7 @@ use super::shared::{Pass, Products, Stored};
 use super::{QUANTIZATION, Step, Target, fold_grid, weight_load};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
-use crate::spec::{Access, Kernel, RowSums, RowTaps, Spec, Tile};
+use crate::spec::{Access, Kernel, RowSums, RowTaps, Spec, Tile, WeightLoad};
 
 /// Subgroups of 4, 8 or 16 lanes, always the same.
 pub(super) struct Subgroup;
@@ -18,6 +18,11 @@ const QUADS: usize = 2;
 
 /// Rows a tile may have. The more, the fewer times the input is loaded; a layer whose rows just fit is the fastest.
 const ROWS: [usize; 9] = [16, 24, 32, 40, 48, 56, 64, 72, 80];
+
+/// Those for a way to load weights. Where they come one by one, their loads weigh more than the input's and take long to compile: 48 at most.
+fn sizes(weights: WeightLoad) -> &'static [usize] {
+    if weights == WeightLoad::Vec4 { &ROWS } else { &ROWS[..5] }
+}
 
 /// And where taps share loads: the code that moves them from tap to tap is in the way of the instruction cache.
 const ROWS_OF_ROW_TAPS: [usize; 3] = [16, 24, 32];
@@ -61,7 +66,9 @@ impl Planner for Subgroup {
     }
 
     fn gather_multiply_adds(&self, problem: &Problem, target: &Target) -> f64 {
-        let Some(Gather { tile, loads_a_tap, .. }) = Gather::new(problem, target) else { return f64::INFINITY };
+        let Some(Gather { tile, loads_a_tap, .. }) = Gather::new(problem, target, weight_load(problem)) else {
+            return f64::INFINITY;
+        };
         let filters = problem.out_channels() / problem.conv().groups;
         let [batch, _, height, width] = problem.output_shape();
         let pixel_tiles = (batch * height * width).div_ceil(tile.pixels_per_tile());
@@ -70,7 +77,7 @@ impl Planner for Subgroup {
     }
 
     fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)> {
-        let Some(gather) = Gather::new(layer.problem, layer.target) else {
+        let Some(gather) = Gather::new(layer.problem, layer.target, layer.weights) else {
             let reason = format!("subgroups of {} lanes", layer.target.subgroup_max_size);
             return Err(Error::Unsupported { kernel: "subgroup_gather", reason });
         };
@@ -93,12 +100,12 @@ struct Gather {
 }
 
 impl Gather {
-    fn new(problem: &Problem, target: &Target) -> Option<Self> {
+    fn new(problem: &Problem, target: &Target, weights: WeightLoad) -> Option<Self> {
         let row_taps = Self::row_taps(problem);
         let (sizes, loads_a_tap) = match row_taps {
             // The taps share the loads; to move and mask the window costs some 4 rows a tap.
             Some((RowTaps { taps, .. }, input)) => (&ROWS_OF_ROW_TAPS[..], loads(input, target) / taps as usize + 4),
-            None => (&ROWS[..], loads(Access::Scalar, target)),
+            None => (sizes(weights), loads(Access::Scalar, target)),
         };
         let filters = problem.out_channels() / problem.conv().groups;
         Some(Self { tile: tile(target, sizes, filters, [1, 0], loads_a_tap)?, row_taps, loads_a_tap })
@@ -196,7 +203,13 @@ impl Form {
         };
         let rows = problem.sharing().most_bases();
         let feeding = Self::feeding(sums);
-        let tile = tile(target, &ROWS, rows - feeding.min(rows - 1), [taps, step], loads(Access::Vec4, target))?;
+        let tile = tile(
+            target,
+            sizes(weight_load(problem)),
+            rows - feeding.min(rows - 1),
+            [taps, step],
+            loads(Access::Vec4, target),
+        )?;
         let most = tile.pixels_per_tile();
         if width <= most {
             let tile_pixels = most / width * width;
@@ -221,7 +234,7 @@ impl Form {
     /// The products themselves.
     fn plain(problem: &Problem, target: &Target) -> Option<Self> {
         let rows = problem.sharing().most_bases();
-        let tile = tile(target, &ROWS, rows, [1, 0], loads(Access::Vec4, target))?;
+        let tile = tile(target, sizes(weight_load(problem)), rows, [1, 0], loads(Access::Vec4, target))?;
         let tile_pixels = tile.pixels_per_tile();
         Some(Self {
             sums: RowSums { taps: 1, step: 0, stride: 1, dilation: 1, padding: 0 },
