@@ -41,6 +41,7 @@ fn loads(input: Access, target: &Target) -> usize {
 
 /// Multiply-adds of `tiles` over `terms` terms, with what its loads cost, in multiply-adds of a gather tile of 32 rows.
 fn multiply_adds(tile: Tile, tiles: usize, terms: usize, loads_a_tap: usize) -> f64 {
+    // Rows and loads of that tile, a row: the unit in which the stores of `costs` were fitted.
     let of_gather = 1.75;
     let rows = (tile.rows_per_tile() + loads_a_tap) as f64 / of_gather;
     tiles as f64 * rows * (tile.pixels_per_tile() * terms) as f64
