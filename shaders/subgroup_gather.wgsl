@@ -96,12 +96,18 @@ fn main(
     }
     // Of block b, the lane's own filter.
     var own: array<u32, ROW_BLOCKS>;
-    var fractions: array<f32, ROW_BLOCKS>;
     for (var b = 0u; b < ROW_BLOCKS; b++) {
         own[b] = group * params.filters + min(first_filter + b * SUBGROUP + lane, params.filters - 1u);
-        fractions[b] = fraction_of(own[b]);
     }
-    var sums: array<array<array<vec4<f32>, QUADS>, SUBGROUP>, ROW_BLOCKS>;
+    // And of those it loads.
+    var loaded: array<u32, LOADS>;
+    var fractions: array<f32, LOADS>;
+    for (var b = 0u; b < LOADS; b++) {
+        let filter_index = first_filter + (b * SUBGROUP + lane) * LOAD_ROWS;
+        loaded[b] = group * params.filters + min(filter_index, params.filters - 1u);
+        fractions[b] = fraction_of(loaded[b]);
+    }
+    var sums: Sums;
 
     let taps = params.kernel_height * params.kernel_width;
     var ky = 0u;
@@ -120,30 +126,13 @@ fn main(
             kx = 0u;
             ky += 1u;
         }
-        var bases: array<array<i32, NEIGHBOURS>, ROW_BLOCKS>;
-        for (var b = 0u; b < ROW_BLOCKS; b++) {
-            for (var k = 0u; k < NEIGHBOURS; k++) {
-                bases[b][k] = i32(table[(own[b] * NEIGHBOURS + k) * taps + tap]);
-            }
+        var rows: array<Row, LOADS>;
+        for (var b = 0u; b < LOADS; b++) {
+            let first = i32(table[loaded[b] * NEIGHBOURS * taps + tap]);
+            let next = i32(table[(loaded[b] * NEIGHBOURS + NEIGHBOURS - 1u) * taps + tap]);
+            rows[b] = Row(first, next, fractions[b]);
         }
-        for (var channel = 0u; channel < params.channels; channel += 4u) {
-            var x: array<array<vec4<f32>, 4>, QUADS>;
-            for (var q = 0u; q < QUADS; q++) {
-                for (var k = 0u; k < 4u; k++) {
-                    let is_channel = vec4<bool>(channel + k < params.channels);
-                    x[q][k] = input_quad(at[q] + (channel + k) * plane, valid[q] & is_channel);
-                }
-            }
-            for (var b = 0u; b < ROW_BLOCKS; b++) {
-                let weights = blended_quad(fractions[b], bases[b][0], bases[b][NEIGHBOURS - 1u], channel);
-                for (var l = 0u; l < SUBGROUP; l++) {
-                    let w = subgroupShuffle(weights, l);
-                    for (var q = 0u; q < QUADS; q++) {
-                        sums[b][l][q] += w.x * x[q][0] + w.y * x[q][1] + w.z * x[q][2] + w.w * x[q][3];
-                    }
-                }
-            }
-        }
+        multiply_rows(&sums, rows, at, valid, plane);
     }
 
     for (var b = 0u; b < ROW_BLOCKS; b++) {

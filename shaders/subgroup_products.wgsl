@@ -102,34 +102,21 @@ fn main(
             + image.remainder;
     }
     // Of block b, the lane's own row.
-    var bases: array<i32, ROW_BLOCKS>;
     var slots: array<u32, ROW_BLOCKS>;
     for (var b = 0u; b < ROW_BLOCKS; b++) {
         let row = first_row + b * SUBGROUP + lane;
         let entry = group * params.rows + min(row, params.rows - 1u);
-        bases[b] = i32(table[entry]);
         slots[b] = select(params.slots, table[params.slots_at + entry], row < params.rows);
     }
-
-    var sums: array<array<array<vec4<f32>, QUADS>, SUBGROUP>, ROW_BLOCKS>;
-    for (var channel = 0u; channel < params.channels; channel += 4u) {
-        var x: array<array<vec4<f32>, 4>, QUADS>;
-        for (var q = 0u; q < QUADS; q++) {
-            for (var k = 0u; k < 4u; k++) {
-                let exists = vec4<bool>(channel + k < params.channels);
-                x[q][k] = input_quad(at[q] + (channel + k) * params.plane, valid[q] & exists);
-            }
-        }
-        for (var b = 0u; b < ROW_BLOCKS; b++) {
-            let own = weight_quad(bases[b], channel);
-            for (var l = 0u; l < SUBGROUP; l++) {
-                let w = subgroupShuffle(own, l);
-                for (var q = 0u; q < QUADS; q++) {
-                    sums[b][l][q] += w.x * x[q][0] + w.y * x[q][1] + w.z * x[q][2] + w.w * x[q][3];
-                }
-            }
-        }
+    // And of those it loads.
+    var own: array<Row, LOADS>;
+    for (var b = 0u; b < LOADS; b++) {
+        let row = first_row + (b * SUBGROUP + lane) * LOAD_ROWS;
+        let base = i32(table[group * params.rows + min(row, params.rows - 1u)]);
+        own[b] = Row(base, base, 0.0);
     }
+    var sums: Sums;
+    multiply_rows(&sums, own, at, valid, params.plane);
 
     // Where the lane's sums go, and which products of each lie inside the image row.
     var to: array<vec4<u32>, SUM_QUADS>;

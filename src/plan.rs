@@ -6,6 +6,7 @@ mod cost;
 mod family;
 mod gather;
 pub(crate) mod gemm;
+pub(crate) mod hankel;
 pub(crate) mod matrix;
 mod portable;
 mod shared;
@@ -37,6 +38,10 @@ pub struct PlanOptions {
     pub storage: Storage,
     /// Most bytes of workspace; by default what suits the device's caches. One image is always allowed.
     pub workspace_limit: Option<u64>,
+    /// Most levels of Hankel products, 0 to 2: summaries with steps of C/2 or C/4 then need 3/4 or 9/16 of the multiply-adds, and the error
+    /// grows with the largest inputs instead of each output's own (`docs/method.md`). By default as many as are expected to be
+    /// faster; kernels that know none are not concerned.
+    pub hankel_levels: Option<u32>,
     /// Bind every storage buffer read_write, so that one `wgpu::Buffer` may hold several operands. WebGPU refuses a buffer
     /// that is bound read-only and read_write in one dispatch.
     pub bind_read_write: bool,
@@ -139,7 +144,7 @@ impl Plan {
             return Err(Error::Unsupported { kernel: family.name(), reason });
         }
         let with = |algorithm| Self::with(algorithm, family, problem, target, options);
-        let algorithm = options.algorithm.unwrap_or_else(|| cost::choose(problem, target, family));
+        let algorithm = options.algorithm.unwrap_or_else(|| cost::choose(problem, target, family, options));
         match with(algorithm) {
             // Nor are products that do not fit the device.
             Err(_) if options.algorithm.is_none() && algorithm == Algorithm::Shared => with(Algorithm::Gather),
@@ -187,6 +192,11 @@ impl Plan {
     /// The problem planned.
     pub fn problem(&self) -> &Problem {
         &self.problem
+    }
+
+    /// Levels of Hankel products: pairs of rows share products once, or twice. 0 for none.
+    pub fn hankel_levels(&self) -> u32 {
+        self.steps.iter().map(|step| step.spec.hankel_levels).max().unwrap_or(0)
     }
 
     /// Bytes of scratch memory that recording needs; 0 for none. Layers that run one after another may share it.

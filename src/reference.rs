@@ -1,5 +1,9 @@
 //! The reference: a naive f64 convolution with the expanded filters. Obviously right, and slow.
 
+mod hankel;
+
+pub use hankel::hankel_products;
+
 use crate::error::{Error, Result, check_size};
 use crate::plan::Storage;
 use crate::problem::{Activation, Problem};
@@ -97,6 +101,46 @@ fn collect(outputs: impl Iterator<Item = (f64, f64)>) -> Reference {
     Reference { output, magnitude }
 }
 
+/// Where an output stands.
+struct Place {
+    /// In `[N, O, OH, OW]`.
+    at: usize,
+    filter: usize,
+    y: usize,
+    x: usize,
+    /// Of its image and group, the first value of the input.
+    first: usize,
+}
+
+impl Place {
+    fn new(problem: &Problem, at: usize) -> Self {
+        let [_, in_channels, height, width] = problem.input_shape();
+        let [_, filters, out_height, out_width] = problem.output_shape();
+        let (x, y) = (at % out_width, at / out_width % out_height);
+        let (filter, image) = (at / (out_width * out_height) % filters, at / (out_width * out_height * filters));
+        let group = filter / (filters / problem.conv().groups);
+        let first_channel = image * in_channels + group * problem.placement().window().channels();
+        Self { at, filter, y, x, first: first_channel * height * width }
+    }
+
+    /// The pixel that a tap reads, counted from the first of the plane; `None` in the padding.
+    fn pixel(&self, problem: &Problem, tap: usize) -> Option<usize> {
+        let [_, _, height, width] = problem.input_shape();
+        let (conv, columns) = (problem.conv(), problem.placement().window().width());
+        let y = (self.y * conv.stride[0] + tap / columns * conv.dilation[0]).checked_sub(conv.padding[0])?;
+        let x = (self.x * conv.stride[1] + tap % columns * conv.dilation[1]).checked_sub(conv.padding[1])?;
+        (y < height && x < width).then_some(y * width + x)
+    }
+
+    /// The output of a sum over the products, before the activation, and its magnitude.
+    fn finish(&self, operands: &Operands<'_>, (sum, size): (f64, f64)) -> (f64, f64) {
+        let scale = operands.scale.map_or(1.0, |scale| f64::from(scale[self.filter]));
+        let bias = operands.bias.map_or(0.0, |bias| f64::from(bias[self.filter]));
+        let residual = operands.residual.map_or(0.0, |residual| f64::from(residual[self.at]));
+        (scale * sum + bias + residual, (scale * size).abs() + bias.abs() + residual.abs())
+    }
+}
+
 /// The output at index `at` of `[N, O, OH, OW]`, and its magnitude.
 fn output(
     problem: &Problem,
@@ -104,39 +148,23 @@ fn output(
     weight: impl Fn(usize, usize, usize) -> Blend,
     at: usize,
 ) -> (f64, f64) {
-    let [_, in_channels, height, width] = problem.input_shape();
-    let [_, filters, out_height, out_width] = problem.output_shape();
-    let (out_x, out_y) = (at % out_width, at / out_width % out_height);
-    let (filter, image) = (at / (out_width * out_height) % filters, at / (out_width * out_height * filters));
-    let (conv, window) = (problem.conv(), problem.placement().window());
-    let channels = window.channels();
-    let first_channel = filter / (filters / conv.groups) * channels;
+    let place = Place::new(problem, at);
+    let [_, _, height, width] = problem.input_shape();
     let (mut sum, mut size) = (0.0f64, 0.0f64);
-    for channel in 0..channels {
-        for tap in 0..window.taps() {
-            let (ky, kx) = (tap / window.width(), tap % window.width());
-            let y = (out_y * conv.stride[0] + ky * conv.dilation[0]).checked_sub(conv.padding[0]);
-            let x = (out_x * conv.stride[1] + kx * conv.dilation[1]).checked_sub(conv.padding[1]);
-            let (Some(y), Some(x)) = (y, x) else { continue };
-            if y >= height || x >= width {
-                continue;
-            }
-            let plane = image * in_channels + first_channel + channel;
-            let weight = weight(filter, channel, tap);
-            let pixel = f64::from(operands.input[(plane * height + y) * width + x]);
+    for tap in 0..problem.placement().taps() {
+        let Some(pixel) = place.pixel(problem, tap) else { continue };
+        for channel in 0..problem.placement().window().channels() {
+            let weight = weight(place.filter, channel, tap);
+            let pixel = f64::from(operands.input[place.first + channel * height * width + pixel]);
             sum += weight.value * pixel;
             size += weight.size * pixel.abs();
         }
     }
-    let scale = operands.scale.map_or(1.0, |scale| f64::from(scale[filter]));
-    let bias = operands.bias.map_or(0.0, |bias| f64::from(bias[filter]));
-    let residual = operands.residual.map_or(0.0, |residual| f64::from(residual[at]));
-    let value = scale * sum + bias + residual;
-    let value = match problem.activation() {
-        Activation::None => value,
-        Activation::Relu => value.max(0.0),
-    };
-    (value, (scale * size).abs() + bias.abs() + residual.abs())
+    let (value, magnitude) = place.finish(operands, (sum, size));
+    match problem.activation() {
+        Activation::None => (value, magnitude),
+        Activation::Relu => (value.max(0.0), magnitude),
+    }
 }
 
 /// Largest error an f32 kernel may make on a sum of magnitude 1 over `terms` products: `eps * (4 + 2 * sqrt(terms))`.

@@ -27,6 +27,12 @@ pub(crate) enum Part {
     TermsTaps,
     Blend,
     BlendWeights,
+    Segments,
+    Rows,
+    RowsDirect,
+    RowsHankel,
+    HankelOnce,
+    HankelTwice,
     SumsOutputs,
     SumsProducts,
     Epilogue,
@@ -65,6 +71,12 @@ impl Part {
             Self::TermsTaps => include_str!("../shaders/parts/terms_taps.wgsl"),
             Self::Blend => include_str!("../shaders/parts/blend.wgsl"),
             Self::BlendWeights => include_str!("../shaders/parts/blend_weights.wgsl"),
+            Self::Segments => include_str!("../shaders/parts/segments.wgsl"),
+            Self::Rows => include_str!("../shaders/parts/rows.wgsl"),
+            Self::RowsDirect => include_str!("../shaders/parts/rows_direct.wgsl"),
+            Self::RowsHankel => include_str!("../shaders/parts/rows_hankel.wgsl"),
+            Self::HankelOnce => include_str!("../shaders/parts/hankel_once.wgsl"),
+            Self::HankelTwice => include_str!("../shaders/parts/hankel_twice.wgsl"),
             Self::SumsOutputs => include_str!("../shaders/parts/sums_outputs.wgsl"),
             Self::SumsProducts => include_str!("../shaders/parts/sums_products.wgsl"),
             Self::Epilogue => include_str!("../shaders/parts/epilogue.wgsl"),
@@ -160,13 +172,26 @@ fn parts(spec: &Spec) -> Vec<Part> {
         });
     }
     let weights = [Part::Blend, Part::BlendWeights];
+    let rows: &[Part] = match spec.hankel_levels {
+        0 => &[Part::RowsDirect],
+        1 => &[Part::HankelOnce, Part::RowsHankel],
+        _ => &[Part::HankelTwice, Part::RowsHankel],
+    };
     let products = moved(Part::ProductsVec4, Part::ProductsPairs);
     match spec.kernel {
         Kernel::AccumulateRows => parts.extend([products, Part::TermsRows, Part::Blend]),
         Kernel::AccumulateChains => parts.push(products),
         Kernel::AccumulateTaps => parts.extend([Part::TermsTaps, Part::Blend]),
         Kernel::TiledAccumulate => parts.push(Part::Blend),
-        Kernel::Gather | Kernel::SubgroupGather | Kernel::SubgroupGatherRows => parts.extend(weights),
+        Kernel::Gather | Kernel::SubgroupGatherRows => parts.extend(weights),
+        Kernel::SubgroupGather => {
+            parts.extend(weights.into_iter().chain([Part::Rows]));
+            parts.extend(rows);
+        }
+        Kernel::SubgroupProducts => {
+            parts.extend([Part::Segments, Part::Rows]);
+            parts.extend(rows);
+        }
         Kernel::TiledGather | Kernel::MatrixGather => {
             parts.extend(weights.into_iter().chain([Part::Operands, Part::SumsOutputs]));
         }

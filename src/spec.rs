@@ -216,6 +216,8 @@ pub(crate) struct Spec {
     pub(crate) chain: Option<Chain>,
     /// Filters are blends of two neighbouring segments (learned positions).
     pub(crate) blended: bool,
+    /// Levels of Hankel products: 1 where rows begin half a tap after one another, 2 for a quarter.
+    pub(crate) hankel_levels: u32,
     pub(crate) output: Option<Access>,
     pub(crate) residual: Option<Access>,
     pub(crate) activation: Option<Activation>,
@@ -228,6 +230,28 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
+    /// A variant with nothing but a kernel and a tile, in f32.
+    pub(crate) const fn new(kernel: Kernel, tile: Tile) -> Self {
+        Self {
+            kernel,
+            tile,
+            weights: None,
+            input: None,
+            row_sums: None,
+            row_taps: None,
+            terms: None,
+            chain: None,
+            blended: false,
+            hankel_levels: 0,
+            output: None,
+            residual: None,
+            activation: None,
+            storage: Storage::F32,
+            pairs: false,
+            read_write: false,
+        }
+    }
+
     /// The roles the kernel binds, in the order of their binding numbers; binding 0 is the uniform.
     pub(crate) fn roles(&self) -> Vec<Role> {
         let mut roles = match self.kernel {
@@ -414,6 +438,9 @@ impl fmt::Display for Spec {
         }
         if self.blended {
             f.write_str("-blend")?;
+        }
+        if self.hankel_levels > 0 {
+            write!(f, "-hankel{}", self.hankel_levels)?;
         }
         if let Some(access) = self.output {
             write!(f, "-out{}", digit(access))?;

@@ -75,6 +75,12 @@ fn variants(problem: &Problem, target: &Target, options: PlanOptions) -> Vec<(Pl
     for family in families.into_iter().map(Some) {
         for algorithm in algorithms.iter().copied().map(Some) {
             add(PlanOptions { algorithm, family, ..options });
+            if options.hankel_levels.is_none() {
+                // None, and as many as there may be.
+                for levels in [0, u32::MAX] {
+                    add(PlanOptions { algorithm, family, hankel_levels: Some(levels), ..options });
+                }
+            }
         }
     }
     found

@@ -147,3 +147,37 @@ fn requested_limits_never_exceed_the_adapters() {
         assert_eq!(wanted.max_buffer_size, adapter.max_buffer_size);
     }
 }
+
+/// Where nobody insists, levels are those that pay; whoever forbids them gets none.
+#[test]
+fn hankel_levels_follow_the_steps_and_the_size_of_pieces() {
+    let lanes =
+        Target { features: wgpu::Features::SUBGROUP, subgroup_min_size: 8, subgroup_max_size: 8, ..Target::portable() };
+    let target = Target { software: true, ..lanes };
+    let levels = |channels, kernel, step, hankel_levels| {
+        let placement = Placement::tap_major(channels, channels, kernel, kernel, step).expect("placement");
+        let problem = Problem::new(&placement, Conv2d::padded(kernel / 2), [1, 14, 14]).expect("problem");
+        let plan = Plan::new(&problem, &target, PlanOptions { hankel_levels, ..Default::default() }).expect("plan");
+        let labelled = plan.kernels().iter().any(|label| label.contains("-hankel"));
+        assert_eq!(labelled, plan.hankel_levels() > 0, "{:?}", plan.kernels());
+        plan.hankel_levels()
+    };
+    for kernel in [1, 3] {
+        assert_eq!(levels(256, kernel, 128, None), 1);
+        assert_eq!(levels(256, kernel, 64, None), 2);
+        assert_eq!(levels(256, kernel, 256, None), 0);
+        assert_eq!(levels(256, kernel, 32, None), 0, "three levels are not known");
+        assert_eq!(levels(32, kernel, 16, None), 0, "pieces of 16 channels are too short to pay");
+        assert_eq!(levels(32, kernel, 16, Some(2)), 1);
+        assert_eq!(levels(256, kernel, 64, Some(1)), 0, "one level does not help rows a quarter apart");
+        assert_eq!(levels(256, kernel, 64, Some(0)), 0);
+        assert_eq!(levels(20, kernel, 10, Some(2)), 0, "halves of 10 channels are no quads");
+    }
+    let problem =
+        Problem::new(&Placement::tap_major(256, 256, 3, 3, 128).expect("placement"), Conv2d::padded(1), [1, 14, 14]);
+    for &family in Family::ALL.iter().filter(|&&family| family != Family::Subgroup && family.runs_on(&target)) {
+        let options = PlanOptions { family: Some(family), hankel_levels: Some(2), ..Default::default() };
+        let plan = Plan::new(problem.as_ref().expect("problem"), &target, options).expect("plan");
+        assert_eq!(plan.hankel_levels(), 0, "{family:?} knows none");
+    }
+}

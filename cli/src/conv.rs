@@ -91,6 +91,8 @@ struct Computed {
     output: Vec<f32>,
     kernel: &'static str,
     device: String,
+    /// Of a GPU: what the error may be depends on how it was computed.
+    plan: Option<Plan>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Verdict> {
@@ -101,7 +103,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let seconds = start.elapsed().as_secs_f64();
     let shape = file.problem.output_shape();
     let comparison = match &file.expected {
-        Some(expected) => Some(compare(&file, &computed.output, expected).with_context(|| layer.clone())?),
+        Some(expected) => Some(compare(&file, &computed, expected).with_context(|| layer.clone())?),
         None => None,
     };
     if let Some(path) = &args.output {
@@ -118,7 +120,7 @@ fn compute(file: &LayerFile, args: &Args) -> Result<Computed> {
         Choice::Reference => {
             let output = reference::conv2d(&file.problem, &operands(file))?.output;
             let output = output.into_iter().map(|value| value as f32).collect();
-            return Ok(Computed { output, kernel: "reference", device: "CPU (f64)".to_owned() });
+            return Ok(Computed { output, kernel: "reference", device: "CPU (f64)".to_owned(), plan: None });
         }
         Choice::Auto => None,
         Choice::Dense => Some(Algorithm::Dense),
@@ -127,17 +129,19 @@ fn compute(file: &LayerFile, args: &Args) -> Result<Computed> {
     };
     let device = args.device.open()?;
     let name = device.describe();
-    let (output, algorithm) = match &device {
+    match &device {
         Device::Gpu(gpu) => {
-            let options = PlanOptions { algorithm, family: args.family.family(), ..PlanOptions::default() };
-            on_gpu(file, gpu, options.for_summary(&file.summary))?
+            let options = args.family.apply(PlanOptions { algorithm, ..PlanOptions::default() });
+            let plan = Plan::new(&file.problem, &gpu.target(), options.for_summary(&file.summary))?;
+            let output = on_gpu(file, gpu, plan.clone())?;
+            Ok(Computed { output, kernel: plan.algorithm().name(), device: name, plan: Some(plan) })
         }
         Device::Cpu => {
             args.family.refuse_on_cpu()?;
-            on_cpu(file, algorithm)?
+            let (output, algorithm) = on_cpu(file, algorithm)?;
+            Ok(Computed { output, kernel: algorithm.name(), device: name, plan: None })
         }
-    };
-    Ok(Computed { output, kernel: algorithm.name(), device: name })
+    }
 }
 
 fn operands(file: &LayerFile) -> Operands<'_> {
@@ -158,9 +162,8 @@ fn on_cpu(file: &LayerFile, algorithm: Option<Algorithm>) -> Result<(Vec<f32>, A
     Ok((output, conv.algorithm()))
 }
 
-fn on_gpu(file: &LayerFile, gpu: &Gpu, options: PlanOptions) -> Result<(Vec<f32>, Algorithm)> {
-    let plan = Plan::new(&file.problem, &gpu.target(), options)?;
-    let (algorithm, workspace) = (plan.algorithm(), plan.workspace_size());
+fn on_gpu(file: &LayerFile, gpu: &Gpu, plan: Plan) -> Result<Vec<f32>> {
+    let workspace = plan.workspace_size();
     let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::default()));
     let params = ChannelParams { scale: file.scale.as_deref(), bias: file.bias.as_deref() };
     let conv = FsConv2d::new(&pipelines, plan, &file.summary, params)?;
@@ -181,13 +184,15 @@ fn on_gpu(file: &LayerFile, gpu: &Gpu, options: PlanOptions) -> Result<(Vec<f32>
         },
     )?;
     gpu.submit(encoder)?;
-    Ok((gpu.download(&output)?, algorithm))
+    Ok(gpu.download(&output)?)
 }
 
 /// Measures against the file's values, with the magnitudes of this layer's sums.
-fn compare(file: &LayerFile, got: &[f32], expected: &[f32]) -> Result<Comparison> {
+fn compare(file: &LayerFile, computed: &Computed, expected: &[f32]) -> Result<Comparison> {
+    let got = &computed.output;
     let magnitude = reference::conv2d(&file.problem, &operands(file))?.magnitude;
     let want = Reference { output: expected.iter().copied().map(f64::from).collect(), magnitude };
+    let want = computed.plan.as_ref().map_or(Ok(want.clone()), |plan| want.for_plan(plan, &operands(file)))?;
     let terms = file.problem.placement().window().weights();
     let error_fraction = reference::error_fraction(got, &want, terms);
     let errors = got.iter().zip(&want.output).map(|(&got, &want)| (f64::from(got) - want).abs());

@@ -23,12 +23,11 @@ pub(crate) struct KernelArgs {
 impl KernelArgs {
     /// What the plans of a GPU are made with.
     pub(crate) fn options(self) -> PlanOptions {
-        PlanOptions {
+        self.family.apply(PlanOptions {
             algorithm: self.kernel.algorithm(),
-            family: self.family.family(),
             storage: if self.f16_weights { Storage::F16Weights } else { Storage::F32 },
             ..PlanOptions::default()
-        }
+        })
     }
 
     /// The CPU executor has neither families nor f16: a wish for one is an error there.
@@ -46,6 +45,10 @@ pub(crate) struct FamilyArgs {
     /// Which family of GPU kernels: auto takes the best that the device has
     #[arg(long, value_name = "FAMILY", default_value = AUTO, value_parser = parser())]
     family: Choice,
+
+    /// Most levels of Hankel products, which need less arithmetic for steps of C/2 and C/4; by default where they are expected to be faster
+    #[arg(long, value_name = "0|1|2", value_parser = clap::value_parser!(u32).range(..=2))]
+    hankel: Option<u32>,
 }
 
 const AUTO: &str = "auto";
@@ -66,8 +69,16 @@ impl FamilyArgs {
         self.family.0
     }
 
-    /// The CPU executor has no families: a wish for one is an error there.
+    /// `options` with the family and the Hankel products asked for.
+    pub(crate) fn apply(self, options: PlanOptions) -> PlanOptions {
+        PlanOptions { family: self.family(), hankel_levels: self.hankel, ..options }
+    }
+
+    /// The CPU executor has neither: a wish for one is an error there.
     pub(crate) fn refuse_on_cpu(self) -> Result<()> {
+        if self.hankel.is_some() {
+            bail!("--hankel: the CPU executor knows no Hankel products");
+        }
         match self.family() {
             Some(family) => bail!("--family {}: only GPUs have kernel families", family.name()),
             None => Ok(()),

@@ -1,7 +1,7 @@
 //! The bars that results are held against, and by how much they are met or missed.
 
 use crate::groups::{Group, geometric_mean};
-use crate::model::{Comparison, Kind, LayerResult};
+use crate::model::{Comparison, Kind, Layer, LayerResult};
 
 /// One bar and what was measured.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,7 +90,19 @@ fn hardware(comparison: &Comparison) -> Vec<Bar> {
     };
     let large = |batch| batch >= 32;
     let one = |batch| batch == 1;
+    // A matrix product is a 1x1 layer, and the product pass runs the same loop as a dense 1x1 layer.
+    let of_peak: Ratio<'_> = Box::new(|layer| {
+        let Layer { kernel: 1, channels: 4096, filters: 4096, .. } = layer.layer else { return None };
+        let timings = layer.gpu.iter().flat_map(|row| &row.timings).filter(|timing| timing.label == "dense");
+        let best = timings.map(|timing| timing.gflops).max_by(f64::total_cmp)?;
+        Some(best / comparison.peaks?.gflops)
+    });
     vec![
+        each(
+            "a product of 4096x4096 matrices in f32, over the measured peak",
+            0.6,
+            &ratios(comparison, &of_peak, Group::Pointwise),
+        ),
         mean("f32, s = C, over cuDNN f32 (TF32 off), 3x3, batch 32 and more", 3.0, &of("cudnn-f32", "auto", large)),
         mean("f32, s = C, over cuDNN f32 (TF32 off), 3x3, batch 1", 1.5, &of("cudnn-f32", "auto", one)),
         mean("f16, s = C, over cuDNN f16, 3x3, batch 32 and more", 1.5, &of("cudnn-f16", "shared-f16", large)),
@@ -199,6 +211,21 @@ mod tests {
         comparison.layers[1].gpu[0].auto = "shared".to_owned();
         let over_gather = bar(&comparison, "what the plan takes");
         assert_eq!((over_gather.met(), over_gather.worst.as_deref()), (false, Some("128x8, C")));
+    }
+
+    #[test]
+    fn products_of_matrices_are_held_against_the_peak() {
+        let mut comparison = comparison();
+        comparison.adapter.software = false;
+        let what = "a product of 4096x4096 matrices in f32";
+        assert_eq!(bar(&comparison, what).got, None);
+        let mut product = layer("4096x64k1", 1, 1);
+        (product.layer.channels, product.layer.filters) = (4096, 4096);
+        // 60 of 80 GFLOP/s; what shared products reach is no part of it.
+        product.gpu[0].timings[0].gflops = 60.0;
+        product.gpu[0].timings[2].gflops = 79.0;
+        comparison.layers.push(product);
+        assert_eq!((bar(&comparison, what).got, bar(&comparison, what).verdict()), (Some(0.75), "met".to_owned()));
     }
 
     #[test]

@@ -50,21 +50,14 @@ pub(super) fn step(pass: &Pass<'_>, stored: Stored) -> Option<Step> {
     let output = Access::for_lengths(&[out_width]);
     let tile = Tile { lanes_x: 8, lanes_y: 1, rows: 1, quads: 1, depth: 0, slices: 1 };
     let spec = Spec {
-        kernel: Kernel::AccumulateChains,
-        tile,
-        weights: None,
-        input: None,
-        row_sums: None,
-        row_taps: None,
         terms: Some([terms as u32, 1]),
         chain: Some(Chain { filters: LENGTH, terms: links.terms as u32 }),
-        blended: false,
         output: Some(output),
         residual: problem.residual().then_some(output),
         activation: Some(problem.activation()),
         storage: options.storage.of_tensors(),
-        pairs: false,
         read_write: options.bind_read_write,
+        ..Spec::new(Kernel::AccumulateChains, tile)
     };
     let row_quads = out_width.div_ceil(4);
     let chains = links.step * out_channels.div_ceil(links.step * LENGTH as usize);

@@ -1,6 +1,6 @@
 //! The cost model: which algorithm is cheaper. Costs are in multiply-adds of the inner loops that gather and products share.
 
-use super::{Algorithm, Family, Target, overflows, shared, weight_load};
+use super::{Algorithm, Family, PlanOptions, Target, overflows, shared, weight_load};
 use crate::problem::Problem;
 use crate::spec::WeightLoad;
 
@@ -47,15 +47,15 @@ const MARGIN: f64 = 0.9;
 const LEAST_SHARING: f64 = 1.25;
 
 /// The cheapest algorithm with a family's kernels.
-pub(super) fn choose(problem: &Problem, target: &Target, family: Family) -> Algorithm {
+pub(super) fn choose(problem: &Problem, target: &Target, family: Family, options: PlanOptions) -> Algorithm {
     let planner = family.planner();
     let costs = planner.costs(target);
     let blend = if problem.bases().neighbours > 1 { costs.blend } else { 0.0 };
-    let gather = planner.gather_multiply_adds(problem, target) * (1.0 + blend);
+    let gather = planner.gather_multiply_adds(problem, target, options) * (1.0 + blend);
     if overflows(problem) {
         return Algorithm::Dense;
     }
-    match shared::work(problem, target, family) {
+    match shared::work(problem, target, family, options) {
         Some(work) if problem.sharing().factor() >= LEAST_SHARING && costs.of(&work) < MARGIN * gather => {
             Algorithm::Shared
         }

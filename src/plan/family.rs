@@ -10,7 +10,7 @@ use super::portable::Portable;
 use super::shared::Products;
 use super::subgroup::Subgroup;
 use super::tiled::Tiled;
-use super::{Step, Storage, Target};
+use super::{PlanOptions, Step, Storage, Target};
 use crate::error::Result;
 use crate::problem::Problem;
 
@@ -87,7 +87,7 @@ pub(super) trait Planner {
     fn costs(&self, target: &Target) -> Costs;
 
     /// Multiply-adds of the gather kernel, or more where it cannot keep the device busy.
-    fn gather_multiply_adds(&self, problem: &Problem, _: &Target) -> f64 {
+    fn gather_multiply_adds(&self, problem: &Problem, _: &Target, _: PlanOptions) -> f64 {
         problem.dense_multiply_adds() as f64
     }
 
@@ -98,5 +98,5 @@ pub(super) trait Planner {
     fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)>;
 
     /// The product pass for a problem; `None` where the family's kernels cannot compute it.
-    fn products(&self, problem: &Problem, target: &Target) -> Option<Box<dyn Products>>;
+    fn products(&self, problem: &Problem, target: &Target, options: PlanOptions) -> Option<Box<dyn Products>>;
 }

@@ -20,6 +20,8 @@ pub(super) struct Layer<'a> {
     /// How they are loaded: together only where every output pixel reads its own input pixel.
     pub(super) input: Access,
     pub(super) channel_stride: i32,
+    /// Filters are packed on their own, `[O, T, channels]`, not read from the summary.
+    pub(super) dense: bool,
     /// Weights are blended from two segments where they are loaded.
     pub(super) blended: bool,
     /// Words of the table before the scales.
@@ -42,21 +44,15 @@ impl Layer<'_> {
     pub(super) fn step(&self, kernel: Kernel, tile: Tile) -> Step {
         let problem = self.problem;
         let spec = Spec {
-            kernel,
-            tile,
             weights: Some(self.weights),
             input: Some(self.input),
-            row_sums: None,
-            row_taps: None,
-            terms: None,
-            chain: None,
             blended: self.blended,
             output: Some(self.output),
             residual: problem.residual().then_some(self.output),
             activation: Some(problem.activation()),
             storage: self.options.storage,
-            pairs: false,
             read_write: self.options.bind_read_write,
+            ..Spec::new(kernel, tile)
         };
         let pixel_tiles = self.pixels().div_ceil(tile.pixels_per_tile());
         let channel_tiles = self.filters().div_ceil(tile.rows_per_tile());
@@ -136,7 +132,7 @@ pub(super) fn plan(
     let pointwise = window.taps() == 1 && conv.stride == [1, 1] && conv.padding == [0; 4];
     let input = if pointwise { output } else { Access::Scalar };
     let table_words = table.len();
-    let layer = Layer { problem, target, options, weights, output, input, channel_stride, blended, table_words };
+    let layer = Layer { problem, target, options, weights, output, input, channel_stride, dense, blended, table_words };
     let (steps, workspace) = family.planner().gather(&layer)?;
     let packing = Packing { dense, table };
     Ok(Plan { algorithm, family, storage: options.storage, problem: problem.clone(), steps, packing, workspace })

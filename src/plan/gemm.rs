@@ -154,21 +154,15 @@ impl Gemm<'_> {
         };
         let finishes = kernel.has_epilogue();
         let spec = Spec {
-            kernel,
-            tile,
             weights: Some(self.weights),
-            row_sums: None,
-            row_taps: None,
-            terms: None,
-            chain: None,
             blended: self.blended,
             input: Some(Access::Scalar),
             output: Some(Access::Scalar),
             residual: (finishes && problem.residual()).then_some(Access::Scalar),
             activation: finishes.then_some(problem.activation()),
             storage: self.options.storage,
-            pairs: false,
             read_write: self.options.bind_read_write,
+            ..Spec::new(kernel, tile)
         };
         let pixel_tiles = pixels.div_ceil(tile.pixels_per_tile());
         let row_tiles = self.rows.div_ceil(tile.rows_per_tile());

@@ -5,7 +5,7 @@ use super::family::Planner;
 use super::gather::Layer;
 use super::gemm::{self, Candidate, Kernels};
 use super::shared::Products;
-use super::{Step, Storage, Target};
+use super::{PlanOptions, Step, Storage, Target};
 use crate::error::Result;
 use crate::problem::Problem;
 use crate::spec::{Kernel, MATRIX_FEATURES, Tile};
@@ -47,7 +47,7 @@ impl Planner for Matrix {
         Costs::large_gpu(target)
     }
 
-    fn gather_multiply_adds(&self, problem: &Problem, target: &Target) -> f64 {
+    fn gather_multiply_adds(&self, problem: &Problem, target: &Target, _: PlanOptions) -> f64 {
         gemm::gather_multiply_adds(&KERNELS, problem, target)
     }
 
@@ -55,7 +55,7 @@ impl Planner for Matrix {
         gemm::gather(&KERNELS, layer)
     }
 
-    fn products(&self, problem: &Problem, target: &Target) -> Option<Box<dyn Products>> {
+    fn products(&self, problem: &Problem, target: &Target, _: PlanOptions) -> Option<Box<dyn Products>> {
         gemm::products(&KERNELS, problem, target)
     }
 }

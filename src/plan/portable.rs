@@ -4,7 +4,7 @@ use super::cost::Costs;
 use super::family::Planner;
 use super::gather::Layer;
 use super::shared::{Pass, Products, Stored};
-use super::{QUANTIZATION, Step, Target, fold_grid, weight_load};
+use super::{PlanOptions, QUANTIZATION, Step, Target, fold_grid, weight_load};
 use crate::error::Result;
 use crate::problem::Problem;
 use crate::spec::{Access, Kernel, Spec, Tile};
@@ -30,7 +30,7 @@ impl Planner for Portable {
         Ok((vec![layer.step(Kernel::Gather, tile)], 0))
     }
 
-    fn products(&self, problem: &Problem, _: &Target) -> Option<Box<dyn Products>> {
+    fn products(&self, problem: &Problem, _: &Target, _: PlanOptions) -> Option<Box<dyn Products>> {
         let form = Form::row_sums(problem).or_else(|| Form::plain(problem))?;
         Some(Box::new(form))
     }
@@ -183,21 +183,11 @@ impl Products for Form {
             Access::Scalar
         };
         let spec = Spec {
-            kernel: Kernel::Products,
-            tile: TILE,
             weights: Some(weight_load(problem)),
             input: Some(input),
-            row_sums: None,
-            row_taps: None,
-            terms: None,
-            chain: None,
-            blended: false,
-            output: None,
-            residual: None,
-            activation: None,
             storage: options.storage,
-            pairs: false,
             read_write: options.bind_read_write,
+            ..Spec::new(Kernel::Products, TILE)
         };
         let (pixel_tiles, row_tiles) = (form.pixel_tiles(chunk.images * height), form.row_tiles(rows));
         let tiles = (pixel_tiles * row_tiles * problem.conv().groups) as u64;

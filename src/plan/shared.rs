@@ -62,8 +62,8 @@ pub(super) struct Work {
 }
 
 /// `None` where shared cannot run.
-pub(super) fn work(problem: &Problem, target: &Target, family: Family) -> Option<Work> {
-    let products = family.planner().products(problem, target)?;
+pub(super) fn work(problem: &Problem, target: &Target, family: Family, options: PlanOptions) -> Option<Work> {
+    let products = family.planner().products(problem, target, options)?;
     let stored = products.stored();
     let [batch, _, height, _] = problem.input_shape();
     Some(Work {
@@ -77,7 +77,7 @@ pub(super) fn work(problem: &Problem, target: &Target, family: Family) -> Option
 
 /// Plans [`Algorithm::Shared`].
 pub(super) fn plan(family: Family, problem: &Problem, target: &Target, options: PlanOptions) -> Result<Plan> {
-    let Some(products) = family.planner().products(problem, target) else {
+    let Some(products) = family.planner().products(problem, target, options) else {
         return Err(Error::Unsupported { kernel: "shared", reason: "a tile cannot hold a row of products".to_owned() });
     };
     let stored = products.stored();
@@ -192,21 +192,14 @@ fn accumulate_step(pass: &Pass<'_>, stored: Stored) -> Step {
     let tile = Tile { lanes_x: 64, lanes_y: 1, rows: 4, quads: 1, depth: 0, slices: 1 };
     let output = Access::for_lengths(&[out_width]);
     let spec = Spec {
-        kernel,
-        tile,
-        weights: None,
-        input: None,
-        row_sums: None,
-        row_taps: None,
         terms: Some([window.height() as u32, (window.width() / stored.row_taps) as u32]),
-        chain: None,
         blended: problem.bases().neighbours > 1,
         output: Some(output),
         residual: problem.residual().then_some(output),
         activation: Some(problem.activation()),
         storage: options.storage.of_tensors(),
-        pairs: false,
         read_write: options.bind_read_write,
+        ..Spec::new(kernel, tile)
     };
     let row_quads = out_width.div_ceil(4);
     // On a CPU a thread's indices cost as much as ten rows; a GPU wants threads.

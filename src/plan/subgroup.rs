@@ -5,7 +5,7 @@ use super::cost::Costs;
 use super::family::Planner;
 use super::gather::Layer;
 use super::shared::{Pass, Products, Stored};
-use super::{QUANTIZATION, Step, Target, fold_grid, weight_load};
+use super::{PlanOptions, QUANTIZATION, Step, Target, fold_grid, hankel, weight_load};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::spec::{Access, Kernel, RowSums, RowTaps, Spec, Tile, WeightLoad};
@@ -20,8 +20,13 @@ const QUADS: usize = 2;
 const ROWS: [usize; 9] = [16, 24, 32, 40, 48, 56, 64, 72, 80];
 
 /// Those for a way to load weights. Where they come one by one, their loads weigh more than the input's and take long to compile: 48 at most.
-fn sizes(weights: WeightLoad) -> &'static [usize] {
-    if weights == WeightLoad::Vec4 { &ROWS } else { &ROWS[..5] }
+/// Two Hankel levels keep nine sums for four rows: more than 64 do not fit the first-level cache.
+fn sizes(weights: WeightLoad, hankel_levels: u32) -> &'static [usize] {
+    match (weights, hankel_levels) {
+        (WeightLoad::Scalar(_), _) => &ROWS[..5],
+        (WeightLoad::Vec4, 0 | 1) => &ROWS,
+        (WeightLoad::Vec4, _) => &ROWS[..7],
+    }
 }
 
 /// And where taps share loads: the code that moves them from tap to tap is in the way of the instruction cache.
@@ -39,11 +44,16 @@ fn loads(input: Access, target: &Target) -> usize {
     }
 }
 
+/// What the multiply-adds of `rows` rows cost, in rows that share none.
+fn rows_multiplied(rows: usize, hankel_levels: u32) -> usize {
+    rows * 3usize.pow(hankel_levels) / 4usize.pow(hankel_levels)
+}
+
 /// Multiply-adds of `tiles` over `terms` terms, with what its loads cost, in multiply-adds of a gather tile of 32 rows.
-fn multiply_adds(tile: Tile, tiles: usize, terms: usize, loads_a_tap: usize) -> f64 {
+fn multiply_adds(tile: Tile, tiles: usize, terms: usize, loads_a_tap: usize, hankel_levels: u32) -> f64 {
     // Rows and loads of that tile, a row: the unit in which the stores of `costs` were fitted.
     let of_gather = 1.75;
-    let rows = (tile.rows_per_tile() + loads_a_tap) as f64 / of_gather;
+    let rows = (rows_multiplied(tile.rows_per_tile(), hankel_levels) + loads_a_tap) as f64 / of_gather;
     tiles as f64 * rows * (tile.pixels_per_tile() * terms) as f64
 }
 
@@ -66,27 +76,30 @@ impl Planner for Subgroup {
         Costs { store: 8.0, row_tap: 1.0, finish: 10.0, row: 6.5, tap: 10.0, dispatch: 1e5, blend: 0.3 }
     }
 
-    fn gather_multiply_adds(&self, problem: &Problem, target: &Target) -> f64 {
-        let Some(Gather { tile, loads_a_tap, .. }) = Gather::new(problem, target, weight_load(problem)) else {
-            return f64::INFINITY;
-        };
+    fn gather_multiply_adds(&self, problem: &Problem, target: &Target, options: PlanOptions) -> f64 {
+        let gather = Gather::new(problem, target, weight_load(problem), hankel::of_filters(problem, options));
+        let Some(Gather { tile, loads_a_tap, hankel_levels, .. }) = gather else { return f64::INFINITY };
         let filters = problem.out_channels() / problem.conv().groups;
         let [batch, _, height, width] = problem.output_shape();
         let pixel_tiles = (batch * height * width).div_ceil(tile.pixels_per_tile());
         let tiles = filters.div_ceil(tile.rows_per_tile()) * pixel_tiles * problem.conv().groups;
-        multiply_adds(tile, tiles, problem.placement().window().weights(), loads_a_tap)
+        multiply_adds(tile, tiles, problem.placement().window().weights(), loads_a_tap, hankel_levels)
     }
 
     fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)> {
-        let Some(gather) = Gather::new(layer.problem, layer.target, layer.weights) else {
+        // Dense filters are packed one after another: none has a value in common.
+        let hankel_levels = if layer.dense { 0 } else { hankel::of_filters(layer.problem, layer.options) };
+        let Some(gather) = Gather::new(layer.problem, layer.target, layer.weights, hankel_levels) else {
             let reason = format!("subgroups of {} lanes", layer.target.subgroup_max_size);
             return Err(Error::Unsupported { kernel: "subgroup_gather", reason });
         };
         Ok((vec![gather.step(layer)], 0))
     }
 
-    fn products(&self, problem: &Problem, target: &Target) -> Option<Box<dyn Products>> {
-        let form = Form::row_sums(problem, target).or_else(|| Form::plain(problem, target))?;
+    fn products(&self, problem: &Problem, target: &Target, options: PlanOptions) -> Option<Box<dyn Products>> {
+        let hankel_levels = hankel::of_bases(problem, options);
+        let form =
+            Form::row_sums(problem, target, hankel_levels).or_else(|| Form::plain(problem, target, hankel_levels))?;
         Some(Box::new(form))
     }
 }
@@ -98,18 +111,22 @@ struct Gather {
     row_taps: Option<(RowTaps, Access)>,
     /// What the loads of a tap cost, in rows of the tile.
     loads_a_tap: usize,
+    hankel_levels: u32,
 }
 
 impl Gather {
-    fn new(problem: &Problem, target: &Target, weights: WeightLoad) -> Option<Self> {
+    fn new(problem: &Problem, target: &Target, weights: WeightLoad, hankel_levels: u32) -> Option<Self> {
         let row_taps = Self::row_taps(problem);
+        // The kernel whose taps share loads knows no Hankel products: where they apply, shared products are faster than either.
+        let hankel_levels = if row_taps.is_some() { 0 } else { hankel_levels };
         let (sizes, loads_a_tap) = match row_taps {
             // The taps share the loads; to move and mask the window costs some 4 rows a tap.
             Some((RowTaps { taps, .. }, input)) => (&ROWS_OF_ROW_TAPS[..], loads(input, target) / taps as usize + 4),
-            None => (sizes(weights), loads(Access::Scalar, target)),
+            None => (sizes(weights, hankel_levels), loads(Access::Scalar, target)),
         };
         let filters = problem.out_channels() / problem.conv().groups;
-        Some(Self { tile: tile(target, sizes, filters, [1, 0], loads_a_tap)?, row_taps, loads_a_tap })
+        let tile = tile(target, sizes, filters, [1, 0], loads_a_tap, hankel_levels)?;
+        Some(Self { tile, row_taps, loads_a_tap, hankel_levels })
     }
 
     /// The taps of a kernel row, where outputs stand in the columns of their inputs and the taps reach no further than a quad.
@@ -126,7 +143,11 @@ impl Gather {
     }
 
     fn step(&self, layer: &Layer<'_>) -> Step {
-        let Some((row_taps, input)) = self.row_taps else { return layer.step(Kernel::SubgroupGather, self.tile) };
+        let Some((row_taps, input)) = self.row_taps else {
+            let mut step = layer.step(Kernel::SubgroupGather, self.tile);
+            step.spec.hankel_levels = self.hankel_levels;
+            return step;
+        };
         let mut step = layer.step(Kernel::SubgroupGatherRows, self.tile);
         step.spec = Spec { input: Some(input), row_taps: Some(row_taps), ..step.spec };
         step
@@ -135,12 +156,19 @@ impl Gather {
 
 /// The number of rows, of `sizes`, that computes `rows` rows at the least cost where loads cost as much as `loads` rows and each
 /// tile sums over `taps` rows `step` apart. `None` if no tile can, or only with half of its rows lost to its neighbours.
-fn tile(target: &Target, sizes: &[usize], rows: usize, [taps, step]: [usize; 2], loads: usize) -> Option<Tile> {
+fn tile(
+    target: &Target,
+    sizes: &[usize],
+    rows: usize,
+    [taps, step]: [usize; 2],
+    loads: usize,
+    hankel_levels: u32,
+) -> Option<Tile> {
     let (lanes, feeding) = (target.subgroup_max_size, (taps - 1) * step);
     let fits = |&tile: &usize| {
         tile % lanes as usize == 0 && tile >= 2 * feeding && (taps == 1 || tile * taps <= most_products(taps))
     };
-    let cost = |&tile: &usize| rows.div_ceil(tile - feeding) * (tile + loads);
+    let cost = |&tile: &usize| rows.div_ceil(tile - feeding) * (rows_multiplied(tile, hankel_levels) + loads);
     let best = sizes.iter().copied().filter(fits).min_by_key(cost)?;
     Some(Tile { lanes_x: lanes, lanes_y: 1, rows: best as u32, quads: QUADS as u32, depth: 0, slices: 1 })
 }
@@ -155,6 +183,7 @@ struct Form {
     segments: usize,
     segment_pixels: usize,
     halo: usize,
+    hankel_levels: u32,
 }
 
 impl Form {
@@ -185,7 +214,7 @@ impl Form {
     }
 
     /// Sums over kernel rows; `None` where taps are not evenly spaced, or columns of sums are no quads of pixels.
-    fn row_sums(problem: &Problem, target: &Target) -> Option<Self> {
+    fn row_sums(problem: &Problem, target: &Target, hankel_levels: u32) -> Option<Self> {
         let (conv, window) = (problem.conv(), problem.placement().window());
         let (width, columns) = (problem.input_shape()[3], problem.output_shape()[3]);
         let (taps, stride, padding) = (window.width(), conv.stride[1], conv.padding[1]);
@@ -204,17 +233,29 @@ impl Form {
         };
         let rows = problem.sharing().most_bases();
         let feeding = Self::feeding(sums);
+        // A tile begins with rows that share products.
+        let hankel_levels = if feeding.is_multiple_of(hankel::rows_of(hankel_levels)) { hankel_levels } else { 0 };
         let tile = tile(
             target,
-            sizes(weight_load(problem)),
+            sizes(weight_load(problem), hankel_levels),
             rows - feeding.min(rows - 1),
             [taps, step],
             loads(Access::Vec4, target),
+            hankel_levels,
         )?;
         let most = tile.pixels_per_tile();
         if width <= most {
             let tile_pixels = most / width * width;
-            return Some(Self { sums, tile, columns, tile_pixels, segments: 1, segment_pixels: tile_pixels, halo: 0 });
+            return Some(Self {
+                sums,
+                tile,
+                columns,
+                tile_pixels,
+                segments: 1,
+                segment_pixels: tile_pixels,
+                halo: 0,
+                hankel_levels,
+            });
         }
         // A segment begins and ends with whole quads of sums.
         let quad = 4 * stride;
@@ -229,13 +270,15 @@ impl Form {
             segments,
             segment_pixels,
             halo: left,
+            hankel_levels,
         })
     }
 
     /// The products themselves.
-    fn plain(problem: &Problem, target: &Target) -> Option<Self> {
+    fn plain(problem: &Problem, target: &Target, hankel_levels: u32) -> Option<Self> {
         let rows = problem.sharing().most_bases();
-        let tile = tile(target, sizes(weight_load(problem)), rows, [1, 0], loads(Access::Vec4, target))?;
+        let sizes = sizes(weight_load(problem), hankel_levels);
+        let tile = tile(target, sizes, rows, [1, 0], loads(Access::Vec4, target), hankel_levels)?;
         let tile_pixels = tile.pixels_per_tile();
         Some(Self {
             sums: RowSums { taps: 1, step: 0, stride: 1, dilation: 1, padding: 0 },
@@ -245,6 +288,7 @@ impl Form {
             segments: 1,
             segment_pixels: tile_pixels,
             halo: 0,
+            hankel_levels,
         })
     }
 }
@@ -256,7 +300,8 @@ impl Products for Form {
 
     fn multiply_adds(&self, problem: &Problem, target: &Target) -> f64 {
         let tiles = self.tiles(problem, problem.input_shape()[0]);
-        multiply_adds(self.tile, tiles, problem.placement().window().channels(), loads(self.input(problem), target))
+        let channels = problem.placement().window().channels();
+        multiply_adds(self.tile, tiles, channels, loads(self.input(problem), target), self.hankel_levels)
     }
 
     fn step(&self, pass: &Pass<'_>) -> Result<Step> {
@@ -268,21 +313,14 @@ impl Products for Form {
         // Quads of sums lie together where rows are whole quads.
         let output = Access::for_lengths(&[width / stride, self.columns]);
         let spec = Spec {
-            kernel: Kernel::SubgroupProducts,
-            tile: self.tile,
             weights: Some(weight_load(problem)),
             input: Some(input),
             row_sums: Some(self.sums),
-            row_taps: None,
-            terms: None,
-            chain: None,
-            blended: false,
+            hankel_levels: self.hankel_levels,
             output: Some(output),
-            residual: None,
-            activation: None,
             storage: options.storage,
-            pairs: false,
             read_write: options.bind_read_write,
+            ..Spec::new(Kernel::SubgroupProducts, self.tile)
         };
         let tiles = self.tiles(problem, chunk.images) as u64;
         let pitch = self.stored().pitch;

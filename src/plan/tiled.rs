@@ -7,7 +7,7 @@ use super::family::Planner;
 use super::gather::Layer;
 use super::gemm::{self, Candidate, Kernels};
 use super::shared::Products;
-use super::{Step, Target};
+use super::{PlanOptions, Step, Target};
 use crate::error::Result;
 use crate::problem::Problem;
 use crate::spec::{Kernel, Tile};
@@ -51,7 +51,7 @@ impl Planner for Tiled {
         Costs::large_gpu(target)
     }
 
-    fn gather_multiply_adds(&self, problem: &Problem, target: &Target) -> f64 {
+    fn gather_multiply_adds(&self, problem: &Problem, target: &Target, _: PlanOptions) -> f64 {
         gemm::gather_multiply_adds(&KERNELS, problem, target)
     }
 
@@ -59,7 +59,7 @@ impl Planner for Tiled {
         gemm::gather(&KERNELS, layer)
     }
 
-    fn products(&self, problem: &Problem, target: &Target) -> Option<Box<dyn Products>> {
+    fn products(&self, problem: &Problem, target: &Target, _: PlanOptions) -> Option<Box<dyn Products>> {
         gemm::products(&KERNELS, problem, target)
     }
 }

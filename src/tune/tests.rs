@@ -49,6 +49,24 @@ fn candidates_respect_the_callers_options() {
 }
 
 #[test]
+fn candidates_have_hankel_products_and_do_without() {
+    let lanes =
+        Target { features: wgpu::Features::SUBGROUP, subgroup_min_size: 8, subgroup_max_size: 8, ..Target::portable() };
+    let target = Target { software: true, ..lanes };
+    let problem = Problem::new(&Placement::tap_major(32, 32, 1, 1, 16).unwrap(), Conv2d::default(), [1, 8, 8]).unwrap();
+    let levels = |options| {
+        let found = candidates(&problem, &target, PlanOptions { family: Some(Family::Subgroup), ..options });
+        let plans = found.into_iter().map(|options| Plan::new(&problem, &target, options).unwrap());
+        plans.map(|plan| plan.hankel_levels()).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(levels(PlanOptions::default()).into_iter().collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(
+        levels(PlanOptions { hankel_levels: Some(0), ..PlanOptions::default() }).into_iter().collect::<Vec<_>>(),
+        [0]
+    );
+}
+
+#[test]
 fn what_the_device_cannot_run_is_no_candidate() {
     let mut target = Target::portable();
     target.limits.max_compute_workgroup_storage_size = 64;
@@ -94,6 +112,10 @@ fn keys_differ_by_all_that_matters() {
     keys.push(key(&plain, open, &Target { software: true, ..target.clone() }, &trusted));
     keys.push(key(&plain, PlanOptions { workspace_limit: Some(0), ..open }, &target, &trusted));
     keys.push(key(&plain, PlanOptions { bind_read_write: true, ..open }, &target, &trusted));
+    keys.extend([0, 1].map(|levels| {
+        let options = PlanOptions { hankel_levels: Some(levels), ..open };
+        key(&plain, options, &target, &trusted)
+    }));
     for &storage in &Storage::ALL[1..] {
         keys.push(key(&plain, PlanOptions { storage, ..open }, &target, &trusted));
     }

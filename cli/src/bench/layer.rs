@@ -33,7 +33,7 @@ pub(crate) enum Set {
     First,
     /// ResNet-20 on CIFAR-10, 16 images
     Resnet20,
-    /// For large GPUs: ResNet-18 in batches of 32 and 128
+    /// For large GPUs: resnet18, pointwise and first in batches of 32 and 128, and a product of 4096x4096 matrices
     Large,
     /// resnet18, cifar, pointwise and first
     All,
@@ -57,12 +57,10 @@ impl Set {
             Self::First => [5, 7].map(|kernel| Layer { kernel, stride: 2, ..Layer::new(3, 64, 224) }).into(),
             Self::Resnet20 => [(16, 32), (32, 16), (64, 8)].map(|(c, size)| square(c, size, 16)).into(),
             Self::Large => {
-                let layers = [32, 128].into_iter().flat_map(|batch| {
-                    let stride_1 = imagenet.map(|(c, size)| square(c, size, batch));
-                    let stride_2 = halving.map(|(c, size)| Layer { stride: 2, batch, ..Layer::new(c, 2 * c, size) });
-                    stride_1.into_iter().chain(stride_2)
-                });
-                layers.chain([square(256, 56, 32)]).collect()
+                let of_one = [Self::Resnet18, Self::Pointwise, Self::First].map(Self::layers).concat();
+                let batches = [32, 128].map(|batch| of_one.iter().map(move |layer| Layer { batch, ..layer.clone() }));
+                let product = Layer { kernel: 1, ..Layer::new(4096, 4096, 64) };
+                batches.into_iter().flatten().chain([square(256, 56, 32), product]).collect()
             }
             Self::All => [Self::Resnet18, Self::Cifar, Self::Pointwise, Self::First].map(Self::layers).concat(),
         }

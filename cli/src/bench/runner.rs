@@ -108,7 +108,7 @@ impl<'a> Runner<'a> {
                 None
             }
         };
-        let options = PlanOptions { family: family.family(), storage: storage.storage, ..PlanOptions::default() };
+        let options = family.apply(PlanOptions { storage: storage.storage, ..PlanOptions::default() });
         Ok(Self { backend, options, tuner })
     }
 

@@ -4,7 +4,7 @@ use super::{Planner, Work};
 use crate::error::{Error, Result};
 use crate::network::destination::Destination;
 use crate::network::{BatchNorm, Node, Pool, Source};
-use crate::plan::{Step, Storage, fold_grid};
+use crate::plan::{Step, fold_grid};
 use crate::problem::Activation;
 use crate::spec::{Access, Kernel, Spec, Tile};
 
@@ -127,21 +127,12 @@ impl Planner<'_> {
     ) -> Result<Work> {
         let tile = Tile { lanes_x: 64, lanes_y: 1, rows: 1, quads: 1, depth: 0, slices: 1 };
         let spec = Spec {
-            kernel,
-            tile,
-            weights: None,
             input: access,
-            row_sums: None,
-            row_taps: None,
-            terms: None,
-            chain: None,
-            blended: false,
             output: access,
             residual: access.filter(|_| node.inputs.len() > 1),
             activation,
-            storage: Storage::F32,
-            pairs: false,
             read_write: self.options.bind_read_write,
+            ..Spec::new(kernel, tile)
         };
         let limits = &self.target.limits;
         let bytes = |owner| self.elements(self.network.shape_of(owner)).map(|elements| 4 * elements as u64);

@@ -26,21 +26,13 @@ pub(super) fn step(pass: &Pass<'_>) -> Step {
     let tile = if fits && count(&large).1 >= (target.processors as usize).saturating_mul(2) { large } else { small };
     let (pixel_tiles, tiles) = count(&tile);
     let spec = Spec {
-        kernel: Kernel::TiledAccumulate,
-        tile,
-        weights: None,
-        row_sums: None,
-        row_taps: None,
-        terms: None,
-        chain: None,
         blended: problem.bases().neighbours > 1,
-        input: None,
         output: Some(Access::Scalar),
         residual: problem.residual().then_some(Access::Scalar),
         activation: Some(problem.activation()),
         storage: options.storage.of_tensors(),
-        pairs: false,
         read_write: options.bind_read_write,
+        ..Spec::new(Kernel::TiledAccumulate, tile)
     };
     let params = vec![
         ("tiles", tiles as u32),

@@ -18,23 +18,7 @@ pub(super) fn all_specs() -> Vec<Spec> {
     ];
     let both = [Access::Scalar, Access::Vec4];
     let tile = |lanes_x, lanes_y, rows, quads| Tile { lanes_x, lanes_y, rows, quads, depth: 0, slices: 1 };
-    let base = Spec {
-        kernel: Kernel::Pool,
-        tile: tile(64, 1, 1, 1),
-        weights: None,
-        input: None,
-        row_sums: None,
-        row_taps: None,
-        terms: None,
-        chain: None,
-        blended: false,
-        output: None,
-        residual: None,
-        activation: None,
-        storage: Storage::F32,
-        pairs: false,
-        read_write: false,
-    };
+    let base = Spec::new(Kernel::Pool, tile(64, 1, 1, 1));
     let mut specs = vec![base, Spec { kernel: Kernel::Subsample, ..base }];
     // Every way to end a pass: where outputs go, with a residual or not, with an activation or not.
     let mut ends = Vec::new();
@@ -54,6 +38,8 @@ pub(super) fn all_specs() -> Vec<Spec> {
         row_sums(7, 1, 2, 1, 3),
     ];
     let row_taps = [RowTaps { taps: 2, padding: 0 }, RowTaps { taps: 3, padding: 1 }, RowTaps { taps: 7, padding: 3 }];
+    // Hankel levels, which want weights four at a time.
+    let levels = |load| 0..if load == WeightLoad::Vec4 { 3 } else { 1 };
     let subgroups = [tile(4, 1, 32, 2), tile(8, 1, 40, 2), tile(16, 1, 16, 2)];
     for load in weights {
         for input in both {
@@ -63,7 +49,8 @@ pub(super) fn all_specs() -> Vec<Spec> {
             for (tile, sums) in subgroups.into_iter().flat_map(|tile| row_sums.map(|sums| (tile, sums))) {
                 for output in both.map(Some) {
                     let kernel = Kernel::SubgroupProducts;
-                    specs.push(Spec { kernel, tile, row_sums: Some(sums), output, ..products });
+                    let products = Spec { kernel, tile, row_sums: Some(sums), output, ..products };
+                    specs.extend(levels(load).map(|hankel_levels| Spec { hankel_levels, ..products }));
                 }
             }
         }
@@ -76,7 +63,7 @@ pub(super) fn all_specs() -> Vec<Spec> {
             for tile in subgroups {
                 for input in both.map(Some) {
                     let gather = Spec { kernel: Kernel::SubgroupGather, tile, weights: Some(load), input, ..*end };
-                    specs.push(gather);
+                    specs.extend(levels(load).map(|hankel_levels| Spec { hankel_levels, ..gather }));
                     for row_taps in row_taps.map(Some) {
                         specs.push(Spec { kernel: Kernel::SubgroupGatherRows, row_taps, ..gather });
                     }
@@ -123,8 +110,12 @@ pub(super) fn all_specs() -> Vec<Spec> {
             specs.push(Spec { kernel: Kernel::BatchNorm, input: end.output, ..end });
         }
     }
-    let blendable =
-        |spec: &Spec| spec.kernel.has_epilogue() && spec.activation == Some(Activation::None) && spec.chain.is_none();
+    let blendable = |spec: &Spec| {
+        spec.kernel.has_epilogue()
+            && spec.activation == Some(Activation::None)
+            && spec.chain.is_none()
+            && spec.hankel_levels == 0
+    };
     let blend = |spec: &Spec| Spec { blended: true, ..*spec };
     for list in [&mut specs, &mut matrices] {
         let blends: Vec<Spec> = list.iter().filter(|spec| blendable(spec)).map(blend).collect();

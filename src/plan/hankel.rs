@@ -1,0 +1,59 @@
+//! Hankel products: how many levels of them a layer's rows admit. The mathematics is in `docs/method.md`.
+
+use super::{PlanOptions, weight_load};
+use crate::problem::Problem;
+use crate::spec::WeightLoad;
+
+/// Most levels that kernels know.
+const MOST_LEVELS: u32 = 2;
+
+/// Fewest channels of a piece for which a level pays where nobody insists: below, what it adds for every piece weighs more than
+/// the quarter of the multiply-adds that it saves (measured on lavapipe, see `shaders/README.md`).
+const LEAST_PIECE: usize = 32;
+
+/// Consecutive rows that share products.
+pub(crate) fn rows_of(levels: u32) -> usize {
+    1 << levels
+}
+
+/// Levels for a kernel whose rows are the distinct bases, ascending.
+pub(super) fn of_bases(problem: &Problem, options: PlanOptions) -> u32 {
+    let sharing = problem.sharing();
+    levels(problem, options, sharing.most_bases(), |piece| {
+        sharing.groups().iter().all(|bases| evenly_spaced(bases.iter().copied(), piece))
+    })
+}
+
+/// Levels for a kernel whose rows are the filters, tap by tap.
+pub(super) fn of_filters(problem: &Problem, options: PlanOptions) -> u32 {
+    if problem.bases().neighbours > 1 {
+        // Neighbouring filters are other blends.
+        return 0;
+    }
+    let (taps, filters) = (problem.placement().taps(), problem.out_channels() / problem.conv().groups);
+    levels(problem, options, filters, |piece| {
+        let mut groups = problem.bases().of_tap.chunks(filters * taps);
+        groups.all(|bases| (0..taps).all(|tap| evenly_spaced(bases.iter().copied().skip(tap).step_by(taps), piece)))
+    })
+}
+
+/// The most levels whose pieces are whole quads and as long as `rows` rows are apart.
+fn levels(problem: &Problem, options: PlanOptions, rows: usize, is_apart: impl Fn(usize) -> bool) -> u32 {
+    if weight_load(problem) != WeightLoad::Vec4 {
+        return 0;
+    }
+    let channels = problem.placement().window().channels();
+    let (most, least) = match options.hankel_levels {
+        Some(levels) => (levels.min(MOST_LEVELS), 4),
+        None => (MOST_LEVELS, LEAST_PIECE),
+    };
+    let admits = |&levels: &u32| {
+        let (shared, piece) = (rows_of(levels), channels / rows_of(levels));
+        rows >= shared && piece >= least && channels.is_multiple_of(4 * shared) && is_apart(piece)
+    };
+    (1..=most).rev().find(admits).unwrap_or(0)
+}
+
+fn evenly_spaced(bases: impl Iterator<Item = i32> + Clone, step: usize) -> bool {
+    bases.clone().zip(bases.skip(1)).all(|(base, next)| i64::from(next) - i64::from(base) == step as i64)
+}
