@@ -6,8 +6,9 @@ mod common;
 
 use common::architecture::{Rule, basic_blocks, bottlenecks, dense_blocks, fire_modules, plain, pre_activation};
 use common::gpu::device;
-use common::networks::check;
-use filter_summary::network::{GpuNetwork, Network, Op};
+use common::interpreter::interpret;
+use common::networks::{check, run_on_gpu};
+use filter_summary::network::{CpuNetwork, GpuNetwork, Network, Op};
 use filter_summary::{Algorithm, PlanOptions};
 
 fn with_every_rule(name: &str, build: fn(Rule) -> Network) {
@@ -60,4 +61,36 @@ fn a_dense_block_is_one_tensor() {
     // The first block's 24 + 16 * 12 channels, the batch norm of all but the last layer's, and a bottleneck's 48.
     let plane = (batch * 32 * 32 * 4) as u64;
     assert!(forward.activation_bytes() <= plane * (216 + 216 + 48), "{}", forward.activation_bytes() / plane);
+}
+
+/// What `python -m fsnet_train.network_cases` wrote: every builder of `training/`, with PyTorch's logits of one image.
+#[test]
+fn exported_networks_compute_what_pytorch_does() {
+    let mut names: Vec<_> =
+        std::fs::read_dir("tests/data/networks").unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    assert_eq!(names.len(), 10);
+    for path in names {
+        let name = path.display().to_string();
+        let network = Network::load(&path).expect(&name);
+        let expected: Vec<f32> = serde_json::from_str(&network.metadata()["expected"]).expect(&name);
+        let values = network.input().shape.iter().product::<usize>();
+        let image: Vec<f32> = (0..values).map(|i| ((7919 * i + 13) % 255) as f32 / 127.0 - 1.0).collect();
+        // Weights, folded batch norms and sums are rounded to f32 (6e-8) in each of some ten to twenty layers; the interpreter's own bound
+        // adds up the worst case of each, which says nothing here.
+        let most = expected.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+        let check = |by: &str, got: &[f32]| {
+            assert_eq!(got.len(), expected.len(), "{name}: {by}");
+            for (got, want) in got.iter().zip(&expected) {
+                assert!((got - want).abs() <= 2e-5 * most, "{name}: {by} computes {got} instead of {want}");
+            }
+        };
+        let interpreted = interpret(&network, &image).value;
+        check("the interpreter", &interpreted.iter().map(|&value| value as f32).collect::<Vec<_>>());
+        check("the CPU", &CpuNetwork::new(&network, 1, None).expect(&name).run(&image).expect(&name));
+        let Some(device) = device() else { continue };
+        let target = device.gpu.target();
+        let forward = GpuNetwork::new(&device.trusted, &target, &network, 1, PlanOptions::default()).expect(&name);
+        check("the GPU", &run_on_gpu(device, &forward, &image));
+    }
 }

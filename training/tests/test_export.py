@@ -13,69 +13,17 @@ from torch import nn
 from fsnet_train.architectures import build
 from fsnet_train.conv import FsConv2d
 from fsnet_train.counts import file_counts
-from fsnet_train.densenet import DenseNet
 from fsnet_train.export import ExportError, Exporter, export
 from fsnet_train.interpret import Interpreter
 from fsnet_train.network import Network
+from fsnet_train.network_cases import CASES, NETWORKS, PLACEMENTS, SMALL, image, scramble, scrambled, write
 from fsnet_train.placement import Placement, Placements
 from fsnet_train.quantize import dequantize, quantize
-from fsnet_train.resnet import BasicBlock, Bottleneck, PreActBottleneck, ResNet
-from fsnet_train.squeezenet import SqueezeNet
-
-
-def resnet(block=BasicBlock, option="A", imagenet=False, blocks=(2, 1, 1), widths=(4, 6, 8)):
-    return lambda placements: ResNet(placements, blocks, widths, 10, block, option, imagenet)
-
-
-NETWORKS = {
-    "resnet": resnet(),
-    "resnet-b": resnet(option="B"),
-    "bottleneck": resnet(Bottleneck, "B"),
-    "preactivation": resnet(PreActBottleneck, "B"),
-    "preactivation-a": resnet(PreActBottleneck, "A", blocks=(2, 2, 2), widths=(4, 8, 16)),
-    "densenet": lambda placements: DenseNet(placements, 16, 4),
-    "densenet-bc": lambda placements: DenseNet(placements, 16, 4, reduction=0.5),
-    "imagenet-basic": resnet(option="B", imagenet=True, blocks=(1, 1, 1, 1), widths=(4, 4, 6, 6)),
-    "imagenet-bottleneck": resnet(Bottleneck, "B", True, (1, 1, 1, 1), (4, 4, 6, 6)),
-    "squeezenet": lambda placements: SqueezeNet(placements, 10, 8),
-}
-MIXED = Placements(Placement.parse("tap:2"), Placement.parse("tap:1/2"), Placement.parse("channel:2"))
-PLACEMENTS = {
-    "dense": Placements.of("dense"),
-    "authors": Placements.authors(4),
-    "mixed": MIXED,
-    "tensor": Placements.of("tensor:4"),
-    "learned-tap": Placements.of("learned:tap:2"),
-    "learned-authors": Placements.authors(4, learned=True),
-}
-
-
-def scramble(model: Network) -> None:
-    """Eval mode, and batch norms, biases and positions other than those it began with."""
-    model.eval()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, std=0.5)
-            nn.init.normal_(module.running_mean, std=0.5)
-            nn.init.uniform_(module.running_var, 0.5, 2.0)
-        elif getattr(module, "bias", None) is not None:
-            nn.init.normal_(module.bias, std=0.5)
-        if getattr(module, "location_logit", None) is not None:
-            module.location_logit.data += torch.randn_like(module.location_logit)
-
-
-def scrambled(name: str, placements: str) -> Network:
-    """A narrow network in float64."""
-    torch.manual_seed(1)
-    model = NETWORKS[name](PLACEMENTS[placements])
-    scramble(model)
-    return model.double()
 
 
 def small_input(model: Network) -> torch.Tensor:
     """Two images; sizes that make every pool and stride meet its border, but smaller than ImageNet's."""
-    size = 32 if model.input_shape[1] == 32 else 67
+    size = 32 if model.input_shape[1] == 32 else SMALL
     return torch.randn(2, 3, size, size, dtype=torch.float64)
 
 
@@ -97,6 +45,18 @@ def test_export_computes_the_same(name, placements, tmp_path):
     assert {node["input"] for node in graph["nodes"] if "input" in node} | {graph["output"]} <= {
         "input", *(node["name"] for node in graph["nodes"])
     }  # fmt: skip
+
+
+def test_cases_are_written_with_their_answers(tmp_path):
+    assert set(CASES) == set(NETWORKS) and set(CASES.values()) == set(PLACEMENTS)
+    for name in CASES:
+        path = tmp_path / f"{name}.safetensors"
+        want = write(name, path)
+        with safe_open(path, "pt") as file:
+            assert json.loads(file.metadata()["expected"]) == want.tolist()
+        exported = Interpreter.open(path, torch.float64)
+        shape = tuple(exported.graph["input"][axis] for axis in ("channels", "height", "width"))
+        torch.testing.assert_close(exported(image(shape).double())[0], want, rtol=0, atol=2e-5 * float(want.abs().max()))
 
 
 def operations(name: str, placements: str = "authors") -> tuple[list[dict], Counter]:
@@ -234,7 +194,8 @@ def test_fusing_keeps_the_meaning(operation, tmp_path):
 
 def test_the_published_networks_trace():
     """Full size, without weights' values: every name leads to a network that can be exported."""
-    for arch in ("resnet56-b", "preresnet164", "densenet100-12", "imagenet-resnet18", "squeezenet1.0"):
+    names = ("resnet56-b", "resnet110-b", "resnet164", "preresnet164", "densenet100-12", "densenet100-24")
+    for arch in (*names, "imagenet-resnet18", "imagenet-resnet34", "imagenet-resnet50", "squeezenet1.0"):
         exporter = Exporter(build(arch, Placements.authors(4)))
         assert sum(node["op"] == "fs_conv2d" for node in exporter.nodes) == sum(
             type(module).__name__ == "FsConv2d" for module in build(arch, "channel:4").modules()

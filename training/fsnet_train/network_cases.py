@@ -1,0 +1,119 @@
+"""Write narrow networks of every kind, with PyTorch's answers: `python -m fsnet_train.network_cases DIR`.
+
+One file of the network format a network. The metadata `expected` is a JSON list of the logits, computed in float64, of one image whose
+value `i`, counted through `[C, H, W]`, is `(7919 * i + 13) % 255 / 127 - 1`. Other runtimes' tests read them; ours are in `tests/data/networks`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from .densenet import DenseNet
+from .export import export
+from .network import Network
+from .placement import Placement, Placements
+from .resnet import BasicBlock, Bottleneck, PreActBottleneck, ResNet
+from .squeezenet import SqueezeNet
+
+
+def resnet(block=BasicBlock, option="A", imagenet=False, blocks=(2, 1, 1), widths=(4, 6, 8)):
+    return lambda placements: ResNet(placements, blocks, widths, 10, block, option, imagenet)
+
+
+# Every builder, narrow.
+NETWORKS = {
+    "resnet": resnet(),
+    "resnet-b": resnet(option="B"),
+    "bottleneck": resnet(Bottleneck, "B"),
+    "preactivation": resnet(PreActBottleneck, "B"),
+    "preactivation-a": resnet(PreActBottleneck, "A", blocks=(2, 2, 2), widths=(4, 8, 16)),
+    "densenet": lambda placements: DenseNet(placements, 16, 4),
+    "densenet-bc": lambda placements: DenseNet(placements, 16, 4, reduction=0.5),
+    "imagenet-basic": resnet(option="B", imagenet=True, blocks=(1, 1, 1, 1), widths=(4, 4, 6, 6)),
+    "imagenet-bottleneck": resnet(Bottleneck, "B", True, (1, 1, 1, 1), (4, 4, 6, 6)),
+    "squeezenet": lambda placements: SqueezeNet(placements, 10, 8),
+}
+MIXED = Placements(Placement.parse("tap:2"), Placement.parse("tap:1/2"), Placement.parse("channel:2"))
+PLACEMENTS = {
+    "dense": Placements.of("dense"),
+    "authors": Placements.authors(4),
+    "mixed": MIXED,
+    "tensor": Placements.of("tensor:4"),
+    "learned-tap": Placements.of("learned:tap:2"),
+    "learned-authors": Placements.authors(4, learned=True),
+}
+# Which placement each is written with: every one of both lists at least once.
+CASES = {
+    "resnet": "learned-tap",
+    "resnet-b": "authors",
+    "bottleneck": "mixed",
+    "preactivation": "tensor",
+    "preactivation-a": "mixed",
+    "densenet": "authors",
+    "densenet-bc": "learned-authors",
+    "imagenet-basic": "dense",
+    "imagenet-bottleneck": "authors",
+    "squeezenet": "mixed",
+}
+# Instead of ImageNet's 224 and 227 pixels: every pool and stride still meets its border.
+SMALL = 67
+
+
+def scramble(model: Network) -> None:
+    """Eval mode, and batch norms, biases and positions other than those it began with."""
+    model.eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, std=0.5)
+            nn.init.normal_(module.running_mean, std=0.5)
+            nn.init.uniform_(module.running_var, 0.5, 2.0)
+        elif getattr(module, "bias", None) is not None:
+            nn.init.normal_(module.bias, std=0.5)
+        if getattr(module, "location_logit", None) is not None:
+            module.location_logit.data += torch.randn_like(module.location_logit)
+
+
+def scrambled(name: str, placements: str) -> Network:
+    """A narrow network in float64."""
+    torch.manual_seed(1)
+    model = NETWORKS[name](PLACEMENTS[placements])
+    scramble(model)
+    return model.double()
+
+
+def image(shape: tuple[int, int, int]) -> torch.Tensor:
+    """`[1, C, H, W]`: the image that the answers are for."""
+    index = torch.arange(shape[0] * shape[1] * shape[2])
+    return ((7919 * index + 13) % 255 / 127 - 1).reshape(1, *shape)
+
+
+def write(name: str, path: Path) -> torch.Tensor:
+    """Writes one of `CASES`; returns its logits."""
+    model = scrambled(name, CASES[name])
+    if model.input_shape[1] > SMALL:
+        model.input_shape = (3, SMALL, SMALL)
+    with torch.no_grad():
+        expected = model(image(model.input_shape).double())[0]
+    export(model, path, {"expected": json.dumps(expected.tolist())})
+    return expected
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directory", type=Path)
+    directory = parser.parse_args().directory
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in CASES:
+        path = directory / f"{name}.safetensors"
+        write(name, path)
+        print(f"{path}: {path.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
