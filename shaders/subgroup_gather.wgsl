@@ -15,12 +15,14 @@
 //           channels  | 2 quads  | 2 quads  |   | 2 quads  |     a load of weights serves SUBGROUP rows, one of X all rows
 //                     +----------+----------+---+----------+
 //
+//           Where filters begin half or a quarter of a tap after one another, a lane loads the weights of two or four rows at a
+//           time, as a run of pieces that they share (`rows_hankel.wgsl`).
 // Grid      channel tiles x pixel tiles x groups, flattened (channel tiles fastest: they share X) and folded.
 // Requires  subgroups of exactly SUBGROUP lanes; 4 storage buffers, 5 with a residual. No workgroup memory.
 //
 //! parts: grid, pairs?, split, input_scalar | input_vec4 | input_pairs, weights_f32_* | weights_f16_* | weights_u8,
-//! summary_scalar | summary_vec4, blend, blend_weights, epilogue, residual_none | residual_scalar | residual_vec4 | residual_pairs,
-//! output_scalar | output_vec4 | output_pairs
+//! summary_scalar | summary_vec4, blend, blend_weights, rows, rows_direct | (hankel_once | hankel_twice, rows_hankel), epilogue,
+//! residual_none | residual_scalar | residual_vec4 | residual_pairs, output_scalar | output_vec4 | output_pairs
 
 const SUBGROUP: u32 = 8u;
 const ROW_BLOCKS: u32 = 4u;

@@ -17,6 +17,8 @@
 //              bases  | 2 quads  | 2 quads  |   | 2 quads  |     It loads QUADS quads a channel, and the weights of one row
 //                     +----------+----------+---+----------+     a block, which the others take from it by shuffles
 //
+//           Where bases begin half or a quarter of a tap after one another, a lane loads the
+//           weights of two or four rows at a time, as a run of pieces that they share (`rows_hankel.wgsl`).
 //           Neighbouring pixels are in the lane itself or in the next one: sums along a row are shuffles by a constant. The
 //           loops are there to be unrolled, so that every sum is a register; each indexes an array of its own length, which
 //           Mesa takes as a reason to unroll it whatever it costs.
@@ -24,7 +26,7 @@
 // Requires  subgroups of exactly SUBGROUP lanes, 4 storage buffers. No workgroup memory.
 //
 //! parts: grid, pairs?, split, input_scalar | input_vec4 | input_pairs, weights_f32_* | weights_f16_* | weights_u8,
-//! summary_scalar | summary_vec4, output_scalar | output_vec4 | output_pairs
+//! summary_scalar | summary_vec4, segments, rows, rows_direct | (hankel_once | hankel_twice, rows_hankel), output_scalar | output_vec4 | output_pairs
 
 const SUBGROUP: u32 = 8u;
 const ROW_BLOCKS: u32 = 4u;
