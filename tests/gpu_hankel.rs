@@ -108,7 +108,12 @@ fn for_all(storages: &[Storage], check: impl Fn(&Device, &str, &Plan)) -> BTreeS
 
 #[test]
 fn exact_on_integers_from_every_storage() {
+    // How weights and tensors are stored does not depend on the rows: some layers are enough.
+    let stored = ["1x1, halves", "1x1, quarters", "3x3, halves", "3x3, stride 2, quarters"];
     let reached = for_all(Storage::ALL, |device, name, plan| {
+        if plan.storage() != Storage::F32 && !stored.contains(&name) {
+            return;
+        }
         let quantized = plan.storage().weights() == Precision::U8;
         let data = if quantized { Data::levels(plan.problem(), 5) } else { Data::integers(plan.problem(), 5) };
         let want = conv2d(plan.problem(), &data.operands()).expect(name);
