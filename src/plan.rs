@@ -38,9 +38,9 @@ pub struct PlanOptions {
     pub storage: Storage,
     /// Most bytes of workspace; by default what suits the device's caches. One image is always allowed.
     pub workspace_limit: Option<u64>,
-    /// Most levels of Hankel products, 0 to 2: summaries with steps of C/2 or C/4 then need 3/4 or 9/16 of the multiply-adds, and the error
-    /// grows with the largest inputs instead of each output's own (`docs/method.md`). By default as many as are expected to be
-    /// faster; kernels that know none are not concerned.
+    /// Most levels of Hankel products, 0 to 2: with 1, summaries with steps of C/2 need 3/4 of the multiply-adds; with 2, those with steps
+    /// of C/4 need 9/16. The error then grows with the largest inputs instead of each output's own (`docs/method.md`). By default
+    /// as many as are expected to be faster; kernels that know none are not concerned.
     pub hankel_levels: Option<u32>,
     /// Bind every storage buffer read_write, so that one `wgpu::Buffer` may hold several operands. WebGPU refuses a buffer
     /// that is bound read-only and read_write in one dispatch.
@@ -192,6 +192,16 @@ impl Plan {
     /// The problem planned.
     pub fn problem(&self) -> &Problem {
         &self.problem
+    }
+
+    /// Multiply-adds that the kernels need for a batch, without what tiles compute beyond it.
+    pub fn multiply_adds(&self) -> u64 {
+        let direct = match self.algorithm {
+            Algorithm::Dense | Algorithm::Gather => self.problem.dense_multiply_adds(),
+            Algorithm::Shared => self.problem.shared_multiply_adds(),
+        };
+        // Three products of pieces for four.
+        (0..self.hankel_levels()).fold(direct, |count, _| count - count / 4)
     }
 
     /// Levels of Hankel products: pairs of rows share products once, or twice. 0 for none.

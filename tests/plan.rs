@@ -160,6 +160,11 @@ fn hankel_levels_follow_the_steps_and_the_size_of_pieces() {
         let plan = Plan::new(&problem, &target, PlanOptions { hankel_levels, ..Default::default() }).expect("plan");
         let labelled = plan.kernels().iter().any(|label| label.contains("-hankel"));
         assert_eq!(labelled, plan.hankel_levels() > 0, "{:?}", plan.kernels());
+        let direct = match plan.algorithm() {
+            Algorithm::Shared => problem.shared_multiply_adds(),
+            _ => problem.dense_multiply_adds(),
+        };
+        assert_eq!(plan.multiply_adds() * 4u64.pow(plan.hankel_levels()), direct * 3u64.pow(plan.hankel_levels()));
         plan.hankel_levels()
     };
     for kernel in [1, 3] {

@@ -11,7 +11,7 @@ use filter_summary::network::{CompressedLayer, Compression, Network, PlacementRu
 use filter_summary::tensor_file::write_beside;
 use serde::Serialize;
 
-use crate::output::{Format, Verdict, one_line, progress, thousands};
+use crate::output::{Format, Verdict, one_line, progress, refuse_to_replace, thousands};
 use crate::quantize::precision;
 use crate::table::{render, table};
 
@@ -112,6 +112,7 @@ impl From<&CompressedLayer> for Layer {
 
 pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let model = one_line(&args.model.display().to_string());
+    refuse_to_replace(&args.model, &args.output)?;
     let network = Network::load(&args.model)?;
     let options = Compression {
         placement: match (args.step, args.placement) {

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::device::{Device, DeviceArgs};
 use crate::kernel::FamilyArgs;
-use crate::output::{Format, Verdict, one_line};
+use crate::output::{Format, Verdict, one_line, refuse_to_replace};
 
 /// Run one convolution from a file, and compare it with what another framework computed
 #[derive(clap::Args, Debug)]
@@ -64,6 +64,11 @@ struct Report {
     layer: String,
     /// The algorithm that ran.
     kernel: &'static str,
+    /// Its kernel variants on a GPU, in order of dispatch.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    variants: Vec<String>,
+    /// Levels of Hankel products among them.
+    hankel_levels: u32,
     device: String,
     shape: [usize; 4],
     /// Including the upload and, on a GPU, compiling.
@@ -96,6 +101,9 @@ struct Computed {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Verdict> {
+    if let Some(output) = &args.output {
+        refuse_to_replace(&args.layer, output)?;
+    }
     let file = LayerFile::load(&args.layer)?;
     let layer = one_line(&args.layer.display().to_string());
     let start = Instant::now();
@@ -110,7 +118,10 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         write_output(path, &computed.output, shape)?;
     }
     let within = comparison.as_ref().is_none_or(|comparison| comparison.within);
-    let report = Report { layer, kernel: computed.kernel, device: computed.device, shape, seconds, comparison };
+    let Computed { kernel, device, plan, .. } = computed;
+    let variants = plan.as_ref().map_or_else(Vec::new, Plan::kernels);
+    let hankel_levels = plan.as_ref().map_or(0, Plan::hankel_levels);
+    let report = Report { layer, kernel, variants, hankel_levels, device, shape, seconds, comparison };
     args.format.print(&report, || text(&report))?;
     Ok(if within { Verdict::Done } else { Verdict::Differs })
 }
@@ -190,9 +201,12 @@ fn on_gpu(file: &LayerFile, gpu: &Gpu, plan: Plan) -> Result<Vec<f32>> {
 /// Measures against the file's values, with the magnitudes of this layer's sums.
 fn compare(file: &LayerFile, computed: &Computed, expected: &[f32]) -> Result<Comparison> {
     let got = &computed.output;
-    let magnitude = reference::conv2d(&file.problem, &operands(file))?.magnitude;
+    let reference = reference::conv2d(&file.problem, &operands(file))?;
+    let magnitude = match &computed.plan {
+        Some(plan) => reference.for_plan(plan, &operands(file))?.magnitude,
+        None => reference.magnitude,
+    };
     let want = Reference { output: expected.iter().copied().map(f64::from).collect(), magnitude };
-    let want = computed.plan.as_ref().map_or(Ok(want.clone()), |plan| want.for_plan(plan, &operands(file)))?;
     let terms = file.problem.placement().window().weights();
     let error_fraction = reference::error_fraction(got, &want, terms);
     let errors = got.iter().zip(&want.output).map(|(&got, &want)| (f64::from(got) - want).abs());
@@ -204,13 +218,16 @@ fn compare(file: &LayerFile, computed: &Computed, expected: &[f32]) -> Result<Co
 }
 
 fn text(report: &Report) -> String {
-    let Report { layer, kernel, device, shape, seconds, .. } = report;
+    let Report { layer, kernel, device, shape, seconds, hankel_levels, .. } = report;
     let mut text = format!("{layer}: output {shape:?}, kernel {kernel}, {:.1} ms on {device}", 1e3 * seconds);
     if let Some(Comparison { largest_error, error_fraction, tolerance, terms, within }) = &report.comparison {
         let verdict = if *within { "within" } else { "BEYOND" };
+        // Hankel products add numbers that are no products of the output's own.
+        let sum =
+            if *hankel_levels > 0 { "what is added for every output" } else { "the sum of |w||x| at every output" };
         text += &format!(
             "\nlargest error {largest_error:.3e}; at worst {error_fraction:.3} of the tolerance, {verdict} it\n\
-             tolerance {tolerance:.3e} of the sum of |w||x| at every output (eps * (4 + 2 sqrt({terms})))"
+             tolerance {tolerance:.3e} of {sum} (eps * (4 + 2 sqrt({terms})))"
         );
     }
     text

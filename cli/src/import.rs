@@ -8,7 +8,7 @@ use filter_summary::network::{ConvKind, Network, Node, Op};
 use filter_summary::tensor_file::{TensorFile, read_file, write_beside};
 use serde::Serialize;
 
-use crate::output::{Format, Verdict, one_line, thousands};
+use crate::output::{Format, Verdict, one_line, refuse_to_replace, thousands};
 
 mod checkpoint;
 mod graph;
@@ -87,6 +87,7 @@ struct Report {
 
 pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let source = args.checkpoint.display().to_string();
+    refuse_to_replace(&args.checkpoint, &args.output)?;
     let bytes = read_file(&args.checkpoint)?;
     let convert = || -> Result<Vec<u8>> {
         let mut checkpoint = Checkpoint::new(TensorFile::parse(&bytes)?);

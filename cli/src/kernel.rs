@@ -46,7 +46,8 @@ pub(crate) struct FamilyArgs {
     #[arg(long, value_name = "FAMILY", default_value = AUTO, value_parser = parser())]
     family: Choice,
 
-    /// Most levels of Hankel products, which need less arithmetic for steps of C/2 and C/4; by default where they are expected to be faster
+    /// Levels of Hankel products at most: 1 saves a quarter of the arithmetic for steps of C/2, 2 nearly half for steps of C/4, 0 forbids
+    /// them; by default where they are expected to be faster
     #[arg(long, value_name = "0|1|2", value_parser = clap::value_parser!(u32).range(..=2))]
     hankel: Option<u32>,
 }
@@ -76,8 +77,8 @@ impl FamilyArgs {
 
     /// The CPU executor has neither: a wish for one is an error there.
     pub(crate) fn refuse_on_cpu(self) -> Result<()> {
-        if self.hankel.is_some() {
-            bail!("--hankel: the CPU executor knows no Hankel products");
+        if let Some(levels @ 1..) = self.hankel {
+            bail!("--hankel {levels}: the CPU executor knows no Hankel products");
         }
         match self.family() {
             Some(family) => bail!("--family {}: only GPUs have kernel families", family.name()),

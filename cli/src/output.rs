@@ -1,9 +1,10 @@
 //! What reaches the terminal: results on stdout, notices, progress and errors on stderr, each message one line.
 
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -76,6 +77,16 @@ pub(crate) fn error(text: &str) {
 pub(crate) fn one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Refuses an output that would replace what is read.
+pub(crate) fn refuse_to_replace(input: &Path, output: &Path) -> Result<()> {
+    // A file that does not exist is no other one.
+    let is_input = |output: std::path::PathBuf| input.canonicalize().is_ok_and(|input| input == output);
+    if output.canonicalize().is_ok_and(is_input) {
+        bail!("-o {}: it is the file that is read; name another one", one_line(&output.display().to_string()));
+    }
+    Ok(())
 }
 
 /// A progress bar on stderr; hidden when that is no terminal.

@@ -9,7 +9,7 @@ use filter_summary::tensor_file::write_beside;
 use filter_summary::{FilterSummary, Precision};
 use serde::Serialize;
 
-use crate::output::{Format, Verdict, one_line, thousands};
+use crate::output::{Format, Verdict, one_line, refuse_to_replace, thousands};
 use crate::table::{render, table};
 
 /// Store a network's summaries in 8 bits, or in f16; they stay so in GPU memory
@@ -69,6 +69,7 @@ struct Layer {
 
 pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let model = one_line(&args.model.display().to_string());
+    refuse_to_replace(&args.model, &args.output)?;
     let network = Network::load(&args.model)?;
     let before = std::fs::metadata(&args.model).with_context(|| model.clone())?.len();
     let quantized = network.quantized(args.bits, args.dense).with_context(|| model.clone())?;

@@ -7,8 +7,8 @@ use crate::spec::WeightLoad;
 /// Most levels that kernels know.
 const MOST_LEVELS: u32 = 2;
 
-/// Fewest channels of a piece for which a level pays where nobody insists: below, what it adds for every piece weighs more than
-/// the quarter of the multiply-adds that it saves (measured on lavapipe, see `shaders/README.md`).
+/// Fewest channels of a piece for which a level is taken where nobody insists. At 32 products gain and 1x1 layers neither gain nor lose, at
+/// 16 products gain a little and 1x1 layers lose (measured on lavapipe, see `shaders/README.md`).
 const LEAST_PIECE: usize = 32;
 
 /// Consecutive rows that share products.

@@ -49,8 +49,8 @@ fn split(levels: u32, f: &[f64], x: &[f64], combine: fn(f64, f64) -> f64) -> Vec
 }
 
 impl Reference {
-    /// The same, to measure the outputs of `plan` by: where it multiplies by Hankel products, magnitudes are those of the numbers that
-    /// these add, which neighbouring rows have part in.
+    /// This reference with the magnitudes that the outputs of `plan` are measured by: where it multiplies by Hankel products, those of
+    /// the numbers that these add, which neighbouring rows have part in.
     ///
     /// # Errors
     /// When an operand does not fit the plan's problem, or this is not the reference of all its outputs.

@@ -51,6 +51,9 @@ impl<C: Candidate> Candidate for Result<C> {
 ///
 /// An error in a share p of the outputs stays unseen with probability `(1 - p)^n`: with the 910 outputs of a layer of 512
 /// channels and 3x3 taps, 0.01 % for one in a hundred.
+///
+/// The bound is that of plain sums, for Hankel products too: it holds for them where operands are alike in size, as those of a sample
+/// are (`docs/method.md`).
 pub(super) struct Expected {
     outputs: usize,
     at: Vec<usize>,

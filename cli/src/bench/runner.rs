@@ -195,6 +195,7 @@ impl<'a> Runner<'a> {
             Backend::Gpu { gpu, pipelines, .. } => {
                 let plan = Plan::new(problem, &gpu.target(), choice.options)?;
                 let (algorithm, variants, dispatches) = (plan.algorithm(), plan.kernels(), plan.dispatches());
+                let multiply_adds = plan.multiply_adds();
                 let conv = FsConv2d::new(pipelines, plan, &data.summary, ChannelParams::default())?;
                 let compile = start.elapsed();
                 let mut bound = Vec::with_capacity(BUFFERS);
@@ -208,7 +209,7 @@ impl<'a> Runner<'a> {
                     algorithm,
                     variants,
                     dispatches,
-                    work: Work::new(problem, algorithm, self.storage(), conv.weight_bytes()),
+                    work: Work::new(problem, algorithm, multiply_adds, self.storage(), conv.weight_bytes()),
                     output: Vec::new(),
                     compile,
                     first: Duration::ZERO,
@@ -220,16 +221,19 @@ impl<'a> Runner<'a> {
                 let algorithm = choice.options.algorithm;
                 let conv = Box::new(CpuConv::new(problem, &data.summary, ChannelParams::default(), algorithm)?);
                 let algorithm = conv.algorithm();
-                let weights = match algorithm {
-                    Algorithm::Shared => problem.placement().length(),
-                    _ => problem.placement().filters() * problem.placement().window().weights(),
+                let (multiply_adds, weights) = match algorithm {
+                    Algorithm::Shared => (problem.shared_multiply_adds(), problem.placement().length()),
+                    _ => {
+                        let weights = problem.placement().filters() * problem.placement().window().weights();
+                        (problem.dense_multiply_adds(), weights)
+                    }
                 };
                 Candidate {
                     label: choice.label.clone(),
                     algorithm,
                     variants: vec![format!("cpu_{}", algorithm.name())],
                     dispatches: 0,
-                    work: Work::new(problem, algorithm, Storage::F32, 4 * weights as u64),
+                    work: Work::new(problem, algorithm, multiply_adds, Storage::F32, 4 * weights as u64),
                     output: vec![f32::NAN; problem.output_shape().iter().product()],
                     compile: start.elapsed(),
                     first: Duration::ZERO,

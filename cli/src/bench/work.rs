@@ -12,21 +12,24 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// The work of `algorithm` with weights that take `weight_bytes` on the device.
-    pub(crate) fn new(problem: &Problem, algorithm: Algorithm, storage: Storage, weight_bytes: u64) -> Self {
+    /// The work of `algorithm` by so many multiply-adds, with weights that take `weight_bytes` on the device.
+    pub(crate) fn new(
+        problem: &Problem,
+        algorithm: Algorithm,
+        multiply_adds: u64,
+        storage: Storage,
+        weight_bytes: u64,
+    ) -> Self {
         let elements = |shape: [usize; 4]| shape.iter().map(|&size| size as f64).product::<f64>();
         let value_bytes = if storage.has_f16_tensors() { 2.0 } else { 4.0 };
         let tensors = value_bytes * (elements(problem.input_shape()) + elements(problem.output_shape()));
         let bytes = tensors + weight_bytes as f64;
+        let flops = 2.0 * multiply_adds as f64;
         match algorithm {
-            Algorithm::Dense | Algorithm::Gather => Self { flops: 2.0 * problem.dense_multiply_adds() as f64, bytes },
+            Algorithm::Dense | Algorithm::Gather => Self { flops, bytes },
             Algorithm::Shared => {
-                let multiply_adds = problem.shared_multiply_adds() as f64;
-                let products = multiply_adds / problem.placement().window().channels() as f64;
-                Self {
-                    flops: 2.0 * multiply_adds + problem.shared_additions() as f64,
-                    bytes: bytes + 2.0 * 4.0 * products,
-                }
+                let products = problem.shared_multiply_adds() as f64 / problem.placement().window().channels() as f64;
+                Self { flops: flops + problem.shared_additions() as f64, bytes: bytes + 2.0 * 4.0 * products }
             }
         }
     }
@@ -41,14 +44,14 @@ mod tests {
     fn shared_does_less_and_moves_products() {
         let problem = Summary::C.problem(&"64x8".parse().unwrap()).unwrap();
         let (outputs, bases) = (64.0 * 64.0, 72.0);
-        let dense = Work::new(&problem, Algorithm::Dense, Storage::F32, 100);
+        let dense = Work::new(&problem, Algorithm::Dense, problem.dense_multiply_adds(), Storage::F32, 100);
         assert_eq!(dense, Work { flops: 2.0 * outputs * 576.0, bytes: 4.0 * 2.0 * outputs + 100.0 });
-        let shared = Work::new(&problem, Algorithm::Shared, Storage::U8Weights, 0);
+        let shared = Work::new(&problem, Algorithm::Shared, problem.shared_multiply_adds(), Storage::U8Weights, 0);
         // Three additions an output: a row of taps is summed with the products.
         assert_eq!(shared.flops, 2.0 * bases * 64.0 * 64.0 + 3.0 * outputs);
         assert_eq!(shared.bytes, 4.0 * 2.0 * outputs + 8.0 * bases * 64.0);
         // Half the tensors, but all of the products.
-        let half = Work::new(&problem, Algorithm::Shared, Storage::F16, 0);
+        let half = Work::new(&problem, Algorithm::Shared, problem.shared_multiply_adds(), Storage::F16, 0);
         assert_eq!(half, Work { bytes: 2.0 * 2.0 * outputs + 8.0 * bases * 64.0, ..shared });
     }
 }

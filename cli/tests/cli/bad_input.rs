@@ -7,13 +7,15 @@ use crate::run::{failure, fsnet, text};
 
 #[test]
 fn usage_errors_are_one_line() {
-    let cases: [&[&str]; 9] = [
+    let cases: [&[&str]; 11] = [
         &["frobnicate"],
         &["--frobnicate"],
         &["eval"],
         &["eval", "--model", "m"],
         &["conv", "layer", "--kernel", "magic"],
         &["bench", "--family", "magic"],
+        &["bench", "--hankel", "3"],
+        &["bench", "--device", "cpu", "--hankel", "1"],
         &["import", "--arch", "vgg", "a", "-o", "b"],
         &["eval", "--model", "m", "--cifar10", "c", "--batch", "0"],
         &["classify", "--top", "none"],
@@ -89,6 +91,26 @@ fn unwritable_outputs_leave_nothing() {
     assert!(error.contains("missing"), "{error}");
     failure(["conv", text(&layer), "--device", "cpu", "-o", text(directory.path())]);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_is_read_is_not_replaced() {
+    let directory = tempdir().unwrap();
+    let (network, layer) = (color_network(directory.path()), layer_file(directory.path(), 0.0));
+    let before = [&network, &layer].map(|path| fs::read(path).unwrap());
+    let (network, layer) = (text(&network), text(&layer));
+    // Another way to write the same path.
+    let again = format!("{}/./colors.safetensors", text(directory.path()));
+    let cases: [&[&str]; 4] = [
+        &["quantize", network, "-o", &again],
+        &["compress", network, "-o", network],
+        &["import", "--arch", "resnet20", network, "-o", network],
+        &["conv", "--device", "cpu", layer, "-o", layer],
+    ];
+    for arguments in cases {
+        assert!(failure(arguments).contains("it is the file that is read"), "{arguments:?}");
+    }
+    assert_eq!([network, layer].map(|path| fs::read(path).unwrap()), before);
 }
 
 #[test]
