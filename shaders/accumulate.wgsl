@@ -15,7 +15,7 @@
 // Grid      one thread a quad x `row_blocks` of `thread_rows` rows x O x images (quads fastest), flattened and folded.
 // Requires  4 storage buffers with a residual, 3 without.
 //
-//! parts: grid, pairs?, terms_taps | terms_rows after products_vec4 | products_pairs, blend, epilogue,
+//! parts: grid, pairs?, terms_taps | (terms_rows | terms_shifted) after products_vec4 | products_pairs, blend, epilogue,
 //! residual_none | residual_scalar | residual_vec4 | residual_pairs, output_scalar | output_vec4 | output_pairs
 
 const LANES: u32 = 64u;
@@ -82,9 +82,14 @@ fn main(
         var sums: array<array<vec4<f32>, ROWS>, NEIGHBOURS>;
         for (var k = 0u; k < NEIGHBOURS; k++) {
             for (var ky = 0u; ky < TERM_ROWS; ky++) {
+                // Indexed by the columns, so that their loop is unrolled and what depends on a column is a constant.
+                var first_rows: array<u32, TERM_COLUMNS>;
                 for (var kx = 0u; kx < TERM_COLUMNS; kx++) {
                     let term = ((channel * NEIGHBOURS + k) * TERM_ROWS + ky) * TERM_COLUMNS + kx;
-                    let first_row = (table[params.slots_at + term] * params.images + image) * params.height;
+                    first_rows[kx] = (table[params.slots_at + term] * params.images + image) * params.height;
+                }
+                for (var kx = 0u; kx < TERM_COLUMNS; kx++) {
+                    let first_row = first_rows[kx];
                     for (var r = 0u; r < ROWS; r++) {
                         // Above the input this wraps around to a large number, which the comparison refuses.
                         let y = (first_y + r) * params.stride_y + ky * params.dilation_y - params.pad_top;

@@ -25,6 +25,7 @@ pub(crate) enum Part {
     ProductsPairs,
     TermsRows,
     TermsTaps,
+    TermsShifted,
     Blend,
     BlendWeights,
     Segments,
@@ -69,6 +70,7 @@ impl Part {
             Self::ProductsPairs => include_str!("../shaders/parts/products_pairs.wgsl"),
             Self::TermsRows => include_str!("../shaders/parts/terms_rows.wgsl"),
             Self::TermsTaps => include_str!("../shaders/parts/terms_taps.wgsl"),
+            Self::TermsShifted => include_str!("../shaders/parts/terms_shifted.wgsl"),
             Self::Blend => include_str!("../shaders/parts/blend.wgsl"),
             Self::BlendWeights => include_str!("../shaders/parts/blend_weights.wgsl"),
             Self::Segments => include_str!("../shaders/parts/segments.wgsl"),
@@ -181,6 +183,9 @@ fn parts(spec: &Spec) -> Vec<Part> {
     match spec.kernel {
         Kernel::AccumulateRows => parts.extend([products, Part::TermsRows, Part::Blend]),
         Kernel::AccumulateChains => parts.push(products),
+        Kernel::AccumulateTaps if spec.row_taps.is_some() => {
+            parts.extend([products, Part::TermsShifted, Part::Blend]);
+        }
         Kernel::AccumulateTaps => parts.extend([Part::TermsTaps, Part::Blend]),
         Kernel::TiledAccumulate => parts.push(Part::Blend),
         Kernel::Gather | Kernel::SubgroupGatherRows => parts.extend(weights),

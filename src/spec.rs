@@ -187,7 +187,8 @@ pub(crate) struct RowSums {
     pub(crate) padding: u32,
 }
 
-/// Taps of a kernel row that share a load of the input, as its pixels stay in registers from tap to tap.
+/// Taps of a kernel row where outputs stand in the columns of their inputs: gather then shares loads of the input among them, as its
+/// pixels stay in registers from tap to tap, and the accumulation puts quads together from neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct RowTaps {
     pub(crate) taps: u32,
@@ -302,7 +303,8 @@ impl Spec {
     pub(crate) fn paired(self) -> Self {
         let moved = [self.input, self.output, self.residual].contains(&Some(Access::Vec4));
         let weights = self.weights == Some(WeightLoad::Vec4) && self.storage.weights() == Precision::F32;
-        let products = matches!(self.kernel, Kernel::AccumulateRows | Kernel::AccumulateChains);
+        let products = matches!(self.kernel, Kernel::AccumulateRows | Kernel::AccumulateChains)
+            || self.kernel == Kernel::AccumulateTaps && self.row_taps.is_some();
         Self { pairs: (moved || weights || products) && !self.storage.has_f16_tensors(), ..self }
     }
 
@@ -345,7 +347,9 @@ impl Spec {
             ]);
         }
         if let Some(RowTaps { taps, padding }) = self.row_taps {
-            constants.extend([("ROW_TAPS", taps), ("PAD_LEFT", padding)]);
+            // An accumulation counts its taps as terms.
+            constants.extend(self.terms.is_none().then_some(("ROW_TAPS", taps)));
+            constants.push(("PAD_LEFT", padding));
         }
         if let Some([rows, columns]) = self.terms {
             constants.push(("TERM_ROWS", rows));

@@ -4,3 +4,8 @@
 fn products_quad(quad: u32) -> vec4<f32> {
     return products[quad];
 }
+
+// One column.
+fn product_value(at: u32) -> f32 {
+    return products[at >> 2u][at & 3u];
+}

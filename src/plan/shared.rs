@@ -3,7 +3,7 @@
 use super::{Algorithm, Family, Packing, Plan, PlanOptions, Step, Target, chain, fold_grid, fractions};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
-use crate::spec::{Access, Kernel, Spec, Tile};
+use crate::spec::{Access, Kernel, RowTaps, Spec, Tile};
 
 /// A family's product pass for one problem. It stores products, or their sums over kernel rows, as
 /// `[slots, images, H, pitch]`, for an accumulation that is common to families unless one brings its own.
@@ -191,7 +191,10 @@ fn accumulate_step(pass: &Pass<'_>, stored: Stored) -> Step {
     let (conv, window) = (problem.conv(), problem.placement().window());
     let tile = Tile { lanes_x: 64, lanes_y: 1, rows: 4, quads: 1, depth: 0, slices: 1 };
     let output = Access::for_lengths(&[out_width]);
+    let in_place = stored.row_taps == 1 && conv.stride[1] == 1 && conv.dilation[1] == 1;
+    let row_taps = in_place.then_some(RowTaps { taps: window.width() as u32, padding: conv.padding[1] as u32 });
     let spec = Spec {
+        row_taps,
         terms: Some([window.height() as u32, (window.width() / stored.row_taps) as u32]),
         blended: problem.bases().neighbours > 1,
         output: Some(output),

@@ -100,6 +100,12 @@ pub(super) fn all_specs() -> Vec<Spec> {
         for (kernel, terms) in [(Kernel::AccumulateRows, [3, 1]), (Kernel::AccumulateTaps, [3, 3])] {
             specs.push(Spec { kernel, tile: tile(64, 1, 4, 1), terms: Some(terms), ..end });
         }
+        let row_taps =
+            [RowTaps { taps: 3, padding: 1 }, RowTaps { taps: 3, padding: 0 }, RowTaps { taps: 3, padding: 7 }];
+        specs.extend(row_taps.map(|taps| {
+            let tile = tile(64, 1, 4, 1);
+            Spec { kernel: Kernel::AccumulateTaps, tile, terms: Some([3, 3]), row_taps: Some(taps), ..end }
+        }));
         for terms in [1, 2] {
             let chain = Some(Chain { filters: 4, terms });
             let tile = tile(8, 1, 1, 1);
