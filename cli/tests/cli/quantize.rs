@@ -72,9 +72,11 @@ fn what_is_quantized_is_not_quantized_again() {
     }
     let error = failure(["quantize", text(&model), "-o", text(&small), "--bits", "4"]);
     assert!(error.contains("it must be 8 or 16"), "{error}");
-    // In place: the file is written beside and renamed.
-    success(["quantize", text(&model), "-o", text(&model)]);
-    assert_eq!(fs::read(&model).unwrap(), fs::read(&small).unwrap());
+    // An earlier output is replaced: the file is written beside and renamed.
+    let before = fs::read(&small).unwrap();
+    fs::write(&small, "an earlier one").unwrap();
+    success(["quantize", text(&model), "-o", text(&small)]);
+    assert_eq!(fs::read(&small).unwrap(), before);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
 }
 
