@@ -196,10 +196,7 @@ impl Plan {
 
     /// Multiply-adds that the kernels need for a batch, without what tiles compute beyond it.
     pub fn multiply_adds(&self) -> u64 {
-        let direct = match self.algorithm {
-            Algorithm::Dense | Algorithm::Gather => self.problem.dense_multiply_adds(),
-            Algorithm::Shared => self.problem.shared_multiply_adds(),
-        };
+        let direct = self.algorithm.multiply_adds(&self.problem);
         // Three products of pieces for four.
         (0..self.hankel_levels()).fold(direct, |count, _| count - count / 4)
     }

@@ -218,11 +218,7 @@ impl<'a> Planner<'a> {
             family: plan.as_ref().map(|plan| plan.family().name()),
             precision: conv.summary.precision().name(),
             bytes: conv.summary.stored_bytes(),
-            multiply_adds: match &plan {
-                Some(plan) => plan.multiply_adds(),
-                None if shared => problem.shared_multiply_adds(),
-                None => dense,
-            },
+            multiply_adds: plan.as_ref().map_or_else(|| algorithm.multiply_adds(&problem), Plan::multiply_adds),
             device_bytes: plan.map(|plan| [plan.summary_bytes(), plan.table_bytes()]),
             dense_multiply_adds: dense,
             additions: if shared { problem.shared_additions() } else { 0 },

@@ -1,5 +1,7 @@
 //! The ways to compute a convolution.
 
+use crate::problem::Problem;
+
 /// The ways to compute a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Algorithm {
@@ -21,6 +23,14 @@ impl Algorithm {
             Self::Dense => "dense",
             Self::Gather => "gather",
             Self::Shared => "shared",
+        }
+    }
+
+    /// Multiply-adds for a batch, without what kernels save by Hankel products ([`Plan::multiply_adds`](super::Plan::multiply_adds)).
+    pub fn multiply_adds(self, problem: &Problem) -> u64 {
+        match self {
+            Self::Dense | Self::Gather => problem.dense_multiply_adds(),
+            Self::Shared => problem.shared_multiply_adds(),
         }
     }
 }

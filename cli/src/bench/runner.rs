@@ -221,13 +221,11 @@ impl<'a> Runner<'a> {
                 let algorithm = choice.options.algorithm;
                 let conv = Box::new(CpuConv::new(problem, &data.summary, ChannelParams::default(), algorithm)?);
                 let algorithm = conv.algorithm();
-                let (multiply_adds, weights) = match algorithm {
-                    Algorithm::Shared => (problem.shared_multiply_adds(), problem.placement().length()),
-                    _ => {
-                        let weights = problem.placement().filters() * problem.placement().window().weights();
-                        (problem.dense_multiply_adds(), weights)
-                    }
+                let weights = match algorithm {
+                    Algorithm::Shared => problem.placement().length(),
+                    _ => problem.placement().filters() * problem.placement().window().weights(),
                 };
+                let multiply_adds = algorithm.multiply_adds(problem);
                 Candidate {
                     label: choice.label.clone(),
                     algorithm,
