@@ -16,7 +16,7 @@
 // Requires  4 storage buffers with a residual, 3 without.
 //
 //! parts: grid, pairs?, terms_taps | (terms_rows | terms_shifted) after products_vec4 | products_pairs, blend, epilogue,
-//! residual_none | residual_scalar | residual_vec4 | residual_pairs, output_scalar | output_vec4 | output_pairs
+//! residual_*, output_*
 
 const LANES: u32 = 64u;
 const ROWS: u32 = 4u;

@@ -6,7 +6,7 @@
 //           layers all read the first channels of one tensor. `table` holds C scales, then C biases.
 // Grid      one thread a quad of a channel's pixels, flattened and folded.
 //
-//! parts: grid, input_scalar | input_vec4, plane_quads, epilogue, output_scalar | output_vec4
+//! parts: grid, input_*, plane_quads, epilogue, output_*
 
 const LANES: u32 = 64u;
 

@@ -18,9 +18,8 @@
 // Grid      pixel tiles x channel tiles x groups, flattened (pixel tiles fastest) and folded.
 // Requires  nothing beyond WebGPU's defaults; no workgroup memory. 4 storage buffers, 5 with a residual.
 //
-//! parts: grid, input_scalar | input_vec4, weights_f32_* | weights_f16_* | weights_u8,
-//! summary_scalar | summary_vec4, blend, blend_weights, epilogue, residual_none | residual_scalar | residual_vec4,
-//! output_scalar | output_vec4
+//! parts: grid, input_*, weights_f32_* | weights_f16_* | weights_u8,
+//! summary_scalar | summary_vec4, blend, blend_weights, epilogue, residual_*, output_*
 
 const LANES_X: u32 = 8u;
 const LANES_Y: u32 = 8u;

@@ -23,9 +23,8 @@
 // Grid      channel tiles x pixel tiles x groups, flattened (channel tiles fastest: they share X) and folded.
 // Requires  subgroups of exactly SUBGROUP lanes; 4 storage buffers, 5 with a residual. No workgroup memory.
 //
-//! parts: grid, pairs?, split, input_scalar | input_vec4 | input_pairs, weights_f32_* | weights_f16_* | weights_u8,
-//! summary_scalar | summary_vec4, blend, blend_weights, epilogue, residual_none | residual_scalar | residual_vec4 | residual_pairs,
-//! output_scalar | output_vec4 | output_pairs
+//! parts: grid, pairs?, split, input_*, weights_f32_* | weights_f16_* | weights_u8,
+//! summary_scalar | summary_vec4, blend, blend_weights, epilogue, residual_*, output_*
 
 const SUBGROUP: u32 = 8u;
 const ROW_BLOCKS: u32 = 4u;

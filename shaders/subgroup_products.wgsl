@@ -25,8 +25,8 @@
 // Grid      row tiles x segments x pixel tiles x groups, flattened (row tiles fastest: they share X) and folded.
 // Requires  subgroups of exactly SUBGROUP lanes, 4 storage buffers. No workgroup memory.
 //
-//! parts: grid, pairs?, split, input_scalar | input_vec4 | input_pairs, weights_f32_* | weights_f16_* | weights_u8,
-//! summary_scalar | summary_vec4, segments, rows, rows_direct | (hankel_once | hankel_twice, rows_hankel), output_scalar | output_vec4 | output_pairs
+//! parts: grid, pairs?, split, input_*, weights_f32_* | weights_f16_* | weights_u8,
+//! summary_scalar | summary_vec4, segments, rows, rows_direct | (hankel_once | hankel_twice, rows_hankel), output_*
 
 const SUBGROUP: u32 = 8u;
 const ROW_BLOCKS: u32 = 4u;

@@ -10,8 +10,10 @@ pub(crate) enum Part {
     Pairs,
     Split,
     InputScalar,
+    InputVec2,
+    InputVec2Pairs,
     InputVec4,
-    InputPairs,
+    InputVec4Pairs,
     WeightsF32Scalar,
     WeightsF32Vec4,
     WeightsF32Pairs,
@@ -41,11 +43,15 @@ pub(crate) enum Part {
     PlaneQuads,
     ResidualNone,
     ResidualScalar,
+    ResidualVec2,
+    ResidualVec2Pairs,
     ResidualVec4,
-    ResidualPairs,
+    ResidualVec4Pairs,
     OutputScalar,
+    OutputVec2,
+    OutputVec2Pairs,
     OutputVec4,
-    OutputPairs,
+    OutputVec4Pairs,
 }
 
 impl Part {
@@ -55,8 +61,10 @@ impl Part {
             Self::Pairs => include_str!("../shaders/parts/pairs.wgsl"),
             Self::Split => include_str!("../shaders/parts/split.wgsl"),
             Self::InputScalar => include_str!("../shaders/parts/input_scalar.wgsl"),
+            Self::InputVec2 => include_str!("../shaders/parts/input_vec2.wgsl"),
+            Self::InputVec2Pairs => include_str!("../shaders/parts/input_vec2_pairs.wgsl"),
             Self::InputVec4 => include_str!("../shaders/parts/input_vec4.wgsl"),
-            Self::InputPairs => include_str!("../shaders/parts/input_pairs.wgsl"),
+            Self::InputVec4Pairs => include_str!("../shaders/parts/input_vec4_pairs.wgsl"),
             Self::WeightsF32Scalar => include_str!("../shaders/parts/weights_f32_scalar.wgsl"),
             Self::WeightsF32Vec4 => include_str!("../shaders/parts/weights_f32_vec4.wgsl"),
             Self::WeightsF32Pairs => include_str!("../shaders/parts/weights_f32_pairs.wgsl"),
@@ -86,11 +94,15 @@ impl Part {
             Self::PlaneQuads => include_str!("../shaders/parts/plane_quads.wgsl"),
             Self::ResidualNone => include_str!("../shaders/parts/residual_none.wgsl"),
             Self::ResidualScalar => include_str!("../shaders/parts/residual_scalar.wgsl"),
+            Self::ResidualVec2 => include_str!("../shaders/parts/residual_vec2.wgsl"),
+            Self::ResidualVec2Pairs => include_str!("../shaders/parts/residual_vec2_pairs.wgsl"),
             Self::ResidualVec4 => include_str!("../shaders/parts/residual_vec4.wgsl"),
-            Self::ResidualPairs => include_str!("../shaders/parts/residual_pairs.wgsl"),
+            Self::ResidualVec4Pairs => include_str!("../shaders/parts/residual_vec4_pairs.wgsl"),
             Self::OutputScalar => include_str!("../shaders/parts/output_scalar.wgsl"),
+            Self::OutputVec2 => include_str!("../shaders/parts/output_vec2.wgsl"),
+            Self::OutputVec2Pairs => include_str!("../shaders/parts/output_vec2_pairs.wgsl"),
             Self::OutputVec4 => include_str!("../shaders/parts/output_vec4.wgsl"),
-            Self::OutputPairs => include_str!("../shaders/parts/output_pairs.wgsl"),
+            Self::OutputVec4Pairs => include_str!("../shaders/parts/output_vec4_pairs.wgsl"),
         }
     }
 }
@@ -149,7 +161,7 @@ impl Kernel {
 /// The parts of a variant, in the order they are put together.
 fn parts(spec: &Spec) -> Vec<Part> {
     let mut parts = vec![Part::Grid];
-    let moved = |vec4: Part, pairs: Part| if spec.pairs { pairs } else { vec4 };
+    let moved = |vector: Part, pairs: Part| if spec.pairs { pairs } else { vector };
     if spec.pairs {
         parts.push(Part::Pairs);
     }
@@ -158,7 +170,8 @@ fn parts(spec: &Spec) -> Vec<Part> {
     }
     parts.extend(spec.input.map(|access| match access {
         Access::Scalar => Part::InputScalar,
-        Access::Vec4 => moved(Part::InputVec4, Part::InputPairs),
+        Access::Vec2 => moved(Part::InputVec2, Part::InputVec2Pairs),
+        Access::Vec4 => moved(Part::InputVec4, Part::InputVec4Pairs),
     }));
     if let Some(load) = spec.weights {
         parts.push(match (spec.storage.weights(), load) {
@@ -216,12 +229,14 @@ fn parts(spec: &Spec) -> Vec<Part> {
         parts.push(match spec.residual {
             None => Part::ResidualNone,
             Some(Access::Scalar) => Part::ResidualScalar,
-            Some(Access::Vec4) => moved(Part::ResidualVec4, Part::ResidualPairs),
+            Some(Access::Vec2) => moved(Part::ResidualVec2, Part::ResidualVec2Pairs),
+            Some(Access::Vec4) => moved(Part::ResidualVec4, Part::ResidualVec4Pairs),
         });
     }
     parts.extend(spec.output.map(|access| match access {
         Access::Scalar => Part::OutputScalar,
-        Access::Vec4 => moved(Part::OutputVec4, Part::OutputPairs),
+        Access::Vec2 => moved(Part::OutputVec2, Part::OutputVec2Pairs),
+        Access::Vec4 => moved(Part::OutputVec4, Part::OutputVec4Pairs),
     }));
     parts
 }

@@ -126,14 +126,23 @@ impl Role {
 pub(crate) enum Access {
     /// Each at its own index.
     Scalar,
+    /// Two and two, together and aligned.
+    Vec2,
     /// Together and aligned.
     Vec4,
 }
 
 impl Access {
-    /// Vec4 where `lengths` are all multiples of four.
+    /// For runs of values that begin and end at sums of multiples of `lengths`: Vec4 where all are multiples of four, Vec2 where of two.
     pub(crate) fn for_lengths(lengths: &[usize]) -> Self {
-        if lengths.iter().all(|length| length.is_multiple_of(4)) { Self::Vec4 } else { Self::Scalar }
+        let all_multiples_of = |count| lengths.iter().all(|length| length.is_multiple_of(count));
+        if all_multiples_of(4) {
+            Self::Vec4
+        } else if all_multiples_of(2) {
+            Self::Vec2
+        } else {
+            Self::Scalar
+        }
     }
 }
 
@@ -301,7 +310,8 @@ impl Spec {
     /// The variant that moves quads of f32 as two words of 64 bits: a software adapter's loads and stores are loops over lanes
     /// and words. The same where nothing is moved by quads, and with f16 tensors, whose quads are two words already.
     pub(crate) fn paired(self) -> Self {
-        let moved = [self.input, self.output, self.residual].contains(&Some(Access::Vec4));
+        let moved =
+            [self.input, self.output, self.residual].into_iter().flatten().any(|access| access != Access::Scalar);
         let weights = self.weights == Some(WeightLoad::Vec4) && self.storage.weights() == Precision::F32;
         let products = matches!(self.kernel, Kernel::AccumulateRows | Kernel::AccumulateChains)
             || self.kernel == Kernel::AccumulateTaps && self.row_taps.is_some();

@@ -14,7 +14,10 @@ use crate::spec::{Access, Kernel, RowSums, RowTaps, Spec, Tile, WeightLoad};
 pub(super) struct Subgroup;
 
 /// Quads of pixels a lane.
-const QUADS: usize = 2;
+const QUADS: u32 = 2;
+
+/// What a pixel of a tile with half as many costs: its weights are loaded for half as many pixels.
+const OF_ONE_QUAD: f64 = 1.1;
 
 /// Rows a tile may have. The more, the fewer times the input is loaded; a layer whose rows just fit is the fastest.
 const ROWS: [usize; 9] = [16, 24, 32, 40, 48, 56, 64, 72, 80];
@@ -38,8 +41,8 @@ const MOST_REACH: usize = 4;
 /// What a tile's loads of the input cost, in rows of the tile: eight quads, loaded as pairs, word by word or one by one.
 fn loads(input: Access, target: &Target) -> usize {
     match input {
-        Access::Vec4 if target.moves_pairs() => 12,
-        Access::Vec4 => 20,
+        Access::Vec4 | Access::Vec2 if target.moves_pairs() => 12,
+        Access::Vec4 | Access::Vec2 => 20,
         Access::Scalar => 28,
     }
 }
@@ -54,7 +57,8 @@ fn multiply_adds(tile: Tile, tiles: usize, terms: usize, loads_a_tap: usize, han
     // Rows and loads of that tile, a row: the unit in which the stores of `costs` were fitted.
     let of_gather = 1.75;
     let rows = (rows_multiplied(tile.rows_per_tile(), hankel_levels) + loads_a_tap) as f64 / of_gather;
-    tiles as f64 * rows * (tile.pixels_per_tile() * terms) as f64
+    let pixels = tile.pixels_per_tile() as f64 * if tile.quads < QUADS { OF_ONE_QUAD } else { 1.0 };
+    tiles as f64 * rows * pixels * terms as f64
 }
 
 /// Most products of a tile's row sums a quad, rows times taps: they are unrolled. Those of 3 taps compile in seconds; longer sums
@@ -62,6 +66,9 @@ fn multiply_adds(tile: Tile, tiles: usize, terms: usize, loads_a_tap: usize, han
 fn most_products(taps: usize) -> usize {
     if taps <= 3 { 240 } else { 144 }
 }
+
+/// Most lanes whose row sums lavapipe compiles in seconds: those of 48 rows over 16 lanes took a minute and a half.
+const MOST_LANES_OF_ROW_SUMS: u32 = 8;
 
 impl Planner for Subgroup {
     fn runs_on(&self, target: &Target) -> bool {
@@ -170,7 +177,7 @@ fn tile(
     };
     let cost = |&tile: &usize| rows.div_ceil(tile - feeding) * (rows_multiplied(tile, hankel_levels) + loads);
     let best = sizes.iter().copied().filter(fits).min_by_key(cost)?;
-    Some(Tile { lanes_x: lanes, lanes_y: 1, rows: best as u32, quads: QUADS as u32, depth: 0, slices: 1 })
+    Some(Tile { lanes_x: lanes, lanes_y: 1, rows: best as u32, quads: QUADS, depth: 0, slices: 1 })
 }
 
 /// Where a tile of the product pass lies in the image and what is summed in it.
@@ -213,15 +220,24 @@ impl Form {
         Access::for_lengths(&[height * width, self.tile_pixels])
     }
 
-    /// Sums over kernel rows; `None` where taps are not evenly spaced, or columns of sums are no quads of pixels.
+    /// Sums over kernel rows; `None` where taps are not evenly spaced, columns of sums are no quads of pixels, or lanes too many.
     fn row_sums(problem: &Problem, target: &Target, hankel_levels: u32) -> Option<Self> {
+        // Strided sums are every other pixel of two quads.
+        let least = if problem.conv().stride[1] == 1 { 1 } else { QUADS };
+        let form = |quads| Self::row_sums_of_quads(quads, problem, target, hankel_levels);
+        let cost = |form: &Self| form.multiply_adds(problem, target);
+        (least..=QUADS).rev().filter_map(form).min_by(|a, b| cost(a).total_cmp(&cost(b)))
+    }
+
+    /// Those with `quads` quads a lane. Fewer waste less of images that are small or no multiple of a tile.
+    fn row_sums_of_quads(quads: u32, problem: &Problem, target: &Target, hankel_levels: u32) -> Option<Self> {
         let (conv, window) = (problem.conv(), problem.placement().window());
         let (width, columns) = (problem.input_shape()[3], problem.output_shape()[3]);
         let (taps, stride, padding) = (window.width(), conv.stride[1], conv.padding[1]);
         let step = problem.sharing().row_step()? as usize;
         let reach = (taps - 1) * conv.dilation[1];
         let regular = matches!(stride, 1 | 2) && width.is_multiple_of(stride) && columns <= width / stride;
-        if !regular {
+        if !regular || target.subgroup_max_size > MOST_LANES_OF_ROW_SUMS {
             return None;
         }
         let sums = RowSums {
@@ -243,6 +259,7 @@ impl Form {
             loads(Access::Vec4, target),
             hankel_levels,
         )?;
+        let tile = Tile { quads, ..tile };
         let most = tile.pixels_per_tile();
         if width <= most {
             let tile_pixels = most / width * width;
@@ -310,8 +327,11 @@ impl Products for Form {
         let pixels = chunk.images * height * width;
         let stride = self.sums.stride as usize;
         let input = self.input(problem);
-        // Quads of sums lie together where rows are whole quads.
-        let output = Access::for_lengths(&[width / stride, self.columns]);
+        // Quads of sums lie together where rows are whole quads. Not by twos: a tile of 72 rows takes twice the time for it.
+        let output = match Access::for_lengths(&[width / stride, self.columns]) {
+            Access::Vec4 => Access::Vec4,
+            Access::Vec2 | Access::Scalar => Access::Scalar,
+        };
         let spec = Spec {
             weights: Some(weight_load(problem)),
             input: Some(input),

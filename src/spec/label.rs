@@ -10,7 +10,11 @@ use crate::problem::Activation;
 impl fmt::Display for Spec {
     /// The label: `fs_products-8x8x8x2-in4-f4`, unique to the variant.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digit = |access: Access| if access == Access::Vec4 { 4 } else { 1 };
+        let digit = |access: Access| match access {
+            Access::Scalar => 1,
+            Access::Vec2 => 2,
+            Access::Vec4 => 4,
+        };
         let Tile { lanes_x, lanes_y, rows, quads, depth, slices } = self.tile;
         let (tile_rows, tile_pixels) = (self.tile.rows_per_tile(), self.tile.pixels_per_tile());
         write!(f, "fs_{}-", self.kernel.name())?;

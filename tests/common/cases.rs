@@ -76,8 +76,21 @@ fn learned(window: Window, length: usize, positions: &[f32], unit: usize, bounda
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    [steps(), images(), kernels(), walks(), orders(), starts(), volumes(), groups(), chains(), epilogues(), blends()]
-        .concat()
+    [
+        steps(),
+        images(),
+        kernels(),
+        walks(),
+        orders(),
+        starts(),
+        volumes(),
+        groups(),
+        chains(),
+        epilogues(),
+        blends(),
+        even_rows(),
+    ]
+    .concat()
 }
 
 /// Tap-major layers by step: how much is shared, and how the summary is aligned.
@@ -243,6 +256,17 @@ fn chains() -> Vec<Case> {
         case("chains_kernel_5x5", Placement::tap_major(23, 4, 5, 5, 4).unwrap(), pad(2), [1, 6, 9]),
     ]);
     cases
+}
+
+/// Image rows that are no whole quads, but an even number of pixels, which are moved by twos.
+fn even_rows() -> Vec<Case> {
+    vec![
+        case("width_6_plane_30", taps3(13, 8, 8), pad(1), [3, 5, 6]).residual().relu(),
+        case("width_6_dense", Placement::dense(13, 8, 3, 3).unwrap(), pad(1), [3, 5, 6]).residual(),
+        case("width_10_chains", taps3(29, 4, 4), pad(1), [2, 5, 10]).residual(),
+        case("width_22", taps3(10, 8, 24), pad(1), [1, 3, 22]).relu(),
+        case("kernel_1x1_plane_30", Placement::tap_major(20, 16, 1, 1, 16).unwrap(), pad(0), [3, 5, 6]).residual(),
+    ]
 }
 
 /// Learned positions: every way to load weights and to add up products, for aligned and unaligned rows.

@@ -16,13 +16,13 @@ pub(super) fn all_specs() -> Vec<Spec> {
         WeightLoad::Scalar(Boundary::Zero),
         WeightLoad::Scalar(Boundary::Wrap),
     ];
-    let both = [Access::Scalar, Access::Vec4];
+    let accesses = [Access::Scalar, Access::Vec2, Access::Vec4];
     let tile = |lanes_x, lanes_y, rows, quads| Tile { lanes_x, lanes_y, rows, quads, depth: 0, slices: 1 };
     let base = Spec::new(Kernel::Pool, tile(64, 1, 1, 1));
     let mut specs = vec![base, Spec { kernel: Kernel::Subsample, ..base }];
     // Every way to end a pass: where outputs go, with a residual or not, with an activation or not.
     let mut ends = Vec::new();
-    for output in both {
+    for output in accesses {
         for residual in [None, Some(output)] {
             for activation in [Activation::None, Activation::Relu] {
                 ends.push(Spec { output: Some(output), residual, activation: Some(activation), ..base });
@@ -38,16 +38,23 @@ pub(super) fn all_specs() -> Vec<Spec> {
         row_sums(7, 1, 2, 1, 3),
     ];
     let row_taps = [RowTaps { taps: 2, padding: 0 }, RowTaps { taps: 3, padding: 1 }, RowTaps { taps: 7, padding: 3 }];
+    // A lone tap's inputs lie as its outputs do, or anywhere.
+    let inputs_of = |output: Option<Access>| {
+        let scalar = Some(Access::Scalar);
+        [scalar].into_iter().chain(Some(output).filter(|&output| output != scalar))
+    };
     // Hankel levels, which want weights four at a time.
     let levels = |load| 0..if load == WeightLoad::Vec4 { 3 } else { 1 };
     let subgroups = [tile(4, 1, 32, 2), tile(8, 1, 40, 2), tile(16, 1, 16, 2)];
+    let single_quads = [(tile(8, 1, 40, 1), row_sums[1]), (tile(4, 1, 32, 1), row_sums[3])];
     for load in weights {
-        for input in both {
+        for input in accesses {
             let tile = tile(8, 8, 7, 2);
             let products = Spec { kernel: Kernel::Products, tile, weights: Some(load), input: Some(input), ..base };
             specs.push(products);
-            for (tile, sums) in subgroups.into_iter().flat_map(|tile| row_sums.map(|sums| (tile, sums))) {
-                for output in both.map(Some) {
+            let double_quads = subgroups.into_iter().flat_map(|tile| row_sums.map(|sums| (tile, sums)));
+            for (tile, sums) in double_quads.chain(single_quads) {
+                for output in [Access::Scalar, Access::Vec4].map(Some) {
                     let kernel = Kernel::SubgroupProducts;
                     let products = Spec { kernel, tile, row_sums: Some(sums), output, ..products };
                     specs.extend(levels(load).map(|hankel_levels| Spec { hankel_levels, ..products }));
@@ -56,16 +63,21 @@ pub(super) fn all_specs() -> Vec<Spec> {
         }
         for end in &ends {
             for tile in [tile(8, 8, 8, 2), tile(64, 1, 8, 2), tile(8, 1, 16, 2), tile(8, 8, 16, 2)] {
-                for input in both.map(Some) {
+                for input in inputs_of(end.output) {
                     specs.push(Spec { kernel: Kernel::Gather, tile, weights: Some(load), input, ..*end });
                 }
             }
             for tile in subgroups {
-                for input in both.map(Some) {
+                for input in inputs_of(end.output) {
                     let gather = Spec { kernel: Kernel::SubgroupGather, tile, weights: Some(load), input, ..*end };
                     specs.extend(levels(load).map(|hankel_levels| Spec { hankel_levels, ..gather }));
                     for row_taps in row_taps.map(Some) {
                         specs.push(Spec { kernel: Kernel::SubgroupGatherRows, row_taps, ..gather });
+                        if [input, end.output] == [Some(Access::Vec4); 2] {
+                            // Rows of two and two, in planes of whole quads.
+                            let input = Some(Access::Vec2);
+                            specs.push(Spec { kernel: Kernel::SubgroupGatherRows, row_taps, input, ..gather });
+                        }
                     }
                 }
             }
