@@ -17,7 +17,8 @@
 //
 //           Where filters begin half or a quarter of a tap after one another, a lane loads the weights of two or four rows at a
 //           time, as a run of pieces that they share (`rows_hankel.wgsl`).
-// Grid      channel tiles x pixel tiles x groups, flattened (channel tiles fastest: they share X) and folded.
+// Grid      channel tiles x pixel tiles x groups, flattened (channel tiles fastest: they share X) and folded. Tiles begin at
+//           `first_pixel`: a last tile that would be half empty is a dispatch of its own, with QUADS = 1.
 // Requires  subgroups of exactly SUBGROUP lanes; 4 storage buffers, 5 with a residual. No workgroup memory.
 //
 //! parts: grid, pairs?, split, input_*, weights_f32_* | weights_f16_* | weights_u8,
@@ -32,6 +33,7 @@ struct Params {
     tiles: u32,
     pixel_tiles: u32,
     channel_tiles: u32,
+    first_pixel: u32,      // of this dispatch
     pixels: u32,           // N * OH * OW
     channels: u32,         // C / groups
     in_channels: u32,      // C
@@ -76,7 +78,7 @@ fn main(
     let pixel_tile = tile / params.channel_tiles;
     let first_filter = (tile - pixel_tile * params.channel_tiles) * ROW_BLOCKS * SUBGROUP;
     let group = pixel_tile / params.pixel_tiles;
-    let first_pixel = (pixel_tile - group * params.pixel_tiles) * QUADS * SUBGROUP * 4u;
+    let first_pixel = params.first_pixel + (pixel_tile - group * params.pixel_tiles) * QUADS * SUBGROUP * 4u;
     let plane = params.height * params.width;
     let out_plane = params.out_height * params.out_width;
 

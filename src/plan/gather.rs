@@ -40,8 +40,9 @@ impl Layer<'_> {
         self.problem.out_channels() / self.problem.conv().groups
     }
 
-    /// The dispatch of a kernel that keeps its sums in registers, one tile of pixels and filters a workgroup.
-    pub(super) fn step(&self, kernel: Kernel, tile: Tile) -> Step {
+    /// The dispatch of a kernel that keeps its sums in registers, one tile of pixels and filters a workgroup, over `pixel_tiles` tiles
+    /// of pixels. `own` are uniform fields of this kernel alone.
+    pub(super) fn step(&self, kernel: Kernel, tile: Tile, pixel_tiles: usize, own: &[(&'static str, u32)]) -> Step {
         let problem = self.problem;
         let spec = Spec {
             weights: Some(self.weights),
@@ -54,11 +55,11 @@ impl Layer<'_> {
             read_write: self.options.bind_read_write,
             ..Spec::new(kernel, tile)
         };
-        let pixel_tiles = self.pixels().div_ceil(tile.pixels_per_tile());
         let channel_tiles = self.filters().div_ceil(tile.rows_per_tile());
         let tiles = (pixel_tiles * channel_tiles * problem.conv().groups) as u64;
         let mut params =
             vec![("tiles", tiles as u32), ("pixel_tiles", pixel_tiles as u32), ("channel_tiles", channel_tiles as u32)];
+        params.extend(own);
         params.extend(self.params());
         Step { spec, grid: fold_grid(tiles, self.target.limits.max_compute_workgroups_per_dimension), params }
     }

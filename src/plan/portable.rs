@@ -27,7 +27,8 @@ impl Planner for Portable {
 
     fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)> {
         let tile = tile(layer.target, layer.filters());
-        Ok((vec![layer.step(Kernel::Gather, tile)], 0))
+        let pixel_tiles = layer.pixels().div_ceil(tile.pixels_per_tile());
+        Ok((vec![layer.step(Kernel::Gather, tile, pixel_tiles, &[])], 0))
     }
 
     fn products(&self, problem: &Problem, _: &Target, _: PlanOptions) -> Option<Box<dyn Products>> {

@@ -13,6 +13,9 @@ use crate::spec::{Access, Kernel, RowSums, RowTaps, Spec, Tile, WeightLoad};
 /// Subgroups of 4, 8 or 16 lanes, always the same.
 pub(super) struct Subgroup;
 
+/// What one more dispatch costs, in multiply-adds of gather.
+const DISPATCH: f64 = 1e5;
+
 /// Quads of pixels a lane.
 const QUADS: u32 = 2;
 
@@ -80,7 +83,7 @@ impl Planner for Subgroup {
     /// From the times of loads and stores on lavapipe, a multiply-add of gather being 0.12 ns there. Blended weights made gather
     /// 1.28 and 1.37 times slower against dense (128 channels, 16x16; 64, 32x32).
     fn costs(&self, _: &Target) -> Costs {
-        Costs { store: 8.0, row_tap: 1.0, finish: 10.0, row: 6.5, tap: 10.0, dispatch: 1e5, blend: 0.3 }
+        Costs { store: 8.0, row_tap: 1.0, finish: 10.0, row: 6.5, tap: 10.0, dispatch: DISPATCH, blend: 0.3 }
     }
 
     fn gather_multiply_adds(&self, problem: &Problem, target: &Target, options: PlanOptions) -> f64 {
@@ -88,9 +91,11 @@ impl Planner for Subgroup {
         let Some(Gather { tile, loads_a_tap, hankel_levels, .. }) = gather else { return f64::INFINITY };
         let filters = problem.out_channels() / problem.conv().groups;
         let [batch, _, height, width] = problem.output_shape();
-        let pixel_tiles = (batch * height * width).div_ceil(tile.pixels_per_tile());
-        let tiles = filters.div_ceil(tile.rows_per_tile()) * pixel_tiles * problem.conv().groups;
-        multiply_adds(tile, tiles, problem.placement().window().weights(), loads_a_tap, hankel_levels)
+        let row_tiles = filters.div_ceil(tile.rows_per_tile()) * problem.conv().groups;
+        let weights = problem.placement().window().weights();
+        let of_part =
+            |part: Part| multiply_adds(part.tile, row_tiles * part.tiles, weights, loads_a_tap, hankel_levels);
+        parts(tile, batch * height * width, row_tiles * tile.rows_per_tile() * weights).map(of_part).sum()
     }
 
     fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)> {
@@ -100,7 +105,7 @@ impl Planner for Subgroup {
             let reason = format!("subgroups of {} lanes", layer.target.subgroup_max_size);
             return Err(Error::Unsupported { kernel: "subgroup_gather", reason });
         };
-        Ok((vec![gather.step(layer)], 0))
+        Ok((gather.steps(layer), 0))
     }
 
     fn products(&self, problem: &Problem, target: &Target, options: PlanOptions) -> Option<Box<dyn Products>> {
@@ -149,16 +154,44 @@ impl Gather {
         Some((RowTaps { taps: taps as u32, padding: padding as u32 }, input))
     }
 
-    fn step(&self, layer: &Layer<'_>) -> Step {
+    fn steps(&self, layer: &Layer<'_>) -> Vec<Step> {
+        let rows = layer.filters().next_multiple_of(self.tile.rows_per_tile()) * layer.problem.conv().groups;
+        let a_pixel = rows * layer.problem.placement().window().weights();
+        parts(self.tile, layer.pixels(), a_pixel).map(|part| self.step(layer, part)).collect()
+    }
+
+    fn step(&self, layer: &Layer<'_>, Part { tile, first_pixel, tiles }: Part) -> Step {
+        let own = [("first_pixel", first_pixel as u32)];
         let Some((row_taps, input)) = self.row_taps else {
-            let mut step = layer.step(Kernel::SubgroupGather, self.tile);
+            let mut step = layer.step(Kernel::SubgroupGather, tile, tiles, &own);
             step.spec.hankel_levels = self.hankel_levels;
             return step;
         };
-        let mut step = layer.step(Kernel::SubgroupGatherRows, self.tile);
+        let mut step = layer.step(Kernel::SubgroupGatherRows, tile, tiles, &own);
         step.spec = Spec { input: Some(input), row_taps: Some(row_taps), ..step.spec };
         step
     }
+}
+
+/// Pixels that gather computes in one dispatch.
+struct Part {
+    tile: Tile,
+    first_pixel: usize,
+    /// Tiles of pixels.
+    tiles: usize,
+}
+
+/// Cuts `pixels` into tiles. Where the last would be at most half full, and what it wastes exceeds what another dispatch costs, it is
+/// one of half as many pixels. A pixel takes `a_pixel` multiply-adds.
+fn parts(tile: Tile, pixels: usize, a_pixel: usize) -> impl Iterator<Item = Part> {
+    let (size, half) = (tile.pixels_per_tile(), Tile { quads: QUADS / 2, ..tile });
+    let (whole, rest) = (pixels / size, pixels % size);
+    let saved = half.pixels_per_tile() * a_pixel;
+    let halved = 0 < rest && rest <= half.pixels_per_tile() && (whole == 0 || saved > DISPATCH as usize);
+    let tiles = if halved { whole } else { pixels.div_ceil(size) };
+    let first = (tiles > 0).then_some(Part { tile, first_pixel: 0, tiles });
+    let last = halved.then_some(Part { tile: half, first_pixel: whole * size, tiles: 1 });
+    first.into_iter().chain(last)
 }
 
 /// The number of rows, of `sizes`, that computes `rows` rows at the least cost where loads cost as much as `loads` rows and each
