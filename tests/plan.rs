@@ -107,6 +107,30 @@ fn the_workspace_keeps_to_its_limit_but_for_one_image() {
 }
 
 #[test]
+fn a_last_tile_that_is_mostly_empty_is_a_dispatch_of_its_own() {
+    let lanes = 8;
+    let target = Target {
+        software: true,
+        features: wgpu::Features::SUBGROUP,
+        subgroup_min_size: lanes,
+        subgroup_max_size: lanes,
+        ..Target::portable()
+    };
+    let dispatches = |channels, size| {
+        let placement = Placement::dense(channels, channels, 3, 3).expect("placement");
+        let problem = Problem::new(&placement, Conv2d::padded(1), size).expect("problem");
+        plan(&problem, &target, Algorithm::Dense).expect("a plan").dispatches()
+    };
+    // Tiles of 64 pixels: 196 are three and 4 pixels, 225 three and 33, 256 four, 25 a small one.
+    assert_eq!(dispatches(256, [1, 14, 14]), 2);
+    assert_eq!(dispatches(256, [1, 15, 15]), 1);
+    assert_eq!(dispatches(256, [1, 16, 16]), 1);
+    assert_eq!(dispatches(256, [1, 5, 5]), 1);
+    // Too little to save.
+    assert_eq!(dispatches(8, [1, 14, 14]), 1);
+}
+
+#[test]
 fn multiply_adds_are_counted() {
     let problem = problem(256, [2, 14, 14]);
     assert_eq!(problem.dense_multiply_adds(), 2 * 256 * 14 * 14 * 256 * 9);

@@ -1,14 +1,17 @@
 //! The subgroup family: one subgroup a workgroup, everything in registers, weights and neighbours exchanged by shuffles. Meant
 //! for software adapters, whose lanes are cheap and whose loads are not: each load is a loop over lanes.
 
+mod products;
+
 use super::cost::Costs;
 use super::family::Planner;
 use super::gather::Layer;
-use super::shared::{Pass, Products, Stored};
-use super::{PlanOptions, QUANTIZATION, Step, Target, fold_grid, hankel, weight_load};
+use super::shared::Products;
+use super::{PlanOptions, Step, Target, hankel, weight_load};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
-use crate::spec::{Access, Kernel, RowSums, RowTaps, Spec, Tile, WeightLoad};
+use crate::spec::{Access, Kernel, RowTaps, Spec, Tile, WeightLoad};
+use products::Form;
 
 /// Subgroups of 4, 8 or 16 lanes, always the same.
 pub(super) struct Subgroup;
@@ -69,9 +72,6 @@ fn multiply_adds(tile: Tile, tiles: usize, terms: usize, loads_a_tap: usize, han
 fn most_products(taps: usize) -> usize {
     if taps <= 3 { 240 } else { 144 }
 }
-
-/// Most lanes whose row sums lavapipe compiles in seconds: those of 48 rows over 16 lanes took a minute and a half.
-const MOST_LANES_OF_ROW_SUMS: u32 = 8;
 
 impl Planner for Subgroup {
     fn runs_on(&self, target: &Target) -> bool {
@@ -211,196 +211,4 @@ fn tile(
     let cost = |&tile: &usize| rows.div_ceil(tile - feeding) * (rows_multiplied(tile, hankel_levels) + loads);
     let best = sizes.iter().copied().filter(fits).min_by_key(cost)?;
     Some(Tile { lanes_x: lanes, lanes_y: 1, rows: best as u32, quads: QUADS, depth: 0, slices: 1 })
-}
-
-/// Where a tile of the product pass lies in the image and what is summed in it.
-struct Form {
-    sums: RowSums,
-    tile: Tile,
-    columns: usize,
-    /// Pixels from one tile to the next: whole image rows, or whatever fits where nothing is summed.
-    tile_pixels: usize,
-    segments: usize,
-    segment_pixels: usize,
-    halo: usize,
-    hankel_levels: u32,
-}
-
-impl Form {
-    /// Bases of a tile that only feed the sums of others.
-    fn feeding(sums: RowSums) -> usize {
-        ((sums.taps - 1) * sums.step) as usize
-    }
-
-    fn row_tiles(&self, rows: usize) -> usize {
-        let feeding = Self::feeding(self.sums);
-        (rows - feeding.min(rows - 1)).div_ceil(self.tile.rows_per_tile() - feeding)
-    }
-
-    fn pixel_tiles(&self, pixels: usize) -> usize {
-        pixels.div_ceil(self.tile_pixels)
-    }
-
-    fn tiles(&self, problem: &Problem, images: usize) -> usize {
-        let [_, _, height, width] = problem.input_shape();
-        let rows = problem.sharing().most_bases();
-        self.row_tiles(rows) * self.segments * self.pixel_tiles(images * height * width) * problem.conv().groups
-    }
-
-    /// Quads of pixels lie together where planes and tiles are whole quads.
-    fn input(&self, problem: &Problem) -> Access {
-        let [_, _, height, width] = problem.input_shape();
-        Access::for_lengths(&[height * width, self.tile_pixels])
-    }
-
-    /// Sums over kernel rows; `None` where taps are not evenly spaced, columns of sums are no quads of pixels, or lanes too many.
-    fn row_sums(problem: &Problem, target: &Target, hankel_levels: u32) -> Option<Self> {
-        // Strided sums are every other pixel of two quads.
-        let least = if problem.conv().stride[1] == 1 { 1 } else { QUADS };
-        let form = |quads| Self::row_sums_of_quads(quads, problem, target, hankel_levels);
-        let cost = |form: &Self| form.multiply_adds(problem, target);
-        (least..=QUADS).rev().filter_map(form).min_by(|a, b| cost(a).total_cmp(&cost(b)))
-    }
-
-    /// Those with `quads` quads a lane. Fewer waste less of images that are small or no multiple of a tile.
-    fn row_sums_of_quads(quads: u32, problem: &Problem, target: &Target, hankel_levels: u32) -> Option<Self> {
-        let (conv, window) = (problem.conv(), problem.placement().window());
-        let (width, columns) = (problem.input_shape()[3], problem.output_shape()[3]);
-        let (taps, stride, padding) = (window.width(), conv.stride[1], conv.padding[1]);
-        let step = problem.sharing().row_step()? as usize;
-        let reach = (taps - 1) * conv.dilation[1];
-        let regular = matches!(stride, 1 | 2) && width.is_multiple_of(stride) && columns <= width / stride;
-        if !regular || target.subgroup_max_size > MOST_LANES_OF_ROW_SUMS {
-            return None;
-        }
-        let sums = RowSums {
-            taps: taps as u32,
-            step: step as u32,
-            stride: stride as u32,
-            dilation: conv.dilation[1] as u32,
-            padding: padding as u32,
-        };
-        let rows = problem.sharing().most_bases();
-        let feeding = Self::feeding(sums);
-        // A tile begins with rows that share products.
-        let hankel_levels = if feeding.is_multiple_of(hankel::rows_of(hankel_levels)) { hankel_levels } else { 0 };
-        let tile = tile(
-            target,
-            sizes(weight_load(problem), hankel_levels),
-            rows - feeding.min(rows - 1),
-            [taps, step],
-            loads(Access::Vec4, target),
-            hankel_levels,
-        )?;
-        let tile = Tile { quads, ..tile };
-        let most = tile.pixels_per_tile();
-        if width <= most {
-            let tile_pixels = most / width * width;
-            return Some(Self {
-                sums,
-                tile,
-                columns,
-                tile_pixels,
-                segments: 1,
-                segment_pixels: tile_pixels,
-                halo: 0,
-                hankel_levels,
-            });
-        }
-        // A segment begins and ends with whole quads of sums.
-        let quad = 4 * stride;
-        let (left, right) = (padding.next_multiple_of(quad), reach.saturating_sub(padding));
-        let segment_pixels = most.checked_sub(left + right)? / quad * quad;
-        let segments = (columns * stride).div_ceil(segment_pixels.max(1));
-        (segment_pixels > 0).then_some(Self {
-            sums,
-            tile,
-            columns,
-            tile_pixels: width,
-            segments,
-            segment_pixels,
-            halo: left,
-            hankel_levels,
-        })
-    }
-
-    /// The products themselves.
-    fn plain(problem: &Problem, target: &Target, hankel_levels: u32) -> Option<Self> {
-        let rows = problem.sharing().most_bases();
-        let sizes = sizes(weight_load(problem), hankel_levels);
-        let tile = tile(target, sizes, rows, [1, 0], loads(Access::Vec4, target), hankel_levels)?;
-        let tile_pixels = tile.pixels_per_tile();
-        Some(Self {
-            sums: RowSums { taps: 1, step: 0, stride: 1, dilation: 1, padding: 0 },
-            tile,
-            columns: problem.input_shape()[3],
-            tile_pixels,
-            segments: 1,
-            segment_pixels: tile_pixels,
-            halo: 0,
-            hankel_levels,
-        })
-    }
-}
-
-impl Products for Form {
-    fn stored(&self) -> Stored {
-        Stored { row_taps: self.sums.taps as usize, columns: self.columns, pitch: self.columns.next_multiple_of(4) }
-    }
-
-    fn multiply_adds(&self, problem: &Problem, target: &Target) -> f64 {
-        let tiles = self.tiles(problem, problem.input_shape()[0]);
-        let channels = problem.placement().window().channels();
-        multiply_adds(self.tile, tiles, channels, loads(self.input(problem), target), self.hankel_levels)
-    }
-
-    fn step(&self, pass: &Pass<'_>) -> Result<Step> {
-        let Pass { problem, target, options, chunk, tables } = pass;
-        let [_, in_channels, height, width] = problem.input_shape();
-        let pixels = chunk.images * height * width;
-        let stride = self.sums.stride as usize;
-        let input = self.input(problem);
-        // Quads of sums lie together where rows are whole quads. Not by twos: a tile of 72 rows takes twice the time for it.
-        let output = match Access::for_lengths(&[width / stride, self.columns]) {
-            Access::Vec4 => Access::Vec4,
-            Access::Vec2 | Access::Scalar => Access::Scalar,
-        };
-        let spec = Spec {
-            weights: Some(weight_load(problem)),
-            input: Some(input),
-            row_sums: Some(self.sums),
-            hankel_levels: self.hankel_levels,
-            output: Some(output),
-            storage: options.storage,
-            read_write: options.bind_read_write,
-            ..Spec::new(Kernel::SubgroupProducts, self.tile)
-        };
-        let tiles = self.tiles(problem, chunk.images) as u64;
-        let pitch = self.stored().pitch;
-        let mut params = vec![
-            ("tiles", tiles as u32),
-            ("row_tiles", self.row_tiles(tables.rows) as u32),
-            ("segments", self.segments as u32),
-            ("pixel_tiles", self.pixel_tiles(pixels) as u32),
-            ("rows", tables.rows as u32),
-            ("channels", problem.placement().window().channels() as u32),
-            ("in_channels", in_channels as u32),
-            ("plane", (height * width) as u32),
-            ("width", width as u32),
-            ("first_image", chunk.first as u32),
-            ("pixels", pixels as u32),
-            ("tile_pixels", self.tile_pixels as u32),
-            ("segment_pixels", self.segment_pixels as u32),
-            ("halo", self.halo as u32),
-            ("columns", self.columns as u32),
-            ("pitch", pitch as u32),
-            ("slot_pitch", (chunk.images * height * pitch) as u32),
-            ("channel_stride", problem.bases().channel_stride as u32),
-            ("summary_length", problem.placement().length() as u32),
-            ("slots_at", (problem.conv().groups * tables.rows) as u32),
-            ("slots", tables.slots as u32),
-        ];
-        params.extend(QUANTIZATION);
-        Ok(Step { spec, grid: fold_grid(tiles, target.limits.max_compute_workgroups_per_dimension), params })
-    }
 }

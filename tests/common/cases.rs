@@ -258,13 +258,16 @@ fn chains() -> Vec<Case> {
     cases
 }
 
-/// Image rows that are no whole quads, but an even number of pixels, which are moved by twos.
+/// Image rows that are no whole quads, but an even number of pixels, which are moved by twos; and pixels a few more than a tile.
 fn even_rows() -> Vec<Case> {
     vec![
         case("width_6_plane_30", taps3(13, 8, 8), pad(1), [3, 5, 6]).residual().relu(),
         case("width_6_dense", Placement::dense(13, 8, 3, 3).unwrap(), pad(1), [3, 5, 6]).residual(),
         case("width_10_chains", taps3(29, 4, 4), pad(1), [2, 5, 10]).residual(),
         case("width_22", taps3(10, 8, 24), pad(1), [1, 3, 22]).relu(),
+        case("pixels_80_channels_130", taps3(17, 130, 130), pad(1), [1, 8, 10]).relu(),
+        case("pixels_81_channels_130", Placement::dense(17, 130, 3, 3).unwrap(), pad(1), [1, 9, 9]).residual(),
+        case("pixels_66_channels_512", Placement::tap_major(40, 512, 1, 1, 256).unwrap(), pad(0), [1, 6, 11]),
         case("kernel_1x1_plane_30", Placement::tap_major(20, 16, 1, 1, 16).unwrap(), pad(0), [3, 5, 6]).residual(),
     ]
 }
