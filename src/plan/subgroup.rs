@@ -88,14 +88,13 @@ impl Planner for Subgroup {
 
     fn gather_multiply_adds(&self, problem: &Problem, target: &Target, options: PlanOptions) -> f64 {
         let gather = Gather::new(problem, target, weight_load(problem), hankel::of_filters(problem, options));
-        let Some(Gather { tile, loads_a_tap, hankel_levels, .. }) = gather else { return f64::INFINITY };
-        let filters = problem.out_channels() / problem.conv().groups;
+        let Some(gather) = gather else { return f64::INFINITY };
+        let (loads_a_tap, hankel_levels) = (gather.loads_a_tap, gather.hankel_levels);
         let [batch, _, height, width] = problem.output_shape();
-        let row_tiles = filters.div_ceil(tile.rows_per_tile()) * problem.conv().groups;
-        let weights = problem.placement().window().weights();
-        let of_part =
-            |part: Part| multiply_adds(part.tile, row_tiles * part.tiles, weights, loads_a_tap, hankel_levels);
-        parts(tile, batch * height * width, row_tiles * tile.rows_per_tile() * weights).map(of_part).sum()
+        let of_part = |part: Part| {
+            multiply_adds(part.tile, gather.row_tiles * part.tiles, gather.terms, loads_a_tap, hankel_levels)
+        };
+        gather.parts(batch * height * width).map(of_part).sum()
     }
 
     fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)> {
@@ -119,6 +118,10 @@ impl Planner for Subgroup {
 /// How a convolution is computed directly.
 struct Gather {
     tile: Tile,
+    /// Tiles of output channels, of all groups.
+    row_tiles: usize,
+    /// Multiply-adds of an output.
+    terms: usize,
     /// Taps that share loads, and how their pixels are loaded; `None` where each has its own.
     row_taps: Option<(RowTaps, Access)>,
     /// What the loads of a tap cost, in rows of the tile.
@@ -136,9 +139,12 @@ impl Gather {
             Some((RowTaps { taps, .. }, input)) => (&ROWS_OF_ROW_TAPS[..], loads(input, target) / taps as usize + 4),
             None => (sizes(weights, hankel_levels), loads(Access::Scalar, target)),
         };
-        let filters = problem.out_channels() / problem.conv().groups;
+        let groups = problem.conv().groups;
+        let filters = problem.out_channels() / groups;
         let tile = tile(target, sizes, filters, [1, 0], loads_a_tap, hankel_levels)?;
-        Some(Self { tile, row_taps, loads_a_tap, hankel_levels })
+        let row_tiles = filters.div_ceil(tile.rows_per_tile()) * groups;
+        let terms = problem.placement().window().weights();
+        Some(Self { tile, row_tiles, terms, row_taps, loads_a_tap, hankel_levels })
     }
 
     /// The taps of a kernel row, where outputs stand in the columns of their inputs and the taps reach no further than a quad.
@@ -154,10 +160,22 @@ impl Gather {
         Some((RowTaps { taps: taps as u32, padding: padding as u32 }, input))
     }
 
+    /// Cuts `pixels` into tiles. Where the last would be at most half full, and what it wastes exceeds what another dispatch costs, it
+    /// is one of half as many pixels.
+    fn parts(&self, pixels: usize) -> impl Iterator<Item = Part> {
+        let (tile, half) = (self.tile, Tile { quads: QUADS / 2, ..self.tile });
+        let (size, half_size) = (tile.pixels_per_tile(), half.pixels_per_tile());
+        let (whole, rest) = (pixels / size, pixels % size);
+        let saved = (self.row_tiles * tile.rows_per_tile() * half_size) as f64 * self.terms as f64;
+        let halved = 0 < rest && rest <= half_size && (whole == 0 || saved > DISPATCH);
+        let tiles = if halved { whole } else { pixels.div_ceil(size) };
+        let first = (tiles > 0).then_some(Part { tile, first_pixel: 0, tiles });
+        let last = halved.then_some(Part { tile: half, first_pixel: whole * size, tiles: 1 });
+        first.into_iter().chain(last)
+    }
+
     fn steps(&self, layer: &Layer<'_>) -> Vec<Step> {
-        let rows = layer.filters().next_multiple_of(self.tile.rows_per_tile()) * layer.problem.conv().groups;
-        let a_pixel = rows * layer.problem.placement().window().weights();
-        parts(self.tile, layer.pixels(), a_pixel).map(|part| self.step(layer, part)).collect()
+        self.parts(layer.pixels()).map(|part| self.step(layer, part)).collect()
     }
 
     fn step(&self, layer: &Layer<'_>, Part { tile, first_pixel, tiles }: Part) -> Step {
@@ -179,19 +197,6 @@ struct Part {
     first_pixel: usize,
     /// Tiles of pixels.
     tiles: usize,
-}
-
-/// Cuts `pixels` into tiles. Where the last would be at most half full, and what it wastes exceeds what another dispatch costs, it is
-/// one of half as many pixels. A pixel takes `a_pixel` multiply-adds.
-fn parts(tile: Tile, pixels: usize, a_pixel: usize) -> impl Iterator<Item = Part> {
-    let (size, half) = (tile.pixels_per_tile(), Tile { quads: QUADS / 2, ..tile });
-    let (whole, rest) = (pixels / size, pixels % size);
-    let saved = half.pixels_per_tile() * a_pixel;
-    let halved = 0 < rest && rest <= half.pixels_per_tile() && (whole == 0 || saved > DISPATCH as usize);
-    let tiles = if halved { whole } else { pixels.div_ceil(size) };
-    let first = (tiles > 0).then_some(Part { tile, first_pixel: 0, tiles });
-    let last = halved.then_some(Part { tile: half, first_pixel: whole * size, tiles: 1 });
-    first.into_iter().chain(last)
 }
 
 /// The number of rows, of `sizes`, that computes `rows` rows at the least cost where loads cost as much as `loads` rows and each
