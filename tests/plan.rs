@@ -126,8 +126,9 @@ fn a_last_tile_that_is_mostly_empty_is_a_dispatch_of_its_own() {
     assert_eq!(dispatches(256, [1, 15, 15]), 1);
     assert_eq!(dispatches(256, [1, 16, 16]), 1);
     assert_eq!(dispatches(256, [1, 5, 5]), 1);
-    // Too little to save.
+    // Too little to save, in all and of all.
     assert_eq!(dispatches(8, [1, 14, 14]), 1);
+    assert_eq!(dispatches(128, [1, 28, 28]), 1);
 }
 
 #[test]

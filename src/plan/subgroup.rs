@@ -19,6 +19,9 @@ pub(super) struct Subgroup;
 /// What one more dispatch costs, in multiply-adds of gather.
 const DISPATCH: f64 = 1e5;
 
+/// Where more whole tiles than these come before it, half of the last is less than a twentieth of all.
+const MOST_BEFORE_A_HALF: usize = 10;
+
 /// Quads of pixels a lane.
 const QUADS: u32 = 2;
 
@@ -160,14 +163,15 @@ impl Gather {
         Some((RowTaps { taps: taps as u32, padding: padding as u32 }, input))
     }
 
-    /// Cuts `pixels` into tiles. Where the last would be at most half full, and what it wastes exceeds what another dispatch costs, it
-    /// is one of half as many pixels.
+    /// Cuts `pixels` into tiles. Where the last would be at most half full, and what it wastes exceeds what another dispatch costs and
+    /// is worth another kernel to compile, it is one of half as many pixels.
     fn parts(&self, pixels: usize) -> impl Iterator<Item = Part> {
         let (tile, half) = (self.tile, Tile { quads: QUADS / 2, ..self.tile });
         let (size, half_size) = (tile.pixels_per_tile(), half.pixels_per_tile());
         let (whole, rest) = (pixels / size, pixels % size);
         let saved = (self.row_tiles * tile.rows_per_tile() * half_size) as f64 * self.terms as f64;
-        let halved = 0 < rest && rest <= half_size && (whole == 0 || saved > DISPATCH);
+        let worth = whole == 0 || whole < MOST_BEFORE_A_HALF && saved > DISPATCH;
+        let halved = 0 < rest && rest <= half_size && worth;
         let tiles = if halved { whole } else { pixels.div_ceil(size) };
         let first = (tiles > 0).then_some(Part { tile, first_pixel: 0, tiles });
         let last = halved.then_some(Part { tile: half, first_pixel: whole * size, tiles: 1 });
