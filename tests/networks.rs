@@ -203,8 +203,8 @@ fn random_graphs_of_concats() {
         nodes.push(json!({"name": "all", "op": "concat", "inputs": output}));
         let tensors: Vec<(&str, Tensor)> =
             tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect();
-        // Quads that end with a channel, and quads that do not.
-        for [height, width] in [[2, 3], [2, 2]] {
+        // Channels that end with a quad, with half of one, and anywhere.
+        for [height, width] in [[2, 2], [2, 3], [1, 3]] {
             check(&format!("seed {seed}"), &network([2, height, width], &nodes, &tensors));
         }
     }

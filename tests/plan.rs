@@ -106,20 +106,34 @@ fn the_workspace_keeps_to_its_limit_but_for_one_image() {
     assert_eq!(planned(None).dispatches(), 2);
 }
 
+/// A plan for a software adapter with subgroups.
+fn plan_for_lanes(lanes: u32, problem: &Problem, algorithm: Algorithm) -> Plan {
+    let (features, subgroup_min_size, subgroup_max_size) = (wgpu::Features::SUBGROUP, lanes, lanes);
+    let target = Target { software: true, features, subgroup_min_size, subgroup_max_size, ..Target::portable() };
+    let options = PlanOptions { algorithm: Some(algorithm), family: Some(Family::Subgroup), ..Default::default() };
+    Plan::new(problem, &target, options).expect("a plan")
+}
+
+#[test]
+fn products_take_the_tile_that_wastes_less() {
+    let kernel = |lanes, size| {
+        let placement = Placement::tap_major(64, 64, 3, 3, 64).expect("placement");
+        let problem = Problem::new(&placement, Conv2d::padded(1), size).expect("problem");
+        plan_for_lanes(lanes, &problem, Algorithm::Shared).kernels()[0].clone()
+    };
+    // Of 8 lanes by two quads or one: 196 pixels are four tiles of 56 in 64, or seven of 28 in 32.
+    assert!(kernel(8, [1, 14, 14]).starts_with("fs_subgroup_products-8x72x1-sum3x1"));
+    assert!(kernel(8, [1, 16, 16]).starts_with("fs_subgroup_products-8x72x2-sum3x1"));
+    // Sums over more lanes take minutes to compile.
+    assert!(kernel(16, [1, 16, 16]).starts_with("fs_subgroup_products-16x80x2-in"));
+}
+
 #[test]
 fn a_last_tile_that_is_mostly_empty_is_a_dispatch_of_its_own() {
-    let lanes = 8;
-    let target = Target {
-        software: true,
-        features: wgpu::Features::SUBGROUP,
-        subgroup_min_size: lanes,
-        subgroup_max_size: lanes,
-        ..Target::portable()
-    };
     let dispatches = |channels, size| {
         let placement = Placement::dense(channels, channels, 3, 3).expect("placement");
         let problem = Problem::new(&placement, Conv2d::padded(1), size).expect("problem");
-        plan(&problem, &target, Algorithm::Dense).expect("a plan").dispatches()
+        plan_for_lanes(8, &problem, Algorithm::Dense).dispatches()
     };
     // Tiles of 64 pixels: 196 are three and 4 pixels, 225 three and 33, 256 four, 25 a small one.
     assert_eq!(dispatches(256, [1, 14, 14]), 2);

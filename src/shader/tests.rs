@@ -309,10 +309,23 @@ fn the_matrix_family_needs_all_of_its_features() {
 #[test]
 fn plans_only_ask_for_listed_variants() {
     let specs = all_specs();
-    let placements = [Placement::tap_major(64, 16, 3, 3, 16).expect("placement"), learned()];
+    let taps = Placement::tap_major(64, 16, 3, 3, 16).expect("placement");
+    let pixel = Placement::tap_major(64, 16, 1, 1, 16).expect("placement");
+    let (learned, strided) = (learned(), Conv2d { stride: [1, 2], ..Conv2d::padded(1) });
+    let layers = [
+        (&taps, Conv2d::padded(1), [1, 8, 8]),
+        (&learned, Conv2d::padded(1), [2, 9, 9]),
+        (&taps, Conv2d::padded(1), [1, 8, 200]),
+        (&taps, Conv2d::padded(1), [1, 14, 14]),
+        (&learned, Conv2d::padded(1), [3, 5, 6]),
+        (&taps, Conv2d::padded(1), [1, 3, 70]),
+        (&taps, strided, [1, 5, 12]),
+        (&learned, strided, [1, 5, 12]),
+        (&pixel, Conv2d::default(), [3, 5, 6]),
+    ];
     for target in targets() {
-        for (size, placement) in [[1, 8, 8], [2, 9, 9], [1, 8, 200]].into_iter().zip(placements.iter().cycle()) {
-            let problem = Problem::new(placement, Conv2d::padded(1), size).expect("problem");
+        for (placement, conv, size) in layers {
+            let problem = Problem::new(placement, conv, size).expect("problem");
             for options in choices(&target) {
                 for step in Plan::new(&problem, &target, options).expect("plan").steps() {
                     // Tiles depend on the number of filters, and sums on the convolution; those listed stand for all.

@@ -89,6 +89,7 @@ pub fn cases() -> Vec<Case> {
         epilogues(),
         blends(),
         even_rows(),
+        last_tiles(),
     ]
     .concat()
 }
@@ -258,17 +259,69 @@ fn chains() -> Vec<Case> {
     cases
 }
 
-/// Image rows that are no whole quads, but an even number of pixels, which are moved by twos; and pixels a few more than a tile.
+/// Image rows and planes that are no whole quads, but an even number of pixels, which are moved by twos: every way to load weights,
+/// every epilogue.
 fn even_rows() -> Vec<Case> {
+    let (none, zero, wrap) = (Boundary::None, Boundary::Zero, Boundary::Wrap);
+    let taps = |channels| Window::tap_major(channels, 3, 3).unwrap();
+    let pixel = || Window::tap_major(8, 1, 1).unwrap();
+    let order = |channels| Window::tap_major_ordered(channels, 3, 3, &[0, 4, 8, 1, 5, 6, 2, 3, 7]).unwrap();
+    // In place, strided to six columns, and a plane of 30 pixels.
+    let (rows, columns, plane) = ([1, 5, 10], [1, 5, 12], [3, 5, 6]);
+    let strided = walk([1, 2], [1; 4], [1; 2]);
+    let regular = || Placement::regular(order(4), 9, 8).unwrap();
+    let mut cases: Vec<Case> = [
+        case("even_vec4_rows", regular(), pad(1), rows),
+        case("even_vec4_columns", regular(), strided, columns),
+        case("even_chains", taps3(29, 4, 4), pad(1), rows),
+        case("even_sums", taps3(29, 4, 4), pad(1), [2, 2, 10]),
+    ]
+    .iter()
+    .flat_map(with_every_epilogue)
+    .collect();
+    let of_taps = [
+        (["even_none_rows", "even_none_columns"], line(taps(4), 60, &[0, 4, 23, 5], none)),
+        (["even_zero_rows", "even_zero_columns"], line(taps(4), 50, &[-8, 40, 3, 0], zero)),
+        (["even_wrap_rows", "even_wrap_columns"], line(taps(4), 50, &[-8, 40, 3, 49], wrap)),
+        (["even_learned_sums_rows", "even_learned_sums_columns"], learned(taps(8), 168, &[0.0, 1.75, 12.0], 8, none)),
+        (["even_learned_taps_rows", "even_learned_taps_columns"], learned(order(8), 168, &[0.0, 1.75, 12.0], 8, none)),
+        (["even_learned_none_rows", "even_learned_none_columns"], learned(taps(4), 60, &[0.0, 3.25, 24.0], 1, none)),
+        (["even_learned_zero_rows", "even_learned_zero_columns"], learned(taps(4), 50, &[-8.25, 40.5], 1, zero)),
+        (["even_learned_wrap_rows", "even_learned_wrap_columns"], learned(taps(4), 50, &[-8.25, 40.5], 3, wrap)),
+    ];
+    for ([in_place, apart], placement) in of_taps {
+        cases.push(case(in_place, placement.clone(), pad(1), rows));
+        cases.push(case(apart, placement, strided, columns));
+    }
+    cases.push(case("even_sums_zero", line(taps(8), 92, &[0, 24], zero), pad(1), rows));
+    cases.push(case("even_sums_wrap", line(taps(8), 96, &[0, 24, 48, 72], wrap), pad(1), rows));
+    for (name, placement) in [
+        ("even_pixel_vec4", Placement::tap_major(20, 16, 1, 1, 16).unwrap()),
+        ("even_pixel_none", line(pixel(), 30, &[3, 0, 9, 22, 7], none)),
+        ("even_pixel_zero", line(pixel(), 30, &[3, 0, 9, 29, -7], zero)),
+        ("even_pixel_wrap", line(pixel(), 30, &[3, 0, 9, 29, -7], wrap)),
+        ("even_learned_pixel_vec4", learned(pixel(), 32, &[0.0, 1.25, 3.0], 8, none)),
+        ("even_learned_pixel_none", learned(pixel(), 30, &[3.5, 0.0, 22.0], 1, none)),
+        ("even_learned_pixel_zero", learned(pixel(), 30, &[-3.5, 29.25], 1, zero)),
+        ("even_learned_pixel_wrap", learned(pixel(), 30, &[-3.5, 29.25], 1, wrap)),
+    ] {
+        let plain = case(name, placement, pad(0), plane);
+        cases.extend([plain.clone().residual(), plain]);
+    }
+    cases
+}
+
+/// Tiles of one quad a lane, and pixels a few more than a tile.
+fn last_tiles() -> Vec<Case> {
     vec![
-        case("width_6_plane_30", taps3(13, 8, 8), pad(1), [3, 5, 6]).residual().relu(),
-        case("width_6_dense", Placement::dense(13, 8, 3, 3).unwrap(), pad(1), [3, 5, 6]).residual(),
-        case("width_10_chains", taps3(29, 4, 4), pad(1), [2, 5, 10]).residual(),
-        case("width_22", taps3(10, 8, 24), pad(1), [1, 3, 22]).relu(),
         case("pixels_80_channels_130", taps3(17, 130, 130), pad(1), [1, 8, 10]).relu(),
         case("pixels_81_channels_130", Placement::dense(17, 130, 3, 3).unwrap(), pad(1), [1, 9, 9]).residual(),
         case("pixels_66_channels_512", Placement::tap_major(40, 512, 1, 1, 256).unwrap(), pad(0), [1, 6, 11]),
-        case("kernel_1x1_plane_30", Placement::tap_major(20, 16, 1, 1, 16).unwrap(), pad(0), [3, 5, 6]).residual(),
+        case("width_22", taps3(10, 8, 24), pad(1), [1, 3, 22]).relu(),
+        case("low_image_width_9", taps3(29, 4, 4), pad(1), [2, 2, 9]).relu(),
+        case("width_70", taps3(10, 8, 8), pad(1), [1, 3, 70]),
+        case("width_70_kernel_5x5", Placement::tap_major(10, 4, 5, 5, 4).unwrap(), pad(2), [1, 3, 70]),
+        case("width_20_dilated_7", taps3(6, 8, 8), walk([1; 2], [7; 4], [7; 2]), [1, 15, 20]),
     ]
 }
 
@@ -318,8 +371,8 @@ fn blends() -> Vec<Case> {
         }),
     ] {
         cases.push(case(names[0], placement.clone(), pad(1), [2, 5, 8]));
-        cases.push(case(names[1], placement.clone(), pad(1), [1, 6, 9]).residual().relu());
-        cases.push(case(names[1], placement.clone(), pad(1), [1, 6, 9]));
+        cases.push(case(names[1], placement.clone(), pad(1), [1, 5, 9]).residual().relu());
+        cases.push(case(names[1], placement.clone(), pad(1), [1, 5, 9]));
         for (name, size) in names.into_iter().skip(2).zip([[1, 4, 8], [1, 5, 9]]) {
             cases.push(case(name, placement.clone(), walk([1, 2], [1; 4], [1; 2]), size));
         }
