@@ -5,7 +5,7 @@
 // Layouts   A, B, Y [N, C, H, W], each from its own `channel_offset` on in a tensor of its own `channels_total`.
 // Grid      one thread a quad of a channel's pixels, flattened and folded.
 //
-//! parts: grid, input_*, plane_quads, residual_*, output_*
+//! parts: grid, input_(scalar | vec2 | vec4), plane_quads, residual_(none | scalar | vec2 | vec4), output_(scalar | vec2 | vec4)
 
 const LANES: u32 = 64u;
 const ACTIVATION: u32 = 0u; // 0 none, 1 ReLU

@@ -18,8 +18,8 @@
 // Grid      pixel tiles x channel tiles x groups, flattened (pixel tiles fastest) and folded.
 // Requires  nothing beyond WebGPU's defaults; no workgroup memory. 4 storage buffers, 5 with a residual.
 //
-//! parts: grid, input_*, weights_f32_* | weights_f16_* | weights_u8,
-//! summary_scalar | summary_vec4, blend, blend_weights, epilogue, residual_*, output_*
+//! parts: grid, input_(scalar | vec2 | vec4), weights_f32_* | weights_f16_* | weights_u8,
+//! summary_scalar | summary_vec4, blend, blend_weights, epilogue, residual_(none | scalar | vec2 | vec4), output_(scalar | vec2 | vec4)
 
 const LANES_X: u32 = 8u;
 const LANES_Y: u32 = 8u;

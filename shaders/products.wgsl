@@ -20,7 +20,7 @@
 // Grid      pixel tiles (segments fastest) x row tiles x groups, flattened and folded.
 // Requires  LANES_Y * ROWS * LANES_X * QUADS * 16 bytes of workgroup memory; 4 storage buffers.
 //
-//! parts: grid, input_*, weights_f32_* | weights_f16_* | weights_u8,
+//! parts: grid, input_(scalar | vec2 | vec4), weights_f32_* | weights_f16_* | weights_u8,
 //! summary_scalar | summary_vec4
 
 const LANES_X: u32 = 8u;

@@ -126,9 +126,9 @@ impl Role {
 pub(crate) enum Access {
     /// Each at its own index.
     Scalar,
-    /// Two and two, together and aligned.
+    /// Two and two, together and aligned; both are valid or neither.
     Vec2,
-    /// Together and aligned.
+    /// Together and aligned; all are valid or none.
     Vec4,
 }
 

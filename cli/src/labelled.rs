@@ -19,11 +19,11 @@ pub(crate) struct Labelled {
 impl Labelled {
     /// Reads and checks a table, for a network of `classes` classes; every file must be there.
     pub(crate) fn load(directory: &Path, table: &Path, classes: usize) -> Result<Self> {
-        let read = || -> Result<Self> {
-            let bytes = read_file(table)?;
-            Self::parse(std::str::from_utf8(&bytes).context("it is no UTF-8 text")?, directory, classes)
-        };
-        let labelled = read().with_context(|| table.display().to_string())?;
+        let bytes = read_file(table)?;
+        let labelled = std::str::from_utf8(&bytes)
+            .context("it is no UTF-8 text")
+            .and_then(|text| Self::parse(text, directory, classes))
+            .with_context(|| table.display().to_string())?;
         for (path, _) in &labelled.images {
             let metadata = std::fs::metadata(path).with_context(|| path.display().to_string())?;
             ensure!(metadata.is_file(), "{}: it is no file", path.display());
