@@ -252,12 +252,14 @@ fn shape_of_label(label: &str) -> String {
     format!("{kernel} {}", rest.join(" "))
 }
 
-/// The ends of labels by epilogue. Where pixels are moved by twos, those of one way to load weights stand for all.
+/// The ends of labels by epilogue. Where pixels are moved by twos, all of it and nothing, with one way to load weights, stand for the rest.
 fn tails(weights: &str, output: &str) -> Vec<String> {
-    if output == "2" && weights != "f4" {
-        return vec![String::new()];
+    let everything = format!(" res{output} relu");
+    match (output, weights) {
+        ("2", "f4") => vec![String::new(), everything],
+        ("2", _) => vec![String::new()],
+        _ => vec![String::new(), " relu".into(), format!(" res{output}"), everything],
     }
-    vec![String::new(), " relu".into(), format!(" res{output}"), format!(" res{output} relu")]
 }
 
 /// The portable family's variants.
