@@ -52,30 +52,19 @@ impl Form {
 
     /// Sums over kernel rows; `None` where taps are not evenly spaced, columns of sums are no quads of pixels, or lanes too many.
     pub(super) fn row_sums(problem: &Problem, target: &Target, hankel_levels: u32) -> Option<Self> {
-        // Strided sums are every other pixel of two quads.
-        let least = if problem.conv().stride[1] == 1 { 1 } else { QUADS };
-        let form = |quads| Self::row_sums_of_quads(quads, problem, target, hankel_levels);
-        let cost = |form: &Self| form.multiply_adds(problem, target);
-        (least..=QUADS).rev().filter_map(form).min_by(|a, b| cost(a).total_cmp(&cost(b)))
-    }
-
-    /// Those with `quads` quads a lane. Fewer waste less of images that are small or no multiple of a tile.
-    fn row_sums_of_quads(quads: u32, problem: &Problem, target: &Target, hankel_levels: u32) -> Option<Self> {
-        let (conv, window) = (problem.conv(), problem.placement().window());
-        let (width, columns) = (problem.input_shape()[3], problem.output_shape()[3]);
-        let (taps, stride, padding) = (window.width(), conv.stride[1], conv.padding[1]);
-        let step = problem.sharing().row_step()? as usize;
-        let reach = (taps - 1) * conv.dilation[1];
+        let (conv, taps) = (problem.conv(), problem.placement().window().width());
+        let (width, columns, stride) = (problem.input_shape()[3], problem.output_shape()[3], conv.stride[1]);
+        let step = problem.sharing().row_step()?;
         let regular = matches!(stride, 1 | 2) && width.is_multiple_of(stride) && columns <= width / stride;
         if !regular || target.subgroup_max_size > MOST_LANES_OF_ROW_SUMS {
             return None;
         }
         let sums = RowSums {
             taps: taps as u32,
-            step: step as u32,
+            step,
             stride: stride as u32,
             dilation: conv.dilation[1] as u32,
-            padding: padding as u32,
+            padding: conv.padding[1] as u32,
         };
         let rows = problem.sharing().most_bases();
         let feeding = Self::feeding(sums);
@@ -85,11 +74,20 @@ impl Form {
             target,
             sizes(weight_load(problem), hankel_levels),
             rows - feeding.min(rows - 1),
-            [taps, step],
+            [taps, step as usize],
             loads(Access::Vec4, target),
             hankel_levels,
         )?;
-        let tile = Tile { quads, ..tile };
+        // One quad a lane wastes less of images that are small or no multiple of a tile. Strided sums are every other pixel of two.
+        let least = if stride == 1 { 1 } else { QUADS };
+        let form = |quads| Self::over_rows(sums, Tile { quads, ..tile }, problem, hankel_levels);
+        let cost = |form: &Self| form.multiply_adds(problem, target);
+        (least..=QUADS).rev().filter_map(form).min_by(|a, b| cost(a).total_cmp(&cost(b)))
+    }
+
+    /// Tiles of as many whole image rows as fit, or of segments of rows; `None` where not even a quad of sums fits.
+    fn over_rows(sums: RowSums, tile: Tile, problem: &Problem, hankel_levels: u32) -> Option<Self> {
+        let (width, columns) = (problem.input_shape()[3], problem.output_shape()[3]);
         let most = tile.pixels_per_tile();
         if width <= most {
             let tile_pixels = most / width * width;
@@ -104,6 +102,8 @@ impl Form {
                 hankel_levels,
             });
         }
+        let (stride, padding) = (sums.stride as usize, sums.padding as usize);
+        let reach = (sums.taps as usize - 1) * sums.dilation as usize;
         // A segment begins and ends with whole quads of sums.
         let quad = 4 * stride;
         let (left, right) = (padding.next_multiple_of(quad), reach.saturating_sub(padding));
