@@ -2,12 +2,13 @@
 // subgroup a workgroup, everything in registers.
 //
 //   P[u, n, y, x] = sum_c f[ base(u) + c * channel_stride ] * X[n, c, y, x]                       a GEMM: bases x C x pixels
-//   Q[v, n, y, o] = sum_k P[v + k * ROW_STEP, n, y, o * STRIDE_X + k * DILATION_X - PAD_LEFT]     k < ROW_TAPS
+//   Q[v, n, y, o] = sum_k P[u + row_of_tap(kind, k), n, y, o * STRIDE_X + k * DILATION_X - PAD_LEFT]     k < ROW_TAPS
 //
-// The plain form is the Q form with ROW_TAPS = 1, STRIDE_X = 1, PAD_LEFT = 0: it stores P itself.
+// v is one of SUM_KINDS sums that begin at row u, a multiple of SUMS_APART (`sums_even.wgsl`, `sums_uneven.wgsl`). The plain form
+// is the Q form with ROW_TAPS = 1, STRIDE_X = 1, PAD_LEFT = 0: it stores P itself.
 //
 // Layouts   as in `products.wgsl`: X [N, C, H, W]; products [slots, images, H, pitch]; table: bases at 0 [groups * rows], slots
-//           at `slots_at` [groups * rows].
+//           at `slots_at` [groups * rows, SUM_KINDS].
 // Tile      ROW_BLOCKS * SUBGROUP bases by SUBGROUP * QUADS quads of pixels, of which `tile_pixels` are used: whole image rows
 //           for the Q form, so that no sum reaches over the tile's ends. Image rows too wide for a tile are cut into segments
 //           that overlap by `halo` pixels on the left and at least as many as the taps need on the right.
@@ -26,19 +27,19 @@
 // Requires  subgroups of exactly SUBGROUP lanes, 4 storage buffers. No workgroup memory.
 //
 //! parts: grid, pairs?, split, input_*, weights_f32_* | weights_f16_* | weights_u8,
-//! summary_scalar | summary_vec4, segments, rows, rows_direct | (hankel_once | hankel_twice, rows_hankel), output_*
+//! summary_scalar | summary_vec4, segments, sums_even | sums_uneven, rows, rows_direct | (hankel_once | hankel_twice, rows_hankel), output_*
 
 const SUBGROUP: u32 = 8u;
 const ROW_BLOCKS: u32 = 4u;
 const QUADS: u32 = 2u;
 const ROW_TAPS: u32 = 3u;
-const ROW_STEP: u32 = 1u;
 const STRIDE_X: u32 = 1u;
 const DILATION_X: u32 = 1u;
 const PAD_LEFT: u32 = 1u;
 
 const ROWS: u32 = ROW_BLOCKS * SUBGROUP;
-const SUM_ROWS: u32 = ROWS - (ROW_TAPS - 1u) * ROW_STEP;
+// Rows that a tile finishes: the others feed them.
+const SUM_ROWS: u32 = (ROWS - FEEDING) / SUMS_APART * SUMS_APART;
 const SUM_QUADS: u32 = QUADS / STRIDE_X;
 const LANE_PIXELS: u32 = QUADS * 4u;
 // Lanes that a row sum may reach to the left.
@@ -103,14 +104,16 @@ fn main(
         at[q] = ((image.quotient + params.first_image) * params.in_channels + group * params.channels) * params.plane
             + image.remainder;
     }
-    // Of block b, the lane's own row.
-    var slots: array<u32, ROW_BLOCKS>;
+    // Of block b, the lane's own row: where its sums go.
+    var slots: array<array<u32, SUM_KINDS>, ROW_BLOCKS>;
     for (var b = 0u; b < ROW_BLOCKS; b++) {
         let row = first_row + b * SUBGROUP + lane;
-        let entry = group * params.rows + min(row, params.rows - 1u);
-        slots[b] = select(params.slots, table[params.slots_at + entry], row < params.rows);
+        let entry = (group * params.rows + min(row, params.rows - 1u)) * SUM_KINDS;
+        for (var kind = 0u; kind < SUM_KINDS; kind++) {
+            slots[b][kind] = select(params.slots, table[params.slots_at + entry + kind], row < params.rows);
+        }
     }
-    // And of those it loads.
+    // And the bases of those it loads.
     var own: array<Row, LOADS>;
     for (var b = 0u; b < LOADS; b++) {
         let row = first_row + (b * SUBGROUP + lane) * LOAD_ROWS;
@@ -140,28 +143,37 @@ fn main(
         }
     }
     for (var b = 0u; b < ROW_BLOCKS; b++) {
+        var block_slots: array<array<u32, SUM_KINDS>, SUBGROUP>;
         for (var l = 0u; l < SUBGROUP; l++) {
-            if b * SUBGROUP + l < SUM_ROWS {
-                let slot = subgroupShuffle(slots[b], l);
-                for (var q = 0u; q < SUM_QUADS; q++) {
-                    var sum = vec4<f32>(0.0);
-                    for (var k = 0u; k < ROW_TAPS; k++) {
-                        let row = b * SUBGROUP + l + k * ROW_STEP;
-                        var value: vec4<f32>;
-                        for (var e = 0u; e < 4u; e++) {
-                            // The source pixel, counted from the first of the lane PAD_LANES before this one.
-                            let source = (q * 4u + e) * STRIDE_X + k * DILATION_X + PAD_LANES * LANE_PIXELS - PAD_LEFT;
-                            let product = sums[row / SUBGROUP][row % SUBGROUP][source % LANE_PIXELS / 4u][source % 4u];
-                            let lanes = source / LANE_PIXELS;
-                            if lanes == PAD_LANES {
-                                value[e] = product;
-                            } else {
-                                value[e] = subgroupShuffle(product, (lane + lanes - PAD_LANES) % SUBGROUP);
+            for (var kind = 0u; kind < SUM_KINDS; kind++) {
+                block_slots[l][kind] = subgroupShuffle(slots[b][kind], l);
+            }
+        }
+        for (var l = 0u; l < SUBGROUP; l++) {
+            let first = b * SUBGROUP + l;
+            if first < SUM_ROWS && first % SUMS_APART == 0u {
+                for (var kind = 0u; kind < SUM_KINDS; kind++) {
+                    let slot = block_slots[l][kind];
+                    for (var q = 0u; q < SUM_QUADS; q++) {
+                        var sum = vec4<f32>(0.0);
+                        for (var k = 0u; k < ROW_TAPS; k++) {
+                            let row = first + row_of_tap(kind, k);
+                            var value: vec4<f32>;
+                            for (var e = 0u; e < 4u; e++) {
+                                // The source pixel, counted from the first of the lane PAD_LANES before this one.
+                                let source = (q * 4u + e) * STRIDE_X + k * DILATION_X + PAD_LANES * LANE_PIXELS - PAD_LEFT;
+                                let product = sums[row / SUBGROUP][row % SUBGROUP][source % LANE_PIXELS / 4u][source % 4u];
+                                let lanes = source / LANE_PIXELS;
+                                if lanes == PAD_LANES {
+                                    value[e] = product;
+                                } else {
+                                    value[e] = subgroupShuffle(product, (lane + lanes - PAD_LANES) % SUBGROUP);
+                                }
                             }
+                            sum += select(vec4<f32>(0.0), value, inside[q][k]);
                         }
-                        sum += select(vec4<f32>(0.0), value, inside[q][k]);
+                        store_quad(slot * params.slot_pitch + to[q], stored[q] & vec4<bool>(slot < params.slots), sum);
                     }
-                    store_quad(slot * params.slot_pitch + to[q], stored[q] & vec4<bool>(slot < params.slots), sum);
                 }
             }
         }

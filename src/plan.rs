@@ -201,6 +201,19 @@ impl Plan {
         (0..self.hankel_levels()).fold(direct, |count, _| count - count / 4)
     }
 
+    /// Additions of the pass after the products: one an output and kernel row where those were summed with the products, else one a tap;
+    /// twice as many for learned positions, none for gather.
+    pub fn additions(&self) -> u64 {
+        if self.algorithm != Algorithm::Shared {
+            return 0;
+        }
+        let taps = self.problem.placement().window().taps();
+        let of_pass = self.steps.iter().find_map(|step| step.spec.terms);
+        let terms = of_pass.map_or(taps, |[rows, columns]| (rows * columns) as usize);
+        let outputs: u64 = self.problem.output_shape().iter().map(|&size| size as u64).product();
+        outputs * (self.problem.bases().neighbours * terms) as u64
+    }
+
     /// Levels of Hankel products: pairs of rows share products once, or twice. 0 for none.
     pub fn hankel_levels(&self) -> u32 {
         self.steps.iter().map(|step| step.spec.hankel_levels).max().unwrap_or(0)

@@ -1,6 +1,7 @@
 //! Shader text: files of `shaders/`, put together and specialised by rewriting the defaults of named constants.
 
 use crate::quantization::Precision;
+use crate::sharing::TapRows;
 use crate::spec::{Access, Kernel, Spec, WeightLoad};
 
 /// A file of `shaders/parts/`.
@@ -31,6 +32,8 @@ pub(crate) enum Part {
     Blend,
     BlendWeights,
     Segments,
+    SumsEven,
+    SumsUneven,
     Rows,
     RowsDirect,
     RowsHankel,
@@ -82,6 +85,8 @@ impl Part {
             Self::Blend => include_str!("../shaders/parts/blend.wgsl"),
             Self::BlendWeights => include_str!("../shaders/parts/blend_weights.wgsl"),
             Self::Segments => include_str!("../shaders/parts/segments.wgsl"),
+            Self::SumsEven => include_str!("../shaders/parts/sums_even.wgsl"),
+            Self::SumsUneven => include_str!("../shaders/parts/sums_uneven.wgsl"),
             Self::Rows => include_str!("../shaders/parts/rows.wgsl"),
             Self::RowsDirect => include_str!("../shaders/parts/rows_direct.wgsl"),
             Self::RowsHankel => include_str!("../shaders/parts/rows_hankel.wgsl"),
@@ -117,6 +122,7 @@ impl Kernel {
             Self::AccumulateChains => "accumulate_chains",
             Self::SubgroupGather => "subgroup_gather",
             Self::SubgroupGatherRows => "subgroup_gather_rows",
+            Self::SubgroupGatherFew => "subgroup_gather_few",
             Self::SubgroupProducts => "subgroup_products",
             Self::TiledGather => "tiled_gather",
             Self::TiledProducts => "tiled_products",
@@ -142,6 +148,7 @@ impl Kernel {
             Self::AccumulateChains => include_str!("../shaders/accumulate_chains.wgsl"),
             Self::SubgroupGather => include_str!("../shaders/subgroup_gather.wgsl"),
             Self::SubgroupGatherRows => include_str!("../shaders/subgroup_gather_rows.wgsl"),
+            Self::SubgroupGatherFew => include_str!("../shaders/subgroup_gather_few.wgsl"),
             Self::SubgroupProducts => include_str!("../shaders/subgroup_products.wgsl"),
             Self::TiledGather | Self::TiledProducts => include_str!("../shaders/tiled.wgsl"),
             Self::MatrixGather | Self::MatrixProducts => include_str!("../shaders/matrix.wgsl"),
@@ -165,7 +172,10 @@ fn parts(spec: &Spec) -> Vec<Part> {
     if spec.pairs {
         parts.push(Part::Pairs);
     }
-    if matches!(spec.kernel, Kernel::SubgroupGather | Kernel::SubgroupGatherRows | Kernel::SubgroupProducts) {
+    if matches!(
+        spec.kernel,
+        Kernel::SubgroupGather | Kernel::SubgroupGatherRows | Kernel::SubgroupGatherFew | Kernel::SubgroupProducts
+    ) {
         parts.push(Part::Split);
     }
     parts.extend(spec.input.map(|access| match access {
@@ -201,13 +211,15 @@ fn parts(spec: &Spec) -> Vec<Part> {
         }
         Kernel::AccumulateTaps => parts.extend([Part::TermsTaps, Part::Blend]),
         Kernel::TiledAccumulate => parts.push(Part::Blend),
-        Kernel::Gather | Kernel::SubgroupGatherRows => parts.extend(weights),
+        Kernel::Gather | Kernel::SubgroupGatherRows | Kernel::SubgroupGatherFew => parts.extend(weights),
         Kernel::SubgroupGather => {
             parts.extend(weights.into_iter().chain([Part::Rows]));
             parts.extend(rows);
         }
         Kernel::SubgroupProducts => {
-            parts.extend([Part::Segments, Part::Rows]);
+            let uneven = spec.row_sums.is_some_and(|sums| matches!(sums.rows, TapRows::Uneven { .. }));
+            let sums = if uneven { Part::SumsUneven } else { Part::SumsEven };
+            parts.extend([Part::Segments, sums, Part::Rows]);
             parts.extend(rows);
         }
         Kernel::TiledGather | Kernel::MatrixGather => {

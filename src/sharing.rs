@@ -4,10 +4,13 @@
 //! product of a base with the input is computed once for all of them (FSNet section 3.3, "fast convolution"; derivation in
 //! `docs/method.md`).
 
+mod tap_rows;
+
 use std::collections::HashMap;
 
 use crate::placement::{Boundary, Placement};
 use crate::starts::{Segments, Starts};
+pub(crate) use tap_rows::TapRows;
 
 /// The base of every (filter, tap), in a form that kernels index directly: weight `(i, c, t)` is the value at
 /// `base[i * T + t] + c * channel_stride`, which is taken mod L for `Wrap` and is zero outside `0..L` for `Zero`.
@@ -152,7 +155,8 @@ impl Sharing {
     }
 
     /// Distance in rows from one tap of a kernel row to the next, when it is the same everywhere and not negative: then the
-    /// products of a kernel row can be summed where they are computed (the Q form).
+    /// products of a kernel row can be summed where they are computed (the Q form), by every family that takes such sums, and kernel
+    /// rows have sums in common.
     pub fn row_step(&self) -> Option<u32> {
         let [height, width] = self.taps;
         if width < 2 {
@@ -162,5 +166,11 @@ impl Sharing {
         let same =
             self.rows.chunks(width).all(|row| row.windows(2).all(|pair| pair[1].checked_sub(pair[0]) == Some(step)));
         (same && height > 0).then_some(step)
+    }
+
+    /// Where the taps of a kernel row lie in the list of bases, when that is the same for every filter: what row sums need.
+    pub(crate) fn tap_rows(&self) -> Option<TapRows> {
+        let even = self.row_step().map(|step| TapRows::Even { step });
+        even.or_else(|| TapRows::uneven(&self.rows, self.taps))
     }
 }

@@ -1,11 +1,13 @@
 //! The spec: one value that names a kernel variant. It is the pipeline-cache key, the list of constants and the label.
 
 mod label;
+mod row_sums;
 
 use crate::placement::Boundary;
 use crate::plan::Storage;
 use crate::problem::Activation;
 use crate::quantization::Precision;
+pub(crate) use row_sums::RowSums;
 
 /// A shader file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +19,7 @@ pub(crate) enum Kernel {
     AccumulateChains,
     SubgroupGather,
     SubgroupGatherRows,
+    SubgroupGatherFew,
     SubgroupProducts,
     TiledGather,
     TiledProducts,
@@ -44,6 +47,7 @@ impl Kernel {
                 | Self::AccumulateChains
                 | Self::SubgroupGather
                 | Self::SubgroupGatherRows
+                | Self::SubgroupGatherFew
                 | Self::TiledGather
                 | Self::TiledAccumulate
                 | Self::MatrixGather
@@ -184,18 +188,6 @@ impl Tile {
     }
 }
 
-/// Products that are summed along an image row before they are stored (the Q form), where the sums are unrolled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct RowSums {
-    /// Products of one sum; 1 for none.
-    pub(crate) taps: u32,
-    /// Rows from the base of one tap to that of the next.
-    pub(crate) step: u32,
-    pub(crate) stride: u32,
-    pub(crate) dilation: u32,
-    pub(crate) padding: u32,
-}
-
 /// Taps of a kernel row where outputs stand in the columns of their inputs: gather then shares loads of the input among them, as its
 /// pixels stay in registers from tap to tap, and the accumulation puts quads together from neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -268,6 +260,7 @@ impl Spec {
             Kernel::Gather
             | Kernel::SubgroupGather
             | Kernel::SubgroupGatherRows
+            | Kernel::SubgroupGatherFew
             | Kernel::TiledGather
             | Kernel::MatrixGather => vec![Role::Input, Role::Summary, Role::Table, Role::Output],
             Kernel::Products | Kernel::SubgroupProducts | Kernel::TiledProducts | Kernel::MatrixProducts => {
@@ -295,7 +288,10 @@ impl Spec {
             | Kernel::AccumulateRows
             | Kernel::AccumulateTaps
             | Kernel::AccumulateChains => wgpu::Features::empty(),
-            Kernel::SubgroupGather | Kernel::SubgroupGatherRows | Kernel::SubgroupProducts => wgpu::Features::SUBGROUP,
+            Kernel::SubgroupGather
+            | Kernel::SubgroupGatherRows
+            | Kernel::SubgroupGatherFew
+            | Kernel::SubgroupProducts => wgpu::Features::SUBGROUP,
             Kernel::TiledGather | Kernel::TiledProducts | Kernel::TiledAccumulate => wgpu::Features::empty(),
             Kernel::MatrixGather | Kernel::MatrixProducts => MATRIX_FEATURES,
             #[cfg(feature = "network")]
@@ -328,6 +324,7 @@ impl Spec {
             Kernel::SubgroupGather | Kernel::SubgroupGatherRows | Kernel::SubgroupProducts => {
                 vec![("SUBGROUP", tile.lanes_x), ("ROW_BLOCKS", tile.rows / tile.lanes_x), ("QUADS", tile.quads)]
             }
+            Kernel::SubgroupGatherFew => vec![("SUBGROUP", tile.lanes_y), ("ROW_BLOCKS", tile.rows)],
             Kernel::TiledGather | Kernel::TiledProducts => vec![
                 ("LANES_X", tile.lanes_x),
                 ("LANES_Y", tile.lanes_y),
@@ -347,15 +344,7 @@ impl Spec {
             #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::BatchNorm | Kernel::Subsample => vec![("LANES", tile.lanes_x)],
         };
-        if let Some(sums) = self.row_sums {
-            constants.extend([
-                ("ROW_TAPS", sums.taps),
-                ("ROW_STEP", sums.step),
-                ("STRIDE_X", sums.stride),
-                ("DILATION_X", sums.dilation),
-                ("PAD_LEFT", sums.padding),
-            ]);
-        }
+        constants.extend(self.row_sums.iter().flat_map(RowSums::constants));
         if let Some(RowTaps { taps, padding }) = self.row_taps {
             // An accumulation counts its taps as terms.
             constants.extend(self.terms.is_none().then_some(("ROW_TAPS", taps)));

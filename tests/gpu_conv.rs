@@ -31,6 +31,43 @@ fn assert_exact(name: &str, plan: &Plan, got: &[f32], data: &Data) {
     assert_eq!(got.len(), want.output.len(), "{name}");
 }
 
+/// Cases that run the larger families in checked form too. With loop checks nothing unrolls, and a driver may take ten seconds for one
+/// variant: every kernel, every way to load weights and every way to address pixels once.
+const IN_CHECKED_FORM: [&str; 24] = [
+    "step_half_c",
+    "step_7_of_5_channels",
+    "width_131",
+    "rgb_32",
+    "kernel_5x5",
+    "padding_larger_than_image",
+    "dilation_as_padding_7",
+    "stride_2_rows_residual",
+    "tap_order",
+    "starts_unordered_duplicated",
+    "wrap_summary_shorter_than_filter",
+    "groups_2",
+    "chains_width_8",
+    "chains_width_9",
+    "row_sums_zero_width_8",
+    "epilogue_none_width_9",
+    "epilogue_zero_strided_9",
+    "epilogue_wrap_width_8",
+    "learned_pixel_vec4",
+    "learned_rows_width_9",
+    "learned_zero_strided_9",
+    "even_vec4_rows",
+    "even_sums",
+    "pixels_66_channels_512",
+];
+
+#[test]
+fn cases_in_checked_form_exist() {
+    let names: Vec<_> = cases().iter().map(|case| case.name).collect();
+    for name in IN_CHECKED_FORM {
+        assert!(names.contains(&name), "{name} is not in the table");
+    }
+}
+
 /// The case table on one kind of tiles, in trusted and checked form.
 fn run_table(software: bool, checked: bool) {
     let Some(device) = device() else { return };
@@ -40,8 +77,7 @@ fn run_table(software: bool, checked: bool) {
         let problem = case.problem();
         let data = Data::integers(&problem, seed(index));
         for choice in choices(&target) {
-            // With loop checks nothing unrolls, and a driver may take ten seconds for one variant of the larger families.
-            let slow = checked && choice.family != Family::Portable && index % 6 != 0;
+            let slow = checked && choice.family != Family::Portable && !IN_CHECKED_FORM.contains(&case.name);
             // On a GPU subgroup kernels differ by how they load, and by nothing else; they too take seconds each.
             let alike = !software && choice.family == Family::Subgroup && index % 4 != 0;
             if slow || alike {
@@ -244,6 +280,7 @@ fn shape_of_label(label: &str) -> String {
     let words = words.filter(|word| !word.starts_with("row") || kernel == "fs_accumulate_taps");
     let rest: Vec<&str> = words
         .map(|word| match word.get(..3) {
+            Some("sum") if word.contains('.') => "uneven sums",
             Some("sum") => "sums",
             Some("row") => "row",
             _ => word,
@@ -288,7 +325,9 @@ fn portable_variants() -> Vec<String> {
 fn subgroup_variants() -> Vec<String> {
     let mut expected = Vec::new();
     for weights in ["f4", "f1", "f1zero", "f1wrap"] {
-        for sums in ["", "sums "] {
+        // Which rows are summed is apart from how weights are loaded: one way stands for all.
+        let uneven = (weights == "f4").then_some("uneven sums ");
+        for sums in ["", "sums "].into_iter().chain(uneven) {
             for (input, output) in [("1", "1"), ("2", "1"), ("4", "4")] {
                 expected.push(format!("fs_subgroup_products {sums}in{input} {weights} out{output}"));
             }
@@ -304,6 +343,9 @@ fn subgroup_variants() -> Vec<String> {
             expected.extend(tails.iter().map(rows));
             expected.push(format!("fs_subgroup_gather_rows in{input} {weights} blend out{output}"));
             if weights == "f4" {
+                let few = |tail| format!("fs_subgroup_gather_few in1 f4 out{output}{tail}");
+                expected.extend(tails.iter().map(few));
+                expected.push(format!("fs_subgroup_gather_few in{output} f4 out{output}"));
                 expected.push("fs_subgroup_gather_rows in2 f4 out4".to_owned());
                 let accumulations = ["fs_accumulate_rows", "fs_accumulate_chains", "fs_accumulate_taps row"];
                 let ends = |kernel| tails.iter().map(move |tail| format!("{kernel} out{output}{tail}"));
@@ -311,6 +353,11 @@ fn subgroup_variants() -> Vec<String> {
             }
         }
     }
+    // How weights are loaded and blended is a part of its own, which the kernel of few pixels has in common with the others.
+    expected.extend(
+        ["f1", "f1zero", "f1wrap", "f4 blend", "f1wrap blend"]
+            .map(|weights| format!("fs_subgroup_gather_few in1 {weights} out1")),
+    );
     // Whatever moves quads of f32 can move them as pairs of words.
     let moves_quads = |label: &&String| {
         let moved = |word| matches!(word, "in2" | "in4" | "f4" | "out2" | "out4" | "res2" | "res4");

@@ -129,20 +129,33 @@ fn products_take_the_tile_that_wastes_less() {
 }
 
 #[test]
-fn a_last_tile_that_is_mostly_empty_is_a_dispatch_of_its_own() {
-    let dispatches = |channels, size| {
-        let placement = Placement::dense(channels, channels, 3, 3).expect("placement");
+fn what_is_left_over_of_tiles_is_a_dispatch_of_its_own() {
+    let kernels = |filters, channels, size| -> Vec<String> {
+        let placement = Placement::dense(filters, channels, 3, 3).expect("placement");
         let problem = Problem::new(&placement, Conv2d::padded(1), size).expect("problem");
-        plan_for_lanes(8, &problem, Algorithm::Dense).dispatches()
+        let labels = plan_for_lanes(8, &problem, Algorithm::Dense).kernels();
+        // The kernel and its tile.
+        labels.iter().map(|label| label.split("-row").next().unwrap().split("-in").next().unwrap().to_owned()).collect()
     };
-    // Tiles of 64 pixels: 196 are three and 4 pixels, 225 three and 33, 256 four, 25 a small one.
-    assert_eq!(dispatches(256, [1, 14, 14]), 2);
-    assert_eq!(dispatches(256, [1, 15, 15]), 1);
-    assert_eq!(dispatches(256, [1, 16, 16]), 1);
-    assert_eq!(dispatches(256, [1, 5, 5]), 1);
+    let whole = "fs_subgroup_gather_rows-8x32x2";
+    let half = "fs_subgroup_gather_rows-8x32x1";
+    let few = |blocks| format!("fs_subgroup_gather_few-8x{blocks}");
+    let expected = |size: [usize; 3], labels: &[&str]| assert_eq!(kernels(256, 256, size), labels, "{size:?}");
+    // Tiles of 64 pixels: 196 are three and 4 pixels, 200 three and 8, 204 three and 12, 213 three and 21, 225 three and 33, 256 four.
+    expected([1, 14, 14], &[whole, &few(4)]);
+    expected([1, 10, 20], &[whole, &few(4)]);
+    expected([1, 12, 17], &[whole, half]);
+    expected([1, 3, 71], &[whole, half]);
+    expected([1, 15, 15], &[whole]);
+    expected([1, 16, 16], &[whole]);
+    // No whole tile: 25 pixels, 8, one; of 10 filters two blocks of lanes.
+    expected([1, 5, 5], &[half]);
+    expected([1, 2, 4], &[&few(4)]);
+    expected([1, 1, 1], &[&few(4)]);
+    assert_eq!(kernels(10, 256, [1, 1, 1]), [few(2)]);
     // Too little to save, in all and of all.
-    assert_eq!(dispatches(8, [1, 14, 14]), 1);
-    assert_eq!(dispatches(128, [1, 28, 28]), 1);
+    assert_eq!(kernels(8, 8, [1, 14, 14]).len(), 1);
+    assert_eq!(kernels(128, 128, [1, 28, 28]).len(), 1);
 }
 
 #[test]
@@ -151,6 +164,35 @@ fn multiply_adds_are_counted() {
     assert_eq!(problem.dense_multiply_adds(), 2 * 256 * 14 * 14 * 256 * 9);
     assert_eq!(problem.shared_multiply_adds(), 2 * 14 * 14 * 256 * (256 + 8));
     assert_eq!(problem.shared_additions(), 2 * 256 * 14 * 14 * 3);
+}
+
+#[test]
+fn kernel_rows_of_any_tap_order_are_summed_with_the_products_of_software_adapters() {
+    let lanes =
+        Target { features: wgpu::Features::SUBGROUP, subgroup_min_size: 8, subgroup_max_size: 8, ..Target::portable() };
+    let target = Target { software: true, ..lanes };
+    // By order and step: additions an output of each family.
+    for (order, step, portable, subgroup) in [
+        ([0, 1, 2, 3, 4, 5, 6, 7, 8], 16, 3, 3),
+        ([0, 3, 6, 1, 4, 7, 2, 5, 8], 16, 3, 3),
+        ([0, 4, 8, 1, 5, 6, 2, 3, 7], 16, 9, 3),
+        ([0, 4, 8, 1, 5, 6, 2, 3, 7], 32, 9, 3),
+        // The first tap and the last are 64 rows apart, too far for a tile.
+        ([0, 4, 8, 1, 5, 6, 2, 3, 7], 2, 9, 9),
+    ] {
+        let window = Window::tap_major_ordered(16, 3, 3, &order).expect("window");
+        let placement = Placement::regular(window, 160, step).expect("placement");
+        let problem = Problem::new(&placement, Conv2d::padded(1), [2, 8, 8]).expect("problem");
+        let outputs = 2 * 160 * 8 * 8;
+        for (family, additions) in [(Family::Portable, portable), (Family::Subgroup, subgroup)] {
+            let options =
+                |algorithm| PlanOptions { algorithm: Some(algorithm), family: Some(family), ..Default::default() };
+            let shared = Plan::new(&problem, &target, options(Algorithm::Shared)).expect("plan");
+            assert_eq!(shared.additions(), outputs * additions, "{order:?}, {family:?}");
+            let gather = Plan::new(&problem, &target, options(Algorithm::Gather)).expect("plan");
+            assert_eq!(gather.additions(), 0);
+        }
+    }
 }
 
 #[test]

@@ -219,9 +219,9 @@ impl<'a> Planner<'a> {
             precision: conv.summary.precision().name(),
             bytes: conv.summary.stored_bytes(),
             multiply_adds: plan.as_ref().map_or_else(|| algorithm.multiply_adds(&problem), Plan::multiply_adds),
+            additions: plan.as_ref().map_or(if shared { problem.shared_additions() } else { 0 }, Plan::additions),
             device_bytes: plan.map(|plan| [plan.summary_bytes(), plan.table_bytes()]),
             dense_multiply_adds: dense,
-            additions: if shared { problem.shared_additions() } else { 0 },
         })
     }
 

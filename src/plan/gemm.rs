@@ -9,6 +9,7 @@ use super::shared::{Pass, Products, Stored};
 use super::{PlanOptions, QUANTIZATION, Step, Target, fold_grid, weight_load};
 use crate::error::{Error, Result};
 use crate::problem::{Conv2d, Problem};
+use crate::sharing::TapRows;
 use crate::spec::{Access, Kernel, Spec, WeightLoad};
 
 pub(super) use tiles::Candidate;
@@ -83,7 +84,7 @@ struct Plain {
 
 impl Products for Plain {
     fn stored(&self) -> Stored {
-        Stored { row_taps: 1, columns: self.width, pitch: self.width }
+        Stored { row_taps: 1, tap_rows: TapRows::Even { step: 0 }, columns: self.width, pitch: self.width }
     }
 
     fn multiply_adds(&self, _: &Problem, _: &Target) -> f64 {

@@ -7,6 +7,7 @@ use super::shared::{Pass, Products, Stored};
 use super::{PlanOptions, QUANTIZATION, Step, Target, fold_grid, weight_load};
 use crate::error::Result;
 use crate::problem::Problem;
+use crate::sharing::TapRows;
 use crate::spec::{Access, Kernel, Spec, Tile};
 
 /// The floor.
@@ -160,7 +161,8 @@ impl Form {
 
 impl Products for Form {
     fn stored(&self) -> Stored {
-        Stored { row_taps: self.row_taps, columns: self.columns, pitch: self.columns.next_multiple_of(4) }
+        let tap_rows = TapRows::Even { step: self.row_step as u32 };
+        Stored { row_taps: self.row_taps, tap_rows, columns: self.columns, pitch: self.columns.next_multiple_of(4) }
     }
 
     fn multiply_adds(&self, problem: &Problem, _: &Target) -> f64 {

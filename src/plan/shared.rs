@@ -3,6 +3,7 @@
 use super::{Algorithm, Family, Packing, Plan, PlanOptions, Step, Target, chain, fold_grid, fractions};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
+use crate::sharing::TapRows;
 use crate::spec::{Access, Kernel, RowTaps, Spec, Tile};
 
 /// A family's product pass for one problem. It stores products, or their sums over kernel rows, as
@@ -32,6 +33,8 @@ pub(super) trait Products {
 pub(super) struct Stored {
     /// Taps summed with the products: KW in the Q form, 1 in the plain form.
     pub(super) row_taps: usize,
+    /// Where those lie in the list of bases.
+    pub(super) tap_rows: TapRows,
     /// Columns: OW in the Q form, W in the plain form.
     pub(super) columns: usize,
     /// Columns from one row to the next in memory.
@@ -66,9 +69,11 @@ pub(super) fn work(problem: &Problem, target: &Target, family: Family, options: 
     let products = family.planner().products(problem, target, options)?;
     let stored = products.stored();
     let [batch, _, height, _] = problem.input_shape();
+    let kinds_apart = [stored.tap_rows.kinds(), stored.tap_rows.apart()].map(u64::from);
+    let sums = problem.sharing().bases() as u64 * kinds_apart[0] / kinds_apart[1];
     Some(Work {
         multiply_adds: products.multiply_adds(problem, target),
-        stored: problem.sharing().bases() as u64 * (batch * height * stored.columns) as u64,
+        stored: sums * (batch * height * stored.columns) as u64,
         row_taps: stored.row_taps,
         outputs: problem.output_shape().iter().map(|&size| size as u64).product(),
         terms: problem.bases().neighbours * problem.placement().window().taps() / stored.row_taps,
@@ -81,7 +86,7 @@ pub(super) fn plan(family: Family, problem: &Problem, target: &Target, options: 
         return Err(Error::Unsupported { kernel: "shared", reason: "a tile cannot hold a row of products".to_owned() });
     };
     let stored = products.stored();
-    let tables = Tables::new(problem, stored.row_taps);
+    let tables = Tables::new(problem, stored);
     let [batch, _, height, _] = problem.input_shape();
     let image_bytes = 4 * tables.slots as u64 * height as u64 * stored.pitch as u64;
     let images = images_a_chunk(image_bytes, target, options)?.min(batch as u64) as usize;
@@ -131,7 +136,7 @@ pub(super) struct TableOffsets {
     pub(super) bias: usize,
 }
 
-/// The table: bases [groups * rows], the slot of every row [groups * rows], the slots every filter adds up
+/// The table: bases [groups * rows], the slots of every row [groups * rows, kinds of sums], the slots every filter adds up
 /// [O, neighbours, terms], and where there are two neighbours the fractions [O].
 pub(super) struct Tables {
     words: Vec<u32>,
@@ -148,34 +153,38 @@ impl Tables {
         &self.words[self.at.tap_slots..]
     }
 
-    fn new(problem: &Problem, row_taps: usize) -> Self {
-        let (sharing, window) = (problem.sharing(), problem.placement().window());
+    fn new(problem: &Problem, Stored { row_taps, tap_rows, .. }: Stored) -> Self {
+        let (sharing, taps) = (problem.sharing(), problem.placement().window().taps());
         let (groups, filters) = (problem.conv().groups, problem.out_channels());
-        // Of all filters' segments.
-        let taps = filters * problem.bases().neighbours * window.taps();
-        let rows = sharing.most_bases();
+        let (rows, kinds) = (sharing.most_bases(), tap_rows.kinds() as usize);
         let mut words = Vec::new();
         for bases in sharing.groups() {
             let padded = bases.iter().chain(std::iter::repeat(&bases[bases.len() - 1]));
             words.extend(padded.take(rows).map(|&base| base as u32));
         }
-        // A filter adds up the rows of all its taps, or with row sums those of the first tap of each kernel row.
-        let every = row_taps;
-        let used = |index: usize| index / (taps / groups) * rows + sharing.rows()[index] as usize;
-        let terms = || (0..taps).step_by(every);
-        let mut is_read = vec![false; groups * rows];
-        terms().for_each(|index| is_read[used(index)] = true);
-        // Rows that no filter reads get the slot past the last, which the kernel leaves out.
+        // What every segment of a filter adds up: its taps, or their sums. Groups have their rows one after another.
+        let segments_a_group = filters * problem.bases().neighbours / groups;
+        let of_segments = sharing.rows().chunks(taps).enumerate();
+        let read: Vec<usize> = of_segments
+            .flat_map(|(segment, tap_rows_of)| {
+                let first = segment / segments_a_group * rows;
+                let sums = tap_rows.sums(tap_rows_of, taps / row_taps);
+                sums.map(move |(row, kind)| (first + row as usize) * kinds + kind as usize)
+            })
+            .collect();
+        let mut is_read = vec![false; groups * rows * kinds];
+        read.iter().for_each(|&sum| is_read[sum] = true);
+        // Sums that no filter reads get the slot past the last, which the kernel leaves out.
         let slots = is_read.iter().filter(|&&read| read).count() as u32;
         let numbers = is_read.iter().scan(0, |next, &read| {
             let slot = if read { *next } else { slots };
             *next += u32::from(read);
             Some(slot)
         });
-        let slot_of_row: Vec<u32> = numbers.collect();
-        words.extend(&slot_of_row);
+        let slot_of_sum: Vec<u32> = numbers.collect();
+        words.extend(&slot_of_sum);
         let tap_slots = words.len();
-        words.extend(terms().map(|index| slot_of_row[used(index)]));
+        words.extend(read.iter().map(|&sum| slot_of_sum[sum]));
         words.extend(fractions(problem));
         let at = TableOffsets { tap_slots, scale: words.len(), bias: words.len() + filters };
         Self { words, rows, slots: slots as usize, at }

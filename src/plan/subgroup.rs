@@ -1,6 +1,7 @@
 //! The subgroup family: one subgroup a workgroup, everything in registers, weights and neighbours exchanged by shuffles. Meant
 //! for software adapters, whose lanes are cheap and whose loads are not: each load is a loop over lanes.
 
+mod gather;
 mod products;
 
 use super::cost::Costs;
@@ -10,7 +11,8 @@ use super::shared::Products;
 use super::{PlanOptions, Step, Target, hankel, weight_load};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
-use crate::spec::{Access, Kernel, RowTaps, Spec, Tile, WeightLoad};
+use crate::spec::{Access, RowSums, Tile, WeightLoad};
+use gather::Gather;
 use products::Form;
 
 /// Subgroups of 4, 8 or 16 lanes, always the same.
@@ -18,9 +20,6 @@ pub(super) struct Subgroup;
 
 /// What one more dispatch costs, in multiply-adds of gather.
 const DISPATCH: f64 = 1e5;
-
-/// Where more whole tiles than these come before it, half of the last is less than a twentieth of all.
-const MOST_BEFORE_A_HALF: usize = 10;
 
 /// Quads of pixels a lane.
 const QUADS: u32 = 2;
@@ -40,12 +39,6 @@ fn sizes(weights: WeightLoad, hankel_levels: u32) -> &'static [usize] {
         (WeightLoad::Vec4, _) => &ROWS[..7],
     }
 }
-
-/// And where taps share loads: the code that moves them from tap to tap is in the way of the instruction cache.
-const ROWS_OF_ROW_TAPS: [usize; 3] = [16, 24, 32];
-
-/// Most pixels to the left and to the right that taps sharing a load may reach: those of a quad.
-const MOST_REACH: usize = 4;
 
 /// What a tile's loads of the input cost, in rows of the tile: eight quads, loaded as pairs, word by word or one by one.
 fn loads(input: Access, target: &Target) -> usize {
@@ -91,13 +84,7 @@ impl Planner for Subgroup {
 
     fn gather_multiply_adds(&self, problem: &Problem, target: &Target, options: PlanOptions) -> f64 {
         let gather = Gather::new(problem, target, weight_load(problem), hankel::of_filters(problem, options));
-        let Some(gather) = gather else { return f64::INFINITY };
-        let (loads_a_tap, hankel_levels) = (gather.loads_a_tap, gather.hankel_levels);
-        let [batch, _, height, width] = problem.output_shape();
-        let of_part = |part: Part| {
-            multiply_adds(part.tile, gather.row_tiles * part.tiles, gather.terms, loads_a_tap, hankel_levels)
-        };
-        gather.parts(batch * height * width).map(of_part).sum()
+        gather.map_or(f64::INFINITY, |gather| gather.multiply_adds())
     }
 
     fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)> {
@@ -118,106 +105,22 @@ impl Planner for Subgroup {
     }
 }
 
-/// How a convolution is computed directly.
-struct Gather {
-    tile: Tile,
-    /// Tiles of output channels, of all groups.
-    row_tiles: usize,
-    /// Multiply-adds of an output.
-    terms: usize,
-    /// Taps that share loads, and how their pixels are loaded; `None` where each has its own.
-    row_taps: Option<(RowTaps, Access)>,
-    /// What the loads of a tap cost, in rows of the tile.
-    loads_a_tap: usize,
-    hankel_levels: u32,
-}
-
-impl Gather {
-    fn new(problem: &Problem, target: &Target, weights: WeightLoad, hankel_levels: u32) -> Option<Self> {
-        let row_taps = Self::row_taps(problem);
-        // The kernel whose taps share loads knows no Hankel products: where they apply, shared products are faster than either.
-        let hankel_levels = if row_taps.is_some() { 0 } else { hankel_levels };
-        let (sizes, loads_a_tap) = match row_taps {
-            // The taps share the loads; to move and mask the window costs some 4 rows a tap.
-            Some((RowTaps { taps, .. }, input)) => (&ROWS_OF_ROW_TAPS[..], loads(input, target) / taps as usize + 4),
-            None => (sizes(weights, hankel_levels), loads(Access::Scalar, target)),
-        };
-        let groups = problem.conv().groups;
-        let filters = problem.out_channels() / groups;
-        let tile = tile(target, sizes, filters, [1, 0], loads_a_tap, hankel_levels)?;
-        let row_tiles = filters.div_ceil(tile.rows_per_tile()) * groups;
-        let terms = problem.placement().window().weights();
-        Some(Self { tile, row_tiles, terms, row_taps, loads_a_tap, hankel_levels })
-    }
-
-    /// The taps of a kernel row, where outputs stand in the columns of their inputs and the taps reach no further than a quad.
-    fn row_taps(problem: &Problem) -> Option<(RowTaps, Access)> {
-        let (conv, taps) = (problem.conv(), problem.placement().window().width());
-        let (width, columns, padding) = (problem.input_shape()[3], problem.output_shape()[3], conv.padding[1]);
-        let in_place = conv.stride[1] == 1 && conv.dilation[1] == 1 && width <= columns;
-        if !in_place || taps < 2 || padding >= taps || padding > MOST_REACH || taps - 1 - padding > MOST_REACH {
-            return None;
-        }
-        // Image rows that are whole quads stay so in every kernel row.
-        let input = if width == columns { Access::for_lengths(&[width]) } else { Access::Scalar };
-        Some((RowTaps { taps: taps as u32, padding: padding as u32 }, input))
-    }
-
-    /// Cuts `pixels` into tiles. Where the last would be at most half full, and what it wastes exceeds what another dispatch costs and
-    /// is worth another kernel to compile, it is one of half as many pixels.
-    fn parts(&self, pixels: usize) -> impl Iterator<Item = Part> {
-        let (tile, half) = (self.tile, Tile { quads: QUADS / 2, ..self.tile });
-        let (size, half_size) = (tile.pixels_per_tile(), half.pixels_per_tile());
-        let (whole, rest) = (pixels / size, pixels % size);
-        let saved = (self.row_tiles * tile.rows_per_tile() * half_size) as f64 * self.terms as f64;
-        let worth = whole == 0 || whole < MOST_BEFORE_A_HALF && saved > DISPATCH;
-        let halved = 0 < rest && rest <= half_size && worth;
-        let tiles = if halved { whole } else { pixels.div_ceil(size) };
-        let first = (tiles > 0).then_some(Part { tile, first_pixel: 0, tiles });
-        let last = halved.then_some(Part { tile: half, first_pixel: whole * size, tiles: 1 });
-        first.into_iter().chain(last)
-    }
-
-    fn steps(&self, layer: &Layer<'_>) -> Vec<Step> {
-        self.parts(layer.pixels()).map(|part| self.step(layer, part)).collect()
-    }
-
-    fn step(&self, layer: &Layer<'_>, Part { tile, first_pixel, tiles }: Part) -> Step {
-        let own = [("first_pixel", first_pixel as u32)];
-        let Some((row_taps, input)) = self.row_taps else {
-            let mut step = layer.step(Kernel::SubgroupGather, tile, tiles, &own);
-            step.spec.hankel_levels = self.hankel_levels;
-            return step;
-        };
-        let mut step = layer.step(Kernel::SubgroupGatherRows, tile, tiles, &own);
-        step.spec = Spec { input: Some(input), row_taps: Some(row_taps), ..step.spec };
-        step
-    }
-}
-
-/// Pixels that gather computes in one dispatch.
-struct Part {
-    tile: Tile,
-    first_pixel: usize,
-    /// Tiles of pixels.
-    tiles: usize,
-}
-
-/// The number of rows, of `sizes`, that computes `rows` rows at the least cost where loads cost as much as `loads` rows and each
-/// tile sums over `taps` rows `step` apart. `None` if no tile can, or only with half of its rows lost to its neighbours.
+/// The number of rows, of `sizes`, whose tiles compute `rows` rows at the least cost where loads cost as much as `loads` rows.
+/// `None` if no tile can take the `sums`, or only with half of its rows lost to its neighbours.
 fn tile(
     target: &Target,
     sizes: &[usize],
     rows: usize,
-    [taps, step]: [usize; 2],
+    sums: &RowSums,
     loads: usize,
     hankel_levels: u32,
 ) -> Option<Tile> {
-    let (lanes, feeding) = (target.subgroup_max_size, (taps - 1) * step);
+    let (lanes, taps) = (target.subgroup_max_size, sums.taps as usize);
     let fits = |&tile: &usize| {
-        tile % lanes as usize == 0 && tile >= 2 * feeding && (taps == 1 || tile * taps <= most_products(taps))
+        let unrolled = taps == 1 || sums.products(tile) <= most_products(taps);
+        tile % lanes as usize == 0 && tile >= 2 * sums.feeding() && sums.finished(tile) > 0 && unrolled
     };
-    let cost = |&tile: &usize| rows.div_ceil(tile - feeding) * (rows_multiplied(tile, hankel_levels) + loads);
+    let cost = |&tile: &usize| sums.tiles(tile, rows) * (rows_multiplied(tile, hankel_levels) + loads);
     let best = sizes.iter().copied().filter(fits).min_by_key(cost)?;
     Some(Tile { lanes_x: lanes, lanes_y: 1, rows: best as u32, quads: QUADS, depth: 0, slices: 1 })
 }

@@ -83,40 +83,95 @@ fn labels_are_unique() {
     assert_eq!(labels.len(), count);
 }
 
+/// To parse is most of the work: whatever is asked of every variant is asked at once, by as many threads as there are.
 #[test]
-fn every_variant_is_valid_and_translates() {
-    for spec in all_specs() {
-        let (module, info) = parse(&spec);
-        let entry = (ShaderStage::Compute, "main".to_owned());
-        let options = back::spv::Options { lang_version: (1, 3), ..Default::default() };
-        let pipeline = back::spv::PipelineOptions { shader_stage: entry.0, entry_point: entry.1.clone() };
-        back::spv::write_vec(&module, &info, &options, Some(&pipeline)).expect("SPIR-V");
-
-        if spec.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
-            // Only Vulkan has matrices of this size.
-            continue;
+fn every_variant_is_valid_translates_and_is_what_plans_assume() {
+    let specs = all_specs();
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for share in specs.chunks(specs.len().div_ceil(threads)) {
+            scope.spawn(move || {
+                for spec in share {
+                    let (module, info) = parse(spec);
+                    assert_translates(spec, &module, &info);
+                    assert_as_plans_assume(spec, &module, &info);
+                }
+            });
         }
-        let options = back::msl::Options { fake_missing_bindings: true, ..Default::default() };
-        back::msl::write_string(&module, &info, &options, &Default::default()).expect("MSL");
+    });
+}
 
-        let shader_model = back::hlsl::ShaderModel::V6_2;
-        let options = back::hlsl::Options { shader_model, fake_missing_bindings: true, ..Default::default() };
-        let pipeline = back::hlsl::PipelineOptions { entry_point: Some(entry.clone()) };
-        let mut text = String::new();
-        back::hlsl::Writer::new(&mut text, &options, &pipeline).write(&module, &info, None).expect("HLSL");
+fn assert_translates(spec: &Spec, module: &naga::Module, info: &ModuleInfo) {
+    let entry = (ShaderStage::Compute, "main".to_owned());
+    let options = back::spv::Options { lang_version: (1, 3), ..Default::default() };
+    let pipeline = back::spv::PipelineOptions { shader_stage: entry.0, entry_point: entry.1.clone() };
+    back::spv::write_vec(module, info, &options, Some(&pipeline)).expect("SPIR-V");
 
-        if !spec.features().is_empty() {
-            // OpenGL ES has neither subgroups, f16 nor 64-bit words.
-            continue;
-        }
-        let version = back::glsl::Version::Embedded { version: 310, is_webgl: false };
-        let options = back::glsl::Options { version, ..Default::default() };
-        let pipeline = back::glsl::PipelineOptions { shader_stage: entry.0, entry_point: entry.1, multiview: None };
-        let mut text = String::new();
-        back::glsl::Writer::new(&mut text, &module, &info, &options, &pipeline, Default::default())
-            .and_then(|mut writer| writer.write())
-            .expect("GLSL ES 3.1");
+    if spec.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
+        // Only Vulkan has matrices of this size.
+        return;
     }
+    let options = back::msl::Options { fake_missing_bindings: true, ..Default::default() };
+    back::msl::write_string(module, info, &options, &Default::default()).expect("MSL");
+
+    let shader_model = back::hlsl::ShaderModel::V6_2;
+    let options = back::hlsl::Options { shader_model, fake_missing_bindings: true, ..Default::default() };
+    let pipeline = back::hlsl::PipelineOptions { entry_point: Some(entry.clone()) };
+    let mut text = String::new();
+    back::hlsl::Writer::new(&mut text, &options, &pipeline).write(module, info, None).expect("HLSL");
+
+    if !spec.features().is_empty() {
+        // OpenGL ES has neither subgroups, f16 nor 64-bit words.
+        return;
+    }
+    let version = back::glsl::Version::Embedded { version: 310, is_webgl: false };
+    let options = back::glsl::Options { version, ..Default::default() };
+    let pipeline = back::glsl::PipelineOptions { shader_stage: entry.0, entry_point: entry.1, multiview: None };
+    let mut text = String::new();
+    back::glsl::Writer::new(&mut text, module, info, &options, &pipeline, Default::default())
+        .and_then(|mut writer| writer.write())
+        .expect("GLSL ES 3.1");
+}
+
+/// Bindings, workgroup memory and threads.
+fn assert_as_plans_assume(spec: &Spec, module: &naga::Module, info: &ModuleInfo) {
+    let mut found = Vec::new();
+    let mut layouter = proc::Layouter::default();
+    layouter.update(module.to_ctx()).expect("layout");
+    let mut workgroup_bytes = 0;
+    for (handle, variable) in module.global_variables.iter() {
+        match variable.space {
+            AddressSpace::Storage { access } => {
+                let binding = variable.binding.as_ref().expect("a binding");
+                found.push((binding.binding, access.contains(StorageAccess::STORE)));
+                // A binding nobody uses would still have to be filled.
+                assert!(!info.get_entry_point(0)[handle].is_empty(), "{spec}: binding {} is unused", binding.binding);
+            }
+            AddressSpace::WorkGroup => workgroup_bytes += u64::from(layouter[variable.ty].size),
+            _ => {}
+        }
+    }
+    found.sort_unstable();
+    let mut expected: Vec<_> =
+        spec.roles().iter().map(|role| (role.binding(), role.is_written() || spec.read_write)).collect();
+    expected.sort_unstable();
+    assert_eq!(found, expected, "{spec}");
+    assert_eq!(workgroup_bytes, spec.workgroup_bytes(), "{spec}");
+    // Tiles for GPUs come in sizes, of which plans take those that fit; all others run on every device.
+    let tiled = matches!(spec.kernel, Kernel::TiledGather | Kernel::TiledProducts);
+    let matrix = matches!(spec.kernel, Kernel::MatrixGather | Kernel::MatrixProducts);
+    let most = if matrix {
+        49_152
+    } else if tiled {
+        32_768
+    } else {
+        16_352
+    };
+    assert!(workgroup_bytes <= most, "{spec} exceeds its tier");
+    let [x, y, z] = module.entry_points[0].workgroup_size;
+    assert_eq!(x * y * z, spec.tile.threads(), "{spec}");
+    assert!(x * y * z <= 256, "{spec} exceeds the portable tier");
+    assert!(found.len() <= 5, "{spec} binds {} storage buffers", found.len());
 }
 
 #[test]
@@ -140,54 +195,6 @@ fn every_named_type_is_there_to_be_rewritten() {
         let halves = source.matches("= f16;").count();
         assert_eq!(halves, spec.half_types().len(), "{spec}");
         assert_eq!(source.contains("enable f16;"), halves > 0, "{spec}");
-    }
-}
-
-#[test]
-fn bindings_and_memory_are_what_plans_assume() {
-    for spec in all_specs() {
-        let (module, info) = parse(&spec);
-        let mut found = Vec::new();
-        let mut layouter = proc::Layouter::default();
-        layouter.update(module.to_ctx()).expect("layout");
-        let mut workgroup_bytes = 0;
-        for (handle, variable) in module.global_variables.iter() {
-            match variable.space {
-                AddressSpace::Storage { access } => {
-                    let binding = variable.binding.as_ref().expect("a binding");
-                    found.push((binding.binding, access.contains(StorageAccess::STORE)));
-                    // A binding nobody uses would still have to be filled.
-                    assert!(
-                        !info.get_entry_point(0)[handle].is_empty(),
-                        "{spec}: binding {} is unused",
-                        binding.binding
-                    );
-                }
-                AddressSpace::WorkGroup => workgroup_bytes += u64::from(layouter[variable.ty].size),
-                _ => {}
-            }
-        }
-        found.sort_unstable();
-        let mut expected: Vec<_> =
-            spec.roles().iter().map(|role| (role.binding(), role.is_written() || spec.read_write)).collect();
-        expected.sort_unstable();
-        assert_eq!(found, expected, "{spec}");
-        assert_eq!(workgroup_bytes, spec.workgroup_bytes(), "{spec}");
-        // Tiles for GPUs come in sizes, of which plans take those that fit; all others run on every device.
-        let tiled = matches!(spec.kernel, Kernel::TiledGather | Kernel::TiledProducts);
-        let matrix = matches!(spec.kernel, Kernel::MatrixGather | Kernel::MatrixProducts);
-        let most = if matrix {
-            49_152
-        } else if tiled {
-            32_768
-        } else {
-            16_352
-        };
-        assert!(workgroup_bytes <= most, "{spec} exceeds its tier");
-        let [x, y, z] = module.entry_points[0].workgroup_size;
-        assert_eq!(x * y * z, spec.tile.threads(), "{spec}");
-        assert!(x * y * z <= 256, "{spec} exceeds the portable tier");
-        assert!(found.len() <= 5, "{spec} binds {} storage buffers", found.len());
     }
 }
 

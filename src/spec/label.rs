@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Access, Chain, Kernel, RowSums, RowTaps, Spec, Tile, WeightLoad};
+use super::{Access, Chain, Kernel, RowTaps, Spec, Tile, WeightLoad};
 use crate::placement::Boundary;
 use crate::plan::Storage;
 use crate::problem::Activation;
@@ -28,6 +28,7 @@ impl fmt::Display for Spec {
                     write!(f, "x{slices}")?;
                 }
             }
+            Kernel::SubgroupGatherFew => write!(f, "{lanes_y}x{rows}")?,
             Kernel::SubgroupGather | Kernel::SubgroupGatherRows | Kernel::SubgroupProducts => {
                 write!(f, "{lanes_x}x{rows}x{quads}")?;
             }
@@ -35,8 +36,8 @@ impl fmt::Display for Spec {
             #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::BatchNorm | Kernel::Subsample => write!(f, "{lanes_x}")?,
         }
-        if let Some(RowSums { taps, step, stride, dilation, padding }) = self.row_sums.filter(|sums| sums.taps > 1) {
-            write!(f, "-sum{taps}x{step}s{stride}d{dilation}p{padding}")?;
+        if let Some(sums) = self.row_sums.filter(|sums| sums.taps > 1) {
+            write!(f, "-sum{sums}")?;
         }
         if let Some(RowTaps { taps, padding }) = self.row_taps {
             write!(f, "-row{taps}p{padding}")?;

@@ -90,6 +90,7 @@ pub fn cases() -> Vec<Case> {
         blends(),
         even_rows(),
         last_tiles(),
+        few_pixels(),
     ]
     .concat()
 }
@@ -172,9 +173,8 @@ fn walks() -> Vec<Case> {
 
 /// Windows other than row-major tap-major.
 fn orders() -> Vec<Case> {
-    let window = |order: &[usize]| Window::tap_major_ordered(16, 3, 3, order).unwrap();
-    let spread = window(&[0, 4, 8, 1, 5, 6, 2, 3, 7]);
-    let columns = window(&[0, 3, 6, 1, 4, 7, 2, 5, 8]);
+    let spread = |channels| Window::tap_major_ordered(channels, 3, 3, &[0, 4, 8, 1, 5, 6, 2, 3, 7]).unwrap();
+    let columns = Window::tap_major_ordered(16, 3, 3, &[0, 3, 6, 1, 4, 7, 2, 5, 8]).unwrap();
     let reversed = Window::with_strides(8, 3, 3, [1, -24, -8]).unwrap();
     let mirrored = Window::with_strides(6, 3, 3, [-1, 18, -6]).unwrap();
     let channel_major = Window::channel_major(8, 3, 3).unwrap();
@@ -183,7 +183,9 @@ fn orders() -> Vec<Case> {
     let ascending = |first: i64, step: i64, count: i64| (0..count).map(|i| first + i * step).collect::<Vec<i64>>();
     let lines = |window, length, starts: Vec<i64>| line(window, length, &starts, Boundary::None);
     vec![
-        case("tap_order", Placement::regular(spread, 16, 32).unwrap(), pad(1), [1, 14, 14]).relu(),
+        case("tap_order", Placement::regular(spread(16), 16, 32).unwrap(), pad(1), [1, 14, 14]).relu(),
+        case("tap_order_of_every_row", Placement::regular(spread(4), 20, 4).unwrap(), pad(1), [1, 5, 12]).residual(),
+        case("tap_order_of_two_tiles", Placement::regular(spread(4), 36, 8).unwrap(), pad(1), [2, 3, 9]),
         case("tap_order_columns", Placement::regular(columns, 12, 16).unwrap(), pad(1), [1, 7, 7]),
         case("taps_reversed", lines(reversed, 72 + 9 * 8, ascending(64, 8, 10)), pad(1), [1, 7, 9]).residual(),
         case("channels_reversed", lines(mirrored, 18 + 36 + 9 * 6, ascending(17, 6, 10)), pad(1), [1, 7, 9]),
@@ -274,12 +276,12 @@ fn even_rows() -> Vec<Case> {
         case("even_vec4_columns", regular(), strided, columns),
         case("even_chains", taps3(29, 4, 4), pad(1), rows),
         case("even_sums", taps3(29, 4, 4), pad(1), [2, 2, 10]),
+        case("even_none_rows", line(taps(4), 60, &[0, 4, 23, 5], none), pad(1), rows),
     ]
     .into_iter()
     .flat_map(|case| [case.clone(), case.residual().relu()])
     .collect();
     let of_taps = [
-        (["even_none_rows", "even_none_columns"], line(taps(4), 60, &[0, 4, 23, 5], none)),
         (["even_zero_rows", "even_zero_columns"], line(taps(4), 50, &[-8, 40, 3, 0], zero)),
         (["even_wrap_rows", "even_wrap_columns"], line(taps(4), 50, &[-8, 40, 3, 49], wrap)),
         (["even_learned_sums_rows", "even_learned_sums_columns"], learned(taps(8), 168, &[0.0, 1.75, 12.0], 8, none)),
@@ -292,6 +294,7 @@ fn even_rows() -> Vec<Case> {
         cases.push(case(in_place, placement.clone(), pad(1), rows));
         cases.push(case(apart, placement, strided, columns));
     }
+    cases.push(case("even_none_columns", line(taps(4), 60, &[0, 4, 23, 5], none), strided, columns));
     cases.push(case("even_sums_zero", line(taps(8), 92, &[0, 24], zero), pad(1), rows));
     cases.push(case("even_sums_wrap", line(taps(8), 96, &[0, 24, 48, 72], wrap), pad(1), rows));
     for (name, placement) in [
@@ -321,6 +324,33 @@ fn last_tiles() -> Vec<Case> {
         case("width_70_kernel_5x5", Placement::tap_major(10, 4, 5, 5, 4).unwrap(), pad(2), [1, 3, 70]),
         case("width_20_dilated_7", taps3(6, 8, 8), walk([1; 2], [7; 4], [7; 2]), [1, 15, 20]),
     ]
+}
+
+/// Images of a few pixels, where lanes are filters: quads that are whole, by twos and not, channels that are no whole blocks of lanes.
+fn few_pixels() -> Vec<Case> {
+    let (none, zero, wrap) = (Boundary::None, Boundary::Zero, Boundary::Wrap);
+    let taps = |channels| Window::tap_major(channels, 3, 3).unwrap();
+    let nine = |channels| Placement::tap_major(9, channels, 3, 3, 8).unwrap();
+    let mut cases: Vec<Case> = [
+        case("few_pixels_9", nine(12), pad(1), [1, 3, 3]),
+        case("few_pixels_6", nine(12), pad(1), [1, 2, 3]),
+        case("few_pixels_8", nine(12), pad(1), [1, 2, 4]),
+    ]
+    .iter()
+    .flat_map(with_every_epilogue)
+    .collect();
+    cases.extend([
+        case("few_none", line(taps(5), 60, &[0, 4, 13, 5], none), pad(1), [1, 3, 3]),
+        case("few_zero", line(taps(4), 50, &[-8, 40, 3, 0], zero), pad(1), [1, 3, 3]),
+        case("few_wrap", line(taps(4), 50, &[-8, 40, 3, 49], wrap), pad(1), [1, 3, 3]),
+        case("few_learned", learned(taps(8), 168, &[0.0, 1.75, 12.0], 8, none), pad(1), [2, 2, 3]),
+        case("few_learned_wrap", learned(taps(4), 50, &[-8.25, 40.5], 3, wrap), pad(1), [1, 3, 3]),
+        case("few_groups_stride_2", nine(4), grouped(3, 2), [2, 3, 4]).residual(),
+        case("few_linear", Placement::tap_major(130, 40, 1, 1, 40).unwrap(), pad(0), [3, 1, 1]).relu(),
+        case("few_pixel_by_twos", Placement::tap_major(9, 12, 1, 1, 12).unwrap(), pad(0), [3, 1, 2]),
+        case("few_pixel_quad", Placement::tap_major(9, 12, 1, 1, 12).unwrap(), pad(0), [2, 2, 2]),
+    ]);
+    cases
 }
 
 /// Learned positions: every way to load weights and to add up products, for aligned and unaligned rows.
@@ -371,7 +401,7 @@ fn blends() -> Vec<Case> {
         cases.push(case(names[0], placement.clone(), pad(1), [2, 5, 8]));
         cases.push(case(names[1], placement.clone(), pad(1), [1, 5, 9]).residual().relu());
         cases.push(case(names[1], placement.clone(), pad(1), [1, 5, 9]));
-        for (name, size) in names.into_iter().skip(2).zip([[1, 4, 8], [1, 5, 9]]) {
+        for (name, size) in names.into_iter().skip(2).zip([[1, 16, 8], [1, 13, 9]]) {
             cases.push(case(name, placement.clone(), walk([1, 2], [1; 4], [1; 2]), size));
         }
     }
@@ -418,7 +448,7 @@ fn epilogues() -> Vec<Case> {
     for (names, placement) in ways.into_iter().zip(placements) {
         // Taps that step over pixels share no loads.
         let strided = walk([1, 2], [1; 4], [1; 2]);
-        let layers = [(pad(1), [1, 5, 8]), (pad(1), [1, 5, 9]), (strided, [1, 4, 8]), (strided, [1, 5, 9])];
+        let layers = [(pad(1), [1, 5, 8]), (pad(1), [1, 5, 9]), (strided, [1, 16, 8]), (strided, [1, 13, 9])];
         for (name, (conv, size)) in names.into_iter().zip(layers) {
             cases.extend(with_every_epilogue(&case(name, placement.clone(), conv, size)));
         }

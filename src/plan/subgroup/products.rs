@@ -24,14 +24,8 @@ pub(super) struct Form {
 }
 
 impl Form {
-    /// Bases of a tile that only feed the sums of others.
-    fn feeding(sums: RowSums) -> usize {
-        ((sums.taps - 1) * sums.step) as usize
-    }
-
     fn row_tiles(&self, rows: usize) -> usize {
-        let feeding = Self::feeding(self.sums);
-        (rows - feeding.min(rows - 1)).div_ceil(self.tile.rows_per_tile() - feeding)
+        self.sums.tiles(self.tile.rows_per_tile(), rows)
     }
 
     fn pixel_tiles(&self, pixels: usize) -> usize {
@@ -54,30 +48,23 @@ impl Form {
     pub(super) fn row_sums(problem: &Problem, target: &Target, hankel_levels: u32) -> Option<Self> {
         let (conv, taps) = (problem.conv(), problem.placement().window().width());
         let (width, columns, stride) = (problem.input_shape()[3], problem.output_shape()[3], conv.stride[1]);
-        let step = problem.sharing().row_step()?;
+        let rows = problem.sharing().tap_rows()?;
         let regular = matches!(stride, 1 | 2) && width.is_multiple_of(stride) && columns <= width / stride;
         if !regular || target.subgroup_max_size > MOST_LANES_OF_ROW_SUMS {
             return None;
         }
         let sums = RowSums {
             taps: taps as u32,
-            step,
+            rows,
             stride: stride as u32,
             dilation: conv.dilation[1] as u32,
             padding: conv.padding[1] as u32,
         };
-        let rows = problem.sharing().most_bases();
-        let feeding = Self::feeding(sums);
         // A tile begins with rows that share products.
-        let hankel_levels = if feeding.is_multiple_of(hankel::rows_of(hankel_levels)) { hankel_levels } else { 0 };
-        let tile = tile(
-            target,
-            sizes(weight_load(problem), hankel_levels),
-            rows - feeding.min(rows - 1),
-            [taps, step as usize],
-            loads(Access::Vec4, target),
-            hankel_levels,
-        )?;
+        let hankel_levels = if sums.tiles_begin_at(hankel::rows_of(hankel_levels)) { hankel_levels } else { 0 };
+        let sizes = sizes(weight_load(problem), hankel_levels);
+        let bases = problem.sharing().most_bases();
+        let tile = tile(target, sizes, bases, &sums, loads(Access::Vec4, target), hankel_levels)?;
         // One quad a lane wastes less of images that are small or no multiple of a tile. Strided sums are every other pixel of two.
         let least = if stride == 1 { 1 } else { QUADS };
         let form = |quads| Self::over_rows(sums, Tile { quads, ..tile }, problem, hankel_levels);
@@ -125,10 +112,10 @@ impl Form {
     pub(super) fn plain(problem: &Problem, target: &Target, hankel_levels: u32) -> Option<Self> {
         let rows = problem.sharing().most_bases();
         let sizes = sizes(weight_load(problem), hankel_levels);
-        let tile = tile(target, sizes, rows, [1, 0], loads(Access::Vec4, target), hankel_levels)?;
+        let tile = tile(target, sizes, rows, &RowSums::NONE, loads(Access::Vec4, target), hankel_levels)?;
         let tile_pixels = tile.pixels_per_tile();
         Some(Self {
-            sums: RowSums { taps: 1, step: 0, stride: 1, dilation: 1, padding: 0 },
+            sums: RowSums::NONE,
             tile,
             columns: problem.input_shape()[3],
             tile_pixels,
@@ -142,7 +129,9 @@ impl Form {
 
 impl Products for Form {
     fn stored(&self) -> Stored {
-        Stored { row_taps: self.sums.taps as usize, columns: self.columns, pitch: self.columns.next_multiple_of(4) }
+        let RowSums { taps, rows, .. } = self.sums;
+        let pitch = self.columns.next_multiple_of(4);
+        Stored { row_taps: taps as usize, tap_rows: rows, columns: self.columns, pitch }
     }
 
     fn multiply_adds(&self, problem: &Problem, target: &Target) -> f64 {

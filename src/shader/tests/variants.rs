@@ -3,6 +3,7 @@
 use crate::placement::Boundary;
 use crate::plan::{Storage, gemm::accumulate, matrix, tiled};
 use crate::problem::Activation;
+use crate::sharing::TapRows;
 use crate::spec::{Access, Chain, Kernel, RowSums, RowTaps, Spec, Tile, WeightLoad};
 
 /// Storages with f16 tensors.
@@ -29,15 +30,19 @@ pub(super) fn all_specs() -> Vec<Spec> {
             }
         }
     }
-    let row_sums = |taps, step, stride, dilation, padding| RowSums { taps, step, stride, dilation, padding };
+    let row_sums =
+        |taps, rows, [stride, dilation, padding]: [u32; 3]| RowSums { taps, rows, stride, dilation, padding };
+    let even = |step| TapRows::Even { step };
+    let uneven = TapRows::Uneven { kernel_rows: 3, offsets: [0x080400, 0x060501, 0x070302], apart: 2 };
     let row_sums = [
-        row_sums(1, 0, 1, 1, 0),
-        row_sums(3, 1, 1, 1, 1),
-        row_sums(3, 2, 2, 1, 1),
-        row_sums(5, 1, 1, 2, 4),
-        row_sums(7, 1, 2, 1, 3),
+        RowSums::NONE,
+        row_sums(3, even(1), [1, 1, 1]),
+        row_sums(3, even(2), [2, 1, 1]),
+        row_sums(5, even(1), [1, 2, 4]),
+        row_sums(7, even(1), [2, 1, 3]),
+        row_sums(3, uneven, [1, 1, 1]),
     ];
-    let row_taps = [RowTaps { taps: 2, padding: 0 }, RowTaps { taps: 3, padding: 1 }, RowTaps { taps: 7, padding: 3 }];
+    let row_taps = [RowTaps { taps: 3, padding: 1 }, RowTaps { taps: 2, padding: 0 }, RowTaps { taps: 7, padding: 3 }];
     // A lone tap's inputs lie as its outputs do, or anywhere.
     let inputs_of = |output: Option<Access>| {
         let scalar = Some(Access::Scalar);
@@ -45,7 +50,8 @@ pub(super) fn all_specs() -> Vec<Spec> {
     };
     // Hankel levels, which want weights four at a time.
     let levels = |load| 0..if load == WeightLoad::Vec4 { 3 } else { 1 };
-    let subgroups = [tile(4, 1, 32, 2), tile(8, 1, 40, 2), tile(16, 1, 16, 2)];
+    let subgroups = [tile(8, 1, 40, 2), tile(4, 1, 32, 2), tile(16, 1, 16, 2)];
+    let tiles = [subgroups[0], subgroups[1], subgroups[2], tile(8, 1, 16, 1)];
     let single_quads = [(tile(8, 1, 40, 1), row_sums[1]), (tile(4, 1, 32, 1), row_sums[3])];
     for load in weights {
         for input in accesses {
@@ -55,7 +61,10 @@ pub(super) fn all_specs() -> Vec<Spec> {
             let double_quads = subgroups.into_iter().flat_map(|tile| row_sums.map(|sums| (tile, sums)));
             // Row sums over 16 lanes take too long to compile.
             let compiles = |(tile, sums): &(Tile, RowSums)| tile.lanes_x <= 8 || sums.taps == 1;
-            for (tile, sums) in double_quads.chain(single_quads).filter(compiles) {
+            // What is summed is apart from how weights are loaded: with four at a time all of it, else products and one kind of sums.
+            let all = load == WeightLoad::Vec4;
+            let listed = |(_, sums): &(Tile, RowSums)| all || row_sums[..2].contains(sums);
+            for (tile, sums) in double_quads.chain(single_quads).filter(compiles).filter(listed) {
                 for output in [Access::Scalar, Access::Vec4].map(Some) {
                     let kernel = Kernel::SubgroupProducts;
                     let products = Spec { kernel, tile, row_sums: Some(sums), output, ..products };
@@ -69,13 +78,18 @@ pub(super) fn all_specs() -> Vec<Spec> {
                     specs.push(Spec { kernel: Kernel::Gather, tile, weights: Some(load), input, ..*end });
                 }
             }
-            // A last tile of one quad a lane differs by a constant alone.
+            // Tiles and taps are constants, apart from how a pass ends: with the plain end all of them, with the others one.
             let plain = end.residual.is_none() && end.activation == Some(Activation::None);
-            for tile in subgroups.into_iter().chain(plain.then_some(tile(8, 1, 16, 1))) {
+            let (tiles, row_taps) = if plain { (&tiles[..], &row_taps[..]) } else { (&tiles[..1], &row_taps[..1]) };
+            for &tile in tiles {
                 for input in inputs_of(end.output) {
                     let gather = Spec { kernel: Kernel::SubgroupGather, tile, weights: Some(load), input, ..*end };
                     specs.extend(levels(load).map(|hankel_levels| Spec { hankel_levels, ..gather }));
-                    for row_taps in row_taps.map(Some) {
+                    if tile.quads == 2 {
+                        let tile = Tile { lanes_x: 1, lanes_y: tile.lanes_x, rows: 2, quads: 1, ..tile };
+                        specs.push(Spec { kernel: Kernel::SubgroupGatherFew, tile, ..gather });
+                    }
+                    for row_taps in row_taps.iter().copied().map(Some) {
                         specs.push(Spec { kernel: Kernel::SubgroupGatherRows, row_taps, ..gather });
                         if [input, end.output] == [Some(Access::Vec4); 2] {
                             // Rows of two and two, in planes of whole quads.
@@ -156,14 +170,18 @@ pub(super) fn all_specs() -> Vec<Spec> {
     specs.extend(stored);
     let of_subgroups = |spec: &&Spec| {
         let kernel = spec.kernel;
-        matches!(kernel, Kernel::SubgroupGather | Kernel::SubgroupGatherRows | Kernel::SubgroupProducts)
+        spec.features().contains(wgpu::Features::SUBGROUP)
             || matches!(kernel, Kernel::AccumulateRows | Kernel::AccumulateTaps | Kernel::AccumulateChains)
     };
     let pairs: Vec<Spec> = specs.iter().filter(of_subgroups).map(|spec| spec.paired()).collect();
     specs.extend(pairs.into_iter().filter(|spec| spec.pairs));
     // Their tensors are f16 and nothing else.
     specs.extend(matrices);
-    let read_write: Vec<_> = specs.iter().map(|&spec| Spec { read_write: true, ..spec }).collect();
+    // How buffers are bound is rewritten wherever they are declared: f32 has the declarations of tensors, products those of weights.
+    let declares = |spec: &&Spec| {
+        spec.storage == Storage::F32 || matches!(spec.kernel, Kernel::SubgroupProducts | Kernel::MatrixProducts)
+    };
+    let read_write: Vec<_> = specs.iter().filter(declares).map(|&spec| Spec { read_write: true, ..spec }).collect();
     specs.extend(read_write);
     specs
 }
