@@ -36,6 +36,7 @@ const ROW_TAPS: u32 = 3u;
 const STRIDE_X: u32 = 1u;
 const DILATION_X: u32 = 1u;
 const PAD_LEFT: u32 = 1u;
+const WHOLE_QUADS: u32 = 0u; // image rows and rows of sums are whole quads
 
 const ROWS: u32 = ROW_BLOCKS * SUBGROUP;
 // Rows that a tile finishes: the others feed them.
@@ -138,8 +139,13 @@ fn main(
         stored[q] = own & (within < vec4<u32>(params.tile_pixels)) & (pixel < vec4<u32>(params.pixels))
             & (sum.remainder < vec4<u32>(params.columns));
         for (var k = 0u; k < ROW_TAPS; k++) {
-            let column = sum.remainder * STRIDE_X + k * DILATION_X - PAD_LEFT;
-            inside[q][k] = column < vec4<u32>(params.width);
+            for (var e = 0u; e < 4u; e++) {
+                // A tap in the sum's own column is inside, and so are those of its quad where rows are whole quads. That they are
+                // constants saves most masks: a blend each.
+                let source = e * STRIDE_X + k * DILATION_X - PAD_LEFT;
+                let in_quad = STRIDE_X == 1u && (source == e || WHOLE_QUADS == 1u && source < 4u);
+                inside[q][k][e] = in_quad || sum.remainder[e] * STRIDE_X + k * DILATION_X - PAD_LEFT < params.width;
+            }
         }
     }
     for (var b = 0u; b < ROW_BLOCKS; b++) {

@@ -345,6 +345,10 @@ impl Spec {
             Kernel::Pool | Kernel::Add | Kernel::BatchNorm | Kernel::Subsample => vec![("LANES", tile.lanes_x)],
         };
         constants.extend(self.row_sums.iter().flat_map(RowSums::constants));
+        if self.row_sums.is_some() {
+            // They are stored together where rows begin and end with them.
+            constants.push(("WHOLE_QUADS", u32::from(self.output == Some(Access::Vec4))));
+        }
         if let Some(RowTaps { taps, padding }) = self.row_taps {
             // An accumulation counts its taps as terms.
             constants.extend(self.terms.is_none().then_some(("ROW_TAPS", taps)));

@@ -86,12 +86,14 @@ fn planned(storage: Storage, choice: Choice, problem: &Problem) -> Storage {
 }
 
 /// What of a plan's labels names other loads and stores, without sizes, activations and residuals: software adapters take seconds
-/// to compile a kernel.
+/// to compile a kernel. Tensors that are f32 are loaded and stored as in plans that are all f32.
 fn loads_and_stores(plan: &Plan) -> Vec<String> {
+    let tensors: &[&str] = if plan.storage().has_f16_tensors() { &[] } else { &["in", "out"] };
     let of_label = |label: String| {
         let mut words = label.split('-');
         let kernel = words.next().unwrap_or_default().to_owned();
-        let other = |word: &&str| !["relu", "res", "terms", "row", "chain"].iter().any(|start| word.starts_with(start));
+        let left_out = ["relu", "res", "terms", "row", "chain"].iter().chain(tensors);
+        let other = |word: &&str| !left_out.clone().any(|start| word.starts_with(start));
         let rest = words.skip(1).filter(other).map(|word| if word.starts_with("sum") { "sums" } else { word });
         rest.fold(kernel, |all, word| all + "-" + word)
     };
