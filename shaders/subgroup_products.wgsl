@@ -140,10 +140,10 @@ fn main(
             & (sum.remainder < vec4<u32>(params.columns));
         for (var k = 0u; k < ROW_TAPS; k++) {
             for (var e = 0u; e < 4u; e++) {
-                // A tap in the sum's own column is inside, and so are those of its quad where rows are whole quads. That they are
-                // constants saves most masks: a blend each.
+                // A tap in the sum's own column is inside, and so are those under its quad where rows are whole quads. That they
+                // are constants saves most masks: a blend each.
                 let source = e * STRIDE_X + k * DILATION_X - PAD_LEFT;
-                let in_quad = STRIDE_X == 1u && (source == e || WHOLE_QUADS == 1u && source < 4u);
+                let in_quad = source == e * STRIDE_X || WHOLE_QUADS == 1u && source < 4u * STRIDE_X;
                 inside[q][k][e] = in_quad || sum.remainder[e] * STRIDE_X + k * DILATION_X - PAD_LEFT < params.width;
             }
         }

@@ -328,7 +328,9 @@ fn subgroup_variants() -> Vec<String> {
         // Which rows are summed is apart from how weights are loaded: one way stands for all.
         let uneven = (weights == "f4").then_some("uneven sums ");
         for sums in ["", "sums "].into_iter().chain(uneven) {
-            for (input, output) in [("1", "1"), ("2", "1"), ("4", "4")] {
+            // Rows of two and two in planes of whole quads, whatever loads weights.
+            let planes = (weights == "f4" && !sums.is_empty()).then_some(("4", "2"));
+            for (input, output) in [("1", "1"), ("2", "2"), ("4", "4")].into_iter().chain(planes) {
                 expected.push(format!("fs_subgroup_products {sums}in{input} {weights} out{output}"));
             }
         }

@@ -24,7 +24,7 @@ impl TapRows {
     /// Of filters (or segments of them) whose taps have `rows`, `[filters, KH, KW]`; `None` where they differ, or have no place in
     /// three words.
     pub(super) fn uneven(rows: &[u32], [height, width]: [usize; 2]) -> Option<Self> {
-        if width < 2 || width > MOST_TAPS || height > MOST_KERNEL_ROWS {
+        if !(2..=MOST_TAPS).contains(&width) || height > MOST_KERNEL_ROWS {
             return None;
         }
         let first_row = |filter: &[u32]| filter.iter().copied().min();

@@ -65,7 +65,7 @@ pub(super) fn all_specs() -> Vec<Spec> {
             let all = load == WeightLoad::Vec4;
             let listed = |(_, sums): &(Tile, RowSums)| all || row_sums[..2].contains(sums);
             for (tile, sums) in double_quads.chain(single_quads).filter(compiles).filter(listed) {
-                for output in [Access::Scalar, Access::Vec4].map(Some) {
+                for output in accesses.map(Some) {
                     let kernel = Kernel::SubgroupProducts;
                     let products = Spec { kernel, tile, row_sums: Some(sums), output, ..products };
                     specs.extend(levels(load).map(|hankel_levels| Spec { hankel_levels, ..products }));
