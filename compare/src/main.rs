@@ -13,6 +13,7 @@ mod markdown;
 mod measure;
 mod model;
 mod peer;
+mod rounds;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -80,11 +81,15 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 9)]
     runs: u32,
 
-    /// Seconds for all kernels of ours on a layer, on each device; at least three runs each are made
+    /// Rounds of ours and the peers in turns, a layer; each gives a median, and the results have the median of those
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
+    rounds: u32,
+
+    /// Seconds for all kernels of ours on a layer and round, on each device; at least three runs each are made
     #[arg(long, default_value_t = 15)]
     seconds: u32,
 
-    /// Seconds for a peer on a layer; at least three runs are made
+    /// Seconds for a peer on a layer and round; at least three runs are made
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=3600))]
     peer_seconds: u32,
 

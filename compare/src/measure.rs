@@ -1,5 +1,5 @@
-//! Runs everything: layer by layer, fsnet on the adapter, its CPU executor, then each peer, so that all of them meet the
-//! machine in the same state.
+//! Runs everything: layer by layer and round by round, fsnet on the adapter, its CPU executor, then each peer, so that all of them
+//! meet the machine in the same states.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::model::{Adapter, Answer, Comparison, Layer, LayerResult, Peaks, Peer, Row, Timing};
 use crate::peer::Dialogue;
-use crate::{Args, machine};
+use crate::{Args, machine, rounds};
 
 /// With `--quick`.
 const QUICK_SECONDS: f64 = 2.0;
@@ -48,40 +48,9 @@ pub(crate) fn measure(args: &Args, fsnet: &Path) -> Result<Comparison> {
             layer.layer,
             start.elapsed().as_secs_f64()
         );
-        let mut result = LayerResult { layer: layer.clone(), ..LayerResult::default() };
-        let peaks: &[&str] = if comparison.peaks.is_none() { &["--peaks"] } else { &[] };
-        match run(args, fsnet, layer, &args.device, peaks) {
-            Ok(report) => {
-                comparison.fsnet = report.version;
-                comparison.adapter = report.adapter.context("fsnet found no adapter")?;
-                comparison.speedups_from = report.speedups_from;
-                comparison.peaks = report.peaks.or(comparison.peaks);
-                result.gpu = report.layers;
-            }
-            Err(error) => result.errors.push(format!("{error:#}")),
-        }
-        // Software adapters only unpack f16.
-        if !result.gpu.is_empty() && !comparison.adapter.software {
-            match run(args, fsnet, layer, &args.device, &["--storage", "f16"]) {
-                Ok(report) => add_f16(&mut result.gpu, report.layers),
-                Err(error) => result.errors.push(format!("f16 storage: {error:#}")),
-            }
-        }
-        match run(args, fsnet, layer, "cpu", &[]) {
-            Ok(report) => {
-                comparison.cpu_speedups_from = report.speedups_from;
-                result.executor = report.layers;
-            }
-            Err(error) => result.errors.push(format!("{error:#}")),
-        }
-        let (runs, seconds) =
-            if args.quick { (QUICK_RUNS, QUICK_SECONDS) } else { (args.runs, f64::from(args.peer_seconds)) };
-        for peer in &mut peers {
-            if peer.peer.missing.is_none() {
-                let answer = peer.ask(layer, runs, seconds);
-                result.peers.push(same_numbers(answer, &result));
-            }
-        }
+        let rounds = if args.quick { 1 } else { args.rounds };
+        let rounds: Vec<_> = (0..rounds).map(|_| round(args, fsnet, layer, &mut comparison, &mut peers)).collect();
+        let result = rounds::combine(rounds, comparison.by_cpu(), comparison.executor_by_cpu());
         for error in &result.errors {
             eprintln!("compare: {}: {error}", layer.layer);
         }
@@ -94,6 +63,44 @@ pub(crate) fn measure(args: &Args, fsnet: &Path) -> Result<Comparison> {
         bail!("fsnet measured no layer on the adapter");
     }
     Ok(comparison)
+}
+
+/// Everything about a layer once, and what there is to know of device and versions.
+fn round(args: &Args, fsnet: &Path, layer: &Layer, comparison: &mut Comparison, peers: &mut [Dialogue]) -> LayerResult {
+    let mut result = LayerResult { layer: layer.clone(), ..LayerResult::default() };
+    let peaks: &[&str] = if comparison.peaks.is_none() { &["--peaks"] } else { &[] };
+    match run(args, fsnet, layer, &args.device, peaks) {
+        Ok(Report { version, adapter: Some(adapter), speedups_from, peaks, layers }) => {
+            comparison.fsnet = version;
+            comparison.adapter = adapter;
+            comparison.speedups_from = speedups_from;
+            comparison.peaks = peaks.or(comparison.peaks);
+            result.gpu = layers;
+        }
+        Ok(_) => result.errors.push("fsnet found no adapter".to_owned()),
+        Err(error) => result.errors.push(format!("{error:#}")),
+    }
+    // Software adapters only unpack f16.
+    if !result.gpu.is_empty() && !comparison.adapter.software {
+        match run(args, fsnet, layer, &args.device, &["--storage", "f16"]) {
+            Ok(report) => add_f16(&mut result.gpu, report.layers),
+            Err(error) => result.errors.push(format!("f16 storage: {error:#}")),
+        }
+    }
+    match run(args, fsnet, layer, "cpu", &[]) {
+        Ok(report) => {
+            comparison.cpu_speedups_from = report.speedups_from;
+            result.executor = report.layers;
+        }
+        Err(error) => result.errors.push(format!("{error:#}")),
+    }
+    let (runs, seconds) =
+        if args.quick { (QUICK_RUNS, QUICK_SECONDS) } else { (args.runs, f64::from(args.peer_seconds)) };
+    for peer in peers.iter_mut().filter(|peer| peer.peer.missing.is_none()) {
+        let answer = peer.ask(layer, runs, seconds);
+        result.peers.push(same_numbers(answer, &result));
+    }
+    result
 }
 
 /// Adds timings with f16 storage to the rows of the same summaries: `shared` becomes `shared-f16`.

@@ -170,6 +170,11 @@ impl Comparison {
     pub(crate) fn by_cpu(&self) -> bool {
         self.speedups_from.starts_with("CPU")
     }
+
+    /// Whether costs of the CPU executor are.
+    pub(crate) fn executor_by_cpu(&self) -> bool {
+        self.cpu_speedups_from.starts_with("CPU")
+    }
 }
 
 impl Peer {

@@ -33,8 +33,10 @@ case "$*" in
 esac
 "#;
 
-const ANSWERS: &str = r#"echo '{"version": "fake 1", "device": "d", "kind": "cpu"}'; read request
-echo '{"layer": "8x8", "milliseconds": 2.5, "cpu_milliseconds": 5.0, "reference_sum": 1.5}'; sleep 10"#;
+const ANSWERS: &str = r#"echo '{"version": "fake 1", "device": "d", "kind": "cpu"}'
+while read request; do
+    echo '{"layer": "8x8", "milliseconds": 2.5, "cpu_milliseconds": 5.0, "reference_sum": 1.5}'
+done"#;
 
 const BURN: &str = "burn-wgpu=not built: name it, --peers burn; some twenty minutes of CPU time";
 
@@ -89,8 +91,8 @@ fn f16_storage_is_measured_on_gpus_and_feeds_its_bar() {
     let directory = tempfile::tempdir().unwrap();
     let timings = |storage: &str| {
         let directory = tempfile::tempdir_in(&directory).unwrap();
-        let peer = r#"cudnn-f16=sh	-c	echo '{"version": "1", "device": "d", "kind": "cuda"}'; read request
-            echo '{"layer": "8x8@32", "milliseconds": 3.0, "reference_sum": 1.5}'; sleep 10"#;
+        let peer = r#"cudnn-f16=sh	-c	echo '{"version": "1", "device": "d", "kind": "cuda"}'
+            while read request; do echo '{"layer": "8x8@32", "milliseconds": 3.0, "reference_sum": 1.5}'; done"#;
         let output = compare_with(directory.path(), &GPU.replace("STORAGE", storage), &["--peer", peer]);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         read(directory.path(), "bench.md")
