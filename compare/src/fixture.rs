@@ -17,6 +17,7 @@ pub(crate) fn comparison() -> Comparison {
         command: "cargo xtask bench --peers".to_owned(),
         date: "2026-01-31".to_owned(),
         fsnet: "0.1.0".to_owned(),
+        commit: "1234567".to_owned(),
         cpu: "a CPU".to_owned(),
         threads: 2,
         vectors: "AVX2".to_owned(),

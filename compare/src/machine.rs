@@ -4,12 +4,24 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::model::Adapter;
 
-/// The CPU's name, where the system tells (Linux).
+/// The CPU's name, where the system tells (Linux), and its numbers: virtual machines are called "Processor".
 pub(crate) fn cpu() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name =
-        info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':').map(|(_, name)| name.trim()));
-    name.unwrap_or(std::env::consts::ARCH).to_owned()
+    described(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default())
+}
+
+/// From the text of `/proc/cpuinfo`.
+fn described(info: &str) -> String {
+    let field = |name: &str| {
+        let mut fields = info.lines().filter_map(|line| line.split_once(':'));
+        fields.find_map(|(key, value)| (key.trim() == name).then(|| value.trim()))
+    };
+    let name = field("model name").unwrap_or(std::env::consts::ARCH);
+    match (field("cpu family"), field("model"), field("stepping")) {
+        (Some(family), Some(model), Some(stepping)) => {
+            format!("{name} (family {family}, model {model}, stepping {stepping})")
+        }
+        _ => name.to_owned(),
+    }
 }
 
 /// The widest vector instructions found at run time: what a software adapter may compile for.
@@ -69,6 +81,14 @@ pub(crate) fn slug(adapter: &Adapter) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cpu_has_a_name_and_numbers() {
+        let info = "processor\t: 0\ncpu family\t: 6\nmodel\t\t: 207\nmodel name\t: Intel(R) Xeon(R) Processor\nstepping\t: 2\n";
+        assert_eq!(described(info), "Intel(R) Xeon(R) Processor (family 6, model 207, stepping 2)");
+        assert_eq!(described("model name : x\n"), "x");
+        assert_eq!(described(""), std::env::consts::ARCH);
+    }
 
     #[test]
     fn slugs_are_harmless_directory_names() {

@@ -48,6 +48,10 @@ pub(crate) struct Args {
     #[arg(long, hide = true, default_value = "compare")]
     command: String,
 
+    /// What fsnet was built from, to be written down
+    #[arg(long, hide = true)]
+    commit: Option<String>,
+
     /// Where peers' messages go
     #[arg(long, hide = true, value_name = "DIRECTORY")]
     logs: Option<PathBuf>,

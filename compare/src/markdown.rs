@@ -32,8 +32,9 @@ fn head(comparison: &Comparison) -> String {
     let adapter = &comparison.adapter;
     let vectors =
         if comparison.vectors.is_empty() { String::new() } else { format!(", widest vectors: {}", comparison.vectors) };
+    let commit = if comparison.commit.is_empty() { String::new() } else { format!(" of commit {}", comparison.commit) };
     let mut head = format!(
-        "# {}\n\n{}: {}, {} {}. CPU: {}, {} threads{vectors}. fsnet {}, {}.\n\n",
+        "# {}\n\n{}: {}, {} {}. CPU: {}, {} threads{vectors}. fsnet {}{commit}, {}.\n\n",
         adapter.name,
         adapter.backend,
         adapter.name,

@@ -34,6 +34,7 @@ pub(crate) fn measure(args: &Args, fsnet: &Path) -> Result<Comparison> {
     let mut comparison = Comparison {
         command: args.command.clone(),
         date: machine::today(),
+        commit: args.commit.clone().unwrap_or_default(),
         cpu: machine::cpu(),
         threads: machine::threads(),
         vectors: machine::vectors().to_owned(),

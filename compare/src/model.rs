@@ -13,6 +13,9 @@ pub(crate) struct Comparison {
     /// UTC.
     pub(crate) date: String,
     pub(crate) fsnet: String,
+    /// What it was built from, `-dirty` if not only from that; empty in older files and without git.
+    #[serde(default)]
+    pub(crate) commit: String,
     pub(crate) cpu: String,
     pub(crate) threads: usize,
     /// The CPU's widest vector instructions that are known; empty in older files.

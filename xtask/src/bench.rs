@@ -95,6 +95,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         vulkan::ensure_adapter()?;
         command.arg("--command").arg(options.shown());
         command.arg("--fsnet").arg(program("fsnet")).arg("--logs").arg(target().join("peers/logs"));
+        // Without git, or in no repository, results do without.
+        let mut git = Command::new("git");
+        git.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        if let Ok(commit) = shell::output(git.args(["describe", "--always", "--dirty", "--exclude=*"])) {
+            command.arg("--commit").arg(commit);
+        }
         if let Some(names) = &options.peers {
             command.args(peers(names, &options.pythons, Machine::new()).iter().flatten());
         }

@@ -1,0 +1,83 @@
+//! The `subgroup` family with subgroups of 4 and 16 lanes, which llvmpipe has with vectors of 128 and 512 bits: the width is read
+//! once a process, so that each has a process of its own.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod common;
+
+use std::process::Command;
+
+use common::cases::cases;
+use common::choices::{choices, few_tiles};
+use common::gpu::{device, run};
+use common::operands::Data;
+use filter_summary::reference::conv2d;
+use filter_summary::{Algorithm, Family, Plan};
+
+/// Every kernel of the family: each compiles anew, for seconds.
+const CASES: [&str; 12] = [
+    "step_half_c",
+    "step_2c",
+    "kernel_5x5",
+    "width_131",
+    "stride_2_rows_residual",
+    "tap_order",
+    "chains_width_9",
+    "learned_rows_width_9",
+    "even_sums",
+    "pixels_66_channels_512",
+    "few_zero",
+    "few_linear",
+];
+
+/// Not on its own: the tests below run it, with other vectors.
+#[test]
+#[ignore = "the other tests run it"]
+fn exact_on_these_lanes() {
+    let Some(device) = device() else { return };
+    let target = few_tiles(&device.gpu.target());
+    println!("{} lanes", target.subgroup_max_size);
+    let mut runs = 0;
+    for case in cases().into_iter().filter(|case| CASES.contains(&case.name)) {
+        let problem = case.problem();
+        let data = Data::integers(&problem, runs);
+        let want = conv2d(&problem, &data.operands()).expect(case.name).output;
+        let of_family = choices(&target).into_iter().filter(|choice| choice.family == Family::Subgroup);
+        for choice in of_family.filter(|choice| choice.algorithm != Algorithm::Dense) {
+            let plan = Plan::new(&problem, &target, choice.options()).expect(case.name);
+            let got = run(device, &device.trusted, &plan, &data.operands());
+            let wrong = got.iter().zip(&want).position(|(&got, &want)| f64::from(got) != want);
+            assert_eq!((wrong, got.len()), (None, want.len()), "{}: {:?}", case.name, plan.kernels());
+            runs += 1;
+        }
+    }
+    println!("{runs} runs");
+}
+
+/// Runs the test above where llvmpipe's vectors have so many bits.
+fn with_lanes(lanes: u32) {
+    if device().is_none() {
+        return;
+    }
+    let this = std::env::current_exe().expect("this program");
+    let mut command = Command::new(this);
+    command.args(["--exact", "exact_on_these_lanes", "--ignored", "--nocapture"]);
+    let output = command.env("LP_NATIVE_VECTOR_WIDTH", (32 * lanes).to_string()).output().expect("it starts");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    if !text.contains(&format!("{lanes} lanes\n")) {
+        eprintln!("SKIPPED: the adapter has no subgroups of {lanes} lanes: {text}");
+        return;
+    }
+    let runs = text.lines().find_map(|line| line.strip_suffix(" runs")?.parse::<usize>().ok());
+    assert!(runs.is_some_and(|runs| runs >= 2 * CASES.len()), "{text}");
+}
+
+#[test]
+fn four_lanes() {
+    with_lanes(4);
+}
+
+#[test]
+fn sixteen_lanes() {
+    with_lanes(16);
+}
