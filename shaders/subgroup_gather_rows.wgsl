@@ -24,7 +24,7 @@
 //           `first_pixel`: a last tile that would be half empty is a dispatch of its own, with QUADS = 1.
 // Requires  subgroups of exactly SUBGROUP lanes; 4 storage buffers, 5 with a residual. No workgroup memory.
 //
-//! parts: grid, pairs?, split, input_*, weights_f32_* | weights_f16_* | weights_u8,
+//! parts: grid, pairs?, split, subgroup_gather_params, input_*, weights_f32_* | weights_f16_* | weights_u8,
 //! summary_scalar | summary_vec4, blend, blend_weights, epilogue, residual_*, output_*
 
 const SUBGROUP: u32 = 8u;
@@ -37,41 +37,6 @@ const LANE_PIXELS: u32 = QUADS * 4u;
 // Pixels beside the tile, those a window moves to, and the loads for four channels of them.
 const BESIDE: u32 = ROW_TAPS - 1u;
 const BESIDE_LOADS: u32 = (BESIDE * 4u + SUBGROUP - 1u) / SUBGROUP;
-
-struct Params {
-    tiles: u32,
-    pixel_tiles: u32,
-    channel_tiles: u32,
-    first_pixel: u32,      // of this dispatch
-    pixels: u32,           // N * OH * OW
-    channels: u32,         // C / groups
-    in_channels: u32,      // C
-    height: u32,
-    width: u32,
-    filters: u32,          // O / groups
-    out_channels: u32,     // O
-    out_height: u32,
-    out_width: u32,
-    channels_total: u32,
-    channel_offset: u32,
-    kernel_height: u32,
-    kernel_width: u32,
-    stride_y: u32,
-    stride_x: u32,
-    dilation_y: u32,
-    dilation_x: u32,
-    pad_top: u32,
-    pad_left: u32,
-    channel_stride: i32,
-    summary_length: u32,
-    scale_at: u32,         // where the scales begin in `table`
-    bias_at: u32,
-    weight_scale: f32,     // of weights in 8 bits
-    weight_zero: f32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(3) var<storage, read> table: array<u32>;
 
 @compute @workgroup_size(SUBGROUP)
 fn main(

@@ -10,6 +10,7 @@ pub(crate) enum Part {
     Grid,
     Pairs,
     Split,
+    SubgroupGatherParams,
     InputScalar,
     InputVec2,
     InputVec2Pairs,
@@ -63,6 +64,7 @@ impl Part {
             Self::Grid => include_str!("../shaders/parts/grid.wgsl"),
             Self::Pairs => include_str!("../shaders/parts/pairs.wgsl"),
             Self::Split => include_str!("../shaders/parts/split.wgsl"),
+            Self::SubgroupGatherParams => include_str!("../shaders/parts/subgroup_gather_params.wgsl"),
             Self::InputScalar => include_str!("../shaders/parts/input_scalar.wgsl"),
             Self::InputVec2 => include_str!("../shaders/parts/input_vec2.wgsl"),
             Self::InputVec2Pairs => include_str!("../shaders/parts/input_vec2_pairs.wgsl"),
@@ -172,11 +174,12 @@ fn parts(spec: &Spec) -> Vec<Part> {
     if spec.pairs {
         parts.push(Part::Pairs);
     }
-    if matches!(
-        spec.kernel,
-        Kernel::SubgroupGather | Kernel::SubgroupGatherRows | Kernel::SubgroupGatherFew | Kernel::SubgroupProducts
-    ) {
-        parts.push(Part::Split);
+    match spec.kernel {
+        Kernel::SubgroupGather | Kernel::SubgroupGatherRows | Kernel::SubgroupGatherFew => {
+            parts.extend([Part::Split, Part::SubgroupGatherParams]);
+        }
+        Kernel::SubgroupProducts => parts.push(Part::Split),
+        _ => {}
     }
     parts.extend(spec.input.map(|access| match access {
         Access::Scalar => Part::InputScalar,

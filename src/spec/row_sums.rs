@@ -43,7 +43,8 @@ impl RowSums {
 
     /// Products that the sums of `rows` rows add up.
     pub(crate) fn products(&self, rows: usize) -> usize {
-        rows * (self.rows.kinds() * self.taps / self.rows.apart()) as usize
+        let [kinds, taps, apart] = [self.rows.kinds(), self.taps, self.rows.apart()].map(|count| count as usize);
+        rows * kinds * taps / apart
     }
 
     /// Named constants of the shader.
