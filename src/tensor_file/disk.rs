@@ -29,23 +29,26 @@ pub(crate) fn read_with<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T>) 
     parse(&bytes).map_err(|error| Error::format(path_text(path), error))
 }
 
-/// Writes a file beside its place and renames it, so that nobody ever sees half of it.
+/// Writes a file beside its place and renames it, so that nobody ever sees half of it. A symbolic link stays one: the file it leads to is
+/// replaced.
 ///
 /// # Errors
 /// When the system refuses; nothing is left behind then.
 pub fn write_beside(path: &Path, bytes: &[u8]) -> Result<()> {
     let refuse = |error: std::io::Error| io_error(path, &error);
-    let Some(name) = path.file_name() else {
+    // What is not there yet has no other name.
+    let place = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let Some(name) = place.file_name() else {
         return Err(refuse(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
     };
     // A device or a directory must not be replaced by a file.
     if std::fs::metadata(path).is_ok_and(|existing| !existing.is_file()) {
         return Err(Error::Io { path: path_text(path), reason: "it is there and not a regular file".to_owned() });
     }
-    let (beside, mut file) = create_beside(path, name).map_err(refuse)?;
+    let (beside, mut file) = create_beside(&place, name).map_err(refuse)?;
     let written = file.write_all(bytes).and_then(|()| {
         drop(file);
-        std::fs::rename(&beside, path)
+        std::fs::rename(&beside, &place)
     });
     written.map_err(|error| {
         // The first error is the one to report; what cannot be removed now stays under its temporary name.
@@ -107,4 +110,22 @@ fn clean(text: &str, limit: usize) -> String {
         }
     }
     line
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::expect_used)]
+
+    #[test]
+    fn a_symbolic_link_stays_one() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let [file, link] = ["file", "link"].map(|name| directory.path().join(name));
+        std::fs::write(&file, "old").expect("written");
+        std::os::unix::fs::symlink("file", &link).expect("linked");
+        super::write_beside(&link, b"new").expect("written");
+        assert_eq!(std::fs::read(&file).expect("read"), b"new");
+        assert!(std::fs::symlink_metadata(&link).expect("there").is_symlink());
+        // Nothing else is left there.
+        assert_eq!(std::fs::read_dir(directory.path()).expect("listed").count(), 2);
+    }
 }
