@@ -13,6 +13,8 @@ mod markdown;
 mod measure;
 mod model;
 mod peer;
+#[cfg(test)]
+mod readme;
 mod rounds;
 mod write;
 
