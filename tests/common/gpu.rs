@@ -1,5 +1,7 @@
 //! A device for tests, and one convolution run on it with poisoned buffers and guard words.
 
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use filter_summary::reference::Operands;
@@ -7,24 +9,29 @@ use filter_summary::standalone::Gpu;
 use filter_summary::{BufferRange, ChannelParams, ConvBuffers, FsConv2d, Pipelines, Plan, ShaderChecks};
 use half::f16;
 
-/// The device all tests of a process share. Tests that need it fail without an adapter, unless the environment variable
+/// Devices of a process, at most: a software adapter compiles for seconds, one kernel a device at a time.
+const DEVICES: usize = 4;
+
+/// The device of a test: as many as there are processors take turns, so that tests that run at once compile at once, and those on the same
+/// device share what is compiled. Tests that need one fail without an adapter, unless the environment variable
 /// `FILTER_SUMMARY_SKIP_GPU_TESTS` is set: then they say loudly that they did not run.
 pub fn device() -> Option<&'static Device> {
-    static DEVICE: OnceLock<Option<Device>> = OnceLock::new();
-    let device = DEVICE.get_or_init(|| {
-        if std::env::var_os("FILTER_SUMMARY_SKIP_GPU_TESTS").is_some() {
-            return None;
-        }
+    static OPENED: [OnceLock<Device>; DEVICES] = [const { OnceLock::new() }; DEVICES];
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static OWN: usize = NEXT.fetch_add(1, Ordering::Relaxed));
+    if std::env::var_os("FILTER_SUMMARY_SKIP_GPU_TESTS").is_some() {
+        eprintln!("SKIPPED: FILTER_SUMMARY_SKIP_GPU_TESTS is set, no kernel was run");
+        return None;
+    }
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let device = OPENED[OWN.with(|own| own % processors.min(DEVICES))].get_or_init(|| {
         let gpu = Gpu::open_best().expect("GPU tests need an adapter; `cargo xtask test` installs a software one");
         eprintln!("kernels run on {}", gpu.describe());
         let pipelines = |checks| Arc::new(Pipelines::new(&gpu.device, checks));
         let (trusted, checked) = (pipelines(ShaderChecks::Trusted), pipelines(ShaderChecks::Checked));
-        Some(Device { gpu, trusted, checked })
+        Device { gpu, trusted, checked }
     });
-    if device.is_none() {
-        eprintln!("SKIPPED: FILTER_SUMMARY_SKIP_GPU_TESTS is set, no kernel was run");
-    }
-    device.as_ref()
+    Some(device)
 }
 
 pub struct Device {
