@@ -285,8 +285,8 @@ impl Problem {
     }
 
     /// Additions of the accumulation that follows shared products: one a tap and output, or one a kernel row and output
-    /// where every family takes row sums with the products; twice as many for learned positions. [`Plan::additions`](crate::Plan::additions)
-    /// says how many those of a plan are.
+    /// where taps are evenly spaced and row sums can be taken with the products; twice as many for learned positions.
+    /// [`Plan::additions`](crate::Plan::additions) says what a plan does.
     pub fn shared_additions(&self) -> u64 {
         let outputs: u64 = self.output_shape().iter().map(|&size| size as u64).product();
         let window = self.placement().window();

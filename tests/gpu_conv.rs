@@ -10,9 +10,10 @@ use common::choices::{Choice, choices, choices_in, few_tiles};
 use common::gpu::{device, run};
 use common::operands::Data;
 use common::problems::problems;
+use common::variants::{of_family, shape_of_label, target_of};
 use filter_summary::reference::{self, conv2d};
 use filter_summary::{
-    Algorithm, Boundary, Conv2d, Family, Placement, Plan, PlanOptions, Problem, Starts, Storage, Target, Window, wgpu,
+    Algorithm, Boundary, Conv2d, Family, Placement, Plan, PlanOptions, Problem, Starts, Target, Window,
 };
 use proptest::prelude::*;
 
@@ -270,164 +271,11 @@ proptest! {
     }
 }
 
-/// What of a label names code that is put together differently, without the sizes of tiles.
-fn shape_of_label(label: &str) -> String {
-    let mut words = label.split('-');
-    let kernel = words.next().unwrap_or_default();
-    let words = words.skip(1).filter(|word| !word.starts_with("terms"));
-    // The names of kernels say it, but for the accumulation of taps, which has two ways to load them.
-    let words = words.filter(|word| !word.starts_with("chain"));
-    let words = words.filter(|word| !word.starts_with("row") || kernel == "fs_accumulate_taps");
-    let rest: Vec<&str> = words
-        .map(|word| match word.get(..3) {
-            Some("sum") if word.contains('.') => "uneven sums",
-            Some("sum") => "sums",
-            Some("row") => "row",
-            _ => word,
-        })
-        .collect();
-    format!("{kernel} {}", rest.join(" "))
-}
-
-/// The ends of labels by epilogue. Where pixels are moved by twos, all of it and nothing, with one way to load weights, stand for the rest.
-fn tails(weights: &str, output: &str) -> Vec<String> {
-    let everything = format!(" res{output} relu");
-    match (output, weights) {
-        ("2", "f4") => vec![String::new(), everything],
-        ("2", _) => vec![String::new()],
-        _ => vec![String::new(), " relu".into(), format!(" res{output}"), everything],
-    }
-}
-
-/// The portable family's variants.
-fn portable_variants() -> Vec<String> {
-    let mut expected = Vec::new();
-    for weights in ["f4", "f1", "f1zero", "f1wrap"] {
-        expected.extend(["in1", "in2", "in4"].map(|input| format!("fs_products {input} {weights}")));
-        for output in ["1", "2", "4"] {
-            let tails = tails(weights, output);
-            expected.extend(tails.iter().map(|tail| format!("fs_gather in1 {weights} out{output}{tail}")));
-            expected.push(format!("fs_gather in{output} {weights} out{output}"));
-            expected.push(format!("fs_gather in1 {weights} blend out{output}"));
-            expected.push(format!("fs_gather in{output} {weights} blend out{output}"));
-            if weights == "f4" {
-                for kernel in ["fs_accumulate_rows", "fs_accumulate_taps", "fs_accumulate_taps row"] {
-                    expected.extend(tails.iter().map(|tail| format!("{kernel} out{output}{tail}")));
-                    expected.push(format!("{kernel} blend out{output}"));
-                }
-            }
-        }
-    }
-    expected
-}
-
-/// The subgroup family's variants; of its accumulations the plain form is the portable one.
-fn subgroup_variants() -> Vec<String> {
-    let mut expected = Vec::new();
-    for weights in ["f4", "f1", "f1zero", "f1wrap"] {
-        // Which rows are summed is apart from how weights are loaded: one way stands for all.
-        let uneven = (weights == "f4").then_some("uneven sums ");
-        for sums in ["", "sums "].into_iter().chain(uneven) {
-            // Rows of two and two in planes of whole quads, whatever loads weights.
-            let planes = (weights == "f4" && !sums.is_empty()).then_some(("4", "2"));
-            for (input, output) in [("1", "1"), ("2", "2"), ("4", "4")].into_iter().chain(planes) {
-                expected.push(format!("fs_subgroup_products {sums}in{input} {weights} out{output}"));
-            }
-        }
-        for output in ["1", "2", "4"] {
-            let tails = tails(weights, output);
-            expected.extend(tails.iter().map(|tail| format!("fs_subgroup_gather in1 {weights} out{output}{tail}")));
-            expected.push(format!("fs_subgroup_gather in{output} {weights} out{output}"));
-            expected.push(format!("fs_subgroup_gather in1 {weights} blend out{output}"));
-            expected.push(format!("fs_subgroup_gather in{output} {weights} blend out{output}"));
-            let input = output;
-            let rows = |tail| format!("fs_subgroup_gather_rows in{input} {weights} out{output}{tail}");
-            expected.extend(tails.iter().map(rows));
-            expected.push(format!("fs_subgroup_gather_rows in{input} {weights} blend out{output}"));
-            if weights == "f4" {
-                let few = |tail| format!("fs_subgroup_gather_few in1 f4 out{output}{tail}");
-                expected.extend(tails.iter().map(few));
-                expected.push(format!("fs_subgroup_gather_few in{output} f4 out{output}"));
-                expected.push("fs_subgroup_gather_rows in2 f4 out4".to_owned());
-                let accumulations = ["fs_accumulate_rows", "fs_accumulate_chains", "fs_accumulate_taps row"];
-                let ends = |kernel| tails.iter().map(move |tail| format!("{kernel} out{output}{tail}"));
-                expected.extend(accumulations.into_iter().flat_map(ends));
-            }
-        }
-    }
-    // How weights are loaded and blended is a part of its own, which the kernel of few pixels has in common with the others.
-    expected.extend(
-        ["f1", "f1zero", "f1wrap", "f4 blend", "f1wrap blend"]
-            .map(|weights| format!("fs_subgroup_gather_few in1 {weights} out1")),
-    );
-    // Whatever moves quads of f32 can move them as pairs of words.
-    let moves_quads = |label: &&String| {
-        let moved = |word| matches!(word, "in2" | "in4" | "f4" | "out2" | "out4" | "res2" | "res4");
-        label.contains("accumulate") || label.split(' ').any(moved)
-    };
-    let pairs: Vec<String> = expected.iter().filter(moves_quads).map(|label| format!("{label} pairs")).collect();
-    expected.extend(pairs);
-    expected
-}
-
-/// The tiled family's variants.
-fn tiled_variants() -> Vec<String> {
-    let mut expected = Vec::new();
-    for tail in ["", " relu", " res1", " res1 relu"] {
-        for weights in ["f4", "f1", "f1zero", "f1wrap"] {
-            expected.push(format!("fs_tiled_gather in1 {weights} out1{tail}"));
-            expected.push(format!("fs_tiled_gather in1 {weights} blend out1"));
-        }
-        expected.push(format!("fs_tiled_accumulate out1{tail}"));
-    }
-    expected.push("fs_tiled_accumulate blend out1".to_owned());
-    expected.extend(["f4", "f1", "f1zero", "f1wrap"].map(|weights| format!("fs_tiled_products in1 {weights} out1")));
-    expected
-}
-
-/// The matrix family's variants.
-fn matrix_variants() -> Vec<String> {
-    let mut expected = Vec::new();
-    for weights in ["f4", "f1", "f1zero", "f1wrap"] {
-        for tail in ["", " relu", " res1", " res1 relu"] {
-            expected.push(format!("fs_matrix_gather in1 {weights} out1{tail} f16"));
-        }
-        expected.push(format!("fs_matrix_products in1 {weights} out1 f16"));
-        expected.push(format!("fs_matrix_gather in1 {weights} blend out1 f16"));
-    }
-    expected
-}
-
-/// A device for every family's kernels; plans need no more.
-fn target_of(family: Family) -> (Target, Storage) {
-    if family != Family::Matrix {
-        let features = wgpu::Features::SUBGROUP | wgpu::Features::SHADER_INT64;
-        let lanes = Target { features, subgroup_min_size: 8, subgroup_max_size: 8, ..Target::portable() };
-        return (Target { software: true, ..lanes }, Storage::F32);
-    }
-    let mut limits = Target::portable().limits;
-    limits.max_compute_workgroup_storage_size = 49_152;
-    let features =
-        wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16 | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
-    let [subgroup_min_size, subgroup_max_size] = [32; 2];
-    let matrix_16x16x16 = true;
-    (
-        Target { limits, features, subgroup_min_size, subgroup_max_size, matrix_16x16x16, ..Target::portable() },
-        Storage::F16,
-    )
-}
-
 /// Assembled shaders differ by these; the table must reach every one, or a kernel goes untested.
 #[test]
 fn the_table_reaches_every_variant() {
     for &family in Family::ALL {
-        let expected = match family {
-            Family::Portable => portable_variants(),
-            Family::Subgroup => subgroup_variants(),
-            Family::Tiled => tiled_variants(),
-            Family::Matrix => matrix_variants(),
-            _ => panic!("{family:?} has no list of variants here"),
-        };
+        let expected = of_family(family);
         let (target, storage) = target_of(family);
         assert!(family.runs_on(&target), "{family:?} does not run on the target of its list");
         let mut reached = BTreeSet::new();

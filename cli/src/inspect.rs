@@ -304,7 +304,7 @@ fn text(report: &Report) -> String {
     format!(
         "{}\n\n{}: {} bytes, {} parameters ({} effective; as stored: batch norm is a scale and a bias); as dense filters {} weights\n\
          bytes of weights: in the file {}{on_device}\n\
-         {} multiply-adds instead of {} ({:.2} times fewer), and {} additions; batch {}, nodes without weights: {}\n\
+         {} multiply-adds instead of {} ({:.2} times fewer), and {} additions after the products; batch {}, nodes without weights: {}\n\
          planned for {}\n",
         render(&table),
         report.model,

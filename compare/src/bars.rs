@@ -109,7 +109,7 @@ fn hardware(comparison: &Comparison) -> Vec<Bar> {
     ]
 }
 
-/// How many times faster shared products are than dense weights, in the same interleaved rounds.
+/// How many times faster shared products are than dense weights, which every row measures with them.
 fn shared(summary: &'static str, by_cpu: bool) -> Ratio<'static> {
     Box::new(move |layer| {
         let row = layer.gpu(summary)?;

@@ -2,7 +2,8 @@
 
 use crate::model::{Answer, LayerResult, Row, Timing};
 
-/// Of every candidate and every peer the round with the median cost; of the first runs the first. What went wrong in any round is told.
+/// Of every candidate and every peer the round with the median cost, with the costs of all (`rounds`); of the first runs the first. What
+/// went wrong in any round is told, and the others count, ours as the peers'.
 pub(crate) fn combine(rounds: Vec<LayerResult>, by_cpu: bool, executor_by_cpu: bool) -> LayerResult {
     let mut result = LayerResult::default();
     let (mut gpu, mut executor, mut peers) = (Vec::new(), Vec::new(), Vec::new());
@@ -11,46 +12,52 @@ pub(crate) fn combine(rounds: Vec<LayerResult>, by_cpu: bool, executor_by_cpu: b
         gpu.push(round.gpu);
         executor.push(round.executor);
         peers.push(round.peers);
-        let news = round.errors.into_iter().filter(|error| !result.errors.contains(error));
-        let news: Vec<String> = news.collect();
+        let news: Vec<String> = round.errors.into_iter().filter(|error| !result.errors.contains(error)).collect();
         result.errors.extend(news);
     }
     result.gpu = rows(gpu, by_cpu);
     result.executor = rows(executor, executor_by_cpu);
-    result.peers = answers(&peers, by_cpu);
+    result.peers = answers(&peers, by_cpu, &mut result.errors);
     result
 }
 
-/// The rows of the first round that has any, with the median timings of all.
+/// Every summary's row of the round that measured most of it, with the median timings of all.
 fn rows(rounds: Vec<Vec<Row>>, by_cpu: bool) -> Vec<Row> {
-    let rounds: Vec<Vec<Row>> = rounds.into_iter().filter(|rows| !rows.is_empty()).collect();
-    let Some(first) = rounds.first() else { return Vec::new() };
-    let row = |first: &Row| {
-        let again = || rounds.iter().flatten().filter(|row| row.summary == first.summary);
-        let timing = |cold: &Timing| {
-            let label = cold.label.as_str();
-            let of_label = again().filter_map(|row| Some((row.cost(label, by_cpu)?, row.timing(label)?)));
-            let median = median(of_label.collect()).unwrap_or(cold).clone();
+    let most = rounds.iter().max_by_key(|rows| (rows.len(), rows.iter().map(|row| row.timings.len()).sum::<usize>()));
+    let Some(most) = most else { return Vec::new() };
+    let row = |most: &Row| {
+        let again = || rounds.iter().flatten().filter(|row| row.summary == most.summary);
+        let timing = |timing: &Timing| {
+            let label = timing.label.as_str();
+            let of_label = || again().filter_map(|row| Some((row.cost(label, by_cpu)?, row.timing(label)?)));
+            let mut median = median(of_label().collect()).unwrap_or(timing).clone();
+            median.more.insert("rounds".to_owned(), of_label().map(|(cost, _)| cost).collect());
             // Later rounds find what the first compiled in the driver's cache.
-            let Timing { compile_milliseconds, first_milliseconds, .. } = *cold;
+            let first = again().find_map(|row| row.timing(label)).unwrap_or(timing);
+            let Timing { compile_milliseconds, first_milliseconds, .. } = *first;
             Timing { compile_milliseconds, first_milliseconds, ..median }
         };
-        Row { timings: first.timings.iter().map(timing).collect(), ..first.clone() }
+        Row { timings: most.timings.iter().map(timing).collect(), ..most.clone() }
     };
-    first.iter().map(row).collect()
+    most.iter().map(row).collect()
 }
 
-/// Each peer's median answer, or its error if it had one.
-fn answers(rounds: &[Vec<Answer>], by_cpu: bool) -> Vec<Answer> {
+/// Each peer's median answer of those that are none of an error, which is told.
+fn answers(rounds: &[Vec<Answer>], by_cpu: bool, errors: &mut Vec<String>) -> Vec<Answer> {
     let Some(first) = rounds.first() else { return Vec::new() };
-    let answer = |first: &Answer| {
+    let mut answer = |first: &Answer| {
         let again = || rounds.iter().flatten().filter(|answer| answer.peer == first.peer);
         let cost = |answer: &Answer| if by_cpu { answer.cpu_milliseconds } else { Some(answer.milliseconds) };
-        let failed = again().find(|answer| answer.error.is_some());
-        let median = || median(again().filter_map(|answer| Some((cost(answer)?, answer))).collect());
-        failed.or_else(median).unwrap_or(first).clone()
+        let good = || again().filter(|answer| answer.error.is_none());
+        let costs = || good().filter_map(|answer| Some((cost(answer)?, answer)));
+        let Some(median) = median(costs().collect()) else { return first.clone() };
+        let mut median = median.clone();
+        median.more.insert("rounds".to_owned(), costs().map(|(cost, _)| cost).collect());
+        let failed = again().find_map(|answer| answer.error.as_ref());
+        errors.extend(failed.map(|error| format!("{} in a round: {error}", first.peer)));
+        median
     };
-    first.iter().map(answer).collect()
+    first.iter().map(&mut answer).collect()
 }
 
 /// The one with the median cost, of an even number the cheaper of the two.
@@ -78,21 +85,29 @@ mod tests {
         assert_eq!(result.gpu[0].cost("dense", true), Some(8.0));
         assert_eq!(result.gpu[0].cost("auto", true), Some(2.0));
         assert_eq!(result.peer("p", true), Some(5.0));
-        assert_eq!(result.gpu[0].timings[0].first_milliseconds, 900.0, "of the first round");
+        let dense = &result.gpu[0].timings[0];
+        assert_eq!(dense.first_milliseconds, 900.0, "of the first round");
+        assert_eq!(dense.more["rounds"], serde_json::json!([9.0, 7.0, 8.0]));
+        assert_eq!(result.peers[0].more["rounds"], serde_json::json!([5.0, 4.0, 6.0]));
         let two = combine(vec![round(9.0, 2.0, 5.0), round(7.0, 3.0, 4.0)], true, true);
         assert_eq!(two.gpu[0].cost("dense", true), Some(7.0));
     }
 
     #[test]
-    fn what_fails_once_is_told() {
+    fn what_fails_once_is_told_and_the_rest_counts() {
         let mut failed = round(9.0, 2.0, 5.0);
-        failed.gpu.clear();
+        failed.gpu[0].timings.pop();
         failed.errors.push("out of memory".to_owned());
         failed.peers[0].error = Some("another convolution".to_owned());
-        let result = combine(vec![round(7.0, 3.0, 4.0), failed, round(8.0, 1.0, 6.0)], true, true);
-        assert_eq!(result.errors, ["out of memory"]);
-        assert_eq!(result.gpu[0].cost("dense", true), Some(7.0), "of the two rounds that there are");
+        let result = combine(vec![failed.clone(), round(7.0, 3.0, 4.0), round(8.0, 1.0, 6.0)], true, true);
+        assert_eq!(result.errors, ["out of memory", "p in a round: another convolution"]);
+        assert_eq!(result.gpu[0].cost("dense", true), Some(8.0), "of all three rounds");
+        assert_eq!(result.gpu[0].cost("shared", true), Some(1.0), "of the two that there are");
+        assert_eq!((result.peer("p", true), &result.peers[0].error), (Some(4.0), &None));
+        // A peer that always fails has its error.
+        let result = combine(vec![failed.clone(), failed], true, true);
         assert_eq!(result.peers[0].error.as_deref(), Some("another convolution"));
+        assert_eq!(result.errors, ["out of memory"]);
         assert!(combine(Vec::new(), true, true).gpu.is_empty());
     }
 }

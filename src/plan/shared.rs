@@ -69,8 +69,9 @@ pub(super) fn work(problem: &Problem, target: &Target, family: Family, options: 
     let products = family.planner().products(problem, target, options)?;
     let stored = products.stored();
     let [batch, _, height, _] = problem.input_shape();
-    let kinds_apart = [stored.tap_rows.kinds(), stored.tap_rows.apart()].map(u64::from);
-    let sums = problem.sharing().bases() as u64 * kinds_apart[0] / kinds_apart[1];
+    let [kinds, apart] = [stored.tap_rows.kinds(), stored.tap_rows.apart()].map(u64::from);
+    // Those that no filter reads are not stored, but few.
+    let sums = problem.sharing().bases() as u64 * kinds / apart;
     Some(Work {
         multiply_adds: products.multiply_adds(problem, target),
         stored: sums * (batch * height * stored.columns) as u64,

@@ -186,6 +186,13 @@ fn orders() -> Vec<Case> {
         case("tap_order", Placement::regular(spread(16), 16, 32).unwrap(), pad(1), [1, 14, 14]).relu(),
         case("tap_order_of_every_row", Placement::regular(spread(4), 20, 4).unwrap(), pad(1), [1, 5, 12]).residual(),
         case("tap_order_of_two_tiles", Placement::regular(spread(4), 36, 8).unwrap(), pad(1), [2, 3, 9]),
+        case("tap_order_in_groups", Placement::regular(spread(5), 12, 10).unwrap(), grouped(3, 1), [1, 4, 70]).relu(),
+        case(
+            "tap_order_dilated",
+            Placement::regular(spread(4), 10, 8).unwrap(),
+            walk([1, 2], [2; 4], [2; 2]),
+            [1, 6, 8],
+        ),
         case("tap_order_columns", Placement::regular(columns, 12, 16).unwrap(), pad(1), [1, 7, 7]),
         case("taps_reversed", lines(reversed, 72 + 9 * 8, ascending(64, 8, 10)), pad(1), [1, 7, 9]).residual(),
         case("channels_reversed", lines(mirrored, 18 + 36 + 9 * 6, ascending(17, 6, 10)), pad(1), [1, 7, 9]),

@@ -18,3 +18,4 @@ pub mod networks;
 pub mod operands;
 pub mod parts;
 pub mod problems;
+pub mod variants;

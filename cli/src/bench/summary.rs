@@ -40,11 +40,12 @@ impl Summary {
     }
 
     /// Whether it compresses `layer`, or is not meant to: a step beyond a whole filter, as 2C is for a 1x1 layer, only
-    /// leaves gaps.
+    /// leaves gaps, and one below a single value, as C/2 is for one channel, is none.
     pub(crate) fn suits(self, layer: &Layer) -> bool {
         match self {
             Self::Step { times, over } | Self::Learned { times, over } => {
-                times < over.saturating_mul(layer.kernel * layer.kernel)
+                let taps = layer.kernel.saturating_mul(layer.kernel);
+                times < over.saturating_mul(taps) && layer.channels.saturating_mul(times) >= over
             }
             Self::Published(_) | Self::Dense => true,
         }
@@ -55,6 +56,8 @@ impl Summary {
 fn halfway(layer: &Layer, times: usize, over: usize) -> filter_summary::Result<Placement> {
     let &Layer { channels, filters, kernel, .. } = layer;
     let window = Window::tap_major(channels, kernel, kernel)?;
+    // Refuses more filters than there can be, before there is a list of them.
+    Placement::tap_major(filters, channels, kernel, kernel, 1)?;
     let taps: Vec<usize> = (0..filters).map(|filter| filter.saturating_mul(times) / over).collect();
     let positions = taps.iter().map(|&tap| tap as f32 + 0.5).collect();
     let last = taps.last().map_or(0, |tap| tap.saturating_add(1));

@@ -154,7 +154,12 @@ fn malformed_shapes_and_steps_are_errors() {
     for (option, value) in [("--shape", "256"), ("--shape", "0x3"), ("--summaries", "2"), ("--runs", "0")] {
         assert!(failure(["bench", "--device", "cpu", option, value]).contains(value), "{option} {value}");
     }
-    // Half of one channel is no step.
-    assert!(failure(["bench", "--device", "cpu", "--shape", "1x4", "--summaries", "C/2"]).contains("step"));
+    // Half of one channel is no step; but where one summary suits, it is measured.
+    assert!(failure(["bench", "--device", "cpu", "--shape", "1x4", "--summaries", "C/2"]).contains("compresses"));
+    let report = json(["bench", "--device", "cpu", "--shape", "1x4", "--summaries", "C/2,C", "--runs", "1"]);
+    assert_eq!(report["layers"].as_array().map(Vec::len), Some(1), "{report}");
+    // More filters than there can be.
+    let many = ["bench", "--device", "cpu", "--shape", "1-4000000000000x3", "--summaries", "learned:C"];
+    assert!(failure(many).contains("4000000000000"));
     assert!(failure(["bench", "--device", "cpu", "--shape", "4x4k1", "--summaries", "C"]).contains("compresses"));
 }

@@ -44,7 +44,8 @@ impl Form {
         Access::for_lengths(&[height * width, self.tile_pixels])
     }
 
-    /// Sums over kernel rows; `None` where taps are not evenly spaced, columns of sums are no quads of pixels, or lanes too many.
+    /// Sums over kernel rows; `None` where taps have no common order, strides are neither 1 nor 2 or leave columns over, a tile cannot
+    /// hold what sums reach over, or lanes are too many.
     pub(super) fn row_sums(problem: &Problem, target: &Target, hankel_levels: u32) -> Option<Self> {
         let (conv, taps) = (problem.conv(), problem.placement().window().width());
         let (width, columns, stride) = (problem.input_shape()[3], problem.output_shape()[3], conv.stride[1]);

@@ -9,7 +9,8 @@ use crate::spec::{Access, Chain, Kernel, RowSums, RowTaps, Spec, Tile, WeightLoa
 /// Storages with f16 tensors.
 const F16_TENSORS: [Storage; 2] = [Storage::F16, Storage::F16U8Weights];
 
-/// Every combination of fields that a plan can ask for.
+/// Every way to load, compute and store that a plan can ask for. Fields that are apart from each other, as a tile is from an epilogue, are not
+/// all combined.
 pub(super) fn all_specs() -> Vec<Spec> {
     let weights = [
         WeightLoad::Vec4,
