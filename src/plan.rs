@@ -194,7 +194,8 @@ impl Plan {
         &self.problem
     }
 
-    /// Multiply-adds that the kernels need for a batch, without what tiles compute beyond it.
+    /// Multiply-adds that the kernels need for a batch, without what tiles compute beyond it. A few pixels left over of tiles with Hankel
+    /// products are computed without them, and counted as if with.
     pub fn multiply_adds(&self) -> u64 {
         let direct = self.algorithm.multiply_adds(&self.problem);
         // Three products of pieces for four.
