@@ -211,8 +211,7 @@ impl Plan {
         let taps = self.problem.placement().window().taps();
         let of_pass = self.steps.iter().find_map(|step| step.spec.terms);
         let terms = of_pass.map_or(taps, |[rows, columns]| (rows * columns) as usize);
-        let outputs: u64 = self.problem.output_shape().iter().map(|&size| size as u64).product();
-        outputs * (self.problem.bases().neighbours * terms) as u64
+        self.problem.outputs() * (self.problem.bases().neighbours * terms) as u64
     }
 
     /// Levels of Hankel products: pairs of rows share products once, or twice. 0 for none.

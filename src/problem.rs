@@ -272,10 +272,14 @@ impl Problem {
         self.layer.placement.window().channels().next_multiple_of(4)
     }
 
+    /// Numbers of the output: `N * O * OH * OW`.
+    pub(crate) fn outputs(&self) -> u64 {
+        self.output_shape().iter().map(|&size| size as u64).product()
+    }
+
     /// Multiply-adds of the dense convolution (and of gather): `N * O * OH * OW * K`.
     pub fn dense_multiply_adds(&self) -> u64 {
-        let outputs: u64 = self.output_shape().iter().map(|&size| size as u64).product();
-        outputs * self.placement().window().weights() as u64
+        self.outputs() * self.placement().window().weights() as u64
     }
 
     /// Multiply-adds of shared products, without padding to tiles: `N * H * W * C/groups * |U|`.
@@ -288,9 +292,8 @@ impl Problem {
     /// where taps are evenly spaced and row sums can be taken with the products; twice as many for learned positions.
     /// [`Plan::additions`](crate::Plan::additions) says what a plan does.
     pub fn shared_additions(&self) -> u64 {
-        let outputs: u64 = self.output_shape().iter().map(|&size| size as u64).product();
         let window = self.placement().window();
         let terms = if self.sharing().row_step().is_some() { window.height() } else { window.taps() };
-        outputs * (self.bases().neighbours * terms) as u64
+        self.outputs() * (self.bases().neighbours * terms) as u64
     }
 }

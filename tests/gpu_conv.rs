@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use common::cases::{Case, cases};
 use common::choices::{Choice, choices, choices_in, few_tiles};
-use common::gpu::{device, run};
+use common::gpu::{assert_exact, device, run};
 use common::operands::Data;
 use common::problems::problems;
 use common::variants::{of_family, shape_of_label, target_of};
@@ -20,16 +20,6 @@ use proptest::prelude::*;
 /// Seeds that give every combination of scale and bias in turn.
 fn seed(index: usize) -> u64 {
     index as u64
-}
-
-#[track_caller]
-fn assert_exact(name: &str, plan: &Plan, got: &[f32], data: &Data) {
-    let want = conv2d(plan.problem(), &data.operands()).expect(name);
-    for (at, (&got, &want)) in got.iter().zip(&want.output).enumerate() {
-        let shape = plan.problem().output_shape();
-        assert!(f64::from(got) == want, "{name}: {:?} output {at} of {shape:?} is {got}, not {want}", plan.kernels());
-    }
-    assert_eq!(got.len(), want.output.len(), "{name}");
 }
 
 /// Cases that run the larger families in checked form too. With loop checks nothing unrolls, and a driver may take ten seconds for one

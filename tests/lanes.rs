@@ -8,9 +8,8 @@ use std::process::Command;
 
 use common::cases::cases;
 use common::choices::{choices, few_tiles};
-use common::gpu::{device, run};
+use common::gpu::{assert_exact, device, run};
 use common::operands::Data;
-use filter_summary::reference::conv2d;
 use filter_summary::{Algorithm, Family, Plan};
 
 /// Every kernel of the family: each compiles anew, for seconds.
@@ -40,13 +39,11 @@ fn exact_on_these_lanes() {
     for case in cases().into_iter().filter(|case| CASES.contains(&case.name)) {
         let problem = case.problem();
         let data = Data::integers(&problem, runs);
-        let want = conv2d(&problem, &data.operands()).expect(case.name).output;
         let of_family = choices(&target).into_iter().filter(|choice| choice.family == Family::Subgroup);
         for choice in of_family.filter(|choice| choice.algorithm != Algorithm::Dense) {
             let plan = Plan::new(&problem, &target, choice.options()).expect(case.name);
             let got = run(device, &device.trusted, &plan, &data.operands());
-            let wrong = got.iter().zip(&want).position(|(&got, &want)| f64::from(got) != want);
-            assert_eq!((wrong, got.len()), (None, want.len()), "{}: {:?}", case.name, plan.kernels());
+            assert_exact(case.name, &plan, &got, &data);
             runs += 1;
             kernels.extend(plan.kernels());
         }

@@ -2,6 +2,7 @@
 
 use crate::groups::{Group, geometric_mean};
 use crate::model::{Comparison, Kind, Layer, LayerResult};
+use crate::ratios::Ratios;
 
 /// One bar and what was measured.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,23 +41,20 @@ pub(crate) fn bars(comparison: &Comparison) -> Vec<Bar> {
 }
 
 fn software(comparison: &Comparison) -> Vec<Bar> {
-    let by_cpu = comparison.by_cpu();
-    let fastest = move |layer: &LayerResult, kind: Kind| Some(layer.fastest(&comparison.peers, kind, by_cpu)?.1);
-    let dense_over_peer: Ratio<'_> = Box::new(move |layer| Some(fastest(layer, Kind::Gpu)? / layer.dense(by_cpu)?));
-    let shared_over_peer: Ratio<'_> =
-        Box::new(move |layer| Some(fastest(layer, Kind::Gpu)? / layer.gpu("C")?.cost("shared", by_cpu)?));
-    let shared_over_onnx: Ratio<'_> =
-        Box::new(move |layer| Some(layer.peer("onnxruntime-cpu", by_cpu)? / layer.gpu("C")?.cost("shared", by_cpu)?));
-    let executor_over_native: Ratio<'_> =
-        Box::new(move |layer| Some(fastest(layer, Kind::Cpu)? / layer.executor("C")?.cost("auto", by_cpu)?));
+    let over = Ratios::new(comparison);
+    let dense_over_peer: Ratio<'_> = Box::new(move |layer| over.dense_over_fastest(layer, Kind::Gpu));
+    let shared_over_peer: Ratio<'_> = Box::new(move |layer| over.shared_over_fastest(layer, Kind::Gpu));
+    let shared_over_onnx: Ratio<'_> = Box::new(move |layer| over.shared_over(layer, "onnxruntime-cpu"));
+    let executor_over_native: Ratio<'_> = Box::new(move |layer| over.executor_over_fastest(layer, Kind::Cpu));
+    let shared = |summary: &'static str| -> Ratio<'_> { Box::new(move |layer| over.shared_over_dense(layer, summary)) };
     let of = |ratio, group| ratios(comparison, ratio, group);
     vec![
         each("our dense over the fastest Vulkan or WebGPU peer, each 3x3 layer", 1.7, &of(&dense_over_peer, THREE)),
         mean("our dense over the fastest Vulkan or WebGPU peer, 3x3", 2.2, &of(&dense_over_peer, THREE)),
-        each("shared, s = C, over our dense, each 3x3 layer of stride 1", 3.5, &of(&shared("C", by_cpu), ONE)),
-        mean("shared, s = C, over our dense, 3x3 of stride 1", 5.5, &of(&shared("C", by_cpu), ONE)),
-        mean("shared, s = 2C, over our dense, 3x3 of stride 1", 3.0, &of(&shared("2C", by_cpu), ONE)),
-        mean("shared, s = C, over our dense, 3x3 of stride 2", 1.8, &of(&shared("C", by_cpu), TWO)),
+        each("shared, s = C, over our dense, each 3x3 layer of stride 1", 3.5, &of(&shared("C"), ONE)),
+        mean("shared, s = C, over our dense, 3x3 of stride 1", 5.5, &of(&shared("C"), ONE)),
+        mean("shared, s = 2C, over our dense, 3x3 of stride 1", 3.0, &of(&shared("2C"), ONE)),
+        mean("shared, s = C, over our dense, 3x3 of stride 2", 1.8, &of(&shared("C"), TWO)),
         each("what the plan takes over gather, each layer and summary", 1.0 / 1.05, &auto_over_gather(comparison)),
         mean(
             "shared, s = C, over the fastest Vulkan or WebGPU peer, 3x3 of stride 1",
@@ -107,14 +105,6 @@ fn hardware(comparison: &Comparison) -> Vec<Bar> {
         mean("f32, s = C, over cuDNN f32 (TF32 off), 3x3, batch 1", 1.5, &of("cudnn-f32", "auto", one)),
         mean("f16, s = C, over cuDNN f16, 3x3, batch 32 and more", 1.5, &of("cudnn-f16", "shared-f16", large)),
     ]
-}
-
-/// How many times faster shared products are than dense weights, which every row measures with them.
-fn shared(summary: &'static str, by_cpu: bool) -> Ratio<'static> {
-    Box::new(move |layer| {
-        let row = layer.gpu(summary)?;
-        Some(row.cost("dense", by_cpu)? / row.cost("shared", by_cpu)?)
-    })
 }
 
 fn auto_over_gather(comparison: &Comparison) -> Vec<(String, f64)> {

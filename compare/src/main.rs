@@ -13,6 +13,7 @@ mod markdown;
 mod measure;
 mod model;
 mod peer;
+mod ratios;
 #[cfg(test)]
 mod readme;
 mod rounds;

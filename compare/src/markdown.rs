@@ -6,6 +6,7 @@ use crate::bars::{Bar, bars};
 use crate::bound::Bound;
 use crate::groups::{Group, geometric_mean};
 use crate::model::{Comparison, Kind, LayerResult, Row};
+use crate::ratios::Ratios;
 
 /// A ratio of a layer under a heading.
 type Column<'a> = (String, Box<dyn Fn(&LayerResult) -> Option<f64> + 'a>);
@@ -93,30 +94,20 @@ fn bar_table(bars: &[Bar]) -> String {
 }
 
 fn ratio_columns(comparison: &Comparison) -> Vec<Column<'_>> {
-    let by_cpu = comparison.by_cpu();
-    let peer = move |layer: &LayerResult, kind| Some(layer.fastest(&comparison.peers, kind, by_cpu)?.1);
-    let shared = move |layer: &LayerResult| layer.gpu("C")?.cost("shared", by_cpu);
-    let executor = move |layer: &LayerResult| layer.executor("C")?.cost("auto", by_cpu);
-    let mut columns: Vec<Column<'_>> = vec![(
-        "shared / our dense".to_owned(),
-        Box::new(move |layer| Some(layer.gpu("C")?.cost("dense", by_cpu)? / shared(layer)?)),
-    )];
+    let over = Ratios::new(comparison);
+    let mut columns: Vec<Column<'_>> =
+        vec![("shared / our dense".to_owned(), Box::new(move |layer| over.shared_over_dense(layer, "C")))];
     for (kind, name) in
         [(Kind::Gpu, "fastest Vulkan or WebGPU peer"), (Kind::Cpu, "fastest native peer"), (Kind::Cuda, "cuDNN")]
     {
-        if comparison.peers.iter().any(|peer| peer.kind == kind && peer.missing.is_none()) {
-            columns.push((
-                format!("our dense / {name}"),
-                Box::new(move |layer| Some(peer(layer, kind)? / layer.dense(by_cpu)?)),
-            ));
-            columns
-                .push((format!("shared / {name}"), Box::new(move |layer| Some(peer(layer, kind)? / shared(layer)?))));
+        if !comparison.peers.iter().any(|peer| peer.kind == kind && peer.missing.is_none()) {
+            continue;
         }
-        if kind == Kind::Cpu && comparison.peers.iter().any(|peer| peer.kind == kind && peer.missing.is_none()) {
-            columns.push((
-                format!("CPU executor / {name}"),
-                Box::new(move |layer| Some(peer(layer, kind)? / executor(layer)?)),
-            ));
+        columns.push((format!("our dense / {name}"), Box::new(move |layer| over.dense_over_fastest(layer, kind))));
+        columns.push((format!("shared / {name}"), Box::new(move |layer| over.shared_over_fastest(layer, kind))));
+        if kind == Kind::Cpu {
+            let executor = Box::new(move |layer: &LayerResult| over.executor_over_fastest(layer, kind));
+            columns.push((format!("CPU executor / {name}"), executor));
         }
     }
     columns

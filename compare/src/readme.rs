@@ -4,27 +4,24 @@ use std::path::Path;
 
 use crate::groups::{Group, geometric_mean};
 use crate::model::{Comparison, Kind, Layer, LayerResult};
+use crate::ratios::Ratios;
 
 /// A ratio of a layer's costs, larger where ours is faster.
 type Ratio<'a> = Box<dyn Fn(&LayerResult) -> Option<f64> + 'a>;
 
 /// The columns, after layer and batch.
 fn columns(comparison: &Comparison) -> [Ratio<'_>; 7] {
-    let by_cpu = comparison.by_cpu();
-    let shared = move |layer: &LayerResult, summary| layer.gpu(summary)?.cost("shared", by_cpu);
-    let over_dense = move |summary: &'static str| -> Ratio<'_> {
-        Box::new(move |layer| Some(layer.gpu(summary)?.cost("dense", by_cpu)? / shared(layer, summary)?))
-    };
-    let fastest = move |layer: &LayerResult, kind| Some(layer.fastest(&comparison.peers, kind, by_cpu)?.1);
-    let executor = move |layer: &LayerResult| layer.executor("C")?.cost("auto", by_cpu);
+    let over = Ratios::new(comparison);
+    let over_dense =
+        |summary: &'static str| -> Ratio<'_> { Box::new(move |layer| over.shared_over_dense(layer, summary)) };
     [
         over_dense("C/2"),
         over_dense("C"),
         over_dense("2C"),
-        Box::new(move |layer| Some(fastest(layer, Kind::Gpu)? / layer.dense(by_cpu)?)),
-        Box::new(move |layer| Some(fastest(layer, Kind::Gpu)? / shared(layer, "C")?)),
-        Box::new(move |layer| Some(layer.peer("onnxruntime-cpu", by_cpu)? / shared(layer, "C")?)),
-        Box::new(move |layer| Some(fastest(layer, Kind::Cpu)? / executor(layer)?)),
+        Box::new(move |layer| over.dense_over_fastest(layer, Kind::Gpu)),
+        Box::new(move |layer| over.shared_over_fastest(layer, Kind::Gpu)),
+        Box::new(move |layer| over.shared_over(layer, "onnxruntime-cpu")),
+        Box::new(move |layer| over.executor_over_fastest(layer, Kind::Cpu)),
     ]
 }
 

@@ -15,14 +15,14 @@ pub(crate) fn combine(rounds: Vec<LayerResult>, by_cpu: bool, executor_by_cpu: b
         let news: Vec<String> = round.errors.into_iter().filter(|error| !result.errors.contains(error)).collect();
         result.errors.extend(news);
     }
-    result.gpu = rows(gpu, by_cpu);
-    result.executor = rows(executor, executor_by_cpu);
+    result.gpu = rows(&gpu, by_cpu);
+    result.executor = rows(&executor, executor_by_cpu);
     result.peers = answers(&peers, by_cpu, &mut result.errors);
     result
 }
 
 /// Every summary's row of the round that measured most of it, with the median timings of all.
-fn rows(rounds: Vec<Vec<Row>>, by_cpu: bool) -> Vec<Row> {
+fn rows(rounds: &[Vec<Row>], by_cpu: bool) -> Vec<Row> {
     let most = rounds.iter().max_by_key(|rows| (rows.len(), rows.iter().map(|row| row.timings.len()).sum::<usize>()));
     let Some(most) = most else { return Vec::new() };
     let row = |most: &Row| {

@@ -76,7 +76,7 @@ pub(super) fn work(problem: &Problem, target: &Target, family: Family, options: 
         multiply_adds: products.multiply_adds(problem, target),
         stored: sums * (batch * height * stored.columns) as u64,
         row_taps: stored.row_taps,
-        outputs: problem.output_shape().iter().map(|&size| size as u64).product(),
+        outputs: problem.outputs(),
         terms: problem.bases().neighbours * problem.placement().window().taps() / stored.row_taps,
     })
 }

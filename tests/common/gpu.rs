@@ -4,10 +4,12 @@ use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use filter_summary::reference::Operands;
+use filter_summary::reference::{Operands, conv2d};
 use filter_summary::standalone::Gpu;
 use filter_summary::{BufferRange, ChannelParams, ConvBuffers, FsConv2d, Pipelines, Plan, ShaderChecks};
 use half::f16;
+
+use super::operands::Data;
 
 /// Devices of a process, at most: a software adapter compiles for seconds, one kernel a device at a time.
 const DEVICES: usize = 4;
@@ -102,4 +104,15 @@ fn halves(values: &[f32]) -> Vec<f32> {
 fn from_halves(words: &[f32], count: usize) -> Vec<f32> {
     let half = |bits: u32| f16::from_bits(bits as u16).to_f32();
     words.iter().flat_map(|word| [half(word.to_bits()), half(word.to_bits() >> 16)]).take(count).collect()
+}
+
+/// Checks outputs of small integers, whose sums f32 holds, against the reference bit for bit.
+#[track_caller]
+pub fn assert_exact(name: &str, plan: &Plan, got: &[f32], data: &Data) {
+    let want = conv2d(plan.problem(), &data.operands()).expect(name);
+    for (at, (&got, &want)) in got.iter().zip(&want.output).enumerate() {
+        let shape = plan.problem().output_shape();
+        assert!(f64::from(got) == want, "{name}: {:?} output {at} of {shape:?} is {got}, not {want}", plan.kernels());
+    }
+    assert_eq!(got.len(), want.output.len(), "{name}");
 }

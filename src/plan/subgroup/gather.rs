@@ -101,13 +101,13 @@ impl Gather {
         let half = rest(kernel, Tile { quads: QUADS / 2, ..self.tile });
         let last = few.chain([half]).min_by(|a, b| self.cost(a).total_cmp(&self.cost(b)));
         let saved = |last: &Part| self.cost(&rest(kernel, self.tile)) - self.cost(last);
-        let is_worth = |last: &Part| match whole {
-            0 => saved(last) > 0.0,
-            _ => last.tiles > 0 && whole < MOST_BEFORE_THE_REST && saved(last) > DISPATCH,
-        };
+        let another_dispatch = if whole > 0 { DISPATCH } else { 0.0 };
+        let is_worth = |last: &Part| whole < MOST_BEFORE_THE_REST && saved(last) > another_dispatch;
         match last.filter(is_worth) {
-            Some(last) if whole == 0 => vec![last],
-            Some(last) => vec![Part { kernel, tile: self.tile, first_pixel: 0, tiles: whole }, last],
+            Some(last) => {
+                let before = (whole > 0).then_some(Part { kernel, tile: self.tile, first_pixel: 0, tiles: whole });
+                before.into_iter().chain([last]).collect()
+            }
             None => vec![part(kernel, self.tile, 0)],
         }
     }
