@@ -31,7 +31,9 @@ struct Params {
     pixel_tiles: u32,
     channel_tiles: u32,
     pixels: u32,           // N * OH * OW
-    channels: u32,         // C / groups
+    channels: u32,         // of a group, or of the part of its sum that is computed
+    first_channel: u32,    // of the part, in its group
+    group_channels: u32,   // C / groups
     in_channels: u32,      // C
     height: u32,
     width: u32,
@@ -87,6 +89,7 @@ fn main(
     }
     let pixel_tile = tile % params.pixel_tiles;
     let group = tile / params.pixel_tiles / params.channel_tiles;
+    let first_channel = group * params.group_channels + params.first_channel;
     let first_filter = (tile / params.pixel_tiles % params.channel_tiles * LANES_Y + lane.y) * ROWS;
     let plane = params.height * params.width;
     let taps = params.kernel_height * params.kernel_width;
@@ -113,7 +116,7 @@ fn main(
             let inside_y = y < vec4<u32>(params.height);
             let inside_x = x < vec4<u32>(params.width);
             valid[q] = inside_y & inside_x & quads[q].valid;
-            at[q] = (quads[q].image * params.in_channels + group * params.channels) * plane + y * params.width + x;
+            at[q] = (quads[q].image * params.in_channels + first_channel) * plane + y * params.width + x;
         }
         var bases: array<array<i32, NEIGHBOURS>, ROWS>;
         for (var r = 0u; r < ROWS; r++) {

@@ -37,7 +37,9 @@ struct Params {
     row_tiles: u32,
     rows: u32,             // bases a group, padded to the largest group
     rows_per_tile: u32,    // bases a tile finishes
-    channels: u32,         // C / groups
+    channels: u32,         // of a group, or of the part of its sum that is computed
+    first_channel: u32,    // of the part, in its group
+    group_channels: u32,   // C / groups
     in_channels: u32,      // C
     height: u32,
     width: u32,
@@ -109,6 +111,7 @@ fn main(
     let first_image_row = tile % params.pixel_tiles / params.segments * params.tile_rows;
     let first_row = tile / params.pixel_tiles % params.row_tiles * params.rows_per_tile;
     let group = tile / params.pixel_tiles / params.row_tiles;
+    let first_channel = group * params.group_channels + params.first_channel;
     // Left of the input this wraps around to a large number, which the comparisons below refuse.
     let reads_from = segment * params.segment_columns * params.stride_x - params.pad_left;
     let first_column = select(reads_from, 0u, params.whole_rows == 1u);
@@ -124,7 +127,7 @@ fn main(
         valid[q] = (image_row < vec4<u32>(image_rows)) & (column < vec4<u32>(params.width))
             & (pixel < vec4<u32>(params.tile_width * params.tile_rows));
         let image = image_row / params.height + params.first_image;
-        at[q] = (image * params.in_channels + group * params.channels) * plane
+        at[q] = (image * params.in_channels + first_channel) * plane
             + image_row % params.height * params.width + column;
     }
     var bases: array<i32, ROWS>;

@@ -43,6 +43,7 @@ fn main(
     let pixel_tile = tile / params.channel_tiles;
     let first_filter = (tile - pixel_tile * params.channel_tiles) * ROW_BLOCKS * SUBGROUP;
     let group = pixel_tile / params.pixel_tiles;
+    let first_channel = group * params.group_channels + params.first_channel;
     let first_pixel = params.first_pixel + (pixel_tile - group * params.pixel_tiles) * QUADS * SUBGROUP * 4u;
     let plane = params.height * params.width;
     let out_plane = params.out_height * params.out_width;
@@ -88,7 +89,7 @@ fn main(
             let y = first_y[q] + ky * params.dilation_y;
             let x = first_x[q] + kx * params.dilation_x;
             valid[q] = (y < vec4<u32>(params.height)) & (x < vec4<u32>(params.width)) & exists[q];
-            at[q] = (image[q] * params.in_channels + group * params.channels) * plane + y * params.width + x;
+            at[q] = (image[q] * params.in_channels + first_channel) * plane + y * params.width + x;
         }
         kx += 1u;
         if kx == params.kernel_width {

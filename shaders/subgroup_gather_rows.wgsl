@@ -52,6 +52,7 @@ fn main(
     let pixel_tile = tile / params.channel_tiles;
     let first_filter = (tile - pixel_tile * params.channel_tiles) * ROW_BLOCKS * SUBGROUP;
     let group = pixel_tile / params.pixel_tiles;
+    let first_channel = group * params.group_channels + params.first_channel;
     let first_pixel = params.first_pixel + (pixel_tile - group * params.pixel_tiles) * QUADS * SUBGROUP * 4u;
     let plane = params.height * params.width;
     let out_plane = params.out_height * params.out_width;
@@ -82,7 +83,7 @@ fn main(
         let row = pixel / params.out_width;
         let x = pixel - row * params.out_width;
         let of_image = row / params.out_height;
-        beside_at[i] = (of_image * params.in_channels + group * params.channels) * plane + x;
+        beside_at[i] = (of_image * params.in_channels + first_channel) * plane + x;
         beside_y[i] = (row - of_image * params.out_height) * params.stride_y - params.pad_top;
         beside_exists[i] = p < BESIDE && pixel < params.pixels && x < params.width;
     }
@@ -102,7 +103,7 @@ fn main(
         for (var q = 0u; q < QUADS; q++) {
             let y = first_y[q] + ky * params.dilation_y;
             valid[q] = (y < vec4<u32>(params.height)) & (column[q] < vec4<u32>(params.width)) & exists[q];
-            at[q] = (image[q] * params.in_channels + group * params.channels) * plane + y * params.width + column[q];
+            at[q] = (image[q] * params.in_channels + first_channel) * plane + y * params.width + column[q];
         }
         var row_at: array<u32, BESIDE_LOADS>;
         var row_valid: array<bool, BESIDE_LOADS>;

@@ -52,7 +52,9 @@ struct Params {
     segments: u32,
     pixel_tiles: u32,
     rows: u32,             // bases a group, at most
-    channels: u32,         // C / groups
+    channels: u32,         // of a group, or of the part of its sum that is computed
+    first_channel: u32,    // of the part, in its group
+    group_channels: u32,   // C / groups
     in_channels: u32,      // C
     plane: u32,            // H * W
     width: u32,
@@ -91,6 +93,7 @@ fn main(
     let pixel_tile = row_tile / params.segments;
     let segment = row_tile - pixel_tile * params.segments;
     let group = pixel_tile / params.pixel_tiles;
+    let first_channel = group * params.group_channels + params.first_channel;
     let first_pixel = (pixel_tile - group * params.pixel_tiles) * params.tile_pixels;
 
     // The lane's first pixel, counted from the tile's first; left of the image it wraps around to a large number.
@@ -102,7 +105,7 @@ fn main(
         let pixel = within + first_pixel;
         valid[q] = (within < vec4<u32>(params.tile_pixels)) & (pixel < vec4<u32>(params.pixels));
         let image = split_quad(pixel.x, params.plane);
-        at[q] = ((image.quotient + params.first_image) * params.in_channels + group * params.channels) * params.plane
+        at[q] = ((image.quotient + params.first_image) * params.in_channels + first_channel) * params.plane
             + image.remainder;
     }
     // Of block b, the lane's own row: where its sums go.

@@ -5,13 +5,14 @@ mod check;
 mod dispatch;
 mod weights;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::pipeline::{Compiled, Pipelines, checked};
-use crate::plan::Plan;
+use crate::plan::{Operand, Plan, Step};
 use crate::reference::check_length;
-use crate::spec::{Role, Spec};
+use crate::spec::Role;
 use crate::summary::{FilterSummary, check_finite};
 use bindings::Bindings;
 pub(crate) use dispatch::{Dispatch, Uniforms, bind_group};
@@ -34,6 +35,11 @@ impl<'a> BufferRange<'a> {
     /// All of a buffer.
     pub fn whole(buffer: &'a wgpu::Buffer) -> Self {
         Self { buffer, offset: 0, size: buffer.size() }
+    }
+
+    /// Bytes of the range, counted from its first.
+    pub(crate) fn part(&self, bytes: &Range<u64>) -> Self {
+        Self { buffer: self.buffer, offset: self.offset + bytes.start, size: bytes.end - bytes.start }
     }
 
     fn overlaps(&self, other: &Self) -> bool {
@@ -70,17 +76,11 @@ pub struct ChannelParams<'a> {
 pub struct FsConv2d {
     plan: Plan,
     pipelines: Arc<Pipelines>,
-    steps: Vec<CompiledStep>,
+    /// Of every step of the plan, its kernel.
+    kernels: Vec<Arc<Compiled>>,
     weights: Weights,
     uniforms: Uniforms,
     bindings: Bindings,
-}
-
-#[derive(Debug)]
-struct CompiledStep {
-    compiled: Arc<Compiled>,
-    spec: Spec,
-    grid: [u32; 3],
 }
 
 /// A convolution bound to buffers: recording it allocates nothing, cloning it copies a pointer.
@@ -113,17 +113,13 @@ impl FsConv2d {
         }
         let quantization = summary.levels().map(|(_, quantization)| quantization);
         pipelines.warm_up([&plan])?;
-        let mut steps = Vec::with_capacity(plan.steps().len());
-        for step in plan.steps() {
-            let compiled = pipelines.get(&step.spec)?;
-            steps.push(CompiledStep { compiled, spec: step.spec, grid: step.grid });
-        }
+        let kernels = plan.steps().iter().map(|step| pipelines.get(&step.spec)).collect::<Result<Vec<_>>>()?;
         let weights = Weights::upload(pipelines.device(), &plan, summary, params)?;
         let params: Vec<_> = plan.steps().iter().map(|step| step.quantized_params(quantization)).collect();
         let params: Vec<_> = params.iter().map(Vec::as_slice).collect();
         let uniforms = Uniforms::new(pipelines.device(), &params)?;
         let (pipelines, bindings) = (Arc::clone(pipelines), Bindings::default());
-        Ok(Self { plan, pipelines, steps, weights, uniforms, bindings })
+        Ok(Self { plan, pipelines, kernels, weights, uniforms, bindings })
     }
 
     /// The plan.
@@ -182,26 +178,26 @@ impl FsConv2d {
         self.check(buffers)?;
         let device = self.pipelines.device();
         let dispatches = checked(device, || {
-            let bind = |(index, step): (usize, &CompiledStep)| {
-                let range = |role: Role| match role {
-                    Role::Input => Some(buffers.input),
-                    Role::Output => Some(buffers.output),
-                    Role::Residual => buffers.residual,
-                    Role::ProductsIn | Role::ProductsOut => buffers.workspace,
-                    Role::Summary => Some(BufferRange::whole(&self.weights.summary)),
-                    Role::Table => Some(BufferRange::whole(&self.weights.table)),
+            let bind = |(index, (step, compiled)): (usize, (&Step, &Arc<Compiled>))| {
+                let range = |role: Role| match step.operand(role) {
+                    Operand::Tensor(Role::Output) => Some(buffers.output),
+                    Operand::Tensor(Role::Residual) => buffers.residual,
+                    Operand::Tensor(_) => Some(buffers.input),
+                    Operand::Summary => Some(BufferRange::whole(&self.weights.summary)),
+                    Operand::Table(bytes) => Some(BufferRange::whole(&self.weights.table).part(&bytes)),
+                    Operand::Workspace(bytes) => buffers.workspace.map(|workspace| workspace.part(&bytes)),
                 };
                 let roles = step.spec.roles();
                 // `check` has seen to it that every range a step needs is there.
                 let ranges: Vec<_> =
                     roles.into_iter().filter_map(|role| Some((role.binding(), range(role)?))).collect();
                 Dispatch {
-                    compiled: Arc::clone(&step.compiled),
-                    bind_group: bind_group(device, &step.compiled, self.uniforms.binding(index), &ranges),
+                    compiled: Arc::clone(compiled),
+                    bind_group: bind_group(device, compiled, self.uniforms.binding(index), &ranges),
                     grid: step.grid,
                 }
             };
-            self.steps.iter().enumerate().map(bind).collect()
+            self.plan.steps().iter().zip(&self.kernels).enumerate().map(bind).collect()
         })?;
         Ok(BoundConv { dispatches })
     }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use crate::error::{Error, Result, check_size};
+use crate::reduction::Part;
 use crate::starts::{Segments, Starts};
 use crate::window::{INDEX_LIMIT, Window};
 
@@ -250,6 +251,25 @@ impl Placement {
             Boundary::None | Boundary::Zero => start.checked_add(offset)?,
         };
         usize::try_from(index).ok().filter(|&index| index < length)
+    }
+
+    /// The same filters with some of their channels and taps only, which lie where they did in the same summary.
+    pub(crate) fn part(&self, part: &Part) -> Result<Self> {
+        let (channels, stride) = (part.channels.start as i64, self.window.channel_stride());
+        let width = self.window.width();
+        let taps = part.rows.clone().flat_map(|y| part.columns.clone().map(move |x| y * width + x));
+        let offsets = taps.map(|tap| self.window.tap_offsets()[tap] + channels * stride).collect();
+        let [height, width] = [part.rows.len(), part.columns.len()];
+        let window = Window::new(part.channels.len(), height, width, stride, offsets)?;
+        let starts = match &self.starts {
+            Starts::Volume { dims, starts } => {
+                let first = [part.channels.start, part.rows.start, part.columns.start].map(|first| first as i64);
+                let from = |start: &[i64; 3]| std::array::from_fn(|axis| start[axis].saturating_add(first[axis]));
+                Starts::Volume { dims: *dims, starts: starts.iter().map(from).collect() }
+            }
+            starts => starts.clone(),
+        };
+        Self::new(window, starts, self.boundary)
     }
 
     fn check_starts(&self) -> Result<()> {

@@ -2,18 +2,22 @@
 
 mod algorithm;
 mod chain;
+mod check;
 mod cost;
 mod family;
 mod gather;
 pub(crate) mod gemm;
 pub(crate) mod hankel;
 pub(crate) mod matrix;
+mod parts;
 mod portable;
 mod shared;
+mod step;
 mod storage;
 mod subgroup;
 mod target;
 pub(crate) mod tiled;
+mod turns;
 
 pub use algorithm::Algorithm;
 pub use family::Family;
@@ -23,9 +27,12 @@ pub use target::{Target, required_features, required_limits};
 use crate::error::{Error, Result};
 use crate::placement::Boundary;
 use crate::problem::Problem;
-use crate::quantization::{Precision, Quantization};
-use crate::spec::{Role, Spec, WeightLoad};
+use crate::quantization::Precision;
+use crate::spec::{Role, WeightLoad};
 use crate::summary::FilterSummary;
+use parts::Table;
+use step::QUANTIZATION;
+pub(crate) use step::{Operand, Places, Step};
 
 /// What a caller may decide about a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -59,38 +66,25 @@ impl PlanOptions {
     }
 }
 
-/// One dispatch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Step {
-    pub(crate) spec: Spec,
-    pub(crate) grid: [u32; 3],
-    /// The uniform's fields in order, by name; a test compares them with the shader's struct.
-    pub(crate) params: Vec<(&'static str, u32)>,
-}
-
-/// The uniform fields that 8-bit weights are read by, which end the fields of every kernel that loads weights. Their values are
-/// the summary's: plans know none.
-const QUANTIZATION: [(&str, u32); 2] = [("weight_scale", 0), ("weight_zero", 0)];
-
-impl Step {
-    /// The uniform's fields, for weights quantized so.
-    pub(crate) fn quantized_params(&self, quantization: Option<Quantization>) -> Vec<(&'static str, u32)> {
-        let value_of = |name: &str| match (name, quantization) {
-            ("weight_scale", Some(quantization)) => Some(quantization.scale().to_bits()),
-            ("weight_zero", Some(quantization)) => Some(quantization.zero().to_bits()),
-            _ => None,
-        };
-        self.params.iter().map(|&(name, value)| (name, value_of(name).unwrap_or(value))).collect()
-    }
-}
-
 /// What the weight buffers of a planned layer hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Packing {
     /// The summary's own values, or dense filters `[O, T, channels rounded up to 4]`.
     pub(crate) dense: bool,
-    /// Words of the table before the scales: bases, slots, fractions.
-    pub(crate) table: Vec<u32>,
+    /// The table of every part of the sums, in their order.
+    pub(crate) tables: Vec<Table>,
+}
+
+/// A faster way to compute a problem that a plan did not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Declined {
+    /// The kernel family.
+    pub family: Family,
+    /// The algorithm; `None` where the family was to choose it.
+    pub algorithm: Option<Algorithm>,
+    /// Why it cannot: [`Error::Unsupported`] or [`Error::Limit`].
+    pub reason: Error,
 }
 
 /// How one problem is computed on one kind of device.
@@ -114,6 +108,9 @@ pub struct Plan {
     steps: Vec<Step>,
     packing: Packing,
     workspace: u64,
+    multiply_adds: u64,
+    additions: u64,
+    declined: Vec<Declined>,
 }
 
 impl Plan {
@@ -128,14 +125,32 @@ impl Plan {
                 let reason = "the device lacks what its kernels need".to_owned();
                 Err(Error::Unsupported { kernel: family.name(), reason })
             }
-            // What one family cannot compute is no reason to fail when nobody asked for it; the floor has the last word.
-            None => {
-                let in_family = |family| Self::in_family(family, problem, target, options);
-                let families = Family::by_preference(target);
-                let better = families.into_iter().find_map(|family| in_family(family).ok());
-                better.map_or_else(|| in_family(Family::Portable), Ok)
+            None => Self::in_best_family(problem, target, options),
+        }
+    }
+
+    /// What one family cannot compute is no reason to fail when nobody asked for it: the next is taken, and the plan says why.
+    fn in_best_family(problem: &Problem, target: &Target, options: PlanOptions) -> Result<Self> {
+        let mut declined = Vec::new();
+        let mut families = Family::by_preference(target);
+        // The floor has the last word, and if it declines too, the best family's reason is the one to tell.
+        let floor = families.pop().unwrap_or(Family::Portable);
+        for family in families {
+            match Self::in_family(family, problem, target, options) {
+                Ok(plan) => return Ok(plan.after(declined)),
+                Err(reason @ (Error::Unsupported { .. } | Error::Limit { .. })) => {
+                    declined.push(Declined { family, algorithm: options.algorithm, reason });
+                }
+                Err(fault) => return Err(fault),
             }
         }
+        Self::in_family(floor, problem, target, options).map(|plan| plan.after(declined))
+    }
+
+    fn after(mut self, mut declined: Vec<Declined>) -> Self {
+        declined.append(&mut self.declined);
+        self.declined = declined;
+        self
     }
 
     fn in_family(family: Family, problem: &Problem, target: &Target, options: PlanOptions) -> Result<Self> {
@@ -147,7 +162,12 @@ impl Plan {
         let algorithm = options.algorithm.unwrap_or_else(|| cost::choose(problem, target, family, options));
         match with(algorithm) {
             // Nor are products that do not fit the device.
-            Err(_) if options.algorithm.is_none() && algorithm == Algorithm::Shared => with(Algorithm::Gather),
+            Err(reason @ (Error::Unsupported { .. } | Error::Limit { .. }))
+                if options.algorithm.is_none() && algorithm == Algorithm::Shared =>
+            {
+                let declined = vec![Declined { family, algorithm: Some(algorithm), reason }];
+                with(Algorithm::Gather).map(|plan| plan.after(declined))
+            }
             plan => plan,
         }
     }
@@ -163,15 +183,18 @@ impl Plan {
             let reason = "indices of the wrapped summary exceed 32 bits".to_owned();
             return Err(Error::Unsupported { kernel: algorithm.name(), reason });
         }
-        let mut plan = match algorithm {
-            Algorithm::Dense | Algorithm::Gather => gather::plan(algorithm, family, problem, target, options)?,
-            Algorithm::Shared => shared::plan(family, problem, target, options)?,
-        };
+        let mut plan = parts::plan(algorithm, family, problem, target, options)?;
         if family == Family::Subgroup && target.moves_pairs() {
             plan.steps.iter_mut().for_each(|step| step.spec = step.spec.paired());
         }
         plan.check(&target.limits, target.features)?;
         Ok(plan)
+    }
+
+    /// The faster ways that the plan did not take, and why: kernel families that are better on such a device, and products that do not
+    /// fit it. Empty where the best was taken.
+    pub fn declined(&self) -> &[Declined] {
+        &self.declined
     }
 
     /// The algorithm chosen.
@@ -197,26 +220,18 @@ impl Plan {
     /// Multiply-adds that the kernels need for a batch, without what tiles compute beyond it. A few pixels left over of tiles with Hankel
     /// products are computed without them, and counted as if with.
     pub fn multiply_adds(&self) -> u64 {
-        let direct = self.algorithm.multiply_adds(&self.problem);
-        // Three products of pieces for four.
-        (0..self.hankel_levels()).fold(direct, |count, _| count - count / 4)
+        self.multiply_adds
     }
 
     /// Additions of the pass after the products: one an output and kernel row where those were summed with the products, else one a tap;
     /// twice as many for learned positions, none for gather.
     pub fn additions(&self) -> u64 {
-        if self.algorithm != Algorithm::Shared {
-            return 0;
-        }
-        let taps = self.problem.placement().window().taps();
-        let of_pass = self.steps.iter().find_map(|step| step.spec.terms);
-        let terms = of_pass.map_or(taps, |[rows, columns]| (rows * columns) as usize);
-        self.problem.outputs() * (self.problem.bases().neighbours * terms) as u64
+        self.additions
     }
 
     /// Levels of Hankel products: pairs of rows share products once, or twice. 0 for none.
     pub fn hankel_levels(&self) -> u32 {
-        self.steps.iter().map(|step| step.spec.hankel_levels).max().unwrap_or(0)
+        parts::hankel_levels(&self.steps)
     }
 
     /// Bytes of scratch memory that recording needs; 0 for none. Layers that run one after another may share it.
@@ -278,49 +293,8 @@ impl Plan {
                 };
                 self.storage.weights().bytes() * values.next_multiple_of(4)
             }
-            Role::Table => 4 * (self.packing.table.len() + 2 * self.problem.out_channels()) as u64,
+            Role::Table => self.packing.tables.last().map_or(0, |table| table.at.end),
         }
-    }
-
-    /// Checks every dispatch against a device's limits and features.
-    pub(crate) fn check(&self, limits: &wgpu::Limits, features: wgpu::Features) -> Result<()> {
-        let at_most = |field: &str, value: u64, limit_name: &'static str, limit: u64| {
-            if value <= limit {
-                Ok(())
-            } else {
-                Err(Error::Limit { field: field.to_owned(), value, limit_name, limit })
-            }
-        };
-        for step in &self.steps {
-            let label = step.spec.to_string();
-            let missing = step.spec.features().difference(features);
-            if !missing.is_empty() {
-                let reason = format!("the device was opened without {missing:?}");
-                return Err(Error::Unsupported { kernel: step.spec.kernel.name(), reason });
-            }
-            let roles = step.spec.roles();
-            for &role in &roles {
-                let (field, bytes) = (format!("bytes of {role:?} of {label}"), self.size_of(role));
-                let binding = limits.max_storage_buffer_binding_size;
-                at_most(&field, bytes, "max_storage_buffer_binding_size", binding)?;
-                at_most(&field, bytes, "max_buffer_size", limits.max_buffer_size)?;
-            }
-            let buffers = format!("storage buffers of {label}");
-            let most = u64::from(limits.max_storage_buffers_per_shader_stage);
-            at_most(&buffers, roles.len() as u64, "max_storage_buffers_per_shader_stage", most)?;
-            let threads = u64::from(step.spec.tile.threads());
-            let most = u64::from(limits.max_compute_invocations_per_workgroup);
-            at_most(&format!("threads of {label}"), threads, "max_compute_invocations_per_workgroup", most)?;
-            let most = u64::from(limits.max_compute_workgroup_storage_size);
-            let bytes = step.spec.workgroup_bytes();
-            at_most(&format!("workgroup memory of {label}"), bytes, "max_compute_workgroup_storage_size", most)?;
-            for size in step.grid {
-                let most = u64::from(limits.max_compute_workgroups_per_dimension);
-                let field = format!("workgroups of {label}");
-                at_most(&field, u64::from(size), "max_compute_workgroups_per_dimension", most)?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -350,11 +324,4 @@ fn weight_load(problem: &Problem) -> WeightLoad {
 fn fractions(problem: &Problem) -> impl Iterator<Item = u32> {
     let filters = if problem.bases().neighbours > 1 { problem.out_channels() } else { 0 };
     (0..filters).map(|filter| problem.placement().fraction(filter).to_bits())
-}
-
-/// A grid of at least `tiles` workgroups, folded into y where x would exceed `limit`; shaders return from the surplus.
-pub(crate) fn fold_grid(tiles: u64, limit: u32) -> [u32; 3] {
-    let folds = tiles.div_ceil(u64::from(limit)).max(1);
-    let clamp = |size: u64| u32::try_from(size).unwrap_or(u32::MAX);
-    [clamp(tiles.div_ceil(folds).max(1)), clamp(folds), 1]
 }

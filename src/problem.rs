@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result, check_size};
 use crate::placement::Placement;
+use crate::reduction::Part;
 use crate::sharing::{Bases, Sharing};
 use crate::window::INDEX_LIMIT;
 
@@ -96,7 +97,19 @@ pub struct Problem {
     residual: bool,
     channel_offset: usize,
     channels_total: usize,
+    whole: Whole,
     layer: Arc<Layer>,
+}
+
+/// The convolution that a problem is, or is a part of: how its input and dense weights lie in memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whole {
+    /// Channels of a group, and the first of them that the problem sums.
+    pub(crate) channels: usize,
+    pub(crate) first_channel: usize,
+    /// Height and width of the kernel, and the first row and column that the problem sums.
+    pub(crate) kernel: [usize; 2],
+    pub(crate) first_tap: [usize; 2],
 }
 
 /// What depends on the placement and the groups only, analysed once and shared by problems of any input size.
@@ -133,9 +146,32 @@ impl Problem {
             residual: false,
             channel_offset: 0,
             channels_total: filters,
+            whole: Whole {
+                channels: window.channels(),
+                first_channel: 0,
+                kernel: [window.height(), window.width()],
+                first_tap: [0, 0],
+            },
             layer,
         };
         problem.check_tensors()?;
+        Ok(problem)
+    }
+
+    /// The convolution with some of the taps and channels only, over the same input. All but the last store their sum by itself and without
+    /// an activation; all but the first add to it.
+    pub(crate) fn part(&self, part: &Part, is_first: bool, is_last: bool) -> Result<Self> {
+        let placement = self.placement().part(part)?;
+        let bases = Bases::new(&placement);
+        let sharing = Sharing::from_bases(&bases, &placement, self.conv.groups);
+        let first_tap = [part.rows.start, part.columns.start];
+        let whole = Whole { first_channel: part.channels.start, first_tap, ..self.whole };
+        let mut problem = Self { whole, layer: Arc::new(Layer { placement, bases, sharing }), ..self.clone() };
+        problem.residual |= !is_first;
+        if !is_last {
+            problem.activation = Activation::None;
+            (problem.channel_offset, problem.channels_total) = (0, problem.out_channels());
+        }
         Ok(problem)
     }
 
@@ -225,7 +261,26 @@ impl Problem {
 
     /// C, over all groups.
     pub fn in_channels(&self) -> usize {
-        self.layer.placement.window().channels().saturating_mul(self.conv.groups)
+        self.whole.channels.saturating_mul(self.conv.groups)
+    }
+
+    pub(crate) fn whole(&self) -> &Whole {
+        &self.whole
+    }
+
+    /// Input rows and columns that the first tap of the first output lies above and left of the input. Below 0 for later taps, as kernels
+    /// see them: numbers that wrap around.
+    pub(crate) fn before(&self) -> [u32; 2] {
+        let before = |axis: usize| {
+            let padding = self.conv.padding[axis] as u32;
+            padding.wrapping_sub((self.whole.first_tap[axis] as u32).wrapping_mul(self.conv.dilation[axis] as u32))
+        };
+        [before(0), before(1)]
+    }
+
+    /// Whether the first tap of every kernel row is the kernel's own.
+    pub(crate) fn begins_rows(&self) -> bool {
+        self.whole.first_tap[1] == 0
     }
 
     /// `[N, C, H, W]`.
@@ -269,7 +324,7 @@ impl Problem {
 
     /// Channels of a group, rounded up to a multiple of four: dense weights are packed so.
     pub(crate) fn padded_channels(&self) -> usize {
-        self.layer.placement.window().channels().next_multiple_of(4)
+        self.whole.channels.next_multiple_of(4)
     }
 
     /// Numbers of the output: `N * O * OH * OW`.

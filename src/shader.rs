@@ -44,6 +44,8 @@ pub(crate) enum Part {
     SumsProducts,
     Epilogue,
     #[cfg(feature = "network")]
+    Larger,
+    #[cfg(feature = "network")]
     PlaneQuads,
     ResidualNone,
     ResidualScalar,
@@ -98,6 +100,8 @@ impl Part {
             Self::SumsProducts => include_str!("../shaders/parts/sums_products.wgsl"),
             Self::Epilogue => include_str!("../shaders/parts/epilogue.wgsl"),
             #[cfg(feature = "network")]
+            Self::Larger => include_str!("../shaders/parts/larger.wgsl"),
+            #[cfg(feature = "network")]
             Self::PlaneQuads => include_str!("../shaders/parts/plane_quads.wgsl"),
             Self::ResidualNone => include_str!("../shaders/parts/residual_none.wgsl"),
             Self::ResidualScalar => include_str!("../shaders/parts/residual_scalar.wgsl"),
@@ -134,6 +138,12 @@ impl Kernel {
             #[cfg(feature = "network")]
             Self::Pool => "pool",
             #[cfg(feature = "network")]
+            Self::PoolWindow => "pool_window",
+            #[cfg(feature = "network")]
+            Self::PoolBlocks => "pool_blocks",
+            #[cfg(feature = "network")]
+            Self::PoolFinish => "pool_finish",
+            #[cfg(feature = "network")]
             Self::Add => "add",
             #[cfg(feature = "network")]
             Self::BatchNorm => "batch_norm",
@@ -157,6 +167,8 @@ impl Kernel {
             Self::TiledAccumulate => include_str!("../shaders/tiled_accumulate.wgsl"),
             #[cfg(feature = "network")]
             Self::Pool => include_str!("../shaders/pool.wgsl"),
+            #[cfg(feature = "network")]
+            Self::PoolWindow | Self::PoolBlocks | Self::PoolFinish => include_str!("../shaders/pool_window.wgsl"),
             #[cfg(feature = "network")]
             Self::Add => include_str!("../shaders/add.wgsl"),
             #[cfg(feature = "network")]
@@ -231,6 +243,8 @@ fn parts(spec: &Spec) -> Vec<Part> {
         Kernel::TiledProducts | Kernel::MatrixProducts => {
             parts.extend(weights.into_iter().chain([Part::Operands, Part::SumsProducts]));
         }
+        #[cfg(feature = "network")]
+        Kernel::PoolWindow | Kernel::PoolBlocks | Kernel::PoolFinish => parts.push(Part::Larger),
         #[cfg(feature = "network")]
         Kernel::Add => parts.push(Part::PlaneQuads),
         #[cfg(feature = "network")]

@@ -29,6 +29,12 @@ pub(crate) enum Kernel {
     #[cfg(feature = "network")]
     Pool,
     #[cfg(feature = "network")]
+    PoolWindow,
+    #[cfg(feature = "network")]
+    PoolBlocks,
+    #[cfg(feature = "network")]
+    PoolFinish,
+    #[cfg(feature = "network")]
     Add,
     #[cfg(feature = "network")]
     BatchNorm,
@@ -76,6 +82,9 @@ impl Kernel {
             Self::MatrixGather | Self::MatrixProducts => {
                 2 * 2 * (depth + 8) * (rows + pixels) + 4 * 256 * u64::from(tile.lanes_y)
             }
+            // A value a lane.
+            #[cfg(feature = "network")]
+            Self::PoolWindow | Self::PoolBlocks | Self::PoolFinish => 4 * u64::from(tile.lanes_x),
             _ => 0,
         }
     }
@@ -113,11 +122,6 @@ impl Role {
             Self::Output | Self::ProductsOut => 4,
             Self::Residual => 5,
         }
-    }
-
-    /// The role as an operand: products are the same whether a step reads or writes them.
-    pub(crate) fn operand(self) -> Self {
-        if self == Self::ProductsIn { Self::ProductsOut } else { self }
     }
 
     pub(crate) fn is_written(self) -> bool {
@@ -225,6 +229,10 @@ pub(crate) struct Spec {
     pub(crate) activation: Option<Activation>,
     /// What the numbers in buffers are; weights count only where the kernel loads some.
     pub(crate) storage: Storage,
+    /// The residual stays f32, whatever tensors are: it is the sum of earlier parts.
+    pub(crate) residual_f32: bool,
+    /// And so does the output: later parts add to it.
+    pub(crate) output_f32: bool,
     /// Quads of f32 are moved as two words of 64 bits, where the device can ([`Spec::paired`]).
     pub(crate) pairs: bool,
     /// All storage buffers are bound read_write, for engines that keep several tensors in one buffer.
@@ -249,6 +257,8 @@ impl Spec {
             residual: None,
             activation: None,
             storage: Storage::F32,
+            residual_f32: false,
+            output_f32: false,
             pairs: false,
             read_write: false,
         }
@@ -270,7 +280,11 @@ impl Spec {
                 vec![Role::ProductsIn, Role::Table, Role::Output]
             }
             #[cfg(feature = "network")]
-            Kernel::Pool | Kernel::Add | Kernel::Subsample => vec![Role::Input, Role::Output],
+            Kernel::Pool | Kernel::PoolWindow | Kernel::Add | Kernel::Subsample => vec![Role::Input, Role::Output],
+            #[cfg(feature = "network")]
+            Kernel::PoolBlocks => vec![Role::Input, Role::ProductsOut],
+            #[cfg(feature = "network")]
+            Kernel::PoolFinish => vec![Role::ProductsIn, Role::Output],
             #[cfg(feature = "network")]
             Kernel::BatchNorm => vec![Role::Input, Role::Table, Role::Output],
         };
@@ -295,7 +309,13 @@ impl Spec {
             Kernel::TiledGather | Kernel::TiledProducts | Kernel::TiledAccumulate => wgpu::Features::empty(),
             Kernel::MatrixGather | Kernel::MatrixProducts => MATRIX_FEATURES,
             #[cfg(feature = "network")]
-            Kernel::Pool | Kernel::Add | Kernel::BatchNorm | Kernel::Subsample => wgpu::Features::empty(),
+            Kernel::Pool
+            | Kernel::PoolWindow
+            | Kernel::PoolBlocks
+            | Kernel::PoolFinish
+            | Kernel::Add
+            | Kernel::BatchNorm
+            | Kernel::Subsample => wgpu::Features::empty(),
         };
         let when = |used: bool, feature: wgpu::Features| if used { feature } else { wgpu::Features::empty() };
         of_kernel
@@ -343,6 +363,12 @@ impl Spec {
             Kernel::AccumulateChains => vec![("LANES", tile.lanes_x)],
             #[cfg(feature = "network")]
             Kernel::Pool | Kernel::Add | Kernel::BatchNorm | Kernel::Subsample => vec![("LANES", tile.lanes_x)],
+            #[cfg(feature = "network")]
+            Kernel::PoolWindow => vec![("LANES", tile.lanes_x), ("STAGE", 0)],
+            #[cfg(feature = "network")]
+            Kernel::PoolBlocks => vec![("LANES", tile.lanes_x), ("STAGE", 1)],
+            #[cfg(feature = "network")]
+            Kernel::PoolFinish => vec![("LANES", tile.lanes_x), ("STAGE", 2)],
         };
         constants.extend(self.row_sums.iter().flat_map(RowSums::constants));
         if self.row_sums.is_some() {
@@ -384,9 +410,9 @@ impl Spec {
     pub(crate) fn half_types(&self) -> Vec<&'static str> {
         let type_of = |role: &Role| match role {
             Role::Input => Some("Input"),
-            Role::Output => Some("Output"),
-            Role::Residual => Some("Residual"),
-            Role::Summary | Role::Table | Role::ProductsIn | Role::ProductsOut => None,
+            Role::Output if !self.output_f32 => Some("Output"),
+            Role::Residual if !self.residual_f32 => Some("Residual"),
+            Role::Output | Role::Residual | Role::Summary | Role::Table | Role::ProductsIn | Role::ProductsOut => None,
         };
         if self.storage.has_f16_tensors() { self.roles().iter().filter_map(type_of).collect() } else { Vec::new() }
     }

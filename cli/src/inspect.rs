@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use filter_summary::network::{ConvKind, ConvOp, CpuNetwork, Network, Node, Op};
 use filter_summary::standalone::describe;
-use filter_summary::{Algorithm, Plan, PlanOptions, Problem, Starts, Target};
+use filter_summary::{Algorithm, Declined, Plan, PlanOptions, Problem, Starts, Target};
 use serde::Serialize;
 
 use crate::device::{DeviceArgs, cpu_name};
@@ -80,6 +80,9 @@ struct Layer {
     /// Of the kernels; the CPU executor has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     family: Option<&'static str>,
+    /// Faster kernels that the adapter cannot run, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    declined: Vec<String>,
     dense_multiply_adds: u64,
     multiply_adds: u64,
     /// Of the accumulation that follows shared products.
@@ -216,6 +219,7 @@ impl<'a> Planner<'a> {
             sharing_factor: problem.sharing().factor(),
             kernel: algorithm.name(),
             family: plan.as_ref().map(|plan| plan.family().name()),
+            declined: plan.iter().flat_map(Plan::declined).map(declined).collect(),
             precision: conv.summary.precision().name(),
             bytes: conv.summary.stored_bytes(),
             multiply_adds: plan.as_ref().map_or_else(|| algorithm.multiply_adds(&problem), Plan::multiply_adds),
@@ -241,6 +245,12 @@ impl<'a> Planner<'a> {
         let plan = Plan::new(problem, target, options)?;
         Ok((plan.algorithm(), Some(plan)))
     }
+}
+
+/// `tiled shared: why not`.
+fn declined(declined: &Declined) -> String {
+    let algorithm = declined.algorithm.map_or_else(String::new, |algorithm| format!(" {}", algorithm.name()));
+    format!("{}{algorithm}: {}", declined.family.name(), declined.reason)
 }
 
 fn dense_weights(network: &Network) -> usize {
@@ -301,11 +311,14 @@ fn text(report: &Report) -> String {
     let on_device = device_bytes.map_or_else(String::new, |[summaries, tables]| {
         format!(", in GPU memory {} and tables of {}", thousands(summaries), thousands(tables))
     });
+    let declined = report.layers.iter().flat_map(|layer| {
+        layer.declined.iter().map(|reason| format!("{}: not taken: {reason}\n", one_line(&layer.name)))
+    });
     format!(
         "{}\n\n{}: {} bytes, {} parameters ({} effective; as stored: batch norm is a scale and a bias); as dense filters {} weights\n\
          bytes of weights: in the file {}{on_device}\n\
          {} multiply-adds instead of {} ({:.2} times fewer), and {} additions after the products; batch {}, nodes without weights: {}\n\
-         planned for {}\n",
+         planned for {}\n{}",
         render(&table),
         report.model,
         thousands(report.bytes),
@@ -320,6 +333,7 @@ fn text(report: &Report) -> String {
         report.batch,
         report.other_nodes,
         report.planned_for,
+        declined.collect::<String>(),
     )
 }
 

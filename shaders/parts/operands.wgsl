@@ -12,7 +12,9 @@ struct Params {
     rows: u32,             // a group: filters or bases
     pixels: u32,           // of this dispatch: images * OH * OW
     first_image: u32,
-    channels: u32,         // C / groups
+    channels: u32,         // of a group, or of the part of its sum that is computed
+    first_channel: u32,    // of the part, in its group
+    group_channels: u32,   // C / groups
     in_channels: u32,      // C
     height: u32,
     width: u32,
@@ -78,8 +80,9 @@ fn pixel_at(pixel: u32, group: u32) -> Pixel {
     let plane = params.out_height * params.out_width;
     let image = pixel / plane + params.first_image;
     let within = pixel % plane;
+    let first_channel = group * params.group_channels + params.first_channel;
     return Pixel(
-        (image * params.in_channels + group * params.channels) * params.height * params.width,
+        (image * params.in_channels + first_channel) * params.height * params.width,
         within / params.out_width * params.stride_y - params.pad_top,
         within % params.out_width * params.stride_x - params.pad_left,
         pixel < params.pixels,

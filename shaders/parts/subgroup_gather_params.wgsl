@@ -5,7 +5,9 @@ struct Params {
     channel_tiles: u32,
     first_pixel: u32,      // of this dispatch
     pixels: u32,           // N * OH * OW
-    channels: u32,         // C / groups
+    channels: u32,         // of a group, or of the part of its sum that is computed
+    first_channel: u32,    // of the part, in its group
+    group_channels: u32,   // C / groups
     in_channels: u32,      // C
     height: u32,
     width: u32,

@@ -2,6 +2,7 @@
 
 use super::{BufferRange, ConvBuffers, FsConv2d};
 use crate::error::{Error, Result};
+use crate::plan::Operand;
 use crate::spec::Role;
 
 impl FsConv2d {
@@ -39,11 +40,16 @@ impl FsConv2d {
 
     /// WebGPU refuses a buffer that one binding of a dispatch reads and another writes, wherever in it.
     fn check_usage(&self, ranges: &[(&'static str, BufferRange<'_>, Role)]) -> Result<()> {
-        for step in self.steps.iter().filter(|step| !step.spec.read_write) {
+        for step in self.plan.steps().iter().filter(|step| !step.spec.read_write) {
             let bound = step.spec.roles();
-            // Products are one range, written in one step and read in the next.
-            let touches = |role: Role| bound.iter().any(|bound| bound.operand() == role.operand());
-            let writes = |role: Role| bound.iter().any(|bound| bound.operand() == role.operand() && bound.is_written());
+            // What a step binds for a role may be a part of the workspace, whose contents another step has written.
+            let of = |operand: &Operand, role: Role| match operand {
+                Operand::Tensor(tensor) => *tensor == role,
+                Operand::Workspace(_) => role == Role::ProductsOut,
+                Operand::Summary | Operand::Table(_) => false,
+            };
+            let touches = |role: Role| bound.iter().any(|&bound| of(&step.operand(bound), role));
+            let writes = |role: Role| bound.iter().any(|&bound| bound.is_written() && of(&step.operand(bound), role));
             for (name, range, _) in ranges.iter().filter(|(.., role)| writes(*role)) {
                 let other = ranges
                     .iter()

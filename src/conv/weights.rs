@@ -77,15 +77,20 @@ fn arrange<T: Copy + Default>(plan: &Plan, values: &[T], weight: impl Fn(usize, 
     arranged
 }
 
-/// The plan's table, then O scales and O biases as the bits of f32.
+/// The plan's tables, each with O scales and O biases behind, as the bits of f32. Sums of several parts are scaled part by part; the bias is
+/// added once.
 fn pack_table(plan: &Plan, params: ChannelParams<'_>) -> Vec<u32> {
     let filters = plan.problem().out_channels();
     let column = |values: Option<&[f32]>, default: f32| match values {
         Some(values) => values.iter().map(|value| value.to_bits()).collect(),
         None => vec![default.to_bits(); filters],
     };
-    let mut table = plan.packing().table.clone();
-    table.extend(column(params.scale, 1.0));
-    table.extend(column(params.bias, 0.0));
-    table
+    let mut packed = Vec::new();
+    for (index, table) in plan.packing().tables.iter().enumerate() {
+        packed.resize(table.at.start as usize / 4, 0);
+        packed.extend(&table.words);
+        packed.extend(column(params.scale, 1.0));
+        packed.extend(column(params.bias.filter(|_| index == 0), 0.0));
+    }
+    packed
 }

@@ -9,7 +9,7 @@ use super::{BatchNorm, Network, Op};
 use crate::conv::{BufferRange, ChannelParams, ConvBuffers, Dispatch, FsConv2d, Uniforms, bind_group};
 use crate::error::Result;
 use crate::pipeline::{Pipelines, checked};
-use crate::plan::{Plan, PlanOptions, Target};
+use crate::plan::{Operand, Plan, PlanOptions, Target};
 use crate::spec::Role;
 
 /// A network planned for one batch size, with its weights and activations on a device.
@@ -111,19 +111,29 @@ impl GpuNetwork {
                     dispatches.extend_from_slice(&bound.dispatches);
                     layers.push((operation.node, layer));
                 }
-                (Work::Step(step), op) => {
-                    let compiled = pipelines.get(&step.spec)?;
-                    let uniforms = Uniforms::new(device, &[&step.params])?;
-                    let mut ranges = vec![(Role::Input.binding(), from), (Role::Output.binding(), to)];
-                    ranges.extend(residual.map(|range| (Role::Residual.binding(), range)));
+                (Work::Steps(steps), op) => {
                     let table = match op {
                         Op::BatchNorm(norm) => Some(norm_table(device, norm)?),
                         _ => None,
                     };
                     norm_bytes += table.as_ref().map_or(0, wgpu::Buffer::size);
-                    ranges.extend(table.as_ref().map(|table| (Role::Table.binding(), BufferRange::whole(table))));
-                    let bind_group = checked(device, || bind_group(device, &compiled, uniforms.binding(0), &ranges))?;
-                    dispatches.push(Dispatch { compiled, bind_group, grid: step.grid });
+                    for step in steps {
+                        let compiled = pipelines.get(&step.spec)?;
+                        let uniforms = Uniforms::new(device, &[&step.params])?;
+                        let range = |role| match step.operand(role) {
+                            Operand::Tensor(Role::Output) => Some(to),
+                            Operand::Tensor(Role::Residual) => residual,
+                            Operand::Tensor(_) => Some(from),
+                            Operand::Workspace(bytes) => Some(BufferRange::whole(&workspace).part(&bytes)),
+                            Operand::Table(_) => table.as_ref().map(BufferRange::whole),
+                            Operand::Summary => None,
+                        };
+                        let roles = step.spec.roles();
+                        let ranges: Vec<_> =
+                            roles.into_iter().filter_map(|role| Some((role.binding(), range(role)?))).collect();
+                        let bind_group = checked(device, || bind_group(device, &compiled, uniforms.binding(0), &ranges))?;
+                        dispatches.push(Dispatch { compiled, bind_group, grid: step.grid });
+                    }
                 }
                 // Plans make convolutions of convolution nodes only.
                 (Work::Conv(_), _) => {}

@@ -33,7 +33,8 @@ pub(crate) struct Operation {
 #[derive(Debug)]
 pub(crate) enum Work {
     Conv(Box<Plan>),
-    Step(Step),
+    /// One after another; what the last one writes is the output.
+    Steps(Vec<Step>),
 }
 
 #[derive(Debug)]
@@ -80,7 +81,7 @@ impl NetworkPlan {
             .iter()
             .flat_map(|operation| match &operation.work {
                 Work::Conv(plan) => plan.steps(),
-                Work::Step(step) => std::slice::from_ref(step),
+                Work::Steps(steps) => steps,
             })
             .map(|step| step.spec)
     }
@@ -215,7 +216,7 @@ impl Planner<'_> {
         };
         let workspace = drafts.iter().map(|draft| match &draft.work {
             Work::Conv(plan) => plan.workspace_size(),
-            Work::Step(_) => 0,
+            Work::Steps(steps) => steps.iter().map(|step| step.places.products.end).max().unwrap_or(0),
         });
         Ok(NetworkPlan {
             workspace: workspace.max().unwrap_or(0),

@@ -2,7 +2,8 @@
 //! loads a sum once for all of them. For software adapters, to which loads are dear.
 
 use super::shared::{Pass, Stored};
-use super::{Step, fold_grid};
+use super::Step;
+use crate::reduction::MOST_TURNS;
 use crate::spec::{Access, Chain, Kernel, Spec, Tile};
 
 /// Filters of one chain. Eight load less, but read and write more places at a time: slower on lavapipe.
@@ -43,6 +44,7 @@ pub(super) fn step(pass: &Pass<'_>, stored: Stored) -> Option<Step> {
     let [_, out_channels, out_height, out_width] = problem.output_shape();
     let (conv, terms) = (problem.conv(), problem.placement().window().height());
     let diagonal = conv.stride[0] == 1 && out_height == height && (terms - 1) * conv.dilation[0] < height;
+    let diagonal = diagonal && problem.whole().first_tap == [0, 0] && height as u64 <= MOST_TURNS;
     if !target.software || stored.row_taps < 2 || conv.groups > 1 || !diagonal || terms > MOST_TERMS {
         return None;
     }
@@ -75,14 +77,14 @@ pub(super) fn step(pass: &Pass<'_>, stored: Stored) -> Option<Step> {
         ("first_image", chunk.first as u32),
         ("images", chunk.images as u32),
         ("dilation_y", conv.dilation[0] as u32),
-        ("pad_top", conv.padding[0] as u32),
+        ("pad_top", problem.before()[0]),
         ("step", links.step as u32),
         ("chains", chains as u32),
         ("slots_at", tables.at.tap_slots as u32),
         ("scale_at", tables.at.scale as u32),
         ("bias_at", tables.at.bias as u32),
     ];
-    Some(Step { spec, grid: fold_grid(tiles, target.limits.max_compute_workgroups_per_dimension), params })
+    Some(Step::new(spec, tiles, target.limits.max_compute_workgroups_per_dimension, params))
 }
 
 #[cfg(test)]

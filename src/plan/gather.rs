@@ -1,8 +1,7 @@
 //! What the gather kernels of all families have in common: weights, tables and uniforms of a convolution computed directly.
 
-use super::{
-    Algorithm, Family, Packing, Plan, PlanOptions, QUANTIZATION, Step, Target, fold_grid, fractions, weight_load,
-};
+use super::parts::Draft;
+use super::{Algorithm, Family, PlanOptions, QUANTIZATION, Step, Target, fractions, weight_load};
 use crate::error::Result;
 use crate::placement::Boundary;
 use crate::problem::Problem;
@@ -61,7 +60,7 @@ impl Layer<'_> {
             vec![("tiles", tiles as u32), ("pixel_tiles", pixel_tiles as u32), ("channel_tiles", channel_tiles as u32)];
         params.extend(own);
         params.extend(self.params());
-        Step { spec, grid: fold_grid(tiles, self.target.limits.max_compute_workgroups_per_dimension), params }
+        Step::new(spec, tiles, self.target.limits.max_compute_workgroups_per_dimension, params)
     }
 
     /// Uniform fields that say nothing of tiles: they follow the tiles' own in every family's shader.
@@ -73,6 +72,8 @@ impl Layer<'_> {
         let mut params = vec![
             ("pixels", self.pixels() as u32),
             ("channels", window.channels() as u32),
+            ("first_channel", problem.whole().first_channel as u32),
+            ("group_channels", problem.whole().channels as u32),
             ("in_channels", in_channels as u32),
             ("height", height as u32),
             ("width", width as u32),
@@ -88,8 +89,8 @@ impl Layer<'_> {
             ("stride_x", conv.stride[1] as u32),
             ("dilation_y", conv.dilation[0] as u32),
             ("dilation_x", conv.dilation[1] as u32),
-            ("pad_top", conv.padding[0] as u32),
-            ("pad_left", conv.padding[1] as u32),
+            ("pad_top", problem.before()[0]),
+            ("pad_left", problem.before()[1]),
             ("channel_stride", self.channel_stride as u32),
             ("summary_length", problem.placement().length() as u32),
             ("scale_at", self.table_words as u32),
@@ -107,20 +108,16 @@ pub(super) fn plan(
     problem: &Problem,
     target: &Target,
     mut options: PlanOptions,
-) -> Result<Plan> {
+) -> Result<Draft> {
     let dense = algorithm == Algorithm::Dense;
     let between = problem.placement().boundary() == Boundary::Zero || problem.bases().neighbours > 1;
     if dense && between && options.storage.weights() == Precision::U8 {
         // No level need stand for the zeros outside the summary, or for a blend.
         options.storage = options.storage.with_weights(Precision::F32);
     }
-    let window = problem.placement().window();
     // The table: bases [O, neighbours, T], then fractions [O] where there are two neighbours.
     let (table, channel_stride, weights): (Vec<u32>, _, _) = if dense {
-        // Dense weights are packed [O, T, channels]: the bases are those of a summary without overlap.
-        let step = problem.padded_channels();
-        let bases = (0..problem.out_channels() * window.taps()).map(|index| (index * step) as u32).collect();
-        (bases, 1, WeightLoad::Vec4)
+        (dense_bases(problem).collect(), 1, WeightLoad::Vec4)
     } else {
         let bases = problem.bases();
         let table = bases.of_tap.iter().map(|&base| base as u32).chain(fractions(problem)).collect();
@@ -130,11 +127,23 @@ pub(super) fn plan(
     let [_, _, out_height, out_width] = problem.output_shape();
     let output = Access::for_lengths(&[out_height * out_width]);
     let conv = problem.conv();
-    let pointwise = window.taps() == 1 && conv.stride == [1, 1] && conv.padding == [0; 4];
+    let pointwise = problem.whole().kernel == [1, 1] && conv.stride == [1, 1] && conv.padding == [0; 4];
     let input = if pointwise { output } else { Access::Scalar };
     let table_words = table.len();
     let layer = Layer { problem, target, options, weights, output, input, channel_stride, dense, blended, table_words };
     let (steps, workspace) = family.planner().gather(&layer)?;
-    let packing = Packing { dense, table };
-    Ok(Plan { algorithm, family, storage: options.storage, problem: problem.clone(), steps, packing, workspace })
+    Ok(Draft { storage: options.storage, steps, table, workspace })
+}
+
+/// Where the taps of filters begin that are packed `[O, T, channels]`: a summary without overlap.
+fn dense_bases(problem: &Problem) -> impl Iterator<Item = u32> {
+    let (whole, window) = (*problem.whole(), problem.placement().window());
+    let (channels, taps) = (problem.padded_channels(), whole.kernel[0] * whole.kernel[1]);
+    let [first_row, first_column] = whole.first_tap;
+    let (height, width) = (window.height(), window.width());
+    let own_taps = (0..height).flat_map(move |y| (0..width).map(move |x| [first_row + y, first_column + x]));
+    let in_filter = own_taps.map(move |[y, x]| (y * whole.kernel[1] + x) * channels + whole.first_channel);
+    (0..problem.out_channels()).flat_map(move |filter| {
+        in_filter.clone().map(move |offset| (filter * taps * channels + offset) as u32)
+    })
 }

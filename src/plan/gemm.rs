@@ -6,7 +6,7 @@ mod tiles;
 
 use super::gather::Layer;
 use super::shared::{Pass, Products, Stored};
-use super::{PlanOptions, QUANTIZATION, Step, Target, fold_grid, weight_load};
+use super::{PlanOptions, QUANTIZATION, Step, Target, weight_load};
 use crate::error::{Error, Result};
 use crate::problem::{Conv2d, Problem};
 use crate::sharing::TapRows;
@@ -54,6 +54,7 @@ pub(super) fn gather(kernels: &Kernels, layer: &Layer<'_>) -> Result<(Vec<Step>,
         target,
         options,
         conv: *problem.conv(),
+        before: problem.before(),
         kernel: [window.height(), window.width()],
         output: [height, width],
         images: [0, batch],
@@ -101,6 +102,7 @@ impl Products for Plain {
             target,
             options,
             conv: Conv2d { groups, ..Conv2d::default() },
+            before: [0, 0],
             kernel: [1, 1],
             output: [height, width],
             images: [chunk.first, chunk.images],
@@ -123,6 +125,8 @@ struct Gemm<'a> {
     target: &'a Target,
     options: PlanOptions,
     conv: Conv2d,
+    /// [`Problem::before`].
+    before: [u32; 2],
     kernel: [usize; 2],
     output: [usize; 2],
     /// First and count.
@@ -170,7 +174,7 @@ impl Gemm<'_> {
         let tiles = (pixel_tiles * row_tiles * conv.groups) as u64;
         let params = self.params([tiles as usize, pixel_tiles, row_tiles], pixels, end);
         let limit = self.target.limits.max_compute_workgroups_per_dimension;
-        Ok(Step { spec, grid: fold_grid(tiles, limit), params })
+        Ok(Step::new(spec, tiles, limit, params))
     }
 
     fn params(
@@ -190,6 +194,8 @@ impl Gemm<'_> {
             ("pixels", pixels as u32),
             ("first_image", self.images[0] as u32),
             ("channels", problem.placement().window().channels() as u32),
+            ("first_channel", problem.whole().first_channel as u32),
+            ("group_channels", problem.whole().channels as u32),
             ("in_channels", in_channels as u32),
             ("height", height as u32),
             ("width", width as u32),
@@ -201,8 +207,8 @@ impl Gemm<'_> {
             ("stride_x", conv.stride[1] as u32),
             ("dilation_y", conv.dilation[0] as u32),
             ("dilation_x", conv.dilation[1] as u32),
-            ("pad_top", conv.padding[0] as u32),
-            ("pad_left", conv.padding[1] as u32),
+            ("pad_top", self.before[0]),
+            ("pad_left", self.before[1]),
             ("channel_stride", self.channel_stride as u32),
             ("summary_length", problem.placement().length() as u32),
             ("out_channels", out_channels as u32),

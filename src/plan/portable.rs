@@ -4,7 +4,7 @@ use super::cost::Costs;
 use super::family::Planner;
 use super::gather::Layer;
 use super::shared::{Pass, Products, Stored};
-use super::{PlanOptions, QUANTIZATION, Step, Target, fold_grid, weight_load};
+use super::{PlanOptions, QUANTIZATION, Step, Target, weight_load};
 use crate::error::Result;
 use crate::problem::Problem;
 use crate::sharing::TapRows;
@@ -91,7 +91,7 @@ impl Form {
     /// Sums over kernel rows, where the taps of a row are evenly spaced and a tile is large enough for them.
     fn row_sums(problem: &Problem) -> Option<Self> {
         let (conv, window) = (problem.conv(), problem.placement().window());
-        let row_step = problem.sharing().row_step()? as usize;
+        let row_step = problem.sharing().row_step().filter(|_| problem.begins_rows())? as usize;
         // Half of a tile's bases, at least, must finish in it.
         if (window.width() - 1) * row_step * 2 > TILE.rows_per_tile() {
             return None;
@@ -202,6 +202,8 @@ impl Products for Form {
             ("rows", rows as u32),
             ("rows_per_tile", form.rows_per_tile() as u32),
             ("channels", problem.placement().window().channels() as u32),
+            ("first_channel", problem.whole().first_channel as u32),
+            ("group_channels", problem.whole().channels as u32),
             ("in_channels", in_channels as u32),
             ("height", height as u32),
             ("width", width as u32),
@@ -224,6 +226,6 @@ impl Products for Form {
             ("slots", tables.slots as u32),
         ];
         params.extend(QUANTIZATION);
-        Ok(Step { spec, grid: fold_grid(tiles, target.limits.max_compute_workgroups_per_dimension), params })
+        Ok(Step::new(spec, tiles, target.limits.max_compute_workgroups_per_dimension, params))
     }
 }

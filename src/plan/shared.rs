@@ -1,8 +1,10 @@
 //! Shared products, for all families: the tables, the accumulation, and as many images at a time as the workspace holds.
 
-use super::{Algorithm, Family, Packing, Plan, PlanOptions, Step, Target, chain, fold_grid, fractions};
+use super::parts::Draft;
+use super::{Family, PlanOptions, Step, Target, chain, fractions, turns};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
+use crate::reduction::MOST_TURNS;
 use crate::sharing::TapRows;
 use crate::spec::{Access, Kernel, RowTaps, Spec, Tile};
 
@@ -82,7 +84,7 @@ pub(super) fn work(problem: &Problem, target: &Target, family: Family, options: 
 }
 
 /// Plans [`Algorithm::Shared`].
-pub(super) fn plan(family: Family, problem: &Problem, target: &Target, options: PlanOptions) -> Result<Plan> {
+pub(super) fn plan(family: Family, problem: &Problem, target: &Target, options: PlanOptions) -> Result<Draft> {
     let Some(products) = family.planner().products(problem, target, options) else {
         return Err(Error::Unsupported { kernel: "shared", reason: "a tile cannot hold a row of products".to_owned() });
     };
@@ -98,15 +100,7 @@ pub(super) fn plan(family: Family, problem: &Problem, target: &Target, options: 
         steps.push(products.step(&pass)?);
         steps.push(products.accumulate(&pass));
     }
-    Ok(Plan {
-        algorithm: Algorithm::Shared,
-        family,
-        storage: options.storage,
-        problem: problem.clone(),
-        steps,
-        packing: Packing { dense: false, table: tables.words },
-        workspace: image_bytes * images as u64,
-    })
+    Ok(Draft { storage: options.storage, steps, table: tables.words, workspace: image_bytes * images as u64 })
 }
 
 /// Images of one pass over the workspace.
@@ -201,7 +195,8 @@ fn accumulate_step(pass: &Pass<'_>, stored: Stored) -> Step {
     let (conv, window) = (problem.conv(), problem.placement().window());
     let tile = Tile { lanes_x: 64, lanes_y: 1, rows: 4, quads: 1, depth: 0, slices: 1 };
     let output = Access::for_lengths(&[out_width]);
-    let in_place = stored.row_taps == 1 && conv.stride[1] == 1 && conv.dilation[1] == 1;
+    let in_place =
+        stored.row_taps == 1 && conv.stride[1] == 1 && conv.dilation[1] == 1 && problem.begins_rows();
     let row_taps = in_place.then_some(RowTaps { taps: window.width() as u32, padding: conv.padding[1] as u32 });
     let spec = Spec {
         row_taps,
@@ -215,9 +210,10 @@ fn accumulate_step(pass: &Pass<'_>, stored: Stored) -> Step {
         ..Spec::new(kernel, tile)
     };
     let row_quads = out_width.div_ceil(4);
-    // On a CPU a thread's indices cost as much as ten rows; a GPU wants threads.
-    let thread_rows =
-        if target.software { out_height } else { tile.rows as usize }.next_multiple_of(tile.rows as usize);
+    // On a CPU a thread's indices cost as much as ten rows; a GPU wants threads. No thread walks a column without end.
+    let most_rows = (MOST_TURNS as usize / turns::of_terms(&spec)).max(1) * tile.rows as usize;
+    let thread_rows = if target.software { out_height.min(most_rows) } else { tile.rows as usize };
+    let thread_rows = thread_rows.next_multiple_of(tile.rows as usize);
     let row_blocks = out_height.div_ceil(thread_rows);
     let threads = row_quads * row_blocks * out_channels * chunk.images;
     let tiles = threads.div_ceil(tile.threads() as usize) as u64;
@@ -240,11 +236,11 @@ fn accumulate_step(pass: &Pass<'_>, stored: Stored) -> Step {
         ("stride_x", conv.stride[1] as u32),
         ("dilation_y", conv.dilation[0] as u32),
         ("dilation_x", conv.dilation[1] as u32),
-        ("pad_top", conv.padding[0] as u32),
-        ("pad_left", conv.padding[1] as u32),
+        ("pad_top", problem.before()[0]),
+        ("pad_left", problem.before()[1]),
         ("slots_at", at.tap_slots as u32),
         ("scale_at", at.scale as u32),
         ("bias_at", at.bias as u32),
     ];
-    Step { spec, grid: fold_grid(tiles, target.limits.max_compute_workgroups_per_dimension), params }
+    Step::new(spec, tiles, target.limits.max_compute_workgroups_per_dimension, params)
 }

@@ -34,7 +34,13 @@ impl fmt::Display for Spec {
             }
             Kernel::TiledAccumulate => write!(f, "{tile_rows}x{tile_pixels}")?,
             #[cfg(feature = "network")]
-            Kernel::Pool | Kernel::Add | Kernel::BatchNorm | Kernel::Subsample => write!(f, "{lanes_x}")?,
+            Kernel::Pool
+            | Kernel::PoolWindow
+            | Kernel::PoolBlocks
+            | Kernel::PoolFinish
+            | Kernel::Add
+            | Kernel::BatchNorm
+            | Kernel::Subsample => write!(f, "{lanes_x}")?,
         }
         if let Some(sums) = self.row_sums.filter(|sums| sums.taps > 1) {
             write!(f, "-sum{sums}")?;
@@ -79,6 +85,12 @@ impl fmt::Display for Spec {
             Storage::U8Weights => f.write_str("-w8")?,
             Storage::F16 => f.write_str("-f16")?,
             Storage::F16U8Weights => f.write_str("-f16w8")?,
+        }
+        if self.residual_f32 {
+            f.write_str("-res32")?;
+        }
+        if self.output_f32 {
+            f.write_str("-out32")?;
         }
         if self.pairs {
             f.write_str("-pairs")?;

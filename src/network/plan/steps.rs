@@ -4,11 +4,19 @@ use super::{Planner, Work};
 use crate::error::{Error, Result};
 use crate::network::destination::Destination;
 use crate::network::{BatchNorm, Node, Pool, Source};
-use crate::plan::{Step, fold_grid};
+use crate::plan::Step;
 use crate::problem::Activation;
+use crate::reduction::BLOCK;
 use crate::spec::{Access, Kernel, Spec, Tile};
 
+/// Threads of a workgroup.
+const WORKGROUP: u32 = 64;
+
+/// Most taps of a pooling window that one thread walks.
+const MOST_TAPS_OF_A_THREAD: usize = 64;
+
 impl Planner<'_> {
+    /// A small window is walked by a thread; a large one is shared by the lanes of a workgroup, or of several.
     pub(super) fn pool(&self, pool: &Pool, node: &Node, destination: Destination) -> Result<Work> {
         let [channels, height, width] = self.network.shape_of(node.inputs[0]);
         let [_, out_height, out_width] = node.shape;
@@ -34,7 +42,34 @@ impl Planner<'_> {
             ("average", usize::from(pool.average)),
             ("count_padding", usize::from(pool.count_include_pad)),
         ];
-        self.step(Kernel::Pool, None, None, elements, params, node, destination)
+        // Taps of a window that can lie inside the input.
+        let taps = pool.kernel[0].min(height) * pool.kernel[1].min(width);
+        if taps <= MOST_TAPS_OF_A_THREAD {
+            return self.step(Kernel::Pool, None, None, elements, params, node, destination);
+        }
+        let blocks = taps.div_ceil(BLOCK);
+        let params = |block: usize| [params.as_slice(), &[("blocks", blocks), ("block", block)]].concat();
+        let step = |kernel, workgroups, params| {
+            let threads = workgroups * WORKGROUP as usize;
+            self.checked_step(kernel, None, None, threads, params, node, destination)
+        };
+        if blocks == 1 {
+            return Ok(Work::Steps(vec![step(Kernel::PoolWindow, elements, params(taps))?]));
+        }
+        let values = elements * blocks;
+        let limit = self.target.limits.max_storage_buffer_binding_size;
+        if values as u64 * 4 > limit {
+            return Err(Error::Limit {
+                field: "bytes of blocks of windows of pool".to_owned(),
+                value: values as u64 * 4,
+                limit_name: "max_storage_buffer_binding_size",
+                limit,
+            });
+        }
+        let mut steps =
+            vec![step(Kernel::PoolBlocks, values, params(BLOCK))?, step(Kernel::PoolFinish, elements, params(BLOCK))?];
+        steps.iter_mut().for_each(|step| step.places.products = 0..values as u64 * 4);
+        Ok(Work::Steps(steps))
     }
 
     pub(super) fn subsample(
@@ -125,7 +160,22 @@ impl Planner<'_> {
         node: &Node,
         destination: Destination,
     ) -> Result<Work> {
-        let tile = Tile { lanes_x: 64, lanes_y: 1, rows: 1, quads: 1, depth: 0, slices: 1 };
+        let step = self.checked_step(kernel, access, activation, threads, params, node, destination)?;
+        Ok(Work::Steps(vec![step]))
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "as above")]
+    fn checked_step(
+        &self,
+        kernel: Kernel,
+        access: Option<Access>,
+        activation: Option<Activation>,
+        threads: usize,
+        params: Vec<(&'static str, usize)>,
+        node: &Node,
+        destination: Destination,
+    ) -> Result<Step> {
+        let tile = Tile { lanes_x: WORKGROUP, lanes_y: 1, rows: 1, quads: 1, depth: 0, slices: 1 };
         let spec = Spec {
             input: access,
             output: access,
@@ -146,8 +196,8 @@ impl Planner<'_> {
                 limit,
             });
         }
-        let grid = fold_grid(threads.div_ceil(64) as u64, limits.max_compute_workgroups_per_dimension);
         let params = params.into_iter().map(|(name, value)| (name, value as u32)).collect();
-        Ok(Work::Step(Step { spec, grid, params }))
+        let tiles = threads.div_ceil(WORKGROUP as usize) as u64;
+        Ok(Step::new(spec, tiles, limits.max_compute_workgroups_per_dimension, params))
     }
 }

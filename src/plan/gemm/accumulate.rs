@@ -1,7 +1,7 @@
 //! Pass 2 after plain products: tiles of pixels and channels.
 
 use crate::plan::shared::Pass;
-use crate::plan::{Step, fold_grid};
+use crate::plan::{Step};
 use crate::spec::{Access, Kernel, Spec, Tile};
 
 /// Pixels by channels that a workgroup finishes: 256 by 16, or 128 by 4 where that would be too few workgroups.
@@ -53,11 +53,11 @@ pub(super) fn step(pass: &Pass<'_>) -> Step {
         ("stride_x", conv.stride[1] as u32),
         ("dilation_y", conv.dilation[0] as u32),
         ("dilation_x", conv.dilation[1] as u32),
-        ("pad_top", conv.padding[0] as u32),
-        ("pad_left", conv.padding[1] as u32),
+        ("pad_top", problem.before()[0]),
+        ("pad_left", problem.before()[1]),
         ("slots_at", tables.at.tap_slots as u32),
         ("scale_at", tables.at.scale as u32),
         ("bias_at", tables.at.bias as u32),
     ];
-    Step { spec, grid: fold_grid(tiles as u64, target.limits.max_compute_workgroups_per_dimension), params }
+    Step::new(spec, tiles as u64, target.limits.max_compute_workgroups_per_dimension, params)
 }

@@ -63,7 +63,7 @@ impl Gather {
     fn row_taps(problem: &Problem) -> Option<(RowTaps, Access)> {
         let (conv, taps) = (problem.conv(), problem.placement().window().width());
         let (width, columns, padding) = (problem.input_shape()[3], problem.output_shape()[3], conv.padding[1]);
-        let in_place = conv.stride[1] == 1 && conv.dilation[1] == 1 && width <= columns;
+        let in_place = conv.stride[1] == 1 && conv.dilation[1] == 1 && width <= columns && problem.begins_rows();
         if !in_place || taps < 2 || padding >= taps || padding > MOST_REACH || taps - 1 - padding > MOST_REACH {
             return None;
         }

@@ -1,7 +1,7 @@
 //! The product pass: tiles of bases by whole image rows or segments of them, and what is summed there.
 
 use super::super::shared::{Pass, Products, Stored};
-use super::super::{QUANTIZATION, Step, Target, fold_grid, hankel, weight_load};
+use super::super::{QUANTIZATION, Step, Target, hankel, weight_load};
 use super::{QUADS, loads, multiply_adds, sizes, tile};
 use crate::error::Result;
 use crate::problem::Problem;
@@ -51,6 +51,7 @@ impl Form {
         let (width, columns, stride) = (problem.input_shape()[3], problem.output_shape()[3], conv.stride[1]);
         let rows = problem.sharing().tap_rows()?;
         let regular = matches!(stride, 1 | 2) && width.is_multiple_of(stride) && columns <= width / stride;
+        let regular = regular && problem.begins_rows();
         if !regular || target.subgroup_max_size > MOST_LANES_OF_ROW_SUMS {
             return None;
         }
@@ -168,6 +169,8 @@ impl Products for Form {
             ("pixel_tiles", self.pixel_tiles(pixels) as u32),
             ("rows", tables.rows as u32),
             ("channels", problem.placement().window().channels() as u32),
+            ("first_channel", problem.whole().first_channel as u32),
+            ("group_channels", problem.whole().channels as u32),
             ("in_channels", in_channels as u32),
             ("plane", (height * width) as u32),
             ("width", width as u32),
@@ -185,6 +188,6 @@ impl Products for Form {
             ("slots", tables.slots as u32),
         ];
         params.extend(QUANTIZATION);
-        Ok(Step { spec, grid: fold_grid(tiles, target.limits.max_compute_workgroups_per_dimension), params })
+        Ok(Step::new(spec, tiles, target.limits.max_compute_workgroups_per_dimension, params))
     }
 }

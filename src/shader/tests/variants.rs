@@ -21,7 +21,8 @@ pub(super) fn all_specs() -> Vec<Spec> {
     let accesses = [Access::Scalar, Access::Vec2, Access::Vec4];
     let tile = |lanes_x, lanes_y, rows, quads| Tile { lanes_x, lanes_y, rows, quads, depth: 0, slices: 1 };
     let base = Spec::new(Kernel::Pool, tile(64, 1, 1, 1));
-    let mut specs = vec![base, Spec { kernel: Kernel::Subsample, ..base }];
+    let by_threads = [Kernel::Pool, Kernel::PoolWindow, Kernel::PoolBlocks, Kernel::PoolFinish, Kernel::Subsample];
+    let mut specs: Vec<Spec> = by_threads.map(|kernel| Spec { kernel, ..base }).into();
     // Every way to end a pass: where outputs go, with a residual or not, with an activation or not.
     let mut ends = Vec::new();
     for output in accesses {
@@ -168,6 +169,11 @@ pub(super) fn all_specs() -> Vec<Spec> {
             stored.push(Spec { storage: Storage::F16, ..spec });
         }
     }
+    // Parts of long sums: the first ends in f32, the last begins with it, those between do both.
+    for list in [&mut stored, &mut matrices] {
+        let of_parts: Vec<Spec> = list.iter().flat_map(parts_of_f16).collect();
+        list.extend(of_parts);
+    }
     specs.extend(stored);
     let of_subgroups = |spec: &&Spec| {
         let kernel = spec.kernel;
@@ -185,4 +191,18 @@ pub(super) fn all_specs() -> Vec<Spec> {
     let read_write: Vec<_> = specs.iter().filter(declares).map(|&spec| Spec { read_write: true, ..spec }).collect();
     specs.extend(read_write);
     specs
+}
+
+/// Variants of a kernel on f16 tensors for the parts of a long sum. A kernel that touches no f16 then is that of f32.
+fn parts_of_f16(spec: &Spec) -> Vec<Spec> {
+    if !spec.storage.has_f16_tensors() || !spec.kernel.has_epilogue() || spec.chain.is_some() {
+        return Vec::new();
+    }
+    let mut parts = vec![Spec { output_f32: true, ..*spec }];
+    if spec.residual.is_some() {
+        parts.push(Spec { residual_f32: true, ..*spec });
+        parts.push(Spec { residual_f32: true, output_f32: true, ..*spec });
+    }
+    parts.retain(|part| !part.half_types().is_empty());
+    parts
 }

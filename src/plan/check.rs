@@ -1,0 +1,93 @@
+//! What a device must grant for a plan to run: checked before anything is dispatched.
+
+use super::{Operand, Plan};
+use crate::error::{Error, Result};
+use crate::reduction::MOST_TURNS;
+
+impl Plan {
+    /// Checks every dispatch against a device's limits and features, and against what one invocation may loop.
+    pub(crate) fn check(&self, limits: &wgpu::Limits, features: wgpu::Features) -> Result<()> {
+        let at_most = |field: &str, value: u64, limit_name: &'static str, limit: u64| {
+            if value <= limit {
+                Ok(())
+            } else {
+                Err(Error::Limit { field: field.to_owned(), value, limit_name, limit })
+            }
+        };
+        for step in &self.steps {
+            let label = step.spec.to_string();
+            let missing = step.spec.features().difference(features);
+            if !missing.is_empty() {
+                let reason = format!("the device was opened without {missing:?}");
+                return Err(Error::Unsupported { kernel: step.spec.kernel.name(), reason });
+            }
+            let turns = step.turns();
+            if turns > MOST_TURNS {
+                let reason = format!("its loops would turn {turns} times an invocation, and may {MOST_TURNS} times");
+                return Err(Error::Unsupported { kernel: step.spec.kernel.name(), reason });
+            }
+            let roles = step.spec.roles();
+            for &role in &roles {
+                let bytes = match step.operand(role) {
+                    Operand::Tensor(_) | Operand::Summary => self.size_of(role),
+                    Operand::Table(bytes) | Operand::Workspace(bytes) => bytes.end - bytes.start,
+                };
+                let field = format!("bytes of {role:?} of {label}");
+                let binding = limits.max_storage_buffer_binding_size;
+                at_most(&field, bytes, "max_storage_buffer_binding_size", binding)?;
+                at_most(&field, bytes, "max_buffer_size", limits.max_buffer_size)?;
+            }
+            let buffers = format!("storage buffers of {label}");
+            let most = u64::from(limits.max_storage_buffers_per_shader_stage);
+            at_most(&buffers, roles.len() as u64, "max_storage_buffers_per_shader_stage", most)?;
+            let threads = u64::from(step.spec.tile.threads());
+            let most = u64::from(limits.max_compute_invocations_per_workgroup);
+            at_most(&format!("threads of {label}"), threads, "max_compute_invocations_per_workgroup", most)?;
+            let most = u64::from(limits.max_compute_workgroup_storage_size);
+            let bytes = step.spec.workgroup_bytes();
+            at_most(&format!("workgroup memory of {label}"), bytes, "max_compute_workgroup_storage_size", most)?;
+            for size in step.grid {
+                let most = u64::from(limits.max_compute_workgroups_per_dimension);
+                let field = format!("workgroups of {label}");
+                at_most(&field, u64::from(size), "max_compute_workgroups_per_dimension", most)?;
+            }
+        }
+        // Several parts' tables, and sums beside products, are ranges of one buffer.
+        at_most("bytes of tables", self.table_bytes(), "max_buffer_size", limits.max_buffer_size)?;
+        at_most("bytes of workspace", self.workspace, "max_buffer_size", limits.max_buffer_size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::{Algorithm, Family, Plan, PlanOptions, Target};
+    use crate::reduction::MOST_TURNS;
+    use crate::{Conv2d, Placement, Problem};
+
+    /// Whatever a kernel loops over, a number of turns past the bound is refused, not dispatched.
+    #[test]
+    fn loops_past_the_bound_are_refused() {
+        let placement = Placement::tap_major(8, 4, 3, 3, 4).unwrap();
+        let problem = Problem::new(&placement, Conv2d::padded(1), [1, 8, 8]).unwrap();
+        let features = wgpu::Features::SUBGROUP;
+        let lanes = Target { features, subgroup_min_size: 8, subgroup_max_size: 8, ..Target::portable() };
+        let target = Target { software: true, ..lanes };
+        for family in [Family::Portable, Family::Subgroup, Family::Tiled] {
+            for &algorithm in Algorithm::ALL {
+                let options =
+                    PlanOptions { algorithm: Some(algorithm), family: Some(family), ..PlanOptions::default() };
+                let plan = Plan::new(&problem, &target, options).unwrap();
+                assert!(plan.steps().iter().all(|step| step.turns() > 0), "{:?}", plan.kernels());
+                for index in 0..plan.steps().len() {
+                    let mut longer = plan.clone();
+                    for (name, value) in &mut longer.steps[index].params {
+                        let walked = ["channels", "kernel_height", "thread_rows", "height"].contains(name);
+                        *value = if walked { *value * MOST_TURNS as u32 * 16 } else { *value };
+                    }
+                    let error = longer.check(&target.limits, target.features).unwrap_err().to_string();
+                    assert!(error.contains("its loops would turn"), "{error}");
+                }
+            }
+        }
+    }
+}

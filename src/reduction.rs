@@ -1,0 +1,108 @@
+//! Long reductions, cut into parts: how much of a sum one invocation of a kernel may walk.
+//!
+//! Drivers end loops that turn too often (Mesa's llvmpipe, without an error, once the loops of an invocation have turned 65,535
+//! times together; others lose the device after some seconds), and a running sum in f32 loses what is small beside it. So a
+//! filter of more than [`BLOCK`] products is several convolutions of fewer taps and channels, each of which adds its sum to that
+//! of the parts before it: a blocked sum in a fixed order, whatever kernel computes the blocks.
+
+use std::ops::Range;
+
+use crate::window::Window;
+
+/// Most turns that the loops of one invocation may take together, of those whose number depends on the layer. Plans check it for
+/// every dispatch.
+pub(crate) const MOST_TURNS: u64 = 1 << 14;
+
+/// Most products of one part of a sum. Kernels take four products a turn, so that it is a quarter of [`MOST_TURNS`]; the rest is for what else
+/// a kernel loops over.
+pub(crate) const BLOCK: usize = 1 << 14;
+
+/// Kernels of as many taps as this stay whole as long as their channels can be cut instead: taps share products, channels do not.
+const WHOLE_TAPS: usize = 256;
+
+/// Some of the channels and taps that a filter sums.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Part {
+    /// Of those a filter sees.
+    pub(crate) channels: Range<usize>,
+    /// Kernel rows.
+    pub(crate) rows: Range<usize>,
+    /// Kernel columns.
+    pub(crate) columns: Range<usize>,
+}
+
+/// The parts of a window's sum, in the order in which they are added: one for nearly all windows in use.
+pub(crate) fn parts(window: &Window) -> Vec<Part> {
+    let whole_taps = window.taps().min(WHOLE_TAPS);
+    let channels = even(window.channels(), (BLOCK / whole_taps).saturating_sub(4), 4);
+    let taps = BLOCK / (channels.next_multiple_of(4) + 4);
+    let (rows, columns) = if taps >= window.width() {
+        (even(window.height(), taps / window.width(), 1), window.width())
+    } else {
+        (1, even(window.width(), taps, 1))
+    };
+    let mut parts = Vec::new();
+    for channels in ranges(window.channels(), channels) {
+        for rows in ranges(window.height(), rows) {
+            for columns in ranges(window.width(), columns) {
+                parts.push(Part { channels: channels.clone(), rows: rows.clone(), columns });
+            }
+        }
+    }
+    parts
+}
+
+/// The length of pieces of at most `most` (at least `multiple`), a multiple of `multiple` where there are several, that `length` falls into
+/// most evenly.
+fn even(length: usize, most: usize, multiple: usize) -> usize {
+    let most = (most / multiple * multiple).max(multiple);
+    if length <= most { length } else { length.div_ceil(length.div_ceil(most)).next_multiple_of(multiple) }
+}
+
+fn ranges(length: usize, piece: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..length).step_by(piece.max(1)).map(move |first| first..(first + piece).min(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(channels: usize, height: usize, width: usize) -> Window {
+        Window::tap_major(channels, height, width).unwrap()
+    }
+
+    #[test]
+    fn layers_in_use_are_whole() {
+        for [channels, height, width] in [[512, 3, 3], [1792, 3, 3], [16_368, 1, 1], [3, 11, 11], [1, 64, 64]] {
+            assert_eq!(parts(&window(channels, height, width)).len(), 1, "{channels}x{height}x{width}");
+        }
+    }
+
+    #[test]
+    fn parts_cover_every_product_once_and_are_short() {
+        for [channels, height, width] in [
+            [16_384, 1, 1],
+            [1_000_003, 1, 1],
+            [2048, 3, 3],
+            [25_088, 7, 7],
+            [1, 256, 256],
+            [1, 1, 65_536],
+            [1, 65_536, 1],
+            [5, 255, 257],
+            [100, 129, 1],
+            [70, 20, 20],
+        ] {
+            let window = window(channels, height, width);
+            let parts = parts(&window);
+            let products = |part: &Part| part.channels.len() * part.rows.len() * part.columns.len();
+            assert_eq!(parts.iter().map(products).sum::<usize>(), window.weights(), "{channels}x{height}x{width}");
+            for part in &parts {
+                assert!(products(part) <= BLOCK, "{part:?}");
+                // Kernels walk a tap's channels by fours, and look up where it begins.
+                let turns = part.rows.len() * part.columns.len() * (part.channels.len().div_ceil(4) + 1);
+                assert!(turns <= BLOCK / 4, "{part:?}");
+                assert!(part.channels.start.is_multiple_of(4), "{part:?}");
+            }
+        }
+    }
+}
