@@ -58,6 +58,16 @@ fn combine(a: f32, b: f32) -> f32 {
     return larger(a, b);
 }
 
+// Where a tap's value is: `first` is where that of tap 0 is, and rows are `columns` taps.
+fn place_of(tap: u32, first: u32, columns: u32) -> u32 {
+    if STAGE == 2u {
+        return first + tap;
+    }
+    // At least one, for windows without taps, of which nothing is taken.
+    let divisor = max(columns, 1u);
+    return first + tap / divisor * params.width + tap % divisor;
+}
+
 @compute @workgroup_size(LANES)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -82,21 +92,18 @@ fn main(
     let left = max(first_x, params.pad_left);
     let rows = max(min(end_y, params.pad_top + params.height), top) - top;
     let columns = max(min(end_x, params.pad_left + params.width), left) - left;
-    let first = (plane * params.height + top - params.pad_top) * params.width + left - params.pad_left;
-
     let taps = select(rows * columns, params.blocks, STAGE == 2u);
+    let in_image = (plane * params.height + top - params.pad_top) * params.width + left - params.pad_left;
+    let first = select(in_image, element * taps, STAGE == 2u);
     let begin = place % blocks * params.block;
     let end = select(taps, min(begin + params.block, taps), STAGE == 1u);
     var value = 0.0;
     if params.average == 0u && taps > 0u {
         // Some tap of the window: what is there already does not change the largest.
-        let tap = min(begin + lane, taps - 1u);
-        let at = select(first + tap / max(columns, 1u) * params.width + tap % max(columns, 1u), element * taps + tap, STAGE == 2u);
-        value = input[at];
+        value = input[place_of(min(begin + lane, taps - 1u), first, columns)];
     }
     for (var tap = begin + lane; tap < end; tap += LANES) {
-        let at = select(first + tap / columns * params.width + tap % columns, element * taps + tap, STAGE == 2u);
-        value = combine(value, input[at]);
+        value = combine(value, input[place_of(tap, first, columns)]);
     }
     lanes[lane] = value;
     for (var half = LANES / 2u; half > 0u; half /= 2u) {
