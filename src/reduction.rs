@@ -20,6 +20,9 @@ pub(crate) const BLOCK: usize = 1 << 14;
 /// Kernels of as many taps as this stay whole as long as their channels can be cut instead: taps share products, channels do not.
 const WHOLE_TAPS: usize = 256;
 
+/// Most kernel columns of a part: accumulations are unrolled along them, which takes a driver ten seconds for 256.
+const MOST_COLUMNS: usize = 64;
+
 /// Some of the channels and taps that a filter sums.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Part {
@@ -36,11 +39,8 @@ pub(crate) fn parts(window: &Window) -> Vec<Part> {
     let whole_taps = window.taps().min(WHOLE_TAPS);
     let channels = even(window.channels(), (BLOCK / whole_taps).saturating_sub(4), 4);
     let taps = BLOCK / (channels.next_multiple_of(4) + 4);
-    let (rows, columns) = if taps >= window.width() {
-        (even(window.height(), taps / window.width(), 1), window.width())
-    } else {
-        (1, even(window.width(), taps, 1))
-    };
+    let columns = even(window.width(), taps.min(MOST_COLUMNS), 1);
+    let rows = even(window.height(), taps / columns, 1);
     let mut parts = Vec::new();
     for channels in ranges(window.channels(), channels) {
         for rows in ranges(window.height(), rows) {

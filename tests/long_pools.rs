@@ -71,7 +71,8 @@ fn means_of_4096_by_4096_values() {
     let alike = |_: usize| 0.1f32;
     let ramp = |at: usize| at as f32 / COUNT as f32;
     let alternating = |at: usize| if at.is_multiple_of(2) { 3.3 } else { -1.1 };
-    let values: [(&str, &dyn Fn(usize) -> f32); 3] = [("alike", &alike), ("ramp", &ramp), ("alternating", &alternating)];
+    let values: [(&str, &dyn Fn(usize) -> f32); 3] =
+        [("alike", &alike), ("ramp", &ramp), ("alternating", &alternating)];
     let network = pool("avg_pool2d", [SIZE, SIZE], [1, SIZE, SIZE], json!({}));
     let on_cpu = CpuNetwork::new(&network, 1, None).unwrap();
     let on_gpu = device().map(|device| (device, gpu_networks(device, &network, 1)));
@@ -83,7 +84,10 @@ fn means_of_4096_by_4096_values() {
         let allowed = (256.0 + 6.0 + 16.0 + 6.0 + 4.0) * f64::from(f32::EPSILON) / 2.0 * size;
         let check = |executor: &str, got: f32| {
             let error = (f64::from(got) - mean).abs();
-            assert!(error <= allowed, "{name} on the {executor}: {got}, not {mean}, off by {error:.1e} of {allowed:.1e}");
+            assert!(
+                error <= allowed,
+                "{name} on the {executor}: {got}, not {mean}, off by {error:.1e} of {allowed:.1e}"
+            );
         };
         check("CPU", on_cpu.run(&input).unwrap()[0]);
         let Some((device, forward)) = &on_gpu else { continue };

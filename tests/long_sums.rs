@@ -10,12 +10,12 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::choices::{choices, few_tiles};
-use common::gpu::{assert_exact, device, run};
+use common::gpu::{assert_equal, assert_exact, device, run};
 use common::operands::Data;
 use filter_summary::reference::{conv2d, error_fraction};
 use filter_summary::{
-    Activation, Boundary, Conv2d, Family, FilterSummary, Placement, Plan, PlanOptions, Problem, Starts, Storage, Target,
-    Window,
+    Activation, Boundary, Conv2d, Family, FilterSummary, Placement, Plan, PlanOptions, Problem, Starts, Storage,
+    Target, Window,
 };
 
 struct Case {
@@ -87,10 +87,10 @@ fn cases() -> Vec<Case> {
         case("dense_past", Placement::dense(5, 1820, 3, 3).expect("placement"), padded(1, 1), [1, 5, 4], 2),
         // Small images in wide paddings: every tap is walked, over few products.
         case("taps_at", tap_major(2, [1, 32, 64], 1), padded(15, 31), [1, 4, 5], 1),
-        case("taps_past", tap_major(2, [1, 32, 65], 1), padded(15, 32), [1, 4, 5], 2),
-        case("taps_far", tap_major(2, [2, 255, 257], 2), padded(126, 127), [1, 5, 6], 37),
+        case("taps_past", tap_major(2, [1, 33, 64], 1), padded(16, 31), [1, 4, 5], 2),
+        case("taps_far", tap_major(2, [2, 255, 257], 2), padded(126, 127), [1, 5, 6], 35),
         case("taps_farthest", tap_major(1, [1, 256, 256], 1), padded(127, 128), [1, 5, 4], 32),
-        case("taps_in_a_row", tap_major(2, [1, 1, 65_536], 3), padded(0, 32_766), [1, 2, 9], 32),
+        case("taps_in_a_row", tap_major(2, [1, 1, 65_536], 3), padded(0, 32_766), [1, 2, 9], 1024),
         case("taps_in_a_column", tap_major(2, [1, 65_536, 1], 3), padded(32_766, 0), [1, 9, 2], 32),
         case("column_far", tap_major(3, [4, 3, 1], 4), padded(1, 0), [1, 300_000, 1], 1),
         case("column_of_taps_far", tap_major(3, [4, 3, 3], 4), padded(1, 1), [1, 300_000, 1], 1),
@@ -118,10 +118,11 @@ fn run_cases(target: &Target) -> BTreeSet<String> {
     for (index, case) in cases().iter().enumerate() {
         let problem = case.problem();
         let data = Data::integers(&problem, index as u64);
+        let want = conv2d(&problem, &data.operands()).expect(case.name);
         for choice in choices(target) {
             let plan = Plan::new(&problem, target, choice.options()).expect(case.name);
             let got = run(device, &device.trusted, &plan, &data.operands());
-            assert_exact(case.name, &plan, &got, &data);
+            assert_equal(case.name, &plan, &got, &want);
             // Rests of tiles are dispatches of their own.
             if choice.family != Family::Subgroup {
                 assert_eq!(parts(&plan), case.parts, "{}: {:?}", case.name, plan.kernels());
@@ -165,7 +166,9 @@ fn storages_sum_past_the_bound() {
     let Some(device) = device() else { return };
     let target = few_tiles(&device.gpu.target());
     for (storage, seed) in Storage::ALL.iter().zip(0..) {
-        if storage.has_f16_tensors() && !device.gpu.device.features().contains(filter_summary::wgpu::Features::SHADER_F16) {
+        if storage.has_f16_tensors()
+            && !device.gpu.device.features().contains(filter_summary::wgpu::Features::SHADER_F16)
+        {
             continue;
         }
         let placement = tap_major(6, [1820, 3, 3], 1820);

@@ -131,7 +131,8 @@ impl GpuNetwork {
                         let roles = step.spec.roles();
                         let ranges: Vec<_> =
                             roles.into_iter().filter_map(|role| Some((role.binding(), range(role)?))).collect();
-                        let bind_group = checked(device, || bind_group(device, &compiled, uniforms.binding(0), &ranges))?;
+                        let bind_group =
+                            checked(device, || bind_group(device, &compiled, uniforms.binding(0), &ranges))?;
                         dispatches.push(Dispatch { compiled, bind_group, grid: step.grid });
                     }
                 }

@@ -1,8 +1,8 @@
 //! The accumulation along chains of filters that share row sums, each some kernel rows further in the summary than the last: it
 //! loads a sum once for all of them. For software adapters, to which loads are dear.
 
-use super::shared::{Pass, Stored};
 use super::Step;
+use super::shared::{Pass, Stored};
 use crate::reduction::MOST_TURNS;
 use crate::spec::{Access, Chain, Kernel, Spec, Tile};
 

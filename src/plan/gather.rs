@@ -143,7 +143,6 @@ fn dense_bases(problem: &Problem) -> impl Iterator<Item = u32> {
     let (height, width) = (window.height(), window.width());
     let own_taps = (0..height).flat_map(move |y| (0..width).map(move |x| [first_row + y, first_column + x]));
     let in_filter = own_taps.map(move |[y, x]| (y * whole.kernel[1] + x) * channels + whole.first_channel);
-    (0..problem.out_channels()).flat_map(move |filter| {
-        in_filter.clone().map(move |offset| (filter * taps * channels + offset) as u32)
-    })
+    (0..problem.out_channels())
+        .flat_map(move |filter| in_filter.clone().map(move |offset| (filter * taps * channels + offset) as u32))
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{Algorithm, Family, Packing, Plan, PlanOptions, Places, Step, Storage, Target, gather, shared};
+use super::{Algorithm, Family, Packing, Places, Plan, PlanOptions, Step, Storage, Target, gather, shared};
 use crate::error::Result;
 use crate::problem::Problem;
 use crate::reduction;

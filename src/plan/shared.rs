@@ -195,8 +195,7 @@ fn accumulate_step(pass: &Pass<'_>, stored: Stored) -> Step {
     let (conv, window) = (problem.conv(), problem.placement().window());
     let tile = Tile { lanes_x: 64, lanes_y: 1, rows: 4, quads: 1, depth: 0, slices: 1 };
     let output = Access::for_lengths(&[out_width]);
-    let in_place =
-        stored.row_taps == 1 && conv.stride[1] == 1 && conv.dilation[1] == 1 && problem.begins_rows();
+    let in_place = stored.row_taps == 1 && conv.stride[1] == 1 && conv.dilation[1] == 1 && problem.begins_rows();
     let row_taps = in_place.then_some(RowTaps { taps: window.width() as u32, padding: conv.padding[1] as u32 });
     let spec = Spec {
         row_taps,

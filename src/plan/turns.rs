@@ -7,7 +7,8 @@ use crate::spec::{Kernel, Spec};
 impl Step {
     /// Most turns of one invocation.
     pub(super) fn turns(&self) -> u64 {
-        let of = |name: &str| self.params.iter().find(|(field, _)| *field == name).map_or(1, |&(_, value)| u64::from(value));
+        let of =
+            |name: &str| self.params.iter().find(|(field, _)| *field == name).map_or(1, |&(_, value)| u64::from(value));
         let (spec, tile) = (&self.spec, self.spec.tile);
         let [height, width] = [of("kernel_height"), of("kernel_width")];
         let channels_by = |piece: u64| of("channels").div_ceil(piece);

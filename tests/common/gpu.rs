@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use filter_summary::reference::{Operands, conv2d};
+use filter_summary::reference::{Operands, Reference, conv2d};
 use filter_summary::standalone::Gpu;
 use filter_summary::{BufferRange, ChannelParams, ConvBuffers, FsConv2d, Pipelines, Plan, ShaderChecks};
 use half::f16;
@@ -109,7 +109,12 @@ fn from_halves(words: &[f32], count: usize) -> Vec<f32> {
 /// Checks outputs of small integers, whose sums f32 holds, against the reference bit for bit.
 #[track_caller]
 pub fn assert_exact(name: &str, plan: &Plan, got: &[f32], data: &Data) {
-    let want = conv2d(plan.problem(), &data.operands()).expect(name);
+    assert_equal(name, plan, got, &conv2d(plan.problem(), &data.operands()).expect(name));
+}
+
+/// As [`assert_exact`], where the reference is known.
+#[track_caller]
+pub fn assert_equal(name: &str, plan: &Plan, got: &[f32], want: &Reference) {
     for (at, (&got, &want)) in got.iter().zip(&want.output).enumerate() {
         let shape = plan.problem().output_shape();
         assert!(f64::from(got) == want, "{name}: {:?} output {at} of {shape:?} is {got}, not {want}", plan.kernels());

@@ -1,7 +1,7 @@
 //! Pass 2 after plain products: tiles of pixels and channels.
 
+use crate::plan::Step;
 use crate::plan::shared::Pass;
-use crate::plan::{Step};
 use crate::spec::{Access, Kernel, Spec, Tile};
 
 /// Pixels by channels that a workgroup finishes: 256 by 16, or 128 by 4 where that would be too few workgroups.
