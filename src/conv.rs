@@ -8,9 +8,10 @@ mod weights;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::pipeline::{Compiled, Pipelines, checked};
+use crate::pipeline::{Compiled, Pipelines};
 use crate::plan::Plan;
 use crate::reference::check_length;
+use crate::scope::checked;
 use crate::spec::{Role, Spec};
 use crate::summary::{FilterSummary, check_finite};
 use bindings::Bindings;
@@ -181,7 +182,7 @@ impl FsConv2d {
     fn make_bindings(&self, buffers: &ConvBuffers<'_>) -> Result<BoundConv> {
         self.check(buffers)?;
         let device = self.pipelines.device();
-        let dispatches = checked(device, || {
+        let dispatches = checked(device, "bindings", || {
             let bind = |(index, step): (usize, &CompiledStep)| {
                 let range = |role: Role| match role {
                     Role::Input => Some(buffers.input),

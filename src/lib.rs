@@ -33,6 +33,7 @@ mod plan;
 mod problem;
 mod quantization;
 pub mod reference;
+mod scope;
 mod shader;
 mod sharing;
 mod spec;

@@ -1,5 +1,6 @@
 //! A network on the device the user chose: batches of images in, rows of outputs out.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -7,8 +8,9 @@ use filter_summary::network::{CpuNetwork, GpuNetwork, Network};
 use filter_summary::standalone::Gpu;
 use filter_summary::{Pipelines, ShaderChecks};
 
-use crate::device::Device;
+use crate::device::{Chosen, Device, DeviceArgs};
 use crate::kernel::KernelArgs;
+use crate::output::{self, Waiting};
 use crate::tune::{self, TuneArgs};
 
 /// A network that is ready to run batches of one size.
@@ -20,6 +22,9 @@ pub(crate) struct Executor {
     /// Values of one result.
     output: usize,
     tuned: bool,
+    device: String,
+    /// Until the first batch has run: many drivers compile in it.
+    compiling: Cell<Option<Waiting>>,
 }
 
 enum Backend {
@@ -28,38 +33,31 @@ enum Backend {
 }
 
 impl Executor {
-    /// Plans and compiles `network` for batches of `batch` images.
+    /// Opens the device asked for; any adapter, where the options ask for what only adapters have.
+    pub(crate) fn device(device: &DeviceArgs, kernels: KernelArgs, tune: &TuneArgs) -> Result<Chosen> {
+        device.open(kernels.need_adapter().or(tune.need_adapter()))
+    }
+
+    /// Plans and compiles `network` for batches of `batch` images, on the device or, where it may be replaced, on one that can hold it.
     pub(crate) fn new(
-        device: Device,
+        device: Chosen,
         network: &Network,
         batch: usize,
         kernels: KernelArgs,
         tune: &TuneArgs,
     ) -> Result<Self> {
-        let tuned = tune.is_asked() && matches!(device, Device::Gpu(_));
-        let backend = match device {
-            Device::Gpu(gpu) => {
-                let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::default()));
-                let (options, target) = (kernels.options(), gpu.target());
-                let network = match tune.tuner(&gpu, &pipelines) {
-                    Some(mut tuner) => {
-                        let choose = &mut |problem: &_, options| tuner.choose(problem, options);
-                        let tuned = GpuNetwork::with_choices(&pipelines, &target, network, batch, options, choose);
-                        tune::finish(&mut tuner);
-                        tuned?
-                    }
-                    None => GpuNetwork::new(&pipelines, &target, network, batch, options)?,
-                };
-                Backend::Gpu { gpu, network: Box::new(network) }
-            }
-            Device::Cpu => {
-                kernels.refuse_on_cpu()?;
-                tune.refuse_on_cpu();
-                Backend::Cpu(Box::new(CpuNetwork::new(network, batch, kernels.kernel.algorithm())?))
-            }
-        };
+        let compiling = output::waiting("compiling kernels");
+        let (backend, device, tuned) = device.make(|device| {
+            let (name, tuned) = (device.describe(), tune.is_asked() && matches!(device, Device::Gpu(_)));
+            Ok((Backend::new(device, network, batch, kernels, tune)?, name, tuned))
+        })?;
         let [input, output] = [network.input().shape, network.output().shape].map(|shape| shape.iter().product());
-        Ok(Self { backend, batch, input, output, tuned })
+        Ok(Self { backend, batch, input, output, tuned, device, compiling: Cell::new(Some(compiling)) })
+    }
+
+    /// The device's name, for people and `--json`.
+    pub(crate) fn device_name(&self) -> &str {
+        &self.device
     }
 
     /// Whether its kernels were chosen by measuring them.
@@ -87,13 +85,39 @@ impl Executor {
             Backend::Cpu(network) => network.run(images)?,
         };
         output.truncate(count * self.output);
+        self.compiling.take();
         Ok(output)
     }
 }
 
+impl Backend {
+    fn new(device: Device, network: &Network, batch: usize, kernels: KernelArgs, tune: &TuneArgs) -> Result<Self> {
+        match device {
+            Device::Gpu(gpu) => {
+                let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::default()));
+                let (options, target) = (kernels.options(), gpu.target());
+                let network = match tune.tuner(&gpu, &pipelines) {
+                    Some(mut tuner) => {
+                        let choose = &mut |problem: &_, options| tuner.choose(problem, options);
+                        let tuned = GpuNetwork::with_choices(&pipelines, &target, network, batch, options, choose);
+                        tune::finish(&mut tuner);
+                        tuned?
+                    }
+                    None => GpuNetwork::new(&pipelines, &target, network, batch, options)?,
+                };
+                Ok(Self::Gpu { gpu, network: Box::new(network) })
+            }
+            Device::Cpu => {
+                kernels.refuse_on_cpu()?;
+                tune.refuse_on_cpu();
+                Ok(Self::Cpu(Box::new(CpuNetwork::new(network, batch, kernels.kernel.algorithm())?)))
+            }
+        }
+    }
+}
+
 fn run_gpu(gpu: &Gpu, network: &GpuNetwork, batch: &[f32]) -> Result<Vec<f32>> {
-    let bytes: Vec<u8> = batch.iter().flat_map(|value| value.to_le_bytes()).collect();
-    gpu.queue.write_buffer(network.input(), 0, &bytes);
+    gpu.write(network.input(), batch)?;
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
     network.record(&mut encoder);
     gpu.submit(encoder)?;
