@@ -94,7 +94,7 @@ fn size_of(bytes: Option<u64>) -> String {
     match bytes {
         None => String::new(),
         Some(bytes) if bytes >> 20 == 0 => format!(", {bytes} bytes"),
-        Some(bytes) => format!(", {} MiB", bytes >> 20),
+        Some(bytes) => format!(", {} MiB", bytes.saturating_add(1 << 19) >> 20),
     }
 }
 

@@ -12,7 +12,13 @@ pub(crate) fn checked<T>(device: &wgpu::Device, what: &str, make: impl FnOnce() 
 }
 
 /// A buffer, or why there is none.
-pub(crate) fn allocate(device: &wgpu::Device, label: &str, size: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+pub(crate) fn allocate(
+    device: &wgpu::Device,
+    label: &str,
+    size: u64,
+    usage: wgpu::BufferUsages,
+) -> Result<wgpu::Buffer> {
+    check_size(device, label, size)?;
     let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
     sized(device, label, Some(size), || device.create_buffer(&descriptor))
 }
@@ -25,19 +31,39 @@ pub(crate) fn upload(
     usage: wgpu::BufferUsages,
 ) -> Result<wgpu::Buffer> {
     let size = (contents.len() as u64).next_multiple_of(wgpu::COPY_BUFFER_ALIGNMENT);
+    written(device, label, size, usage, |range| range.slice(..contents.len()).copy_from_slice(contents))
+}
+
+/// A buffer of `size` bytes, whole words, that `write` fills from zeros. Submits nothing.
+pub(crate) fn written(
+    device: &wgpu::Device,
+    label: &str,
+    size: u64,
+    usage: wgpu::BufferUsages,
+    write: impl FnOnce(&mut wgpu::BufferViewMut),
+) -> Result<wgpu::Buffer> {
     if size == 0 {
-        return allocate(device, label, 0, usage);
+        return allocate(device, label, size, usage);
     }
+    check_size(device, label, size)?;
     let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: true };
     // wgpu's own `create_buffer_init` panics when the buffer could not be made.
     scoped(device, label, Some(size), || {
         let buffer = device.create_buffer(&descriptor);
         // Where nothing is reported, and yet there is nothing to write to, the device is lost.
         let lost = |_| Error::DeviceLost { what: label.to_owned() };
-        buffer.get_mapped_range_mut(..).map_err(lost)?.slice(..contents.len()).copy_from_slice(contents);
+        write(&mut buffer.get_mapped_range_mut(..).map_err(lost)?);
         buffer.unmap();
         Ok(buffer)
     })?
+}
+
+fn check_size(device: &wgpu::Device, label: &str, size: u64) -> Result<()> {
+    let limit = device.limits().max_buffer_size;
+    if size <= limit {
+        return Ok(());
+    }
+    Err(Error::Limit { field: format!("bytes of {label}"), value: size, limit_name: "max_buffer_size", limit })
 }
 
 /// [`checked`], for something of a known size.
@@ -47,12 +73,7 @@ pub(crate) fn sized<T>(device: &wgpu::Device, what: &str, bytes: Option<u64>, ma
 }
 
 /// [`checked`], except that a lost device, on which wgpu makes dummies and reports nothing, goes unnoticed where nothing else is wrong.
-pub(crate) fn scoped<T>(
-    device: &wgpu::Device,
-    what: &str,
-    bytes: Option<u64>,
-    make: impl FnOnce() -> T,
-) -> Result<T> {
+pub(crate) fn scoped<T>(device: &wgpu::Device, what: &str, bytes: Option<u64>, make: impl FnOnce() -> T) -> Result<T> {
     let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
     let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);
     let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);

@@ -76,11 +76,15 @@ impl Gpu {
             memory_hints: wgpu::MemoryHints::Performance,
             trace: wgpu::Trace::Off,
         };
-        // wgpu compiles shaders of its own here, and panics where an old OpenGL cannot.
+        // A driver that is not what it says makes wgpu panic.
         let opened = contained(|| pollster::block_on(adapter.request_device(&descriptor)));
         let (device, queue) = opened
             .map_err(|panic| refused(&format!("wgpu cannot use its driver ({panic})")))?
             .map_err(|error| refused(&one_line(&error.to_string())))?;
+        // Old OpenGL may have the extensions that wgpu looks for, and no shading language that it can write.
+        if info.backend == wgpu::Backend::Gl && !compiles(&device) {
+            return Err(refused("wgpu cannot compile compute shaders for its driver"));
+        }
         Ok(Self { info, device, queue, matrices: adapter.cooperative_matrix_properties() })
     }
 
@@ -100,6 +104,21 @@ impl Gpu {
     /// When the device is out of memory or lost.
     pub fn upload(&self, label: &str, values: &[f32]) -> Result<wgpu::Buffer> {
         scope::upload(&self.device, label, bytemuck::cast_slice(values), USAGE)
+    }
+
+    /// A storage buffer of `count` times the same value. Takes no memory of this program's.
+    ///
+    /// # Errors
+    /// When the device is out of memory or lost.
+    pub fn fill(&self, label: &str, value: f32, count: usize) -> Result<wgpu::Buffer> {
+        let block = [value; 1024];
+        let bytes: &[u8] = bytemuck::cast_slice(&block);
+        scope::written(&self.device, label, 4 * count as u64, USAGE, |range| {
+            for start in (0..4 * count).step_by(bytes.len()) {
+                let end = (start + bytes.len()).min(4 * count);
+                range.slice(start..end).copy_from_slice(&bytes[..end - start]);
+            }
+        })
     }
 
     /// A storage buffer of `size` bytes.
@@ -170,6 +189,24 @@ impl Gpu {
         values.extend(bytes.chunks_exact(4).map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])));
         Ok(values)
     }
+}
+
+/// Whether the least of compute shaders can be made.
+fn compiles(device: &wgpu::Device) -> bool {
+    let source = "@group(0) @binding(0) var<storage, read_write> a: array<f32>; @compute @workgroup_size(1) fn main() { a[0] = 1.0; }";
+    let compile = || {
+        let source = wgpu::ShaderSource::Wgsl(source.into());
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label: Some("fs_probe"), source });
+        device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some("fs_probe"),
+            layout: None,
+            module: &module,
+            entry_point: None,
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: None,
+        })
+    };
+    contained(|| scoped(device, "fs_probe", None, compile)).is_ok_and(|compiled| compiled.is_ok())
 }
 
 #[cfg(not(feature = "cooperative-matrix"))]

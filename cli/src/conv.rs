@@ -17,7 +17,8 @@ use serde::Serialize;
 
 use crate::device::{Device, DeviceArgs};
 use crate::kernel::{FamilyArgs, need_adapter};
-use crate::output::{self, Format, Verdict, one_line, refuse_to_replace};
+use crate::output::{Format, Verdict, one_line, refuse_to_replace};
+use crate::waiting::waiting;
 
 /// Run one convolution from a file, and compare it with what another framework computed
 #[derive(clap::Args, Debug)]
@@ -142,12 +143,7 @@ fn compute(file: &LayerFile, args: &Args) -> Result<Computed> {
     args.device.open(need)?.make(|device| on_device(file, args.family, algorithm, &device))
 }
 
-fn on_device(
-    file: &LayerFile,
-    family: FamilyArgs,
-    algorithm: Option<Algorithm>,
-    device: &Device,
-) -> Result<Computed> {
+fn on_device(file: &LayerFile, family: FamilyArgs, algorithm: Option<Algorithm>, device: &Device) -> Result<Computed> {
     let name = device.describe();
     match device {
         Device::Gpu(gpu) => {
@@ -183,7 +179,7 @@ fn on_cpu(file: &LayerFile, algorithm: Option<Algorithm>) -> Result<(Vec<f32>, A
 }
 
 fn on_gpu(file: &LayerFile, gpu: &Gpu, plan: Plan) -> Result<Vec<f32>> {
-    let _compiling = output::waiting("compiling kernels");
+    let _compiling = waiting("compiling kernels");
     let workspace = plan.workspace_size();
     let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::default()));
     let params = ChannelParams { scale: file.scale.as_deref(), bias: file.bias.as_deref() };
@@ -192,7 +188,7 @@ fn on_gpu(file: &LayerFile, gpu: &Gpu, plan: Plan) -> Result<Vec<f32>> {
     let residual = file.residual.as_ref().map(|residual| gpu.upload("residual", residual)).transpose()?;
     // NaN everywhere: what a kernel forgets to write is then no right answer by chance.
     let elements = file.problem.output_shape().iter().product();
-    let output = gpu.upload("output", &vec![f32::NAN; elements])?;
+    let output = gpu.fill("output", f32::NAN, elements)?;
     let workspace = if workspace > 0 { Some(gpu.allocate("workspace", workspace)?) } else { None };
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
     conv.record(

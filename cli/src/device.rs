@@ -82,7 +82,10 @@ impl Chosen {
 fn is_too_much(error: &anyhow::Error) -> bool {
     let error = error.downcast_ref::<Error>();
     error.is_some_and(|error| {
-        matches!(error, Error::Limit { .. } | Error::Unsupported { .. } | Error::OutOfMemory { place: "the device", .. })
+        matches!(
+            error,
+            Error::Limit { .. } | Error::Unsupported { .. } | Error::OutOfMemory { place: "the device", .. }
+        )
     })
 }
 
@@ -157,4 +160,52 @@ fn find<'a>(adapters: &'a [wgpu::Adapter], wanted: &str) -> Result<&'a wgpu::Ada
     position
         .and_then(|at| adapters.get(at))
         .ok_or_else(|| anyhow!("--device {wanted}: no adapter has that name, there is {}", names.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit() -> anyhow::Error {
+        let (field, limit_name) = ("bytes of output".to_owned(), "max_storage_buffer_binding_size");
+        anyhow::Error::from(Error::Limit { field, value: 2, limit_name, limit: 1 }).context("layer.safetensors")
+    }
+
+    fn out_of_memory(place: &'static str) -> anyhow::Error {
+        Error::OutOfMemory { place, what: "output".to_owned(), bytes: Some(130_023_424) }.into()
+    }
+
+    /// How often something is made that fails at first.
+    fn tries(replaceable: bool, error: impl Fn() -> anyhow::Error) -> (usize, Result<()>) {
+        let mut tries = 0;
+        let made = Chosen { device: Device::Cpu, replaceable }.make(|_| {
+            tries += 1;
+            if tries == 1 { Err(error()) } else { Ok(()) }
+        });
+        (tries, made)
+    }
+
+    #[test]
+    fn the_cpu_takes_over_what_a_device_cannot_hold_unless_that_was_asked_for() {
+        let errors: [&dyn Fn() -> anyhow::Error; 2] = [&limit, &|| out_of_memory("the device")];
+        for error in errors {
+            assert!(matches!(tries(true, error), (2, Ok(()))));
+            assert!(matches!(tries(false, error), (1, Err(_))));
+        }
+        let lost = || Error::DeviceLost { what: "output".to_owned() }.into();
+        let others: [&dyn Fn() -> anyhow::Error; 3] = [&lost, &|| anyhow!("no"), &|| out_of_memory("this program")];
+        for error in others {
+            assert!(matches!(tries(true, error), (1, Err(_))));
+        }
+    }
+
+    #[test]
+    fn refusals_name_the_way_out() {
+        let error = limit();
+        let text = format!("{error:#}{}", way_out(&error));
+        let rule = "the device's max_storage_buffer_binding_size is 1; --device cpu has no such limit";
+        assert_eq!(text, format!("layer.safetensors: bytes of output is 2: {rule}"));
+        let error = out_of_memory("the device");
+        assert_eq!(format!("{error:#}{}", way_out(&error)), "the device is out of memory for output, 124 MiB");
+    }
 }

@@ -10,8 +10,8 @@ use filter_summary::{Pipelines, ShaderChecks};
 
 use crate::device::{Chosen, Device, DeviceArgs};
 use crate::kernel::KernelArgs;
-use crate::output::{self, Waiting};
 use crate::tune::{self, TuneArgs};
+use crate::waiting::{Waiting, waiting};
 
 /// A network that is ready to run batches of one size.
 pub(crate) struct Executor {
@@ -46,7 +46,7 @@ impl Executor {
         kernels: KernelArgs,
         tune: &TuneArgs,
     ) -> Result<Self> {
-        let compiling = output::waiting("compiling kernels");
+        let compiling = waiting("compiling kernels");
         let (backend, device, tuned) = device.make(|device| {
             let (name, tuned) = (device.describe(), tune.is_asked() && matches!(device, Device::Gpu(_)));
             Ok((Backend::new(device, network, batch, kernels, tune)?, name, tuned))
@@ -122,4 +122,60 @@ fn run_gpu(gpu: &Gpu, network: &GpuNetwork, batch: &[f32]) -> Result<Vec<f32>> {
     network.record(&mut encoder);
     gpu.submit(encoder)?;
     gpu.download(network.output()).context("reading the output")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use filter_summary::standalone::{adapters, describe};
+    use filter_summary::wgpu;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Options {
+        #[command(flatten)]
+        kernels: KernelArgs,
+
+        #[command(flatten)]
+        tune: TuneArgs,
+    }
+
+    /// The best adapter, opened with bindings of 32 KiB at most: less than a layer of the bundled network needs.
+    fn cramped() -> Gpu {
+        let adapter = adapters().unwrap().into_iter().next().expect("GPU tests need an adapter");
+        let limits = wgpu::Limits { max_storage_buffer_binding_size: 32 << 10, ..wgpu::Limits::default() };
+        let required_limits = limits.or_worse_values_from(&adapter.limits());
+        let descriptor = wgpu::DeviceDescriptor { required_limits, ..Default::default() };
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match std::pin::pin!(adapter.request_device(&descriptor)).poll(&mut context) {
+            std::task::Poll::Ready(Ok((device, queue))) => {
+                Gpu { info: adapter.get_info(), device, queue, matrices: Vec::new() }
+            }
+            other => panic!("{}: {other:?}", describe(&adapter.get_info())),
+        }
+    }
+
+    #[test]
+    fn a_network_beyond_the_adapter_runs_on_the_cpu_unless_that_was_asked_for() {
+        if std::env::var_os("FILTER_SUMMARY_SKIP_GPU_TESTS").is_some() {
+            eprintln!("SKIPPED: FILTER_SUMMARY_SKIP_GPU_TESTS is set, no adapter was opened");
+            return;
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/resnet20-s2c.safetensors");
+        let network = Network::load(path.as_ref()).unwrap();
+        let Options { kernels, tune } = Options::parse_from(["fsnet"]);
+        let executor = |replaceable| {
+            let device = Chosen { device: Device::Gpu(Box::new(cramped())), replaceable };
+            Executor::new(device, &network, 1, kernels, &tune)
+        };
+        let taken_over = executor(true).unwrap();
+        assert!(taken_over.device_name().starts_with("CPU ("), "{}", taken_over.device_name());
+        let image = vec![0.5; 3 * 32 * 32];
+        let cpu = Chosen { device: Device::Cpu, replaceable: false };
+        let want = Executor::new(cpu, &network, 1, kernels, &tune).unwrap().run(&image).unwrap();
+        assert_eq!(taken_over.run(&image).unwrap(), want);
+        let error = executor(false).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("max_storage_buffer_binding_size is 32768"), "{error}");
+    }
 }

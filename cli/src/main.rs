@@ -19,6 +19,7 @@ mod output;
 mod quantize;
 mod table;
 mod tune;
+mod waiting;
 
 use std::process::ExitCode;
 

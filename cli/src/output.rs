@@ -2,12 +2,10 @@
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
-use std::sync::mpsc::{RecvTimeoutError, Sender};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 /// Exit code of a comparison that failed.
@@ -101,56 +99,6 @@ pub(crate) fn progress(length: usize, what: &'static str) -> ProgressBar {
     let bar = ProgressBar::new(length as u64).with_style(style).with_message(what);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
-}
-
-/// Something that may take long has begun; what says so goes away when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Waiting {
-    /// Closed by dropping it.
-    done: Option<Sender<()>>,
-    shown: Option<JoinHandle<()>>,
-}
-
-/// How long something may take before anything is shown.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Says on stderr that something goes on once it has taken a second, and how long; nothing where that is no terminal.
-pub(crate) fn waiting(what: &'static str) -> Waiting {
-    if std::io::stderr().is_terminal() { Waiting::new(what, PATIENCE, ProgressDrawTarget::stderr) } else { Waiting::none() }
-}
-
-impl Waiting {
-    fn none() -> Self {
-        Self { done: None, shown: None }
-    }
-
-    fn new(what: &'static str, patience: Duration, target: impl FnOnce() -> ProgressDrawTarget + Send + 'static) -> Self {
-        let (done, is_done) = std::sync::mpsc::channel();
-        let show = move || {
-            if is_done.recv_timeout(patience) != Err(RecvTimeoutError::Timeout) {
-                return;
-            }
-            let template = "{spinner} {msg} ... {elapsed}";
-            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
-            let spinner = ProgressBar::with_draw_target(None, target()).with_style(style).with_message(what);
-            spinner.set_elapsed(patience);
-            spinner.enable_steady_tick(Duration::from_millis(200));
-            // Nothing is ever sent: the sender goes away.
-            let _ = is_done.recv();
-            spinner.finish_and_clear();
-        };
-        // Without a thread nothing is shown, and all else works.
-        let shown = std::thread::Builder::new().spawn(show).ok();
-        Self { done: Some(done), shown }
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.done.take();
-        // What it showed is off the screen before anything else is printed.
-        self.shown.take().map(JoinHandle::join);
-    }
 }
 
 /// `1,234,567`.

@@ -23,11 +23,11 @@ pub fn adapters() -> Result<Vec<wgpu::Adapter>> {
     adapters.sort_by_key(|adapter| {
         let info = adapter.get_info();
         let kind = match info.device_type {
-            _ if is_software(&info) => 4,
             wgpu::DeviceType::DiscreteGpu => 0,
             wgpu::DeviceType::IntegratedGpu => 1,
             wgpu::DeviceType::VirtualGpu => 2,
-            wgpu::DeviceType::Other | wgpu::DeviceType::Cpu => 3,
+            wgpu::DeviceType::Other => 3,
+            wgpu::DeviceType::Cpu => 4,
         };
         (!computes(adapter), kind, info.backend == wgpu::Backend::Gl)
     });
@@ -61,9 +61,7 @@ pub(super) fn computes(adapter: &wgpu::Adapter) -> bool {
 
 /// Whether an adapter is a CPU: llvmpipe, SwiftShader, WARP. The CPU executor is faster than these.
 pub fn is_software(info: &wgpu::AdapterInfo) -> bool {
-    // OpenGL has no word for it, and wgpu does not know every name.
-    let name = info.name.to_lowercase();
-    info.device_type == wgpu::DeviceType::Cpu || ["softpipe", "swrast", "software"].iter().any(|kind| name.contains(kind))
+    info.device_type == wgpu::DeviceType::Cpu
 }
 
 /// Backend, name and driver of an adapter, for people.

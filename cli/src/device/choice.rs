@@ -91,7 +91,10 @@ mod tests {
 
     #[test]
     fn a_gpu_comes_before_the_cpu_and_the_cpu_before_software() {
-        assert_eq!(chosen(&["h0", "h1", "s"], None), (Some(0), 0, "running on h0: a GPU comes before the CPU".to_owned()));
+        assert_eq!(
+            chosen(&["h0", "h1", "s"], None),
+            (Some(0), 0, "running on h0: a GPU comes before the CPU".to_owned())
+        );
         let cpu = "running on the CPU: s0 is software, and slower (--device 0 takes it)";
         assert_eq!(chosen(&["s0", "s1"], None), (None, 0, cpu.to_owned()));
         assert_eq!(chosen(&[], None), (None, 0, "no GPU adapter found: running on the CPU".to_owned()));
