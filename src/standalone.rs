@@ -129,6 +129,14 @@ impl Gpu {
         scope::allocate(&self.device, label, size, USAGE)
     }
 
+    /// Runs `make`, which makes things on this device: what wgpu reports meanwhile is an error, which names `what`.
+    ///
+    /// # Errors
+    /// When the device is out of memory or lost, or wgpu finds fault with what is made.
+    pub fn checked<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
+        scope::checked(&self.device, what, make)
+    }
+
     /// Writes these values to the start of a buffer (usage `COPY_DST`), before whatever is submitted next.
     ///
     /// # Errors

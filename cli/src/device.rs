@@ -129,18 +129,19 @@ impl DeviceArgs {
         }
         let candidates: Vec<Candidate> = adapters.iter().map(Candidate::new).collect();
         let choice = choose(&candidates, need.is_some() || self.require_gpu, |at| Gpu::open(&adapters[at]));
-        choice.refused.iter().for_each(|error| say(&format!("{error}: passed over")));
-        if self.require_gpu {
-            // Whoever requires one need not be told that it is there.
-            return match (choice.taken, choice.refused.into_iter().next()) {
-                (Some((_, gpu)), _) => chosen(Device::Gpu(Box::new(gpu))),
-                (None, Some(error)) => Err(error.into()),
-                (None, None) => Err(anyhow!("no GPU adapter found")),
-            };
+        if self.require_gpu && choice.taken.is_none() {
+            let refused = choice.refused.into_iter().next();
+            return Err(refused.map_or_else(|| anyhow!("no GPU adapter found"), Into::into));
         }
-        say(&choice.reason(&candidates, need));
+        choice.refused.iter().for_each(|error| say(&format!("{error}: passed over")));
+        // Whoever requires an adapter need not be told that it is there.
+        if !self.require_gpu {
+            say(&choice.reason(&candidates, need));
+        }
         match choice.taken {
-            Some((_, gpu)) => Ok(Chosen { device: Device::Gpu(Box::new(gpu)), replaceable: need.is_none() }),
+            Some((_, gpu)) => {
+                Ok(Chosen { device: Device::Gpu(Box::new(gpu)), replaceable: need.is_none() && !self.require_gpu })
+            }
             None => chosen(Device::Cpu),
         }
     }
