@@ -206,6 +206,48 @@ fn what_is_beyond_an_adapter_is_refused_with_a_way_out() {
     assert!(report["shape"][2].as_u64().unwrap() > 1, "{report}");
 }
 
+/// Software Vulkan takes a device's memory from the process: closing the address space is running out of it, at one step or another.
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_that_runs_out_is_one_sentence() {
+    if skip_gpu("memory_that_runs_out_is_one_sentence") {
+        return;
+    }
+    let adapter = &json(["devices"])["adapters"][0];
+    if adapter["software"] != true || adapter["limits"]["max_storage_buffer_binding_size"].as_u64() < Some(120 << 20) {
+        eprintln!("SKIPPED: memory of {} cannot be limited", adapter["name"]);
+        return;
+    }
+    let directory = tempdir().unwrap();
+    let path = wide_layer(directory.path(), 30 << 20);
+    let mut said = Vec::new();
+    for kibibytes in (300_000..3_000_000).step_by(75_000) {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -v $1; shift; exec \"$@\"", "sh", &kibibytes.to_string()]);
+        command.args([env!("CARGO_BIN_EXE_fsnet"), "conv", text(&path), "--device", "0"]);
+        // Every thread of the driver's reserves address space.
+        command.env("XDG_RUNTIME_DIR", std::env::temp_dir()).env("LP_NUM_THREADS", "1");
+        let output = command.output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        match output.status.code() {
+            Some(0) => break,
+            Some(code) => {
+                assert_eq!(code, 2, "{kibibytes}: {stderr}");
+                let last = stderr.lines().last().unwrap_or_default().to_owned();
+                assert!(
+                    last.starts_with("fsnet: error: ") && !stderr.contains("internal error"),
+                    "{kibibytes}: {stderr}"
+                );
+                said.push(last);
+            }
+            // A driver may not survive it; we do.
+            None => assert!(!stderr.contains("memory allocation of"), "{kibibytes}: {stderr}"),
+        }
+    }
+    let short = |said: &String| said.ends_with(": the device is out of memory for output, 120 MiB");
+    assert!(said.iter().any(short), "{said:#?}");
+}
+
 /// A 1x1 layer of one channel with at least so many outputs.
 fn wide_layer(directory: &std::path::Path, outputs: u64) -> std::path::PathBuf {
     let path = directory.join("wide.safetensors");
