@@ -52,7 +52,8 @@ pub enum Error {
         /// The system's reason.
         reason: String,
     },
-    /// Memory ran out. On a device, smaller batches or another device may do; a device that is short of memory may be lost too.
+    /// Memory ran out. On a device, smaller batches or another device may do; a device that is short of memory may be
+    /// lost too.
     #[error("{place} is out of memory for {what}{}", size_of(*bytes))]
     OutOfMemory {
         /// Whose memory: `the device`, or `this program`, which ran out of its own when it read results back.

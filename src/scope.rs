@@ -3,8 +3,8 @@
 use crate::error::{Error, Result};
 use crate::pipeline::one_line;
 
-/// Runs `make` under wgpu's error scopes: out of memory, a lost device, and all else that wgpu reports is an error. What `make` returns is
-/// valid otherwise.
+/// Runs `make` under wgpu's error scopes: out of memory, a lost device, and all else that wgpu reports is an error.
+/// What `make` returns is valid otherwise.
 ///
 /// In browsers the scopes resolve later than we can wait here; errors then go to the device's own handler.
 pub(crate) fn checked<T>(device: &wgpu::Device, what: &str, make: impl FnOnce() -> T) -> Result<T> {
@@ -72,7 +72,8 @@ pub(crate) fn sized<T>(device: &wgpu::Device, what: &str, bytes: Option<u64>, ma
     if is_lost(device) { Err(Error::DeviceLost { what: what.to_owned() }) } else { Ok(made) }
 }
 
-/// [`checked`], except that a lost device, on which wgpu makes dummies and reports nothing, goes unnoticed where nothing else is wrong.
+/// [`checked`], except that a lost device, on which wgpu makes dummies and reports nothing, goes unnoticed where
+/// nothing else is wrong.
 pub(crate) fn scoped<T>(device: &wgpu::Device, what: &str, bytes: Option<u64>, make: impl FnOnce() -> T) -> Result<T> {
     let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
     let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);
@@ -91,8 +92,8 @@ pub(crate) fn scoped<T>(device: &wgpu::Device, what: &str, bytes: Option<u64>, m
     }
 }
 
-/// Whether a device is lost. wgpu tells a callback, of which a device has one, and that is its owner's; but a buffer that is mapped from the
-/// start has memory exactly when it could be made.
+/// Whether a device is lost. wgpu tells a callback, of which a device has one, and that is its owner's; but a buffer
+/// that is mapped from the start has memory exactly when it could be made.
 pub(crate) fn is_lost(device: &wgpu::Device) -> bool {
     let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
     let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);

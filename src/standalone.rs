@@ -201,7 +201,8 @@ impl Gpu {
 
 /// Whether the least of compute shaders can be made.
 fn compiles(device: &wgpu::Device) -> bool {
-    let source = "@group(0) @binding(0) var<storage, read_write> a: array<f32>; @compute @workgroup_size(1) fn main() { a[0] = 1.0; }";
+    let source = "@group(0) @binding(0) var<storage, read_write> a: array<f32>;
+        @compute @workgroup_size(1) fn main() { a[0] = 1.0; }";
     let compile = || {
         let source = wgpu::ShaderSource::Wgsl(source.into());
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label: Some("fs_probe"), source });

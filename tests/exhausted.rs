@@ -1,5 +1,5 @@
-//! Memory that runs out at any step of a network's life ends in a typed error. Each step runs in a process of its own, whose address space is
-//! closed before that step: software Vulkan takes its memory from there.
+//! Memory that runs out at any step of a network's life ends in a typed error. Each step runs in a process of its
+//! own, whose address space is closed before that step: software Vulkan takes its memory from there.
 #![cfg(all(target_os = "linux", feature = "cpu", feature = "network", feature = "standalone"))]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 

@@ -1,5 +1,5 @@
-//! A device that is destroyed at any step of a layer's or a network's life ends in a typed error, on a real adapter and on wgpu's device
-//! without hardware, which has the same front end; so does what no device has memory for.
+//! A device that is destroyed at any step of a layer's or a network's life ends in a typed error, on a real adapter
+//! and on wgpu's device without hardware, which has the same front end; so does what no device has memory for.
 #![cfg(all(feature = "cpu", feature = "network", feature = "standalone", feature = "tune"))]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
@@ -69,8 +69,8 @@ impl<'a> Life<'a> {
         made.ok()
     }
 
-    /// What is made on a lost device and not known to be wrong may go on; but the first step that tells must say what happened, and one of
-    /// them must.
+    /// What is made on a lost device and not known to be wrong may go on; but the first step that tells must say what
+    /// happened, and one of them must.
     fn check(self) -> Option<String> {
         let lost = self.lost?;
         let told: Vec<&(&str, Option<Error>)> = self.said.iter().filter(|(_, error)| error.is_some()).collect();

@@ -14,7 +14,8 @@ use choice::{Candidate, choose};
 /// Which device computes.
 #[derive(clap::Args, Debug, Clone)]
 pub(crate) struct DeviceArgs {
-    /// auto, cpu, an adapter's index (see fsnet devices), or part of its name. auto takes a GPU, and the CPU rather than a software adapter
+    /// auto, cpu, an adapter's index (see fsnet devices), or part of its name. auto takes a GPU, and the CPU rather
+    /// than a software adapter
     #[arg(long, value_name = "auto|cpu|INDEX|NAME", default_value = "auto", value_parser = named)]
     device: String,
 
@@ -65,7 +66,8 @@ pub(crate) struct Chosen {
 }
 
 impl Chosen {
-    /// Makes something on the device; where that cannot hold it and nobody asked for this device, says so and makes it on the CPU.
+    /// Makes something on the device; where that cannot hold it and nobody asked for this device, says so and makes
+    /// it on the CPU.
     pub(crate) fn make<T>(self, mut make: impl FnMut(Device) -> Result<T>) -> Result<T> {
         let Self { device, replaceable } = self;
         match make(device) {
@@ -103,8 +105,8 @@ impl DeviceArgs {
         Self { device: "auto".to_owned(), require_gpu }
     }
 
-    /// Opens the device asked for. Where nothing in particular was asked for, says what it takes and why: a GPU, else the CPU executor, or,
-    /// where `need` says why it must be one, any adapter.
+    /// Opens the device asked for. Where nothing in particular was asked for, says what it takes and why: a GPU, else
+    /// the CPU executor, or, where `need` says why it must be one, any adapter.
     pub(crate) fn open(&self, need: Option<&str>) -> Result<Chosen> {
         self.open_saying(need, output::notice)
     }

@@ -38,7 +38,8 @@ impl Executor {
         device.open(kernels.need_adapter().or(tune.need_adapter()))
     }
 
-    /// Plans and compiles `network` for batches of `batch` images, on the device or, where it may be replaced, on one that can hold it.
+    /// Plans and compiles `network` for batches of `batch` images, on the device or, where it may be replaced, on one
+    /// that can hold it.
     pub(crate) fn new(
         device: Chosen,
         network: &Network,

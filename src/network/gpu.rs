@@ -48,7 +48,8 @@ impl GpuNetwork {
     /// 8 bits or f16 stay so in memory, whatever the storage in `options`.
     ///
     /// # Errors
-    /// When a layer exceeds the device's limits (naming the node), the storage is f16, the device is out of memory or lost, or it refuses.
+    /// When a layer exceeds the device's limits (naming the node), the storage is f16, the device is out of memory or
+    /// lost, or it refuses.
     pub fn new(
         pipelines: &Arc<Pipelines>,
         target: &Target,

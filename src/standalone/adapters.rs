@@ -6,11 +6,11 @@ use crate::error::{Error, Result};
 const VARIABLE: &str = "WGPU_BACKEND";
 const NAMES: &str = "vulkan, metal, dx12, gl, webgpu, noop";
 
-/// Every adapter, best first: discrete, integrated, virtual, then software. Those without compute shaders come last; [`Gpu::open`](super::Gpu::open)
-/// refuses them, and those that their drivers cannot open.
+/// Every adapter, best first: discrete, integrated, virtual, then software. Those without compute shaders come last;
+/// [`Gpu::open`](super::Gpu::open) refuses them, and those that their drivers cannot open.
 ///
-/// OpenGL is only looked at where nothing better is found, or when the environment variable `WGPU_BACKEND` names it: some
-/// drivers complain on standard error when they are merely asked.
+/// OpenGL is only looked at where nothing better is found, or when the environment variable `WGPU_BACKEND` names it:
+/// some drivers complain on standard error when they are merely asked.
 ///
 /// # Errors
 /// When `WGPU_BACKEND` names a back end that does not exist. Empty, it counts as unset.

@@ -7,8 +7,8 @@ use crate::pipeline::one_line;
 
 thread_local!(static CONTAINED: Cell<bool> = const { Cell::new(false) });
 
-/// Whether a panic on this thread is about to become an [`Error`](crate::Error): wgpu panics where a driver gives a device up, or cannot
-/// make one. A panic hook that reports or exits should let these pass.
+/// Whether a panic on this thread is about to become an [`Error`](crate::Error): wgpu panics where a driver gives a
+/// device up, or cannot make one. A panic hook that reports or exits should let these pass.
 pub fn panic_becomes_error() -> bool {
     CONTAINED.get()
 }

@@ -30,8 +30,8 @@ pub(crate) struct Choice<T, E> {
     slower: Option<usize>,
 }
 
-/// The first of the candidates, best first, that opens. Software adapters are slower than the CPU executor: they are only taken when
-/// `any` will do.
+/// The first of the candidates, best first, that opens. Software adapters are slower than the CPU executor: they are
+/// only taken when `any` will do.
 pub(crate) fn choose<T, E>(
     candidates: &[Candidate],
     any: bool,

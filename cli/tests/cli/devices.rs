@@ -206,7 +206,8 @@ fn what_is_beyond_an_adapter_is_refused_with_a_way_out() {
     assert!(report["shape"][2].as_u64().unwrap() > 1, "{report}");
 }
 
-/// Software Vulkan takes a device's memory from the process: closing the address space is running out of it, at one step or another.
+/// Software Vulkan takes a device's memory from the process: closing the address space is running out of it, at one
+/// step or another.
 #[test]
 #[cfg(target_os = "linux")]
 fn memory_that_runs_out_is_one_sentence() {
