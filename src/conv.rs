@@ -9,9 +9,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::pipeline::{Compiled, Pipelines, checked};
+use crate::pipeline::{Compiled, Pipelines};
 use crate::plan::{Operand, Plan, Step};
 use crate::reference::check_length;
+use crate::scope::checked;
 use crate::spec::Role;
 use crate::summary::{FilterSummary, check_finite};
 use bindings::Bindings;
@@ -177,7 +178,7 @@ impl FsConv2d {
     fn make_bindings(&self, buffers: &ConvBuffers<'_>) -> Result<BoundConv> {
         self.check(buffers)?;
         let device = self.pipelines.device();
-        let dispatches = checked(device, || {
+        let dispatches = checked(device, "bindings", || {
             let bind = |(index, (step, compiled)): (usize, (&Step, &Arc<Compiled>))| {
                 let range = |role: Role| match step.operand(role) {
                     Operand::Tensor(Role::Output) => Some(buffers.output),

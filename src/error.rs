@@ -52,6 +52,23 @@ pub enum Error {
         /// The system's reason.
         reason: String,
     },
+    /// Memory ran out. On a device, smaller batches or another device may do; a device that is short of memory may be
+    /// lost too.
+    #[error("{place} is out of memory for {what}{}", size_of(*bytes))]
+    OutOfMemory {
+        /// Whose memory: `the device`, or `this program`, which ran out of its own when it read results back.
+        place: &'static str,
+        /// What there was no memory for: a buffer's label, or what was being done.
+        what: String,
+        /// Its size, where it has one.
+        bytes: Option<u64>,
+    },
+    /// The device is gone: destroyed by its owner, unplugged, or given up by its driver. Only a new one will do.
+    #[error("the device is lost (at {what}): open it again")]
+    DeviceLost {
+        /// What could not be made or done: a buffer's label, `the submission`.
+        what: String,
+    },
     /// wgpu reported an error, or there is no adapter to run on.
     #[error("GPU: {0}")]
     Gpu(String),
@@ -70,6 +87,15 @@ impl Error {
     #[cfg(feature = "network")]
     pub(crate) fn format(place: impl Into<String>, reason: impl Display) -> Self {
         Self::Format { place: place.into(), reason: reason.to_string() }
+    }
+}
+
+/// `, 124 MiB`, for the end of a message.
+fn size_of(bytes: Option<u64>) -> String {
+    match bytes {
+        None => String::new(),
+        Some(bytes) if bytes >> 20 == 0 => format!(", {bytes} bytes"),
+        Some(bytes) => format!(", {} MiB", bytes.saturating_add(1 << 19) >> 20),
     }
 }
 

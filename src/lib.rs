@@ -34,6 +34,7 @@ mod problem;
 mod quantization;
 mod reduction;
 pub mod reference;
+mod scope;
 mod shader;
 mod sharing;
 mod spec;

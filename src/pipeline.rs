@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::parallel::each;
 use crate::plan::Plan;
+use crate::scope::checked;
 use crate::shader;
 use crate::spec::Spec;
 
@@ -128,7 +129,7 @@ impl Pipelines {
 
     fn compile(&self, spec: &Spec) -> Result<Compiled> {
         let label = spec.to_string();
-        checked(&self.device, || {
+        checked(&self.device, &format!("kernel {label}"), || {
             let module = self.module(&label, spec);
             let layout = self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
                 label: Some(&label),
@@ -193,29 +194,6 @@ fn layout_entries(spec: &Spec) -> Vec<wgpu::BindGroupLayoutEntry> {
         entry(role.binding(), wgpu::BufferBindingType::Storage { read_only })
     });
     std::iter::once(entry(0, wgpu::BufferBindingType::Uniform)).chain(storage).collect()
-}
-
-/// Runs `make` under wgpu error scopes and turns what they catch into an error.
-///
-/// In browsers the scopes resolve later than we can wait here; errors then go to the device's own handler.
-pub(crate) fn checked<T>(device: &wgpu::Device, make: impl FnOnce() -> T) -> Result<T> {
-    let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-    let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
-    let made = make();
-    let errors = [now(validation.pop()), now(memory.pop())];
-    match errors.into_iter().flatten().flatten().next() {
-        Some(error) => Err(Error::Gpu(one_line(&error.to_string()))),
-        None => Ok(made),
-    }
-}
-
-/// The value of a future that is ready already.
-fn now<T>(future: impl Future<Output = T>) -> Option<T> {
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    match std::pin::pin!(future).poll(&mut context) {
-        std::task::Poll::Ready(value) => Some(value),
-        std::task::Poll::Pending => None,
-    }
 }
 
 pub(crate) fn one_line(text: &str) -> String {

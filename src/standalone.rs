@@ -2,52 +2,32 @@
 //!
 //! Engines bring their own device and never need this module.
 
+mod adapters;
+mod contained;
 mod timestamps;
 
 use std::time::Duration;
 
-use wgpu::util::{BufferInitDescriptor, DeviceExt};
-
 use crate::error::{Error, Result};
-use crate::pipeline::{checked, one_line};
+use crate::pipeline::one_line;
 use crate::plan::{Target, required_features, required_limits};
+use crate::scope::{self, is_lost, scoped};
+use adapters::computes;
+pub use adapters::{adapters, describe, is_software};
+use contained::contained;
+pub use contained::panic_becomes_error;
 pub use timestamps::Timestamps;
 
 /// Longest wait for the GPU before giving up.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Every adapter with compute shaders, best first: discrete, integrated, virtual, then software.
-///
-/// OpenGL is only looked at where nothing better is found, or when the environment variable `WGPU_BACKEND` names it: some
-/// drivers complain on standard error when they are merely asked.
-pub fn adapters() -> Vec<wgpu::Adapter> {
-    let named = wgpu::Backends::from_env();
-    let mut adapters = enumerate(named.unwrap_or(wgpu::Backends::PRIMARY));
-    if adapters.is_empty() && named.is_none() {
-        adapters = enumerate(wgpu::Backends::SECONDARY);
-    }
-    adapters
-        .retain(|adapter| adapter.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS));
-    adapters.sort_by_key(|adapter| {
-        let info = adapter.get_info();
-        let kind = match info.device_type {
-            wgpu::DeviceType::DiscreteGpu => 0,
-            wgpu::DeviceType::IntegratedGpu => 1,
-            wgpu::DeviceType::VirtualGpu => 2,
-            wgpu::DeviceType::Other => 3,
-            wgpu::DeviceType::Cpu => 4,
-        };
-        (kind, info.backend == wgpu::Backend::Gl)
-    });
-    adapters
-}
+/// What buffers of values are for.
+const USAGE: wgpu::BufferUsages =
+    wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
 
-fn enumerate(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
-    descriptor.backends = backends;
-    descriptor.flags = wgpu::InstanceFlags::empty().with_env();
-    pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends))
-}
+/// What errors name.
+const SUBMISSION: &str = "the submission";
+const READBACK: &str = "the readback";
 
 /// An open device.
 #[derive(Debug, Clone)]
@@ -63,30 +43,49 @@ pub struct Gpu {
 }
 
 impl Gpu {
-    /// Opens the best adapter.
+    /// Opens the best adapter that can be opened.
     ///
     /// # Errors
-    /// When there is none, or it refuses to open.
+    /// When there is none, naming the best and why it cannot be opened; or `WGPU_BACKEND` is misspelt.
     pub fn open_best() -> Result<Self> {
-        let none = || Error::Gpu("no adapter with compute shaders found".to_owned());
-        Self::open(adapters().first().ok_or_else(none)?)
+        let mut refused = None;
+        for adapter in &adapters()? {
+            match Self::open(adapter) {
+                Ok(gpu) => return Ok(gpu),
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        Err(refused.unwrap_or_else(|| Error::Gpu("no adapter found".to_owned())))
     }
 
     /// Opens a device on `adapter` with the features and limits this crate can use.
     ///
     /// # Errors
-    /// When the adapter refuses.
+    /// When the adapter has no compute shaders, or its driver refuses; the message names it.
     pub fn open(adapter: &wgpu::Adapter) -> Result<Self> {
-        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+        let info = adapter.get_info();
+        let refused = |reason: &str| Error::Gpu(format!("{} cannot be opened: {reason}", describe(&info)));
+        if !computes(adapter) {
+            return Err(refused("it has no compute shaders"));
+        }
+        let descriptor = wgpu::DeviceDescriptor {
             label: Some("filter-summary"),
             required_features: required_features(adapter.features()),
             required_limits: required_limits(&adapter.limits()),
             experimental_features: experimental_features(),
             memory_hints: wgpu::MemoryHints::Performance,
             trace: wgpu::Trace::Off,
-        }))
-        .map_err(|error| Error::Gpu(one_line(&error.to_string())))?;
-        Ok(Self { info: adapter.get_info(), device, queue, matrices: adapter.cooperative_matrix_properties() })
+        };
+        // A driver that is not what it says makes wgpu panic.
+        let opened = contained(|| pollster::block_on(adapter.request_device(&descriptor)));
+        let (device, queue) = opened
+            .map_err(|panic| refused(&format!("wgpu cannot use its driver ({panic})")))?
+            .map_err(|error| refused(&one_line(&error.to_string())))?;
+        // Old OpenGL may have the extensions that wgpu looks for, and no shading language that it can write.
+        if info.backend == wgpu::Backend::Gl && !compiles(&device) {
+            return Err(refused("wgpu cannot compile compute shaders for its driver"));
+        }
+        Ok(Self { info, device, queue, matrices: adapter.cooperative_matrix_properties() })
     }
 
     /// The target of plans for this device.
@@ -102,56 +101,121 @@ impl Gpu {
     /// A storage buffer with these values.
     ///
     /// # Errors
-    /// When the device is out of memory.
+    /// When the device is out of memory or lost.
     pub fn upload(&self, label: &str, values: &[f32]) -> Result<wgpu::Buffer> {
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-        let descriptor = BufferInitDescriptor { label: Some(label), contents: bytemuck::cast_slice(values), usage };
-        checked(&self.device, || self.device.create_buffer_init(&descriptor))
+        scope::upload(&self.device, label, bytemuck::cast_slice(values), USAGE)
+    }
+
+    /// A storage buffer of `count` times the same value. Takes no memory of this program's.
+    ///
+    /// # Errors
+    /// When the device is out of memory or lost.
+    pub fn fill(&self, label: &str, value: f32, count: usize) -> Result<wgpu::Buffer> {
+        let block = [value; 1024];
+        let bytes: &[u8] = bytemuck::cast_slice(&block);
+        scope::written(&self.device, label, 4 * count as u64, USAGE, |range| {
+            for start in (0..4 * count).step_by(bytes.len()) {
+                let end = (start + bytes.len()).min(4 * count);
+                range.slice(start..end).copy_from_slice(&bytes[..end - start]);
+            }
+        })
     }
 
     /// A storage buffer of `size` bytes.
     ///
     /// # Errors
-    /// When the device is out of memory.
+    /// When the device is out of memory or lost.
     pub fn allocate(&self, label: &str, size: u64) -> Result<wgpu::Buffer> {
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
-        checked(&self.device, || self.device.create_buffer(&descriptor))
+        scope::allocate(&self.device, label, size, USAGE)
+    }
+
+    /// Runs `make`, which makes things on this device: what wgpu reports meanwhile is an error, which names `what`.
+    ///
+    /// # Errors
+    /// When the device is out of memory or lost, or wgpu finds fault with what is made.
+    pub fn checked<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
+        scope::checked(&self.device, what, make)
+    }
+
+    /// Writes these values to the start of a buffer (usage `COPY_DST`), before whatever is submitted next.
+    ///
+    /// # Errors
+    /// When the buffer is too small, or the device is out of memory or lost.
+    pub fn write(&self, buffer: &wgpu::Buffer, values: &[f32]) -> Result<()> {
+        let bytes: &[u8] = bytemuck::cast_slice(values);
+        scope::sized(&self.device, "written values", Some(bytes.len() as u64), || {
+            self.queue.write_buffer(buffer, 0, bytes);
+        })
     }
 
     /// Submits `encoder` and waits until the device has finished.
     ///
     /// # Errors
-    /// When the commands are invalid, the device is lost, or it takes longer than five minutes.
+    /// When the commands are invalid, the device is out of memory or lost, or it takes longer than five minutes.
     pub fn submit(&self, encoder: wgpu::CommandEncoder) -> Result<()> {
-        let index = checked(&self.device, || self.queue.submit([encoder.finish()]))?;
+        let index = scoped(&self.device, SUBMISSION, None, || self.queue.submit([encoder.finish()]))?;
         let wait = wgpu::PollType::Wait { submission_index: Some(index), timeout: Some(TIMEOUT) };
-        self.device.poll(wait).map_err(|error| Error::Gpu(error.to_string()))?;
-        Ok(())
+        // A driver that gives the device up while it is waited for makes wgpu panic.
+        let lost = || Error::DeviceLost { what: SUBMISSION.to_owned() };
+        match contained(|| self.device.poll(wait)).map_err(|_| lost())? {
+            Ok(_) => Ok(()),
+            Err(wgpu::PollError::Timeout) => {
+                Err(Error::Gpu(format!("the device has not finished after {} seconds", TIMEOUT.as_secs())))
+            }
+            // What is submitted to a lost device is not.
+            Err(wgpu::PollError::WrongSubmissionIndex(..)) => Err(lost()),
+        }
     }
 
     /// Copies a buffer's f32 values back and waits for them.
     ///
     /// # Errors
-    /// When the device is lost or out of memory.
+    /// When the device is out of memory or lost, or this program is out of memory.
     pub fn download(&self, buffer: &wgpu::Buffer) -> Result<Vec<f32>> {
         let size = buffer.size();
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let descriptor = wgpu::BufferDescriptor { label: Some("readback"), size, usage, mapped_at_creation: false };
-        let staging = checked(&self.device, || self.device.create_buffer(&descriptor))?;
+        let staging = scope::allocate(&self.device, READBACK, size, usage)?;
         let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
         let (sender, receiver) = std::sync::mpsc::channel();
         encoder.map_buffer_on_submit(&staging, wgpu::MapMode::Read, .., move |result| {
-            // The receiver lives until `recv` below returns.
+            // The receiver lives until `recv_timeout` below returns.
             let _ = sender.send(result);
         });
         self.submit(encoder)?;
-        let failed = |error: &dyn std::fmt::Display| Error::Gpu(format!("reading back failed: {error}"));
-        receiver.recv().map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+        let failed = |error: &dyn std::fmt::Display| {
+            if is_lost(&self.device) {
+                return Error::DeviceLost { what: READBACK.to_owned() };
+            }
+            Error::Gpu(format!("reading back failed: {error}"))
+        };
+        receiver.recv_timeout(TIMEOUT).map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
         let bytes = staging.get_mapped_range(..).map_err(|error| failed(&error))?;
-        Ok(bytes.chunks_exact(4).map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect())
+        let mut values = Vec::new();
+        let short = |_| Error::OutOfMemory { place: "this program", what: READBACK.to_owned(), bytes: Some(size) };
+        values.try_reserve_exact(bytes.len() / 4).map_err(short)?;
+        values.extend(bytes.chunks_exact(4).map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])));
+        Ok(values)
     }
+}
+
+/// Whether the least of compute shaders can be made.
+fn compiles(device: &wgpu::Device) -> bool {
+    let source = "@group(0) @binding(0) var<storage, read_write> a: array<f32>;
+        @compute @workgroup_size(1) fn main() { a[0] = 1.0; }";
+    let compile = || {
+        let source = wgpu::ShaderSource::Wgsl(source.into());
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label: Some("fs_probe"), source });
+        device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some("fs_probe"),
+            layout: None,
+            module: &module,
+            entry_point: None,
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: None,
+        })
+    };
+    contained(|| scoped(device, "fs_probe", None, compile)).is_ok_and(|compiled| compiled.is_ok())
 }
 
 #[cfg(not(feature = "cooperative-matrix"))]
@@ -166,10 +230,4 @@ fn experimental_features() -> wgpu::ExperimentalFeatures {
     // on the crate's feature `cooperative-matrix` asks for the one that `required_features` then names; the shaders
     // that use it are ours, keep every matrix inside workgroup memory, and are validated by naga in tests.
     unsafe { wgpu::ExperimentalFeatures::enabled() }
-}
-
-/// Backend, name and driver of an adapter, for people.
-pub fn describe(info: &wgpu::AdapterInfo) -> String {
-    let driver = [info.driver.as_str(), info.driver_info.as_str()].join(" ");
-    format!("{:?}: {}, {}", info.backend, info.name, driver.trim())
 }

@@ -39,6 +39,7 @@ use crate::error::{Error, Result};
 use crate::pipeline::Pipelines;
 use crate::plan::{Algorithm, Family, Plan, PlanOptions, Storage, Target};
 use crate::problem::Problem;
+use crate::scope::is_lost;
 use crate::standalone::{Gpu, Timestamps};
 use cache::{Cache, Choice};
 use candidate::DeviceCandidate;
@@ -137,7 +138,7 @@ impl Tuner {
     /// Where there is only one candidate, it is returned without being run.
     ///
     /// # Errors
-    /// When nothing can run the problem, or nothing that does computes right numbers.
+    /// When nothing can run the problem, or nothing that does computes right numbers; or the device is lost.
     pub fn choose(&mut self, problem: &Problem, options: PlanOptions) -> Result<PlanOptions> {
         let variants = variants(problem, &self.target, options);
         match variants.as_slice() {
@@ -186,6 +187,7 @@ impl Tuner {
                 self.warnings.extend(reasons.into_iter().map(warning));
                 Ok(winner)
             }
+            None if is_lost(&self.gpu.device) => Err(Error::DeviceLost { what: "the measurement".to_owned() }),
             None => Err(Error::Gpu(format!("no kernel computes this layer right: {}", reasons.join("; ")))),
         }
     }

@@ -150,7 +150,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     }
     let summaries = if quick { vec![Summary::C] } else { args.summaries.clone() };
     let runs = if quick { FEWEST_RUNS } else { args.runs.into() };
-    let device = args.device.open()?;
+    let device = args.device.open(Some("bench measures adapters"))?.device;
     let software = match &device {
         Device::Gpu(gpu) => gpu.target().software,
         Device::Cpu => true,

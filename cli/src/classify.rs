@@ -98,13 +98,13 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         let executor = match &mut executor {
             Some(executor) => executor,
             none => {
-                let device = args.device.open()?;
-                device_name = device.describe();
+                let device = Executor::device(&args.device, args.kernels, &args.tune)?;
                 let batch = pictures.len().min(BATCH);
                 let first = Executor::new(device, &network, batch, args.kernels, &args.tune);
                 let first = first.with_context(|| name.clone())?;
                 // Drivers compile kernels when they first run: that is not the time of an image.
                 first.run(&pixels)?;
+                device_name = first.device_name().to_owned();
                 none.insert(first)
             }
         };

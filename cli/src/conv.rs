@@ -16,8 +16,9 @@ use filter_summary::{
 use serde::Serialize;
 
 use crate::device::{Device, DeviceArgs};
-use crate::kernel::FamilyArgs;
+use crate::kernel::{FamilyArgs, need_adapter};
 use crate::output::{Format, Verdict, one_line, refuse_to_replace};
+use crate::waiting::waiting;
 
 /// Run one convolution from a file, and compare it with what another framework computed
 #[derive(clap::Args, Debug)]
@@ -138,17 +139,21 @@ fn compute(file: &LayerFile, args: &Args) -> Result<Computed> {
         Choice::Gather => Some(Algorithm::Gather),
         Choice::Shared => Some(Algorithm::Shared),
     };
-    let device = args.device.open()?;
+    let need = algorithm.and_then(need_adapter).or(args.family.need_adapter());
+    args.device.open(need)?.make(|device| on_device(file, args.family, algorithm, &device))
+}
+
+fn on_device(file: &LayerFile, family: FamilyArgs, algorithm: Option<Algorithm>, device: &Device) -> Result<Computed> {
     let name = device.describe();
-    match &device {
+    match device {
         Device::Gpu(gpu) => {
-            let options = args.family.apply(PlanOptions { algorithm, ..PlanOptions::default() });
+            let options = family.apply(PlanOptions { algorithm, ..PlanOptions::default() });
             let plan = Plan::new(&file.problem, &gpu.target(), options.for_summary(&file.summary))?;
             let output = on_gpu(file, gpu, plan.clone())?;
             Ok(Computed { output, kernel: plan.algorithm().name(), device: name, plan: Some(plan) })
         }
         Device::Cpu => {
-            args.family.refuse_on_cpu()?;
+            family.refuse_on_cpu()?;
             let (output, algorithm) = on_cpu(file, algorithm)?;
             Ok(Computed { output, kernel: algorithm.name(), device: name, plan: None })
         }
@@ -174,6 +179,7 @@ fn on_cpu(file: &LayerFile, algorithm: Option<Algorithm>) -> Result<(Vec<f32>, A
 }
 
 fn on_gpu(file: &LayerFile, gpu: &Gpu, plan: Plan) -> Result<Vec<f32>> {
+    let _compiling = waiting("compiling kernels");
     let workspace = plan.workspace_size();
     let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::default()));
     let params = ChannelParams { scale: file.scale.as_deref(), bias: file.bias.as_deref() };
@@ -182,7 +188,7 @@ fn on_gpu(file: &LayerFile, gpu: &Gpu, plan: Plan) -> Result<Vec<f32>> {
     let residual = file.residual.as_ref().map(|residual| gpu.upload("residual", residual)).transpose()?;
     // NaN everywhere: what a kernel forgets to write is then no right answer by chance.
     let elements = file.problem.output_shape().iter().product();
-    let output = gpu.upload("output", &vec![f32::NAN; elements])?;
+    let output = gpu.fill("output", f32::NAN, elements)?;
     let workspace = if workspace > 0 { Some(gpu.allocate("workspace", workspace)?) } else { None };
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
     conv.record(

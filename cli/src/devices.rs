@@ -1,21 +1,25 @@
 //! `fsnet devices`: the adapters, and what each would run.
 
 use anyhow::Result;
-use filter_summary::standalone::{self, describe};
+use filter_summary::standalone::{self, Gpu, is_software};
 use filter_summary::wgpu;
 use filter_summary::{Algorithm, Conv2d, Family, Placement, Plan, PlanOptions, Problem, Storage, Target};
 use serde::Serialize;
 
-use crate::device::cpu_name;
+use crate::device::{DeviceArgs, cpu_name};
 use crate::output::{self, Format, Verdict, one_line};
 use crate::table::{render, table};
 
 /// List adapters, their limits and features, and the kernels each would get
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// Only name the device that --device auto chooses
+    /// Only name the device that --device auto takes
     #[arg(long)]
     best: bool,
+
+    /// With --best: the adapter that --require-gpu takes
+    #[arg(long, requires = "best")]
+    require_gpu: bool,
 
     #[command(flatten)]
     format: Format,
@@ -25,6 +29,8 @@ pub(crate) struct Args {
 struct Report {
     adapters: Vec<Adapter>,
     cpu: String,
+    /// What --device auto takes, and why.
+    auto: String,
 }
 
 #[derive(Serialize)]
@@ -38,6 +44,9 @@ struct Adapter {
     limits: Limits,
     subgroup_size: [u32; 2],
     features: Vec<&'static str>,
+    /// Why nothing runs on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     /// One an algorithm and family that the device can run: the variants for a typical layer, or why it cannot run.
     kernels: Vec<Tier>,
 }
@@ -63,27 +72,30 @@ struct Tier {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Verdict> {
-    let adapters = standalone::adapters();
     if args.best {
-        let best = adapters.first().map_or_else(cpu_name, |adapter| one_line(&describe(&adapter.get_info())));
+        let best = DeviceArgs::auto(args.require_gpu).open_quietly(None)?.describe();
         args.format.print(&best, || best.clone())?;
         return Ok(Verdict::Done);
     }
+    let mut auto = String::new();
+    DeviceArgs::auto(false).open_saying(None, |line| line.clone_into(&mut auto))?;
+    let adapters = standalone::adapters()?;
     let adapters = adapters.iter().enumerate().map(|(index, adapter)| examine(index, adapter)).collect();
-    let report = Report { adapters, cpu: cpu_name() };
+    let report = Report { adapters, cpu: cpu_name(), auto };
     args.format.print(&report, || text(&report))?;
     Ok(Verdict::Done)
 }
 
 fn examine(index: usize, adapter: &wgpu::Adapter) -> Adapter {
     let (info, limits) = (adapter.get_info(), adapter.limits());
+    let opened = Gpu::open(adapter);
     Adapter {
         index,
         name: one_line(&info.name),
         backend: format!("{:?}", info.backend),
         driver: one_line(&format!("{} {}", info.driver, info.driver_info)),
         kind: kind(info.device_type).to_owned(),
-        software: info.device_type == wgpu::DeviceType::Cpu,
+        software: is_software(&info),
         limits: Limits {
             max_buffer_size: limits.max_buffer_size,
             max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
@@ -94,7 +106,8 @@ fn examine(index: usize, adapter: &wgpu::Adapter) -> Adapter {
         },
         subgroup_size: [info.subgroup_min_size, info.subgroup_max_size],
         features: features(adapter.features()),
-        kernels: tiers(&Target::of_adapter(adapter)),
+        kernels: opened.as_ref().map_or_else(|_| Vec::new(), |gpu| tiers(&gpu.target())),
+        error: opened.err().map(|error| one_line(&error.to_string())),
     }
 }
 
@@ -162,15 +175,15 @@ fn text(report: &Report) -> String {
         );
         let [least, most] = adapter.subgroup_size;
         text += &format!("   features: {}; subgroups of {least} to {most}\n", adapter.features.join(", "));
+        if let Some(error) = &adapter.error {
+            text += &format!("   {error}\n");
+        }
         for tier in &adapter.kernels {
             let what = tier.error.clone().unwrap_or_else(|| tier.variants.join(", "));
             text += &format!("   {}, {}: {what}\n", tier.algorithm, tier.family);
         }
     }
-    if report.adapters.is_empty() {
-        text += "\nno GPU adapter found: everything runs on the CPU\n";
-    }
-    text
+    text + &format!("\n--device auto: {}\n", report.auto)
 }
 
 fn mebibytes(bytes: u64) -> String {

@@ -151,9 +151,8 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let classes = network.output().shape.iter().product::<usize>();
     let total = args.limit.map_or(images.len(), |limit| images.len().min(limit as usize));
 
-    let device = args.device.open()?;
-    let batch = args.batch.map_or_else(|| default_batch(&device, &network), |batch| batch as usize).min(total);
-    let name = device.describe();
+    let device = Executor::device(&args.device, args.kernels, &args.tune)?;
+    let batch = args.batch.map_or_else(|| default_batch(&device.device, &network), |batch| batch as usize).min(total);
     let executor = Executor::new(device, &network, batch, args.kernels, &args.tune);
     let executor = executor.with_context(|| model.clone())?;
     let mut pixels = Vec::new();
@@ -179,7 +178,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let among = |first: usize| ranks.iter().filter(|rank| rank.is_some_and(|rank| rank < first)).count();
     let report = Report {
         model,
-        device: name,
+        device: executor.device_name().to_owned(),
         kernel: args.kernels.kernel.name(),
         tuned: executor.is_tuned(),
         batch,

@@ -1,5 +1,6 @@
 //! A network on the device the user chose: batches of images in, rows of outputs out.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
@@ -7,9 +8,10 @@ use filter_summary::network::{CpuNetwork, GpuNetwork, Network};
 use filter_summary::standalone::Gpu;
 use filter_summary::{Pipelines, ShaderChecks};
 
-use crate::device::Device;
+use crate::device::{Chosen, Device, DeviceArgs};
 use crate::kernel::KernelArgs;
 use crate::tune::{self, TuneArgs};
+use crate::waiting::{Waiting, waiting};
 
 /// A network that is ready to run batches of one size.
 pub(crate) struct Executor {
@@ -20,6 +22,9 @@ pub(crate) struct Executor {
     /// Values of one result.
     output: usize,
     tuned: bool,
+    device: String,
+    /// Until the first batch has run: many drivers compile in it.
+    compiling: Cell<Option<Waiting>>,
 }
 
 enum Backend {
@@ -28,38 +33,32 @@ enum Backend {
 }
 
 impl Executor {
-    /// Plans and compiles `network` for batches of `batch` images.
+    /// Opens the device asked for; any adapter, where the options ask for what only adapters have.
+    pub(crate) fn device(device: &DeviceArgs, kernels: KernelArgs, tune: &TuneArgs) -> Result<Chosen> {
+        device.open(kernels.need_adapter().or(tune.need_adapter()))
+    }
+
+    /// Plans and compiles `network` for batches of `batch` images, on the device or, where it may be replaced, on one
+    /// that can hold it.
     pub(crate) fn new(
-        device: Device,
+        device: Chosen,
         network: &Network,
         batch: usize,
         kernels: KernelArgs,
         tune: &TuneArgs,
     ) -> Result<Self> {
-        let tuned = tune.is_asked() && matches!(device, Device::Gpu(_));
-        let backend = match device {
-            Device::Gpu(gpu) => {
-                let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::default()));
-                let (options, target) = (kernels.options(), gpu.target());
-                let network = match tune.tuner(&gpu, &pipelines) {
-                    Some(mut tuner) => {
-                        let choose = &mut |problem: &_, options| tuner.choose(problem, options);
-                        let tuned = GpuNetwork::with_choices(&pipelines, &target, network, batch, options, choose);
-                        tune::finish(&mut tuner);
-                        tuned?
-                    }
-                    None => GpuNetwork::new(&pipelines, &target, network, batch, options)?,
-                };
-                Backend::Gpu { gpu, network: Box::new(network) }
-            }
-            Device::Cpu => {
-                kernels.refuse_on_cpu()?;
-                tune.refuse_on_cpu();
-                Backend::Cpu(Box::new(CpuNetwork::new(network, batch, kernels.kernel.algorithm())?))
-            }
-        };
+        let compiling = waiting("compiling kernels");
+        let (backend, device, tuned) = device.make(|device| {
+            let (name, tuned) = (device.describe(), tune.is_asked() && matches!(device, Device::Gpu(_)));
+            Ok((Backend::new(device, network, batch, kernels, tune)?, name, tuned))
+        })?;
         let [input, output] = [network.input().shape, network.output().shape].map(|shape| shape.iter().product());
-        Ok(Self { backend, batch, input, output, tuned })
+        Ok(Self { backend, batch, input, output, tuned, device, compiling: Cell::new(Some(compiling)) })
+    }
+
+    /// The device's name, for people and `--json`.
+    pub(crate) fn device_name(&self) -> &str {
+        &self.device
     }
 
     /// Whether its kernels were chosen by measuring them.
@@ -87,15 +86,97 @@ impl Executor {
             Backend::Cpu(network) => network.run(images)?,
         };
         output.truncate(count * self.output);
+        self.compiling.take();
         Ok(output)
     }
 }
 
+impl Backend {
+    fn new(device: Device, network: &Network, batch: usize, kernels: KernelArgs, tune: &TuneArgs) -> Result<Self> {
+        match device {
+            Device::Gpu(gpu) => {
+                let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::default()));
+                let (options, target) = (kernels.options(), gpu.target());
+                let network = match tune.tuner(&gpu, &pipelines) {
+                    Some(mut tuner) => {
+                        let choose = &mut |problem: &_, options| tuner.choose(problem, options);
+                        let tuned = GpuNetwork::with_choices(&pipelines, &target, network, batch, options, choose);
+                        tune::finish(&mut tuner);
+                        tuned?
+                    }
+                    None => GpuNetwork::new(&pipelines, &target, network, batch, options)?,
+                };
+                Ok(Self::Gpu { gpu, network: Box::new(network) })
+            }
+            Device::Cpu => {
+                kernels.refuse_on_cpu()?;
+                tune.refuse_on_cpu();
+                Ok(Self::Cpu(Box::new(CpuNetwork::new(network, batch, kernels.kernel.algorithm())?)))
+            }
+        }
+    }
+}
+
 fn run_gpu(gpu: &Gpu, network: &GpuNetwork, batch: &[f32]) -> Result<Vec<f32>> {
-    let bytes: Vec<u8> = batch.iter().flat_map(|value| value.to_le_bytes()).collect();
-    gpu.queue.write_buffer(network.input(), 0, &bytes);
+    gpu.write(network.input(), batch)?;
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
     network.record(&mut encoder);
     gpu.submit(encoder)?;
     gpu.download(network.output()).context("reading the output")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use filter_summary::standalone::{adapters, describe};
+    use filter_summary::wgpu;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Options {
+        #[command(flatten)]
+        kernels: KernelArgs,
+
+        #[command(flatten)]
+        tune: TuneArgs,
+    }
+
+    /// The best adapter, opened with bindings of 32 KiB at most: less than a layer of the bundled network needs.
+    fn cramped() -> Gpu {
+        let adapter = adapters().unwrap().into_iter().next().expect("GPU tests need an adapter");
+        let limits = wgpu::Limits { max_storage_buffer_binding_size: 32 << 10, ..wgpu::Limits::default() };
+        let required_limits = limits.or_worse_values_from(&adapter.limits());
+        let descriptor = wgpu::DeviceDescriptor { required_limits, ..Default::default() };
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match std::pin::pin!(adapter.request_device(&descriptor)).poll(&mut context) {
+            std::task::Poll::Ready(Ok((device, queue))) => {
+                Gpu { info: adapter.get_info(), device, queue, matrices: Vec::new() }
+            }
+            other => panic!("{}: {other:?}", describe(&adapter.get_info())),
+        }
+    }
+
+    #[test]
+    fn a_network_beyond_the_adapter_runs_on_the_cpu_unless_that_was_asked_for() {
+        if std::env::var_os("FILTER_SUMMARY_SKIP_GPU_TESTS").is_some() {
+            eprintln!("SKIPPED: FILTER_SUMMARY_SKIP_GPU_TESTS is set, no adapter was opened");
+            return;
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/resnet20-s2c.safetensors");
+        let network = Network::load(path.as_ref()).unwrap();
+        let Options { kernels, tune } = Options::parse_from(["fsnet"]);
+        let executor = |replaceable| {
+            let device = Chosen { device: Device::Gpu(Box::new(cramped())), replaceable };
+            Executor::new(device, &network, 1, kernels, &tune)
+        };
+        let taken_over = executor(true).unwrap();
+        assert!(taken_over.device_name().starts_with("CPU ("), "{}", taken_over.device_name());
+        let image = vec![0.5; 3 * 32 * 32];
+        let cpu = Chosen { device: Device::Cpu, replaceable: false };
+        let want = Executor::new(cpu, &network, 1, kernels, &tune).unwrap().run(&image).unwrap();
+        assert_eq!(taken_over.run(&image).unwrap(), want);
+        let error = executor(false).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("max_storage_buffer_binding_size is 32768"), "{error}");
+    }
 }

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use filter_summary::network::{ConvKind, ConvOp, CpuNetwork, Network, Node, Op};
-use filter_summary::standalone::describe;
 use filter_summary::{Algorithm, Declined, Plan, PlanOptions, Problem, Starts, Target};
 use serde::Serialize;
 
-use crate::device::{DeviceArgs, cpu_name};
+use crate::device::{Device, DeviceArgs, cpu_name};
 use crate::kernel::KernelArgs;
 use crate::output::{Format, Verdict, one_line, thousands};
 use crate::table::{render, table};
@@ -163,12 +162,11 @@ enum Planned {
 impl<'a> Planner<'a> {
     fn new(network: &'a Network, args: &Args) -> Result<Self> {
         let (batch, options) = (args.batch as usize, args.kernels.options());
-        let device = match args.device.adapter()? {
-            Some(adapter) => Planned::Adapter {
-                name: one_line(&describe(&adapter.get_info())),
-                target: Box::new(Target::of_adapter(&adapter)),
-            },
-            None => {
+        let device = args.device.open_quietly(args.kernels.need_adapter())?;
+        let name = device.describe();
+        let device = match device {
+            Device::Gpu(gpu) => Planned::Adapter { name, target: Box::new(gpu.target()) },
+            Device::Cpu => {
                 args.kernels.refuse_on_cpu()?;
                 Planned::Cpu(Box::new(CpuNetwork::new(network, batch, options.algorithm)?))
             }

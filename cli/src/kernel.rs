@@ -30,6 +30,12 @@ impl KernelArgs {
         })
     }
 
+    /// What was asked for that only adapters have.
+    pub(crate) fn need_adapter(self) -> Option<&'static str> {
+        let f16 = self.f16_weights.then_some("--f16-weights is for adapters");
+        f16.or(self.kernel.algorithm().and_then(need_adapter)).or(self.family.need_adapter())
+    }
+
     /// The CPU executor has neither families nor f16: a wish for one is an error there.
     pub(crate) fn refuse_on_cpu(self) -> Result<()> {
         if self.f16_weights {
@@ -75,6 +81,12 @@ impl FamilyArgs {
         PlanOptions { family: self.family(), hankel_levels: self.hankel, ..options }
     }
 
+    /// What was asked for that only adapters have.
+    pub(crate) fn need_adapter(self) -> Option<&'static str> {
+        let family = self.family().map(|_| "--family is for adapters");
+        family.or(self.hankel.filter(|&levels| levels > 0).map(|_| "--hankel is for adapters"))
+    }
+
     /// The CPU executor has neither: a wish for one is an error there.
     pub(crate) fn refuse_on_cpu(self) -> Result<()> {
         if let Some(levels @ 1..) = self.hankel {
@@ -85,6 +97,11 @@ impl FamilyArgs {
             None => Ok(()),
         }
     }
+}
+
+/// Why an algorithm needs an adapter, where the CPU executor does not have it.
+pub(crate) fn need_adapter(algorithm: Algorithm) -> Option<&'static str> {
+    (algorithm == Algorithm::Gather).then_some("--kernel gather is for adapters")
 }
 
 /// Which kernels compute the convolutions.

@@ -19,11 +19,13 @@ mod output;
 mod quantize;
 mod table;
 mod tune;
+mod waiting;
 
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use filter_summary::standalone::panic_becomes_error;
 
 use output::Verdict;
 
@@ -56,6 +58,9 @@ enum Command {
 fn main() -> ExitCode {
     // wgpu reports some driver failures by a panic; whoever runs this program is owed a sentence, not a backtrace.
     std::panic::set_hook(Box::new(|panic| {
+        if panic_becomes_error() {
+            return;
+        }
         output::error(&format!("internal error, please report it: {panic}"));
         std::process::exit(output::ERROR.into());
     }));
@@ -80,7 +85,7 @@ fn main() -> ExitCode {
         // Whoever closed our output (`| head`) has seen enough.
         Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::error(&format!("{error:#}"));
+            output::error(&format!("{error:#}{}", device::way_out(&error)));
             ExitCode::from(output::ERROR)
         }
     }

@@ -94,7 +94,7 @@ pub(crate) fn progress(length: usize, what: &'static str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let template = "{msg} {wide_bar:.cyan} {pos}/{len} {per_sec} {eta}";
+    let template = "{spinner} {msg} {wide_bar:.cyan} {pos}/{len} {per_sec} {eta}";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(length as u64).with_style(style).with_message(what);
     bar.enable_steady_tick(Duration::from_millis(200));

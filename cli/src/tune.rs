@@ -27,6 +27,11 @@ impl TuneArgs {
         self.tune
     }
 
+    /// Why an adapter is needed, if it was asked for.
+    pub(crate) fn need_adapter(&self) -> Option<&'static str> {
+        self.tune.then_some("--tune measures adapters")
+    }
+
     /// A tuner for the GPU, if one was asked for.
     pub(crate) fn tuner(&self, gpu: &Gpu, pipelines: &Arc<Pipelines>) -> Option<Tuner> {
         if !self.tune {

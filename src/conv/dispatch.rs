@@ -3,11 +3,10 @@
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use wgpu::util::{BufferInitDescriptor, DeviceExt};
-
 use super::BufferRange;
 use crate::error::Result;
-use crate::pipeline::{Compiled, checked};
+use crate::pipeline::Compiled;
+use crate::scope::upload;
 
 /// One dispatch, ready to record.
 #[derive(Debug, Clone)]
@@ -54,9 +53,7 @@ impl Uniforms {
             ranges.push((offset, size));
             bytes.resize(bytes.len().next_multiple_of(alignment), 0);
         }
-        let descriptor =
-            BufferInitDescriptor { label: Some("fs_params"), contents: &bytes, usage: wgpu::BufferUsages::UNIFORM };
-        let buffer = checked(device, || device.create_buffer_init(&descriptor))?;
+        let buffer = upload(device, "fs_params", &bytes, wgpu::BufferUsages::UNIFORM)?;
         Ok(Self { buffer, ranges })
     }
 

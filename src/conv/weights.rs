@@ -1,12 +1,10 @@
 //! A layer's weights on a device: the summary, and the table of bases, slots, scales and biases.
 
-use wgpu::util::{BufferInitDescriptor, DeviceExt};
-
 use super::ChannelParams;
 use crate::error::{Error, Result};
-use crate::pipeline::checked;
 use crate::plan::Plan;
 use crate::quantization::Precision;
+use crate::scope::upload;
 use crate::summary::{FilterSummary, check_f16};
 
 /// The buffers of a layer's weights.
@@ -24,13 +22,10 @@ impl Weights {
         params: ChannelParams<'_>,
     ) -> Result<Self> {
         let (summary, table) = (pack_summary(plan, summary)?, pack_table(plan, params));
-        let upload = |label: &str, contents: &[u8]| {
-            let usage = wgpu::BufferUsages::STORAGE;
-            device.create_buffer_init(&BufferInitDescriptor { label: Some(label), contents, usage })
-        };
-        checked(device, || Self {
-            summary: upload("fs_summary", &summary),
-            table: upload("fs_table", bytemuck::cast_slice(&table)),
+        let usage = wgpu::BufferUsages::STORAGE;
+        Ok(Self {
+            summary: upload(device, "fs_summary", &summary, usage)?,
+            table: upload(device, "fs_table", bytemuck::cast_slice(&table), usage)?,
         })
     }
 }

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use wgpu::util::{BufferInitDescriptor, DeviceExt};
-
 use super::plan::{Choose, NetworkPlan, Place, Work};
 use super::{BatchNorm, Network, Op};
 use crate::conv::{BufferRange, ChannelParams, ConvBuffers, Dispatch, FsConv2d, Uniforms, bind_group};
 use crate::error::Result;
-use crate::pipeline::{Pipelines, checked};
+use crate::pipeline::Pipelines;
 use crate::plan::{Operand, Plan, PlanOptions, Target};
+use crate::scope::{allocate, checked, upload};
 use crate::spec::Role;
 
 /// A network planned for one batch size, with its weights and activations on a device.
@@ -24,7 +23,7 @@ use crate::spec::Role;
 /// let gpu = Gpu::open_best()?;
 /// let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::Trusted));
 /// let mut forward = GpuNetwork::new(&pipelines, &gpu.target(), &network, 8, PlanOptions::default())?;
-/// gpu.queue.write_buffer(forward.input(), 0, &[0; 4 * 8 * 3 * 32 * 32]);
+/// gpu.write(forward.input(), &[0.0; 8 * 3 * 32 * 32])?;
 /// let mut encoder = gpu.device.create_command_encoder(&Default::default());
 /// forward.record(&mut encoder);
 /// gpu.submit(encoder)?;
@@ -49,7 +48,8 @@ impl GpuNetwork {
     /// 8 bits or f16 stay so in memory, whatever the storage in `options`.
     ///
     /// # Errors
-    /// When a layer exceeds the device's limits (naming the node), the storage is f16, or the device refuses.
+    /// When a layer exceeds the device's limits (naming the node), the storage is f16, the device is out of memory or
+    /// lost, or it refuses.
     pub fn new(
         pipelines: &Arc<Pipelines>,
         target: &Target,
@@ -79,17 +79,14 @@ impl GpuNetwork {
         let plan = NetworkPlan::new(network, &Target { limits, ..target.clone() }, batch, options, choose)?;
         pipelines.compile_all(plan.specs())?;
         let buffer = |label: &str, size: u64, usage: wgpu::BufferUsages| {
-            let usage = usage | wgpu::BufferUsages::STORAGE;
-            device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
+            allocate(device, label, size, usage | wgpu::BufferUsages::STORAGE)
         };
-        let (input, output, workspace, slots) = checked(device, || {
-            let input = buffer("fs_input", plan.input_bytes, wgpu::BufferUsages::COPY_DST);
-            let output = buffer("fs_output", plan.output_bytes, wgpu::BufferUsages::COPY_SRC);
-            // An empty buffer cannot be bound.
-            let workspace = buffer("fs_workspace", plan.workspace.max(16), wgpu::BufferUsages::empty());
-            let slot = |&size: &u64| buffer("fs_activations", size, wgpu::BufferUsages::empty());
-            (input, output, workspace, plan.slots.iter().map(slot).collect::<Vec<_>>())
-        })?;
+        let input = buffer("fs_input", plan.input_bytes, wgpu::BufferUsages::COPY_DST)?;
+        let output = buffer("fs_output", plan.output_bytes, wgpu::BufferUsages::COPY_SRC)?;
+        // An empty buffer cannot be bound.
+        let workspace = buffer("fs_workspace", plan.workspace.max(16), wgpu::BufferUsages::empty())?;
+        let slot = |&size: &u64| buffer("fs_activations", size, wgpu::BufferUsages::empty());
+        let slots = plan.slots.iter().map(slot).collect::<Result<Vec<_>>>()?;
         let range = |place: Place| {
             BufferRange::whole(match place {
                 Place::Input => &input,
@@ -131,8 +128,8 @@ impl GpuNetwork {
                         let roles = step.spec.roles();
                         let ranges: Vec<_> =
                             roles.into_iter().filter_map(|role| Some((role.binding(), range(role)?))).collect();
-                        let bind_group =
-                            checked(device, || bind_group(device, &compiled, uniforms.binding(0), &ranges))?;
+                        let bind = || bind_group(device, &compiled, uniforms.binding(0), &ranges);
+                        let bind_group = checked(device, "bindings", bind)?;
                         dispatches.push(Dispatch { compiled, bind_group, grid: step.grid });
                     }
                 }
@@ -213,6 +210,5 @@ impl GpuNetwork {
 /// A batch norm's scales, then its biases.
 fn norm_table(device: &wgpu::Device, norm: &BatchNorm) -> Result<wgpu::Buffer> {
     let values = [norm.scale.as_slice(), &norm.bias].concat();
-    let (contents, usage) = (bytemuck::cast_slice(&values), wgpu::BufferUsages::STORAGE);
-    checked(device, || device.create_buffer_init(&BufferInitDescriptor { label: Some("fs_table"), contents, usage }))
+    upload(device, "fs_table", bytemuck::cast_slice(&values), wgpu::BufferUsages::STORAGE)
 }

@@ -2,6 +2,7 @@
 
 use super::Gpu;
 use crate::error::{Error, Result};
+use crate::scope::{allocate, scoped};
 
 /// Two timestamps around a compute pass, where the device has them (feature `TIMESTAMP_QUERY`).
 #[derive(Debug)]
@@ -12,24 +13,22 @@ pub struct Timestamps {
 }
 
 impl Timestamps {
-    /// `None` when the device has no timestamps.
+    /// `None` when the device has no timestamps, or no memory for them.
     pub fn new(gpu: &Gpu) -> Option<Self> {
         let nanoseconds_per_tick = f64::from(gpu.queue.get_timestamp_period());
         if !gpu.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) || nanoseconds_per_tick <= 0.0 {
             return None;
         }
-        let queries = gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
-            label: Some("fs_timestamps"),
-            ty: wgpu::QueryType::Timestamp,
-            count: 2,
+        let queries = scoped(&gpu.device, "fs_timestamps", None, || {
+            gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
+                label: Some("fs_timestamps"),
+                ty: wgpu::QueryType::Timestamp,
+                count: 2,
+            })
         });
-        let resolved = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("fs_timestamps"),
-            size: 16,
-            usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
-            mapped_at_creation: false,
-        });
-        Some(Self { queries, resolved, nanoseconds_per_tick })
+        let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
+        let resolved = allocate(&gpu.device, "fs_timestamps", 16, usage);
+        Some(Self { queries: queries.ok()?, resolved: resolved.ok()?, nanoseconds_per_tick })
     }
 
     /// For the pass that is measured.

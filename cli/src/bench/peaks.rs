@@ -59,24 +59,27 @@ pub(crate) fn measure(gpu: &Gpu, by_cpu: bool) -> Result<Peaks> {
 /// Seconds of a dispatch of so many workgroups.
 fn multiply_adds(gpu: &Gpu, by_cpu: bool, groups: u64) -> Result<f64> {
     let device = &gpu.device;
-    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some("peaks"),
-        source: wgpu::ShaderSource::Wgsl(SHADER.into()),
-    });
-    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some("peaks"),
-        layout: None,
-        module: &module,
-        entry_point: Some("main"),
-        compilation_options: wgpu::PipelineCompilationOptions::default(),
-        cache: None,
-    });
-    let out = gpu.upload("peaks", &vec![f32::NAN; (groups * THREADS) as usize])?;
-    let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
-        label: Some("peaks"),
-        layout: &pipeline.get_bind_group_layout(0),
-        entries: &[wgpu::BindGroupEntry { binding: 0, resource: out.as_entire_binding() }],
-    });
+    let out = gpu.fill("peaks", f32::NAN, (groups * THREADS) as usize)?;
+    let (pipeline, bind_group) = gpu.checked("peaks", || {
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some("peaks"),
+            source: wgpu::ShaderSource::Wgsl(SHADER.into()),
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some("peaks"),
+            layout: None,
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: None,
+        });
+        let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("peaks"),
+            layout: &pipeline.get_bind_group_layout(0),
+            entries: &[wgpu::BindGroupEntry { binding: 0, resource: out.as_entire_binding() }],
+        });
+        (pipeline, bind_group)
+    })?;
     let timestamps = Timestamps::new(gpu);
     // The first dispatch compiles.
     let mut seconds = f64::INFINITY;

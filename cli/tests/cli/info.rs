@@ -2,8 +2,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::tempdir;
 
-use crate::files::{cifar, color_network, write};
-use crate::run::{failure, fsnet, json, skip_gpu, success, text};
+use crate::files::{color_network, write};
+use crate::run::{failure, json, skip_gpu, success, text};
 
 #[test]
 fn inspect_counts_what_is_shared() {
@@ -61,55 +61,6 @@ fn inspect_shows_the_kernel_that_would_run() {
     if !skip_gpu("inspect_shows_the_kernel_that_would_run") {
         assert_eq!(kernel(&["--require-gpu", "--kernel", "gather"]), "gather");
     }
-}
-
-#[test]
-fn devices_lists_the_cpu_and_every_adapter() {
-    let report = json(["devices"]);
-    assert!(report["cpu"].as_str().unwrap().starts_with("CPU ("));
-    if skip_gpu("devices_lists_the_cpu_and_every_adapter") {
-        return;
-    }
-    let adapters = report["adapters"].as_array().unwrap();
-    assert!(!adapters.is_empty(), "{report}");
-    for tier in adapters[0]["kernels"].as_array().unwrap() {
-        assert!(!tier["variants"].as_array().unwrap().is_empty(), "{report}");
-    }
-    let best = success(["devices", "--best"]);
-    assert!(best.contains(adapters[0]["name"].as_str().unwrap()), "{best}");
-}
-
-#[test]
-fn without_an_adapter_the_cpu_takes_over_unless_a_gpu_is_required() {
-    let directory = tempdir().unwrap();
-    let (model, images) = (color_network(directory.path()), directory.path().join("images.bin"));
-    std::fs::write(&images, cifar(&[(0, 0)])).unwrap();
-    let bare = || {
-        let mut command = fsnet();
-        let nowhere = directory.path().join("no_driver.json");
-        command.env("WGPU_BACKEND", "vulkan").env("VK_DRIVER_FILES", &nowhere).env("VK_ICD_FILENAMES", &nowhere);
-        command.args(["eval", "--model", text(&model), "--cifar10", text(&images)]);
-        command
-    };
-    let output = bare().assert().code(0).get_output().clone();
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "no GPU adapter found: running on the CPU\n");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("1 of 1 correct"));
-    for arguments in [["--require-gpu", "--json"], ["--device", "0"]] {
-        let output = bare().args(arguments).assert().code(2).get_output().clone();
-        let stderr = String::from_utf8(output.stderr).unwrap();
-        assert!(stderr.starts_with("fsnet: error: ") && stderr.contains("no GPU adapter found"), "{stderr}");
-        assert_eq!(stderr.lines().count(), 1);
-    }
-}
-
-#[test]
-fn devices_that_do_not_exist_are_errors() {
-    if skip_gpu("devices_that_do_not_exist_are_errors") {
-        return;
-    }
-    assert!(failure(["bench", "--shape", "4x4", "--device", "99"]).contains("--device 99"));
-    assert!(failure(["bench", "--shape", "4x4", "--device", "abacus"]).contains("no adapter has that name"));
-    assert!(failure(["bench", "--shape", "4x4", "--device", "cpu", "--require-gpu"]).contains("exclude"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod bench;
 mod classify;
 mod compress;
 mod conv;
+mod devices;
 mod eval;
 mod eval_images;
 mod files;
