@@ -79,6 +79,7 @@ struct Classified {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Verdict> {
+    args.tune.check()?;
     let (name, network) = load_model(args.model.as_deref())?;
     images::check_input(&network).with_context(|| name.clone())?;
     let pictures = pictures::find(&args.images)?;
@@ -91,14 +92,11 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     executor.run(&vec![0.0; batch * network.input().shape.iter().product::<usize>()])?;
 
     let listing = Listing::of(&pictures);
-    if !args.format.json {
-        output::print(&listing.header())?;
-    }
     let mut tally = Tally::default();
     let bar = output::progress(pictures.len(), "images");
     let load = |index: usize| Ok(images::values(pictures[index].load()?, images::Fit::default(), network.input()));
     let classified = batches::for_each(pictures.len(), batch, load, |range, values| {
-        let start = Instant::now();
+        let (first, start) = (range.start, Instant::now());
         let outputs = executor.run(values)?;
         tally.seconds += start.elapsed().as_secs_f64();
         ensure!(outputs.iter().all(|logit| logit.is_finite()), "{name}: its output is not finite: it overflows in f32");
@@ -111,7 +109,8 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
             tally.images.extend(images);
             return Ok(());
         }
-        let lines: Vec<String> = images.iter().map(|image| listing.line(image)).collect();
+        let header = (first == 0).then(|| listing.header());
+        let lines: Vec<String> = header.into_iter().chain(images.iter().map(|image| listing.line(image))).collect();
         bar.suspend(|| output::print(&lines.join("\n")))
     });
     bar.finish_and_clear();

@@ -142,6 +142,7 @@ impl Images {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Verdict> {
+    args.tune.check()?;
     let network = Network::load(&args.model)?;
     let model = one_line(&args.model.display().to_string());
     let images = Images::load(args, &network, &model)?;
@@ -159,12 +160,17 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let bar = output::progress(total, "images");
     let start = Instant::now();
     let mut ranks = Vec::with_capacity(total);
-    let evaluated = batches::for_each(total, batch, |index| images.values(index, network.input()), |range, values| {
-        let outputs = executor.run(values)?;
-        bar.inc(range.len() as u64);
-        ranks.extend(outputs.chunks(classes).zip(range).map(|(row, index)| rank(row, images.label(index))));
-        Ok(())
-    });
+    let evaluated = batches::for_each(
+        total,
+        batch,
+        |index| images.values(index, network.input()),
+        |range, values| {
+            let outputs = executor.run(values)?;
+            bar.inc(range.len() as u64);
+            ranks.extend(outputs.chunks(classes).zip(range).map(|(row, index)| rank(row, images.label(index))));
+            Ok(())
+        },
+    );
     let seconds = start.elapsed().as_secs_f64();
     bar.finish_and_clear();
     evaluated?;

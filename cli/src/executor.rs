@@ -41,7 +41,7 @@ impl Executor {
             Device::Gpu(gpu) => {
                 let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::default()));
                 let (options, target) = (kernels.options(), gpu.target());
-                let network = match tune.tuner(&gpu, &pipelines)? {
+                let network = match tune.tuner(&gpu, &pipelines) {
                     Some(mut tuner) => {
                         let choose = &mut |problem: &_, options| tuner.choose(problem, options);
                         let tuned = GpuNetwork::with_choices(&pipelines, &target, network, batch, options, choose);

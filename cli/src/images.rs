@@ -77,8 +77,7 @@ impl Fit {
         if [width, height] == whole {
             return without_margins(image);
         }
-        let [x, y, width, height] =
-            if self.stretch { [0, 0, width, height] } else { centre([width, height], whole) };
+        let [x, y, width, height] = if self.stretch { [0, 0, width, height] } else { centre([width, height], whole) };
         // A view: photographs are large.
         let part = imageops::crop_imm(image, x, y, width, height);
         without_margins(&imageops::resize(&*part, whole[0], whole[1], FilterType::Triangle))

@@ -93,7 +93,10 @@ pub(crate) fn refuse_to_replace(input: &Path, output: &Path) -> Result<()> {
 
 /// Refuses `-`, which means standard output to other programs: here that is for results.
 pub(crate) fn refuse_standard_output(option: &str, path: &Path) -> Result<()> {
-    ensure!(path != Path::new("-"), "{option} -: standard output is for the report; name a file (./- if it is called so)");
+    ensure!(
+        path != Path::new("-"),
+        "{option} -: standard output is for the report; name a file (./- if it is called so)"
+    );
     Ok(())
 }
 

@@ -29,22 +29,27 @@ impl TuneArgs {
         self.tune
     }
 
-    /// A tuner for the GPU, if one was asked for. Refuses to keep choices in a file that is something else.
-    pub(crate) fn tuner(&self, gpu: &Gpu, pipelines: &Arc<Pipelines>) -> Result<Option<Tuner>> {
+    /// Refuses to keep choices in a file that is something else, before anything is measured.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Some(path) = &self.tuning_cache else { return Ok(()) };
+        output::refuse_standard_output("--tuning-cache", path)?;
+        check_cache(path).context("--tuning-cache")
+    }
+
+    /// A tuner for the GPU, if one was asked for.
+    pub(crate) fn tuner(&self, gpu: &Gpu, pipelines: &Arc<Pipelines>) -> Option<Tuner> {
         if !self.tune {
-            return Ok(None);
+            return None;
         }
         let tuner = Tuner::new(gpu, pipelines);
-        if let Some(path) = &self.tuning_cache {
-            output::refuse_standard_output("--tuning-cache", path)?;
-            check_cache(path).context("--tuning-cache")?;
-            return Ok(Some(tuner.with_cache(path)));
-        }
-        let Some(directory) = dirs::cache_dir() else {
-            output::notice("there is no cache directory: choices are not kept (see --tuning-cache)");
-            return Ok(Some(tuner));
-        };
-        Ok(Some(tuner.with_cache(&directory.join("filter-summary").join("tuning.json"))))
+        let default = || Some(dirs::cache_dir()?.join("filter-summary").join("tuning.json"));
+        Some(match self.tuning_cache.clone().or_else(default) {
+            Some(path) => tuner.with_cache(&path),
+            None => {
+                output::notice("there is no cache directory: choices are not kept (see --tuning-cache)");
+                tuner
+            }
+        })
     }
 
     /// Says that the CPU executor cannot be tuned, if it was asked for.

@@ -100,7 +100,7 @@ impl<'a> Runner<'a> {
             Device::Cpu => Backend::Cpu,
         };
         let tuner = match &backend {
-            Backend::Gpu { gpu, pipelines, .. } => tune.tuner(gpu, pipelines)?,
+            Backend::Gpu { gpu, pipelines, .. } => tune.tuner(gpu, pipelines),
             Backend::Cpu => {
                 family.refuse_on_cpu()?;
                 storage.refuse_on_cpu()?;

@@ -14,6 +14,7 @@ mod eval_images;
 mod files;
 mod import;
 mod info;
+mod outputs;
 mod quantize;
 mod run;
 mod tune;
