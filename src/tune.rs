@@ -121,9 +121,9 @@ impl Tuner {
 
     /// Starts from the choices in a file, which [`Tuner::save`] writes.
     ///
-    /// One file holds the choices for several adapters, drivers and versions of this crate side by side. One that is damaged is
-    /// ignored with a warning, and replaced; one that this crate has not written is ignored with a warning, and stays as it
-    /// is ([`check_cache`]). A missing one is none.
+    /// One file holds the choices for several adapters, drivers and versions of this crate side by side. One that is
+    /// damaged is ignored with a warning, and replaced; one that this crate has not written is ignored with a warning,
+    /// and stays as it is ([`check_cache`]). A missing one is none.
     #[must_use]
     pub fn with_cache(mut self, path: &Path) -> Self {
         let (cache, choices, warning) = Cache::open(path, &self.gpu.info);
@@ -193,8 +193,8 @@ impl Tuner {
 
     /// Writes the choices to the file given to [`Tuner::with_cache`], if there is one and something was measured.
     ///
-    /// The file is written beside and renamed, after what others have written there meanwhile was read; of two that do so at the
-    /// same moment, one loses its choices. What cannot be written is a warning.
+    /// The file is written beside and renamed, after what others have written there meanwhile was read; of two that do
+    /// so at the same moment, one loses its choices. What cannot be written is a warning.
     pub fn save(&mut self) {
         if self.measured > 0
             && let Some(cache) = &mut self.cache

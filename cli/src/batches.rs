@@ -22,8 +22,8 @@ pub(crate) fn size(wanted: usize, network: &Network) -> usize {
     wanted.min(TENSOR_LIMIT / largest).max(1)
 }
 
-/// Runs `work` on the values of images `0..total`, `batch` at a time and in order; `load` gives those of one image. About one batch
-/// is loaded ahead. The first error of either ends it.
+/// Runs `work` on the values of images `0..total`, `batch` at a time and in order; `load` gives those of one image.
+/// About one batch is loaded ahead. The first error of either ends it.
 pub(crate) fn for_each(
     total: usize,
     batch: usize,

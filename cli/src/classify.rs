@@ -30,8 +30,8 @@ const NAME_WIDTH: usize = 48;
 /// Classify images; without arguments, ten bundled ones with the bundled model
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// PNG or JPEG files, or folders: of each the .png, .jpg and .jpeg files, by their names, without hidden ones and those in
-    /// further folders [default: ten bundled CIFAR-10 test images]
+    /// PNG or JPEG files, or folders: of each the .png, .jpg and .jpeg files, by their names, without hidden ones and
+    /// those in further folders [default: ten bundled CIFAR-10 test images]
     images: Vec<PathBuf>,
 
     /// A network file (docs/format.md) [default: the bundled ResNet-20 for CIFAR-10]
@@ -94,7 +94,11 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let listing = Listing::of(&pictures);
     let mut tally = Tally::default();
     let bar = output::progress(pictures.len(), "images");
-    let load = |index: usize| Ok(images::values(pictures[index].load()?, images::Fit::default(), network.input()));
+    let load = |index: usize| {
+        let values = images::values(pictures[index].load()?, images::Fit::default(), network.input());
+        bar.inc(1);
+        Ok(values)
+    };
     let classified = batches::for_each(pictures.len(), batch, load, |range, values| {
         let (first, start) = (range.start, Instant::now());
         let outputs = executor.run(values)?;
@@ -103,7 +107,6 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         let rows = outputs.chunks(outputs.len() / range.len());
         let guesses = rows.map(|row| best(row, network.labels(), args.top.into()));
         let images: Vec<_> = pictures[range].iter().zip(guesses).map(|(picture, top)| classify(picture, top)).collect();
-        bar.inc(images.len() as u64);
         tally.correct += images.iter().filter(|image| image.is_right()).count();
         if args.format.json {
             tally.images.extend(images);

@@ -160,17 +160,15 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let bar = output::progress(total, "images");
     let start = Instant::now();
     let mut ranks = Vec::with_capacity(total);
-    let evaluated = batches::for_each(
-        total,
-        batch,
-        |index| images.values(index, network.input()),
-        |range, values| {
-            let outputs = executor.run(values)?;
-            bar.inc(range.len() as u64);
-            ranks.extend(outputs.chunks(classes).zip(range).map(|(row, index)| rank(row, images.label(index))));
-            Ok(())
-        },
-    );
+    let load = |index: usize| {
+        bar.inc(1);
+        images.values(index, network.input())
+    };
+    let evaluated = batches::for_each(total, batch, load, |range, values| {
+        let outputs = executor.run(values)?;
+        ranks.extend(outputs.chunks(classes).zip(range).map(|(row, index)| rank(row, images.label(index))));
+        Ok(())
+    });
     let seconds = start.elapsed().as_secs_f64();
     bar.finish_and_clear();
     evaluated?;

@@ -84,8 +84,8 @@ impl Fit {
     }
 }
 
-/// The values of an image as the network wants them. An image of the size that `fit` resizes to is used as it is. 16 bits are
-/// rounded to 8, and transparency is left out.
+/// The values of an image as the network wants them. An image of the size that `fit` resizes to is used as it is. 16
+/// bits are rounded to 8, and transparency is left out.
 pub(crate) fn values(image: DynamicImage, fit: Fit, input: &Input) -> Vec<f32> {
     let [channels, height, width] = input.shape;
     // 8-bit first: resizing 16-bit images would only cost memory.

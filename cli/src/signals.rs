@@ -1,7 +1,7 @@
 //! What must happen before a signal ends the program: half-written files are removed.
 
-/// Makes SIGINT and SIGTERM remove half-written files before they end the program, and a limit on the size of files an error of
-/// the write that meets it. A signal that cannot be watched does what it always does.
+/// Makes SIGINT and SIGTERM remove half-written files before they end the program, and a limit on the size of files an
+/// error of the write that meets it. A signal that cannot be watched does what it always does.
 #[cfg(unix)]
 pub(crate) fn watch() {
     use std::sync::Arc;

@@ -17,8 +17,8 @@ pub(crate) struct TuneArgs {
     #[arg(long)]
     tune: bool,
 
-    /// The file that choices are kept in, for any number of adapters [default: filter-summary/tuning.json in the user's cache
-    /// directory]
+    /// The file that choices are kept in, for any number of adapters [default: filter-summary/tuning.json in the
+    /// user's cache directory]
     #[arg(long, value_name = "FILE", requires = "tune")]
     tuning_cache: Option<PathBuf>,
 }

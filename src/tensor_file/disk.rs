@@ -31,8 +31,8 @@ pub(crate) fn read_with<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T>) 
     parse(&bytes).map_err(|error| Error::format(path_text(path), error))
 }
 
-/// Writes a file beside its place and renames it, so that nobody ever sees half of it. What is there already is replaced, and
-/// its permissions are kept. A symbolic link stays one: the file it leads to is written.
+/// Writes a file beside its place and renames it, so that nobody ever sees half of it. What is there already is
+/// replaced, and its permissions are kept. A symbolic link stays one: the file it leads to is written.
 ///
 /// # Errors
 /// Those of [`check_output`], and when the system refuses; nothing is left behind then, and what was there still is.
@@ -41,7 +41,8 @@ pub fn write_beside(path: &Path, bytes: &[u8]) -> Result<()> {
     unfinished::write(&end_of_links(path), bytes, replaced.as_ref()).map_err(|error| io_error(path, &error))
 }
 
-/// Checks that [`write_beside`] may write a file at `path`, as far as that can be known before; for whoever computes first.
+/// Checks that [`write_beside`] may write a file at `path`, as far as that can be known before; for whoever computes
+/// first.
 ///
 /// # Errors
 /// When there is no such directory, or something is there that is no regular file, is read-only or somebody else's.

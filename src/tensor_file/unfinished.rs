@@ -17,8 +17,8 @@ fn temporary() -> MutexGuard<'static, Temporary> {
     TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes what [`super::write_beside`] has not finished, in every thread, and lets nothing more be written: for whoever ends the
-/// program from outside of those threads, as a handler of signals does.
+/// Removes what [`super::write_beside`] has not finished, in every thread, and lets nothing more be written: for
+/// whoever ends the program from outside of those threads, as a handler of signals does.
 pub fn remove_unfinished() {
     let mut temporary = temporary();
     temporary.ending = true;
@@ -28,8 +28,8 @@ pub fn remove_unfinished() {
     }
 }
 
-/// Writes a file beside `place` and renames it, with the permissions and, as far as the system lets us, the owner of the file that
-/// it replaces.
+/// Writes a file beside `place` and renames it, with the permissions and, as far as the system lets us, the owner of
+/// the file that it replaces.
 pub(super) fn write(place: &Path, bytes: &[u8], replaced: Option<&Metadata>) -> Result<()> {
     let (unfinished, mut file) = Unfinished::create(place)?;
     if let Some(replaced) = replaced {

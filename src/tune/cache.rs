@@ -12,7 +12,8 @@ use crate::tensor_file::{read_file, write_beside};
 /// The first value of a file. It changes with the meaning of the fields below.
 const FORMAT: &str = "filter-summary tuning cache 2";
 
-/// How files begin that this crate has written, white space aside: of every format, and of the first one, which had no name.
+/// How files begin that this crate has written, white space aside: of every format, and of the first one, which had no
+/// name.
 const BEGINNINGS: [&str; 2] = [r#"{"format":"filter-summarytuningcache"#, r#"{"of":{"format":1"#];
 
 /// Most adapters, drivers and versions that a file remembers; the one that was written first is forgotten first.
@@ -114,8 +115,8 @@ impl Cache {
         }
     }
 
-    /// Writes `choices` together with those that others have written there meanwhile. A warning when that fails, or when what is
-    /// there now is no tuning cache.
+    /// Writes `choices` together with those that others have written there meanwhile. A warning when that fails, or
+    /// when what is there now is no tuning cache.
     pub(super) fn save(&mut self, choices: &BTreeMap<String, Choice>) -> Option<String> {
         let mut entries = match read(&self.path) {
             Ok(entries) => entries,

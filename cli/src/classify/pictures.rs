@@ -67,8 +67,8 @@ fn is_folder(path: &Path) -> Result<bool> {
     Ok(metadata.is_dir())
 }
 
-/// The PNG and JPEG files in a folder, by their names. Folders in it, and hidden files, as other systems leave there beside each
-/// picture, are passed over.
+/// The PNG and JPEG files in a folder, by their names. Folders in it, and hidden files, as other systems leave there
+/// beside each picture, are passed over.
 fn folder(path: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(path)? {

@@ -56,8 +56,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<DynamicImage> {
     Ok(image)
 }
 
-/// Whether a JPEG's segments and scans lead to the marker of its end. What follows it is not looked at, nor what is inside of
-/// segments: cameras put more pictures into both.
+/// Whether a JPEG's segments and scans lead to the marker of its end. What follows it is not looked at, nor what is
+/// inside of segments: cameras put more pictures into both.
 fn jpeg_has_its_end(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     let mut scans = 0;
