@@ -7,6 +7,7 @@
 
 mod disk;
 mod encode;
+mod unfinished;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,9 +18,10 @@ use serde::de::value::{Error as DtypeError, StrDeserializer};
 use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, MapAccess, Visitor};
 
 use crate::error::{Error, Result};
+pub use disk::{check_output, read_file, write_beside};
 pub(crate) use disk::{one_line, read_with};
-pub use disk::{read_file, write_beside};
 pub use encode::{NewTensor, Values, encode};
+pub use unfinished::remove_unfinished;
 
 /// Bytes before the header: its length, little-endian.
 const LENGTH_BYTES: usize = 8;

@@ -122,8 +122,9 @@ impl Tuner {
 
     /// Starts from the choices in a file, which [`Tuner::save`] writes.
     ///
-    /// A file that is damaged, or was written for another adapter, driver or version of this crate, is ignored with a
-    /// warning, and replaced. A missing one is none.
+    /// One file holds the choices for several adapters, drivers and versions of this crate side by side. One that is
+    /// damaged is ignored with a warning, and replaced; one that this crate has not written is ignored with a warning,
+    /// and stays as it is ([`check_cache`]). A missing one is none.
     #[must_use]
     pub fn with_cache(mut self, path: &Path) -> Self {
         let (cache, choices, warning) = Cache::open(path, &self.gpu.info);
@@ -194,8 +195,8 @@ impl Tuner {
 
     /// Writes the choices to the file given to [`Tuner::with_cache`], if there is one and something was measured.
     ///
-    /// The file is written beside and renamed, after what others have written there meanwhile was read. What cannot be
-    /// written is a warning.
+    /// The file is written beside and renamed, after what others have written there meanwhile was read; of two that do
+    /// so at the same moment, one loses its choices. What cannot be written is a warning.
     pub fn save(&mut self) {
         if self.measured > 0
             && let Some(cache) = &mut self.cache
@@ -213,6 +214,14 @@ impl Tuner {
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
+}
+
+/// Checks that [`Tuner::save`] would not replace a file that this crate has not written.
+///
+/// # Errors
+/// When something lies at `path` that is no tuning cache, or cannot be read.
+pub fn check_cache(path: &Path) -> Result<()> {
+    cache::check(path)
 }
 
 /// Names a problem with all that the time of its kernels depends on. Readable in front, complete in the number behind.

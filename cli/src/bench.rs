@@ -150,6 +150,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     }
     let summaries = if quick { vec![Summary::C] } else { args.summaries.clone() };
     let runs = if quick { FEWEST_RUNS } else { args.runs.into() };
+    args.tune.check()?;
     let device = args.device.open(Some("bench measures adapters"))?.device;
     let software = match &device {
         Device::Gpu(gpu) => gpu.target().software,

@@ -72,8 +72,9 @@ impl Cifar {
         self.records[index * RECORD].into()
     }
 
-    /// Appends an image as the network wants it.
-    pub(crate) fn append(&self, index: usize, preprocess: &Preprocess, batch: &mut Vec<f32>) {
+    /// The values of an image as the network wants them.
+    pub(crate) fn values(&self, index: usize, preprocess: &Preprocess) -> Vec<f32> {
+        let mut values = Vec::with_capacity(RECORD - 1);
         let pixels = &self.records[index * RECORD + 1..(index + 1) * RECORD];
         for channel in 0..SHAPE[0] {
             let plane = match preprocess.order {
@@ -82,8 +83,9 @@ impl Cifar {
             };
             let (mean, std) = (preprocess.mean[channel], preprocess.std[channel]);
             let plane = &pixels[plane * PLANE..(plane + 1) * PLANE];
-            batch.extend(plane.iter().map(|&pixel| (f32::from(pixel) * preprocess.scale - mean) / std));
+            values.extend(plane.iter().map(|&pixel| (f32::from(pixel) * preprocess.scale - mean) / std));
         }
+        values
     }
 }
 
@@ -101,13 +103,11 @@ mod tests {
         assert_eq!((cifar.len(), cifar.label(0)), (1, 7));
         let mut preprocess =
             Preprocess { order: ChannelOrder::Rgb, scale: 0.5, mean: vec![1.0, 2.0, 3.0], std: vec![1.0, 2.0, 4.0] };
-        let mut batch = Vec::new();
-        cifar.append(0, &preprocess, &mut batch);
-        assert_eq!((batch[0], batch[PLANE], batch[2 * PLANE]), (4.0, 4.0, 3.0));
+        let values = cifar.values(0, &preprocess);
+        assert_eq!((values[0], values[PLANE], values[2 * PLANE]), (4.0, 4.0, 3.0));
         preprocess.order = ChannelOrder::Bgr;
-        batch.clear();
-        cifar.append(0, &preprocess, &mut batch);
-        assert_eq!((batch[0], batch[PLANE], batch[2 * PLANE]), (14.0, 4.0, 0.5));
+        let values = cifar.values(0, &preprocess);
+        assert_eq!((values[0], values[PLANE], values[2 * PLANE]), (14.0, 4.0, 0.5));
     }
 
     #[test]

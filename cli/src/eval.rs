@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use filter_summary::network::{Input, Network};
 use serde::Serialize;
 
+use crate::batches;
 use crate::cifar::{self, Cifar};
 use crate::device::{Device, DeviceArgs};
 use crate::executor::Executor;
@@ -19,9 +20,6 @@ use crate::tune::TuneArgs;
 
 /// How many guesses may hold the right one.
 const TOP: usize = 5;
-
-/// Most bytes of the largest tensor between two layers, where the batch is ours to choose.
-const TENSOR_LIMIT: usize = 64 << 20;
 
 /// Measure a network's accuracy and throughput, on CIFAR-10 or on a folder of images
 #[derive(clap::Args, Debug)]
@@ -135,16 +133,16 @@ impl Images {
         }
     }
 
-    fn append(&self, index: usize, input: &Input, pixels: &mut Vec<f32>) -> Result<()> {
-        match self {
-            Self::Cifar(cifar) => cifar.append(index, &input.preprocess, pixels),
-            Self::Folder(labelled, fit) => images::append(&images::load(labelled.path(index))?, *fit, input, pixels),
-        }
-        Ok(())
+    fn values(&self, index: usize, input: &Input) -> Result<Vec<f32>> {
+        Ok(match self {
+            Self::Cifar(cifar) => cifar.values(index, &input.preprocess),
+            Self::Folder(labelled, fit) => images::values(images::load(labelled.path(index))?, *fit, input),
+        })
     }
 }
 
 pub(crate) fn run(args: &Args) -> Result<Verdict> {
+    args.tune.check()?;
     let network = Network::load(&args.model)?;
     let model = one_line(&args.model.display().to_string());
     let images = Images::load(args, &network, &model)?;
@@ -155,26 +153,24 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let batch = args.batch.map_or_else(|| default_batch(&device.device, &network), |batch| batch as usize).min(total);
     let executor = Executor::new(device, &network, batch, args.kernels, &args.tune);
     let executor = executor.with_context(|| model.clone())?;
-    let mut pixels = Vec::new();
-    let fill = |pixels: &mut Vec<f32>, from: usize, to: usize| {
-        pixels.clear();
-        (from..to).try_for_each(|index| images.append(index, network.input(), pixels))
-    };
-    fill(&mut pixels, 0, batch)?;
-    executor.run(&pixels)?;
+    // Compiles the kernels.
+    executor.run(&vec![0.0; batch * network.input().shape.iter().product::<usize>()])?;
 
     let bar = output::progress(total, "images");
     let start = Instant::now();
     let mut ranks = Vec::with_capacity(total);
-    for from in (0..total).step_by(batch) {
-        let to = (from + batch).min(total);
-        fill(&mut pixels, from, to)?;
-        let outputs = executor.run(&pixels)?;
-        ranks.extend(outputs.chunks(classes).zip(from..to).map(|(row, index)| rank(row, images.label(index))));
-        bar.inc((to - from) as u64);
-    }
+    let load = |index: usize| {
+        bar.inc(1);
+        images.values(index, network.input())
+    };
+    let evaluated = batches::for_each(total, batch, load, |range, values| {
+        let outputs = executor.run(values)?;
+        ranks.extend(outputs.chunks(classes).zip(range).map(|(row, index)| rank(row, images.label(index))));
+        Ok(())
+    });
     let seconds = start.elapsed().as_secs_f64();
     bar.finish_and_clear();
+    evaluated?;
     let among = |first: usize| ranks.iter().filter(|rank| rank.is_some_and(|rank| rank < first)).count();
     let report = Report {
         model,
@@ -199,7 +195,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
 }
 
 fn ranked(labelled: &Labelled, at: usize, rank: Option<usize>) -> Ranked {
-    let file = labelled.path(at).file_name().map(|name| one_line(&name.to_string_lossy())).unwrap_or_default();
+    let file = labelled.path(at).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Ranked { file, index: labelled.label(at), rank }
 }
 
@@ -210,10 +206,7 @@ fn default_batch(device: &Device, network: &Network) -> usize {
         Device::Gpu(gpu) if !gpu.target().software => 256,
         Device::Gpu(_) | Device::Cpu => 32,
     };
-    let bytes = |shape: [usize; 3]| shape.iter().fold(4usize, |bytes, &size| bytes.saturating_mul(size));
-    let shapes = network.nodes().iter().map(|node| node.shape).chain([network.input().shape]);
-    let largest = shapes.map(bytes).max().unwrap_or(1);
-    wanted.min(TENSOR_LIMIT / largest).max(1)
+    batches::size(wanted, network)
 }
 
 /// How many values of a row come before that of `label`: those that are larger, and equal ones to its left, as PyTorch's

@@ -1,16 +1,16 @@
 //! Image files to network inputs: decoded, cropped, resized, normalized.
 
-use std::io::Cursor;
-use std::path::Path;
+mod decode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use filter_summary::network::{ChannelOrder, Input, Network};
-use filter_summary::tensor_file::read_file;
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, ImageReader, Limits};
+use image::{DynamicImage, Rgb, RgbImage};
 
-/// Largest width and height that is decoded.
-const SIDE_LIMIT: u32 = 1 << 15;
+pub(crate) use decode::{decode, load};
+
+/// Largest side that is resized to.
+const RESIZE_LIMIT: u32 = 1 << 15;
 
 /// Most values of a network's input that an image is made for.
 const VALUE_LIMIT: usize = 1 << 26;
@@ -27,31 +27,12 @@ pub(crate) fn check_input(network: &Network) -> Result<()> {
     Ok(())
 }
 
-/// Reads a file.
-pub(crate) fn load(path: &Path) -> Result<DynamicImage> {
-    let bytes = read_file(path)?;
-    decode(&bytes).with_context(|| path.display().to_string())
-}
-
-/// Decodes PNG or JPEG, whatever the file's name is.
-pub(crate) fn decode(bytes: &[u8]) -> Result<DynamicImage> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    ensure!(reader.format().is_some(), "neither PNG nor JPEG");
-    // The default keeps decoding below 512 MiB; broken headers must not cost even that.
-    let mut limits = Limits::default();
-    (limits.max_image_width, limits.max_image_height) = (Some(SIDE_LIMIT), Some(SIDE_LIMIT));
-    reader.limits(limits);
-    let image = reader.decode()?;
-    ensure!(image.width() > 0 && image.height() > 0, "the image has no pixels");
-    Ok(image)
-}
-
 /// How an image gets the size of a network's input.
 #[derive(clap::Args, Debug, Clone, Copy, Default)]
 pub(crate) struct Fit {
     /// Resize to this many pixels (the shorter side of what the network takes grows to it) and cut off the margins [default: no
     /// margins]
-    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=i64::from(SIDE_LIMIT)))]
+    #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=i64::from(RESIZE_LIMIT)))]
     resize: Option<u32>,
 
     /// Resize both sides to what is needed, without regard to proportions; otherwise the largest centred part that has the
@@ -88,46 +69,51 @@ impl Fit {
         })
     }
 
-    fn apply(self, image: &DynamicImage, size: [u32; 2]) -> DynamicImage {
+    fn apply(self, image: &RgbImage, size: [u32; 2]) -> RgbImage {
         let whole = self.whole(size);
-        let resized = if [image.width(), image.height()] == whole {
-            image.clone()
-        } else {
-            let [x, y, width, height] = if self.stretch {
-                [0, 0, image.width(), image.height()]
-            } else {
-                centre([image.width(), image.height()], whole)
-            };
-            let cropped = image.crop_imm(x, y, width, height);
-            // 8-bit first: resizing 16-bit or float images would only cost memory.
-            DynamicImage::ImageRgb8(imageops::resize(&cropped.to_rgb8(), whole[0], whole[1], FilterType::Triangle))
-        };
         let [left, top] = [0, 1].map(|axis| (whole[axis] - size[axis]) / 2);
-        resized.crop_imm(left, top, size[0], size[1])
+        let without_margins = |image: &RgbImage| imageops::crop_imm(image, left, top, size[0], size[1]).to_image();
+        let (width, height) = image.dimensions();
+        if [width, height] == whole {
+            return without_margins(image);
+        }
+        let [x, y, width, height] = if self.stretch { [0, 0, width, height] } else { centre([width, height], whole) };
+        // A view: photographs are large.
+        let part = imageops::crop_imm(image, x, y, width, height);
+        without_margins(&imageops::resize(&*part, whole[0], whole[1], FilterType::Triangle))
     }
 }
 
-/// Appends an image as the network wants it. An image of the size that `fit` resizes to is used as it is.
-pub(crate) fn append(image: &DynamicImage, fit: Fit, input: &Input, batch: &mut Vec<f32>) {
+/// The values of an image as the network wants them. An image of the size that `fit` resizes to is used as it is. 16
+/// bits are rounded to 8, and transparency is left out.
+pub(crate) fn values(image: DynamicImage, fit: Fit, input: &Input) -> Vec<f32> {
     let [channels, height, width] = input.shape;
-    let fitted = fit.apply(image, [width as u32, height as u32]);
+    // 8-bit first: resizing 16-bit images would only cost memory.
+    let fitted = fit.apply(&image.into_rgb8(), [width as u32, height as u32]);
     let preprocess = &input.preprocess;
-    let mut plane = |channel: usize, pixels: &mut dyn Iterator<Item = u8>| {
+    let mut values = Vec::with_capacity(channels * height * width);
+    let mut plane = |channel: usize, level: &dyn Fn(&Rgb<u8>) -> u8| {
         let (mean, std) = (preprocess.mean[channel], preprocess.std[channel]);
-        batch.extend(pixels.map(|pixel| (f32::from(pixel) * preprocess.scale - mean) / std));
+        values.extend(fitted.pixels().map(|pixel| (f32::from(level(pixel)) * preprocess.scale - mean) / std));
     };
     if channels == 1 {
-        plane(0, &mut fitted.to_luma8().into_raw().into_iter());
-        return;
+        plane(0, &luma);
+        return values;
     }
-    let pixels = fitted.to_rgb8().into_raw();
     for channel in 0..channels {
         let source = match preprocess.order {
             ChannelOrder::Rgb => channel,
             ChannelOrder::Bgr => channels - 1 - channel,
         };
-        plane(channel, &mut pixels.iter().skip(source).step_by(channels).copied());
+        plane(channel, &|pixel| pixel.0[source]);
     }
+    values
+}
+
+/// ITU-R BT.601's luma as Pillow, and so torchvision, rounds it; `image` has BT.709's.
+fn luma(&Rgb([red, green, blue]): &Rgb<u8>) -> u8 {
+    let sum = 19_595 * u32::from(red) + 38_470 * u32::from(green) + 7_471 * u32::from(blue);
+    ((sum + 0x8000) >> 16) as u8
 }
 
 /// The largest centred part of `size` with the proportions of `target`: `[x, y, width, height]`.
@@ -146,7 +132,6 @@ fn centre(size: [u32; 2], target: [u32; 2]) -> [u32; 4] {
 mod tests {
     use super::*;
     use filter_summary::network::Preprocess;
-    use image::{Rgb, RgbImage};
 
     #[test]
     fn crops_the_centre() {
@@ -162,19 +147,17 @@ mod tests {
         let preprocess =
             Preprocess { order: ChannelOrder::Bgr, scale: 1.0, mean: vec![0.0, 1.0, 0.0], std: vec![1.0, 1.0, 2.0] };
         let input = Input { shape: [3, 1, 2], preprocess };
-        let mut batch = Vec::new();
-        append(&image, Fit::default(), &input, &mut batch);
-        assert_eq!(batch, [20.0, 20.0, 9.0, 9.0, 0.0, 0.5]);
+        assert_eq!(values(image, Fit::default(), &input), [20.0, 20.0, 9.0, 9.0, 0.0, 0.5]);
     }
 
     #[test]
     fn margins_are_cut_off() {
         let pixel = |x: u32, y: u32| Rgb([x as u8, y as u8, 0]);
-        let image = DynamicImage::ImageRgb8(RgbImage::from_fn(8, 4, pixel));
+        let image = RgbImage::from_fn(8, 4, pixel);
         let fit = |resize, stretch| Fit { resize, stretch };
         assert_eq!(fit(Some(256), false).whole([227, 227]), [256, 256]);
         assert_eq!(fit(Some(6), false).whole([8, 4]), [12, 6]);
-        let fitted = |fit: Fit| fit.apply(&image, [2, 2]).to_rgb8();
+        let fitted = |fit: Fit| fit.apply(&image, [2, 2]);
         // The 4x4 in the middle, and of that the 2x2 in the middle.
         assert_eq!(*fitted(fit(Some(4), false)).get_pixel(0, 0), pixel(3, 1));
         // All of it would be 2 pixels wide where it was 8.
@@ -189,7 +172,12 @@ mod tests {
     }
 
     #[test]
-    fn text_is_no_image() {
-        assert_eq!(decode(b"hello").unwrap_err().to_string(), "neither PNG nor JPEG");
+    fn one_channel_is_pillow_s_luma() {
+        let preprocess = Preprocess { order: ChannelOrder::Rgb, scale: 1.0, mean: vec![0.0], std: vec![1.0] };
+        let input = Input { shape: [1, 1, 7], preprocess };
+        let pixels = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255; 3], [77; 3], [1, 2, 3], [12, 200, 90]];
+        let image = DynamicImage::ImageRgb8(RgbImage::from_fn(7, 1, |x, _| Rgb(pixels[x as usize])));
+        // Image.convert("L") says so.
+        assert_eq!(values(image, Fit::default(), &input), [76.0, 150.0, 29.0, 255.0, 77.0, 2.0, 131.0]);
     }
 }

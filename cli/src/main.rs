@@ -1,6 +1,7 @@
 //! `fsnet`: run, inspect and measure Filter Summary networks.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests stop at what they did not expect"))]
 
+mod batches;
 mod bench;
 mod cifar;
 mod classify;
@@ -17,6 +18,7 @@ mod kernel;
 mod labelled;
 mod output;
 mod quantize;
+mod signals;
 mod table;
 mod tune;
 mod waiting;
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         output::error(&format!("internal error, please report it: {panic}"));
         std::process::exit(output::ERROR.into());
     }));
+    signals::watch();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

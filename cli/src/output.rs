@@ -4,7 +4,8 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use filter_summary::tensor_file::check_output;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -79,13 +80,23 @@ pub(crate) fn one_line(text: &str) -> String {
     line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// Refuses an output that would replace what is read.
+/// Refuses an output that cannot be written or would replace what is read, before anything is computed for it.
 pub(crate) fn refuse_to_replace(input: &Path, output: &Path) -> Result<()> {
+    refuse_standard_output("-o", output)?;
     // A file that does not exist is no other one.
     let is_input = |output: std::path::PathBuf| input.canonicalize().is_ok_and(|input| input == output);
     if output.canonicalize().is_ok_and(is_input) {
         bail!("-o {}: it is the file that is read; name another one", one_line(&output.display().to_string()));
     }
+    check_output(output).context("-o")
+}
+
+/// Refuses `-`, which means standard output to other programs: here that is for results.
+pub(crate) fn refuse_standard_output(option: &str, path: &Path) -> Result<()> {
+    ensure!(
+        path != Path::new("-"),
+        "{option} -: standard output is for the report; name a file (./- if it is called so)"
+    );
     Ok(())
 }
 

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::{Context, Result};
 use filter_summary::Pipelines;
 use filter_summary::standalone::Gpu;
-use filter_summary::tune::Tuner;
+use filter_summary::tune::{Tuner, check_cache};
 
 use crate::output;
 
@@ -16,7 +17,8 @@ pub(crate) struct TuneArgs {
     #[arg(long)]
     tune: bool,
 
-    /// The file that choices are kept in [default: one per adapter, in the user's cache directory]
+    /// The file that choices are kept in, for any number of adapters [default: filter-summary/tuning.json in the
+    /// user's cache directory]
     #[arg(long, value_name = "FILE", requires = "tune")]
     tuning_cache: Option<PathBuf>,
 }
@@ -32,17 +34,21 @@ impl TuneArgs {
         self.tune.then_some("--tune measures adapters")
     }
 
+    /// Refuses to keep choices in a file that is something else, before anything is measured.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Some(path) = &self.tuning_cache else { return Ok(()) };
+        output::refuse_standard_output("--tuning-cache", path)?;
+        check_cache(path).context("--tuning-cache")
+    }
+
     /// A tuner for the GPU, if one was asked for.
     pub(crate) fn tuner(&self, gpu: &Gpu, pipelines: &Arc<Pipelines>) -> Option<Tuner> {
         if !self.tune {
             return None;
         }
         let tuner = Tuner::new(gpu, pipelines);
-        let path = self.tuning_cache.clone().or_else(|| {
-            let name = format!("{}-{}", gpu.info.backend, gpu.info.name);
-            Some(dirs::cache_dir()?.join("filter-summary").join(file_name(&name)))
-        });
-        Some(match path {
+        let default = || Some(dirs::cache_dir()?.join("filter-summary").join("tuning.json"));
+        Some(match self.tuning_cache.clone().or_else(default) {
             Some(path) => tuner.with_cache(&path),
             None => {
                 output::notice("there is no cache directory: choices are not kept (see --tuning-cache)");
@@ -63,24 +69,4 @@ impl TuneArgs {
 pub(crate) fn finish(tuner: &mut Tuner) {
     tuner.save();
     tuner.warnings().iter().for_each(|warning| output::notice(&format!("fsnet: warning: {warning}")));
-}
-
-/// `Vulkan-llvmpipe (LLVM 15)` becomes `vulkan-llvmpipe-llvm-15.json`.
-fn file_name(adapter: &str) -> String {
-    let words = adapter.split(|symbol: char| !symbol.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    let mut name = words.collect::<Vec<_>>().join("-").to_lowercase();
-    name.truncate(100);
-    name + ".json"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::file_name;
-
-    #[test]
-    fn adapters_name_files() {
-        assert_eq!(file_name("vulkan-llvmpipe (LLVM 15.0.6, 256 bits)"), "vulkan-llvmpipe-llvm-15-0-6-256-bits.json");
-        assert_eq!(file_name("gl-../../etc/passwd\0é\n"), "gl-etc-passwd.json");
-        assert_eq!(file_name(&"x".repeat(500)).len(), 105);
-    }
 }

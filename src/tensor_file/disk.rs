@@ -1,8 +1,10 @@
 //! Files on disk, and messages about what is in them.
 
-use std::io::Write;
+use std::fs::{File, Metadata};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::unfinished;
 use crate::error::{Error, Result};
 
 /// Longest name of a tensor, node or key that a message repeats, in characters.
@@ -29,48 +31,64 @@ pub(crate) fn read_with<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T>) 
     parse(&bytes).map_err(|error| Error::format(path_text(path), error))
 }
 
-/// Writes a file beside its place and renames it, so that nobody ever sees half of it. A symbolic link stays one: the file it leads to is
-/// replaced.
+/// Writes a file beside its place and renames it, so that nobody ever sees half of it. What is there already is
+/// replaced, and its permissions are kept. A symbolic link stays one: the file it leads to is written.
 ///
 /// # Errors
-/// When the system refuses; nothing is left behind then.
+/// Those of [`check_output`], and when the system refuses; nothing is left behind then, and what was there still is.
 pub fn write_beside(path: &Path, bytes: &[u8]) -> Result<()> {
-    let refuse = |error: std::io::Error| io_error(path, &error);
-    // What is not there yet has no other name.
-    let place = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let Some(name) = place.file_name() else {
-        return Err(refuse(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
-    };
-    // A device or a directory must not be replaced by a file.
-    if std::fs::metadata(path).is_ok_and(|existing| !existing.is_file()) {
-        return Err(Error::Io { path: path_text(path), reason: "it is there and not a regular file".to_owned() });
-    }
-    let (beside, mut file) = create_beside(&place, name).map_err(refuse)?;
-    let written = file.write_all(bytes).and_then(|()| {
-        drop(file);
-        std::fs::rename(&beside, &place)
-    });
-    written.map_err(|error| {
-        // The first error is the one to report; what cannot be removed now stays under its temporary name.
-        let _ = std::fs::remove_file(&beside);
-        refuse(error)
-    })
+    let replaced = output(path)?;
+    unfinished::write(&end_of_links(path), bytes, replaced.as_ref()).map_err(|error| io_error(path, &error))
 }
 
-/// A new file in the same directory, under a name nobody uses.
-fn create_beside(path: &Path, name: &std::ffi::OsStr) -> std::io::Result<(PathBuf, std::fs::File)> {
-    let mut attempt = 0;
-    loop {
-        let mut temporary = std::ffi::OsString::from(".");
-        temporary.push(name);
-        temporary.push(format!(".{}-{attempt}.tmp", std::process::id()));
-        let beside = path.with_file_name(temporary);
-        match std::fs::File::create_new(&beside) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && attempt < 100 => attempt += 1,
-            Err(error) => return Err(error),
-            Ok(file) => return Ok((beside, file)),
+/// Checks that [`write_beside`] may write a file at `path`, as far as that can be known before; for whoever computes
+/// first.
+///
+/// # Errors
+/// When there is no such directory, or something is there that is no regular file, is read-only or somebody else's.
+pub fn check_output(path: &Path) -> Result<()> {
+    output(path).map(|_| ())
+}
+
+/// What lies at `path`, if anything, which may be replaced.
+fn output(path: &Path) -> Result<Option<Metadata>> {
+    let refuse = |reason: &str| Error::Io { path: path_text(path), reason: reason.to_owned() };
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let place = end_of_links(path);
+            if place.file_name().is_none() {
+                return Err(refuse("it is no name of a file"));
+            }
+            match place.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                Some(parent) if !parent.is_dir() => Err(refuse("there is no such directory")),
+                _ => Ok(None),
+            }
         }
+        Err(error) => Err(io_error(path, &error)),
+        Ok(existing) if !existing.is_file() => Err(refuse("it is there and not a regular file")),
+        // A directory may let us replace what we may not write to; root may write to anything.
+        Ok(existing) if existing.permissions().readonly() => {
+            Err(refuse("it is read-only: make it writable, or name another file"))
+        }
+        Ok(existing) => match File::options().write(true).open(path) {
+            Ok(_) => Ok(Some(existing)),
+            Err(error) => Err(io_error(path, &error)),
+        },
     }
+}
+
+/// Where a path leads when it is a symbolic link, there or not.
+fn end_of_links(path: &Path) -> PathBuf {
+    let mut place = path.to_path_buf();
+    // Linux follows as many.
+    for _ in 0..40 {
+        let Ok(target) = std::fs::read_link(&place) else { break };
+        place = match place.parent() {
+            Some(parent) => parent.join(target),
+            None => target,
+        };
+    }
+    place
 }
 
 fn io_error(path: &Path, error: &std::io::Error) -> Error {
@@ -113,19 +131,4 @@ fn clean(text: &str, limit: usize) -> String {
 }
 
 #[cfg(all(test, unix))]
-mod tests {
-    #![allow(clippy::expect_used)]
-
-    #[test]
-    fn a_symbolic_link_stays_one() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let [file, link] = ["file", "link"].map(|name| directory.path().join(name));
-        std::fs::write(&file, "old").expect("written");
-        std::os::unix::fs::symlink("file", &link).expect("linked");
-        super::write_beside(&link, b"new").expect("written");
-        assert_eq!(std::fs::read(&file).expect("read"), b"new");
-        assert!(std::fs::symlink_metadata(&link).expect("there").is_symlink());
-        // Nothing else is left there.
-        assert_eq!(std::fs::read_dir(directory.path()).expect("listed").count(), 2);
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! The file that choices are kept in: JSON, for one adapter, driver and version of this crate.
+//! The file that choices are kept in: JSON, for any number of adapters, drivers and versions of this crate.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -6,10 +6,18 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
 use crate::tensor_file::{read_file, write_beside};
 
-/// Changes with the meaning of the fields below.
-const FORMAT: u64 = 1;
+/// The first value of a file. It changes with the meaning of the fields below.
+const FORMAT: &str = "filter-summary tuning cache 2";
+
+/// How files begin that this crate has written, white space aside: of every format, and of the first one, which had no
+/// name.
+const BEGINNINGS: [&str; 2] = [r#"{"format":"filter-summarytuningcache"#, r#"{"of":{"format":1"#];
+
+/// Most adapters, drivers and versions that a file remembers; the one that was written first is forgotten first.
+const ENTRY_LIMIT: usize = 64;
 
 /// Largest file that is read. A choice takes some 200 bytes, and networks have hundreds of layers at most.
 const SIZE_LIMIT: u64 = 16 << 20;
@@ -39,7 +47,6 @@ impl Choice {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Identity {
-    format: u64,
     version: String,
     adapter: String,
     driver: String,
@@ -49,18 +56,23 @@ struct Identity {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Contents {
+struct Entry {
     of: Identity,
     choices: BTreeMap<String, Choice>,
 }
 
-/// A file of choices. It complains once, whatever is wrong with it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Contents {
+    format: String,
+    adapters: Vec<Entry>,
+}
+
+/// A file of choices, of which one adapter's are looked at. It complains once, whatever is wrong with it.
 #[derive(Debug)]
 pub(super) struct Cache {
     path: PathBuf,
     of: Identity,
-    /// The system can read what is there: then it may be replaced.
-    writable: bool,
     complained: bool,
 }
 
@@ -68,22 +80,18 @@ impl Cache {
     /// Reads the choices at `path`: none, and a warning, when the file is of no use.
     pub(super) fn open(path: &Path, info: &wgpu::AdapterInfo) -> (Self, BTreeMap<String, Choice>, Option<String>) {
         let of = Identity {
-            format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             adapter: info.name.clone(),
             driver: info.driver.clone(),
             driver_info: info.driver_info.clone(),
             backend: info.backend.to_string(),
         };
-        let mut cache = Self { path: path.to_owned(), of, writable: true, complained: false };
-        let (choices, reason) = match cache.read() {
+        let mut cache = Self { path: path.to_owned(), of, complained: false };
+        let found = read(path).and_then(|mut entries| cache.take(&mut entries));
+        let (choices, warning) = match found {
             Ok(choices) => (choices, None),
-            Err(Unusable { reason, replaceable }) => {
-                cache.writable = replaceable;
-                (BTreeMap::new(), Some(reason))
-            }
+            Err(unusable) => (BTreeMap::new(), cache.complain(unusable.reason())),
         };
-        let warning = reason.and_then(|reason| cache.complain(&reason));
         (cache, choices, warning)
     }
 
@@ -96,65 +104,104 @@ impl Cache {
         Some(format!("tuning cache {path} is ignored: {}", crate::pipeline::one_line(reason)))
     }
 
-    fn read(&self) -> Result<BTreeMap<String, Choice>, Unusable> {
-        let size = match std::fs::metadata(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
-            Err(error) => return Err(Unusable { reason: error.to_string(), replaceable: false }),
-            Ok(metadata) => metadata.len(),
-        };
-        if size > SIZE_LIMIT {
-            return Err(Unusable::damaged(format!("it has {size} bytes")));
-        }
-        let bytes =
-            read_file(&self.path).map_err(|error| Unusable { reason: error.to_string(), replaceable: false })?;
-        let contents: serde_json::Value = serde_json::from_slice(&bytes).map_err(Unusable::damaged)?;
-        // Another format may have other fields: its age is looked at first.
-        let of = contents.get("of").cloned().unwrap_or_default();
-        if of.get("format").is_some_and(|format| format.is_u64() && *format != FORMAT) {
-            return Err(Unusable::damaged("it has another format"));
-        }
-        let Contents { of, choices } = serde_json::from_value(contents).map_err(Unusable::damaged)?;
-        if of != self.of {
-            let Identity { version, adapter, driver, driver_info, backend, .. } = of;
-            let of = format!("{version} on {backend}: {adapter}, {driver} {driver_info}");
-            return Err(Unusable::damaged(format!("it was made by version {of}")));
-        }
+    /// Takes this adapter's choices out of the entries of a file.
+    fn take(&self, entries: &mut Vec<Entry>) -> Result<BTreeMap<String, Choice>, Unusable> {
+        let Some(at) = entries.iter().position(|entry| entry.of == self.of) else { return Ok(BTreeMap::new()) };
+        let choices = entries.remove(at).choices;
         let sound = |choice: &Choice| choice.microseconds >= 0.0 && !choice.kernels.is_empty();
         match choices.iter().find(|(_, choice)| !sound(choice)) {
-            Some((key, _)) => Err(Unusable::damaged(format!("its choice for {key} is absurd"))),
+            Some((key, _)) => Err(Unusable::Damaged(format!("its choice for {key} is absurd"))),
             None => Ok(choices),
         }
     }
 
-    /// Writes `choices` together with those that others have written there meanwhile. A warning when that fails.
+    /// Writes `choices` together with those that others have written there meanwhile. A warning when that fails, or
+    /// when what is there now is no tuning cache.
     pub(super) fn save(&mut self, choices: &BTreeMap<String, Choice>) -> Option<String> {
-        if !self.writable {
-            return None;
-        }
-        let mut all = self.read().unwrap_or_default();
-        all.extend(choices.iter().map(|(key, choice)| (key.clone(), choice.clone())));
-        let write = || {
-            let contents = Contents { of: self.of.clone(), choices: all };
-            let bytes = serde_json::to_vec_pretty(&contents).map_err(|error| error.to_string())?;
-            if let Some(parent) = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-                std::fs::create_dir_all(parent).map_err(|error| error.to_string())?;
-            }
-            write_beside(&self.path, &bytes).map_err(|error| error.to_string())
+        let mut entries = match read(&self.path) {
+            Ok(entries) => entries,
+            Err(Unusable::Damaged(_)) => Vec::new(),
+            Err(foreign) => return self.complain(foreign.reason()),
         };
-        let written: Result<(), String> = write();
-        written.err().and_then(|reason| self.complain(&reason))
+        let mut all = self.take(&mut entries).unwrap_or_default();
+        all.extend(choices.iter().map(|(key, choice)| (key.clone(), choice.clone())));
+        entries.push(Entry { of: self.of.clone(), choices: all });
+        let forgotten = entries.len().saturating_sub(ENTRY_LIMIT);
+        entries.drain(..forgotten);
+        self.write(entries).err().and_then(|reason| self.complain(&reason))
+    }
+
+    fn write(&self, adapters: Vec<Entry>) -> Result<(), String> {
+        let contents = Contents { format: FORMAT.to_owned(), adapters };
+        let bytes = serde_json::to_vec_pretty(&contents).map_err(|error| error.to_string())?;
+        if let Some(parent) = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            std::fs::create_dir_all(parent).map_err(|error| error.to_string())?;
+        }
+        write_beside(&self.path, &bytes).map_err(|error| error.to_string())
     }
 }
 
-/// Why a file is of no use, and whether it may be replaced.
-struct Unusable {
-    reason: String,
-    replaceable: bool,
+/// Refuses what [`Cache::save`] would not replace.
+pub(super) fn check(path: &Path) -> crate::Result<()> {
+    match read(path) {
+        Err(foreign @ Unusable::Foreign(_)) => {
+            let path = crate::pipeline::one_line(&path.display().to_string());
+            Err(Error::Io { path, reason: crate::pipeline::one_line(foreign.reason()) })
+        }
+        Ok(_) | Err(Unusable::Damaged(_)) => Ok(()),
+    }
+}
+
+/// The entries of a file; none where there is no file.
+fn read(path: &Path) -> Result<Vec<Entry>, Unusable> {
+    let size = match std::fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Unusable::foreign(error)),
+        Ok(metadata) => metadata.len(),
+    };
+    if size > SIZE_LIMIT {
+        return Err(Unusable::foreign(format!("it has {size} bytes, more than a tuning cache may have")));
+    }
+    let bytes = read_file(path).map_err(Unusable::foreign)?;
+    if !BEGINNINGS.iter().any(|beginning| begins_with(&bytes, beginning)) {
+        return Err(Unusable::foreign("it was not written as a tuning cache and stays as it is: name another file"));
+    }
+    let contents: serde_json::Value = serde_json::from_slice(&bytes).map_err(Unusable::damaged)?;
+    // Another format may have other fields: its age is looked at first.
+    if contents.get("format").is_none_or(|format| format != FORMAT) {
+        return Err(Unusable::damaged("it has another format"));
+    }
+    let Contents { adapters, .. } = serde_json::from_value(contents).map_err(Unusable::damaged)?;
+    Ok(adapters)
+}
+
+/// Whether `bytes` begin so, white space aside.
+fn begins_with(bytes: &[u8], beginning: &str) -> bool {
+    let dense = bytes.iter().filter(|byte| !byte.is_ascii_whitespace());
+    dense.take(beginning.len()).eq(beginning.as_bytes())
+}
+
+/// Why a file is of no use.
+enum Unusable {
+    /// It is a tuning cache: it may be replaced.
+    Damaged(String),
+    /// This crate has not written it, as far as it can see: it stays.
+    Foreign(String),
 }
 
 impl Unusable {
     fn damaged(reason: impl ToString) -> Self {
-        Self { reason: reason.to_string(), replaceable: true }
+        Self::Damaged(reason.to_string())
+    }
+
+    fn foreign(reason: impl ToString) -> Self {
+        Self::Foreign(reason.to_string())
+    }
+
+    fn reason(&self) -> &str {
+        match self {
+            Self::Damaged(reason) | Self::Foreign(reason) => reason,
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 use std::fs;
+use std::path::Path;
 
 use image::{Rgb, RgbImage};
 use tempfile::tempdir;
@@ -106,4 +107,80 @@ fn refuses_what_is_no_image() {
     }
     let error = failure(["classify", "--device", "cpu", text(&directory.path().join("missing.jpg"))]);
     assert!(error.contains("missing.jpg"), "{error}");
+}
+
+/// Pictures of one colour.
+fn save(path: &Path, color: [u8; 3]) {
+    RgbImage::from_pixel(32, 32, Rgb(color)).save(path).unwrap();
+}
+
+#[test]
+fn folders_stand_for_the_pictures_in_them() {
+    let directory = tempdir().unwrap();
+    let model = color_network(directory.path());
+    let [folder, empty] = ["photos", "empty"].map(|name| directory.path().join(name));
+    for path in [&folder, &empty, &folder.join("further"), &folder.join("folder.png")] {
+        fs::create_dir(path).unwrap();
+    }
+    // Names in bytewise order, as `ls` in the C locale has them.
+    for (name, color) in [("b.jpeg", GREEN.0), ("a.PNG", [200, 20, 20]), ("C.jpg", [20, 20, 200])] {
+        RgbImage::from_pixel(32, 32, Rgb(color))
+            .save_with_format(
+                folder.join(name),
+                if name.ends_with("PNG") { image::ImageFormat::Png } else { image::ImageFormat::Jpeg },
+            )
+            .unwrap();
+    }
+    save(&folder.join("further/red.png"), [200, 20, 20]);
+    for (name, bytes) in [("._a.PNG", "resource"), ("notes.txt", "text"), ("png", "text"), ("a.png.part", "text")] {
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+    let arguments = ["classify", "--model", text(&model), "--device", "cpu"];
+    let more = [text(&folder).to_owned(), text(&folder.join("b.jpeg")).to_owned()];
+    let report = json(arguments.iter().copied().chain(more.iter().map(String::as_str)));
+    let images = report["images"].as_array().unwrap();
+    let told: Vec<_> = images.iter().map(|image| (&image["image"], &image["top"][0]["label"])).collect();
+    let name = |name: &str| serde_json::Value::from(text(&folder.join(name)));
+    let want = [("C.jpg", "blue"), ("a.PNG", "red"), ("b.jpeg", "green"), ("b.jpeg", "green")]
+        .map(|(file, label)| (name(file), serde_json::Value::from(label)));
+    assert!(told.iter().map(|&(image, label)| (image.clone(), label.clone())).eq(want), "{report}");
+
+    let error = failure(arguments.iter().copied().chain([text(&empty)]));
+    assert!(error.contains("empty: no .png, .jpg or .jpeg file is in this folder"), "{error}");
+}
+
+#[test]
+fn results_come_before_the_last_picture_is_read() {
+    let directory = tempdir().unwrap();
+    let model = color_network(directory.path());
+    let folder = directory.path().join("photos");
+    fs::create_dir(&folder).unwrap();
+    (0..70).for_each(|index| save(&folder.join(format!("{index:02}.png")), GREEN.0));
+    fs::write(folder.join("69.png"), "text").unwrap();
+    let arguments = ["classify", "--model", text(&model), "--device", "cpu", text(&folder)];
+    let output = fsnet().args(arguments).assert().code(2).get_output().clone();
+    let (shown, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(shown.matches("green").count(), 64, "{shown}");
+    assert!(error.ends_with("69.png: neither PNG nor JPEG\n") && error.lines().count() == 1, "{error}");
+    // JSON is all or nothing.
+    failure(arguments.iter().chain(&["--json"]));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_does_not_grow_with_the_number_of_pictures() {
+    let directory = tempdir().unwrap();
+    let (model, photo) = (color_network(directory.path()), directory.path().join("photo.png"));
+    // 36 MB when it is decoded: all of them would be 1.4 GB.
+    RgbImage::from_pixel(4000, 3000, GREEN).save(&photo).unwrap();
+    let command = "ulimit -v 1000000; exec \"$0\" classify --json --device cpu --model \"$@\"";
+    let output = assert_cmd::Command::new("sh")
+        .args(["-c", command, env!("CARGO_BIN_EXE_fsnet"), text(&model)])
+        .args([text(&photo); 40])
+        .assert()
+        .code(0)
+        .get_output()
+        .clone();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["images"].as_array().unwrap().len(), 40);
 }

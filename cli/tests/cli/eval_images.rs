@@ -94,7 +94,7 @@ fn what_is_wrong_is_named() {
 
     folder.write("index\tfile\n0\tred.png\n1\tgreen.jpg\n");
     let whole = fs::read(folder.images.join("green.jpg")).unwrap();
-    for broken in [&whole[..whole.len() / 3], b"hello", b""] {
+    for broken in [&whole[..whole.len() / 3], &whole[..whole.len() - 2], b"hello", b""] {
         fs::write(folder.images.join("green.jpg"), broken).unwrap();
         says("green.jpg");
     }

@@ -15,6 +15,7 @@ mod eval_images;
 mod files;
 mod import;
 mod info;
+mod outputs;
 mod quantize;
 mod run;
 mod tune;

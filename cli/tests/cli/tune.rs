@@ -36,16 +36,40 @@ fn choices_are_kept_and_a_broken_cache_is_one_warning() {
     let whole = fs::read_to_string(&cache).unwrap();
     assert_eq!(run(&cache), [""; 0]);
     assert_eq!(fs::read_to_string(&cache).unwrap(), whole, "nothing is measured again");
-    for damage in ["", "{", "[1, 2]", &whole.replace("\"version\": \"", "\"version\": \"0."), &whole.replace("fs_", "")]
-    {
+    for damage in [&whole[..whole.len() / 2], &whole.replace("cache 2", "cache 3"), &whole.replace("fs_", "")] {
         fs::write(&cache, damage).unwrap();
         let lines = run(&cache);
         assert_eq!(lines.len(), 1, "{damage}: {lines:?}");
         assert!(lines[0].starts_with("fsnet: warning: tuning cache ") && lines[0].contains("tuning.json is ignored: "));
         assert_eq!(run(&cache), [""; 0], "{damage}: it is repaired");
     }
-    assert_eq!(run(&cache.join("below/a/file.json")).len(), 1);
-    assert_eq!(run(directory.path()).len(), 1, "a directory is no cache");
+    // What another adapter needs stays beside it.
+    let other = whole.replace("\"adapter\": \"", "\"adapter\": \"other ");
+    fs::write(&cache, &other).unwrap();
+    assert_eq!(run(&cache), [""; 0]);
+    let both = fs::read_to_string(&cache).unwrap();
+    assert_eq!((both.matches("\"adapter\": \"").count(), both.matches("\"adapter\": \"other ").count()), (2, 1));
+}
+
+#[test]
+fn other_files_are_no_cache_and_stay() {
+    let directory = tempdir().unwrap();
+    let (path, model) = (directory.path().join("notes.txt"), color_network(directory.path()));
+    let large = vec![b' '; (16 << 20) + 1];
+    for bytes in [b"My notes.".as_slice(), b"", b"{}", b"[1, 2]", b"{\"format\": \"x\"}", b"\xff\0", &large] {
+        fs::write(&path, bytes).unwrap();
+        let error = failure(["classify", "--tune", "--tuning-cache", text(&path)]);
+        assert!(error.contains("--tuning-cache: ") && error.contains("notes.txt: it "), "{error}");
+        assert!(fs::read(&path).unwrap() == bytes, "{error}");
+    }
+    let whole = fs::read(&model).unwrap();
+    failure(["classify", "--model", text(&model), "--tune", "--tuning-cache", text(&model)]);
+    assert_eq!(fs::read(&model).unwrap(), whole);
+    for place in [directory.path(), &path.join("below/a/file.json"), Path::new("-")] {
+        failure(["classify", "--tune", "--tuning-cache", text(place)]);
+        failure(["bench", "--quick", "--tune", "--tuning-cache", text(place)]);
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "nothing else is left there");
 }
 
 #[test]

@@ -45,17 +45,16 @@ fn damage_is_one_warning_and_is_repaired() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("cache.json");
     let whole = written(&path);
-    let mut cases: Vec<Vec<u8>> = (0..whole.len()).step_by(7).map(|end| whole.as_bytes()[..end].to_vec()).collect();
+    let named = whole.find(FORMAT).unwrap() + FORMAT.len();
+    let mut cases: Vec<Vec<u8>> = (named..whole.len()).step_by(7).map(|end| whole.as_bytes()[..end].to_vec()).collect();
     let replaced = |from: &str, to: &str| {
         assert!(whole.contains(from), "{from}");
         whole.replace(from, to).into_bytes()
     };
     cases.extend([
-        b"\x00\xff\x80random bytes".to_vec(),
-        b"null".to_vec(),
-        b"[]".to_vec(),
-        b"{}".to_vec(),
-        vec![b'['; 1 << 20],
+        // The first format, whose files were one adapter's.
+        br#"{"of": {"format": 1, "version": "0.1.0"}, "choices": {}}"#.to_vec(),
+        replaced("cache 2", "cache 17"),
         replaced("\"choices\"", "\"chosen\""),
         replaced("\"algorithm\"", "\"algorithms\""),
         replaced("\"fs_a\"", "17"),
@@ -78,21 +77,55 @@ fn damage_is_one_warning_and_is_repaired() {
 }
 
 #[test]
+fn other_files_stay_as_they_are() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("cache.json");
+    let whole = written(&path);
+    for bytes in [
+        b"My notes. Not a filter-summary tuning cache.".to_vec(),
+        b"\x00\xff\x80random bytes".to_vec(),
+        Vec::new(),
+        b"{".to_vec(),
+        b"null".to_vec(),
+        b"[]".to_vec(),
+        b"{}".to_vec(),
+        br#"{"of": 1, "choices": []}"#.to_vec(),
+        br#"{"format": "another"}"#.to_vec(),
+        vec![b'['; 1 << 20],
+        whole.as_bytes()[1..].to_vec(),
+    ] {
+        fs::write(&path, &bytes).unwrap();
+        assert!(check(&path).is_err());
+        let (mut cache, found, warning) = open(&path);
+        let warning = warning.unwrap();
+        assert!(found.is_empty() && warning.contains("is ignored: it was not written as a tuning cache"), "{warning}");
+        assert_eq!(cache.save(&choices(&["c"])), None, "one warning is enough");
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+    }
+    // What came there after it was looked at.
+    fs::write(&path, &whole).unwrap();
+    let (mut cache, _, warning) = open(&path);
+    assert_eq!((warning, check(&path)), (None, Ok(())));
+    fs::write(&path, "notes").unwrap();
+    assert!(cache.save(&choices(&["c"])).unwrap().contains("is ignored"));
+    assert_eq!(fs::read(&path).unwrap(), b"notes");
+}
+
+#[test]
 fn a_huge_file_is_not_read() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("cache.json");
     fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
-    assert!(open(&path).2.unwrap().ends_with("it has 1099511627776 bytes"));
+    assert!(open(&path).2.unwrap().ends_with("it has 1099511627776 bytes, more than a tuning cache may have"));
 }
 
 #[test]
-fn stale_files_are_ignored_and_replaced() {
+fn a_file_serves_several_adapters() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("cache.json");
     let whole = written(&path);
     let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
     let cases = [
-        ("\"format\": 1", "\"format\": 2"),
         (version.as_str(), "\"version\": \"0.0.1\""),
         ("\"adapter\": \"adapter\"", "\"adapter\": \"other\""),
         ("\"driver\": \"driver\"", "\"driver\": \"other\""),
@@ -103,10 +136,24 @@ fn stale_files_are_ignored_and_replaced() {
         assert!(whole.contains(from), "{from}: {whole}");
         fs::write(&path, whole.replace(from, to)).unwrap();
         let (mut cache, found, warning) = open(&path);
-        assert!(found.is_empty() && warning.is_some(), "{to}: {warning:?}");
+        assert_eq!((found, warning), (BTreeMap::new(), None), "{to}");
         assert_eq!(cache.save(&choices(&["c"])), None);
         assert_eq!(open(&path).1, choices(&["c"]));
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(to) && ["fs_a", "fs_b", "fs_c"].iter().all(|name| text.contains(name)), "{text}");
     }
+    // Back to the first driver, whose choices are still there.
+    fs::remove_file(&path).unwrap();
+    for (driver, name) in [("1", "a"), ("2", "b"), ("3", "c"), ("1", "d")] {
+        assert_eq!(Cache::open(&path, &info(driver)).0.save(&choices(&[name])), None);
+    }
+    let found = |driver: &str| Cache::open(&path, &info(driver)).1;
+    assert_eq!([found("1"), found("2"), found("3")], [choices(&["a", "d"]), choices(&["b"]), choices(&["c"])]);
+    (0..ENTRY_LIMIT).for_each(|at| {
+        let driver = format!("driver {at}");
+        Cache::open(&path, &info(&driver)).0.save(&choices(&["x"]));
+    });
+    assert_eq!((found("1"), found("driver 0")), (BTreeMap::new(), choices(&["x"])), "the oldest are forgotten");
 }
 
 #[test]

@@ -1,0 +1,102 @@
+//! Files that are being written: under a temporary name, until they are whole.
+
+use std::fs::{File, Metadata};
+use std::io::{Error, ErrorKind, Result, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The temporary files of this process.
+static TEMPORARY: Mutex<Temporary> = Mutex::new(Temporary { paths: Vec::new(), ending: false });
+
+struct Temporary {
+    paths: Vec<PathBuf>,
+    ending: bool,
+}
+
+fn temporary() -> MutexGuard<'static, Temporary> {
+    TEMPORARY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes what [`super::write_beside`] has not finished, in every thread, and lets nothing more be written: for
+/// whoever ends the program from outside of those threads, as a handler of signals does.
+pub fn remove_unfinished() {
+    let mut temporary = temporary();
+    temporary.ending = true;
+    for path in temporary.paths.drain(..) {
+        // The program ends: there is nobody to tell.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// Writes a file beside `place` and renames it, with the permissions and, as far as the system lets us, the owner of
+/// the file that it replaces.
+pub(super) fn write(place: &Path, bytes: &[u8], replaced: Option<&Metadata>) -> Result<()> {
+    let (unfinished, mut file) = Unfinished::create(place)?;
+    if let Some(replaced) = replaced {
+        // Before anything is in it: what is private stays so.
+        adopt(&file, replaced)?;
+    }
+    file.write_all(bytes)?;
+    // Some file systems notice only now that they are full.
+    file.sync_all()?;
+    drop(file);
+    unfinished.rename(place)
+}
+
+fn adopt(file: &File, replaced: &Metadata) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        // Root may give files away, and must not take them; others have no say.
+        let _ = fchown(file, Some(replaced.uid()), Some(replaced.gid()));
+    }
+    // Not all file systems have permissions that can be set.
+    if file.metadata()?.permissions() == replaced.permissions() {
+        return Ok(());
+    }
+    file.set_permissions(replaced.permissions())
+}
+
+/// A file under its temporary name. It is removed unless it gets the name it is meant to have.
+struct Unfinished(PathBuf);
+
+impl Unfinished {
+    /// A new file in the directory of `place`, under a name nobody uses.
+    fn create(place: &Path) -> Result<(Self, File)> {
+        let mut temporary = temporary();
+        if temporary.ending {
+            return Err(Error::other("the program is ending"));
+        }
+        let mut attempt = 0;
+        loop {
+            // Not made from the name of `place`, which may be as long as names may be.
+            let path = place.with_file_name(format!(".filter-summary-{}-{attempt}.tmp", std::process::id()));
+            match File::create_new(&path) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && attempt < 100 => attempt += 1,
+                Err(error) => return Err(error),
+                Ok(file) => {
+                    temporary.paths.push(path.clone());
+                    return Ok((Self(path), file));
+                }
+            }
+        }
+    }
+
+    fn rename(self, place: &Path) -> Result<()> {
+        let mut temporary = temporary();
+        std::fs::rename(&self.0, place)?;
+        temporary.paths.retain(|path| *path != self.0);
+        Ok(())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let mut temporary = temporary();
+        if let Some(at) = temporary.paths.iter().position(|path| *path == self.0) {
+            temporary.paths.swap_remove(at);
+            // Why it was not finished is the error to report; what cannot be removed stays under its temporary name.
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+}
