@@ -4,9 +4,10 @@ use super::cost::Costs;
 use super::family::Planner;
 use super::gather::Layer;
 use super::shared::{Pass, Products, Stored};
-use super::{PlanOptions, QUANTIZATION, Step, Target, weight_load};
+use super::{PlanOptions, QUANTIZATION, Step, Target, turns, weight_load};
 use crate::error::Result;
 use crate::problem::Problem;
+use crate::reduction::MOST_TURNS;
 use crate::sharing::TapRows;
 use crate::spec::{Access, Kernel, Spec, Tile};
 
@@ -97,7 +98,7 @@ impl Form {
             return None;
         }
         let reach = (window.width() - 1) * conv.dilation[1] + 1;
-        Self::tiled(
+        let form = Self::tiled(
             problem.input_shape()[3],
             Self {
                 row_taps: window.width(),
@@ -109,7 +110,11 @@ impl Form {
                 ..Self::plain_untiled(problem)
             },
             reach,
-        )
+        )?;
+        // Paddings far wider than the image make far more sums than products: a tile would be long in storing them.
+        let rows = form.rows_per_tile() * form.tile_rows;
+        let storing = turns::of_sums(TILE, rows as u64, form.segment_columns as u64, form.row_taps as u64);
+        (storing <= MOST_TURNS / 2).then_some(form)
     }
 
     /// The products themselves.

@@ -2,7 +2,7 @@
 //! tile keeps in registers are unrolled.
 
 use super::Step;
-use crate::spec::{Kernel, Spec};
+use crate::spec::{Kernel, Spec, Tile};
 
 impl Step {
     /// Most turns of one invocation.
@@ -20,9 +20,8 @@ impl Step {
             Kernel::SubgroupGatherFew => height * width * (1 + channels_by(u64::from(tile.lanes_y))),
             Kernel::SubgroupProducts => quads,
             Kernel::Products => {
-                let quads_of_row = of("segment_columns").min(of("columns")).div_ceil(4);
-                let items = of("rows_per_tile") * of("tile_rows") * quads_of_row;
-                quads + items.div_ceil(u64::from(tile.threads())) * (1 + of("row_taps"))
+                let rows = of("rows_per_tile") * of("tile_rows");
+                quads + of_sums(tile, rows, of("segment_columns").min(of("columns")), of("row_taps"))
             }
             Kernel::TiledGather | Kernel::TiledProducts | Kernel::MatrixGather | Kernel::MatrixProducts => {
                 let steps = height * width * channels_by(u64::from(tile.depth));
@@ -50,4 +49,9 @@ pub(super) fn of_terms(spec: &Spec) -> usize {
     let [rows, columns] = spec.terms.unwrap_or([1, 1]);
     let neighbours = if spec.blended { 2 } else { 1 };
     neighbours * rows as usize * (1 + columns as usize)
+}
+
+/// What storing a tile of the portable product pass takes: threads share its quads of sums, in `rows` rows of `columns`.
+pub(super) fn of_sums(tile: Tile, rows: u64, columns: u64, row_taps: u64) -> u64 {
+    (rows * columns.div_ceil(4)).div_ceil(u64::from(tile.threads())) * (1 + row_taps)
 }
