@@ -237,3 +237,57 @@ pub fn error_fraction(got: &[f32], want: &Reference, terms: usize) -> f64 {
     });
     errors.fold(0.0, f64::max)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How far `count` equal numbers are off when they are added up in f32, blocks of at most `block` one after another, in eps of the sum.
+    fn error_of_equal(value: f32, count: usize, block: usize) -> f64 {
+        let of_block = |length: usize| (0..length).fold(0.0f32, |sum, _| sum + value);
+        let whole = of_block(block);
+        let sum = (0..count / block).fold(0.0f32, |sum, _| sum + whole) + of_block(count % block);
+        (f64::from(sum) / (f64::from(value) * count as f64) - 1.0).abs() / f64::from(f32::EPSILON)
+    }
+
+    /// Equal numbers round alike: by far more than numbers of random sign, and still within the bound.
+    #[test]
+    fn the_tolerance_covers_equal_numbers() {
+        for value in [0.1, 0.3, 1.0 / 3.0, 0.7, 0.001, 1.1] {
+            for count in [1, 2, 3, 16, 17, 100, 1000, 4096, 5000, 100_000, 1_000_000, 1 << 24] {
+                let (error, allowed) = (error_of_equal(value, count, 4096), tolerance(count) / f64::from(f32::EPSILON));
+                assert!(error <= allowed, "{count} times {value}: {error} eps, {allowed} allowed");
+                assert!(random_tolerance(count) <= tolerance(count));
+            }
+        }
+        let beyond = error_of_equal(0.1, 4096, 4096) * f64::from(f32::EPSILON);
+        assert!(beyond > random_tolerance(4096), "these roundings are not random: {beyond}");
+        // Without blocks the sum stops where a term is less than half a unit.
+        assert!(error_of_equal(0.1, 1 << 24, 1 << 24) > 1e6);
+    }
+
+    #[test]
+    fn what_is_not_finite_must_be_where_it_belongs() {
+        let fraction = |got: f32, want: f64, magnitude: f64| {
+            error_fraction(&[got], &Reference { output: vec![want], magnitude: vec![magnitude] }, 9)
+        };
+        let (infinity, nan) = (f32::INFINITY, f64::NAN);
+        for (got, want) in [(infinity, f64::INFINITY), (-infinity, f64::NEG_INFINITY), (f32::NAN, nan)] {
+            assert_eq!(fraction(got, want, f64::INFINITY), 0.0, "{got} for {want}");
+        }
+        for (got, want, magnitude) in [
+            (1.0, f64::INFINITY, f64::INFINITY),
+            (infinity, f64::NEG_INFINITY, f64::INFINITY),
+            (f32::NAN, f64::INFINITY, f64::INFINITY),
+            (infinity, nan, f64::INFINITY),
+            (1.0, nan, f64::INFINITY),
+            (5.0, 0.0, f64::INFINITY),
+            (infinity, 1e39, 1e39),
+            (f32::NAN, 1.0, 1.0),
+        ] {
+            assert_eq!(fraction(got, want, magnitude), f64::INFINITY, "{got} for {want}");
+        }
+        assert!(fraction(1.0, 1.0 + 1e-9, 1.0) < 1.0);
+        assert_eq!(error_fraction(&[], &Reference { output: vec![1.0], magnitude: vec![1.0] }, 9), f64::INFINITY);
+    }
+}

@@ -21,8 +21,18 @@ use serde_json::{Value, json};
 
 /// NaNs with and without a sign, quiet and signalling, and what lies next to them.
 const VALUES: [u32; 12] = [
-    0x7fc0_0000, 0xffc0_0000, 0x7fff_ffff, 0xffff_ffff, 0x7f80_0001, 0xff80_0001, // NaN
-    0x7f80_0000, 0xff80_0000, 0x7f7f_ffff, 0xff7f_ffff, 0x8000_0000, 0x0000_0000, // infinities, the largest numbers, zeros
+    0x7fc0_0000,
+    0xffc0_0000,
+    0x7fff_ffff,
+    0xffff_ffff,
+    0x7f80_0001,
+    0xff80_0001, // NaN
+    0x7f80_0000,
+    0xff80_0000,
+    0x7f7f_ffff,
+    0xff7f_ffff,
+    0x8000_0000,
+    0x0000_0000, // infinities, the largest numbers, zeros
 ];
 
 fn values(shape: &[usize], values: &[f32]) -> Tensor {
@@ -34,6 +44,7 @@ fn check_values(name: &str, network: &Network) {
     check(name, network);
     let length: usize = network.input().shape.iter().product();
     let ordinary = (0..length).map(|at| (at % 7) as f32 - 3.0);
+    let on_gpu = device().map(|device| (device, gpu_networks(device, network, 1)));
     for turn in 0..VALUES.len() {
         let special = |at: usize| VALUES.get(at / 3 + turn).filter(|_| at % 3 == 1).map(|&bits| f32::from_bits(bits));
         let image: Vec<f32> = ordinary.clone().enumerate().map(|(at, value)| special(at).unwrap_or(value)).collect();
@@ -42,9 +53,9 @@ fn check_values(name: &str, network: &Network) {
             let got = CpuNetwork::new(network, 1, algorithm).unwrap().run(&image).unwrap();
             assert_eq!(want.first_difference(&got), None, "{name}, CPU {algorithm:?}");
         }
-        let Some(device) = device() else { continue };
-        let forward = &gpu_networks(device, network, 1)[0];
-        assert_eq!(want.first_difference(&run_on_gpu(device, forward, &image)), None, "{name} on the GPU");
+        for (device, forward) in on_gpu.iter().flat_map(|(device, all)| all.iter().map(move |one| (device, one))) {
+            assert_eq!(want.first_difference(&run_on_gpu(device, forward, &image)), None, "{name} on the GPU");
+        }
     }
 }
 
@@ -80,7 +91,7 @@ fn operations_beside_convolution_keep_nan() {
 fn a_network_that_overflows_says_so() {
     let conv = |name: &str, input: &str, filters: usize, channels: usize, activation: &str| {
         json!({"name": name, "op": "fs_conv2d", "input": input, "out_channels": filters, "activation": activation,
-               "window": {"channels": channels, "height": 1, "width": 1}})
+               "window": {"channels": channels, "height": 1, "width": 1, "strides": [1, 1, 1]}})
     };
     let nodes = [
         conv("first", "input", 2, 3, "none"),
@@ -106,13 +117,15 @@ fn a_network_that_overflows_says_so() {
     }
 }
 
-/// The first output that is finite, infinite or NaN where it should be something else.
-fn first_other_kind(got: &[f32], want: &[f64], nan_for_infinity: bool) -> Option<String> {
-    let same = |got: f64, want: f64| {
-        got == want || got.is_nan() && (want.is_nan() || nan_for_infinity && want.is_infinite())
+/// The first output that is finite, infinite or NaN where it should be something else. Where sums are reordered, NaN may stand for what is not
+/// finite `before` the activation.
+fn first_other_kind(got: &[f32], want: &[f64], before: &[f64], reordered: bool) -> Option<String> {
+    let same = |got: f64, want: f64, before: f64| {
+        got == want
             || got.is_finite() && want.is_finite()
+            || got.is_nan() && (want.is_nan() || reordered && !before.is_finite())
     };
-    let at = got.iter().zip(want).position(|(&got, &want)| !same(f64::from(got), want))?;
+    let at = (0..want.len()).find(|&at| !same(f64::from(got[at]), want[at], before[at]))?;
     Some(format!("output {at} is {}, not {}", got[at], want[at]))
 }
 
@@ -127,24 +140,36 @@ fn kernels_spread_infinities_as_far_as_filters_reach() {
         let blended = problem.placement().neighbours() > 1;
         for value in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
             data.input[middle] = value;
-            let want = reference::conv2d(&problem, &data.operands()).expect(case.name).output;
+            let of = |problem: &Problem| reference::conv2d(problem, &data.operands()).expect(case.name).output;
+            let (want, before) = (of(&problem), of(&problem.clone().with_activation(Activation::None)));
             for algorithm in [Algorithm::Dense, Algorithm::Shared] {
                 let got = conv2d(&problem, &data.operands(), Some(algorithm)).expect(case.name);
                 // The two segments of a blend may be infinite with opposite signs.
-                let loose = blended && algorithm == Algorithm::Shared;
-                assert_eq!(first_other_kind(&got, &want, loose), None, "{} on the CPU, {algorithm:?}", case.name);
+                let reordered = blended && algorithm == Algorithm::Shared;
+                assert_eq!(
+                    first_other_kind(&got, &want, &before, reordered),
+                    None,
+                    "{} on the CPU, {algorithm:?}",
+                    case.name
+                );
             }
             let Some(device) = device() else { continue };
-            // Kernels treat infinities and NaN alike; the CPU has looked at both.
-            if value != f32::INFINITY {
+            // Kernels treat infinities and NaN alike; the CPU has looked at both. A variant takes a driver seconds.
+            if value != f32::INFINITY || index % 8 != 0 {
                 continue;
             }
             let target = few_tiles(&device.gpu.target());
             for choice in choices(&target) {
                 let plan = Plan::new(&problem, &target, choice.options()).expect(case.name);
                 let got = run(device, &device.trusted, &plan, &data.operands());
-                let loose = plan.hankel_levels() > 0 || blended && plan.algorithm() == Algorithm::Shared;
-                assert_eq!(first_other_kind(&got, &want, loose), None, "{}: {:?}", case.name, plan.kernels());
+                let reordered = plan.hankel_levels() > 0 || blended && plan.algorithm() == Algorithm::Shared;
+                assert_eq!(
+                    first_other_kind(&got, &want, &before, reordered),
+                    None,
+                    "{}: {:?}",
+                    case.name,
+                    plan.kernels()
+                );
             }
         }
     }
@@ -211,7 +236,14 @@ fn a_segment_without_a_share_is_left_out() {
 fn underflow_is_within_the_tolerance() {
     let placement = Placement::tap_major(8, 8, 3, 3, 8).expect("placement");
     let problem = Problem::new(&placement, Conv2d::padded(1), [1, 5, 8]).expect("problem");
-    let powers = [(1e-20, 1e-20, 1.0), (1e-40, 1.0, 1.0), (1.0, 1e-40, 1.0), (1e-40, 1e20, 1.0), (1e20, 1e-40, 1e10), (1e-19, 1e-19, 1e30)];
+    let powers = [
+        (1e-20, 1e-20, 1.0),
+        (1e-40, 1.0, 1.0),
+        (1.0, 1e-40, 1.0),
+        (1e-40, 1e20, 1.0),
+        (1e20, 1e-40, 1e10),
+        (1e-19, 1e-19, 1e30),
+    ];
     for (input, weight, scale) in powers {
         let mut data = Data::floats(&problem, 3);
         data.input.iter_mut().for_each(|value| *value *= input);
