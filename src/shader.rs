@@ -42,6 +42,7 @@ pub(crate) enum Part {
     HankelTwice,
     SumsOutputs,
     SumsProducts,
+    Activation,
     Epilogue,
     #[cfg(feature = "network")]
     Larger,
@@ -98,6 +99,7 @@ impl Part {
             Self::HankelTwice => include_str!("../shaders/parts/hankel_twice.wgsl"),
             Self::SumsOutputs => include_str!("../shaders/parts/sums_outputs.wgsl"),
             Self::SumsProducts => include_str!("../shaders/parts/sums_products.wgsl"),
+            Self::Activation => include_str!("../shaders/parts/activation.wgsl"),
             Self::Epilogue => include_str!("../shaders/parts/epilogue.wgsl"),
             #[cfg(feature = "network")]
             Self::Larger => include_str!("../shaders/parts/larger.wgsl"),
@@ -244,15 +246,15 @@ fn parts(spec: &Spec) -> Vec<Part> {
             parts.extend(weights.into_iter().chain([Part::Operands, Part::SumsProducts]));
         }
         #[cfg(feature = "network")]
-        Kernel::PoolWindow | Kernel::PoolBlocks | Kernel::PoolFinish => parts.push(Part::Larger),
+        Kernel::Pool | Kernel::PoolWindow | Kernel::PoolBlocks | Kernel::PoolFinish => parts.push(Part::Larger),
         #[cfg(feature = "network")]
-        Kernel::Add => parts.push(Part::PlaneQuads),
+        Kernel::Add => parts.extend([Part::PlaneQuads, Part::Activation]),
         #[cfg(feature = "network")]
-        Kernel::BatchNorm => parts.extend([Part::PlaneQuads, Part::Epilogue]),
+        Kernel::BatchNorm => parts.extend([Part::PlaneQuads, Part::Activation, Part::Epilogue]),
         _ => {}
     }
     if spec.kernel.has_epilogue() {
-        parts.push(Part::Epilogue);
+        parts.extend([Part::Activation, Part::Epilogue]);
     }
     if spec.kernel.takes_residual() {
         parts.push(match spec.residual {

@@ -22,24 +22,25 @@ pub(crate) enum Place {
 
 /// One node's work.
 #[derive(Debug)]
-pub(crate) struct Operation {
+pub(crate) struct Operation<'a> {
     pub(crate) node: usize,
-    pub(crate) work: Work,
+    pub(crate) work: Work<'a>,
     pub(crate) input: Place,
     pub(crate) residual: Option<Place>,
     pub(crate) output: Place,
 }
 
 #[derive(Debug)]
-pub(crate) enum Work {
-    Conv(Box<Plan>),
+pub(crate) enum Work<'a> {
+    /// With the weights that it was planned for.
+    Conv(Box<Plan>, &'a ConvOp),
     /// One after another; what the last one writes is the output.
     Steps(Vec<Step>),
 }
 
 #[derive(Debug)]
-pub(crate) struct NetworkPlan {
-    pub(crate) operations: Vec<Operation>,
+pub(crate) struct NetworkPlan<'a> {
+    pub(crate) operations: Vec<Operation<'a>>,
     /// Bytes of every shared buffer.
     pub(crate) slots: Vec<u64>,
     pub(crate) input_bytes: u64,
@@ -50,10 +51,10 @@ pub(crate) struct NetworkPlan {
 /// Chooses the options of one convolution, given those that apply by default.
 pub type Choose<'a> = dyn FnMut(&Problem, PlanOptions) -> Result<PlanOptions> + 'a;
 
-impl NetworkPlan {
+impl<'a> NetworkPlan<'a> {
     pub(crate) fn new(
-        network: &Network,
-        target: &Target,
+        network: &'a Network,
+        target: &'a Target,
         batch: usize,
         options: PlanOptions,
         choose: &mut Choose<'_>,
@@ -80,7 +81,7 @@ impl NetworkPlan {
         self.operations
             .iter()
             .flat_map(|operation| match &operation.work {
-                Work::Conv(plan) => plan.steps(),
+                Work::Conv(plan, _) => plan.steps(),
                 Work::Steps(steps) => steps,
             })
             .map(|step| step.spec)
@@ -88,9 +89,9 @@ impl NetworkPlan {
 }
 
 /// An operation whose tensors have no memory yet.
-struct Draft {
+struct Draft<'a> {
     node: usize,
-    work: Work,
+    work: Work<'a>,
     input: Owner,
     residual: Option<Owner>,
     output: Owner,
@@ -104,7 +105,7 @@ struct Planner<'a> {
     destinations: Vec<Destination>,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     /// Where a value is that a node reads.
     fn view(&self, source: Source) -> Destination {
         match source {
@@ -117,12 +118,12 @@ impl Planner<'_> {
         self.view(source).owner
     }
 
-    fn node(&self, index: usize, node: &Node, choose: &mut Choose<'_>, drafts: &mut Vec<Draft>) -> Result<()> {
+    fn node(&self, index: usize, node: &'a Node, choose: &mut Choose<'_>, drafts: &mut Vec<Draft<'a>>) -> Result<()> {
         let operand = |at: usize| node.inputs.get(at).map(|&source| self.owner(source));
         let input = operand(0).unwrap_or(Source::Input);
         let destination = self.destinations[index];
         let work = match &node.op {
-            Op::Conv(conv) => Work::Conv(Box::new(self.conv(conv, node, destination, choose)?)),
+            Op::Conv(conv) => Work::Conv(Box::new(self.conv(conv, node, destination, choose)?), conv),
             Op::Pool(pool) => self.pool(pool, node, destination)?,
             Op::Add(activation) => self.add(*activation, node, destination)?,
             Op::BatchNorm(norm) => self.batch_norm(norm, node, destination)?,
@@ -168,7 +169,7 @@ impl Planner<'_> {
     }
 
     /// Copies a tensor into channels of another.
-    fn copy(&self, node: usize, source: Source, to: Destination) -> Result<Draft> {
+    fn copy(&self, node: usize, source: Source, to: Destination) -> Result<Draft<'a>> {
         let shape = self.network.shape_of(source);
         let copied = Node { name: String::new(), op: Op::Add(Activation::None), inputs: vec![source], shape };
         let work = self.add(Activation::None, &copied, to)?;
@@ -185,7 +186,7 @@ impl Planner<'_> {
     }
 
     /// Gives every tensor a buffer.
-    fn place(&self, drafts: Vec<Draft>, result: Owner) -> Result<NetworkPlan> {
+    fn place(&self, drafts: Vec<Draft<'a>>, result: Owner) -> Result<NetworkPlan<'a>> {
         let bytes_of = |owner: Owner| {
             let shape = self.network.shape_of(owner);
             self.elements(shape).map(|elements| 4 * elements as u64)
@@ -215,7 +216,7 @@ impl Planner<'_> {
             None => Place::Output,
         };
         let workspace = drafts.iter().map(|draft| match &draft.work {
-            Work::Conv(plan) => plan.workspace_size(),
+            Work::Conv(plan, _) => plan.workspace_size(),
             Work::Steps(steps) => steps.iter().map(|step| step.places.products.end).max().unwrap_or(0),
         });
         Ok(NetworkPlan {

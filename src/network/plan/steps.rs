@@ -17,7 +17,7 @@ const MOST_TAPS_OF_A_THREAD: usize = 64;
 
 impl Planner<'_> {
     /// A small window is walked by a thread; a large one is shared by the lanes of a workgroup, or of several.
-    pub(super) fn pool(&self, pool: &Pool, node: &Node, destination: Destination) -> Result<Work> {
+    pub(super) fn pool(&self, pool: &Pool, node: &Node, destination: Destination) -> Result<Work<'static>> {
         let [channels, height, width] = self.network.shape_of(node.inputs[0]);
         let [_, out_height, out_width] = node.shape;
         let elements = self.elements(node.shape)?;
@@ -78,7 +78,7 @@ impl Planner<'_> {
         zeros_before: usize,
         node: &Node,
         destination: Destination,
-    ) -> Result<Work> {
+    ) -> Result<Work<'static>> {
         let [channels, height, width] = self.network.shape_of(node.inputs[0]);
         let [out_channels, out_height, out_width] = node.shape;
         let elements = self.elements(node.shape)?;
@@ -99,7 +99,7 @@ impl Planner<'_> {
         self.step(Kernel::Subsample, None, None, elements, params, node, destination)
     }
 
-    pub(super) fn add(&self, activation: Activation, node: &Node, destination: Destination) -> Result<Work> {
+    pub(super) fn add(&self, activation: Activation, node: &Node, destination: Destination) -> Result<Work<'static>> {
         let mut params = self.plane_params(node);
         let none = Destination::whole(Source::Input, 0);
         for (at, names) in
@@ -114,7 +114,7 @@ impl Planner<'_> {
         self.plane_step(Kernel::Add, activation, params, node, destination)
     }
 
-    pub(super) fn batch_norm(&self, norm: &BatchNorm, node: &Node, destination: Destination) -> Result<Work> {
+    pub(super) fn batch_norm(&self, norm: &BatchNorm, node: &Node, destination: Destination) -> Result<Work<'static>> {
         let from = self.view(node.inputs[0]);
         let mut params = self.plane_params(node);
         params.extend([
@@ -142,7 +142,7 @@ impl Planner<'_> {
         params: Vec<(&'static str, usize)>,
         node: &Node,
         destination: Destination,
-    ) -> Result<Work> {
+    ) -> Result<Work<'static>> {
         let plane = node.shape[1] * node.shape[2];
         let threads = self.elements(node.shape)? / plane * plane.div_ceil(4);
         let access = Access::for_lengths(&[plane]);
@@ -159,7 +159,7 @@ impl Planner<'_> {
         params: Vec<(&'static str, usize)>,
         node: &Node,
         destination: Destination,
-    ) -> Result<Work> {
+    ) -> Result<Work<'static>> {
         let step = self.checked_step(kernel, access, activation, threads, params, node, destination)?;
         Ok(Work::Steps(vec![step]))
     }
