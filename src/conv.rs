@@ -91,11 +91,11 @@ pub struct BoundConv {
 }
 
 impl FsConv2d {
-    /// Compiles the plan's kernels (once a device) and uploads the weights. Submits nothing.
+    /// Compiles the plan's kernels (once a device) and uploads the weights, in memory as the summary has them. Submits nothing.
     ///
     /// # Errors
-    /// When the summary is not the plan's, not quantized where the plan has 8-bit weights, or quantized where the plan was asked for wider ones
-    /// ([`PlanOptions::for_summary`](crate::PlanOptions::for_summary)); scale or bias have another length; or the device refuses.
+    /// When the summary is not the plan's, or not quantized where the plan has 8-bit weights; scale or bias have another length; or the
+    /// device refuses.
     pub fn new(
         pipelines: &Arc<Pipelines>,
         plan: Plan,
@@ -104,11 +104,11 @@ impl FsConv2d {
     ) -> Result<Self> {
         // The target a plan was made for may have been another device's; shaders rely on what was checked.
         plan.check(&pipelines.device().limits(), pipelines.device().features())?;
+        let plan = plan.narrowed(summary);
         let problem = plan.problem();
         if summary.placement() != problem.placement() {
             return Err(Error::value("summary", "placed otherwise", "its placement must be the plan's"));
         }
-        plan.check_precision(summary)?;
         for (field, values) in [("scale", params.scale), ("bias", params.bias)] {
             check_length(field, values, problem.out_channels())?;
             check_finite(field, values.unwrap_or(&[]))?;

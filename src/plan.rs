@@ -41,8 +41,8 @@ pub struct PlanOptions {
     pub algorithm: Option<Algorithm>,
     /// The kernel family; by default the best that the device has kernels for.
     pub family: Option<Family>,
-    /// What the numbers in buffers are; by default f32. [`PlanOptions::for_summary`] takes what a summary is stored as: without it layers
-    /// refuse a summary in 8 bits or f16, which would take several times its memory.
+    /// What the numbers in buffers are; by default f32, and weights as the summary has them: layers keep one in 8 bits or f16 as it is, also
+    /// where wider weights were planned. [`PlanOptions::for_summary`] plans so to begin with, so that the plan tells what will be.
     pub storage: Storage,
     /// Most bytes of workspace; by default what suits the device's caches. One image is always allowed.
     pub workspace_limit: Option<u64>,
@@ -275,15 +275,20 @@ impl Plan {
         &self.packing
     }
 
-    /// Refuses to expand a summary's values without having been asked to: a layer that was compressed would take several times its memory.
-    pub(crate) fn check_precision(&self, summary: &FilterSummary) -> Result<()> {
+    /// The plan with weights in memory as `summary` has them, where it has them in fewer bytes than was planned: a layer that was compressed
+    /// is not expanded because nobody said so. Only dense filters with weights that no level stands for stay wider.
+    pub(crate) fn narrowed(mut self, summary: &FilterSummary) -> Self {
         let (stored, planned) = (summary.precision(), self.storage.weights());
-        let must = self.packing.dense && between_levels(&self.problem);
-        if planned.bytes() > stored.bytes() && !must {
-            let rule = format!("the plan has weights of {}: plan with PlanOptions::for_summary", planned.name());
-            return Err(Error::value("summary", stored.name(), rule));
+        let must = self.packing.dense && stored == Precision::U8 && between_levels(&self.problem);
+        if stored.bytes() < planned.bytes() && !must {
+            self.storage = self.storage.with_weights(stored);
+            for step in self.steps.iter_mut().filter(|step| step.spec.weights.is_some()) {
+                step.spec.storage = step.spec.storage.with_weights(stored);
+                // Weights may have been all that was moved by pairs of words.
+                step.spec = if step.spec.pairs { step.spec.paired() } else { step.spec };
+            }
         }
-        Ok(())
+        self
     }
 
     /// Bytes of a role's buffer.
