@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use filter_summary::network::{ChannelOrder, Input, Network};
-use filter_summary::tensor_file::read_file;
+use filter_summary::tensor_file::{Foreign, is_safetensors, read_file, recognize};
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageReader, Limits};
 
@@ -36,7 +36,7 @@ pub(crate) fn load(path: &Path) -> Result<DynamicImage> {
 /// Decodes PNG or JPEG, whatever the file's name is.
 pub(crate) fn decode(bytes: &[u8]) -> Result<DynamicImage> {
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
-    ensure!(reader.format().is_some(), "neither PNG nor JPEG");
+    ensure!(reader.format().is_some(), "neither PNG nor JPEG{}", other_kind(bytes));
     // The default keeps decoding below 512 MiB; broken headers must not cost even that.
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(SIDE_LIMIT), Some(SIDE_LIMIT));
@@ -44,6 +44,18 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<DynamicImage> {
     let image = reader.decode()?;
     ensure!(image.width() > 0 && image.height() > 0, "the image has no pixels");
     Ok(image)
+}
+
+/// What bytes are that are no picture, where that is known.
+fn other_kind(bytes: &[u8]) -> String {
+    if is_safetensors(bytes) {
+        return ": it is safetensors, a model perhaps (--model)".to_owned();
+    }
+    match recognize(bytes) {
+        Some(Foreign { what, remedy, stray: true }) => format!(": it is {what}: {remedy}"),
+        Some(Foreign { what, .. }) => format!(": it is {what}"),
+        None => String::new(),
+    }
 }
 
 /// How an image gets the size of a network's input.
@@ -190,6 +202,14 @@ mod tests {
 
     #[test]
     fn text_is_no_image() {
-        assert_eq!(decode(b"hello").unwrap_err().to_string(), "neither PNG nor JPEG");
+        let error = |bytes: &[u8]| decode(bytes).unwrap_err().to_string();
+        assert_eq!(error(b"\x01\x02\xff"), "neither PNG nor JPEG");
+        assert!(error(b"hello").starts_with("neither PNG nor JPEG: it is a text (hello): "));
+        assert_eq!(error(b"%PDF-1.7"), "neither PNG nor JPEG: it is a PDF document");
+        let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n";
+        assert!(
+            error(pointer).ends_with("it is a Git LFS pointer (to 5 bytes): fetch the file itself with git lfs pull")
+        );
+        assert!(error(b"\x02\0\0\0\0\0\0\0{}").contains("it is safetensors, a model perhaps (--model)"));
     }
 }
