@@ -2,7 +2,8 @@
 
 use strsim::osa_distance;
 
-/// Longest name that is compared, in bytes, and most names: files are hostile, and distances cost the product of the lengths.
+/// Longest name that is compared, in bytes, and most names: files are hostile, and distances cost the product of the
+/// lengths.
 const LENGTH_LIMIT: usize = 200;
 const COUNT_LIMIT: usize = 20_000;
 

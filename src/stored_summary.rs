@@ -118,8 +118,8 @@ pub(crate) fn take_summary(
     read_values(&values, quantization, Placement::new(window, starts, boundary)?)
 }
 
-/// The summary whose values a tensor holds in F32, F16 or U8, or in BF16 or F64, which become F32; 8-bit ones are read by
-/// `quantization`, which only they have.
+/// The summary whose values a tensor holds in F32, F16 or U8, or in BF16 or F64, which become F32; 8-bit ones are read
+/// by `quantization`, which only they have.
 pub(crate) fn read_values(
     values: &Tensor<'_>,
     quantization: Option<Quantization>,

@@ -162,8 +162,8 @@ impl Tensor<'_> {
         }
     }
 
-    /// The values of an F32, F16, BF16 or F64 tensor, all finite: F64 values rounded to nearest, as PyTorch's `float()` does;
-    /// the others are exact.
+    /// The values of an F32, F16, BF16 or F64 tensor, all finite: F64 values rounded to nearest, as PyTorch's
+    /// `float()` does; the others are exact.
     ///
     /// # Errors
     /// When the dtype is another, or a value is infinite or NaN, or infinite in f32.

@@ -24,11 +24,12 @@ const LISTED: usize = 5;
 
 /// Run one convolution from a file, and compare it with what another framework computed
 ///
-/// Exit code 0: it agrees, or there is no tensor `expected` (a notice says so); 1: it differs; 2: an error, also a key or tensor
-/// whose name looks like a misspelling of one that would be read.
+/// Exit code 0: it agrees, or there is no tensor `expected` (a notice says so); 1: it differs; 2: an error, also a key
+/// or tensor whose name looks like a misspelling of one that would be read.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// A layer file: input, summary and starts or a framework's weight, perhaps bias, residual and expected (docs/format.md)
+    /// A layer file: input, summary and starts or a framework's weight, perhaps bias, residual and expected
+    /// (docs/format.md)
     layer: PathBuf,
 
     /// Fail when there is no tensor `expected` to compare with
@@ -137,8 +138,8 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     Ok(if within { Verdict::Done } else { Verdict::Differs })
 }
 
-/// What a misspelling would leave out, the result would silently lack: that is an error. What else nobody reads is told, and that there
-/// is nothing to compare with.
+/// What a misspelling would leave out, the result would silently lack: that is an error. What else nobody reads is
+/// told, and that there is nothing to compare with.
 fn check_names(file: &LayerFile, args: &Args) -> Result<()> {
     let (misspelt, others): (Vec<&Unread>, Vec<&Unread>) = file.unread.iter().partition(|one| one.meant.is_some());
     if !misspelt.is_empty() {

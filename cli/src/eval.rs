@@ -35,13 +35,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     cifar10: Option<PathBuf>,
 
-    /// A folder of PNG and JPEG files; without --labels, of one folder a class, in the order of their names as torchvision's
-    /// ImageFolder has it, or called as the network's classes are
+    /// A folder of PNG and JPEG files; without --labels, of one folder a class, in the order of their names as
+    /// torchvision's ImageFolder has it, or called as the network's classes are
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
 
-    /// Which class is on which image: lines FILE CLASS (0 is the network's first class), with white space, a tab, comma or
-    /// semicolon between; or with a header line and the columns index and file, where wnid and name may be too
+    /// Which class is on which image: lines FILE CLASS (0 is the network's first class), with white space, a tab,
+    /// comma or semicolon between; or with a header line and the columns index and file, where wnid and name may be
+    /// too
     #[arg(long, value_name = "FILE", requires = "images")]
     labels: Option<PathBuf>,
 

@@ -20,8 +20,9 @@ use graph::{Frame, Graph};
 
 /// Convert a dense checkpoint into a network file
 ///
-/// The checkpoint's tensors may be F32, F16, BF16 or F64, and its names may have in front of them what wrappers and containers add:
-/// module, _orig_mod, state_dict, model and the like, also several. The number of classes is that of its last layer.
+/// The checkpoint's tensors may be F32, F16, BF16 or F64, and its names may have in front of them what wrappers and
+/// containers add: module, _orig_mod, state_dict, model and the like, also several. The number of classes is that of
+/// its last layer.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// The checkpoint as safetensors, with the names of its framework

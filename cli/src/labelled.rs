@@ -15,8 +15,8 @@ pub(crate) struct Labelled {
 }
 
 impl Labelled {
-    /// Reads and checks a table, or without one the folders of `directory`, for a network of `classes` classes and these labels, if
-    /// any; every file must be there.
+    /// Reads and checks a table, or without one the folders of `directory`, for a network of `classes` classes and
+    /// these labels, if any; every file must be there.
     pub(crate) fn load(directory: &Path, table: Option<&Path>, classes: usize, names: &[String]) -> Result<Self> {
         let images = match table {
             Some(table) => {

@@ -63,8 +63,8 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>> {
     }
 }
 
-/// Line numbers and fields of what is not blank. The first line tells what is between fields: tabs, commas, semicolons, or else white
-/// space, where all but the last field of a line `FILE CLASS` is the file's name.
+/// Line numbers and fields of what is not blank. The first line tells what is between fields: tabs, commas,
+/// semicolons, or else white space, where all but the last field of a line `FILE CLASS` is the file's name.
 fn rows(text: &str) -> Result<Vec<(usize, Vec<String>)>> {
     let lines = || (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     let Some((_, first)) = lines().next() else { return Ok(Vec::new()) };
@@ -127,9 +127,9 @@ fn stays_inside(file: &str) -> bool {
     is_plain && path.file_name().is_some() && !file.ends_with('/')
 }
 
-/// Images of one folder a class, for a network of `classes` classes with these labels, if any. As in torchvision's `ImageFolder` the
-/// classes are the folders in the order of their names; but where all folders are called as classes of the network, a folder is the
-/// class of its name.
+/// Images of one folder a class, for a network of `classes` classes with these labels, if any. As in torchvision's
+/// `ImageFolder` the classes are the folders in the order of their names; but where all folders are called as classes
+/// of the network, a folder is the class of its name.
 pub(crate) fn of_folders(directory: &Path, classes: usize, labels: &[String]) -> Result<Vec<Label>> {
     let folders = entries(directory)?.into_iter().filter(|(_, is_folder)| *is_folder);
     let folders: Vec<String> = folders.map(|(name, _)| name).collect();

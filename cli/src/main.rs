@@ -108,7 +108,8 @@ fn usage(error: &clap::Error) -> ExitCode {
         return if asked { ExitCode::SUCCESS } else { ExitCode::from(output::ERROR) };
     }
     let text = error.to_string();
-    // clap's first paragraph is the message, over several lines when it lists arguments; tips follow, the rest is usage.
+    // clap's first paragraph is the message, over several lines when it lists arguments; tips follow, the rest is
+    // usage.
     let mut paragraphs = text.split("\n\n").map(str::trim);
     let message = paragraphs.next().unwrap_or_default().trim_start_matches("error: ");
     let tips = paragraphs.filter_map(|paragraph| paragraph.strip_prefix("tip: "));

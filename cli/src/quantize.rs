@@ -14,8 +14,8 @@ use crate::table::{render, table};
 
 /// Store a network's summaries in 8 bits, or in f16; they stay so in GPU memory
 ///
-/// A notice names every tensor that loses most of its weights, that is, where more than half of those that are not 0 are off by half
-/// of their size or more: one that is far from the others makes the levels of all too coarse.
+/// A notice names every tensor that loses most of its weights, that is, where more than half of those that are not 0
+/// are off by half of their size or more: one that is far from the others makes the levels of all too coarse.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// A network file (docs/format.md)

@@ -1,9 +1,9 @@
 //! Drivers that talk.
 
-/// Keeps Mesa's device-select layer from complaining on stderr that there is no desktop (`error: XDG_RUNTIME_DIR is invalid or not set
-/// in the environment.`, a line for each look at the adapters): we choose adapters ourselves. Only the environment turns the layer
-/// off, and it has to be set before the process begins, so the program replaces itself, once, by itself with that set. Where that
-/// fails nothing is lost but quiet.
+/// Keeps Mesa's device-select layer from complaining on stderr that there is no desktop (`error: XDG_RUNTIME_DIR is
+/// invalid or not set in the environment.`, a line for each look at the adapters): we choose adapters ourselves. Only
+/// the environment turns the layer off, and it has to be set before the process begins, so the program replaces
+/// itself, once, by itself with that set. Where that fails nothing is lost but quiet.
 #[cfg(target_os = "linux")]
 pub(crate) fn drivers() {
     use std::os::unix::process::CommandExt;

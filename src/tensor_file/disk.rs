@@ -27,8 +27,8 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>> {
     Err(Error::Io { path: path_text(path), reason: reason.to_owned() })
 }
 
-/// Reads a whole file that should be safetensors. One of another kind is refused by its first bytes, before the rest is read:
-/// checkpoints of many gigabytes are of other kinds.
+/// Reads a whole file that should be safetensors. One of another kind is refused by its first bytes, before the rest
+/// is read: checkpoints of many gigabytes are of other kinds.
 ///
 /// # Errors
 /// As [`read_file`]; and when the file is of another kind, with what it is and the next step.

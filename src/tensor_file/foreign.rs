@@ -5,7 +5,8 @@ use std::fmt;
 use super::disk::clean;
 use super::{HEADER_LIMIT, LENGTH_BYTES};
 
-/// Bytes from which a file's kind is told: the names of an archive's first members lie there, and the keys of a JSON document.
+/// Bytes from which a file's kind is told: the names of an archive's first members lie there, and the keys of a JSON
+/// document.
 pub(super) const HEAD: usize = 1 << 16;
 
 /// Longest piece of a text that a message repeats, in characters.
@@ -92,8 +93,8 @@ const SIGNATURES: [(usize, &[u8], &str, &str); 24] = [
     (0, b"\x7fELF", "a program", "name a model"),
 ];
 
-/// Tells a file of another kind by its first bytes, or all of them where there are fewer than 65,536. `None` where it may be
-/// safetensors, or of no kind that is known here.
+/// Tells a file of another kind by its first bytes, or all of them where there are fewer than 65,536. `None` where it
+/// may be safetensors, or of no kind that is known here.
 pub fn recognize(head: &[u8]) -> Option<Foreign> {
     let head = &head[..head.len().min(HEAD)];
     if is_safetensors(head) {

@@ -27,12 +27,14 @@ fn metadata() {
         (
             "format missing",
             |p| drop(p.metadata.remove("format")),
-            "metadata format: it is missing: it must be filter-summary (a network file; fsnet import makes one of a checkpoint, fsnet conv runs a layer file)",
+            "metadata format: it is missing: it must be filter-summary (a network file; fsnet import makes one of \
+             a checkpoint, fsnet conv runs a layer file)",
         ),
         (
             "format wrong",
             |p| drop(p.metadata.insert("format".into(), "pt".into())),
-            "metadata format: it is pt: it must be filter-summary (a network file; fsnet import makes one of a checkpoint, fsnet conv runs a layer file)",
+            "metadata format: it is pt: it must be filter-summary (a network file; fsnet import makes one of \
+             a checkpoint, fsnet conv runs a layer file)",
         ),
         (
             "version missing",

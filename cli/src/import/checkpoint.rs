@@ -6,12 +6,12 @@ use filter_summary::tensor_file::TensorFile;
 /// PyTorch's default, which the architectures here use.
 const BATCH_NORM_EPSILON: f64 = 1e-5;
 
-/// What frameworks put around a network, and its parameters' names then have in them: `DataParallel` and `DistributedDataParallel`,
-/// `torch.compile`, sharded and checkpointed training. No layer is called so.
+/// What frameworks put around a network, and its parameters' names then have in them: `DataParallel` and
+/// `DistributedDataParallel`, `torch.compile`, sharded and checkpointed training. No layer is called so.
 const WRAPPERS: [&str; 4] = ["module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
 
-/// What checkpoints keep the parameters under, beside an optimizer's for instance, and what programs call the network in a larger
-/// one. They count at the beginning of a name only.
+/// What checkpoints keep the parameters under, beside an optimizer's for instance, and what programs call the network
+/// in a larger one. They count at the beginning of a name only.
 const CONTAINERS: [&str; 6] = ["state_dict", "model_state_dict", "model_state", "model", "network", "net"];
 
 /// What is counted in training or profiling beside the parameters.
@@ -37,6 +37,11 @@ impl<'a> Checkpoint<'a> {
     pub(crate) fn new(mut tensors: TensorFile<'a>) -> Result<Self> {
         if tensors.metadata().get("format").is_some_and(|format| format == "filter-summary") {
             bail!("metadata format is filter-summary: it is a network already, there is nothing to import");
+        }
+        let is_counter = |name: &&str| COUNTERS.contains(&name.rsplit('.').next().unwrap_or_default());
+        let counters: Vec<String> = tensors.names().filter(is_counter).map(str::to_owned).collect();
+        for counter in counters {
+            tensors.take(&counter);
         }
         tensors.rename(bare)?;
         Ok(Self { tensors })
@@ -83,11 +88,10 @@ impl<'a> Checkpoint<'a> {
         Ok(Biased { weight, shape, bias })
     }
 
-    /// Refuses tensors that nobody asked for. Counters and single numbers are no weights.
+    /// Refuses tensors that nobody asked for. Single numbers, an epoch for instance, are no weights.
     pub(crate) fn finish(&self, architecture: &str) -> Result<()> {
-        let is_counter = |name: &&str| COUNTERS.contains(&name.rsplit('.').next().unwrap_or_default());
         let is_number = |name: &&str| self.tensors.shape(name).is_some_and(<[usize]>::is_empty);
-        let names: Vec<&str> = self.tensors.names().filter(|name| !is_counter(name) && !is_number(name)).collect();
+        let names: Vec<&str> = self.tensors.names().filter(|name| !is_number(name)).collect();
         if let Some(first) = names.first() {
             let more = if names.len() > 1 { format!(" (and {} more)", names.len() - 1) } else { String::new() };
             bail!("tensor {first}{more}: {architecture} has none of that name");

@@ -34,7 +34,7 @@ fn misspellings_get_suggestions() {
         (&["conv", "layer", "--kernel", "gathr"], "'gather' (see fsnet conv --help)"),
         (&["bench", "--family", "subgruop"], "'subgroup' (see fsnet bench --help)"),
         (&["classify", "--famly", "tiled"], "'--family' (see fsnet classify --help)"),
-        (&["import", "--arch", "resnet21", "a", "-o", "b"], "'resnet20' (see fsnet import --help)"),
+        (&["import", "--arch", "resnt20", "a", "-o", "b"], "'resnet20' (see fsnet import --help)"),
         (&["import", "--arch", "squeezenet", "a", "-o", "b"], "'squeezenet1.0' (see fsnet import --help)"),
         (&["compress", "a", "-o", "b", "--placement", "tapmajor"], "'tap-major' (see fsnet compress --help)"),
         (&["eval", "--model", "m"], "(see fsnet eval --help)"),

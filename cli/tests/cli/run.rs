@@ -6,8 +6,8 @@ use std::path::Path;
 use assert_cmd::Command;
 use serde_json::Value;
 
-/// `fsnet`, in an environment as a container without a desktop has it, where Mesa's layer would complain: what Cargo sets against
-/// that is taken away.
+/// `fsnet`, in an environment as a container without a desktop has it, where Mesa's layer would complain: what Cargo
+/// sets against that is taken away.
 pub fn fsnet() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fsnet"));
     command.env_remove("XDG_RUNTIME_DIR").env_remove("NODEVICE_SELECT");
