@@ -1,5 +1,7 @@
 //! Names that may have been meant, by edit distance.
 
+use std::cmp::Reverse;
+
 use strsim::osa_distance;
 
 /// Longest name that is compared, in bytes, and most names: files are hostile, and distances cost the product of the
@@ -13,7 +15,10 @@ pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>, co
         return Vec::new();
     }
     let short = names.filter(|name| name.len() <= LENGTH_LIMIT).take(COUNT_LIMIT);
-    let mut ranked: Vec<(usize, &str)> = short.map(|name| (osa_distance(wanted, name), name)).collect();
+    // Of names equally near, those with the same end: what is put before a name leaves it what it is.
+    let same_end = |name: &str| wanted.bytes().rev().zip(name.bytes().rev()).take_while(|(a, b)| a == b).count();
+    let rank = |name: &str| (osa_distance(wanted, name), Reverse(same_end(name)));
+    let mut ranked: Vec<_> = short.map(|name| (rank(name), name)).collect();
     ranked.sort_unstable();
     ranked.into_iter().take(count).map(|(_, name)| name).collect()
 }
@@ -33,6 +38,8 @@ mod tests {
     fn the_nearest_come_first() {
         let names = ["conv1.weight", "layer1.0.conv1.weight", "bn1.bias"];
         assert_eq!(nearest("layer1.0.conv2.weight", names.into_iter(), 2), ["layer1.0.conv1.weight", "conv1.weight"]);
+        let ties = ["encoder.bn1.weight", "encoder.conv1.weight"];
+        assert_eq!(nearest("conv1.weight", ties.into_iter(), 1), ["encoder.conv1.weight"]);
         let long = "x".repeat(1 << 20);
         assert_eq!(nearest("a", [long.as_str(), "b"].into_iter(), 3), ["b"]);
         assert!(nearest(&long, names.into_iter(), 3).is_empty());

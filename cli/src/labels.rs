@@ -90,7 +90,12 @@ fn separated(text: &str, separator: u8) -> Result<Vec<(usize, Vec<String>)>> {
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record?;
-        let number = record.position().map_or(0, |position| position.line() as usize);
+        // A position is before the blank lines that were passed over.
+        let number = record.position().map_or(0, |position| {
+            let rest = text.as_bytes().iter().skip(position.byte() as usize);
+            let blank = rest.take_while(|byte| matches!(byte, b'\r' | b'\n')).filter(|&&byte| byte == b'\n').count();
+            position.line() as usize + blank
+        });
         if record.iter().any(|field| !field.is_empty()) {
             rows.push((number, record.iter().map(str::to_owned).collect()));
         }
