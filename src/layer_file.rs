@@ -1,18 +1,29 @@
 //! One layer and its input in a safetensors file, for comparing with other frameworks (`fsnet conv`, `docs/format.md`).
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use safetensors::Dtype;
 
 use crate::error::{Error, Result, check_size};
-use crate::placement::Boundary;
+use crate::nearest::misspelt;
+use crate::placement::{Boundary, Placement};
 use crate::problem::{Activation, Conv2d, Problem};
 use crate::quantization::Quantization;
-use crate::stored_summary::{WindowJson, Word, take_optional, take_summary};
+use crate::stored_summary::{WindowJson, Word, read_values, take_optional, take_summary};
 use crate::summary::FilterSummary;
 use crate::tensor_file::{NewTensor, Tensor, TensorFile, Values, encode, one_line, read_with, write_beside};
 use crate::window::INDEX_LIMIT;
+
+/// What a file may hold: tensors, and keys of the metadata.
+const TENSORS: [&str; 8] = ["input", "summary", "starts", "weight", "scale", "bias", "residual", "expected"];
+const KEYS: [&str; 7] = ["stride", "padding", "dilation", "groups", "activation", "scale", "zero"];
+/// Keys that only a summary has, not dense filters.
+const SUMMARY_KEYS: [&str; 3] = ["window", "boundary", "start_unit"];
+
+/// Keys that say where a file comes from.
+const PROVENANCE: [&str; 2] = ["format", "producer"];
 
 /// Longest `window` that is parsed: offsets of the largest window, and room for spaces.
 const WINDOW_LIMIT: usize = 1 << 20;
@@ -34,6 +45,24 @@ pub struct LayerFile {
     pub residual: Option<Vec<f32>>,
     /// `[N, O, OH, OW]`, what another framework computed.
     pub expected: Option<Vec<f32>>,
+    /// What else is in the file.
+    pub unread: Vec<Unread>,
+}
+
+/// A metadata key or a tensor of a layer file that nothing reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// `metadata paddings`, `tensor expectd`.
+    pub place: String,
+    /// What it may be a misspelling of, `metadata padding`: something that would be read and is not there.
+    pub meant: Option<String>,
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: nothing reads it", self.place)?;
+        self.meant.as_ref().map_or(Ok(()), |meant| write!(f, " (is {meant} meant?)"))
+    }
 }
 
 impl LayerFile {
@@ -55,12 +84,13 @@ impl LayerFile {
 
     fn from_tensors(mut tensors: TensorFile<'_>) -> Result<Self> {
         let keys = Keys(tensors.metadata().clone());
-        let window = keys.window()?;
-        let boundary = keys.word::<Boundary>("boundary")?;
+        if keys.0.get("format").is_some_and(|format| format == "filter-summary") {
+            return Err(Error::format("metadata format", "it is filter-summary: a network, not one layer"));
+        }
+        let there: Vec<String> = tensors.names().map(str::to_owned).collect();
         let activation = keys.word::<Activation>("activation")?;
         let [groups] = keys.numbers("groups", [1])?;
         check_size("metadata groups", groups, INDEX_LIMIT)?;
-        let [unit] = keys.numbers("start_unit", [1])?;
         let conv = Conv2d {
             stride: keys.numbers("stride", [1, 1])?,
             padding: keys.numbers("padding", [0; 4])?,
@@ -71,13 +101,12 @@ impl LayerFile {
         let &[batch, channels, height, width] = input.shape() else {
             return Err(input.error(format!("its shape is {:?}: it must be [N, C, H, W]", input.shape())));
         };
-        let window_channels = window.channels;
-        if window_channels.checked_mul(groups) != Some(channels) {
-            let rule = format!("with {groups} groups it must be channels / groups of the input, which has {channels}");
-            return Err(Error::value("window.channels", window_channels, rule));
-        }
-        let quantization = |_: &mut TensorFile<'_>, values: &Tensor<'_>| keys.quantization(values);
-        let summary = take_summary(&mut tensors, "", window, boundary, unit, None, quantization)?;
+        let weight = tensors.take("weight");
+        let is_dense = weight.is_some();
+        let summary = match weight {
+            Some(weight) => keys.dense(&mut tensors, &weight, channels, groups)?,
+            None => keys.summary(&mut tensors, channels, groups)?,
+        };
         let mut problem = Problem::new(summary.placement(), conv, [batch, height, width])?.with_activation(activation);
         let filters = problem.out_channels();
         let residual = take_optional(&mut tensors, "residual", &problem.output_shape())?;
@@ -92,6 +121,7 @@ impl LayerFile {
             residual,
             expected: take_optional(&mut tensors, "expected", &problem.output_shape())?,
             problem,
+            unread: keys.unread(&tensors, &there, is_dense),
         })
     }
 }
@@ -109,8 +139,79 @@ pub fn write_output(path: &Path, output: &[f32], shape: [usize; 4]) -> Result<()
 struct Keys(BTreeMap<String, String>);
 
 impl Keys {
+    /// `weight` `[O, C/groups, KH, KW]`, the filters as frameworks have them.
+    fn dense(
+        &self,
+        tensors: &mut TensorFile<'_>,
+        weight: &Tensor<'_>,
+        channels: usize,
+        groups: usize,
+    ) -> Result<FilterSummary> {
+        if tensors.names().any(|name| name == "summary") {
+            return Err(weight.error("the file has a summary too: which one are the filters?"));
+        }
+        let group_channels = channels / groups;
+        match *weight.shape() {
+            [filters, given, height, width] if given == group_channels && channels.is_multiple_of(groups) => {
+                let placement = Placement::dense(filters, given, height, width)?;
+                read_values(weight, self.quantization(weight)?, placement)
+            }
+            _ => {
+                let rule = "[O, C / groups, KH, KW], where the input's C";
+                let shape = weight.shape();
+                Err(weight
+                    .error(format!("its shape is {shape:?}: it must be {rule} is {channels} and groups {groups}")))
+            }
+        }
+    }
+
+    /// `summary` and `starts`, and the window over them.
+    fn summary(&self, tensors: &mut TensorFile<'_>, channels: usize, groups: usize) -> Result<FilterSummary> {
+        if !tensors.names().any(|name| name == "summary") {
+            tensors.take_required("summary").map_err(|error| match error {
+                Error::Format { place, reason } => Error::format(place, format!("{reason} (nor is there a weight)")),
+                error => error,
+            })?;
+        }
+        let window = self.window()?;
+        let window_channels = window.channels;
+        if window_channels.checked_mul(groups) != Some(channels) {
+            let rule = format!("with {groups} groups it must be channels / groups of the input, which has {channels}");
+            return Err(Error::value("window.channels", window_channels, rule));
+        }
+        let boundary = self.word::<Boundary>("boundary")?;
+        let [unit] = self.numbers("start_unit", [1])?;
+        let quantization = |_: &mut TensorFile<'_>, values: &Tensor<'_>| self.quantization(values);
+        take_summary(tensors, "", window, boundary, unit, None, quantization)
+    }
+
+    /// Keys that are not known, and tensors that were not taken; `there` are the names of all tensors.
+    fn unread(&self, tensors: &TensorFile<'_>, there: &[String], is_dense: bool) -> Vec<Unread> {
+        let keys: Vec<&str> = KEYS.into_iter().chain(SUMMARY_KEYS.into_iter().filter(|_| !is_dense)).collect();
+        let missing_keys = || keys.iter().copied().filter(|&key| !self.0.contains_key(key));
+        let missing_tensors = || TENSORS.into_iter().filter(|&name| there.iter().all(|there| there != name));
+        let key = |key: &String| Unread {
+            place: format!("metadata {key}"),
+            meant: misspelt(key, missing_keys()).map(|meant| format!("metadata {meant}")),
+        };
+        let tensor = |name: &str| Unread {
+            place: format!("tensor {name}"),
+            meant: misspelt(name, missing_tensors()).map(|meant| format!("tensor {meant}")).or_else(|| {
+                // Numbers of the convolution, saved as tensors.
+                missing_keys().find(|&key| key == name).map(|key| format!("metadata {key}"))
+            }),
+        };
+        let known = |key: &&String| keys.contains(&key.as_str()) || PROVENANCE.contains(&key.as_str());
+        let unknown = self.0.keys().filter(|key| !known(key));
+        unknown.map(key).chain(tensors.names().map(tensor)).collect()
+    }
+
     fn window(&self) -> Result<WindowJson> {
-        let text = self.0.get("window").ok_or_else(|| Error::format("metadata window", "it is missing"))?;
+        let Some(text) = self.0.get("window") else {
+            let near = misspelt("window", self.0.keys().map(String::as_str));
+            let near = near.map(|near| format!(" (is {near} meant?)")).unwrap_or_default();
+            return Err(Error::format("metadata window", format!("it is missing{near}")));
+        };
         if text.len() > WINDOW_LIMIT {
             let reason = format!("it has {} bytes: at most {WINDOW_LIMIT} are read", text.len());
             return Err(Error::format("metadata window", reason));

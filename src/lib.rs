@@ -25,6 +25,8 @@ mod error;
 #[cfg(feature = "network")]
 pub mod layer_file;
 #[cfg(feature = "network")]
+mod nearest;
+#[cfg(feature = "network")]
 pub mod network;
 mod parallel;
 mod pipeline;

@@ -118,7 +118,8 @@ pub(crate) fn take_summary(
     read_values(&values, quantization, Placement::new(window, starts, boundary)?)
 }
 
-/// The summary whose values a tensor holds in F32, F16 or U8; 8-bit ones are read by `quantization`, which only they have.
+/// The summary whose values a tensor holds in F32, F16 or U8, or in BF16 or F64, which become F32; 8-bit ones are read
+/// by `quantization`, which only they have.
 pub(crate) fn read_values(
     values: &Tensor<'_>,
     quantization: Option<Quantization>,
@@ -130,8 +131,8 @@ pub(crate) fn read_values(
             let values = values.to_f16()?.into_iter().map(half::f16::to_f32).collect();
             FilterSummary::new(values, placement)?.round_to_f16()
         }
-        (Dtype::F32, None) => FilterSummary::new(values.to_f32()?, placement),
-        (dtype, _) => Err(values.error(format!("its dtype is {dtype:?}: it must be F32, F16 or U8"))),
+        (Dtype::F32 | Dtype::BF16 | Dtype::F64, None) => FilterSummary::new(values.to_f32()?, placement),
+        (dtype, _) => Err(values.error(format!("its dtype is {dtype:?}: it must be F32, F16, BF16, F64 or U8"))),
     }
 }
 
@@ -145,6 +146,7 @@ pub(crate) fn take_quantization(
     match (values.dtype() == Dtype::U8, tensors.take(&name)) {
         (true, None) => Err(Error::format(format!("tensor {name}"), "it is missing: U8 values need scale and zero")),
         (true, Some(tensor)) => {
+            tensor.expect_dtype(Dtype::F32)?;
             tensor.expect_shape(&[2])?;
             let numbers = tensor.to_f32()?;
             Quantization::new(numbers[0], numbers[1]).map(Some).map_err(|error| tensor.error(error))

@@ -7,6 +7,7 @@
 
 mod disk;
 mod encode;
+mod foreign;
 mod unfinished;
 
 use std::collections::BTreeMap;
@@ -18,9 +19,11 @@ use serde::de::value::{Error as DtypeError, StrDeserializer};
 use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, MapAccess, Visitor};
 
 use crate::error::{Error, Result};
-pub use disk::{check_output, read_file, write_beside};
+use crate::nearest::nearest;
+pub use disk::{check_output, read_file, read_tensors, write_beside};
 pub(crate) use disk::{one_line, read_with};
 pub use encode::{NewTensor, Values, encode};
+pub use foreign::{Foreign, is_safetensors, recognize};
 pub use unfinished::remove_unfinished;
 
 /// Bytes before the header: its length, little-endian.
@@ -30,6 +33,9 @@ const LENGTH_BYTES: usize = 8;
 const HEADER_LIMIT: usize = 32 << 20;
 
 const METADATA: &str = "__metadata__";
+
+/// How many names are shown where one is missing.
+const NEAREST: usize = 3;
 
 /// The tensors and the metadata of a safetensors file that lies in memory.
 #[derive(Debug)]
@@ -57,6 +63,9 @@ impl<'a> TensorFile<'a> {
     }
 
     fn parse_raw(bytes: &'a [u8]) -> Result<Self> {
+        if let Some(foreign) = recognize(bytes) {
+            return Err(Error::format("header", foreign));
+        }
         let (header, data) = split_header(bytes)?;
         let header: Header = serde_json::from_slice(header).map_err(|error| Error::format("header", error))?;
         let mut by_offset: Vec<(String, RawTensor)> = header.tensors.into_iter().collect();
@@ -85,6 +94,11 @@ impl<'a> TensorFile<'a> {
         self.tensors.keys().map(String::as_str)
     }
 
+    /// The dimensions of a tensor that was not taken.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(Tensor::shape)
+    }
+
     /// Takes a tensor out, so that those nobody asked for are left.
     pub fn take(&mut self, name: &str) -> Option<Tensor<'a>> {
         self.tensors.remove(name)
@@ -93,9 +107,32 @@ impl<'a> TensorFile<'a> {
     /// Takes a tensor that must be there.
     ///
     /// # Errors
-    /// When it is missing.
+    /// When it is missing, with the nearest names that are there.
     pub fn take_required(&mut self, name: &str) -> Result<Tensor<'a>> {
-        self.take(name).ok_or_else(|| Error::format(format!("tensor {name}"), "it is missing"))
+        self.take(name).ok_or_else(|| {
+            let near = nearest(name, self.names(), NEAREST).join(", ");
+            let there = if near.is_empty() { near } else { format!("; the nearest names are {near}") };
+            Error::format(format!("tensor {name}"), format!("it is missing{there}"))
+        })
+    }
+
+    /// Calls every tensor what `rename` makes of its name.
+    ///
+    /// # Errors
+    /// When two would have the same name.
+    pub fn rename(&mut self, rename: impl Fn(&str) -> String) -> Result<()> {
+        let mut renamed: BTreeMap<String, Tensor<'a>> = BTreeMap::new();
+        let mut old_names: BTreeMap<String, String> = BTreeMap::new();
+        for (old, tensor) in std::mem::take(&mut self.tensors) {
+            let new = rename(&old);
+            if let Some(first) = old_names.insert(new.clone(), old.clone()) {
+                let reason = format!("it and tensor {first} are both {new}: which is meant?");
+                return one_line(Err(Error::format(format!("tensor {old}"), reason)));
+            }
+            renamed.insert(new.clone(), Tensor { name: new, ..tensor });
+        }
+        self.tensors = renamed;
+        Ok(())
     }
 }
 
@@ -127,14 +164,19 @@ impl Tensor<'_> {
         }
     }
 
-    /// The values of an F32 tensor, all finite.
+    /// The values of an F32, F16, BF16 or F64 tensor, all finite: F64 values rounded to nearest, as PyTorch's
+    /// `float()` does; the others are exact.
     ///
     /// # Errors
-    /// When the dtype is another, or a value is infinite or NaN.
+    /// When the dtype is another, or a value is infinite or NaN, or infinite in f32.
     pub fn to_f32(&self) -> Result<Vec<f32>> {
-        self.expect_dtype(Dtype::F32)?;
-        let (words, _) = self.bytes.as_chunks();
-        let values: Vec<f32> = words.iter().map(|&word| f32::from_le_bytes(word)).collect();
+        let values: Vec<f32> = match self.dtype {
+            Dtype::F32 => self.values(f32::from_le_bytes),
+            Dtype::F16 => self.values(|bytes| half::f16::from_le_bytes(bytes).to_f32()),
+            Dtype::BF16 => self.values(|bytes| half::bf16::from_le_bytes(bytes).to_f32()),
+            Dtype::F64 => self.values(|bytes| f64::from_le_bytes(bytes) as f32),
+            other => return Err(self.error(format!("its dtype is {other:?}: it must be F32, F16, BF16 or F64"))),
+        };
         match values.iter().position(|value| !value.is_finite()) {
             Some(at) => Err(self.error(format!("value {at} is {}: it must be finite", values[at]))),
             None => Ok(values),
@@ -147,8 +189,7 @@ impl Tensor<'_> {
     /// When the dtype is another, or a value is infinite or NaN.
     pub fn to_f16(&self) -> Result<Vec<half::f16>> {
         self.expect_dtype(Dtype::F16)?;
-        let (halves, _) = self.bytes.as_chunks();
-        let values: Vec<half::f16> = halves.iter().map(|&bytes| half::f16::from_le_bytes(bytes)).collect();
+        let values: Vec<half::f16> = self.values(half::f16::from_le_bytes);
         match values.iter().position(|value| !value.is_finite()) {
             Some(at) => Err(self.error(format!("value {at} is {}: it must be finite", values[at]))),
             None => Ok(values),
@@ -170,11 +211,17 @@ impl Tensor<'_> {
     /// When the dtype is another.
     pub fn to_i64(&self) -> Result<Vec<i64>> {
         self.expect_dtype(Dtype::I64)?;
-        let (words, _) = self.bytes.as_chunks();
-        Ok(words.iter().map(|&word| i64::from_le_bytes(word)).collect())
+        Ok(self.values(i64::from_le_bytes))
     }
 
-    fn expect_dtype(&self, dtype: Dtype) -> Result<()> {
+    /// Every `N` bytes as a value.
+    fn values<T, const N: usize>(&self, read: impl Fn([u8; N]) -> T) -> Vec<T> {
+        let (words, _) = self.bytes.as_chunks();
+        words.iter().map(|&word| read(word)).collect()
+    }
+
+    /// Checks the type of the values.
+    pub(crate) fn expect_dtype(&self, dtype: Dtype) -> Result<()> {
         if self.dtype == dtype {
             Ok(())
         } else {
@@ -231,7 +278,8 @@ impl RawTensor {
             return Err(error(format!("its bytes {begin}..{end} {what}: they must begin at {expected_begin}")));
         }
         let Some(bytes) = data.get(begin..end) else {
-            return Err(error(format!("its bytes {begin}..{end} do not lie in the {} of the file", data.len())));
+            let there = data.len();
+            return Err(error(format!("its bytes {begin}..{end} do not lie in the {there} of the file (truncated?)")));
         };
         let elements = self.shape.iter().try_fold(1u128, |product, &size| product.checked_mul(size as u128));
         let Some(bits) = elements.and_then(|elements| elements.checked_mul(dtype.bitsize() as u128)) else {
@@ -257,11 +305,14 @@ impl<'de> Deserialize<'de> for Header {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
                 let mut header = Header { metadata: None, tensors: BTreeMap::new() };
+                let mut has_metadata = false;
                 while let Some(key) = map.next_key::<String>()? {
                     let wrap = |error: A::Error| A::Error::custom(format!("{key}: {error}"));
                     let seen = if key == METADATA {
-                        let metadata: UniqueStrings = map.next_value().map_err(wrap)?;
-                        header.metadata.replace(metadata.0).is_some()
+                        // Null is none, as the safetensors library has it.
+                        let metadata: Option<UniqueStrings> = map.next_value().map_err(wrap)?;
+                        header.metadata = metadata.map(|metadata| metadata.0);
+                        std::mem::replace(&mut has_metadata, true)
                     } else {
                         let tensor: RawTensor = map.next_value().map_err(wrap)?;
                         header.tensors.insert(key.clone(), tensor).is_some()

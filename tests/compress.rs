@@ -116,8 +116,14 @@ fn every_layer_but_the_first_is_compressed() {
 fn bad_options_are_refused() {
     let network = dense_network();
     let error = |options: Compression| network.compress(&options, |_| ()).unwrap_err().to_string();
-    assert_eq!(error(options(&["fourth"])), "keep is fourth: it must be a convolution of dense weights");
-    assert_eq!(error(options(&["pool"])), "keep is pool: it must be a convolution of dense weights");
+    assert_eq!(
+        error(options(&["fourth"])),
+        "keep is fourth: it must be a convolution of dense weights; the nearest are first, third, second"
+    );
+    assert_eq!(
+        error(options(&["pool"])),
+        "keep is pool: it must be a convolution of dense weights; the nearest are first, second, third"
+    );
     let placed = |placement| error(Compression { placement, ..options(&[]) });
     for ratio in [f64::NAN, 0.5, f64::INFINITY] {
         assert!(placed(PlacementRule::Ratio(ratio)).starts_with("node second: ratio is "), "{ratio}");

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use filter_summary::network::{ChannelOrder, Preprocess};
+use filter_summary::tensor_file::recognize;
 use liblzma::read::XzDecoder;
 
 /// C, H, W of an image.
@@ -53,7 +54,8 @@ impl Cifar {
     /// Checks the records.
     pub(crate) fn new(records: Vec<u8>) -> Result<Self> {
         if records.is_empty() || !records.len().is_multiple_of(RECORD) {
-            bail!("{} bytes: a CIFAR-10 batch is a positive multiple of {RECORD} bytes", records.len());
+            let kind = recognize(&records).map(|foreign| format!("; it is {}", foreign.what)).unwrap_or_default();
+            bail!("{} bytes: a CIFAR-10 batch is a positive multiple of {RECORD} bytes{kind}", records.len());
         }
         let labels = records.iter().step_by(RECORD);
         if let Some((index, label)) = labels.enumerate().find(|&(_, &label)| usize::from(label) >= CLASSES) {

@@ -12,7 +12,7 @@ use filter_summary::tensor_file::write_beside;
 use serde::Serialize;
 
 use crate::output::{Format, Verdict, one_line, progress, refuse_to_replace, thousands};
-use crate::quantize::precision;
+use crate::quantize::{self, precision};
 use crate::table::{render, table};
 
 /// Compress a trained dense network: fit summaries to its filters, put in the order that fits best
@@ -128,7 +128,11 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     bar.finish_and_clear();
     let note = format!("{:?}, relative errors of the weights {}", options.placement, span(&layers));
     let compressed = match args.bits {
-        Some(bits) => compressed.quantized(bits, false).with_context(|| model.clone())?,
+        Some(bits) => {
+            let quantized = compressed.quantized(bits, false).with_context(|| model.clone())?;
+            quantize::warn_of_losses(&quantize::layers(&compressed, &quantized), &model, bits);
+            quantized
+        }
         None => compressed,
     };
     let encoded = compressed.to_bytes(&BTreeMap::from([("compression".to_owned(), note)]))?;

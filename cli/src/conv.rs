@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use filter_summary::cpu::CpuConv;
-use filter_summary::layer_file::{LayerFile, write_output};
+use filter_summary::layer_file::{LayerFile, Unread, write_output};
 use filter_summary::reference::{self, Operands, Reference};
 use filter_summary::standalone::Gpu;
 use filter_summary::{
@@ -17,14 +17,25 @@ use serde::Serialize;
 
 use crate::device::{Device, DeviceArgs};
 use crate::kernel::{FamilyArgs, need_adapter};
-use crate::output::{Format, Verdict, one_line, refuse_to_replace};
+use crate::output::{self, Format, Verdict, one_line, refuse_to_replace};
 use crate::waiting::waiting;
 
+/// Most names that a message lists.
+const LISTED: usize = 5;
+
 /// Run one convolution from a file, and compare it with what another framework computed
+///
+/// Exit code 0: it agrees, or there is no tensor `expected` (a notice says so); 1: it differs; 2: an error, also a key
+/// or tensor whose name looks like a misspelling of one that would be read.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// A layer file: input, summary, starts, perhaps bias, residual and expected (docs/format.md)
+    /// A layer file: input, summary and starts or a framework's weight, perhaps bias, residual and expected
+    /// (docs/format.md)
     layer: PathBuf,
+
+    /// Fail when there is no tensor `expected` to compare with
+    #[arg(long)]
+    require_expected: bool,
 
     /// Where to write the tensor `output`
     #[arg(short, long, value_name = "FILE")]
@@ -74,7 +85,7 @@ struct Report {
     shape: [usize; 4],
     /// Including the upload and, on a GPU, compiling.
     seconds: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// None where the file has no `expected`.
     comparison: Option<Comparison>,
 }
 
@@ -107,6 +118,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     }
     let file = LayerFile::load(&args.layer)?;
     let layer = one_line(&args.layer.display().to_string());
+    check_names(&file, args).with_context(|| layer.clone())?;
     let start = Instant::now();
     let computed = compute(&file, args).with_context(|| layer.clone())?;
     let seconds = start.elapsed().as_secs_f64();
@@ -125,6 +137,36 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let report = Report { layer, kernel, variants, hankel_levels, device, shape, seconds, comparison };
     args.format.print(&report, || text(&report))?;
     Ok(if within { Verdict::Done } else { Verdict::Differs })
+}
+
+/// What a misspelling would leave out, the result would silently lack: that is an error. What else nobody reads is
+/// told, and that there is nothing to compare with.
+fn check_names(file: &LayerFile, args: &Args) -> Result<()> {
+    let (misspelt, others): (Vec<&Unread>, Vec<&Unread>) = file.unread.iter().partition(|one| one.meant.is_some());
+    if !misspelt.is_empty() {
+        bail!("{}", listed(&misspelt, "; ", Unread::to_string));
+    }
+    let layer = args.layer.display();
+    if !others.is_empty() {
+        output::notice(&format!("{layer}: nothing reads {}", listed(&others, ", ", |one| one.place.clone())));
+    }
+    if file.expected.is_none() {
+        let nothing = "nothing to compare with: there is no tensor expected";
+        ensure!(!args.require_expected, "{nothing}");
+        // Whoever wants the output did not ask for a comparison.
+        if args.output.is_none() {
+            output::notice(&format!("{layer}: {nothing}"));
+        }
+    }
+    Ok(())
+}
+
+/// The first few.
+fn listed(all: &[&Unread], separator: &str, text: impl Fn(&Unread) -> String) -> String {
+    let first: Vec<String> = all.iter().take(LISTED).map(|one| text(one)).collect();
+    let more = all.len() - first.len();
+    let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+    first.join(separator) + &more
 }
 
 fn compute(file: &LayerFile, args: &Args) -> Result<Computed> {

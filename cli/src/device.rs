@@ -160,9 +160,9 @@ fn find<'a>(adapters: &'a [wgpu::Adapter], wanted: &str) -> Result<&'a wgpu::Ada
     }
     let names: Vec<String> = adapters.iter().map(|adapter| standalone::describe(&adapter.get_info())).collect();
     let position = names.iter().position(|name| name.to_lowercase().contains(&wanted.to_lowercase()));
-    position
-        .and_then(|at| adapters.get(at))
-        .ok_or_else(|| anyhow!("--device {wanted}: no adapter has that name, there is {}", names.join("; ")))
+    position.and_then(|at| adapters.get(at)).ok_or_else(|| {
+        anyhow!("--device {wanted}: no adapter has that name, there is {}; or auto, cpu", names.join("; "))
+    })
 }
 
 #[cfg(test)]

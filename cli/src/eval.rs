@@ -33,12 +33,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     cifar10: Option<PathBuf>,
 
-    /// A folder of PNG and JPEG files
-    #[arg(long, value_name = "DIR", requires = "labels")]
+    /// A folder of PNG and JPEG files; without --labels, of one folder a class, in the order of their names as
+    /// torchvision's ImageFolder has it, or called as the network's classes are
+    #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
 
-    /// Which class is on which image: tab-separated, with a header line and the columns index (0 is the network's first
-    /// class) and file; wnid and name may be there too
+    /// Which class is on which image: lines FILE CLASS (0 is the network's first class), with white space, a tab,
+    /// comma or semicolon between; or with a header line and the columns index and file, where wnid and name may be
+    /// too
     #[arg(long, value_name = "FILE", requires = "images")]
     labels: Option<PathBuf>,
 
@@ -111,12 +113,11 @@ impl Images {
             args.fit.refuse("CIFAR-10's images have the size that its networks take")?;
             return Ok(Self::Cifar(Cifar::load(path)?));
         }
-        let (Some(directory), Some(labels)) = (&args.images, &args.labels) else {
-            anyhow::bail!("--images and --labels must both be there");
-        };
+        let Some(directory) = &args.images else { anyhow::bail!("--cifar10 or --images must be there") };
         images::check_input(network).with_context(|| model.to_owned())?;
         args.fit.check(network.input()).with_context(|| model.to_owned())?;
-        Ok(Self::Folder(Labelled::load(directory, labels, classes)?, args.fit))
+        let labelled = Labelled::load(directory, args.labels.as_deref(), classes, network.labels())?;
+        Ok(Self::Folder(labelled, args.fit))
     }
 
     fn len(&self) -> usize {
@@ -136,7 +137,7 @@ impl Images {
     fn values(&self, index: usize, input: &Input) -> Result<Vec<f32>> {
         Ok(match self {
             Self::Cifar(cifar) => cifar.values(index, &input.preprocess),
-            Self::Folder(labelled, fit) => images::values(images::load(labelled.path(index))?, *fit, input),
+            Self::Folder(labelled, fit) => images::values(images::load(&labelled.path(index))?, *fit, input),
         })
     }
 }
@@ -195,8 +196,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
 }
 
 fn ranked(labelled: &Labelled, at: usize, rank: Option<usize>) -> Ranked {
-    let file = labelled.path(at).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Ranked { file, index: labelled.label(at), rank }
+    Ranked { file: one_line(&labelled.name(at)), index: labelled.label(at), rank }
 }
 
 /// Activations should stay in cache where a CPU computes, and occupy the whole device elsewhere; those of large images would

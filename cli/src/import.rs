@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use filter_summary::network::{ConvKind, Network, Node, Op};
-use filter_summary::tensor_file::{TensorFile, read_file, write_beside};
+use filter_summary::tensor_file::{TensorFile, read_tensors, write_beside};
 use serde::Serialize;
 
 use crate::output::{Format, Verdict, one_line, refuse_to_replace, thousands};
@@ -19,6 +19,10 @@ use checkpoint::Checkpoint;
 use graph::{Frame, Graph};
 
 /// Convert a dense checkpoint into a network file
+///
+/// The checkpoint's tensors may be F32, F16, BF16 or F64, and its names may have in front of them what wrappers and
+/// containers add: module, _orig_mod, state_dict, model and the like, also several. The number of classes is that of
+/// its last layer.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// The checkpoint as safetensors, with the names of its framework
@@ -88,9 +92,9 @@ struct Report {
 pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let source = args.checkpoint.display().to_string();
     refuse_to_replace(&args.checkpoint, &args.output)?;
-    let bytes = read_file(&args.checkpoint)?;
+    let bytes = read_tensors(&args.checkpoint)?;
     let convert = || -> Result<Vec<u8>> {
-        let mut checkpoint = Checkpoint::new(TensorFile::parse(&bytes)?);
+        let mut checkpoint = Checkpoint::new(TensorFile::parse(&bytes)?)?;
         let (graph, frame) = args.arch.convert(&mut checkpoint)?;
         checkpoint.finish(args.arch.name())?;
         graph.to_bytes(&frame, &[("architecture", args.arch.name())])

@@ -16,8 +16,10 @@ mod import;
 mod inspect;
 mod kernel;
 mod labelled;
+mod labels;
 mod output;
 mod quantize;
+mod quiet;
 mod signals;
 mod table;
 mod tune;
@@ -26,7 +28,7 @@ mod waiting;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use filter_summary::standalone::panic_becomes_error;
 
 use output::Verdict;
@@ -37,7 +39,8 @@ use output::Verdict;
     name = "fsnet",
     version,
     max_term_width = 100,
-    after_help = "Exit codes: 0 done, 1 a comparison beyond its tolerance, 2 an error."
+    after_help = "Options of a command: fsnet COMMAND --help\n\
+                  Exit codes: 0 done, 1 a comparison beyond its tolerance, 2 an error."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -57,6 +60,13 @@ enum Command {
     Conv(conv::Args),
 }
 
+impl Command {
+    /// Whether it looks for adapters.
+    fn asks_drivers(&self) -> bool {
+        !matches!(self, Self::Import(_) | Self::Quantize(_) | Self::Compress(_))
+    }
+}
+
 fn main() -> ExitCode {
     // wgpu reports some driver failures by a panic; whoever runs this program is owed a sentence, not a backtrace.
     std::panic::set_hook(Box::new(|panic| {
@@ -71,6 +81,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    if cli.command.asks_drivers() {
+        quiet::drivers();
+    }
     let outcome = match cli.command {
         Command::Classify(args) => classify::run(&args),
         Command::Eval(args) => eval::run(&args),
@@ -103,8 +116,20 @@ fn usage(error: &clap::Error) -> ExitCode {
         return if asked { ExitCode::SUCCESS } else { ExitCode::from(output::ERROR) };
     }
     let text = error.to_string();
-    // clap's first paragraph is the message, over several lines when it lists arguments; the rest is usage.
-    let message = text.split("\n\n").next().unwrap_or_default();
-    output::error(&format!("{} (see fsnet --help)", message.trim_start_matches("error: ")));
+    // clap's first paragraph is the message, over several lines when it lists arguments; tips follow, the rest is
+    // usage.
+    let mut paragraphs = text.split("\n\n").map(str::trim);
+    let message = paragraphs.next().unwrap_or_default().trim_start_matches("error: ");
+    let tips = paragraphs.filter_map(|paragraph| paragraph.strip_prefix("tip: "));
+    let tips: String = tips.map(|tip| format!("; {}", tip.replace("tip: ", ""))).collect();
+    output::error(&format!("{message}{tips} (see {} --help)", command_name()));
     ExitCode::from(output::ERROR)
+}
+
+/// The command whose help tells more: `fsnet conv` where that is what was called.
+fn command_name() -> String {
+    let command = Cli::command();
+    let called = std::env::args_os().nth(1);
+    let called = called.and_then(|name| command.find_subcommand(name).map(|command| command.get_name().to_owned()));
+    called.map_or_else(|| "fsnet".to_owned(), |name| format!("fsnet {name}"))
 }

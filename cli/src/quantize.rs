@@ -9,10 +9,13 @@ use filter_summary::tensor_file::write_beside;
 use filter_summary::{FilterSummary, Precision};
 use serde::Serialize;
 
-use crate::output::{Format, Verdict, one_line, refuse_to_replace, thousands};
+use crate::output::{self, Format, Verdict, one_line, refuse_to_replace, thousands};
 use crate::table::{render, table};
 
 /// Store a network's summaries in 8 bits, or in f16; they stay so in GPU memory
+///
+/// A notice names every tensor that loses most of its weights, that is, where more than half of those that are not 0
+/// are off by half of their size or more: one that is far from the others makes the levels of all too coarse.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// A network file (docs/format.md)
@@ -56,10 +59,16 @@ struct Report {
     effective_parameters: f64,
 }
 
+/// What became of a layer.
 #[derive(Serialize)]
-struct Layer {
+pub(crate) struct Layer {
     name: String,
     values: usize,
+    /// Values that are not 0, and how many of them are off by half of their size or more.
+    nonzero: usize,
+    lost: usize,
+    /// The greatest magnitude.
+    largest: f32,
     /// Before and after.
     bytes: [u64; 2],
     largest_error: f64,
@@ -75,13 +84,8 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let quantized = network.quantized(args.bits, args.dense).with_context(|| model.clone())?;
     let bytes = quantized.to_bytes(&BTreeMap::new()).with_context(|| model.clone())?;
     write_beside(&args.output, &bytes)?;
-    let pairs = network.nodes().iter().zip(quantized.nodes());
-    let layers: Vec<Layer> = pairs
-        .filter_map(|(from, to)| match (&from.op, &to.op) {
-            (Op::Conv(from), Op::Conv(new)) => layer(&to.name, from, new),
-            _ => None,
-        })
-        .collect();
+    let layers = layers(&network, &quantized);
+    warn_of_losses(&layers, &model, args.bits);
     let sum = |at: usize| layers.iter().map(|layer| layer.bytes[at]).sum();
     let report = Report {
         output: one_line(&args.output.display().to_string()),
@@ -96,6 +100,35 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     Ok(Verdict::Done)
 }
 
+/// What became of the layers that changed.
+pub(crate) fn layers(before: &Network, after: &Network) -> Vec<Layer> {
+    let pairs = before.nodes().iter().zip(after.nodes());
+    pairs
+        .filter_map(|(from, to)| match (&from.op, &to.op) {
+            (Op::Conv(from), Op::Conv(new)) => layer(&to.name, from, new),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Names the layers that lost most of their weights.
+pub(crate) fn warn_of_losses(layers: &[Layer], model: &str, precision: Precision) {
+    for layer in layers.iter().filter(|layer| 2 * layer.lost > layer.nonzero) {
+        let Layer { name, nonzero, lost, largest, largest_error, .. } = layer;
+        let remedy = if precision == Precision::U8 {
+            "one that is far from the others makes its levels too coarse; --bits 16 keeps them apart"
+        } else {
+            "they are too small for f16; 8 bits scale with them"
+        };
+        output::notice(&format!(
+            "{model}: node {name} loses most of its weights: {} of {} that are not 0 are off by half of their size or more \
+             (the largest is {largest:.2e}, the largest error {largest_error:.2e}): {remedy}",
+            thousands(*lost as u64),
+            thousands(*nonzero as u64),
+        ));
+    }
+}
+
 /// What became of a layer; `None` where it is as it was.
 fn layer(name: &str, from: &ConvOp, to: &ConvOp) -> Option<Layer> {
     let (from, to): (&FilterSummary, &FilterSummary) = (&from.summary, &to.summary);
@@ -103,12 +136,18 @@ fn layer(name: &str, from: &ConvOp, to: &ConvOp) -> Option<Layer> {
         return None;
     }
     let errors = from.values().iter().zip(to.values()).map(|(&from, &to)| f64::from(from) - f64::from(to));
+    let sizes = from.values().iter().map(|value| f64::from(value.abs()));
+    let lost =
+        sizes.clone().zip(errors.clone()).filter(|&(size, error)| size > 0.0 && 2.0 * error.abs() >= size).count();
     let norm = |squares: f64| squares.sqrt();
     let error = norm(errors.clone().map(|error| error * error).sum());
     let size = norm(from.values().iter().map(|&value| f64::from(value) * f64::from(value)).sum());
     Some(Layer {
         name: name.to_owned(),
         values: from.values().len(),
+        nonzero: sizes.filter(|&size| size > 0.0).count(),
+        lost,
+        largest: from.values().iter().fold(0.0, |largest, value| value.abs().max(largest)),
         bytes: [from.stored_bytes(), to.stored_bytes()],
         largest_error: errors.map(f64::abs).fold(0.0, f64::max),
         // Zeros are exact.

@@ -3,6 +3,7 @@
 use super::{ConvKind, ConvOp, Network, Node, Op, Source};
 use crate::compress::{Compressed, Effort, compress};
 use crate::error::{Error, Result};
+use crate::nearest::nearest;
 use crate::placement::Placement;
 
 /// How [`Network::compress`] places filters.
@@ -65,8 +66,11 @@ impl Network {
     pub fn compressible(&self, keep: &[String]) -> Result<Vec<&Node>> {
         let dense = |node: &&Node| matches!(&node.op, Op::Conv(conv) if conv.kind == ConvKind::Dense);
         for name in keep {
-            if !self.nodes.iter().filter(dense).any(|node| node.name == *name) {
-                return Err(Error::value("keep", name, "it must be a convolution of dense weights"));
+            let names = || self.nodes.iter().filter(dense).map(|node| node.name.as_str());
+            if !names().any(|there| there == name) {
+                let near = nearest(name, names(), 3).join(", ");
+                let near = if near.is_empty() { near } else { format!("; the nearest are {near}") };
+                return Err(Error::value("keep", name, format!("it must be a convolution of dense weights{near}")));
             }
         }
         let chosen = |node: &&Node| dense(node) && node.inputs[0] != Source::Input && !keep.contains(&node.name);

@@ -7,6 +7,7 @@ use super::graph::{GraphJson, InputJson};
 use super::shape::check_shape;
 use super::{ChannelOrder, Input, Network, Node, Op, Preprocess, Source, build, write};
 use crate::error::{Error, Result};
+use crate::nearest::misspelt;
 use crate::stored_summary::Word;
 use crate::summary::check_finite;
 use crate::tensor_file::{TensorFile, encode, one_line, read_with, write_beside};
@@ -66,20 +67,34 @@ impl Network {
         let mut metadata = tensors.metadata().clone();
         for (key, value) in [FORMAT, VERSION] {
             let place = format!("metadata {key}");
+            // Most often a checkpoint of a framework, sometimes a single layer.
+            let hint = if key == FORMAT.0 {
+                " (a network file; fsnet import makes one of a checkpoint, fsnet conv runs a layer file)"
+            } else {
+                ""
+            };
             match metadata.remove(key) {
                 Some(found) if found == value => {}
-                Some(found) => return Err(Error::format(place, format!("it is {found}: it must be {value}"))),
-                None => return Err(Error::format(place, format!("it is missing: it must be {value}"))),
+                Some(found) => return Err(Error::format(place, format!("it is {found}: it must be {value}{hint}"))),
+                None => return Err(Error::format(place, format!("it is missing: it must be {value}{hint}"))),
             }
         }
         let graph = metadata.remove(GRAPH).ok_or_else(|| Error::format("metadata graph", "it is missing"))?;
         let mut network = assemble(&GraphJson::parse(&graph)?, &mut tensors)?;
         if let Some(name) = tensors.names().next() {
-            return Err(Error::format(format!("tensor {name}"), "no node reads it"));
+            return Err(Error::format(format!("tensor {name}"), format!("no node reads it{}", meant_part(name))));
         }
         network.metadata = metadata;
         Ok(network)
     }
+}
+
+/// Which tensor of a node a misspelt name may mean, for a message.
+fn meant_part(name: &str) -> String {
+    let parts = ["summary", "starts", "weight", "scale", "bias", "quantization"];
+    let meant = name.rsplit_once('.').and_then(|(node, part)| Some((node, misspelt(part, parts.into_iter())?)));
+    let different = meant.filter(|(node, part)| name != format!("{node}.{part}"));
+    different.map(|(node, part)| format!(" (is {node}.{part} meant?)")).unwrap_or_default()
 }
 
 fn assemble(graph: &GraphJson, tensors: &mut TensorFile<'_>) -> Result<Network> {

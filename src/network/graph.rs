@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Source;
 use crate::error::{Error, Result};
+use crate::nearest::misspelt;
 use crate::stored_summary::WindowJson;
 
 /// Longest graph that is parsed, in bytes.
@@ -144,7 +145,7 @@ impl GraphJson {
         let resolve = |node: &NodeJson, name: &String| match by_name.get(name.as_str()) {
             Some(&index) => Ok(Source::Node(index)),
             None if name == INPUT => Ok(Source::Input),
-            None => Err(node.error(format!("it reads {name}, which is not a node"))),
+            None => Err(node.error(format!("it reads {name}, which is not a node{}", self.meant_node(name)))),
         };
         self.nodes.iter().map(|node| node.reads().map(|name| resolve(node, name)).collect()).collect()
     }
@@ -152,7 +153,16 @@ impl GraphJson {
     /// Index of the node whose value is the result.
     pub(super) fn output_index(&self) -> Result<usize> {
         let found = self.nodes.iter().position(|node| node.name == self.output);
-        found.ok_or_else(|| Error::format("graph", format!("output is {}, which is not a node", self.output)))
+        found.ok_or_else(|| {
+            let meant = self.meant_node(&self.output);
+            Error::format("graph", format!("output is {}, which is not a node{meant}", self.output))
+        })
+    }
+
+    /// Which node a misspelt name may mean, for a message.
+    fn meant_node(&self, name: &str) -> String {
+        let meant = misspelt(name, self.nodes.iter().map(|node| node.name.as_str()));
+        meant.map(|meant| format!(" (is {meant} meant?)")).unwrap_or_default()
     }
 
     fn by_name(&self) -> Result<HashMap<&str, usize>> {

@@ -1,9 +1,10 @@
 //! Files on disk, and messages about what is in them.
 
-use std::fs::{File, Metadata};
-use std::io::ErrorKind;
+use std::fs::{File, Metadata, metadata};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use super::foreign::{HEAD, recognize};
 use super::unfinished;
 use crate::error::{Error, Result};
 
@@ -19,15 +20,35 @@ const REASON_LIMIT: usize = 500;
 /// When the system refuses, or it is no regular file: devices and pipes may never end.
 pub fn read_file(path: &Path) -> Result<Vec<u8>> {
     let refuse = |error: std::io::Error| io_error(path, &error);
-    if !std::fs::metadata(path).map_err(refuse)?.is_file() {
-        return Err(Error::Io { path: path_text(path), reason: "it is not a regular file".to_owned() });
+    let what = metadata(path).map_err(refuse)?;
+    if what.is_file() {
+        return std::fs::read(path).map_err(refuse);
     }
-    std::fs::read(path).map_err(refuse)
+    let reason = if what.is_dir() { "it is a directory: name a file in it" } else { "it is not a regular file" };
+    Err(Error::Io { path: path_text(path), reason: reason.to_owned() })
+}
+
+/// Reads a whole file that should be safetensors. One of another kind is refused by its first bytes, before the rest
+/// is read: checkpoints of many gigabytes are of other kinds.
+///
+/// # Errors
+/// As [`read_file`]; and when the file is of another kind, with what it is and the next step.
+pub fn read_tensors(path: &Path) -> Result<Vec<u8>> {
+    let mut head = Vec::new();
+    // What cannot be opened, read_file says why.
+    if metadata(path).is_ok_and(|what| what.is_file())
+        && let Ok(file) = File::open(path)
+        && file.take(HEAD as u64).read_to_end(&mut head).is_ok()
+        && let Some(foreign) = recognize(&head)
+    {
+        return Err(Error::format(path_text(path), foreign));
+    }
+    read_file(path)
 }
 
 /// Reads a file and parses it with `parse`, whose errors get the file's name in front.
 pub(crate) fn read_with<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
-    let bytes = read_file(path)?;
+    let bytes = read_tensors(path)?;
     parse(&bytes).map_err(|error| Error::format(path_text(path), error))
 }
 
@@ -114,7 +135,7 @@ pub(crate) fn one_line<T>(result: Result<T>) -> Result<T> {
     })
 }
 
-fn clean(text: &str, limit: usize) -> String {
+pub(super) fn clean(text: &str, limit: usize) -> String {
     let mut line = String::new();
     for (count, symbol) in text.chars().enumerate() {
         if count == limit {

@@ -8,11 +8,17 @@ fn message(bytes: &[u8]) -> String {
     Network::from_bytes(bytes).map_or_else(|error| error.to_string(), |_| "no error".to_owned())
 }
 
+const NO_FORMAT: &str = "metadata format: it is missing: it must be filter-summary (a network file; fsnet import makes one of a \
+                         checkpoint, fsnet conv runs a layer file)";
+
 /// Header, bytes of data, message.
 const HEADERS: &[(&str, usize, &str)] = &[
-    ("", 0, "header: EOF while parsing a value at line 1 column 0"),
+    ("", 0, "header: it is nothing but zeros, not safetensors: download it again"),
+    (" ", 0, "header: EOF while parsing a value at line 1 column 1"),
     ("[]", 0, "header: invalid type: sequence, expected an object of tensors at line 1 column 0"),
-    ("{}", 0, "metadata format: it is missing: it must be filter-summary"),
+    ("{}", 0, NO_FORMAT),
+    // Null is no metadata.
+    (r#"{"__metadata__":null}"#, 0, NO_FORMAT),
     ("{} {}", 0, "header: trailing characters at line 1 column 4"),
     ("{}", 1, "header: the tensors fill 0 of the 1 bytes after the header"),
     (
@@ -35,7 +41,7 @@ const HEADERS: &[(&str, usize, &str)] = &[
     (
         r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
         3,
-        "tensor a: its bytes 0..4 do not lie in the 3 of the file",
+        "tensor a: its bytes 0..4 do not lie in the 3 of the file (truncated?)",
     ),
     (
         r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
@@ -85,8 +91,9 @@ const HEADERS: &[(&str, usize, &str)] = &[
     (
         r#"{"a":{"dtype":"U8","shape":[18446744073709551615],"data_offsets":[0,18446744073709551615]}}"#,
         4,
-        "tensor a: its bytes 0..18446744073709551615 do not lie in the 4 of the file",
+        "tensor a: its bytes 0..18446744073709551615 do not lie in the 4 of the file (truncated?)",
     ),
+    (r#"{"__metadata__":null,"__metadata__":{}}"#, 0, "header: __metadata__ occurs twice at line 1 column 39"),
     (r#"{"__metadata__":{},"__metadata__":{}}"#, 0, "header: __metadata__ occurs twice at line 1 column 37"),
     (
         r#"{"__metadata__":{"graph":"a","graph":"b"}}"#,
@@ -124,8 +131,8 @@ fn headers() {
 
 #[test]
 fn lengths() {
-    assert_eq!(message(b""), "header: 0 bytes: too short for a safetensors file");
-    assert_eq!(message(b"1234567"), "header: 7 bytes: too short for a safetensors file");
+    assert_eq!(message(b""), "header: it is empty, not safetensors: download it again, or write it again");
+    assert_eq!(message(b"\x01\x02\x00\xff"), "header: 4 bytes: too short for a safetensors file");
     assert_eq!(
         message(&[0xff; 8]),
         "header: its length is 18446744073709551615: only 0 bytes follow (truncated, or not safetensors)"
@@ -147,7 +154,7 @@ fn ranges_to_the_end_of_numbers() {
         format!(r#""t{i}":{{"dtype":"U8","shape":[{size}],"data_offsets":[{},{}]}}"#, i * size, (i + 1) * size)
     };
     let header = format!("{{{}}}", (0..8).map(tensor).collect::<Vec<_>>().join(","));
-    let want = "tensor t0: its bytes 0..2305843009213693951 do not lie in the 16 of the file";
+    let want = "tensor t0: its bytes 0..2305843009213693951 do not lie in the 16 of the file (truncated?)";
     assert_eq!(message(&raw(header.as_bytes(), &[0; 16])), want);
 }
 

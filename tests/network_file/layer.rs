@@ -100,6 +100,87 @@ fn windows() {
 }
 
 #[test]
+fn dense_filters_as_frameworks_have_them() {
+    let mut parts = good();
+    for key in ["window", "boundary"] {
+        parts.metadata.remove(key);
+    }
+    for name in ["summary", "starts"] {
+        parts.tensors.remove(name);
+    }
+    parts.tensor("weight", floats(&[6, 2, 3, 2]));
+    let layer = load(&parts).unwrap();
+    assert_eq!(layer.unread, []);
+    assert_eq!((layer.problem.input_shape(), layer.problem.output_shape()), ([2, 4, 5, 6], [2, 6, 3, 5]));
+    // W[1, 0, 1, 1] is value 1 * 12 + 0 * 6 + 1 * 2 + 1.
+    assert_eq!(layer.summary.expand()[15], (15 % 13) as f32 - 6.5);
+    assert_eq!(layer.problem.placement().window().tap_offsets(), [0, 1, 2, 3, 4, 5]);
+
+    let error = |parts: &Parts| load(parts).unwrap_err();
+    for shape in [&[6, 4, 3, 2][..], &[6, 2, 3], &[72]] {
+        parts.tensor("weight", floats(shape));
+        let want = "it must be [O, C / groups, KH, KW], where the input's C is 4 and groups 2";
+        assert_eq!(error(&parts), format!("tensor weight: its shape is {shape:?}: {want}"));
+    }
+    parts.tensor("weight", floats(&[6, 2, 3, 2]));
+    parts.tensor("summary", floats(&[40]));
+    assert_eq!(error(&parts), "tensor weight: the file has a summary too: which one are the filters?");
+    parts.tensors.remove("summary");
+    parts.metadata.insert("groups".to_owned(), "3".to_owned());
+    assert!(error(&parts).starts_with("tensor weight: its shape is [6, 2, 3, 2]: it must be [O, C / groups"));
+    parts.metadata.insert("groups".to_owned(), "2".to_owned());
+    parts.metadata.insert("boundary".to_owned(), "wrap".to_owned());
+    let unread = load(&parts).unwrap().unread;
+    assert_eq!(unread.iter().map(ToString::to_string).collect::<Vec<_>>(), ["metadata boundary: nothing reads it"]);
+}
+
+#[test]
+fn what_nothing_reads_is_told() {
+    let unread = |parts: &Parts| load(parts).unwrap().unread.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert!(unread(&good()).is_empty());
+    let mut parts = good();
+    let move_key = |parts: &mut Parts, from: &str, to: &str| {
+        let value = parts.metadata.remove(from).unwrap();
+        parts.metadata.insert(to.to_owned(), value);
+    };
+    move_key(&mut parts, "activation", "Activation");
+    let expected = parts.tensors.remove("expected").unwrap();
+    parts.tensor("expectd", expected);
+    parts.metadata.insert("author".to_owned(), "me".to_owned());
+    // These are read already: what is like them is no misspelling.
+    parts.metadata.insert("paddings".to_owned(), "0,0,0,0".to_owned());
+    parts.tensor("biases", floats(&[6]));
+    parts.tensor("other", floats(&[1]));
+    assert_eq!(
+        unread(&parts),
+        [
+            "metadata Activation: nothing reads it (is metadata activation meant?)",
+            "metadata author: nothing reads it",
+            "metadata paddings: nothing reads it",
+            "tensor biases: nothing reads it",
+            "tensor expectd: nothing reads it (is tensor expected meant?)",
+            "tensor other: nothing reads it",
+        ]
+    );
+    // A key of the metadata, saved as a tensor.
+    let mut parts = good();
+    parts.metadata.remove("boundary");
+    parts.tensor("starts", integers(&[6], [0, 4, 4, 3, 9, 10]));
+    parts.metadata.remove("stride");
+    parts.tensors.remove("residual");
+    parts.tensors.remove("expected");
+    parts.tensor("stride", integers(&[2], [2, 1]));
+    assert_eq!(unread(&parts), ["tensor stride: nothing reads it (is metadata stride meant?)"]);
+    // What must be there is missing under its own name.
+    let mut parts = good();
+    move_key(&mut parts, "window", "windows");
+    assert_eq!(load(&parts).unwrap_err(), "metadata window: it is missing (is windows meant?)");
+    let mut parts = good();
+    parts.metadata.insert("format".to_owned(), "filter-summary".to_owned());
+    assert_eq!(load(&parts).unwrap_err(), "metadata format: it is filter-summary: a network, not one layer");
+}
+
+#[test]
 fn malformed() {
     type Case = (&'static str, fn(&mut Parts), &'static str);
     fn set(parts: &mut Parts, key: &str, value: &str) {
@@ -173,7 +254,11 @@ fn malformed() {
             |p| p.tensor("starts", integers(&[5], 0..5)),
             "groups is 2: it must divide the 5 output channels",
         ),
-        ("input missing", |p| drop(p.tensors.remove("input")), "tensor input: it is missing"),
+        (
+            "input missing",
+            |p| drop(p.tensors.remove("input")),
+            "tensor input: it is missing; the nearest names are bias, scale, starts",
+        ),
         (
             "input of rank 3",
             |p| p.tensor("input", floats(&[8, 5, 6])),
@@ -185,8 +270,16 @@ fn malformed() {
             "batch is 0: it must be between 1 and 2147483647",
         ),
         ("input with NaN", |p| p.value("input", 17, f32::NAN), "tensor input: value 17 is NaN: it must be finite"),
-        ("summary missing", |p| drop(p.tensors.remove("summary")), "tensor summary: it is missing"),
-        ("starts missing", |p| drop(p.tensors.remove("starts")), "tensor starts: it is missing"),
+        (
+            "summary missing",
+            |p| drop(p.tensors.remove("summary")),
+            "tensor summary: it is missing; the nearest names are scale, starts, bias (nor is there a weight)",
+        ),
+        (
+            "starts missing",
+            |p| drop(p.tensors.remove("starts")),
+            "tensor starts: it is missing; the nearest names are bias, scale, expected",
+        ),
         (
             "starts outside",
             |p| set(p, "boundary", "none"),
@@ -267,7 +360,7 @@ fn output() {
     assert_eq!(message, "tensor output: its shape [1, 2, 2, 3] does not hold 6 values");
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
 
-    std::fs::write(&path, b"{}").unwrap();
+    std::fs::write(&path, b"\x01\x00").unwrap();
     let message = LayerFile::load(&path).unwrap_err().to_string();
     assert_eq!(message, format!("{}: header: 2 bytes: too short for a safetensors file", path.display()));
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod container;
+mod floats;
+mod foreign;
 mod hostile;
 mod layer;
 mod learned;

@@ -27,12 +27,14 @@ fn metadata() {
         (
             "format missing",
             |p| drop(p.metadata.remove("format")),
-            "metadata format: it is missing: it must be filter-summary",
+            "metadata format: it is missing: it must be filter-summary (a network file; fsnet import makes one of \
+             a checkpoint, fsnet conv runs a layer file)",
         ),
         (
             "format wrong",
             |p| drop(p.metadata.insert("format".into(), "pt".into())),
-            "metadata format: it is pt: it must be filter-summary",
+            "metadata format: it is pt: it must be filter-summary (a network file; fsnet import makes one of \
+             a checkpoint, fsnet conv runs a layer file)",
         ),
         (
             "version missing",
@@ -141,14 +143,18 @@ fn graph() {
         (
             "reads an unknown node",
             |p| p.set("fc", "input", json!("tial")),
-            "node fc: it reads tial, which is not a node",
+            "node fc: it reads tial, which is not a node (is tail meant?)",
         ),
         (
             "residual unknown",
             |p| p.set("dense", "residual", json!("shirt")),
-            "node dense: it reads shirt, which is not a node",
+            "node dense: it reads shirt, which is not a node (is short meant?)",
         ),
-        ("output unknown", |p| p.graph["output"] = json!("fd"), "graph: output is fd, which is not a node"),
+        (
+            "output unknown",
+            |p| p.graph["output"] = json!("fd"),
+            "graph: output is fd, which is not a node (is fc meant?)",
+        ),
         ("output is the input", |p| p.graph["output"] = json!("input"), "graph: output is input, which is not a node"),
         (
             "reads itself",

@@ -11,30 +11,43 @@ fn typed(dtype: safetensors::Dtype, shape: &[usize], bytes: usize) -> Tensor {
 
 #[test]
 fn tensors() {
-    use safetensors::Dtype::{BF16, F64, I32};
+    use safetensors::Dtype::I32;
     let cases: &[Case] = &[
         (
             "summary missing",
             |p| drop(p.tensors.remove("stem.summary")),
-            "node stem: tensor stem.summary: it is missing",
+            "node stem: tensor stem.summary: it is missing; the nearest names are cube.summary, stem.starts, stem.bias",
         ),
-        ("starts missing", |p| drop(p.tensors.remove("stem.starts")), "node stem: tensor stem.starts: it is missing"),
+        (
+            "starts missing",
+            |p| drop(p.tensors.remove("stem.starts")),
+            "node stem: tensor stem.starts: it is missing; the nearest names are cube.starts, stem.bias, norm.bias",
+        ),
         (
             "weight missing",
             |p| drop(p.tensors.remove("dense.weight")),
-            "node dense: tensor dense.weight: it is missing",
+            "node dense: tensor dense.weight: it is missing; the nearest names are fc.weight, fc.bias, norm.bias",
         ),
-        ("linear weight missing", |p| drop(p.tensors.remove("fc.weight")), "node fc: tensor fc.weight: it is missing"),
-        ("nobody reads it", |p| p.tensor("dense.bais", floats(&[12])), "tensor dense.bais: no node reads it"),
         (
-            "summary is F64",
-            |p| p.tensor("stem.summary", typed(F64, &[92], 92 * 8)),
-            "node stem: tensor stem.summary: its dtype is F64: it must be F32, F16 or U8",
+            "linear weight missing",
+            |p| drop(p.tensors.remove("fc.weight")),
+            "node fc: tensor fc.weight: it is missing; the nearest names are fc.bias",
+        ),
+        (
+            "nobody reads it",
+            |p| p.tensor("dense.bais", floats(&[12])),
+            "tensor dense.bais: no node reads it (is dense.bias meant?)",
+        ),
+        ("nor this", |p| p.tensor("extra.mean", floats(&[12])), "tensor extra.mean: no node reads it"),
+        (
+            "summary is I32",
+            |p| p.tensor("stem.summary", typed(I32, &[92], 92 * 4)),
+            "node stem: tensor stem.summary: its dtype is I32: it must be F32, F16, BF16, F64 or U8",
         ),
         (
             "batch norm without a bias",
             |p| drop(p.tensors.remove("norm.bias")),
-            "node norm: tensor norm.bias: it is missing",
+            "node norm: tensor norm.bias: it is missing; the nearest names are fc.bias, fc.weight",
         ),
         (
             "batch norm of other channels",
@@ -52,9 +65,9 @@ fn tensors() {
             "node norm: out_channels is not a key of batch_norm",
         ),
         (
-            "bias is BF16",
-            |p| p.tensor("fc.bias", typed(BF16, &[3], 6)),
-            "node fc: tensor fc.bias: its dtype is BF16: it must be F32",
+            "bias is I32",
+            |p| p.tensor("fc.bias", typed(I32, &[3], 12)),
+            "node fc: tensor fc.bias: its dtype is I32: it must be F32, F16, BF16 or F64",
         ),
         (
             "starts are I32",

@@ -289,7 +289,7 @@ fn malformed_layers() {
                 p.metadata.retain(|key, _| !["scale", "zero"].contains(&key.as_str()));
                 p.tensors.get_mut("summary").unwrap().0 = Dtype::I8;
             },
-            "tensor summary: its dtype is I8: it must be F32, F16 or U8",
+            "tensor summary: its dtype is I8: it must be F32, F16, BF16, F64 or U8",
         ),
     ];
     let mut wrong = Vec::new();

@@ -202,7 +202,13 @@ fn files_on_disk() {
 
     std::fs::write(&path, b"1234567").unwrap();
     let message = Network::load(&path).unwrap_err().to_string();
-    assert_eq!(message, format!("{}: header: 7 bytes: too short for a safetensors file", path.display()));
+    assert_eq!(
+        message,
+        format!(
+            "{}: it is a text (1234567), not safetensors: if it was downloaded, that went wrong: download it again",
+            path.display()
+        )
+    );
     let absent = directory.path().join("absent");
     assert!(Network::load(&absent).unwrap_err().to_string().starts_with(&format!("{}: ", absent.display())));
 }

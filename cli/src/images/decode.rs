@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use filter_summary::tensor_file::read_file;
+use filter_summary::tensor_file::{Foreign, is_safetensors, read_file, recognize};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 /// Largest width and height that is decoded: what JPEG can express.
@@ -26,7 +26,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<DynamicImage> {
     let is_jpeg = match reader.format() {
         Some(ImageFormat::Png) => false,
         Some(ImageFormat::Jpeg) => true,
-        _ => return Err(anyhow!("neither PNG nor JPEG")),
+        _ => return Err(anyhow!("neither PNG nor JPEG{}", other_kind(bytes))),
     };
     // The decoder fills up with grey what is missing, and says nothing.
     ensure!(!is_jpeg || jpeg_has_its_end(bytes), "the JPEG is truncated: its end is missing");
@@ -54,6 +54,18 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<DynamicImage> {
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
     Ok(image)
+}
+
+/// What bytes are that are no picture, where that is known.
+fn other_kind(bytes: &[u8]) -> String {
+    if is_safetensors(bytes) {
+        return ": it is safetensors, a model perhaps (--model)".to_owned();
+    }
+    match recognize(bytes) {
+        Some(Foreign { what, remedy, stray: true }) => format!(": it is {what}: {remedy}"),
+        Some(Foreign { what, .. }) => format!(": it is {what}"),
+        None => String::new(),
+    }
 }
 
 /// Whether a JPEG's segments and scans lead to the marker of its end. What follows it is not looked at, nor what is

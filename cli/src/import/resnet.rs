@@ -47,7 +47,8 @@ pub(super) fn convert(checkpoint: &mut Checkpoint<'_>, blocks: usize) -> Result<
     }
     graph.node(json!({"name": "pool", "op": "global_avg_pool2d", "input": from}));
     graph.node(json!({"name": "linear", "op": "linear", "input": "pool"}));
-    for (part, shape) in [("weight", vec![LABELS.len(), channels]), ("bias", vec![LABELS.len()])] {
+    let classes = checkpoint.classes("linear.weight", &[channels])?;
+    for (part, shape) in [("weight", vec![classes, channels]), ("bias", vec![classes])] {
         let name = format!("linear.{part}");
         let values = checkpoint.take(&name, &shape)?;
         graph.tensor(name, shape, values);
@@ -56,5 +57,7 @@ pub(super) fn convert(checkpoint: &mut Checkpoint<'_>, blocks: usize) -> Result<
         "channels": 3, "height": 32, "width": 32,
         "preprocess": {"order": "rgb", "scale": 1.0 / 255.0, "mean": MEAN, "std": STD},
     });
-    Ok((graph, Frame { input, output: "linear", labels: &LABELS }))
+    // Other numbers of classes are not CIFAR-10's.
+    let labels: &[&str] = if classes == LABELS.len() { &LABELS } else { &[] };
+    Ok((graph, Frame { input, output: "linear", labels }))
 }

@@ -15,8 +15,6 @@ const FIRST_FIRE: usize = 2;
 /// Layers that a 3x3 maximum of stride 2 follows.
 const POOLED: [usize; 3] = [1, 4, 8];
 
-const CLASSES: usize = 1000;
-
 /// Pixels are BGR, less these means, and not scaled.
 const MEAN: [f64; 3] = [104.0, 117.0, 123.0];
 
@@ -39,7 +37,8 @@ pub(super) fn convert(checkpoint: &mut Checkpoint<'_>) -> Result<(Graph, Frame)>
         from = pooled(&mut graph, number, concat);
         channels = 2 * expanded;
     }
-    let last = checkpoint.conv("conv_final", [CLASSES, channels, 1, 1])?;
+    let classes = checkpoint.classes("conv_final.weight", &[channels, 1, 1])?;
+    let last = checkpoint.conv("conv_final", [classes, channels, 1, 1])?;
     // The published model pads this 1x1 convolution too.
     graph.conv("conv_final", &from, last, json!({"padding": [1, 1, 1, 1]}));
     graph.node(json!({"name": "pool_final", "op": "global_avg_pool2d", "input": "conv_final"}));

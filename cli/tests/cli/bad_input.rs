@@ -26,6 +26,32 @@ fn usage_errors_are_one_line() {
 }
 
 #[test]
+fn misspellings_get_suggestions() {
+    for (arguments, meant) in [
+        (&["clasify"][..], "'classify' (see fsnet --help)"),
+        (&["--versoin"], "'--version' (see fsnet --help)"),
+        (&["conv", "layer", "--kernal", "dense"], "'--kernel' (see fsnet conv --help)"),
+        (&["conv", "layer", "--kernel", "gathr"], "'gather' (see fsnet conv --help)"),
+        (&["bench", "--family", "subgruop"], "'subgroup' (see fsnet bench --help)"),
+        (&["classify", "--famly", "tiled"], "'--family' (see fsnet classify --help)"),
+        (&["import", "--arch", "resnt20", "a", "-o", "b"], "'resnet20' (see fsnet import --help)"),
+        (&["import", "--arch", "squeezenet", "a", "-o", "b"], "'squeezenet1.0' (see fsnet import --help)"),
+        (&["compress", "a", "-o", "b", "--placement", "tapmajor"], "'tap-major' (see fsnet compress --help)"),
+        (&["eval", "--model", "m"], "(see fsnet eval --help)"),
+    ] {
+        let error = failure(arguments);
+        assert!(error.trim_end().ends_with(meant), "{error}");
+    }
+    let directory = tempdir().unwrap();
+    let network = color_network(directory.path());
+    let output = directory.path().join("output");
+    let error = failure(["compress", text(&network), "-o", text(&output), "--keep", "convv"]);
+    assert!(error.contains("keep is convv: it must be a convolution of dense weights"), "{error}");
+    let error = failure(["classify", "--device", "lavapipe-9000"]);
+    assert!(error.contains("--device lavapipe-9000: no"), "{error}");
+}
+
+#[test]
 fn help_is_an_answer() {
     for arguments in [&["--help"][..], &["--version"], &["bench", "--help"], &["help", "conv"]] {
         let output = fsnet().args(arguments).assert().code(0).get_output().clone();
@@ -79,7 +105,7 @@ fn a_layer_file_is_no_network_and_the_reverse() {
     let directory = tempdir().unwrap();
     let (network, layer) = (color_network(directory.path()), layer_file(directory.path(), 0.0));
     assert!(failure(["inspect", text(&layer)]).contains("format"));
-    assert!(failure(["conv", text(&network)]).contains("window"));
+    assert!(failure(["conv", text(&network)]).contains("a network, not one layer"));
 }
 
 #[test]

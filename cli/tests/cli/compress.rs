@@ -12,7 +12,7 @@ fn a_dense_network_becomes_a_filter_summary_network() {
     let [source, dense, model, images] =
         ["checkpoint.safetensors", "dense.safetensors", "model.safetensors", "images.bin"]
             .map(|name| directory.path().join(name));
-    write(&source, &resnet(3), None, &[]);
+    write(&source, &resnet(3, 10), None, &[]);
     success(["import", "--arch", "resnet20", text(&source), "-o", text(&dense)]);
     let report = json(["compress", text(&dense), "--ratio", "4.5", "--keep", "layer1.0.conv1", "-o", text(&model)]);
     let layers = report["layers"].as_array().unwrap();

@@ -2,6 +2,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use filter_summary::tensor_file::TensorFile;
+use serde_json::Value;
 use tempfile::tempdir;
 
 use crate::files::{F32, LAYER, layer, layer_file, write};
@@ -99,7 +100,95 @@ fn without_expected_nothing_is_compared() {
     let path = directory.path().join("layer.safetensors");
     let (tensors, starts) = layer();
     write(&path, &tensors[..2], Some(("starts", &starts)), &LAYER);
-    assert!(json(["conv", text(&path), "--device", "cpu"])["comparison"].is_null());
+    let run = |more: &[&str], code: i32| {
+        let output = fsnet().args(["conv", text(&path), "--device", "cpu", "--json"]).args(more).assert().code(code);
+        let output = output.get_output().clone();
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (stdout, stderr) = run(&[], 0);
+    assert!(serde_json::from_str::<Value>(&stdout).unwrap()["comparison"].is_null(), "{stdout}");
+    let notice = "layer.safetensors: nothing to compare with: there is no tensor expected";
+    assert!(stderr.contains(notice) && stderr.lines().count() == 1, "{stderr}");
+    // Whoever wants the output did not ask for a comparison; scripts can insist on one.
+    let output = directory.path().join("output.safetensors");
+    assert_eq!(run(&["-o", text(&output)], 0).1, "");
+    for more in [&["--require-expected"][..], &["--require-expected", "-o", text(&output)]] {
+        let (stdout, stderr) = run(more, 2);
+        assert!(stdout.is_empty() && stderr.contains(notice), "{stderr}");
+    }
+    let whole = layer_file(directory.path(), 0.0);
+    json(["conv", text(&whole), "--device", "cpu", "--require-expected"]);
+}
+
+/// A misspelt name changes what is computed, or leaves out the comparison: no exit code 0.
+#[test]
+fn misspelt_names_are_errors() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("layer.safetensors");
+    let output = directory.path().join("output.safetensors");
+    let (mut tensors, starts) = layer();
+    tensors[2].0 = "expectd".to_owned();
+    let metadata = [LAYER[0], ("paddings", "1,1,1,1"), LAYER[2]];
+    write(&path, &tensors, Some(("starts", &starts)), &metadata);
+    let error = failure(["conv", text(&path), "--device", "cpu", "-o", text(&output)]);
+    assert!(
+        error.contains("layer.safetensors: metadata paddings: nothing reads it (is metadata padding meant?)"),
+        "{error}"
+    );
+    assert!(error.contains("; tensor expectd: nothing reads it (is tensor expected meant?)"), "{error}");
+    assert!(!output.exists());
+}
+
+#[test]
+fn what_nothing_reads_is_told() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("layer.safetensors");
+    let (mut tensors, starts) = layer();
+    tensors.push(("activations".to_owned(), vec![1], vec![0.0]));
+    tensors.push(("golden".to_owned(), vec![1], vec![0.0]));
+    let metadata = [&LAYER[..], &[("author", "me"), ("producer", "a test")]].concat();
+    write(&path, &tensors, Some(("starts", &starts)), &metadata);
+    let output = fsnet().args(["conv", text(&path), "--device", "cpu"]).assert().code(0).get_output().clone();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let notice = "layer.safetensors: nothing reads metadata author, tensor activations, tensor golden\n";
+    assert!(stderr.ends_with(notice) && stderr.lines().count() == 1, "{stderr}");
+}
+
+/// A framework's convolution, as it is: PyTorch's `Conv2d(4, 6, (3, 2), groups=2)` has such tensors.
+#[test]
+fn a_framework_s_weights_are_filters() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("layer.safetensors");
+    let number = |index: usize| ((index * 37 + 11) % 17) as f32 / 4.0 - 2.0;
+    let tensor = |name: &str, shape: &[usize], from: usize| -> F32 {
+        (name.to_owned(), shape.to_vec(), (0..shape.iter().product()).map(|index| number(index + from)).collect())
+    };
+    let (input, weight, bias) =
+        (tensor("input", &[2, 4, 5, 6], 0), tensor("weight", &[6, 2, 3, 2], 5), tensor("bias", &[6], 9));
+    let mut expected = Vec::new();
+    for (image, filter) in (0..2).flat_map(|image| (0..6).map(move |filter| (image, filter))) {
+        for (y, x) in (0..5).flat_map(|y| (0..5).map(move |x| (y, x))) {
+            let mut sum = bias.2[filter];
+            for (channel, row, column) in (0..12).map(|tap| (tap / 6, tap / 2 % 3, tap % 2)) {
+                let row_in: usize = usize::wrapping_sub(y + row, 1);
+                if row_in < 5 {
+                    let pixel = ((image * 4 + filter / 3 * 2 + channel) * 5 + row_in) * 6 + x + column;
+                    sum += weight.2[((filter * 2 + channel) * 3 + row) * 2 + column] * input.2[pixel];
+                }
+            }
+            expected.push(sum);
+        }
+    }
+    let tensors = [input, weight, bias, ("expected".to_owned(), vec![2, 6, 5, 5], expected)];
+    write(&path, &tensors, None, &[("padding", "1,0,1,0"), ("groups", "2")]);
+    let mut runs = vec![["--kernel", "reference"], ["--device", "cpu"]];
+    if !skip_gpu("a_framework_s_weights_are_filters") {
+        runs.push(["--require-gpu", "--require-expected"]);
+    }
+    for run in runs {
+        let report = json(["conv", text(&path)].into_iter().chain(run));
+        assert_eq!(report["comparison"]["largest_error"], 0.0, "{run:?}: {report}");
+    }
 }
 
 #[test]

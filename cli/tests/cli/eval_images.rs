@@ -69,6 +69,86 @@ fn counts_first_and_first_five() {
     assert_eq!(json(folder.arguments().iter().chain(&["--limit", "1"]))["total"], 1);
 }
 
+/// As spreadsheets save them, and as lists without a header.
+#[test]
+fn tables_of_other_kinds_say_the_same() {
+    let folder = Folder::new();
+    let utf_16 = |text: &str| [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let tables: [Vec<u8>; 7] = [
+        b"\xef\xbb\xbfindex\tfile\r\n0\tred.png\r\n1\tgreen.jpg\r\n".to_vec(),
+        utf_16("index\tfile\r\n0\tred.png\r\n1\tgreen.jpg\r\n"),
+        b"Index,Name,File\r\n0,\"red, dark\",red.png\r\n1,green,\"green.jpg\"\r\n".to_vec(),
+        b"red.png 0\ngreen.jpg   1\n".to_vec(),
+        b"red.png\t0\ngreen.jpg\t1".to_vec(),
+        b"\xef\xbb\xbfred.png,0\r\ngreen.jpg,1\r\n".to_vec(),
+        b"red.png;0\ngreen.jpg;1\n".to_vec(),
+    ];
+    for table in tables {
+        fs::write(&folder.table, &table).unwrap();
+        let report = json(folder.arguments());
+        let shown = String::from_utf8_lossy(&table);
+        assert_eq!((report["correct"].as_u64(), report["total"].as_u64()), (Some(2), Some(2)), "{shown}");
+        assert_eq!(report["images"][1]["file"], "green.jpg", "{shown}");
+    }
+    // Lists of large data sets name the folders.
+    fs::create_dir(folder.images.join("n01")).unwrap();
+    fs::rename(folder.images.join("red.png"), folder.images.join("n01/red.png")).unwrap();
+    folder.write("n01/red.png 0\n");
+    assert_eq!(json(folder.arguments())["images"][0]["file"], "n01/red.png");
+}
+
+#[test]
+fn one_folder_a_class() {
+    let folder = Folder::new();
+    let evaluate = |folder: &Folder| {
+        let arguments = folder.arguments();
+        arguments[..7].iter().map(|&argument| argument.to_owned()).collect::<Vec<_>>()
+    };
+    let place = |image: &str, class: &str| {
+        let class = folder.images.join(class);
+        fs::create_dir_all(&class).unwrap();
+        fs::copy(folder.images.join(image), class.join(image)).unwrap();
+    };
+    // What lies outside of folders has no class; other files, and the order in which folders were made, do not matter.
+    place("blue.JPEG", "c");
+    place("more.png", "c/deep/deeper");
+    place("red.png", "a");
+    place("green.jpg", "b");
+    fs::write(folder.images.join("a/Thumbs.db"), "no image").unwrap();
+    let error = failure(evaluate(&folder));
+    assert!(error.contains("images: it has 3 folders, one a class: the network tells 10 classes apart"), "{error}");
+    for class in ["d", "e", "f", "g", "h", "i", "j"] {
+        place("red.png", class);
+    }
+    let report = json(evaluate(&folder));
+    // Of the classes d to j, whose images are red, none is right.
+    assert_eq!((report["correct"].as_u64(), report["total"].as_u64()), (Some(4), Some(11)));
+    let indices: Vec<u64> =
+        report["images"].as_array().unwrap().iter().map(|image| image["index"].as_u64().unwrap()).collect();
+    assert_eq!(indices, [0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(report["images"][3]["file"], "c/deep/deeper/more.png");
+    fs::remove_file(folder.images.join("d/red.png")).unwrap();
+    let error = failure(evaluate(&folder));
+    assert!(error.contains("images: folder d has no image, but counts as a class"), "{error}");
+
+    // A picture that this program cannot read is not passed over.
+    fs::write(folder.images.join("d/red.webp"), b"RIFF\0\0\0\0WEBP").unwrap();
+    assert!(failure(evaluate(&folder)).contains("d/red.webp"));
+}
+
+#[test]
+fn folders_called_as_the_classes_are_those() {
+    let folder = Folder::new();
+    // In the order of their names blue would be the first class, which is red.
+    for (image, class) in [("blue.JPEG", "blue"), ("red.png", "red"), ("green.jpg", "green")] {
+        fs::create_dir(folder.images.join(class)).unwrap();
+        fs::rename(folder.images.join(image), folder.images.join(class).join(image)).unwrap();
+    }
+    let report = json(&folder.arguments()[..7]);
+    assert_eq!((report["correct"].as_u64(), report["total"].as_u64()), (Some(3), Some(3)), "{report}");
+    assert_eq!(report["images"][0]["index"], 2);
+}
+
 #[test]
 fn what_is_wrong_is_named() {
     let folder = Folder::new();

@@ -28,7 +28,7 @@ impl Checkpoint {
 }
 
 /// A state_dict with the names and shapes of a CIFAR-10 ResNet with `blocks` blocks a stage.
-pub fn resnet(blocks: usize) -> Vec<F32> {
+pub fn resnet(blocks: usize, classes: usize) -> Vec<F32> {
     let mut checkpoint = Checkpoint::new();
     let mut add = |name, shape, center, spread| checkpoint.add(name, shape, center, spread);
     let mut conv = |name: &str, index: usize, out: usize, channels: usize| {
@@ -48,13 +48,13 @@ pub fn resnet(blocks: usize) -> Vec<F32> {
             channels = width;
         }
     }
-    add("linear.weight".to_owned(), vec![10, 64], 0.0, 0.3);
-    add("linear.bias".to_owned(), vec![10], 0.0, 0.3);
+    add("linear.weight".to_owned(), vec![classes, 64], 0.0, 0.3);
+    add("linear.bias".to_owned(), vec![classes], 0.0, 0.3);
     checkpoint.tensors
 }
 
 /// SqueezeNet 1.0's names and shapes.
-fn squeezenet() -> Vec<F32> {
+pub fn squeezenet(classes: usize) -> Vec<F32> {
     let mut checkpoint = Checkpoint::new();
     let mut conv = |name: &str, shape: [usize; 4]| {
         checkpoint.add(format!("{name}.weight"), shape.to_vec(), 0.0, 0.1);
@@ -68,7 +68,7 @@ fn squeezenet() -> Vec<F32> {
         conv(&format!("fire{fire}/conv3x3_2"), [4 * squeezed, squeezed, 3, 3]);
         channels = 8 * squeezed;
     }
-    conv("conv_final", [1000, 512, 1, 1]);
+    conv("conv_final", [classes, 512, 1, 1]);
     checkpoint.tensors
 }
 
@@ -76,7 +76,7 @@ fn squeezenet() -> Vec<F32> {
 fn squeezenet_has_its_published_shapes() {
     let directory = tempdir().unwrap();
     let [source, model] = ["dense.safetensors", "model.safetensors"].map(|name| directory.path().join(name));
-    write(&source, &squeezenet(), None, &[]);
+    write(&source, &squeezenet(1000), None, &[]);
     let arguments = ["import", "--arch", "squeezenet1.0", text(&source), "-o", text(&model)];
     let report = json(arguments);
     // 1,248,424 is the number of parameters that the paper's network has.
@@ -98,9 +98,9 @@ fn squeezenet_has_its_published_shapes() {
         assert_eq!(output(name), serde_json::json!(shape), "{name}");
     }
 
-    write(&source, &squeezenet()[1..], None, &[]);
+    write(&source, &squeezenet(1000)[1..], None, &[]);
     assert!(failure(arguments).contains("tensor conv1.weight: it is missing"));
-    let mut more = squeezenet();
+    let mut more = squeezenet(1000);
     more.push(("fire10/conv1x1_1.bias".to_owned(), vec![1], vec![0.0]));
     write(&source, &more, None, &[]);
     assert!(failure(arguments).contains("tensor fire10/conv1x1_1.bias: squeezenet1.0 has none of that name"));
@@ -111,7 +111,7 @@ fn resnets_of_every_depth() {
     let directory = tempdir().unwrap();
     let [source, model] = ["dense.safetensors", "model.safetensors"].map(|name| directory.path().join(name));
     for (arch, blocks) in [("resnet32", 5), ("resnet44", 7), ("resnet56", 9), ("resnet110", 18)] {
-        write(&source, &resnet(blocks), None, &[]);
+        write(&source, &resnet(blocks, 10), None, &[]);
         let report = json(["import", "--arch", arch, text(&source), "-o", text(&model)]);
         assert_eq!(
             (report["convolutions"].as_u64(), report["architecture"].as_str()),
@@ -125,7 +125,7 @@ fn a_checkpoint_becomes_a_network_that_runs() {
     let directory = tempdir().unwrap();
     let [source, model, images] =
         ["dense.safetensors", "model.safetensors", "images.bin"].map(|name| directory.path().join(name));
-    let mut tensors = resnet(3);
+    let mut tensors = resnet(3, 10);
     // What PyTorch counts in training is no parameter.
     tensors.push(("bn1.num_batches_tracked".to_owned(), vec![], vec![7.0]));
     write(&source, &tensors, None, &[]);
@@ -161,7 +161,7 @@ fn every_name_and_shape_is_checked() {
         assert!(error.contains("dense.safetensors") && error.contains(message), "{error}");
         assert!(!model.exists());
     };
-    let whole = resnet(3);
+    let whole = resnet(3, 10);
     refused(&whole, "resnet56", "layer1.3.conv1.weight");
     refused(&whole[1..], "resnet20", "tensor conv1.weight: it is missing");
     let mut changed = whole.clone();

@@ -58,6 +58,51 @@ fn a_quantized_network_still_tells_colours_apart() {
     assert!(table.contains("conv") && table.contains("relative error"), "{table}");
 }
 
+/// One weight far from the others makes the levels of all too coarse.
+#[test]
+fn a_tensor_that_loses_its_weights_is_named() {
+    let directory = tempdir().unwrap();
+    let [model, small] = ["model.safetensors", "small.safetensors"].map(|name| directory.path().join(name));
+    let with = |outlier: f32, size: f32| {
+        let graph = serde_json::json!({
+            "input": {"channels": 8, "height": 4, "width": 4},
+            "nodes": [{"name": "conv", "op": "conv2d", "input": "input", "out_channels": 4, "kernel": [1, 1]},
+                      {"name": "pool", "op": "global_avg_pool2d", "input": "conv"}],
+            "output": "pool",
+        });
+        // From -1 to 1, and zeros, which are not lost.
+        let mut weight: Vec<f32> = (0..32).map(|index| size * (index as f32 / 8.0 - 1.0).min(1.0)).collect();
+        weight[20..30].fill(0.0);
+        weight[31] = outlier;
+        let graph = graph.to_string();
+        let metadata = [("format", "filter-summary"), ("format_version", "1"), ("graph", graph.as_str())];
+        crate::files::write(&model, &[("conv.weight".to_owned(), vec![4, 8, 1, 1], weight)], None, &metadata);
+    };
+    let run = |bits: &str| {
+        let arguments = ["quantize", text(&model), "-o", text(&small), "--dense", "--json", "--bits", bits];
+        let output = crate::run::fsnet().args(arguments).assert().code(0).get_output().clone();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (report["layers"][0]["lost"].as_u64().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    with(1.0, 1.0);
+    assert_eq!(run("8"), (0, String::new()));
+    // 200 / 255 from one level to the next: nearly all of the others become one.
+    with(200.0, 0.1);
+    let (lost, stderr) = run("8");
+    assert!(lost > 15, "{lost}");
+    assert!(
+        stderr
+            .contains(&format!("model.safetensors: node conv loses most of its weights: {lost} of 21 that are not 0")),
+        "{stderr}"
+    );
+    assert!(stderr.contains("--bits 16") && stderr.lines().count() == 1, "{stderr}");
+    assert_eq!(run("16"), (0, String::new()));
+    // Too small for f16, and no matter for 8 bits.
+    with(1e-9, 1e-9);
+    assert!(run("16").1.contains("node conv loses most of its weights"));
+    assert_eq!(run("8"), (0, String::new()));
+}
+
 #[test]
 fn what_is_quantized_is_not_quantized_again() {
     let directory = tempdir().unwrap();

@@ -151,3 +151,14 @@ fn images_that_are_too_large_are_named() {
     let message = "the image is 30000x20000, 1716 MiB when it is decoded: it may have 1024";
     assert_eq!(error(&resized(30_000, 20_000)), message);
 }
+
+#[test]
+fn text_is_no_image() {
+    let error = |bytes: &[u8]| decode(bytes).unwrap_err().to_string();
+    assert_eq!(error(b"\x01\x02\xff"), "neither PNG nor JPEG");
+    assert!(error(b"hello").starts_with("neither PNG nor JPEG: it is a text (hello): "));
+    assert_eq!(error(b"%PDF-1.7"), "neither PNG nor JPEG: it is a PDF document");
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n";
+    assert!(error(pointer).ends_with("it is a Git LFS pointer (to 5 bytes): fetch the file itself with git lfs pull"));
+    assert!(error(b"\x02\0\0\0\0\0\0\0{}").contains("it is safetensors, a model perhaps (--model)"));
+}
