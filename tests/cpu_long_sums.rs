@@ -119,5 +119,5 @@ fn kernels_of_many_taps() {
     let placement = Placement::tap_major(1, 1, 1, 4001, 1).unwrap();
     let padded = Conv2d { padding: [0, 2000, 0, 2000], ..Conv2d::default() };
     let problem = Problem::new(&placement, padded, [1, 1, 4001]).unwrap();
-    check("columns in classes", &problem, |_| 0.1, |_| 0.1, 60.0, &BOTH);
+    check("columns in classes", &problem, |_| 0.1, |_| 0.1, 400.0, &BOTH);
 }

@@ -19,7 +19,7 @@ impl Inputs {
     fn new() -> Self {
         let directory = tempdir().unwrap();
         let [checkpoint, dense] = ["checkpoint", "dense"].map(|name| directory.path().join(name));
-        write(&checkpoint, &resnet(3), None, &[]);
+        write(&checkpoint, &resnet(3, 10), None, &[]);
         success(["import", "--arch", "resnet20", text(&checkpoint), "-o", text(&dense)]);
         let (model, layer) = (color_network(directory.path()), layer_file(directory.path(), 0.0));
         let commands = [
