@@ -15,7 +15,7 @@
 // Grid      one thread a quad x `row_blocks` of `thread_rows` rows x O x images (quads fastest), flattened and folded.
 // Requires  4 storage buffers with a residual, 3 without.
 //
-//! parts: grid, pairs?, terms_taps | (terms_rows | terms_shifted) after products_vec4 | products_pairs, blend, epilogue,
+//! parts: grid, pairs?, terms_taps | (terms_rows | terms_shifted) after products_vec4 | products_pairs, blend, activation, epilogue,
 //! residual_*, output_*
 
 const LANES: u32 = 64u;

@@ -19,7 +19,7 @@
 // Grid      one thread a quad x chains x images (quads fastest), flattened and folded.
 // Requires  stride 1 and OH = H > (TERM_ROWS - 1) * dilation; 4 storage buffers with a residual, 3 without.
 //
-//! parts: grid, pairs?, products_vec4 | products_pairs, epilogue, residual_*, output_*
+//! parts: grid, pairs?, products_vec4 | products_pairs, activation, epilogue, residual_*, output_*
 
 const LANES: u32 = 8u;
 const CHAIN: u32 = 4u;

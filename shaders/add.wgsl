@@ -5,10 +5,9 @@
 // Layouts   A, B, Y [N, C, H, W], each from its own `channel_offset` on in a tensor of its own `channels_total`.
 // Grid      one thread a quad of a channel's pixels, flattened and folded.
 //
-//! parts: grid, input_(scalar | vec2 | vec4), plane_quads, residual_(none | scalar | vec2 | vec4), output_(scalar | vec2 | vec4)
+//! parts: grid, input_(scalar | vec2 | vec4), plane_quads, activation, residual_(none | scalar | vec2 | vec4), output_(scalar | vec2 | vec4)
 
 const LANES: u32 = 64u;
-const ACTIVATION: u32 = 0u; // 0 none, 1 ReLU
 
 struct Params {
     images: u32,           // N
@@ -31,10 +30,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let quad = plane_quad(linear_workgroup(workgroup, grid) * LANES + lane);
-    var value = input_quad(quad_in(quad, params.in_channels_total, params.in_channel_offset), quad.valid)
+    let sum = input_quad(quad_in(quad, params.in_channels_total, params.in_channel_offset), quad.valid)
         + residual_quad(quad_in(quad, params.residual_channels_total, params.residual_channel_offset), quad.valid);
-    if ACTIVATION == 1u {
-        value = max(value, vec4<f32>(0.0));
-    }
-    store_quad(quad_in(quad, params.channels_total, params.channel_offset), quad.valid, value);
+    store_quad(quad_in(quad, params.channels_total, params.channel_offset), quad.valid, activate(sum));
 }

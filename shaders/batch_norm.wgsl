@@ -6,7 +6,7 @@
 //           layers all read the first channels of one tensor. `table` holds C scales, then C biases.
 // Grid      one thread a quad of a channel's pixels, flattened and folded.
 //
-//! parts: grid, input_(scalar | vec2 | vec4), plane_quads, epilogue, output_(scalar | vec2 | vec4)
+//! parts: grid, input_(scalar | vec2 | vec4), plane_quads, activation, epilogue, output_(scalar | vec2 | vec4)
 
 const LANES: u32 = 64u;
 

@@ -19,7 +19,7 @@
 // Requires  nothing beyond WebGPU's defaults; no workgroup memory. 4 storage buffers, 5 with a residual.
 //
 //! parts: grid, input_(scalar | vec2 | vec4), weights_f32_* | weights_f16_* | weights_u8,
-//! summary_scalar | summary_vec4, blend, blend_weights, epilogue, residual_(none | scalar | vec2 | vec4), output_(scalar | vec2 | vec4)
+//! summary_scalar | summary_vec4, blend, blend_weights, activation, epilogue, residual_(none | scalar | vec2 | vec4), output_(scalar | vec2 | vec4)
 
 const LANES_X: u32 = 8u;
 const LANES_Y: u32 = 8u;

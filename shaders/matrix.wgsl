@@ -23,7 +23,7 @@
 // matrices and, for staging, 3 stores of 4 values a lane: a fifth to a quarter of the f16 peak, four times f32.
 //
 //! parts: grid, operands, input_scalar, weights_f32_* | weights_f16_* | weights_u8,
-//! summary_scalar | summary_vec4, blend, blend_weights, (sums_outputs, epilogue, residual_none | residual_scalar) |
+//! summary_scalar | summary_vec4, blend, blend_weights, (sums_outputs, activation, epilogue, residual_none | residual_scalar) |
 //! sums_products, output_scalar
 
 const SUBGROUPS: u32 = 4u;

@@ -1,4 +1,4 @@
-// Pooling: the largest or the average value of a window of the input.
+// Pooling: the largest (a NaN, if there is one) or the average value of a window of the input.
 //
 //   max   Y[n, c, y, x] = max over taps inside the input
 //   avg   Y[n, c, y, x] = (sum over taps inside the input) / count
@@ -9,7 +9,7 @@
 // Layouts   X [N * C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on.
 // Grid      one thread an output element, flattened and folded.
 //
-//! parts: grid
+//! parts: grid, larger
 
 const LANES: u32 = 64u;
 
@@ -63,7 +63,7 @@ fn main(
     for (var y = max(first_y, params.pad_top); y < min(end_y, params.pad_top + params.height); y++) {
         for (var x = max(first_x, params.pad_left); x < min(end_x, params.pad_left + params.width); x++) {
             let value = input[(plane * params.height + y - params.pad_top) * params.width + x - params.pad_left];
-            largest = select(max(largest, value), value, count == 0u);
+            largest = select(larger(largest, value), value, count == 0u);
             sum += value;
             count += 1u;
         }

@@ -22,7 +22,7 @@
 // Requires  subgroups of exactly SUBGROUP lanes; 4 storage buffers, 5 with a residual. No workgroup memory.
 //
 //! parts: grid, pairs?, split, subgroup_gather_params, input_*, weights_f32_* | weights_f16_* | weights_u8,
-//! summary_scalar | summary_vec4, blend, blend_weights, rows, rows_direct | (hankel_once | hankel_twice, rows_hankel), epilogue,
+//! summary_scalar | summary_vec4, blend, blend_weights, rows, rows_direct | (hankel_once | hankel_twice, rows_hankel), activation, epilogue,
 //! residual_*, output_*
 
 const SUBGROUP: u32 = 8u;

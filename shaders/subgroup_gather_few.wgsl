@@ -22,7 +22,7 @@
 // Requires  subgroups of exactly SUBGROUP lanes; 4 storage buffers, 5 with a residual. No workgroup memory.
 //
 //! parts: grid, pairs?, split, subgroup_gather_params, input_*, weights_f32_* | weights_f16_* | weights_u8,
-//! summary_scalar | summary_vec4, blend, blend_weights, epilogue, residual_*, output_*
+//! summary_scalar | summary_vec4, blend, blend_weights, activation, epilogue, residual_*, output_*
 
 const SUBGROUP: u32 = 8u;
 const ROW_BLOCKS: u32 = 4u;

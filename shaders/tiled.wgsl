@@ -29,7 +29,7 @@
 // peak is the bound, 60 % what similar kernels reach. About 120 registers a thread leave two workgroups of 256 a processor.
 //
 //! parts: grid, operands, input_scalar, weights_f32_* | weights_f16_* | weights_u8,
-//! summary_scalar | summary_vec4, blend, blend_weights, (sums_outputs, epilogue, residual_none | residual_scalar) |
+//! summary_scalar | summary_vec4, blend, blend_weights, (sums_outputs, activation, epilogue, residual_none | residual_scalar) |
 //! sums_products, output_scalar
 
 const LANES_X: u32 = 8u;

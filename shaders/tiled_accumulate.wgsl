@@ -22,7 +22,7 @@
 // 1 (the Q form) would save two thirds of them, but cost its tiles a halo (3 to 12 % of the product pass), a trip through
 // workgroup memory and alignment: about as much, so pass 1 stays a plain GEMM.
 //
-//! parts: grid, blend, epilogue, residual_none | residual_scalar, output_scalar
+//! parts: grid, blend, activation, epilogue, residual_none | residual_scalar, output_scalar
 
 const LANES_X: u32 = 64u;
 const LANES_Y: u32 = 4u;

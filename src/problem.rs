@@ -70,8 +70,16 @@ pub enum Activation {
     /// Nothing.
     #[default]
     None,
-    /// `max(0, y)`; NaN becomes 0 or stays NaN, as the device's `max` has it.
+    /// `max(0, y)`; NaN stays NaN on every device, as in PyTorch.
     Relu,
+}
+
+impl Activation {
+    /// Applies it to a number.
+    pub(crate) fn of<T: PartialOrd + Default>(self, value: T) -> T {
+        // `max` would make 0 of a NaN.
+        if self == Self::Relu && value < T::default() { T::default() } else { value }
+    }
 }
 
 /// One convolution to compute: `activation(scale * conv(x) + bias + residual)` for a batch of images, NCHW, f32.

@@ -42,7 +42,10 @@ pub(crate) enum Part {
     HankelTwice,
     SumsOutputs,
     SumsProducts,
+    Activation,
     Epilogue,
+    #[cfg(feature = "network")]
+    Larger,
     #[cfg(feature = "network")]
     PlaneQuads,
     ResidualNone,
@@ -96,7 +99,10 @@ impl Part {
             Self::HankelTwice => include_str!("../shaders/parts/hankel_twice.wgsl"),
             Self::SumsOutputs => include_str!("../shaders/parts/sums_outputs.wgsl"),
             Self::SumsProducts => include_str!("../shaders/parts/sums_products.wgsl"),
+            Self::Activation => include_str!("../shaders/parts/activation.wgsl"),
             Self::Epilogue => include_str!("../shaders/parts/epilogue.wgsl"),
+            #[cfg(feature = "network")]
+            Self::Larger => include_str!("../shaders/parts/larger.wgsl"),
             #[cfg(feature = "network")]
             Self::PlaneQuads => include_str!("../shaders/parts/plane_quads.wgsl"),
             Self::ResidualNone => include_str!("../shaders/parts/residual_none.wgsl"),
@@ -232,13 +238,15 @@ fn parts(spec: &Spec) -> Vec<Part> {
             parts.extend(weights.into_iter().chain([Part::Operands, Part::SumsProducts]));
         }
         #[cfg(feature = "network")]
-        Kernel::Add => parts.push(Part::PlaneQuads),
+        Kernel::Pool => parts.push(Part::Larger),
         #[cfg(feature = "network")]
-        Kernel::BatchNorm => parts.extend([Part::PlaneQuads, Part::Epilogue]),
+        Kernel::Add => parts.extend([Part::PlaneQuads, Part::Activation]),
+        #[cfg(feature = "network")]
+        Kernel::BatchNorm => parts.extend([Part::PlaneQuads, Part::Activation, Part::Epilogue]),
         _ => {}
     }
     if spec.kernel.has_epilogue() {
-        parts.push(Part::Epilogue);
+        parts.extend([Part::Activation, Part::Epilogue]);
     }
     if spec.kernel.takes_residual() {
         parts.push(match spec.residual {

@@ -13,5 +13,6 @@ fn blend(fraction: f32, first: vec4<f32>, next: vec4<f32>) -> vec4<f32> {
     if NEIGHBOURS == 1u {
         return first;
     }
-    return (1.0 - fraction) * first + fraction * next;
+    // A segment without a share is left out: nothing is left of an infinity in it, not even NaN.
+    return select((1.0 - fraction) * first + fraction * next, first, fraction == 0.0);
 }

@@ -1,6 +1,4 @@
 // What follows the sum: activation(scale * sum + bias + residual). `table` holds scale and bias as the bits of f32.
-const ACTIVATION: u32 = 0u; // 0 none, 1 ReLU
-
 struct Affine {
     scale: f32,
     bias: f32,
@@ -11,9 +9,5 @@ fn affine_of(channel: u32) -> Affine {
 }
 
 fn epilogue(affine: Affine, sum: vec4<f32>, residual: vec4<f32>) -> vec4<f32> {
-    let value = affine.scale * sum + affine.bias + residual;
-    if ACTIVATION == 1u {
-        return max(value, vec4<f32>(0.0));
-    }
-    return value;
+    return activate(affine.scale * sum + affine.bias + residual);
 }

@@ -67,7 +67,9 @@ impl<S: Simd> FilterFinish<'_, S> {
                 value = simd.add_f32s(value, residual);
             }
             if self.relu {
-                value = simd.max_f32s(value, simd.splat_f32s(0.0));
+                // `max` drops a NaN on some machines.
+                let zero = simd.splat_f32s(0.0);
+                value = simd.select_f32s(simd.less_than_f32s(value, zero), zero, value);
             }
             let (whole, rest) = S::as_mut_simd_f32s(plane.get_mut(at..).unwrap_or_default());
             match whole.first_mut() {

@@ -21,7 +21,12 @@ impl Value {
     /// The first of `got` that is wrong, as a message.
     pub fn first_difference(&self, got: &[f32]) -> Option<String> {
         assert_eq!(got.len(), self.value.len());
-        let wrong = |&at: &usize| (f64::from(got[at]) - self.value[at]).abs() > self.error[at] || got[at].is_nan();
+        let right = |got: f64, want: f64, error: f64| {
+            // What is too large for f32 is infinite in it.
+            let near = want.is_finite() && (got - want).abs() <= error;
+            near || got == f64::from(want as f32) || got.is_nan() && want.is_nan()
+        };
+        let wrong = |&at: &usize| !right(f64::from(got[at]), self.value[at], self.error[at]);
         let at = (0..got.len()).find(wrong)?;
         Some(format!("value {at} is {}, not {} within {}", got[at], self.value[at], self.error[at]))
     }
@@ -127,7 +132,8 @@ fn is_exact(size: f64) -> bool {
 fn activate(activation: Activation, value: f64) -> f64 {
     match activation {
         Activation::None => value,
-        Activation::Relu => value.max(0.0),
+        Activation::Relu if value < 0.0 => 0.0,
+        Activation::Relu => value,
     }
 }
 
@@ -148,7 +154,8 @@ fn pooled(pool: &Pool, (values, errors): (&[f64], &[f64]), [height, width]: [usi
                 sum += values[index];
                 size += values[index].abs();
                 error += errors[index];
-                largest = largest.max(values[index]);
+                // A NaN is larger than any number.
+                largest = if values[index] > largest || values[index].is_nan() { values[index] } else { largest };
                 largest_error = largest_error.max(errors[index]);
             }
             counted += usize::from(inside || pool.count_include_pad);

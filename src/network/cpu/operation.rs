@@ -13,7 +13,7 @@ pub(super) fn add(left: &[f32], right: &[f32], to: &mut [f32]) {
 /// Applies an activation in place.
 pub(super) fn relu(activation: Activation, values: &mut [f32]) {
     if activation == Activation::Relu {
-        values.iter_mut().for_each(|value| *value = value.max(0.0));
+        values.iter_mut().for_each(|value| *value = activation.of(*value));
     }
 }
 
@@ -62,7 +62,9 @@ pub(super) fn pool2d(
             for (to, columns) in to.iter_mut().zip(&columns) {
                 let values = lines.chunks_exact(width).flat_map(|line| &line[columns.start..columns.end]);
                 *to = if pool.average {
-                    values.sum::<f32>() / (rows.divisor * columns.divisor) as f32
+                    // In f64: a window may be the whole image.
+                    let sum: f64 = values.map(|&value| f64::from(value)).sum();
+                    (sum / (rows.divisor * columns.divisor) as f64) as f32
                 } else {
                     // A NaN wins, as in PyTorch.
                     let larger = |best: f32, &value: &f32| if value > best || value.is_nan() { value } else { best };
