@@ -6,11 +6,15 @@ pub use hankel::hankel_products;
 
 use crate::error::{Error, Result, check_size};
 use crate::plan::Storage;
-use crate::problem::{Activation, Problem};
+use crate::problem::Problem;
 use crate::summary::{Blend, FilterSummary, check_finite};
 
 /// Most outputs the reference computes: 16 bytes each, and a naive sum.
 const OUTPUT_LIMIT: usize = 1 << 26;
+
+/// What the size of a number is counted too large by. Devices may take for 0 what is below 2^-126, the least normal f32, whether they read,
+/// multiply or add it; [`tolerance`] of this is at least four times as much.
+const UNDERFLOW: f64 = f32::MIN_POSITIVE as f64 / f32::EPSILON as f64;
 
 /// Operands of one convolution, on the CPU.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +68,7 @@ pub struct Reference {
     /// `[N, O, OH, OW]`.
     pub output: Vec<f64>,
     /// `[N, O, OH, OW]`: `|scale| * sum |w| |x| + |bias| + |residual|`, the size of the numbers that were added; with a learned
-    /// position `|w|` is the blend of two magnitudes.
+    /// position `|w|` is the blend of two magnitudes. Every number counts for 1e-31 more, as devices may take for 0 what underflows.
     pub magnitude: Vec<f64>,
 }
 
@@ -132,13 +136,19 @@ impl Place {
         (y < height && x < width).then_some(y * width + x)
     }
 
-    /// The output of a sum over the products, before the activation, and its magnitude.
-    fn finish(&self, operands: &Operands<'_>, (sum, size): (f64, f64)) -> (f64, f64) {
+    /// The output of a sum over `terms` products, before the activation, and its magnitude.
+    fn finish(&self, operands: &Operands<'_>, (sum, size): (f64, f64), terms: usize) -> (f64, f64) {
         let scale = operands.scale.map_or(1.0, |scale| f64::from(scale[self.filter]));
         let bias = operands.bias.map_or(0.0, |bias| f64::from(bias[self.filter]));
         let residual = operands.residual.map_or(0.0, |residual| f64::from(residual[self.at]));
-        (scale * sum + bias + residual, (scale * size).abs() + bias.abs() + residual.abs())
+        let size = size + terms as f64 * UNDERFLOW;
+        (scale * sum + bias + residual, size_of(scale) * size + size_of(bias) + residual.abs())
     }
+}
+
+/// The size of a number that devices may take for 0 where it underflows.
+fn size_of(value: f64) -> f64 {
+    value.abs() + UNDERFLOW
 }
 
 /// The output at index `at` of `[N, O, OH, OW]`, and its magnitude.
@@ -157,30 +167,44 @@ fn output(
             let weight = weight(place.filter, channel, tap);
             let pixel = f64::from(operands.input[place.first + channel * height * width + pixel]);
             sum += weight.value * pixel;
-            size += weight.size * pixel.abs();
+            size += size_of(weight.size) * size_of(pixel);
         }
     }
-    let (value, magnitude) = place.finish(operands, (sum, size));
-    match problem.activation() {
-        Activation::None => (value, magnitude),
-        Activation::Relu => (value.max(0.0), magnitude),
-    }
+    let (value, magnitude) = place.finish(operands, (sum, size), problem.placement().window().weights());
+    (problem.activation().of(value), magnitude)
 }
 
-/// Largest error an f32 kernel may make on a sum of magnitude 1 over `terms` products: `eps * (4 + 2 * sqrt(terms))`.
+/// Most additions that a product goes through in a sum of `terms` of them: executors add up at most 4096 one after another, and then the
+/// sums of those.
+pub fn depth(terms: usize) -> usize {
+    const BLOCK: usize = 4096;
+    terms.min(BLOCK) + terms / BLOCK
+}
+
+/// Largest error an f32 kernel may make on a sum of magnitude 1 over `terms` products, whatever they are:
+/// `eps * (4 + depth / 2)`, with the [`depth`] of the sum.
 ///
-/// Every product and addition rounds by at most `eps / 2` of its own size. Over `n` additions in any order the roundings are
-/// bounded by `n * eps / 2` and, being of random sign, stay within a few `sqrt(n) * eps / 2` (Higham, Accuracy and
-/// Stability of Numerical Algorithms, section 4.2). The 4 covers the epilogue's roundings, those of a blend (`docs/method.md`)
-/// and short sums.
+/// Every addition rounds by at most `eps / 2` of its result, and no result is larger than the magnitudes of the products in it: so each
+/// product counts once for every addition that it goes through (Higham, Accuracy and Stability of Numerical Algorithms, section 4.2).
+/// Equal products come near: all of them may round the same way. The 4 covers the roundings of products, of the epilogue and of a
+/// blend (`docs/method.md`).
 pub fn tolerance(terms: usize) -> f64 {
-    f64::from(f32::EPSILON) * (4.0 + 2.0 * (terms as f64).sqrt())
+    f64::from(f32::EPSILON) * (4.0 + depth(terms) as f64 / 2.0)
 }
 
-/// Largest error on a sum of magnitude 1 over `terms` products when operands are rounded for storage: [`tolerance`], and for
-/// each f16 operand half a unit in its last place, `2^-11`; an f16 output may be rounded either way, by up to `2^-10`.
+/// [`tolerance`] for products that have nothing to do with each other, such as random ones: `eps * (4 + 2 * sqrt(depth))`, where that
+/// is less.
 ///
-/// It holds for operands that are normal in f16 (from 6.1e-5 to 65,504).
+/// Roundings are of random sign then, and `n` of them stay within a few `sqrt(n) * eps / 2`.
+pub fn random_tolerance(terms: usize) -> f64 {
+    let random = f64::from(f32::EPSILON) * (4.0 + 2.0 * (depth(terms) as f64).sqrt());
+    random.min(tolerance(terms))
+}
+
+/// [`random_tolerance`] when operands are rounded for storage: for each f16 operand half a unit in its last place, `2^-11`, more; an f16
+/// output may be rounded either way, by up to `2^-10`.
+///
+/// It holds for operands that are normal in f16 (from 6.1e-5 to 65,504): devices may take smaller ones for 0.
 pub fn storage_tolerance(terms: usize, storage: Storage) -> f64 {
     let half_unit = 1.0 / 2048.0;
     let rounding = match storage {
@@ -192,20 +216,78 @@ pub fn storage_tolerance(terms: usize, storage: Storage) -> f64 {
             half_unit * (2.0 + half_unit) + 2.0 * half_unit * (1.0 + 3.0 * half_unit)
         }
     };
-    tolerance(terms) * (1.0 + 3.0 * rounding) + rounding
+    random_tolerance(terms) * (1.0 + 3.0 * rounding) + rounding
 }
 
 /// Largest error of `got` against a reference, as a fraction of what [`tolerance`] allows (at most 1 is right).
 ///
-/// A NaN, or lengths that differ, count as infinitely wrong.
+/// A NaN where there should be a number or a number where there should be NaN or an infinity, and lengths that differ, count as infinitely wrong.
 pub fn error_fraction(got: &[f32], want: &Reference, terms: usize) -> f64 {
     if got.len() != want.output.len() {
         return f64::INFINITY;
     }
     let allowed = tolerance(terms);
     let errors = got.iter().zip(&want.output).zip(&want.magnitude).map(|((&got, &want), &magnitude)| {
-        let error = (f64::from(got) - want).abs();
-        if error == 0.0 { 0.0 } else { error / (allowed * magnitude) }
+        let (got, finite) = (f64::from(got), want.is_finite());
+        match (got - want).abs() {
+            _ if got == want || got.is_nan() && want.is_nan() => 0.0,
+            error if finite && magnitude.is_finite() && !error.is_nan() => error / (allowed * magnitude),
+            _ => f64::INFINITY,
+        }
     });
-    errors.fold(0.0, |worst, error| if error.is_nan() || worst.is_nan() { f64::INFINITY } else { worst.max(error) })
+    errors.fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How far `count` equal numbers are off when they are added up in f32, blocks of at most `block` one after another, in eps of the sum.
+    fn error_of_equal(value: f32, count: usize, block: usize) -> f64 {
+        let of_block = |length: usize| (0..length).fold(0.0f32, |sum, _| sum + value);
+        let whole = of_block(block);
+        let sum = (0..count / block).fold(0.0f32, |sum, _| sum + whole) + of_block(count % block);
+        (f64::from(sum) / (f64::from(value) * count as f64) - 1.0).abs() / f64::from(f32::EPSILON)
+    }
+
+    /// Equal numbers round alike: by far more than numbers of random sign, and still within the bound.
+    #[test]
+    fn the_tolerance_covers_equal_numbers() {
+        for value in [0.1, 0.3, 1.0 / 3.0, 0.7, 0.001, 1.1] {
+            for count in [1, 2, 3, 16, 17, 100, 1000, 4096, 5000, 100_000, 1_000_000, 1 << 24] {
+                let (error, allowed) = (error_of_equal(value, count, 4096), tolerance(count) / f64::from(f32::EPSILON));
+                assert!(error <= allowed, "{count} times {value}: {error} eps, {allowed} allowed");
+                assert!(random_tolerance(count) <= tolerance(count));
+            }
+        }
+        let beyond = error_of_equal(0.1, 4096, 4096) * f64::from(f32::EPSILON);
+        assert!(beyond > random_tolerance(4096), "these roundings are not random: {beyond}");
+        // Without blocks the sum stops where a term is less than half a unit.
+        assert!(error_of_equal(0.1, 1 << 24, 1 << 24) > 1e6);
+    }
+
+    #[test]
+    fn what_is_not_finite_must_be_where_it_belongs() {
+        let fraction = |got: f32, want: f64, magnitude: f64| {
+            error_fraction(&[got], &Reference { output: vec![want], magnitude: vec![magnitude] }, 9)
+        };
+        let (infinity, nan) = (f32::INFINITY, f64::NAN);
+        for (got, want) in [(infinity, f64::INFINITY), (-infinity, f64::NEG_INFINITY), (f32::NAN, nan)] {
+            assert_eq!(fraction(got, want, f64::INFINITY), 0.0, "{got} for {want}");
+        }
+        for (got, want, magnitude) in [
+            (1.0, f64::INFINITY, f64::INFINITY),
+            (infinity, f64::NEG_INFINITY, f64::INFINITY),
+            (f32::NAN, f64::INFINITY, f64::INFINITY),
+            (infinity, nan, f64::INFINITY),
+            (1.0, nan, f64::INFINITY),
+            (5.0, 0.0, f64::INFINITY),
+            (infinity, 1e39, 1e39),
+            (f32::NAN, 1.0, 1.0),
+        ] {
+            assert_eq!(fraction(got, want, magnitude), f64::INFINITY, "{got} for {want}");
+        }
+        assert!(fraction(1.0, 1.0 + 1e-9, 1.0) < 1.0);
+        assert_eq!(error_fraction(&[], &Reference { output: vec![1.0], magnitude: vec![1.0] }, 9), f64::INFINITY);
+    }
 }

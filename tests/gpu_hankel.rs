@@ -6,8 +6,8 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::gpu::{Device, device, run};
-use common::operands::Data;
-use filter_summary::reference::{self, Operands, conv2d};
+use common::operands::{Data, random_error_fraction};
+use filter_summary::reference::{Operands, conv2d};
 use filter_summary::{
     Activation, Algorithm, Boundary, Conv2d, Family, FilterSummary, Placement, Plan, PlanOptions, Precision, Problem,
     Starts, Storage, Target, Window, wgpu,
@@ -163,10 +163,10 @@ fn floats_stay_within_the_bound_of_their_magnitudes() {
         let want = conv2d(plan.problem(), &data.operands()).expect(name);
         let got = run(device, &device.trusted, plan, &data.operands());
         // Where channels are alike in size, the bound of the plain sum holds as well.
-        let fraction = reference::error_fraction(&got, &want, terms);
+        let fraction = random_error_fraction(&got, &want, terms);
         assert!(fraction <= 1.0, "{name}: {:?} is off by {fraction} tolerances", plan.kernels());
         let want = want.for_plan(plan, &data.operands()).expect(name);
-        let fraction = reference::error_fraction(&got, &want, terms);
+        let fraction = random_error_fraction(&got, &want, terms);
         assert!(fraction <= 1.0, "{name}: {:?} is off by {fraction} of its own tolerances", plan.kernels());
         true
     });
@@ -196,8 +196,8 @@ fn the_bound_counts_what_neighbours_add() {
         let terms = problem.placement().window().weights();
         let want = conv2d(problem, &operands).expect(name);
         let got = run(device, &device.trusted, plan, &operands);
-        beyond.set(beyond.get() + usize::from(reference::error_fraction(&got, &want, terms) > 1.0));
-        let fraction = reference::error_fraction(&got, &want.for_plan(plan, &operands).expect(name), terms);
+        beyond.set(beyond.get() + usize::from(random_error_fraction(&got, &want, terms) > 1.0));
+        let fraction = random_error_fraction(&got, &want.for_plan(plan, &operands).expect(name), terms);
         assert!(fraction <= 1.0, "{name}: {:?} is off by {fraction} tolerances", plan.kernels());
         true
     });

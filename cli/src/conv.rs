@@ -84,7 +84,7 @@ struct Comparison {
     largest_error: f64,
     /// Largest difference as a fraction of the tolerance there: right up to 1.
     error_fraction: f64,
-    /// Of a sum of magnitude 1: eps * (4 + 2 * sqrt(terms)).
+    /// Of a sum of magnitude 1: eps * (4 + depth / 2), with the depth of a sum of so many terms.
     tolerance: f64,
     /// Products a sum has.
     terms: usize,
@@ -227,7 +227,8 @@ fn text(report: &Report) -> String {
             if *hankel_levels > 0 { "what is added for every output" } else { "the sum of |w||x| at every output" };
         text += &format!(
             "\nlargest error {largest_error:.3e}; at worst {error_fraction:.3} of the tolerance, {verdict} it\n\
-             tolerance {tolerance:.3e} of {sum} (eps * (4 + 2 sqrt({terms})))"
+             tolerance {tolerance:.3e} of {sum} (eps * (4 + {} / 2) for {terms} products)",
+            reference::depth(*terms)
         );
     }
     text

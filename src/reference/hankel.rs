@@ -1,7 +1,7 @@
 //! Hankel products in f64: the twin of what kernels do where rows begin a piece of a tap after one another (derivation in
 //! `docs/method.md`), and the magnitudes that their error is measured against.
 
-use super::{Operands, Place, Reference};
+use super::{Operands, Place, Reference, size_of};
 use crate::error::{Error, Result};
 use crate::plan::hankel::rows_of;
 use crate::plan::{Algorithm, Plan};
@@ -82,7 +82,7 @@ fn size(plan: &Plan, levels: u32, operands: &Operands<'_>, place: &Place) -> f64
     let mut sum = 0.0;
     for tap in 0..taps {
         let Some(pixel) = place.pixel(problem, tap) else { continue };
-        let x = |channel: usize| f64::from(operands.input[place.first + channel * plane + pixel]).abs();
+        let x = |channel: usize| size_of(f64::from(operands.input[place.first + channel * plane + pixel]));
         let x: Vec<f64> = (0..channels).map(x).collect();
         for segment in 0..neighbours {
             let index = (place.filter * neighbours + segment) * taps + tap;
@@ -94,13 +94,13 @@ fn size(plan: &Plan, levels: u32, operands: &Operands<'_>, place: &Place) -> f64
             };
             // Where the first of the rows that share products begins. What lies behind the summary no row of the layer reads.
             let begin = (bases.of_tap[index] as usize).saturating_sub(row * piece);
-            let f = |at: usize| operands.summary.values().get(begin + at).map_or(0.0, |&f| f64::from(f).abs());
+            let f = |at: usize| operands.summary.values().get(begin + at).map_or(0.0, |&f| size_of(f64::from(f)));
             let f: Vec<f64> = (0..2 * channels - piece).map(f).collect();
             let share = if segment == 0 { 1.0 - fraction } else { fraction };
             sum += share * split(levels, &f, &x, |a, b| a + b)[row];
         }
     }
-    place.finish(operands, (0.0, sum)).1
+    place.finish(operands, (0.0, sum), channels * taps).1
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
-use filter_summary::reference::Operands;
+use filter_summary::reference::{Operands, Reference, error_fraction, random_tolerance, tolerance};
 use filter_summary::{FilterSummary, Placement, Problem, Quantization};
 
 /// splitmix64: tiny, and the same on every platform.
@@ -100,4 +100,9 @@ impl Data {
             residual: self.residual.as_deref(),
         }
     }
+}
+
+/// The error of a kernel on random operands, as a fraction of what is allowed for those: less than for any.
+pub fn random_error_fraction(got: &[f32], want: &Reference, terms: usize) -> f64 {
+    error_fraction(got, want, terms) * tolerance(terms) / random_tolerance(terms)
 }
