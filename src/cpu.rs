@@ -128,16 +128,19 @@ impl CpuConv {
         let walk = Walk::new(problem);
         let costs = [shared::cost(problem, &walk), dense::cost(problem, &walk)];
         let cheaper = if costs[0] < costs[1] { Algorithm::Shared } else { Algorithm::Dense };
-        let algorithm = algorithm.unwrap_or(cheaper);
-        let cost = if algorithm == Algorithm::Shared { costs[0] } else { costs[1] };
+        let shared = |walk| Shared::new(problem, walk, summary).map(Path::Shared);
+        let dense = |walk| Dense::new(problem, walk, summary).map(Path::Dense);
         let path = match algorithm {
-            Algorithm::Shared => Path::Shared(Shared::new(problem, walk, summary)?),
-            Algorithm::Dense => Path::Dense(Dense::new(problem, walk, summary)?),
-            Algorithm::Gather => {
+            // Products that take too much memory are no reason to fail when nobody asked for them.
+            None if cheaper == Algorithm::Shared => shared(walk.clone()).or_else(|_| dense(walk))?,
+            Some(Algorithm::Shared) => shared(walk)?,
+            None | Some(Algorithm::Dense) => dense(walk)?,
+            Some(Algorithm::Gather) => {
                 let reason = "the CPU has the kernels dense and shared".to_owned();
                 return Err(Error::Unsupported { kernel: Algorithm::Gather.name(), reason });
             }
         };
+        let cost = if matches!(path, Path::Shared(_)) { costs[0] } else { costs[1] };
         let or = |values: Option<&[f32]>, default| values.map_or_else(|| vec![default; filters], <[f32]>::to_vec);
         let (scale, bias) = (or(params.scale, 1.0), or(params.bias, 0.0));
         Ok(Self { problem: problem.clone(), path, cost, scale, bias, pool })

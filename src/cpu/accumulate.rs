@@ -29,6 +29,8 @@ const PART_PIXELS: usize = 1024;
 const VECTORS: usize = 4;
 /// Most sums of a block.
 pub(super) const LANES: usize = VECTORS * 16;
+/// Most terms that are added one after another; sums of as many are then added likewise, of which a filter's taps make no more.
+const TERMS: usize = 256;
 
 /// How the taps of every filter are summed.
 #[derive(Debug)]
@@ -196,17 +198,31 @@ impl<S: Simd> Run<'_, S> {
 
     #[inline(always)]
     fn block<const N: usize>(&self, taps: &[u32], at: usize) -> [S::f32s; N] {
+        let mut total = [self.simd.splat_f32s(0.0); N];
+        if self.classes.len() > TERMS {
+            for classes in self.classes.chunks(TERMS) {
+                let mut sums = [self.simd.splat_f32s(0.0); N];
+                self.add_classes(classes, taps, at, &mut sums);
+                self.add_sums(&sums, &mut total);
+            }
+        } else {
+            self.add_classes(self.classes, taps, at, &mut total);
+        }
+        total
+    }
+
+    #[inline(always)]
+    fn add_classes<const N: usize>(&self, classes: &[Class], taps: &[u32], at: usize, total: &mut [S::f32s; N]) {
         let simd = self.simd;
-        let mut total = [simd.splat_f32s(0.0); N];
-        for class in self.classes {
+        for class in classes {
             let per_row = class.columns.len();
             let [start, end] =
                 [self.kernel_rows.start, self.kernel_rows.end].map(|row| class.first_tap + row * per_row);
             match &class.mask {
-                None => self.add(&taps[start..end], at, &mut total),
+                None => self.add_taps(&taps[start..end], at, total),
                 Some(mask) => {
                     let mut sums = [simd.splat_f32s(0.0); N];
-                    self.add(&taps[start..end], at, &mut sums);
+                    self.add_taps(&taps[start..end], at, &mut sums);
                     if let Some(mask) = vectors::<S, N>(mask, at) {
                         for ((total, sum), mask) in total.iter_mut().zip(sums).zip(mask) {
                             // Not a product with 0 or 1: what is left out may be infinite.
@@ -216,17 +232,34 @@ impl<S: Simd> Run<'_, S> {
                 }
             }
         }
-        total
+    }
+
+    #[inline(always)]
+    fn add_taps<const N: usize>(&self, taps: &[u32], at: usize, total: &mut [S::f32s; N]) {
+        if taps.len() > TERMS {
+            for taps in taps.chunks(TERMS) {
+                let mut sums = [self.simd.splat_f32s(0.0); N];
+                self.add(taps, at, &mut sums);
+                self.add_sums(&sums, total);
+            }
+        } else {
+            self.add(taps, at, total);
+        }
     }
 
     #[inline(always)]
     fn add<const N: usize>(&self, taps: &[u32], at: usize, sums: &mut [S::f32s; N]) {
         for &tap in taps {
             if let Some(values) = vectors::<S, N>(self.products, tap as usize + at) {
-                for (sum, value) in sums.iter_mut().zip(values) {
-                    *sum = self.simd.add_f32s(*sum, *value);
-                }
+                self.add_sums(values, sums);
             }
+        }
+    }
+
+    #[inline(always)]
+    fn add_sums<const N: usize>(&self, sums: &[S::f32s; N], total: &mut [S::f32s; N]) {
+        for (total, sum) in total.iter_mut().zip(sums) {
+            *total = self.simd.add_f32s(*total, *sum);
         }
     }
 }

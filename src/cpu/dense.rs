@@ -23,6 +23,8 @@ use crate::summary::FilterSummary;
 const BAND_VALUES: usize = 1 << 17;
 /// Fewest columns worth a matrix product of their own.
 const BAND_COLUMNS: usize = 64;
+/// Most kernel rows that are added one after another; sums of as many are then added likewise, of which a kernel makes no more.
+const KERNEL_ROWS: usize = 256;
 
 /// A layer packed as dense filters.
 #[derive(Debug)]
@@ -100,6 +102,9 @@ impl Dense {
             let columns = band.len() * pitch;
             let sums = first(&mut scratch.products, filters * columns);
             sums.fill(0.0);
+            let (long, mut added) = (walk.rows.taps.len() > KERNEL_ROWS, 0);
+            let totals = first(&mut scratch.totals, if long { sums.len() } else { 0 });
+            totals.fill(0.0);
             for phase in 0..walk.rows.phases.len() {
                 let rows = walk.rows.inside_of(phase, band.start..band.end + walk.rows.halo);
                 if rows.is_empty() || terms == 0 {
@@ -116,8 +121,14 @@ impl Dense {
                     let weights = &self.weights[(group * walk.rows.taps.len() + row) * weights..][..weights];
                     let to = &mut sums[(outputs.start - top) * pitch..];
                     multiply(shape, weights, Rows { values: from, ..right }, to, columns, Before::Kept, threads);
+                    added += 1;
+                    if long && added % KERNEL_ROWS == 0 {
+                        totals.iter_mut().zip(&*sums).for_each(|(total, sum)| *total += sum);
+                        sums.fill(0.0);
+                    }
                 }
             }
+            sums.iter_mut().zip(&*totals).for_each(|(sum, total)| *sum += total);
             split(output, share * finish.plane(), threads, |index, output| {
                 write_rows(finish, index * share, band.clone(), &sums[index * share * columns..], pitch, output);
             });

@@ -5,6 +5,10 @@ use faer::{Accum, MatMut, MatRef, Par};
 
 /// Rows or columns of a block are a multiple of this, as faer's kernels have them.
 const BLOCK: usize = 16;
+/// Most products that are added up in f32. Longer sums are cut into parts of as many, which are added up in f64.
+const PART: usize = 2048;
+/// Most sums of a block that are kept in f64 at a time.
+const LONG_SUMS: usize = 1 << 12;
 
 /// A row-major matrix whose rows begin `stride` values apart.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +26,7 @@ pub(super) enum Before {
     Kept,
 }
 
-/// `to[m, n] = left[m, k] * right[k, n]`, on up to `threads` threads.
+/// `to[m, n] = left[m, k] * right[k, n]`, on up to `threads` threads. Every sum is one of sums in f32 of at most [`PART`] products.
 pub(super) fn multiply(
     [m, n, k]: [usize; 3],
     left: &[f32],
@@ -46,34 +50,71 @@ pub(super) fn multiply(
 fn in_blocks(to: MatMut<'_, f32>, left: MatRef<'_, f32>, right: MatRef<'_, f32>, before: Accum, threads: usize) {
     let (rows, columns) = (to.nrows(), to.ncols());
     let middle = |size: usize| (size / 2).next_multiple_of(BLOCK);
-    if threads <= 1 || rows.max(columns) < 2 * BLOCK {
-        return matmul(to, before, left, right, 1.0, Par::Seq);
+    let too_many = left.ncols() > PART && rows * columns > LONG_SUMS;
+    if !too_many && (threads <= 1 || rows.max(columns) < 2 * BLOCK) {
+        return block(to, left, right, before);
     }
     let halves = [threads - threads / 2, threads / 2];
     if rows >= columns {
         let (above, below) = to.split_at_row_mut(middle(rows));
         let (left_above, left_below) = left.split_at_row(middle(rows));
-        rayon::join(
+        both(
+            threads,
             || in_blocks(above, left_above, right, before, halves[0]),
             || in_blocks(below, left_below, right, before, halves[1]),
         );
     } else {
         let (first, second) = to.split_at_col_mut(middle(columns));
         let (right_first, right_second) = right.split_at_col(middle(columns));
-        rayon::join(
+        both(
+            threads,
             || in_blocks(first, left, right_first, before, halves[0]),
             || in_blocks(second, left, right_second, before, halves[1]),
         );
     }
 }
 
+/// Does both, at once where there is more than one thread.
+fn both(threads: usize, first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
+    if threads > 1 {
+        rayon::join(first, second);
+    } else {
+        first();
+        second();
+    }
+}
+
+/// One block on this thread.
+fn block(mut to: MatMut<'_, f32>, left: MatRef<'_, f32>, right: MatRef<'_, f32>, before: Accum) {
+    let depth = left.ncols();
+    if depth <= PART {
+        return matmul(to, before, left, right, 1.0, Par::Seq);
+    }
+    let (rows, columns) = (to.nrows(), to.ncols());
+    let (mut part, mut sums) = (vec![0.0f32; rows * columns], vec![0.0f64; rows * columns]);
+    for first in (0..depth).step_by(PART) {
+        let count = PART.min(depth - first);
+        let (left, right) = (left.subcols(first, count), right.subrows(first, count));
+        let to = MatMut::from_column_major_slice_mut(&mut part, columns, rows).transpose_mut();
+        matmul(to, Accum::Replace, left, right, 1.0, Par::Seq);
+        sums.iter_mut().zip(&part).for_each(|(sum, &part)| *sum += f64::from(part));
+    }
+    for (row, sums) in sums.chunks_exact(columns).enumerate() {
+        for (column, &sum) in sums.iter().enumerate() {
+            let kept = if before == Accum::Add { f64::from(to[(row, column)]) } else { 0.0 };
+            to[(row, column)] = (kept + sum) as f32;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Before, Rows, multiply};
+    use super::{Before, PART, Rows, multiply};
 
     #[test]
     fn blocks_join_exactly() {
-        for [m, n, k] in [[1, 1, 1], [33, 50, 7], [100, 15, 3], [5, 129, 2], [64, 64, 1]] {
+        let long = [[1, 1, PART + 1], [3, 1, 2 * PART], [1, 5, 2 * PART + 3], [70, 81, PART + 1]];
+        for [m, n, k] in [[1, 1, 1], [33, 50, 7], [100, 15, 3], [5, 129, 2], [64, 64, 1]].into_iter().chain(long) {
             let integers = |count: usize, seed: usize| (0..count).map(move |i| ((i * 7 + seed) % 11) as f32 - 5.0);
             let left: Vec<f32> = integers(m * k, 1).collect();
             let right: Vec<f32> = integers(k * (n + 3), 2).collect();

@@ -14,6 +14,8 @@ pub(super) struct Scratch {
     pub(super) columns: Vec<f32>,
     /// What the matrix product writes.
     pub(super) products: Vec<f32>,
+    /// Sums of those, where there are many.
+    pub(super) totals: Vec<f32>,
 }
 
 /// Scratch that is not in use.
