@@ -76,7 +76,8 @@ impl GpuNetwork {
         let device = pipelines.device();
         // Shaders rely on what plans check: the limits must be this device's, or lower ones.
         let limits = device.limits().or_worse_values_from(&target.limits);
-        let plan = NetworkPlan::new(network, &Target { limits, ..target.clone() }, batch, options, choose)?;
+        let target = Target { limits, ..target.clone() };
+        let plan = NetworkPlan::new(network, &target, batch, options, choose)?;
         pipelines.compile_all(plan.specs())?;
         let buffer = |label: &str, size: u64, usage: wgpu::BufferUsages| {
             let usage = usage | wgpu::BufferUsages::STORAGE;
@@ -102,8 +103,8 @@ impl GpuNetwork {
         for operation in plan.operations {
             let residual = operation.residual.map(range);
             let (from, to) = (range(operation.input), range(operation.output));
-            match (operation.work, &network.nodes()[operation.node].op) {
-                (Work::Conv(plan), Op::Conv(op)) => {
+            match operation.work {
+                Work::Conv(plan, op) => {
                     let params = ChannelParams { scale: op.scale.as_deref(), bias: op.bias.as_deref() };
                     let layer = FsConv2d::new(pipelines, *plan, &op.summary, params)?;
                     let workspace = Some(BufferRange::whole(&workspace));
@@ -111,12 +112,12 @@ impl GpuNetwork {
                     dispatches.extend_from_slice(&bound.dispatches);
                     layers.push((operation.node, layer));
                 }
-                (Work::Step(step), op) => {
+                Work::Step(step) => {
                     let compiled = pipelines.get(&step.spec)?;
                     let uniforms = Uniforms::new(device, &[&step.params])?;
                     let mut ranges = vec![(Role::Input.binding(), from), (Role::Output.binding(), to)];
                     ranges.extend(residual.map(|range| (Role::Residual.binding(), range)));
-                    let table = match op {
+                    let table = match &network.nodes()[operation.node].op {
                         Op::BatchNorm(norm) => Some(norm_table(device, norm)?),
                         _ => None,
                     };
@@ -125,8 +126,6 @@ impl GpuNetwork {
                     let bind_group = checked(device, || bind_group(device, &compiled, uniforms.binding(0), &ranges))?;
                     dispatches.push(Dispatch { compiled, bind_group, grid: step.grid });
                 }
-                // Plans make convolutions of convolution nodes only.
-                (Work::Conv(_), _) => {}
             }
         }
         Ok(Self { batch, dispatches, layers, norm_bytes, input, output, activation_bytes })

@@ -22,23 +22,24 @@ pub(crate) enum Place {
 
 /// One node's work.
 #[derive(Debug)]
-pub(crate) struct Operation {
+pub(crate) struct Operation<'a> {
     pub(crate) node: usize,
-    pub(crate) work: Work,
+    pub(crate) work: Work<'a>,
     pub(crate) input: Place,
     pub(crate) residual: Option<Place>,
     pub(crate) output: Place,
 }
 
 #[derive(Debug)]
-pub(crate) enum Work {
-    Conv(Box<Plan>),
+pub(crate) enum Work<'a> {
+    /// With the weights that it was planned for.
+    Conv(Box<Plan>, &'a ConvOp),
     Step(Step),
 }
 
 #[derive(Debug)]
-pub(crate) struct NetworkPlan {
-    pub(crate) operations: Vec<Operation>,
+pub(crate) struct NetworkPlan<'a> {
+    pub(crate) operations: Vec<Operation<'a>>,
     /// Bytes of every shared buffer.
     pub(crate) slots: Vec<u64>,
     pub(crate) input_bytes: u64,
@@ -49,10 +50,10 @@ pub(crate) struct NetworkPlan {
 /// Chooses the options of one convolution, given those that apply by default.
 pub type Choose<'a> = dyn FnMut(&Problem, PlanOptions) -> Result<PlanOptions> + 'a;
 
-impl NetworkPlan {
+impl<'a> NetworkPlan<'a> {
     pub(crate) fn new(
-        network: &Network,
-        target: &Target,
+        network: &'a Network,
+        target: &'a Target,
         batch: usize,
         options: PlanOptions,
         choose: &mut Choose<'_>,
@@ -79,7 +80,7 @@ impl NetworkPlan {
         self.operations
             .iter()
             .flat_map(|operation| match &operation.work {
-                Work::Conv(plan) => plan.steps(),
+                Work::Conv(plan, _) => plan.steps(),
                 Work::Step(step) => std::slice::from_ref(step),
             })
             .map(|step| step.spec)
@@ -87,9 +88,9 @@ impl NetworkPlan {
 }
 
 /// An operation whose tensors have no memory yet.
-struct Draft {
+struct Draft<'a> {
     node: usize,
-    work: Work,
+    work: Work<'a>,
     input: Owner,
     residual: Option<Owner>,
     output: Owner,
@@ -103,7 +104,7 @@ struct Planner<'a> {
     destinations: Vec<Destination>,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     /// Where a value is that a node reads.
     fn view(&self, source: Source) -> Destination {
         match source {
@@ -116,12 +117,12 @@ impl Planner<'_> {
         self.view(source).owner
     }
 
-    fn node(&self, index: usize, node: &Node, choose: &mut Choose<'_>, drafts: &mut Vec<Draft>) -> Result<()> {
+    fn node(&self, index: usize, node: &'a Node, choose: &mut Choose<'_>, drafts: &mut Vec<Draft<'a>>) -> Result<()> {
         let operand = |at: usize| node.inputs.get(at).map(|&source| self.owner(source));
         let input = operand(0).unwrap_or(Source::Input);
         let destination = self.destinations[index];
         let work = match &node.op {
-            Op::Conv(conv) => Work::Conv(Box::new(self.conv(conv, node, destination, choose)?)),
+            Op::Conv(conv) => Work::Conv(Box::new(self.conv(conv, node, destination, choose)?), conv),
             Op::Pool(pool) => self.pool(pool, node, destination)?,
             Op::Add(activation) => self.add(*activation, node, destination)?,
             Op::BatchNorm(norm) => self.batch_norm(norm, node, destination)?,
@@ -167,7 +168,7 @@ impl Planner<'_> {
     }
 
     /// Copies a tensor into channels of another.
-    fn copy(&self, node: usize, source: Source, to: Destination) -> Result<Draft> {
+    fn copy(&self, node: usize, source: Source, to: Destination) -> Result<Draft<'a>> {
         let shape = self.network.shape_of(source);
         let copied = Node { name: String::new(), op: Op::Add(Activation::None), inputs: vec![source], shape };
         let work = self.add(Activation::None, &copied, to)?;
@@ -184,7 +185,7 @@ impl Planner<'_> {
     }
 
     /// Gives every tensor a buffer.
-    fn place(&self, drafts: Vec<Draft>, result: Owner) -> Result<NetworkPlan> {
+    fn place(&self, drafts: Vec<Draft<'a>>, result: Owner) -> Result<NetworkPlan<'a>> {
         let bytes_of = |owner: Owner| {
             let shape = self.network.shape_of(owner);
             self.elements(shape).map(|elements| 4 * elements as u64)
@@ -214,7 +215,7 @@ impl Planner<'_> {
             None => Place::Output,
         };
         let workspace = drafts.iter().map(|draft| match &draft.work {
-            Work::Conv(plan) => plan.workspace_size(),
+            Work::Conv(plan, _) => plan.workspace_size(),
             Work::Step(_) => 0,
         });
         Ok(NetworkPlan {

@@ -9,7 +9,7 @@ use crate::problem::Activation;
 use crate::spec::{Access, Kernel, Spec, Tile};
 
 impl Planner<'_> {
-    pub(super) fn pool(&self, pool: &Pool, node: &Node, destination: Destination) -> Result<Work> {
+    pub(super) fn pool(&self, pool: &Pool, node: &Node, destination: Destination) -> Result<Work<'static>> {
         let [channels, height, width] = self.network.shape_of(node.inputs[0]);
         let [_, out_height, out_width] = node.shape;
         let elements = self.elements(node.shape)?;
@@ -43,7 +43,7 @@ impl Planner<'_> {
         zeros_before: usize,
         node: &Node,
         destination: Destination,
-    ) -> Result<Work> {
+    ) -> Result<Work<'static>> {
         let [channels, height, width] = self.network.shape_of(node.inputs[0]);
         let [out_channels, out_height, out_width] = node.shape;
         let elements = self.elements(node.shape)?;
@@ -64,7 +64,7 @@ impl Planner<'_> {
         self.step(Kernel::Subsample, None, None, elements, params, node, destination)
     }
 
-    pub(super) fn add(&self, activation: Activation, node: &Node, destination: Destination) -> Result<Work> {
+    pub(super) fn add(&self, activation: Activation, node: &Node, destination: Destination) -> Result<Work<'static>> {
         let mut params = self.plane_params(node);
         let none = Destination::whole(Source::Input, 0);
         for (at, names) in
@@ -79,7 +79,7 @@ impl Planner<'_> {
         self.plane_step(Kernel::Add, activation, params, node, destination)
     }
 
-    pub(super) fn batch_norm(&self, norm: &BatchNorm, node: &Node, destination: Destination) -> Result<Work> {
+    pub(super) fn batch_norm(&self, norm: &BatchNorm, node: &Node, destination: Destination) -> Result<Work<'static>> {
         let from = self.view(node.inputs[0]);
         let mut params = self.plane_params(node);
         params.extend([
@@ -107,7 +107,7 @@ impl Planner<'_> {
         params: Vec<(&'static str, usize)>,
         node: &Node,
         destination: Destination,
-    ) -> Result<Work> {
+    ) -> Result<Work<'static>> {
         let plane = node.shape[1] * node.shape[2];
         let threads = self.elements(node.shape)? / plane * plane.div_ceil(4);
         let access = Access::for_lengths(&[plane]);
@@ -124,7 +124,7 @@ impl Planner<'_> {
         params: Vec<(&'static str, usize)>,
         node: &Node,
         destination: Destination,
-    ) -> Result<Work> {
+    ) -> Result<Work<'static>> {
         let tile = Tile { lanes_x: 64, lanes_y: 1, rows: 1, quads: 1, depth: 0, slices: 1 };
         let spec = Spec {
             input: access,
