@@ -22,7 +22,7 @@ fn main() -> filter_summary::Result<()> {
     let placement = Placement::tap_major(256, 256, 3, 3, 256)?;
     let problem = Problem::new(&placement, Conv2d::padded(1), [2, 14, 14])?.with_activation(Activation::Relu);
     let summary = FilterSummary::new((0..placement.length()).map(|i| (i % 7) as f32 - 3.0).collect(), placement)?;
-    let plan = Plan::new(&problem, &target, PlanOptions::default())?;
+    let plan = Plan::new(&problem, &target, PlanOptions::default().for_summary(&summary))?;
     println!(
         "ratio {:.1}, sharing {:.1}, {:?}",
         summary.placement().ratio(),

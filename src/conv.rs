@@ -93,8 +93,8 @@ impl FsConv2d {
     /// Compiles the plan's kernels (once a device) and uploads the weights. Submits nothing.
     ///
     /// # Errors
-    /// When the summary is not the plan's, or not quantized where the plan has 8-bit weights; scale or bias have another
-    /// length; or the device refuses.
+    /// When the summary is not the plan's, not quantized where the plan has 8-bit weights, or quantized where the plan was asked for wider ones
+    /// ([`PlanOptions::for_summary`](crate::PlanOptions::for_summary)); scale or bias have another length; or the device refuses.
     pub fn new(
         pipelines: &Arc<Pipelines>,
         plan: Plan,
@@ -107,6 +107,7 @@ impl FsConv2d {
         if summary.placement() != problem.placement() {
             return Err(Error::value("summary", "placed otherwise", "its placement must be the plan's"));
         }
+        plan.check_precision(summary)?;
         for (field, values) in [("scale", params.scale), ("bias", params.bias)] {
             check_length(field, values, problem.out_channels())?;
             check_finite(field, values.unwrap_or(&[]))?;

@@ -34,7 +34,8 @@ pub struct PlanOptions {
     pub algorithm: Option<Algorithm>,
     /// The kernel family; by default the best that the device has kernels for.
     pub family: Option<Family>,
-    /// What the numbers in buffers are; by default f32. [`PlanOptions::for_summary`] takes what a summary is stored as.
+    /// What the numbers in buffers are; by default f32. [`PlanOptions::for_summary`] takes what a summary is stored as: without it layers
+    /// refuse a summary in 8 bits or f16, which would take several times its memory.
     pub storage: Storage,
     /// Most bytes of workspace; by default what suits the device's caches. One image is always allowed.
     pub workspace_limit: Option<u64>,
@@ -259,6 +260,17 @@ impl Plan {
         &self.packing
     }
 
+    /// Refuses to expand a summary's values without having been asked to: a layer that was compressed would take several times its memory.
+    pub(crate) fn check_precision(&self, summary: &FilterSummary) -> Result<()> {
+        let (stored, planned) = (summary.precision(), self.storage.weights());
+        let must = self.packing.dense && between_levels(&self.problem);
+        if planned.bytes() > stored.bytes() && !must {
+            let rule = format!("the plan has weights of {}: plan with PlanOptions::for_summary", planned.name());
+            return Err(Error::value("summary", stored.name(), rule));
+        }
+        Ok(())
+    }
+
     /// Bytes of a role's buffer.
     pub(crate) fn size_of(&self, role: Role) -> u64 {
         let elements = |shape: [usize; 4]| shape.iter().map(|&size| size as u64).product::<u64>();
@@ -343,6 +355,11 @@ fn weight_load(problem: &Problem) -> WeightLoad {
         Boundary::None if aligned => WeightLoad::Vec4,
         boundary => WeightLoad::Scalar(boundary),
     }
+}
+
+/// Whether dense filters have weights that no 8-bit level need stand for: the zeros outside the summary, or blends.
+fn between_levels(problem: &Problem) -> bool {
+    problem.placement().boundary() == Boundary::Zero || problem.bases().neighbours > 1
 }
 
 /// What the table holds before the scales: how far every filter lies between its two segments, as the bits of f32. Empty where

@@ -12,8 +12,8 @@ use common::cases::cases;
 use common::operands::Data;
 use filter_summary::network::{GpuNetwork, Network, Op};
 use filter_summary::{
-    Algorithm, ChannelParams, FsConv2d, Pipelines, Placement, Plan, PlanOptions, Precision, Problem, ShaderChecks,
-    Sharing, Starts, Target, wgpu,
+    Algorithm, ChannelParams, Conv2d, FilterSummary, FsConv2d, Pipelines, Placement, Plan, PlanOptions, Precision,
+    Problem, ShaderChecks, Sharing, Starts, Storage, Target, wgpu,
 };
 
 /// The bound: this much more than the values themselves.
@@ -148,6 +148,37 @@ fn quantized_files_are_small() {
         let fraction = file(&small) as f64 / file(&network) as f64;
         assert!(fraction <= 0.40, "{name}: the file in 8 bits is {fraction} of the one in f32");
     }
+}
+
+/// A layer as the README makes it: a summary in 8 bits takes a quarter of the memory, one in f16 half of it, and is not expanded unasked.
+#[test]
+fn layers_keep_a_summary_as_it_is() {
+    let (device, _queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+    let pipelines = Arc::new(Pipelines::new(&device, ShaderChecks::Trusted));
+    let placement = Placement::tap_major(256, 256, 3, 3, 256).expect("placement");
+    let problem = Problem::new(&placement, Conv2d::padded(1), [1, 14, 14]).expect("problem");
+    let values = (0..placement.length()).map(|at| (at % 11) as f32).collect();
+    let whole = FilterSummary::new(values, placement).expect("summary");
+    let layer = |summary: &FilterSummary, options: PlanOptions| {
+        let plan = Plan::new(&problem, &Target::portable(), options).expect("plan");
+        FsConv2d::new(&pipelines, plan, summary, ChannelParams::default()).map(|layer| layer.summary_bytes())
+    };
+    let (small, half) = (whole.quantize().expect("f32"), whole.round_to_f16().expect("f32"));
+    for (summary, bytes) in [(&whole, 4), (&half, 2), (&small, 1)] {
+        let options = PlanOptions::default().for_summary(summary);
+        assert_eq!(layer(summary, options).expect("a layer"), bytes * whole.placement().length() as u64);
+    }
+    for (summary, name) in [(&half, "f16"), (&small, "u8")] {
+        let error = layer(summary, PlanOptions::default()).expect_err("an expanded summary").to_string();
+        let rule = "the plan has weights of f32: plan with PlanOptions::for_summary";
+        assert_eq!(error, format!("summary is {name}: {rule}"));
+    }
+    let f16 = PlanOptions { storage: Storage::F16Weights, ..PlanOptions::default() };
+    let error = layer(&small, f16).expect_err("an expanded summary").to_string();
+    assert_eq!(error, "summary is u8: the plan has weights of f16: plan with PlanOptions::for_summary");
+    // Whoever wants the values in f32 says so with a summary in f32.
+    let expanded = FilterSummary::new(small.values().to_vec(), small.placement().clone()).expect("summary");
+    assert_eq!(layer(&expanded, PlanOptions::default()).expect("a layer"), 4 * whole.placement().length() as u64);
 }
 
 /// What acceptance asks of 8-bit summaries: these fractions of the bytes in f32.

@@ -1,10 +1,10 @@
 //! What the gather kernels of all families have in common: weights, tables and uniforms of a convolution computed directly.
 
 use super::{
-    Algorithm, Family, Packing, Plan, PlanOptions, QUANTIZATION, Step, Target, fold_grid, fractions, weight_load,
+    Algorithm, Family, Packing, Plan, PlanOptions, QUANTIZATION, Step, Target, between_levels, fold_grid, fractions,
+    weight_load,
 };
 use crate::error::Result;
-use crate::placement::Boundary;
 use crate::problem::Problem;
 use crate::quantization::Precision;
 use crate::spec::{Access, Kernel, Spec, Tile, WeightLoad};
@@ -109,9 +109,7 @@ pub(super) fn plan(
     mut options: PlanOptions,
 ) -> Result<Plan> {
     let dense = algorithm == Algorithm::Dense;
-    let between = problem.placement().boundary() == Boundary::Zero || problem.bases().neighbours > 1;
-    if dense && between && options.storage.weights() == Precision::U8 {
-        // No level need stand for the zeros outside the summary, or for a blend.
+    if dense && between_levels(problem) && options.storage.weights() == Precision::U8 {
         options.storage = options.storage.with_weights(Precision::F32);
     }
     let window = problem.placement().window();
