@@ -11,8 +11,11 @@ use filter_summary::reference::{self, Operands};
 use filter_summary::{Activation, Algorithm, Conv2d, FilterSummary, Placement, Problem};
 use serde_json::json;
 
+/// A value by its index.
+type Value = fn(usize) -> f32;
+
 /// Numbers whose sums are hard: all equal, a ramp, and two that nearly cancel.
-const HARD: [(&str, fn(usize) -> f32); 3] = [
+const HARD: [(&str, Value); 3] = [
     ("all equal", |_| 0.1),
     ("a ramp", |at| 1e-3 * at as f32),
     ("alternating", |at| if at % 2 == 0 { 0.1 } else { -0.099_999 }),

@@ -263,8 +263,12 @@ fn plans_of_the_matrix_family_fit_their_shaders() {
     let target = target_with_matrices();
     let specs = all_specs();
     let placement = Placement::tap_major(64, 16, 3, 3, 16).expect("placement");
-    for size in [[1, 8, 8], [16, 9, 9], [1, 8, 200]] {
-        let problem = Problem::new(&placement, Conv2d::padded(1), size).expect("problem").with_residual();
+    // Sums that are cut into parts.
+    let long = Placement::tap_major(64, 5000, 3, 3, 5000).expect("placement");
+    for (placement, size) in
+        [(&placement, [1, 8, 8]), (&placement, [16, 9, 9]), (&placement, [1, 8, 200]), (&long, [1, 8, 8])]
+    {
+        let problem = Problem::new(placement, Conv2d::padded(1), size).expect("problem").with_residual();
         for &algorithm in Algorithm::ALL {
             let options = PlanOptions { algorithm: Some(algorithm), storage: Storage::F16, ..Default::default() };
             let plan = Plan::new(&problem, &target, options).expect("plan");

@@ -193,15 +193,17 @@ pub(super) fn all_specs() -> Vec<Spec> {
     specs
 }
 
-/// Variants of a kernel on f16 tensors for the parts of a long sum. A kernel that touches no f16 then is that of f32.
+/// Variants of a kernel on f16 tensors for the parts of a long sum, which read and write one workspace. A kernel that touches no f16 then is
+/// that of f32.
 fn parts_of_f16(spec: &Spec) -> Vec<Spec> {
     if !spec.storage.has_f16_tensors() || !spec.kernel.has_epilogue() || spec.chain.is_some() {
         return Vec::new();
     }
-    let mut parts = vec![Spec { output_f32: true, ..*spec }];
+    let part = Spec { read_write: true, ..*spec };
+    let mut parts = vec![Spec { output_f32: true, ..part }];
     if spec.residual.is_some() {
-        parts.push(Spec { residual_f32: true, ..*spec });
-        parts.push(Spec { residual_f32: true, output_f32: true, ..*spec });
+        parts.push(Spec { residual_f32: true, ..part });
+        parts.push(Spec { residual_f32: true, output_f32: true, ..part });
     }
     parts.retain(|part| !part.half_types().is_empty());
     parts
