@@ -9,32 +9,10 @@
 // Layouts   X [N * C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on.
 // Grid      one thread an output element, flattened and folded.
 //
-//! parts: grid, larger
+//! parts: grid, larger, pool_windows
 
 const LANES: u32 = 64u;
 
-struct Params {
-    elements: u32,         // N * C * OH * OW
-    channels: u32,
-    height: u32,
-    width: u32,
-    out_height: u32,
-    out_width: u32,
-    channels_total: u32,
-    channel_offset: u32,
-    kernel_height: u32,
-    kernel_width: u32,
-    stride_y: u32,
-    stride_x: u32,
-    pad_top: u32,
-    pad_left: u32,
-    padded_height: u32,    // top + H + bottom
-    padded_width: u32,
-    average: u32,
-    count_padding: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
 
@@ -48,29 +26,15 @@ fn main(
     if element >= params.elements {
         return;
     }
-    let out_plane = params.out_height * params.out_width;
-    let plane = element / out_plane;
-    let within = element % out_plane;
-    let first_y = within / params.out_width * params.stride_y;
-    let first_x = within % params.out_width * params.stride_x;
-    // In the padded input.
-    let end_y = min(first_y + params.kernel_height, params.padded_height);
-    let end_x = min(first_x + params.kernel_width, params.padded_width);
-
+    let window = window_of(element);
     var largest = 0.0;
     var sum = 0.0;
-    var count = 0u;
-    for (var y = max(first_y, params.pad_top); y < min(end_y, params.pad_top + params.height); y++) {
-        for (var x = max(first_x, params.pad_left); x < min(end_x, params.pad_left + params.width); x++) {
-            let value = input[(plane * params.height + y - params.pad_top) * params.width + x - params.pad_left];
-            largest = select(larger(largest, value), value, count == 0u);
+    for (var y = 0u; y < window.rows; y++) {
+        for (var x = 0u; x < window.columns; x++) {
+            let value = input[window.first + y * params.width + x];
+            largest = select(larger(largest, value), value, x + y == 0u);
             sum += value;
-            count += 1u;
         }
     }
-    if params.count_padding == 1u {
-        count = (end_y - first_y) * (end_x - first_x);
-    }
-    let channel = plane / params.channels * params.channels_total + params.channel_offset + plane % params.channels;
-    output[channel * out_plane + within] = select(largest, sum / f32(max(count, 1u)), params.average == 1u);
+    output[window.output] = select(largest, sum / f32(window.count), params.average == 1u);
 }

@@ -1,51 +1,30 @@
-// Pooling of large windows: the largest or the average value of a window, by a workgroup (pool.wgsl gives a thread to a window).
+// Pooling of large windows: the largest or the average value of a window, by a workgroup (pool.wgsl gives a thread to a
+// window).
 //
 //   max   Y[n, c, y, x] = max over taps inside the input
-//   avg   Y[n, c, y, x] = (sum over taps inside the input) / count                                    count as in pool.wgsl
+//   avg   Y[n, c, y, x] = (sum over taps inside the input) / count                          count as in pool.wgsl
 //
 // Layouts   X [N * C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on.
-// Tile      a window's taps inside the input, counted row by row, or `block` of them. Lane l takes those at l, l + LANES, ...; then the
-//           lanes' values are combined as a tree, so that the order of additions is fixed and few of them follow each other:
+// Tile      a window's taps inside the input, counted row by row, or `block` of them. Lane l takes those at l,
+//           l + LANES, ...; then the lanes' values are combined as a tree, so that the order of additions is fixed
+//           and few of them follow each other:
 //
 //              lane 0   lane 1   lane 2   lane 3
-//                 \________ \________/        |      half = 2
-//                  \_________________________/
-//                  0        1                        half = 1
+//                |________|________|        |        half = 2: 0 takes 2, and 1 takes 3
+//                |        |_________________|
+//                |________|                          half = 1: 0 takes 1
 //
-// Stages    0: a window to its output. Windows of more than one block take two dispatches: 1: blocks of X to `blocks` values a window, in
-//           the workspace; 2: those to the output. A block without taps stands for nothing: 0, or some tap of the window.
+// Stages    0: a window to its output. Windows of more than one block take two dispatches: 1: blocks of X to `blocks`
+//           values a window, in the workspace; 2: those to the output. A block without taps stands for nothing: 0, or
+//           some tap of the window.
 // Grid      one workgroup a block and output element, blocks fastest, flattened and folded.
 // Requires  LANES * 4 bytes of workgroup memory; 2 storage buffers.
 //
-//! parts: grid, larger
+//! parts: grid, larger, pool_windows
 
 const LANES: u32 = 64u;
 const STAGE: u32 = 0u;
 
-struct Params {
-    elements: u32,         // N * C * OH * OW
-    channels: u32,
-    height: u32,
-    width: u32,
-    out_height: u32,
-    out_width: u32,
-    channels_total: u32,
-    channel_offset: u32,
-    kernel_height: u32,
-    kernel_width: u32,
-    stride_y: u32,
-    stride_x: u32,
-    pad_top: u32,
-    pad_left: u32,
-    padded_height: u32,    // top + H + bottom
-    padded_width: u32,
-    average: u32,
-    count_padding: u32,
-    blocks: u32,           // of a window
-    block: u32,            // taps of a block
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> input: array<f32>;
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
 
@@ -80,21 +59,10 @@ fn main(
     if element >= params.elements {
         return;
     }
-    let out_plane = params.out_height * params.out_width;
-    let plane = element / out_plane;
-    let within = element % out_plane;
-    let first_y = within / params.out_width * params.stride_y;
-    let first_x = within % params.out_width * params.stride_x;
-    // In the padded input.
-    let end_y = min(first_y + params.kernel_height, params.padded_height);
-    let end_x = min(first_x + params.kernel_width, params.padded_width);
-    let top = max(first_y, params.pad_top);
-    let left = max(first_x, params.pad_left);
-    let rows = max(min(end_y, params.pad_top + params.height), top) - top;
-    let columns = max(min(end_x, params.pad_left + params.width), left) - left;
-    let taps = select(rows * columns, params.blocks, STAGE == 2u);
-    let in_image = (plane * params.height + top - params.pad_top) * params.width + left - params.pad_left;
-    let first = select(in_image, element * taps, STAGE == 2u);
+    let window = window_of(element);
+    let columns = window.columns;
+    let taps = select(window.rows * columns, params.blocks, STAGE == 2u);
+    let first = select(window.first, element * taps, STAGE == 2u);
     let begin = place % blocks * params.block;
     let end = select(taps, min(begin + params.block, taps), STAGE == 1u);
     var value = 0.0;
@@ -119,10 +87,5 @@ fn main(
         output[place] = lanes[0];
         return;
     }
-    var count = rows * columns;
-    if params.count_padding == 1u {
-        count = (end_y - first_y) * (end_x - first_x);
-    }
-    let channel = plane / params.channels * params.channels_total + params.channel_offset + plane % params.channels;
-    output[channel * out_plane + within] = select(lanes[0], lanes[0] / f32(max(count, 1u)), params.average == 1u);
+    output[window.output] = select(lanes[0], lanes[0] / f32(window.count), params.average == 1u);
 }

@@ -19,7 +19,8 @@ use bindings::Bindings;
 pub(crate) use dispatch::{Dispatch, Uniforms, bind_group};
 use weights::Weights;
 
-/// A tensor in a caller's buffer, NCHW, f32 or as the plan's [`Storage`](crate::Storage) says: `size` bytes from `offset` on.
+/// A tensor in a caller's buffer, NCHW, f32 or as the plan's [`Storage`](crate::Storage) says: `size` bytes from
+/// `offset` on.
 ///
 /// The buffer needs usage `STORAGE`; `offset` must be a multiple of the device's `min_storage_buffer_offset_alignment`.
 #[derive(Debug, Clone, Copy)]
@@ -91,11 +92,11 @@ pub struct BoundConv {
 }
 
 impl FsConv2d {
-    /// Compiles the plan's kernels (once a device) and uploads the weights, in memory as the summary has them. Submits nothing.
+    /// Compiles the plan's kernels (once a device) and uploads the weights, in memory as the summary has them.
+    /// Submits nothing.
     ///
-    /// # Errors
-    /// When the summary is not the plan's, or not quantized where the plan has 8-bit weights; scale or bias have another length; or the
-    /// device refuses.
+    /// # Errors When the summary is not the plan's, or not quantized where the plan has 8-bit weights; scale or bias
+    /// have another length; or the device refuses.
     pub fn new(
         pipelines: &Arc<Pipelines>,
         plan: Plan,
@@ -146,8 +147,9 @@ impl FsConv2d {
 
     /// Binds the convolution to buffers, to be recorded any number of times.
     ///
-    /// The layer remembers the buffers it was bound to last (eight sets of them): binding them again allocates nothing. What
-    /// it remembers stays in memory, unless [`FsConv2d::forget_buffers`] or `wgpu::Buffer::destroy` frees it.
+    /// The layer remembers the buffers it was bound to last (eight sets of them): binding them again allocates
+    /// nothing. What it remembers stays in memory, unless [`FsConv2d::forget_buffers`] or `wgpu::Buffer::destroy`
+    /// frees it.
     ///
     /// # Errors
     /// When a range is too small, misaligned, missing or overlaps one that is written, naming it; or a buffer lacks
@@ -161,8 +163,8 @@ impl FsConv2d {
         self.bindings.clear();
     }
 
-    /// Binds and records in one go, as one compute pass. Neither submits nor waits; allocates nothing on buffers that the
-    /// layer remembers.
+    /// Binds and records in one go, as one compute pass. Neither submits nor waits; allocates nothing on buffers that
+    /// the layer remembers.
     ///
     /// # Errors
     /// As [`FsConv2d::bind`].
@@ -211,8 +213,8 @@ impl BoundConv {
         self.dispatches.iter().for_each(|dispatch| dispatch.record(pass));
     }
 
-    /// Records every dispatch with a single workgroup. Once that was submitted, the driver has translated the kernels and
-    /// wgpu has cleared the buffers, which is what makes a first run slow. The output holds nothing of use then.
+    /// Records every dispatch with a single workgroup. Once that was submitted, the driver has translated the kernels
+    /// and wgpu has cleared the buffers, which is what makes a first run slow. The output holds nothing of use then.
     pub fn record_warm_up(&self, pass: &mut wgpu::ComputePass<'_>) {
         self.dispatches.iter().for_each(|dispatch| dispatch.record_warm_up(pass));
     }

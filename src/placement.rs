@@ -7,8 +7,8 @@ use crate::reduction::Part;
 use crate::starts::{Segments, Starts};
 use crate::window::{INDEX_LIMIT, Window};
 
-/// Most (filter, tap) pairs a placement may have: it bounds the tables made from it, 16 MiB each, and twice that for learned
-/// positions. The largest layers in use have some 40,000.
+/// Most (filter, tap) pairs a placement may have: it bounds the tables made from it, 16 MiB each, and twice that for
+/// learned positions. The largest layers in use have some 40,000.
 const POSITION_LIMIT: usize = 1 << 22;
 
 /// What an index outside the summary means.
@@ -91,8 +91,8 @@ impl Placement {
 
     /// Tap-major with the step that comes nearest to a compression ratio `O * K / L`.
     ///
-    /// The step is `C * a / b`. The sharing factor is about `T / a` for ratios near the target, so among the steps within
-    /// 5 % of it the one with the smallest `a` wins. Ask [`Placement::ratio`] which ratio results.
+    /// The step is `C * a / b`. The sharing factor is about `T / a` for ratios near the target, so among the steps
+    /// within 5 % of it the one with the smallest `a` wins. Ask [`Placement::ratio`] which ratio results.
     ///
     /// # Errors
     /// When a size is zero, or `ratio` is not a finite number of at least 1.
@@ -121,7 +121,8 @@ impl Placement {
         Self::regular(window, out_channels, channels * a / b)
     }
 
-    /// The FSNet authors' published placement: channel-major, `L = int(O * K / ratio)`, starts `trunc(i * L / (O - 1))`, wrap.
+    /// The FSNet authors' published placement: channel-major, `L = int(O * K / ratio)`, starts `trunc(i * L / (O -
+    /// 1))`, wrap.
     ///
     /// # Errors
     /// When a size is zero, or `ratio` is not finite, below 1, or leaves no value.
@@ -190,7 +191,8 @@ impl Placement {
         self.filters() as f64 * self.window.weights() as f64 / self.length() as f64
     }
 
-    /// Neighbouring segments that every filter is blended from: 2 for learned positions, unless all of them are whole, else 1.
+    /// Neighbouring segments that every filter is blended from: 2 for learned positions, unless all of them are
+    /// whole, else 1.
     pub fn neighbours(&self) -> usize {
         let between = (0..self.filters()).any(|filter| self.fraction(filter) > 0.0);
         1 + usize::from(between)
@@ -198,7 +200,8 @@ impl Placement {
 
     /// How far a filter's learned position lies between two starts, in `0..1`; 0 for fixed starts.
     ///
-    /// A weight is `(1 - fraction)` times the value at [`Self::index`] plus `fraction` times that at [`Self::next_index`].
+    /// A weight is `(1 - fraction)` times the value at [`Self::index`] plus `fraction` times that at
+    /// [`Self::next_index`].
     pub fn fraction(&self, filter: usize) -> f32 {
         match &self.starts {
             Starts::Learned { positions, unit, .. } => {
@@ -208,13 +211,14 @@ impl Placement {
         }
     }
 
-    /// Index of weight `(channel, tap)` of filter `filter`, straight from the definition; `None` where the weight is zero
-    /// or there is no such weight. With a learned position, the index in the first of its two segments.
+    /// Index of weight `(channel, tap)` of filter `filter`, straight from the definition; `None` where the weight is
+    /// zero or there is no such weight. With a learned position, the index in the first of its two segments.
     pub fn index(&self, filter: usize, channel: usize, tap: usize) -> Option<usize> {
         self.index_in(0, filter, channel, tap)
     }
 
-    /// [`Self::index`] in the second segment of a learned position: one unit further, or the same where the fraction is 0.
+    /// [`Self::index`] in the second segment of a learned position: one unit further, or the same where the fraction
+    /// is 0.
     pub fn next_index(&self, filter: usize, channel: usize, tap: usize) -> Option<usize> {
         self.index_in(1, filter, channel, tap)
     }

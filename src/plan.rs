@@ -41,23 +41,25 @@ pub struct PlanOptions {
     pub algorithm: Option<Algorithm>,
     /// The kernel family; by default the best that the device has kernels for.
     pub family: Option<Family>,
-    /// What the numbers in buffers are; by default f32, and weights as the summary has them: layers keep one in 8 bits or f16 as it is, also
-    /// where wider weights were planned. [`PlanOptions::for_summary`] plans so to begin with, so that the plan tells what will be.
+    /// What the numbers in buffers are; by default f32, and weights as the summary has them: layers keep one in 8
+    /// bits or f16 as it is, also where wider weights were planned. [`PlanOptions::for_summary`] plans so to begin
+    /// with, so that the plan tells what will be.
     pub storage: Storage,
     /// Most bytes of workspace; by default what suits the device's caches. One image is always allowed.
     pub workspace_limit: Option<u64>,
-    /// Most levels of Hankel products, 0 to 2: with 1, summaries with steps of C/2 need 3/4 of the multiply-adds; with 2, those with steps
-    /// of C/4 need 9/16. The error then grows with the largest inputs instead of each output's own (`docs/method.md`). By default
-    /// as many as are expected to be faster; kernels that know none are not concerned.
+    /// Most levels of Hankel products, 0 to 2: with 1, summaries with steps of C/2 need 3/4 of the multiply-adds;
+    /// with 2, those with steps of C/4 need 9/16. The error then grows with the largest inputs instead of each
+    /// output's own (`docs/method.md`). By default as many as are expected to be faster; kernels that know none are
+    /// not concerned.
     pub hankel_levels: Option<u32>,
-    /// Bind every storage buffer read_write, so that one `wgpu::Buffer` may hold several operands. WebGPU refuses a buffer
-    /// that is bound read-only and read_write in one dispatch.
+    /// Bind every storage buffer read_write, so that one `wgpu::Buffer` may hold several operands. WebGPU refuses a
+    /// buffer that is bound read-only and read_write in one dispatch.
     pub bind_read_write: bool,
 }
 
 impl PlanOptions {
-    /// The same with weights in memory as `summary` holds them: a quantized summary stays in 8 bits. What f32 values become is
-    /// left to `storage`.
+    /// The same with weights in memory as `summary` holds them: a quantized summary stays in 8 bits. What f32 values
+    /// become is left to `storage`.
     #[must_use]
     pub fn for_summary(self, summary: &FilterSummary) -> Self {
         match summary.precision() {
@@ -130,7 +132,8 @@ impl Plan {
         }
     }
 
-    /// What one family cannot compute is no reason to fail when nobody asked for it: the next is taken, and the plan says why.
+    /// What one family cannot compute is no reason to fail when nobody asked for it: the next is taken, and the plan
+    /// says why.
     fn in_best_family(problem: &Problem, target: &Target, options: PlanOptions) -> Result<Self> {
         let mut declined = Vec::new();
         let mut families = Family::by_preference(target);
@@ -192,8 +195,8 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The faster ways that the plan did not take, and why: kernel families that are better on such a device, and products that do not
-    /// fit it. Empty where the best was taken.
+    /// The faster ways that the plan did not take, and why: kernel families that are better on such a device, and
+    /// products that do not fit it. Empty where the best was taken.
     pub fn declined(&self) -> &[Declined] {
         &self.declined
     }
@@ -218,14 +221,14 @@ impl Plan {
         &self.problem
     }
 
-    /// Multiply-adds that the kernels need for a batch, without what tiles compute beyond it. A few pixels left over of tiles with Hankel
-    /// products are computed without them, and counted as if with.
+    /// Multiply-adds that the kernels need for a batch, without what tiles compute beyond it. A few pixels left over
+    /// of tiles with Hankel products are computed without them, and counted as if with.
     pub fn multiply_adds(&self) -> u64 {
         self.multiply_adds
     }
 
-    /// Additions of the pass after the products: one an output and kernel row where those were summed with the products, else one a tap;
-    /// twice as many for learned positions, none for gather.
+    /// Additions of the pass after the products: one an output and kernel row where those were summed with the
+    /// products, else one a tap; twice as many for learned positions, none for gather.
     pub fn additions(&self) -> u64 {
         self.additions
     }
@@ -275,8 +278,9 @@ impl Plan {
         &self.packing
     }
 
-    /// The plan with weights in memory as `summary` has them, where it has them in fewer bytes than was planned: a layer that was compressed
-    /// is not expanded because nobody said so. Only dense filters with weights that no level stands for stay wider.
+    /// The plan with weights in memory as `summary` has them, where it has them in fewer bytes than was planned: a
+    /// layer that was compressed is not expanded because nobody said so. Only dense filters with weights that no
+    /// level stands for stay wider.
     pub(crate) fn narrowed(mut self, summary: &FilterSummary) -> Self {
         let (stored, planned) = (summary.precision(), self.storage.weights());
         let must = self.packing.dense && stored == Precision::U8 && between_levels(&self.problem);
@@ -318,7 +322,8 @@ impl Plan {
 /// Whether `base + channel * channel_stride`, which kernels compute with 32 bits, can overflow.
 fn overflows(problem: &Problem) -> bool {
     let last_channel = problem.placement().window().channels() as u64 - 1;
-    // Other boundaries have no index beyond a window's reach, which fits. A wrapped stride may be a negative one plus L.
+    // Other boundaries have no index beyond a window's reach, which fits. A wrapped stride may be a negative one plus
+    // L.
     let stride = u64::try_from(problem.bases().channel_stride).unwrap_or(0);
     problem.placement().boundary() == Boundary::Wrap
         && problem.placement().length() as u64 + last_channel * stride > u64::from(u32::MAX)
@@ -341,8 +346,8 @@ fn between_levels(problem: &Problem) -> bool {
     problem.placement().boundary() == Boundary::Zero || problem.bases().neighbours > 1
 }
 
-/// What the table holds before the scales: how far every filter lies between its two segments, as the bits of f32. Empty where
-/// filters are no blends.
+/// What the table holds before the scales: how far every filter lies between its two segments, as the bits of f32.
+/// Empty where filters are no blends.
 fn fractions(problem: &Problem) -> impl Iterator<Item = u32> {
     let filters = if problem.bases().neighbours > 1 { problem.out_channels() } else { 0 };
     (0..filters).map(|filter| problem.placement().fraction(filter).to_bits())

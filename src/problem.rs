@@ -166,8 +166,8 @@ impl Problem {
         Ok(problem)
     }
 
-    /// The convolution with some of the taps and channels only, over the same input. All but the last store their sum by itself and without
-    /// an activation; all but the first add to it.
+    /// The convolution with some of the taps and channels only, over the same input. All but the last store their sum
+    /// by itself and without an activation; all but the first add to it.
     pub(crate) fn part(&self, part: &Part, is_first: bool, is_last: bool) -> Result<Self> {
         let placement = self.placement().part(part)?;
         let bases = Bases::new(&placement);
@@ -276,8 +276,8 @@ impl Problem {
         &self.whole
     }
 
-    /// Input rows and columns that the first tap of the first output lies above and left of the input. Below 0 for later taps, as kernels
-    /// see them: numbers that wrap around.
+    /// Input rows and columns that the first tap of the first output lies above and left of the input. Below 0 for
+    /// later taps, as kernels see them: numbers that wrap around.
     pub(crate) fn before(&self) -> [u32; 2] {
         let before = |axis: usize| {
             let padding = self.conv.padding[axis] as u32;

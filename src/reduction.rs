@@ -1,23 +1,25 @@
 //! Long reductions, cut into parts: how much of a sum one invocation of a kernel may walk.
 //!
-//! Drivers end loops that turn too often (Mesa's llvmpipe, without an error, once the loops of an invocation have turned 65,535
-//! times together; others lose the device after some seconds), and a running sum in f32 loses what is small beside it. So a
-//! filter of more than [`BLOCK`] products is several convolutions of fewer taps and channels, each of which adds its sum to that
-//! of the parts before it: a blocked sum in a fixed order, whatever kernel computes the blocks.
+//! Drivers end loops that turn too often (Mesa's llvmpipe, without an error, once the loops of an invocation have
+//! turned 65,535 times together; others lose the device after some seconds), and a running sum in f32 loses what is
+//! small beside it. So a filter of more than [`BLOCK`] products is several convolutions of fewer taps and channels,
+//! each of which adds its sum to that of the parts before it: a blocked sum in a fixed order, whatever kernel
+//! computes the blocks.
 
 use std::ops::Range;
 
 use crate::window::Window;
 
-/// Most turns that the loops of one invocation may take together, of those whose number depends on the layer. Plans check it for
-/// every dispatch.
+/// Most turns that the loops of one invocation may take together, of those whose number depends on the layer. Plans
+/// check it for every dispatch.
 pub(crate) const MOST_TURNS: u64 = 1 << 14;
 
-/// Most products of one part of a sum. Kernels take four products a turn, so that it is a quarter of [`MOST_TURNS`]; the rest is for what else
-/// a kernel loops over.
+/// Most products of one part of a sum. Kernels take four products a turn, so that it is a quarter of [`MOST_TURNS`];
+/// the rest is for what else a kernel loops over.
 pub(crate) const BLOCK: usize = 1 << 14;
 
-/// Kernels of as many taps as this stay whole as long as their channels can be cut instead: taps share products, channels do not.
+/// Kernels of as many taps as this stay whole as long as their channels can be cut instead: taps share products,
+/// channels do not.
 const WHOLE_TAPS: usize = 256;
 
 /// Most kernel columns of a part: accumulations are unrolled along them, which takes a driver ten seconds for 256.
@@ -52,8 +54,8 @@ pub(crate) fn parts(window: &Window) -> Vec<Part> {
     parts
 }
 
-/// The length of pieces of at most `most` (at least `multiple`), a multiple of `multiple` where there are several, that `length` falls into
-/// most evenly.
+/// The length of pieces of at most `most` (at least `multiple`), a multiple of `multiple` where there are several,
+/// that `length` falls into most evenly.
 fn even(length: usize, most: usize, multiple: usize) -> usize {
     let most = (most / multiple * multiple).max(multiple);
     if length <= most { length } else { length.div_ceil(length.div_ceil(most)).next_multiple_of(multiple) }

@@ -47,6 +47,8 @@ pub(crate) enum Part {
     #[cfg(feature = "network")]
     Larger,
     #[cfg(feature = "network")]
+    PoolWindows,
+    #[cfg(feature = "network")]
     PlaneQuads,
     ResidualNone,
     ResidualScalar,
@@ -103,6 +105,8 @@ impl Part {
             Self::Epilogue => include_str!("../shaders/parts/epilogue.wgsl"),
             #[cfg(feature = "network")]
             Self::Larger => include_str!("../shaders/parts/larger.wgsl"),
+            #[cfg(feature = "network")]
+            Self::PoolWindows => include_str!("../shaders/parts/pool_windows.wgsl"),
             #[cfg(feature = "network")]
             Self::PlaneQuads => include_str!("../shaders/parts/plane_quads.wgsl"),
             Self::ResidualNone => include_str!("../shaders/parts/residual_none.wgsl"),
@@ -246,7 +250,9 @@ fn parts(spec: &Spec) -> Vec<Part> {
             parts.extend(weights.into_iter().chain([Part::Operands, Part::SumsProducts]));
         }
         #[cfg(feature = "network")]
-        Kernel::Pool | Kernel::PoolWindow | Kernel::PoolBlocks | Kernel::PoolFinish => parts.push(Part::Larger),
+        Kernel::Pool | Kernel::PoolWindow | Kernel::PoolBlocks | Kernel::PoolFinish => {
+            parts.extend([Part::Larger, Part::PoolWindows]);
+        }
         #[cfg(feature = "network")]
         Kernel::Add => parts.extend([Part::PlaneQuads, Part::Activation]),
         #[cfg(feature = "network")]

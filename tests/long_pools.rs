@@ -1,5 +1,5 @@
-//! Pooling windows larger than one invocation may walk: at every bound, past it and far past it, on the CPU and on a real adapter, exact on
-//! integers; and means of whole images, which lose no accuracy.
+//! Pooling windows larger than one invocation may walk: at every bound, past it and far past it, on the CPU and on a
+//! real adapter, exact on integers; and means of whole images, which lose no accuracy.
 #![cfg(all(feature = "cpu", feature = "network"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -19,7 +19,8 @@ fn pool(op: &str, kernel: [usize; 2], input: [usize; 3], keys: Value) -> Network
     network(input, &[node], &[])
 }
 
-/// Sums of integers are exact whatever their order; a mean is one division more, which adapters may round by 2.5 units in the last place.
+/// Sums of integers are exact whatever their order; a mean is one division more, which adapters may round by 2.5
+/// units in the last place.
 fn check(name: &str, network: &Network) {
     for count in [1, 2] {
         let input = images(network, count, count as u64, Random::integer);
@@ -80,7 +81,8 @@ fn means_of_4096_by_4096_values() {
         let input: Vec<f32> = (0..COUNT).map(value).collect();
         let mean = input.iter().map(|&value| f64::from(value)).sum::<f64>() / COUNT as f64;
         let size = input.iter().map(|&value| f64::from(value.abs())).sum::<f64>() / COUNT as f64;
-        // A lane adds 256 values, and its sum goes through 6, 4 and 6 more additions and a division: half a unit in the last place each.
+        // A lane adds 256 values, and its sum goes through 6, 4 and 6 more additions and a division: half a unit in
+        // the last place each.
         let allowed = (256.0 + 6.0 + 16.0 + 6.0 + 4.0) * f64::from(f32::EPSILON) / 2.0 * size;
         let check = |executor: &str, got: f32| {
             let error = (f64::from(got) - mean).abs();

@@ -1,8 +1,8 @@
-//! Sums longer than one invocation may walk: at the bound, past it and far past it, with every kernel that reduces. Exact on integers,
-//! within the derived tolerance on what is all alike, where roundings are not random.
+//! Sums longer than one invocation may walk: at the bound, past it and far past it, with every kernel that reduces.
+//! Exact on integers, within the derived tolerance on what is all alike, where roundings are not random.
 //!
-//! Some drivers end the loops of an invocation after 65,535 turns together, without an error; kernels take four products a turn, so
-//! that 262,140 products are as far as such a driver goes.
+//! Some drivers end the loops of an invocation after 65,535 turns together, without an error; kernels take four
+//! products a turn, so that 262,140 products are as far as such a driver goes.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod common;

@@ -1,5 +1,5 @@
-//! Plans whose sums are cut into parts, one after another: each adds to the sum of those before, which lies in the workspace between
-//! them. Nearly all plans have one part, and nothing of this.
+//! Plans whose sums are cut into parts, one after another: each adds to the sum of those before, which lies in the
+//! workspace between them. Nearly all plans have one part, and nothing of this.
 
 use std::ops::Range;
 
@@ -53,8 +53,8 @@ pub(super) fn plan(
     Ok(assemble(algorithm, family, problem, &problems, drafts, options))
 }
 
-/// Puts the parts together: their tables one after another, and in the workspace up to two sums, which take turns in being read and
-/// written, then the products.
+/// Puts the parts together: their tables one after another, and in the workspace up to two sums, which take turns in
+/// being read and written, then the products.
 fn assemble(
     algorithm: Algorithm,
     family: Family,

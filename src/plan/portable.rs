@@ -1,4 +1,5 @@
-//! The portable family: tiles of registers, and a tile of products in workgroup memory; nothing beyond WebGPU's defaults.
+//! The portable family: tiles of registers, and a tile of products in workgroup memory; nothing beyond WebGPU's
+//! defaults.
 
 use super::cost::Costs;
 use super::family::Planner;
@@ -19,10 +20,10 @@ impl Planner for Portable {
         true
     }
 
-    /// A fit to CPU time on lavapipe (layers of 16 to 512 channels, steps C and 2C; it reproduces them within a quarter).
-    /// There every load costs as much as some 15 multiply-adds, whether of one value or four; on a GPU the same passes are
-    /// bound by memory, with a ratio that is not far off. Blended weights made gather 1.5 and 1.9 times slower against dense
-    /// (64 channels, 32x32; 128, 16x16).
+    /// A fit to CPU time on lavapipe (layers of 16 to 512 channels, steps C and 2C; it reproduces them within a
+    /// quarter). There every load costs as much as some 15 multiply-adds, whether of one value or four; on a GPU the
+    /// same passes are bound by memory, with a ratio that is not far off. Blended weights made gather 1.5 and 1.9
+    /// times slower against dense (64 channels, 32x32; 128, 16x16).
     fn costs(&self, _: &Target) -> Costs {
         Costs { store: 20.0, row_tap: 13.0, finish: 25.0, row: 14.0, tap: 19.0, dispatch: 0.0, blend: 0.6 }
     }
@@ -42,8 +43,8 @@ impl Planner for Portable {
 /// Rows and quads a thread keeps, and as many rows of threads as the filters fill.
 fn tile(target: &Target, filters: usize) -> Tile {
     const QUADS: u32 = 2;
-    // On a CPU every load is a loop over lanes, so that more rows a thread pay, and small workgroups cost nothing; on a GPU
-    // registers are scarcer, and a workgroup should fill its warps.
+    // On a CPU every load is a loop over lanes, so that more rows a thread pay, and small workgroups cost nothing; on
+    // a GPU registers are scarcer, and a workgroup should fill its warps.
     let (rows, threads) = if target.software { (16, 8) } else { (8, 64) };
     let mut lanes_y = 8;
     while lanes_y > 1 && (lanes_y / 2 * rows) as usize >= filters {
@@ -138,11 +139,12 @@ impl Form {
         }
     }
 
-    /// Cuts rows of `width` pixels into tiles; a sum needs `reach` neighbouring pixels. `None` if a tile cannot hold one
-    /// quad of sums.
+    /// Cuts rows of `width` pixels into tiles; a sum needs `reach` neighbouring pixels. `None` if a tile cannot hold
+    /// one quad of sums.
     fn tiled(width: usize, form: Self, reach: usize) -> Option<Self> {
         let pixels = TILE.pixels_per_tile();
-        // Padding can make rows of sums far longer than rows of pixels: those are cut up, or one tile would store them all.
+        // Padding can make rows of sums far longer than rows of pixels: those are cut up, or one tile would store
+        // them all.
         if width <= pixels && form.columns <= 2 * pixels {
             let segment_columns = form.columns;
             return Some(Self {

@@ -1,4 +1,5 @@
-//! Shared products, for all families: the tables, the accumulation, and as many images at a time as the workspace holds.
+//! Shared products, for all families: the tables, the accumulation, and as many images at a time as the workspace
+//! holds.
 
 use super::parts::Draft;
 use super::{Family, PlanOptions, Step, Target, chain, fractions, turns};
@@ -131,8 +132,8 @@ pub(super) struct TableOffsets {
     pub(super) bias: usize,
 }
 
-/// The table: bases [groups * rows], the slots of every row [groups * rows, kinds of sums], the slots every filter adds up
-/// [O, neighbours, terms], and where there are two neighbours the fractions [O].
+/// The table: bases [groups * rows], the slots of every row [groups * rows, kinds of sums], the slots every filter
+/// adds up [O, neighbours, terms], and where there are two neighbours the fractions [O].
 pub(super) struct Tables {
     words: Vec<u32>,
     /// Bases of the largest group.

@@ -42,8 +42,8 @@ pub(crate) enum Operand {
     Workspace(Range<u64>),
 }
 
-/// The uniform fields that 8-bit weights are read by, which end the fields of every kernel that loads weights. Their values are
-/// the summary's: plans know none.
+/// The uniform fields that 8-bit weights are read by, which end the fields of every kernel that loads weights. Their
+/// values are the summary's: plans know none.
 pub(super) const QUANTIZATION: [(&str, u32); 2] = [("weight_scale", 0), ("weight_zero", 0)];
 
 impl Step {

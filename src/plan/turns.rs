@@ -1,5 +1,5 @@
-//! How often the loops of one invocation turn together, kernel by kernel: those whose number depends on the layer. Loops over what a
-//! tile keeps in registers are unrolled.
+//! How often the loops of one invocation turn together, kernel by kernel: those whose number depends on the layer.
+//! Loops over what a tile keeps in registers are unrolled.
 
 use super::Step;
 use crate::spec::{Kernel, Spec, Tile};
@@ -51,7 +51,8 @@ pub(super) fn of_terms(spec: &Spec) -> usize {
     neighbours * rows as usize * (1 + columns as usize)
 }
 
-/// What storing a tile of the portable product pass takes: threads share its quads of sums, in `rows` rows of `columns`.
+/// What storing a tile of the portable product pass takes: threads share its quads of sums, in `rows` rows of
+/// `columns`.
 pub(super) fn of_sums(tile: Tile, rows: u64, columns: u64, row_taps: u64) -> u64 {
     (rows * columns.div_ceil(4)).div_ceil(u64::from(tile.threads())) * (1 + row_taps)
 }

@@ -22,6 +22,9 @@ impl Planner<'_> {
         let [_, out_height, out_width] = node.shape;
         let elements = self.elements(node.shape)?;
         let [top, left, bottom, right] = pool.padding;
+        // Taps of a window that can lie inside the input.
+        let taps = pool.kernel[0].min(height) * pool.kernel[1].min(width);
+        let blocks = taps.div_ceil(BLOCK);
         let params = vec![
             ("elements", elements),
             ("channels", channels),
@@ -41,20 +44,18 @@ impl Planner<'_> {
             ("padded_width", left + width + right),
             ("average", usize::from(pool.average)),
             ("count_padding", usize::from(pool.count_include_pad)),
+            ("blocks", blocks),
+            ("block", taps.min(BLOCK)),
         ];
-        // Taps of a window that can lie inside the input.
-        let taps = pool.kernel[0].min(height) * pool.kernel[1].min(width);
         if taps <= MOST_TAPS_OF_A_THREAD {
             return self.step(Kernel::Pool, None, None, elements, params, node, destination);
         }
-        let blocks = taps.div_ceil(BLOCK);
-        let params = |block: usize| [params.as_slice(), &[("blocks", blocks), ("block", block)]].concat();
-        let step = |kernel, workgroups, params| {
+        let step = |kernel, workgroups| {
             let threads = workgroups * WORKGROUP as usize;
-            self.checked_step(kernel, None, None, threads, params, node, destination)
+            self.checked_step(kernel, None, None, threads, params.clone(), node, destination)
         };
         if blocks == 1 {
-            return Ok(Work::Steps(vec![step(Kernel::PoolWindow, elements, params(taps))?]));
+            return Ok(Work::Steps(vec![step(Kernel::PoolWindow, elements)?]));
         }
         let values = elements * blocks;
         let limit = self.target.limits.max_storage_buffer_binding_size;
@@ -66,8 +67,7 @@ impl Planner<'_> {
                 limit,
             });
         }
-        let mut steps =
-            vec![step(Kernel::PoolBlocks, values, params(BLOCK))?, step(Kernel::PoolFinish, elements, params(BLOCK))?];
+        let mut steps = vec![step(Kernel::PoolBlocks, values)?, step(Kernel::PoolFinish, elements)?];
         steps.iter_mut().for_each(|step| step.places.products = 0..values as u64 * 4);
         Ok(Work::Steps(steps))
     }

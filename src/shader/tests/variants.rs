@@ -9,8 +9,8 @@ use crate::spec::{Access, Chain, Kernel, RowSums, RowTaps, Spec, Tile, WeightLoa
 /// Storages with f16 tensors.
 const F16_TENSORS: [Storage; 2] = [Storage::F16, Storage::F16U8Weights];
 
-/// Every way to load, compute and store that a plan can ask for. Fields that are apart from each other, as a tile is from an epilogue, are not
-/// all combined.
+/// Every way to load, compute and store that a plan can ask for. Fields that are apart from each other, as a tile is
+/// from an epilogue, are not all combined.
 pub(super) fn all_specs() -> Vec<Spec> {
     let weights = [
         WeightLoad::Vec4,
@@ -63,7 +63,8 @@ pub(super) fn all_specs() -> Vec<Spec> {
             let double_quads = subgroups.into_iter().flat_map(|tile| row_sums.map(|sums| (tile, sums)));
             // Row sums over 16 lanes take too long to compile.
             let compiles = |(tile, sums): &(Tile, RowSums)| tile.lanes_x <= 8 || sums.taps == 1;
-            // What is summed is apart from how weights are loaded: with four at a time all of it, else products and one kind of sums.
+            // What is summed is apart from how weights are loaded: with four at a time all of it, else products and
+            // one kind of sums.
             let all = load == WeightLoad::Vec4;
             let listed = |(_, sums): &(Tile, RowSums)| all || row_sums[..2].contains(sums);
             for (tile, sums) in double_quads.chain(single_quads).filter(compiles).filter(listed) {
@@ -80,7 +81,8 @@ pub(super) fn all_specs() -> Vec<Spec> {
                     specs.push(Spec { kernel: Kernel::Gather, tile, weights: Some(load), input, ..*end });
                 }
             }
-            // Tiles and taps are constants, apart from how a pass ends: with the plain end all of them, with the others one.
+            // Tiles and taps are constants, apart from how a pass ends: with the plain end all of them, with the
+            // others one.
             let plain = end.residual.is_none() && end.activation == Some(Activation::None);
             let (tiles, row_taps) = if plain { (&tiles[..], &row_taps[..]) } else { (&tiles[..1], &row_taps[..1]) };
             for &tile in tiles {
@@ -184,7 +186,8 @@ pub(super) fn all_specs() -> Vec<Spec> {
     specs.extend(pairs.into_iter().filter(|spec| spec.pairs));
     // Their tensors are f16 and nothing else.
     specs.extend(matrices);
-    // How buffers are bound is rewritten wherever they are declared: f32 has the declarations of tensors, products those of weights.
+    // How buffers are bound is rewritten wherever they are declared: f32 has the declarations of tensors, products
+    // those of weights.
     let declares = |spec: &&Spec| {
         spec.storage == Storage::F32 || matches!(spec.kernel, Kernel::SubgroupProducts | Kernel::MatrixProducts)
     };
@@ -193,8 +196,8 @@ pub(super) fn all_specs() -> Vec<Spec> {
     specs
 }
 
-/// Variants of a kernel on f16 tensors for the parts of a long sum, which read and write one workspace. A kernel that touches no f16 then is
-/// that of f32.
+/// Variants of a kernel on f16 tensors for the parts of a long sum, which read and write one workspace. A kernel that
+/// touches no f16 then is that of f32.
 fn parts_of_f16(spec: &Spec) -> Vec<Spec> {
     if !spec.storage.has_f16_tensors() || !spec.kernel.has_epilogue() || spec.chain.is_some() {
         return Vec::new();
