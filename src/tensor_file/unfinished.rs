@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The temporary files of this process.
-static TEMPORARY: Mutex<Temporary> = Mutex::new(Temporary { paths: Vec::new(), ending: false });
+static TEMPORARY: Mutex<Temporary> = Mutex::new(Temporary { paths: Vec::new(), count: 0, ending: false });
 
 struct Temporary {
     paths: Vec<PathBuf>,
+    /// Names made so far: none is used again, by another thread, while the file that had it is still being looked after.
+    count: u64,
     ending: bool,
 }
 
@@ -67,12 +69,15 @@ impl Unfinished {
         if temporary.ending {
             return Err(Error::other("the program is ending"));
         }
-        let mut attempt = 0;
+        let mut attempts = 0..100;
         loop {
+            temporary.count += 1;
             // Not made from the name of `place`, which may be as long as names may be.
-            let path = place.with_file_name(format!(".filter-summary-{}-{attempt}.tmp", std::process::id()));
+            let name = format!(".filter-summary-{}-{}.tmp", std::process::id(), temporary.count);
+            let path = place.with_file_name(name);
             match File::create_new(&path) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists && attempt < 100 => attempt += 1,
+                // Of a process of the same number, on another machine or killed before.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && attempts.next().is_some() => {}
                 Err(error) => return Err(error),
                 Ok(file) => {
                     temporary.paths.push(path.clone());

@@ -59,10 +59,10 @@ fn damage_is_one_warning_and_is_repaired() {
         replaced("\"algorithm\"", "\"algorithms\""),
         replaced("\"fs_a\"", "17"),
         replaced("\"fs_a\"", ""),
-        replaced("1.0", "-1.0"),
-        replaced("1.0", "1e999"),
-        replaced("1.0", "null"),
-        replaced("1.0", "\"fast\""),
+        replaced("microseconds\": 1.0", "microseconds\": -1.0"),
+        replaced("microseconds\": 1.0", "microseconds\": 1e999"),
+        replaced("microseconds\": 1.0", "microseconds\": null"),
+        replaced("microseconds\": 1.0", "microseconds\": \"fast\""),
     ]);
     for bytes in cases {
         fs::write(&path, &bytes).unwrap();
