@@ -50,7 +50,7 @@ pub struct PlanOptions {
     /// Most levels of Hankel products, 0 to 2: with 1, summaries with steps of C/2 need 3/4 of the multiply-adds;
     /// with 2, those with steps of C/4 need 9/16. The error then grows with the largest inputs instead of each
     /// output's own (`docs/method.md`). By default as many as are expected to be faster; kernels that know none are
-    /// not concerned.
+    /// not concerned, and sums that are cut into parts have none.
     pub hankel_levels: Option<u32>,
     /// Bind every storage buffer read_write, so that one `wgpu::Buffer` may hold several operands. WebGPU refuses a
     /// buffer that is bound read-only and read_write in one dispatch.

@@ -22,8 +22,9 @@ pub(crate) const BLOCK: usize = 1 << 14;
 /// channels do not.
 const WHOLE_TAPS: usize = 256;
 
-/// Most kernel columns of a part: accumulations are unrolled along them, which takes a driver ten seconds for 256.
-const MOST_COLUMNS: usize = 64;
+/// Most kernel columns of an accumulation of stored products, which is unrolled along them: 256 take a driver ten
+/// seconds.
+const MOST_STORED_COLUMNS: usize = 64;
 
 /// Some of the channels and taps that a filter sums.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -36,12 +37,13 @@ pub(crate) struct Part {
     pub(crate) columns: Range<usize>,
 }
 
-/// The parts of a window's sum, in the order in which they are added: one for nearly all windows in use.
-pub(crate) fn parts(window: &Window) -> Vec<Part> {
+/// The parts of a window's sum, in the order in which they are added: one for nearly all windows in use. `stored` products
+/// are added up by kernels that want fewer kernel columns.
+pub(crate) fn parts(window: &Window, stored: bool) -> Vec<Part> {
     let whole_taps = window.taps().min(WHOLE_TAPS);
     let channels = even(window.channels(), (BLOCK / whole_taps).saturating_sub(4), 4);
     let taps = BLOCK / (channels.next_multiple_of(4) + 4);
-    let columns = even(window.width(), taps.min(MOST_COLUMNS), 1);
+    let columns = even(window.width(), if stored { taps.min(MOST_STORED_COLUMNS) } else { taps }, 1);
     let rows = even(window.height(), taps / columns, 1);
     let mut parts = Vec::new();
     for channels in ranges(window.channels(), channels) {
@@ -76,8 +78,12 @@ mod tests {
     #[test]
     fn layers_in_use_are_whole() {
         for [channels, height, width] in [[512, 3, 3], [1792, 3, 3], [16_368, 1, 1], [3, 11, 11], [1, 32, 64]] {
-            assert_eq!(parts(&window(channels, height, width)).len(), 1, "{channels}x{height}x{width}");
+            for stored in [false, true] {
+                assert_eq!(parts(&window(channels, height, width), stored).len(), 1, "{channels}x{height}x{width}");
+            }
         }
+        // A wide kernel, of which only stored products are cut.
+        assert_eq!([false, true].map(|stored| parts(&window(1, 1, 65), stored).len()), [1, 2]);
     }
 
     #[test]
@@ -95,9 +101,10 @@ mod tests {
             [70, 20, 20],
         ] {
             let window = window(channels, height, width);
-            let parts = parts(&window);
+            let parts = [parts(&window, false), parts(&window, true)].concat();
             let products = |part: &Part| part.channels.len() * part.rows.len() * part.columns.len();
-            assert_eq!(parts.iter().map(products).sum::<usize>(), window.weights(), "{channels}x{height}x{width}");
+            let twice = 2 * window.weights();
+            assert_eq!(parts.iter().map(products).sum::<usize>(), twice, "{channels}x{height}x{width}");
             for part in &parts {
                 assert!(products(part) <= BLOCK, "{part:?}");
                 // Kernels walk a tap's channels by fours, and look up where it begins.

@@ -124,3 +124,27 @@ fn kernels_of_many_taps() {
     let problem = Problem::new(&placement, padded, [1, 1, 4001]).unwrap();
     check("columns in classes", &problem, |_| 0.1, |_| 0.1, 400.0, &BOTH);
 }
+
+/// A minute of sound under a kernel of a thousand columns: copies of it for every column would not fit in memory. And two
+/// channels of two rows, every third column.
+#[test]
+fn long_rows_under_wide_kernels() {
+    let strided = Conv2d { stride: [1, 3], padding: [1, 5, 0, 9], ..Conv2d::default() };
+    for (placement, conv, size) in [
+        (Placement::dense(2, 1, 1, 1024), Conv2d::default(), [1, 1, 960_000]),
+        (Placement::dense(2, 2, 2, 300), strided, [1, 2, 960_000]),
+    ] {
+        let placement = placement.unwrap();
+        let problem = Problem::new(&placement, conv, size).unwrap();
+        let values = |count: usize, factor: usize| (0..count).map(|at| (at * factor % 9) as f32 - 4.0).collect();
+        let input: Vec<f32> = values(problem.input_shape().iter().product(), 7);
+        let summary = FilterSummary::new(values(placement.length(), 5), placement).unwrap();
+        let operands = Operands { input: &input, summary: &summary, scale: None, bias: None, residual: None };
+        let got = conv2d(&problem, &operands, Some(Algorithm::Dense)).unwrap();
+        let outputs: Vec<usize> = (0..got.len()).step_by(997).chain([got.len() - 1]).collect();
+        let want = reference::conv2d_at(&problem, &operands, &outputs).unwrap();
+        for (&at, &want) in outputs.iter().zip(&want.output) {
+            assert_eq!(f64::from(got[at]), want, "output {at}");
+        }
+    }
+}

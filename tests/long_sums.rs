@@ -14,8 +14,8 @@ use common::gpu::{assert_equal, assert_exact, device, run};
 use common::operands::Data;
 use filter_summary::reference::{conv2d, error_fraction};
 use filter_summary::{
-    Activation, Boundary, Conv2d, Family, FilterSummary, Placement, Plan, PlanOptions, Precision, Problem, Starts,
-    Storage, Target, Window,
+    Activation, Algorithm, Boundary, Conv2d, Family, FilterSummary, Placement, Plan, PlanOptions, Precision, Problem,
+    Starts, Storage, Target, Window,
 };
 
 struct Case {
@@ -24,8 +24,8 @@ struct Case {
     conv: Conv2d,
     /// Batch, height, width.
     size: [usize; 3],
-    /// Parts that the sums are cut into.
-    parts: usize,
+    /// Parts that sums are cut into, computed directly and from stored products.
+    parts: [usize; 2],
 }
 
 fn tap_major(filters: usize, [channels, height, width]: [usize; 3], step: usize) -> Placement {
@@ -36,7 +36,7 @@ fn padded(top: usize, left: usize) -> Conv2d {
     Conv2d { padding: [top, left, top, left], ..Conv2d::default() }
 }
 
-fn case(name: &'static str, placement: Placement, conv: Conv2d, size: [usize; 3], parts: usize) -> Case {
+fn case(name: &'static str, placement: Placement, conv: Conv2d, size: [usize; 3], parts: [usize; 2]) -> Case {
     Case { name, placement, conv, size, parts }
 }
 
@@ -69,33 +69,33 @@ fn cases() -> Vec<Case> {
     let grouped = Conv2d { groups: 2, ..Conv2d::padded(1) };
     let point = Conv2d::default();
     vec![
-        case("linear_at", tap_major(9, [16_380, 1, 1], 4), point, [3, 1, 1], 1),
-        case("linear_past", tap_major(9, [16_384, 1, 1], 4), point, [3, 1, 1], 2),
-        case("linear_far", tap_major(9, [600_001, 1, 1], 4), point, [1, 1, 1], 37),
-        case("pixels_at", tap_major(9, [16_380, 1, 1], 16_380), point, [1, 8, 9], 1),
-        case("pixels_past", tap_major(9, [16_384, 1, 1], 16_384), point, [1, 8, 9], 2),
-        case("pixels_far", tap_major(3, [300_000, 1, 1], 300_000), point, [1, 6, 6], 19),
-        case("rows_at", tap_major(12, [1816, 3, 3], 1816), padded(1, 1), [1, 6, 8], 1),
-        case("rows_past", tap_major(12, [1820, 3, 3], 1820), padded(1, 1), [2, 6, 8], 2),
-        case("rows_far", tap_major(12, [40_000, 3, 3], 40_000), padded(1, 1), [1, 4, 4], 23),
-        case("hankel_past", tap_major(20, [4096, 3, 3], 1024), padded(1, 1), [1, 4, 4], 3),
-        case("strided_past", tap_major(6, [2000, 3, 3], 4000), strided, [1, 9, 8], 2),
-        case("groups_past", tap_major(8, [1820, 3, 3], 1820), grouped, [1, 5, 6], 2),
-        case("wrap_past", wrapped(2001), padded(1, 1), [1, 5, 4], 2),
-        case("learned_past", learned(2000), padded(1, 1), [1, 5, 4], 2),
-        case("volume_past", volume(), padded(2, 2), [1, 5, 4], 2),
-        case("dense_past", Placement::dense(5, 1820, 3, 3).expect("placement"), padded(1, 1), [1, 5, 4], 2),
+        case("linear_at", tap_major(9, [16_380, 1, 1], 4), point, [3, 1, 1], [1; 2]),
+        case("linear_past", tap_major(9, [16_384, 1, 1], 4), point, [3, 1, 1], [2; 2]),
+        case("linear_far", tap_major(9, [600_001, 1, 1], 4), point, [1, 1, 1], [37; 2]),
+        case("pixels_at", tap_major(9, [16_380, 1, 1], 16_380), point, [1, 8, 9], [1; 2]),
+        case("pixels_past", tap_major(9, [16_384, 1, 1], 16_384), point, [1, 8, 9], [2; 2]),
+        case("pixels_far", tap_major(3, [300_000, 1, 1], 300_000), point, [1, 6, 6], [19; 2]),
+        case("rows_at", tap_major(12, [1816, 3, 3], 1816), padded(1, 1), [1, 6, 8], [1; 2]),
+        case("rows_past", tap_major(12, [1820, 3, 3], 1820), padded(1, 1), [2, 6, 8], [2; 2]),
+        case("rows_far", tap_major(12, [40_000, 3, 3], 40_000), padded(1, 1), [1, 4, 4], [23; 2]),
+        case("hankel_past", tap_major(20, [4096, 3, 3], 1024), padded(1, 1), [1, 4, 4], [3; 2]),
+        case("strided_past", tap_major(6, [2000, 3, 3], 4000), strided, [1, 9, 8], [2; 2]),
+        case("groups_past", tap_major(8, [1820, 3, 3], 1820), grouped, [1, 5, 6], [2; 2]),
+        case("wrap_past", wrapped(2001), padded(1, 1), [1, 5, 4], [2; 2]),
+        case("learned_past", learned(2000), padded(1, 1), [1, 5, 4], [2; 2]),
+        case("volume_past", volume(), padded(2, 2), [1, 5, 4], [2; 2]),
+        case("dense_past", Placement::dense(5, 1820, 3, 3).expect("placement"), padded(1, 1), [1, 5, 4], [2; 2]),
         // Small images in wide paddings: every tap is walked, over few products.
-        case("taps_at", tap_major(2, [1, 32, 64], 1), padded(15, 31), [1, 4, 5], 1),
-        case("taps_past", tap_major(2, [1, 33, 64], 1), padded(16, 31), [1, 4, 5], 2),
-        case("taps_far", tap_major(2, [2, 255, 257], 2), padded(126, 127), [1, 5, 6], 35),
-        case("taps_farthest", tap_major(1, [1, 256, 256], 1), padded(127, 128), [1, 5, 4], 32),
-        case("taps_in_a_row", tap_major(2, [1, 1, 65_536], 3), padded(0, 32_766), [1, 2, 9], 1024),
-        case("taps_in_a_column", tap_major(2, [1, 65_536, 1], 3), padded(32_766, 0), [1, 9, 2], 32),
-        case("column_far", tap_major(3, [4, 3, 1], 4), padded(1, 0), [1, 300_000, 1], 1),
-        case("column_of_taps_far", tap_major(3, [4, 3, 3], 4), padded(1, 1), [1, 300_000, 1], 1),
-        case("column_at", tap_major(8, [4, 3, 1], 4), padded(1, 0), [1, 16_384, 1], 1),
-        case("wide_sums_of_one_column", tap_major(30, [4, 1, 29], 4), padded(0, 64), [1, 130, 1], 1),
+        case("taps_at", tap_major(2, [1, 32, 64], 1), padded(15, 31), [1, 4, 5], [1; 2]),
+        case("taps_past", tap_major(2, [1, 33, 64], 1), padded(16, 31), [1, 4, 5], [2; 2]),
+        case("taps_far", tap_major(2, [2, 255, 257], 2), padded(126, 127), [1, 5, 6], [37, 35]),
+        case("taps_farthest", tap_major(1, [1, 256, 256], 1), padded(127, 128), [1, 5, 4], [32, 32]),
+        case("taps_in_a_row", tap_major(2, [1, 1, 65_536], 3), padded(0, 32_766), [1, 2, 9], [32, 1024]),
+        case("taps_in_a_column", tap_major(2, [1, 65_536, 1], 3), padded(32_766, 0), [1, 9, 2], [32; 2]),
+        case("column_far", tap_major(3, [4, 3, 1], 4), padded(1, 0), [1, 300_000, 1], [1; 2]),
+        case("column_of_taps_far", tap_major(3, [4, 3, 3], 4), padded(1, 1), [1, 300_000, 1], [1; 2]),
+        case("column_at", tap_major(8, [4, 3, 1], 4), padded(1, 0), [1, 16_384, 1], [1; 2]),
+        case("wide_sums_of_one_column", tap_major(30, [4, 1, 29], 4), padded(0, 64), [1, 130, 1], [1; 2]),
     ]
 }
 
@@ -108,8 +108,7 @@ impl Case {
 
 /// How often a plan has its last kernel, which finishes outputs: once a part, as these layers are one chunk each.
 fn parts(plan: &Plan) -> usize {
-    let kernels_a_part = if plan.algorithm() == filter_summary::Algorithm::Shared { 2 } else { 1 };
-    plan.dispatches() / kernels_a_part
+    if plan.algorithm() == Algorithm::Shared { plan.dispatches() / 2 } else { plan.dispatches() }
 }
 
 fn run_cases(target: &Target) -> BTreeSet<String> {
@@ -125,7 +124,8 @@ fn run_cases(target: &Target) -> BTreeSet<String> {
             assert_equal(case.name, &plan, &got, &want);
             // Rests of tiles are dispatches of their own.
             if choice.family != Family::Subgroup {
-                assert_eq!(parts(&plan), case.parts, "{}: {:?}", case.name, plan.kernels());
+                let expected = case.parts[usize::from(choice.algorithm == Algorithm::Shared)];
+                assert_eq!(parts(&plan), expected, "{}: {:?}", case.name, plan.kernels());
             }
             let names = plan.kernels().into_iter().filter_map(|label| Some(label.split_once('-')?.0.to_owned()));
             kernels.extend(names);
@@ -181,7 +181,7 @@ fn storages_sum_past_the_bound() {
         data.input = data.input.iter().enumerate().map(|(at, _)| f32::from(at % 97 == 0)).collect();
         data.residual = data.residual.as_deref().map(eighth);
         for family in Family::ALL.iter().filter(|family| family.runs_on(&target) && family.computes(*storage)) {
-            for &algorithm in filter_summary::Algorithm::ALL {
+            for &algorithm in Algorithm::ALL {
                 let options = PlanOptions {
                     algorithm: Some(algorithm),
                     family: Some(*family),

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Shifting by kernel rows is reading further on in Z, so that only KW copies of the input are made instead of im2col's
-//! KH * KW. When a kernel is one column wide and reads no padding, Z is the input itself.
+//! KH * KW. When a kernel is one column wide and reads no padding, Z is the input itself. Where Z would be large, with long
+//! image rows and wide kernels, it is made for some kernel columns at a time.
 
 use std::ops::Range;
 
@@ -23,6 +24,8 @@ use crate::summary::FilterSummary;
 const BAND_VALUES: usize = 1 << 17;
 /// Fewest columns worth a matrix product of their own.
 const BAND_COLUMNS: usize = 64;
+/// Most values of Z, where it has several kernel columns: 64 MiB.
+const COPIED_VALUES: usize = 1 << 24;
 /// Most kernel rows that are added one after another; sums of as many are then added likewise, of which a kernel makes no more.
 const KERNEL_ROWS: usize = 256;
 
@@ -32,9 +35,10 @@ pub(super) struct Dense {
     walk: Walk,
     channels: usize,
     filters_per_group: usize,
-    /// Rows of Z: kernel columns times channels.
-    terms: usize,
-    /// `[groups, kernel rows, O / groups, terms]`, taps that read only padding left out.
+    /// Kernel columns of which Z is made at a time.
+    columns: usize,
+    /// `[groups, kernel columns / columns, kernel rows, O / groups, columns, C / groups]`, taps that read only padding left
+    /// out.
     weights: Vec<f32>,
     /// Output rows of a band.
     band: usize,
@@ -62,23 +66,27 @@ impl Dense {
         let (kernel_rows, kernel_columns) = (walk.rows.taps.len(), walk.columns.taps.len());
         let (terms, filters_per_group) = (kernel_columns * channels, filters / groups);
         check_memory("packed weights", &[filters, kernel_rows, terms])?;
+        let (pitch, halo) = (walk.pitch, walk.rows.halo);
+        let fitting = BAND_VALUES / ((terms + filters_per_group) * pitch).max(1);
+        let band = fitting.max(BAND_COLUMNS.div_ceil(pitch)).clamp(1, out_height);
+        let of_column = channels.saturating_mul((band + halo).saturating_mul(pitch));
+        let columns = (COPIED_VALUES / of_column.max(1)).clamp(1, kernel_columns.max(1));
+        check_memory("scratch memory", &[filters_per_group, band, pitch])?;
+        check_memory("scratch memory", &[columns, channels, band + halo, pitch])?;
         let mut weights = Vec::with_capacity(filters * kernel_rows * terms);
         for group in 0..groups {
-            for row in 0..kernel_rows {
-                for filter in group * filters_per_group..(group + 1) * filters_per_group {
-                    for column in 0..kernel_columns {
-                        let tap = walk.rows.kernel_index(row) * width + walk.columns.kernel_index(column);
-                        weights.extend((0..channels).map(|channel| summary.weight(filter, channel, tap)));
+            for of_columns in pieces(kernel_columns, columns) {
+                for row in 0..kernel_rows {
+                    for filter in group * filters_per_group..(group + 1) * filters_per_group {
+                        for column in of_columns.clone() {
+                            let tap = walk.rows.kernel_index(row) * width + walk.columns.kernel_index(column);
+                            weights.extend((0..channels).map(|channel| summary.weight(filter, channel, tap)));
+                        }
                     }
                 }
             }
         }
-        let (pitch, halo) = (walk.pitch, walk.rows.halo);
-        let fitting = BAND_VALUES / ((terms + filters_per_group) * pitch).max(1);
-        let band = fitting.max(BAND_COLUMNS.div_ceil(pitch)).clamp(1, out_height);
-        check_memory("scratch memory", &[filters_per_group, band, pitch])?;
-        check_memory("scratch memory", &[terms.max(channels), band + halo, pitch])?;
-        Ok(Self { walk, channels, filters_per_group, terms, weights, band })
+        Ok(Self { walk, channels, filters_per_group, columns, weights, band })
     }
 
     /// Computes a group's filters for one image: `image` has the group's channels, `output` is `[O / groups, OH, OW]`.
@@ -92,8 +100,9 @@ impl Dense {
         scratch: &mut Scratch,
     ) {
         let (walk, pitch, height) = (&self.walk, self.walk.pitch, finish.output[0]);
-        let (filters, terms) = (self.filters_per_group, self.terms);
-        let weights = filters * terms;
+        let (filters, kernel_rows) = (self.filters_per_group, walk.rows.taps.len());
+        let of_column = kernel_rows * filters * self.channels;
+        let of_group = &self.weights[group * walk.columns.taps.len() * of_column..];
         let share = filters.div_ceil(threads);
         // Every thread has a second-level cache, and meets the others after every product.
         let step = self.band.saturating_mul(threads).min(height);
@@ -102,29 +111,34 @@ impl Dense {
             let columns = band.len() * pitch;
             let sums = first(&mut scratch.products, filters * columns);
             sums.fill(0.0);
-            let (long, mut added) = (walk.rows.taps.len() > KERNEL_ROWS, 0);
+            let (long, mut added) = (kernel_rows * walk.columns.taps.len().div_ceil(self.columns) > KERNEL_ROWS, 0);
             let totals = first(&mut scratch.totals, if long { sums.len() } else { 0 });
             totals.fill(0.0);
             for phase in 0..walk.rows.phases.len() {
                 let rows = walk.rows.inside_of(phase, band.start..band.end + walk.rows.halo);
-                if rows.is_empty() || terms == 0 {
+                if rows.is_empty() {
                     continue;
                 }
-                let right = self.copies(phase, rows.clone(), image, threads, &mut scratch.planes, &mut scratch.columns);
-                for (row, tap) in walk.rows.taps.iter().enumerate().filter(|(_, tap)| tap.phase == phase) {
-                    let outputs = tap.outputs().start.max(band.start)..tap.outputs().end.min(band.end);
-                    if outputs.is_empty() {
-                        continue;
-                    }
-                    let from = &right.values[(outputs.start + tap.shift - rows.start) * pitch..];
-                    let shape = [filters, outputs.len() * pitch, terms];
-                    let weights = &self.weights[(group * walk.rows.taps.len() + row) * weights..][..weights];
-                    let to = &mut sums[(outputs.start - top) * pitch..];
-                    multiply(shape, weights, Rows { values: from, ..right }, to, columns, Before::Kept, threads);
-                    added += 1;
-                    if long && added % KERNEL_ROWS == 0 {
-                        totals.iter_mut().zip(&*sums).for_each(|(total, sum)| *total += sum);
-                        sums.fill(0.0);
+                for of_columns in pieces(walk.columns.taps.len(), self.columns) {
+                    let terms = of_columns.len() * self.channels;
+                    let weights = &of_group[of_columns.start * of_column..][..of_columns.len() * of_column];
+                    let (planes, copies) = (&mut scratch.planes, &mut scratch.columns);
+                    let right = self.copies(phase, rows.clone(), of_columns, image, threads, planes, copies);
+                    for (row, tap) in walk.rows.taps.iter().enumerate().filter(|(_, tap)| tap.phase == phase) {
+                        let outputs = tap.outputs().start.max(band.start)..tap.outputs().end.min(band.end);
+                        if outputs.is_empty() {
+                            continue;
+                        }
+                        let from = &right.values[(outputs.start + tap.shift - rows.start) * pitch..];
+                        let shape = [filters, outputs.len() * pitch, terms];
+                        let weights = &weights[row * filters * terms..][..filters * terms];
+                        let to = &mut sums[(outputs.start - top) * pitch..];
+                        multiply(shape, weights, Rows { values: from, ..right }, to, columns, Before::Kept, threads);
+                        added += 1;
+                        if long && added % KERNEL_ROWS == 0 {
+                            totals.iter_mut().zip(&*sums).for_each(|(total, sum)| *total += sum);
+                            sums.fill(0.0);
+                        }
                     }
                 }
             }
@@ -135,11 +149,13 @@ impl Dense {
         }
     }
 
-    /// Z for `rows`, all inside the image, of the phases that lie at `phase` along y.
+    /// Z of some kernel columns for `rows`, all inside the image, of the phases that lie at `phase` along y.
+    #[allow(clippy::too_many_arguments, reason = "two buffers of one scratch")]
     fn copies<'a>(
         &self,
         phase: usize,
         rows: Range<usize>,
+        of_columns: Range<usize>,
         image: Image<'a>,
         threads: usize,
         planes: &'a mut Vec<f32>,
@@ -152,10 +168,11 @@ impl Dense {
             return walk.planes([phase, 0], rows, image, threads, planes);
         }
         let length = rows.len() * pitch;
-        let copies = first(copies, self.terms * length);
+        let copies = first(copies, of_columns.len() * self.channels * length);
         for along_x in 0..walk.columns.phases.len() {
             let from = walk.planes([phase, along_x], rows.clone(), image, threads, planes);
-            let columns = walk.columns.taps.iter().enumerate().zip(copies.chunks_exact_mut(self.channels * length));
+            let taps = walk.columns.taps.iter().enumerate().skip(of_columns.start);
+            let columns = taps.zip(copies.chunks_exact_mut(self.channels * length));
             for ((column, tap), copies) in columns.filter(|((_, tap), _)| tap.phase == along_x) {
                 let (back, on) =
                     (walk.lead.saturating_sub(walk.shift(column)), walk.shift(column).saturating_sub(walk.lead));
@@ -174,4 +191,9 @@ impl Dense {
         }
         Rows { values: copies, stride: length }
     }
+}
+
+/// Runs of at most `piece` of `count`.
+fn pieces(count: usize, piece: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..count).step_by(piece.max(1)).map(move |first| first..(first + piece).min(count))
 }

@@ -30,7 +30,7 @@ pub(super) fn plan(
     target: &Target,
     mut options: PlanOptions,
 ) -> Result<Plan> {
-    let parts = reduction::parts(problem.placement().window());
+    let parts = reduction::parts(problem.placement().window(), algorithm == Algorithm::Shared);
     if parts.len() > 1 {
         // Sums of parts lie in one buffer, of which a step reads and writes.
         options.bind_read_write = true;

@@ -7,8 +7,11 @@ use crate::spec::{Kernel, Spec, Tile};
 impl Step {
     /// Most turns of one invocation.
     pub(super) fn turns(&self) -> u64 {
-        let of =
-            |name: &str| self.params.iter().find(|(field, _)| *field == name).map_or(1, |&(_, value)| u64::from(value));
+        // A field that is not there counts as more than may be: no plan has such a step.
+        let missing = u64::from(u16::MAX);
+        let of = |name: &str| {
+            self.params.iter().find(|(field, _)| *field == name).map_or(missing, |&(_, value)| u64::from(value))
+        };
         let (spec, tile) = (&self.spec, self.spec.tile);
         let [height, width] = [of("kernel_height"), of("kernel_width")];
         let channels_by = |piece: u64| of("channels").div_ceil(piece);
