@@ -37,8 +37,8 @@ pub(crate) struct Part {
     pub(crate) columns: Range<usize>,
 }
 
-/// The parts of a window's sum, in the order in which they are added: one for nearly all windows in use. `stored` products
-/// are added up by kernels that want fewer kernel columns.
+/// The parts of a window's sum, in the order in which they are added: one for nearly all windows in use. `stored`
+/// products are added up by kernels that want fewer kernel columns.
 pub(crate) fn parts(window: &Window, stored: bool) -> Vec<Part> {
     let whole_taps = window.taps().min(WHOLE_TAPS);
     let channels = even(window.channels(), (BLOCK / whole_taps).saturating_sub(4), 4);

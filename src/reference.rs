@@ -12,8 +12,8 @@ use crate::summary::{Blend, FilterSummary, check_finite};
 /// Most outputs the reference computes: 16 bytes each, and a naive sum.
 const OUTPUT_LIMIT: usize = 1 << 26;
 
-/// What the size of a number is counted too large by. Devices may take for 0 what is below 2^-126, the least normal f32, whether they read,
-/// multiply or add it; [`tolerance`] of this is at least four times as much.
+/// What the size of a number is counted too large by. Devices may take for 0 what is below 2^-126, the least normal
+/// f32, whether they read, multiply or add it; [`tolerance`] of this is at least four times as much.
 const UNDERFLOW: f64 = f32::MIN_POSITIVE as f64 / f32::EPSILON as f64;
 
 /// Operands of one convolution, on the CPU.
@@ -67,8 +67,9 @@ pub(crate) fn check_length(field: &str, values: Option<&[f32]>, expected: usize)
 pub struct Reference {
     /// `[N, O, OH, OW]`.
     pub output: Vec<f64>,
-    /// `[N, O, OH, OW]`: `|scale| * sum |w| |x| + |bias| + |residual|`, the size of the numbers that were added; with a learned
-    /// position `|w|` is the blend of two magnitudes. Every number counts for 1e-31 more, as devices may take for 0 what underflows.
+    /// `[N, O, OH, OW]`: `|scale| * sum |w| |x| + |bias| + |residual|`, the size of the numbers that were added; with
+    /// a learned position `|w|` is the blend of two magnitudes. Every number counts for 1e-31 more, as devices may
+    /// take for 0 what underflows.
     pub magnitude: Vec<f64>,
 }
 
@@ -174,8 +175,8 @@ fn output(
     (problem.activation().of(value), magnitude)
 }
 
-/// Most additions that a product goes through in a sum of `terms` of them: executors add up at most 4096 one after another, and then the
-/// sums of those.
+/// Most additions that a product goes through in a sum of `terms` of them: executors add up at most 4096 one after
+/// another, and then the sums of those.
 pub fn depth(terms: usize) -> usize {
     const BLOCK: usize = 4096;
     terms.min(BLOCK) + terms / BLOCK
@@ -184,16 +185,16 @@ pub fn depth(terms: usize) -> usize {
 /// Largest error an f32 kernel may make on a sum of magnitude 1 over `terms` products, whatever they are:
 /// `eps * (4 + depth / 2)`, with the [`depth`] of the sum.
 ///
-/// Every addition rounds by at most `eps / 2` of its result, and no result is larger than the magnitudes of the products in it: so each
-/// product counts once for every addition that it goes through (Higham, Accuracy and Stability of Numerical Algorithms, section 4.2).
-/// Equal products come near: all of them may round the same way. The 4 covers the roundings of products, of the epilogue and of a
-/// blend (`docs/method.md`).
+/// Every addition rounds by at most `eps / 2` of its result, and no result is larger than the magnitudes of the
+/// products in it: so each product counts once for every addition that it goes through (Higham, Accuracy and
+/// Stability of Numerical Algorithms, section 4.2). Equal products come near: all of them may round the same way. The
+/// 4 covers the roundings of products, of the epilogue and of a blend (`docs/method.md`).
 pub fn tolerance(terms: usize) -> f64 {
     f64::from(f32::EPSILON) * (4.0 + depth(terms) as f64 / 2.0)
 }
 
-/// [`tolerance`] for products that have nothing to do with each other, such as random ones: `eps * (4 + 2 * sqrt(depth))`, where that
-/// is less.
+/// [`tolerance`] for products that have nothing to do with each other, such as random ones: `eps * (4 + 2 *
+/// sqrt(depth))`, where that is less.
 ///
 /// Roundings are of random sign then, and `n` of them stay within a few `sqrt(n) * eps / 2`.
 pub fn random_tolerance(terms: usize) -> f64 {
@@ -201,8 +202,8 @@ pub fn random_tolerance(terms: usize) -> f64 {
     random.min(tolerance(terms))
 }
 
-/// [`random_tolerance`] when operands are rounded for storage: for each f16 operand half a unit in its last place, `2^-11`, more; an f16
-/// output may be rounded either way, by up to `2^-10`.
+/// [`random_tolerance`] when operands are rounded for storage: for each f16 operand half a unit in its last place,
+/// `2^-11`, more; an f16 output may be rounded either way, by up to `2^-10`.
 ///
 /// It holds for operands that are normal in f16 (from 6.1e-5 to 65,504): devices may take smaller ones for 0.
 pub fn storage_tolerance(terms: usize, storage: Storage) -> f64 {
@@ -221,7 +222,8 @@ pub fn storage_tolerance(terms: usize, storage: Storage) -> f64 {
 
 /// Largest error of `got` against a reference, as a fraction of what [`tolerance`] allows (at most 1 is right).
 ///
-/// A NaN where there should be a number or a number where there should be NaN or an infinity, and lengths that differ, count as infinitely wrong.
+/// A NaN where there should be a number or a number where there should be NaN or an infinity, and lengths that
+/// differ, count as infinitely wrong.
 pub fn error_fraction(got: &[f32], want: &Reference, terms: usize) -> f64 {
     if got.len() != want.output.len() {
         return f64::INFINITY;
@@ -242,7 +244,8 @@ pub fn error_fraction(got: &[f32], want: &Reference, terms: usize) -> f64 {
 mod tests {
     use super::*;
 
-    /// How far `count` equal numbers are off when they are added up in f32, blocks of at most `block` one after another, in eps of the sum.
+    /// How far `count` equal numbers are off when they are added up in f32, blocks of at most `block` one after
+    /// another, in eps of the sum.
     fn error_of_equal(value: f32, count: usize, block: usize) -> f64 {
         let of_block = |length: usize| (0..length).fold(0.0f32, |sum, _| sum + value);
         let whole = of_block(block);

@@ -1,4 +1,5 @@
-//! Sums so long that adding them up in f32 one after another would lose digits, or stop: numbers that are all the same round the same way.
+//! Sums so long that adding them up in f32 one after another would lose digits, or stop: numbers that are all the
+//! same round the same way.
 #![cfg(all(feature = "cpu", feature = "network"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -98,10 +99,12 @@ fn convolutions_of_a_million_channels() {
     }
 }
 
-/// Up to as many taps as a kernel may have: in rows, in columns, in both, and with padding that cuts off every column differently.
+/// Up to as many taps as a kernel may have: in rows, in columns, in both, and with padding that cuts off every column
+/// differently.
 #[test]
 fn kernels_of_many_taps() {
-    // Shared products of the largest exceed what the CPU executor takes; it has the dense kernel for those, and takes it by itself.
+    // Shared products of the largest exceed what the CPU executor takes; it has the dense kernel for those, and takes
+    // it by itself.
     for ([height, width], [out_height, out_width], shared) in [
         ([32, 128], [3, 2], true),
         ([256, 256], [3, 2], false),
@@ -125,8 +128,8 @@ fn kernels_of_many_taps() {
     check("columns in classes", &problem, |_| 0.1, |_| 0.1, 400.0, &BOTH);
 }
 
-/// A minute of sound under a kernel of a thousand columns: copies of it for every column would not fit in memory. And two
-/// channels of two rows, every third column.
+/// A minute of sound under a kernel of a thousand columns: copies of it for every column would not fit in memory. And
+/// two channels of two rows, every third column.
 #[test]
 fn long_rows_under_wide_kernels() {
     let strided = Conv2d { stride: [1, 3], padding: [1, 5, 0, 9], ..Conv2d::default() };

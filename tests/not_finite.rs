@@ -39,7 +39,8 @@ fn values(shape: &[usize], values: &[f32]) -> Tensor {
     (Dtype::F32, shape.to_vec(), values.iter().flat_map(|value| value.to_le_bytes()).collect())
 }
 
-/// The network's outputs for an image that holds all of [`VALUES`], on the CPU and on the device, against the interpreter.
+/// The network's outputs for an image that holds all of [`VALUES`], on the CPU and on the device, against the
+/// interpreter.
 fn check_values(name: &str, network: &Network) {
     check(name, network);
     let length: usize = network.input().shape.iter().product();
@@ -117,8 +118,8 @@ fn a_network_that_overflows_says_so() {
     }
 }
 
-/// The first output that is finite, infinite or NaN where it should be something else. Where sums are reordered, NaN may stand for what is not
-/// finite `before` the activation.
+/// The first output that is finite, infinite or NaN where it should be something else. Where sums are reordered, NaN
+/// may stand for what is not finite `before` the activation.
 fn first_other_kind(got: &[f32], want: &[f64], before: &[f64], reordered: bool) -> Option<String> {
     let same = |got: f64, want: f64, before: f64| {
         got == want
@@ -129,8 +130,8 @@ fn first_other_kind(got: &[f32], want: &[f64], before: &[f64], reordered: bool) 
     Some(format!("output {at} is {}, not {}", got[at], want[at]))
 }
 
-/// Infinities and NaN in the middle of an image reach every output that reads them, and no other: not through padding, channels past the
-/// last, pixels of other images or rows that a tile computes beside those of the layer.
+/// Infinities and NaN in the middle of an image reach every output that reads them, and no other: not through
+/// padding, channels past the last, pixels of other images or rows that a tile computes beside those of the layer.
 #[test]
 fn kernels_spread_infinities_as_far_as_filters_reach() {
     for (index, case) in cases().iter().enumerate() {
@@ -204,7 +205,8 @@ fn the_epilogue_keeps_nan() {
     }
 }
 
-/// A filter whose position is whole has no share of the next segment, also where others have one: what overflows there does not matter.
+/// A filter whose position is whole has no share of the next segment, also where others have one: what overflows
+/// there does not matter.
 #[test]
 fn a_segment_without_a_share_is_left_out() {
     let window = Window::tap_major(4, 1, 1).expect("window");

@@ -1,5 +1,6 @@
-// The larger of two values; a NaN is larger than any number, as in PyTorch's maxima. `max` may drop it, and drivers may compile comparisons
-// of floats as if there were none, so that bits are compared: as i32 they are in the order of the numbers, but for negative ones.
+// The larger of two values; a NaN is larger than any number, as in PyTorch's maxima. `max` may drop it, and drivers
+// may compile comparisons of floats as if there were none, so that bits are compared: as i32 they are in the order of
+// the numbers, but for negative ones.
 fn order_of(value: f32) -> i32 {
     let bits = bitcast<i32>(value);
     let magnitude = bits & 0x7fffffff;

@@ -30,7 +30,8 @@ impl Weights {
     }
 }
 
-/// The summary's values, or dense filters `[O, T, channels rounded up to 4]`, padded to whole quads, as the plan stores them.
+/// The summary's values, or dense filters `[O, T, channels rounded up to 4]`, padded to whole quads, as the plan
+/// stores them.
 fn pack_summary(plan: &Plan, summary: &FilterSummary) -> Result<Vec<u8>> {
     if plan.storage().has_f16_tensors() {
         // Kernels on matrices make f16 of all weights, however they are stored.
@@ -57,8 +58,9 @@ fn pack_summary(plan: &Plan, summary: &FilterSummary) -> Result<Vec<u8>> {
     }
 }
 
-/// A summary's values in the order in which kernels read them: as they are, or for dense filters weight by weight. What lies outside, and channels past the last, is `T::default()`:
-/// a weight of zero, or a level of which nothing is made.
+/// A summary's values in the order in which kernels read them: as they are, or for dense filters weight by weight.
+/// What lies outside, and channels past the last, is `T::default()`: a weight of zero, or a level of which nothing is
+/// made.
 fn arrange<T: Copy + Default>(plan: &Plan, values: &[T], weight: impl Fn(usize, usize, usize) -> T) -> Vec<T> {
     let mut arranged = if plan.packing().dense {
         let (placement, padded) = (plan.problem().placement(), plan.problem().padded_channels());
@@ -72,8 +74,8 @@ fn arrange<T: Copy + Default>(plan: &Plan, values: &[T], weight: impl Fn(usize, 
     arranged
 }
 
-/// The plan's tables, each with O scales and O biases behind, as the bits of f32. Sums of several parts are scaled part by part; the bias is
-/// added once.
+/// The plan's tables, each with O scales and O biases behind, as the bits of f32. Sums of several parts are scaled
+/// part by part; the bias is added once.
 fn pack_table(plan: &Plan, params: ChannelParams<'_>) -> Vec<u32> {
     let filters = plan.problem().out_channels();
     let column = |values: Option<&[f32]>, default: f32| match values {

@@ -1,18 +1,22 @@
 //! Sums of products over the taps of a filter, in vector registers and from there through the epilogue into the output.
 //!
-//! Runs of output pixels are contiguous in the products too, so a block of sums is a few vector loads and adds a tap. The
-//! vectors are AVX2's, NEON's or WebAssembly's, whichever pulp finds at run time; without any they are single values.
-//! What a filter's taps read lies close together in the order of bases; part after part of the rows is summed for all
-//! filters, so that it is still in the first-level cache for the next filter.
+//! Runs of output pixels are contiguous in the products too, so a block of sums is a few vector loads and adds a tap.
+//! The vectors are AVX2's, NEON's or WebAssembly's, whichever pulp finds at run time; without any they are single
+//! values. What a filter's taps read lies close together in the order of bases; part after part of the rows is summed
+//! for all filters, so that it is still in the first-level cache for the next filter.
 //!
-//! Rejected, measured on one core of AMD Zen 4 that other work shared (64 channels, 56 x 56, the whole convolution unless said):
+//! Rejected, measured on one core of AMD Zen 4 that other work shared (64 channels, 56 x 56, the whole convolution
+//! unless said):
 //! - arrays that the compiler vectorises: it left loops scalar, 0.95 ms instead of 0.53;
-//! - a remainder of single vectors instead of a last block that begins early, with a longer check of bounds: 0.44 to 0.53 ms
+//! - a remainder of single vectors instead of a last block that begins early, with a longer check of bounds: 0.44 to
+//!   0.53 ms
 //!   instead of 0.42;
-//! - blocks of 6 vectors instead of 4, or three taps at once: no difference; a guess why is loads that cross a cache line;
+//! - blocks of 6 vectors instead of 4, or three taps at once: no difference; a guess why is loads that cross a cache
+//!   line;
 //! - parts of 256 or 512 pixels instead of 1024: no difference at 56 x 56, some 10 % slower at 32 x 32.
 //!
-//! Not tried: sums of kernel rows before sums of columns (3 + 3 loads a pixel instead of 9 at s = C, but 9 again at 2C).
+//! Not tried: sums of kernel rows before sums of columns (3 + 3 loads a pixel instead of 9 at s = C, but 9 again at
+//! 2C).
 
 use std::ops::Range;
 
@@ -29,7 +33,8 @@ const PART_PIXELS: usize = 1024;
 const VECTORS: usize = 4;
 /// Most sums of a block.
 pub(super) const LANES: usize = VECTORS * 16;
-/// Most terms that are added one after another; sums of as many are then added likewise, of which a filter's taps make no more.
+/// Most terms that are added one after another; sums of as many are then added likewise, of which a filter's taps
+/// make no more.
 const TERMS: usize = 256;
 
 /// How the taps of every filter are summed.

@@ -5,9 +5,9 @@
 //! Y[i, p]      = sum_y (W[y] Z)[i, p + shift(y)]              W[y] is [O, KW * C]
 //! ```
 //!
-//! Shifting by kernel rows is reading further on in Z, so that only KW copies of the input are made instead of im2col's
-//! KH * KW. When a kernel is one column wide and reads no padding, Z is the input itself. Where Z would be large, with long
-//! image rows and wide kernels, it is made for some kernel columns at a time.
+//! Shifting by kernel rows is reading further on in Z, so that only KW copies of the input are made instead of
+//! im2col's KH * KW. When a kernel is one column wide and reads no padding, Z is the input itself. Where Z would be
+//! large, with long image rows and wide kernels, it is made for some kernel columns at a time.
 
 use std::ops::Range;
 
@@ -26,7 +26,8 @@ const BAND_VALUES: usize = 1 << 17;
 const BAND_COLUMNS: usize = 64;
 /// Most values of Z, where it has several kernel columns: 64 MiB.
 const COPIED_VALUES: usize = 1 << 24;
-/// Most kernel rows that are added one after another; sums of as many are then added likewise, of which a kernel makes no more.
+/// Most kernel rows that are added one after another; sums of as many are then added likewise, of which a kernel
+/// makes no more.
 const KERNEL_ROWS: usize = 256;
 
 /// A layer packed as dense filters.
@@ -37,8 +38,8 @@ pub(super) struct Dense {
     filters_per_group: usize,
     /// Kernel columns of which Z is made at a time.
     columns: usize,
-    /// `[groups, kernel columns / columns, kernel rows, O / groups, columns, C / groups]`, taps that read only padding left
-    /// out.
+    /// `[groups, kernel columns / columns, kernel rows, O / groups, columns, C / groups]`, taps that read only
+    /// padding left out.
     weights: Vec<f32>,
     /// Output rows of a band.
     band: usize,

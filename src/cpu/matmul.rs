@@ -26,7 +26,8 @@ pub(super) enum Before {
     Kept,
 }
 
-/// `to[m, n] = left[m, k] * right[k, n]`, on up to `threads` threads. Every sum is one of sums in f32 of at most [`PART`] products.
+/// `to[m, n] = left[m, k] * right[k, n]`, on up to `threads` threads. Every sum is one of sums in f32 of at most
+/// [`PART`] products.
 pub(super) fn multiply(
     [m, n, k]: [usize; 3],
     left: &[f32],

@@ -10,7 +10,8 @@ static TEMPORARY: Mutex<Temporary> = Mutex::new(Temporary { paths: Vec::new(), c
 
 struct Temporary {
     paths: Vec<PathBuf>,
-    /// Names made so far: none is used again, by another thread, while the file that had it is still being looked after.
+    /// Names made so far: none is used again, by another thread, while the file that had it is still being looked
+    /// after.
     count: u64,
     ending: bool,
 }
