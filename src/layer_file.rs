@@ -13,7 +13,7 @@ use crate::problem::{Activation, Conv2d, Problem};
 use crate::quantization::Quantization;
 use crate::stored_summary::{WindowJson, Word, read_values, take_optional, take_summary};
 use crate::summary::FilterSummary;
-use crate::tensor_file::{NewTensor, Tensor, TensorFile, Values, encode, one_line, read_with, write_beside};
+use crate::tensor_file::{NewTensor, Tensor, TensorFile, Values, one_line, read_with, write_tensors};
 use crate::window::INDEX_LIMIT;
 
 /// What a file may hold: tensors, and keys of the metadata.
@@ -132,7 +132,7 @@ impl LayerFile {
 /// When the shape does not hold the values, or the system refuses.
 pub fn write_output(path: &Path, output: &[f32], shape: [usize; 4]) -> Result<()> {
     let tensor = NewTensor { name: "output".to_owned(), shape: shape.to_vec(), values: Values::F32(output) };
-    write_beside(path, &encode(&[tensor], &BTreeMap::new())?)
+    write_tensors(path, &[tensor], &BTreeMap::new())
 }
 
 /// The metadata.
@@ -168,6 +168,14 @@ impl Keys {
     /// `summary` and `starts`, and the window over them.
     fn summary(&self, tensors: &mut TensorFile<'_>, channels: usize, groups: usize) -> Result<FilterSummary> {
         if !tensors.names().any(|name| name == "summary") {
+            let near =
+                tensors.names().find_map(|name| Some((name, misspelt(name, ["weight", "summary"].into_iter())?)));
+            if let Some((name, meant)) = near {
+                return Err(Error::format(
+                    format!("tensor {name}"),
+                    format!("nothing reads it (is tensor {meant} meant?)"),
+                ));
+            }
             tensors.take_required("summary").map_err(|error| match error {
                 Error::Format { place, reason } => Error::format(place, format!("{reason} (nor is there a weight)")),
                 error => error,

@@ -23,10 +23,20 @@ pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>, co
     ranked.into_iter().take(count).map(|(_, name)| name).collect()
 }
 
-/// The name that `word` is a misspelling of: nearer than a quarter of its letters, or one letter, in any case.
+/// What others call what has another name here: ONNX's attributes, and what people shorten.
+const OTHER_WORDS: [(&str, &str); 3] = [("pads", "padding"), ("pad", "padding"), ("auto_pad", "padding")];
+
+/// The name that `word` is a misspelling of, in any case: nearer than a quarter of its letters, or one letter; or of
+/// which it is the plural, or another word.
 pub(crate) fn misspelt<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
-    let near = nearest(&word, names, 1).first().copied()?;
+    let names: Vec<&str> = names.collect();
+    let is_plural = |name: &&str| word.strip_prefix(*name).is_some_and(|rest| rest == "s" || rest == "es");
+    let other = OTHER_WORDS.iter().find(|(other, _)| *other == word).map(|(_, name)| *name);
+    if let Some(same) = names.iter().copied().find(|name| is_plural(name) || other == Some(*name)) {
+        return Some(same);
+    }
+    let near = nearest(&word, names.into_iter(), 1).first().copied()?;
     (osa_distance(&word, near) <= (near.len() / 4).max(1)).then_some(near)
 }
 
@@ -47,7 +57,7 @@ mod tests {
 
     #[test]
     fn other_words_are_no_misspellings() {
-        let known = ["input", "expected", "bias", "padding", "stride", "scale"];
+        let known = ["input", "expected", "bias", "padding", "stride", "scale", "weight", "dilation", "groups"];
         let of = |word| misspelt(word, known.into_iter());
         for (word, meant) in [
             ("expectd", "expected"),
@@ -57,10 +67,15 @@ mod tests {
             ("padidng", "padding"),
             ("strides", "stride"),
             ("bais", "bias"),
+            ("biases", "bias"),
+            ("weights", "weight"),
+            ("pads", "padding"),
+            ("dilations", "dilation"),
+            ("group", "groups"),
         ] {
             assert_eq!(of(word), Some(meant), "{word}");
         }
-        for word in ["output", "author", "date", "pads", "name", ""] {
+        for word in ["output", "author", "date", "name", ""] {
             assert_eq!(of(word), None, "{word}");
         }
     }

@@ -123,8 +123,8 @@ impl Tuner {
     /// Starts from the choices in a file, which [`Tuner::save`] writes.
     ///
     /// One file holds the choices for several adapters, drivers and versions of this crate side by side. One that is
-    /// damaged is ignored with a warning, and replaced; one that this crate has not written is ignored with a warning,
-    /// and stays as it is ([`check_cache`]). A missing one is none.
+    /// damaged is replaced, with a warning; one that this crate has not written, or a newer version of it has, stays as
+    /// it is, with a warning, as is one where nothing can be written ([`check_cache`]). A missing one is none.
     #[must_use]
     pub fn with_cache(mut self, path: &Path) -> Self {
         let (cache, choices, warning) = Cache::open(path, &self.gpu.info);
@@ -152,7 +152,8 @@ impl Tuner {
             if let Some((found, _)) = variants.iter().find(|(_, plan)| choice.is(name(plan))) {
                 return Ok(*found);
             }
-            let warning = self.cache.as_mut().and_then(|cache| cache.complain("it names kernels that do not exist"));
+            let warning =
+                self.cache.as_mut().and_then(|cache| cache.complain_of_choice("it names kernels that do not exist"));
             self.warnings.extend(warning);
         }
         let (winner, seconds) = self.measure(problem, options.storage, &variants)?;
@@ -216,10 +217,10 @@ impl Tuner {
     }
 }
 
-/// Checks that [`Tuner::save`] would not replace a file that this crate has not written.
+/// Checks that [`Tuner::save`] can write, and would not replace a file that this version of this crate cannot read.
 ///
 /// # Errors
-/// When something lies at `path` that is no tuning cache, or cannot be read.
+/// When something lies at `path` that is no tuning cache, or a newer version's, or cannot be read or written.
 pub fn check_cache(path: &Path) -> Result<()> {
     cache::check(path)
 }

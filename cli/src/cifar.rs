@@ -36,6 +36,10 @@ impl Cifar {
     }
 
     fn read(path: &Path) -> Result<Self> {
+        // A pipe may never end, nor can it be read twice.
+        let what = std::fs::metadata(path)?;
+        ensure!(!what.is_dir(), "it is a directory: name a file in it");
+        ensure!(what.is_file(), "it is not a regular file");
         let mut file = BufReader::new(File::open(path)?);
         let mut magic = Vec::new();
         file.by_ref().take(XZ_MAGIC.len() as u64).read_to_end(&mut magic)?;

@@ -11,7 +11,7 @@ use filter_summary::layer_file::{LayerFile, Unread, write_output};
 use filter_summary::reference::{self, Operands, Reference};
 use filter_summary::standalone::Gpu;
 use filter_summary::{
-    Algorithm, BufferRange, ChannelParams, ConvBuffers, FsConv2d, Pipelines, Plan, PlanOptions, ShaderChecks,
+    Algorithm, BufferRange, ChannelParams, ConvBuffers, Error, FsConv2d, Pipelines, Plan, PlanOptions, ShaderChecks,
 };
 use serde::Serialize;
 
@@ -215,7 +215,12 @@ fn operands(file: &LayerFile) -> Operands<'_> {
 fn on_cpu(file: &LayerFile, algorithm: Option<Algorithm>) -> Result<(Vec<f32>, Algorithm)> {
     let params = ChannelParams { scale: file.scale.as_deref(), bias: file.bias.as_deref() };
     let conv = CpuConv::new(&file.problem, &file.summary, params, algorithm)?;
-    let mut output = vec![f32::NAN; file.problem.output_shape().iter().product()];
+    let elements: usize = file.problem.output_shape().iter().product();
+    let mut output = Vec::new();
+    let bytes = Some(4 * elements as u64);
+    let short = |_| Error::OutOfMemory { place: "this program", what: "output".to_owned(), bytes };
+    output.try_reserve_exact(elements).map_err(short)?;
+    output.resize(elements, f32::NAN);
     conv.run(&file.input, file.residual.as_deref(), &mut output)?;
     Ok((output, conv.algorithm()))
 }

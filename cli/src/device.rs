@@ -133,7 +133,7 @@ impl DeviceArgs {
         let choice = choose(&candidates, need.is_some() || self.require_gpu, |at| Gpu::open(&adapters[at]));
         if self.require_gpu && choice.taken.is_none() {
             let refused = choice.refused.into_iter().next();
-            return Err(refused.map_or_else(|| anyhow!("no GPU adapter found"), Into::into));
+            return Err(refused.map_or_else(|| anyhow!(none_found()), Into::into));
         }
         choice.refused.iter().for_each(|error| say(&format!("{error}: passed over")));
         // Whoever requires an adapter need not be told that it is there.
@@ -149,10 +149,19 @@ impl DeviceArgs {
     }
 }
 
+/// That there is no adapter, and what the search was limited to.
+fn none_found() -> String {
+    let listed = std::env::var("WGPU_BACKEND").unwrap_or_default();
+    let is_limit = listed.split(',').any(|name| !name.trim().is_empty());
+    let limit =
+        if is_limit { format!(" (WGPU_BACKEND limits the search to {})", listed.trim()) } else { String::new() };
+    format!("no GPU adapter found{limit}")
+}
+
 /// An adapter by index, or else by a part of its description in any case.
 fn find<'a>(adapters: &'a [wgpu::Adapter], wanted: &str) -> Result<&'a wgpu::Adapter> {
     if adapters.is_empty() {
-        bail!("--device {wanted}: no GPU adapter found");
+        bail!("--device {wanted}: {}", none_found());
     }
     if let Ok(index) = wanted.parse::<usize>() {
         let last = adapters.len() - 1;

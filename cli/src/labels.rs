@@ -6,8 +6,12 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Columns of a table with a header. Names are for people: only the index counts.
-const COLUMNS: [&str; 4] = ["index", "wnid", "name", "file"];
+/// Columns of a table with a header that are read, by their names: the first that is there counts.
+const FILE: [&str; 2] = ["file", "filename"];
+const INDEX: [&str; 3] = ["index", "class", "label"];
+
+/// Columns that are for people.
+const UNREAD: [&str; 2] = ["wnid", "name"];
 
 /// What images are called in a folder of a class, as torchvision has it: other files are passed over.
 const EXTENSIONS: [&str; 9] = ["jpg", "jpeg", "png", "ppm", "bmp", "pgm", "tif", "tiff", "webp"];
@@ -25,7 +29,11 @@ pub(crate) fn parse(bytes: &[u8], classes: usize) -> Result<Vec<Label>> {
     {
         (0, 1, 2, 0)
     } else {
-        (place(first, "file", *number)?, place(first, "index", *number)?, first.len(), 1)
+        if let Some(reason) = no_header(first) {
+            bail!("line {number} is neither a header (with columns file and index) nor FILE CLASS: {reason}");
+        }
+        check_columns(first, *number)?;
+        (place(first, &FILE, *number)?, place(first, &INDEX, *number)?, first.len(), 1)
     };
     let mut first_lines: HashMap<&str, usize> = HashMap::new();
     let mut labels = Vec::new();
@@ -107,22 +115,53 @@ fn is_index(field: Option<impl AsRef<str>>) -> bool {
     field.is_some_and(|field| field.as_ref().parse::<i64>().is_ok())
 }
 
-fn is_column(field: &str) -> bool {
-    COLUMNS.iter().any(|column| field.eq_ignore_ascii_case(column))
+fn columns() -> impl Iterator<Item = &'static str> {
+    [&INDEX[..], &UNREAD, &FILE].concat().into_iter()
 }
 
-/// Where a header has a column; any case will do.
-fn place(header: &[String], name: &str, number: usize) -> Result<usize> {
+fn is_column(field: &str) -> bool {
+    columns().any(|column| field.eq_ignore_ascii_case(column))
+}
+
+/// Why a first line that has no class at its end is no header either.
+fn no_header(first: &[String]) -> Option<String> {
+    let (head, last) = (first.first()?, first.last()?);
+    if head.starts_with('#') || head.starts_with("//") {
+        return Some("it looks like a comment, which a table cannot have".to_owned());
+    }
+    if first.iter().any(|field| is_column(field)) {
+        return None;
+    }
+    Some(if first.len() == 1 {
+        format!("it is one field, {last:?}")
+    } else if is_index(Some(head)) {
+        format!("{head} stands before the file, not behind it")
+    } else if last.parse::<f64>().is_ok() {
+        format!("class {last} is no whole number")
+    } else {
+        format!("class {last:?} is no number")
+    })
+}
+
+fn check_columns(header: &[String], number: usize) -> Result<()> {
     if let Some(unknown) = header.iter().find(|column| !is_column(column)) {
-        let columns = COLUMNS.join(", ");
+        let columns = columns().collect::<Vec<_>>().join(", ");
         bail!("line {number}: column {unknown:?} is none of {columns} (without a header, lines are FILE CLASS)");
     }
-    let places: Vec<usize> = (0..header.len()).filter(|&at| header[at].eq_ignore_ascii_case(name)).collect();
-    match places[..] {
-        [place] => Ok(place),
-        [] => bail!("line {number}: column {name} is missing"),
-        _ => bail!("line {number}: column {name} is there {} times", places.len()),
+    Ok(())
+}
+
+/// Where a header has a column, by the first of its names that is there; any case will do.
+fn place(header: &[String], names: &[&str], number: usize) -> Result<usize> {
+    for name in names {
+        let places: Vec<usize> = (0..header.len()).filter(|&at| header[at].eq_ignore_ascii_case(name)).collect();
+        match places[..] {
+            [place] => return Ok(place),
+            [] => {}
+            _ => bail!("line {number}: column {name} is there {} times", places.len()),
+        }
     }
+    bail!("line {number}: column {} is missing", names[0])
 }
 
 /// A table must not reach outside its folder.
@@ -165,7 +204,7 @@ pub(crate) fn of_folders(directory: &Path, classes: usize, labels: &[String]) ->
 /// Images of a folder of a class, and of the folders in it.
 fn collect(directory: &Path, folder: &Path, class: usize, images: &mut Vec<Label>) -> Result<()> {
     ensure!(folder.components().count() <= DEPTH, "{}: folders lie more than {DEPTH} deep", folder.display());
-    for (name, is_folder) in entries(&directory.join(folder))? {
+    for (name, is_folder) in entries(&directory.join(folder)).with_context(|| folder.display().to_string())? {
         let path = folder.join(name);
         let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         if is_folder {
@@ -182,12 +221,11 @@ const DEPTH: usize = 32;
 
 /// Names in a directory in their order, and which are directories; links count as what they lead to.
 fn entries(directory: &Path) -> Result<Vec<(String, bool)>> {
-    let place = || directory.display().to_string();
     let mut entries = Vec::new();
-    for entry in std::fs::read_dir(directory).with_context(place)? {
-        let entry = entry.with_context(place)?;
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
         let name = entry.file_name().into_string();
-        let Ok(name) = name else { bail!("{}: the name of a file in it is no UTF-8", place()) };
+        let Ok(name) = name else { bail!("the name of a file in it is no UTF-8") };
         let is_folder = std::fs::metadata(entry.path()).is_ok_and(|what| what.is_dir());
         entries.push((name, is_folder));
     }
@@ -218,6 +256,11 @@ mod tests {
             "\u{feff}index\tfile\r\n3\ta.png\r\n0\tb c.png\r\n",
             "Index,Name,File\n3,\"tench, Tinca tinca\",a.png\n0,x,b c.png\n",
             "index;file\n3;a.png\n0;b c.png",
+            "FILE,CLASS\na.png,3\nb c.png,0\n",
+            "file,class\na.png,3\nb c.png,0\n",
+            "filename\tlabel\na.png\t3\nb c.png\t0\n",
+            // The number, where there is a column of names too.
+            "file,index,label\na.png,3,cat\nb c.png,0,dog\n",
             "a.png\t3\nb c.png\t0\n",
             "a.png,3\r\n\"b c.png\", 0\r\n",
             "\u{feff}a.png;3\nb c.png;0\n",
@@ -227,6 +270,7 @@ mod tests {
             assert_eq!(labels(text), want, "{text:?}");
         }
         assert_eq!(labels("index file\n1 a.png\n"), [("a.png".to_owned(), 1)]);
+        assert_eq!(labels("filename label\na.png 1\n"), [("a.png".to_owned(), 1)]);
         assert_eq!(labels("n01/a.png 1\n"), [("n01/a.png".to_owned(), 1)]);
     }
 
@@ -249,9 +293,22 @@ mod tests {
             assert_eq!(error(empty), "it is empty");
         }
         assert_eq!(error("index\tfile\n"), "it lists no image");
-        let hint = "is none of index, wnid, name, file (without a header, lines are FILE CLASS)";
+        let hint =
+            "is none of index, class, label, wnid, name, file, filename (without a header, lines are FILE CLASS)";
         assert_eq!(error("index\tpath\n"), format!("line 1: column \"path\" {hint}"));
-        assert_eq!(error("a.png cat\n"), format!("line 1: column \"a.png\" {hint}"));
+        for (text, reason) in [
+            ("a/1.png R\n", "class \"R\" is no number"),
+            ("a/1.png,R\n", "class \"R\" is no number"),
+            ("0 a/1.png\n", "0 stands before the file, not behind it"),
+            ("0\ta/1.png\n", "0 stands before the file, not behind it"),
+            ("a/1.png 0.0\n", "class 0.0 is no whole number"),
+            ("a/1.png\n", "it is one field, \"a/1.png\""),
+            ("# my file index\na.png 1\n", "it looks like a comment, which a table cannot have"),
+            ("#file,class\na.png,1\n", "it looks like a comment, which a table cannot have"),
+        ] {
+            let neither = "line 1 is neither a header (with columns file and index) nor FILE CLASS";
+            assert_eq!(error(text), format!("{neither}: {reason}"));
+        }
         assert_eq!(error("index\tname\n"), "line 1: column file is missing");
         assert_eq!(error("index\tfile\tindex\n"), "line 1: column index is there 2 times");
         assert_eq!(error("index\tfile\n1\n"), "line 2: 1 fields instead of 2");

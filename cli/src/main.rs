@@ -73,7 +73,15 @@ fn main() -> ExitCode {
         if panic_becomes_error() {
             return;
         }
-        output::error(&format!("internal error, please report it: {panic}"));
+        let text = panic.to_string();
+        // rayon has no other way to say so.
+        if text.contains("ThreadPoolBuildError") || text.contains("failed to spawn thread") {
+            output::error(
+                "no thread can be started: memory, or a limit of memory or threads (ulimit -a), is exhausted",
+            );
+        } else {
+            output::error(&format!("internal error, please report it: {text}"));
+        }
         std::process::exit(output::ERROR.into());
     }));
     signals::watch();

@@ -1,9 +1,11 @@
 //! Files on disk, and messages about what is in them.
 
+use std::collections::BTreeMap;
 use std::fs::{File, Metadata, metadata};
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::encode::{Layout, NewTensor};
 use super::foreign::{HEAD, recognize};
 use super::unfinished;
 use crate::error::{Error, Result};
@@ -59,7 +61,20 @@ pub(crate) fn read_with<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T>) 
 /// Those of [`check_output`], and when the system refuses; nothing is left behind then, and what was there still is.
 pub fn write_beside(path: &Path, bytes: &[u8]) -> Result<()> {
     let replaced = output(path)?;
-    unfinished::write(&end_of_links(path), bytes, replaced.as_ref()).map_err(|error| io_error(path, &error))
+    unfinished::write(&end_of_links(path), replaced.as_ref(), |file| file.write_all(bytes))
+        .map_err(|error| io_error(path, &error))
+}
+
+/// Writes a safetensors file as [`write_beside`] does, one tensor after another: there need not be memory for all of
+/// their bytes together.
+///
+/// # Errors
+/// Those of [`encode`](super::encode) and of [`write_beside`].
+pub(crate) fn write_tensors(path: &Path, tensors: &[NewTensor<'_>], metadata: &BTreeMap<String, String>) -> Result<()> {
+    let layout = Layout::new(tensors, metadata)?;
+    let replaced = output(path)?;
+    unfinished::write(&end_of_links(path), replaced.as_ref(), |file| layout.write(file))
+        .map_err(|error| io_error(path, &error))
 }
 
 /// Checks that [`write_beside`] may write a file at `path`, as far as that can be known before; for whoever computes
@@ -69,6 +84,23 @@ pub fn write_beside(path: &Path, bytes: &[u8]) -> Result<()> {
 /// When there is no such directory, or something is there that is no regular file, is read-only or somebody else's.
 pub fn check_output(path: &Path) -> Result<()> {
     output(path).map(|_| ())
+}
+
+/// Checks that a file can be written at `path`, after the directories that are missing were made. Nothing is left there.
+///
+/// # Errors
+/// Those of [`check_output`], but that there is no such directory; and when none can be made, or no file in it.
+pub(crate) fn check_writable(path: &Path) -> Result<()> {
+    if std::fs::metadata(path).is_ok() {
+        output(path)?;
+    }
+    let place = end_of_links(path);
+    let parent = place.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let there = parent.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("."));
+    unfinished::probe(there).map_err(|error| Error::Io {
+        path: path_text(path),
+        reason: format!("no file can be made in {}: {error}", path_text(there)),
+    })
 }
 
 /// What lies at `path`, if anything, which may be replaced.

@@ -154,6 +154,21 @@ fn has(bytes: &[u8], part: &[u8]) -> bool {
 
 /// Python's pickles; PyTorch's own before archives begin with one that holds a magic number.
 fn pickle(head: &[u8]) -> Option<Foreign> {
+    // The oldest protocols are text, or nearly: a dictionary, a list, or an object of a module.
+    const OLD: [&[u8]; 9] = [
+        b"(dp0\n",
+        b"(dp1\n",
+        b"(lp0\n",
+        b"(lp1\n",
+        b"ccollections\n",
+        b"c__builtin__\n",
+        b"ccopy_reg\n",
+        b"cnumpy",
+        b"ctorch",
+    ];
+    if OLD.iter().any(|start| head.starts_with(start)) || matches!(head, [b'}' | b']', b'q', 0, ..]) {
+        return Some(Foreign::new("a Python pickle", FROM_TORCH));
+    }
     let [0x80, 2..=5, rest @ ..] = head else { return None };
     Some(if rest.starts_with(b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19") {
         Foreign::new("a PyTorch file (of the kind before 1.6)", FROM_TORCH)
@@ -188,8 +203,32 @@ fn bitmap(head: &[u8]) -> Option<Foreign> {
     is_bitmap.then(|| Foreign::new("a BMP picture", NO_PICTURE))
 }
 
+/// The text of UTF-16: with a byte order mark, or with every other byte zero.
+fn utf_16(head: &[u8]) -> Option<String> {
+    let (pairs, _) = head.as_chunks::<2>();
+    let is_latin = |high: usize| {
+        let is_text = |byte: u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+        pairs.len() > 1 && pairs.iter().all(|pair| pair[high] == 0 && is_text(pair[1 - high]))
+    };
+    let read = match head {
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        _ if is_latin(1) => u16::from_le_bytes,
+        _ if is_latin(0) => u16::from_be_bytes,
+        _ => return None,
+    };
+    let mut units: Vec<u16> = pairs.iter().map(|&pair| read(pair)).collect();
+    // The head may end within a character.
+    units.pop_if(|last| head.len() == HEAD && (0xd800..0xdc00).contains(last));
+    String::from_utf16(&units).ok()
+}
+
 /// What is text, or nothing.
 fn text(head: &[u8]) -> Option<Foreign> {
+    if let Some(wide) = utf_16(head) {
+        let found = text(wide.as_bytes())?;
+        return Some(Foreign { what: format!("{}, in UTF-16", found.what), ..found });
+    }
     if head.iter().all(|&byte| byte == 0) {
         return Some(Foreign::stray("nothing but zeros", FETCH));
     }
@@ -233,6 +272,14 @@ fn lfs_pointer(text: &str) -> Foreign {
 }
 
 fn json(text: &str) -> Foreign {
+    // Servers answer so where a file should be.
+    let refusal = serde_json::from_str::<serde_json::Value>(text).ok().and_then(|answer| {
+        let of = |key: &str| Some(clean(answer.get(key)?.as_str()?, QUOTE));
+        ["error", "message", "detail"].into_iter().find_map(of)
+    });
+    if let Some(refusal) = refusal {
+        return Foreign::stray(format!("a server's refusal ({refusal})"), "check its address and download it again");
+    }
     if !text.contains("\"weight_map\"") {
         return Foreign::new("a JSON document", "name the file with the tensors, which lies beside it");
     }

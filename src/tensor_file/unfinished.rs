@@ -1,7 +1,7 @@
 //! Files that are being written: under a temporary name, until they are whole.
 
 use std::fs::{File, Metadata};
-use std::io::{Error, ErrorKind, Result, Write};
+use std::io::{BufWriter, Error, ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -33,17 +33,29 @@ pub fn remove_unfinished() {
 
 /// Writes a file beside `place` and renames it, with the permissions and, as far as the system lets us, the owner of
 /// the file that it replaces.
-pub(super) fn write(place: &Path, bytes: &[u8], replaced: Option<&Metadata>) -> Result<()> {
-    let (unfinished, mut file) = Unfinished::create(place)?;
+pub(super) fn write(
+    place: &Path,
+    replaced: Option<&Metadata>,
+    contents: impl FnOnce(&mut BufWriter<&File>) -> Result<()>,
+) -> Result<()> {
+    let (unfinished, file) = Unfinished::create(place)?;
     if let Some(replaced) = replaced {
         // Before anything is in it: what is private stays so.
         adopt(&file, replaced)?;
     }
-    file.write_all(bytes)?;
+    let mut buffer = BufWriter::new(&file);
+    contents(&mut buffer)?;
+    buffer.flush()?;
+    drop(buffer);
     // Some file systems notice only now that they are full.
     file.sync_all()?;
     drop(file);
     unfinished.rename(place)
+}
+
+/// Checks that files can be made in a directory, by making one.
+pub(super) fn probe(directory: &Path) -> Result<()> {
+    Unfinished::create(&directory.join("probe")).map(|_| ())
 }
 
 fn adopt(file: &File, replaced: &Metadata) -> Result<()> {

@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::tensor_file::{read_file, write_beside};
+use crate::tensor_file::{check_writable, read_file, write_beside};
 
 /// The first value of a file. It changes with the meaning of the fields below.
 const FORMAT: &str = "filter-summary tuning cache 2";
 
-/// How files begin that this crate has written, white space aside: of every format, and of the first one, which had no
-/// name.
-const BEGINNINGS: [&str; 2] = [r#"{"format":"filter-summarytuningcache"#, r#"{"of":{"format":1"#];
+/// The number in [`FORMAT`].
+const FORMAT_NUMBER: u32 = 2;
 
 /// Most adapters, drivers and versions that a file remembers; the one that was written first is forgotten first.
 const ENTRY_LIMIT: usize = 64;
@@ -88,20 +87,35 @@ impl Cache {
         };
         let mut cache = Self { path: path.to_owned(), of, complained: false };
         let found = read(path).and_then(|mut entries| cache.take(&mut entries));
-        let (choices, warning) = match found {
+        // Known before anything is measured. Where choices are found there may be nothing more to keep.
+        let is_for_nothing = found.as_ref().map_or_else(|unusable| unusable.is_replaced(), BTreeMap::is_empty);
+        let (choices, unusable) = match found {
             Ok(choices) => (choices, None),
-            Err(unusable) => (BTreeMap::new(), cache.complain(unusable.reason())),
+            Err(unusable) => (BTreeMap::new(), Some(unusable)),
         };
+        let unwritable = if is_for_nothing { check_writable(path).err() } else { None };
+        let unusable = unwritable.map(Unusable::foreign).or(unusable);
+        let warning = unusable.and_then(|unusable| cache.complain(&unusable));
         (cache, choices, warning)
     }
 
-    /// The warning that the file is ignored; the first time only.
-    pub(super) fn complain(&mut self, reason: &str) -> Option<String> {
+    /// The warning that something in the file is replaced, as no choice of this crate is.
+    pub(super) fn complain_of_choice(&mut self, reason: &str) -> Option<String> {
+        self.complain(&Unusable::Damaged(reason.to_owned()))
+    }
+
+    /// The warning that the file is replaced, or that choices are not kept; the first time only.
+    fn complain(&mut self, unusable: &Unusable) -> Option<String> {
         if std::mem::replace(&mut self.complained, true) {
             return None;
         }
         let path = crate::pipeline::one_line(&self.path.display().to_string());
-        Some(format!("tuning cache {path} is ignored: {}", crate::pipeline::one_line(reason)))
+        let reason = crate::pipeline::one_line(unusable.reason());
+        Some(match unusable {
+            Unusable::Damaged(_) => format!("tuning cache {path} is damaged ({reason}) and is replaced"),
+            Unusable::Older(_) => format!("tuning cache {path} {reason} and is replaced"),
+            Unusable::Foreign(_) => format!("choices are not kept: tuning cache {path}: {reason}"),
+        })
     }
 
     /// Takes this adapter's choices out of the entries of a file.
@@ -120,15 +134,15 @@ impl Cache {
     pub(super) fn save(&mut self, choices: &BTreeMap<String, Choice>) -> Option<String> {
         let mut entries = match read(&self.path) {
             Ok(entries) => entries,
-            Err(Unusable::Damaged(_)) => Vec::new(),
-            Err(foreign) => return self.complain(foreign.reason()),
+            Err(unusable) if unusable.is_replaced() => Vec::new(),
+            Err(foreign) => return self.complain(&foreign),
         };
         let mut all = self.take(&mut entries).unwrap_or_default();
         all.extend(choices.iter().map(|(key, choice)| (key.clone(), choice.clone())));
         entries.push(Entry { of: self.of.clone(), choices: all });
         let forgotten = entries.len().saturating_sub(ENTRY_LIMIT);
         entries.drain(..forgotten);
-        self.write(entries).err().and_then(|reason| self.complain(&reason))
+        self.write(entries).err().and_then(|reason| self.complain(&Unusable::Foreign(reason)))
     }
 
     fn write(&self, adapters: Vec<Entry>) -> Result<(), String> {
@@ -137,18 +151,18 @@ impl Cache {
         if let Some(parent) = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             std::fs::create_dir_all(parent).map_err(|error| error.to_string())?;
         }
-        write_beside(&self.path, &bytes).map_err(|error| error.to_string())
+        write_beside(&self.path, &bytes).map_err(reason)
     }
 }
 
-/// Refuses what [`Cache::save`] would not replace.
+/// Refuses what [`Cache::save`] would not replace, and where it could not write.
 pub(super) fn check(path: &Path) -> crate::Result<()> {
     match read(path) {
         Err(foreign @ Unusable::Foreign(_)) => {
             let path = crate::pipeline::one_line(&path.display().to_string());
             Err(Error::Io { path, reason: crate::pipeline::one_line(foreign.reason()) })
         }
-        Ok(_) | Err(Unusable::Damaged(_)) => Ok(()),
+        Ok(_) | Err(Unusable::Damaged(_) | Unusable::Older(_)) => check_writable(path),
     }
 }
 
@@ -156,36 +170,57 @@ pub(super) fn check(path: &Path) -> crate::Result<()> {
 fn read(path: &Path) -> Result<Vec<Entry>, Unusable> {
     let size = match std::fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Unusable::foreign(error)),
+        Err(error) => return Err(Unusable::Foreign(error.to_string())),
         Ok(metadata) => metadata.len(),
     };
     if size > SIZE_LIMIT {
-        return Err(Unusable::foreign(format!("it has {size} bytes, more than a tuning cache may have")));
+        return Err(Unusable::Foreign(format!("it has {size} bytes, more than a tuning cache may have")));
     }
     let bytes = read_file(path).map_err(Unusable::foreign)?;
-    if !BEGINNINGS.iter().any(|beginning| begins_with(&bytes, beginning)) {
-        return Err(Unusable::foreign("it was not written as a tuning cache and stays as it is: name another file"));
-    }
-    let contents: serde_json::Value = serde_json::from_slice(&bytes).map_err(Unusable::damaged)?;
     // Another format may have other fields: its age is looked at first.
-    if contents.get("format").is_none_or(|format| format != FORMAT) {
-        return Err(Unusable::damaged("it has another format"));
+    match format_number(&bytes) {
+        None => return Err(Unusable::Foreign("it was not written as a tuning cache and stays as it is".to_owned())),
+        Some(number) if number > FORMAT_NUMBER => {
+            let reason = format!("it has format {number}, of a newer version of this program, and stays as it is");
+            return Err(Unusable::Foreign(reason));
+        }
+        Some(number) if number < FORMAT_NUMBER => {
+            return Err(Unusable::Older(format!("has the older format {number}")));
+        }
+        Some(_) => {}
     }
-    let Contents { adapters, .. } = serde_json::from_value(contents).map_err(Unusable::damaged)?;
-    Ok(adapters)
+    let contents: Contents = serde_json::from_slice(&bytes).map_err(Unusable::damaged)?;
+    if contents.format != FORMAT {
+        return Err(Unusable::damaged("its format has two names"));
+    }
+    Ok(contents.adapters)
 }
 
-/// Whether `bytes` begin so, white space aside.
-fn begins_with(bytes: &[u8], beginning: &str) -> bool {
-    let dense = bytes.iter().filter(|byte| !byte.is_ascii_whitespace());
-    dense.take(beginning.len()).eq(beginning.as_bytes())
+/// The format of a file that this crate has written, by how it begins: the rest may be damaged.
+fn format_number(bytes: &[u8]) -> Option<u32> {
+    const NAMED: [&[u8]; 4] = [b"{", b"\"format\"", b":", b"\"filter-summary tuning cache "];
+    // The first format had no name.
+    const FIRST: [&[u8]; 7] = [b"{", b"\"of\"", b":", b"{", b"\"format\"", b":", b"1"];
+    let behind =
+        |tokens: &[&[u8]]| tokens.iter().try_fold(bytes, |rest, token| rest.trim_ascii_start().strip_prefix(*token));
+    if behind(&FIRST).is_some_and(|rest| rest.first().is_none_or(|next| !next.is_ascii_alphanumeric())) {
+        return Some(1);
+    }
+    let rest = behind(&NAMED)?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, rest) = rest.split_at(digits);
+    let number = std::str::from_utf8(number).ok()?.parse().ok()?;
+    // The file may have been cut off there.
+    matches!(rest.first(), None | Some(b'"')).then_some(number)
 }
 
 /// Why a file is of no use.
 enum Unusable {
     /// It is a tuning cache: it may be replaced.
     Damaged(String),
-    /// This crate has not written it, as far as it can see: it stays.
+    /// It is one of an older version, and may be replaced; what follows the file's name.
+    Older(String),
+    /// This crate has not written it, as far as it can see, or a newer version has: it stays. Or nothing can be written.
     Foreign(String),
 }
 
@@ -194,14 +229,26 @@ impl Unusable {
         Self::Damaged(reason.to_string())
     }
 
-    fn foreign(reason: impl ToString) -> Self {
-        Self::Foreign(reason.to_string())
+    fn foreign(error: Error) -> Self {
+        Self::Foreign(reason(error))
+    }
+
+    fn is_replaced(&self) -> bool {
+        !matches!(self, Self::Foreign(_))
     }
 
     fn reason(&self) -> &str {
         match self {
-            Self::Damaged(reason) | Self::Foreign(reason) => reason,
+            Self::Damaged(reason) | Self::Older(reason) | Self::Foreign(reason) => reason,
         }
+    }
+}
+
+/// What an error says, without the file's name, which is said anyway.
+fn reason(error: Error) -> String {
+    match error {
+        Error::Io { reason, .. } => reason,
+        error => error.to_string(),
     }
 }
 

@@ -171,7 +171,27 @@ fn what_nothing_reads_is_told() {
     parts.tensors.remove("expected");
     parts.tensor("stride", integers(&[2], [2, 1]));
     assert_eq!(unread(&parts), ["tensor stride: nothing reads it (is metadata stride meant?)"]);
+    // What others call it, and plurals.
+    let mut parts = good();
+    move_key(&mut parts, "padding", "pads");
+    move_key(&mut parts, "stride", "strides");
+    let bias = parts.tensors.remove("bias").unwrap();
+    parts.tensor("biases", bias);
+    parts.tensors.remove("residual");
+    parts.tensors.remove("expected");
+    assert_eq!(
+        unread(&parts),
+        [
+            "metadata pads: nothing reads it (is metadata padding meant?)",
+            "metadata strides: nothing reads it (is metadata stride meant?)",
+            "tensor biases: nothing reads it (is tensor bias meant?)",
+        ]
+    );
     // What must be there is missing under its own name.
+    let mut parts = good();
+    let summary = parts.tensors.remove("summary").unwrap();
+    parts.tensor("weights", summary);
+    assert_eq!(load(&parts).unwrap_err(), "tensor weights: nothing reads it (is tensor weight meant?)");
     let mut parts = good();
     move_key(&mut parts, "window", "windows");
     assert_eq!(load(&parts).unwrap_err(), "metadata window: it is missing (is windows meant?)");

@@ -66,7 +66,7 @@ impl<T, E> Choice<T, E> {
             (None, Some(at)) => {
                 format!("running on the CPU: {} is software, and slower (--device {at} takes it)", known(at).0)
             }
-            (None, None) => "no GPU adapter found: running on the CPU".to_owned(),
+            (None, None) => format!("{}: running on the CPU", super::none_found()),
         }
     }
 }
@@ -89,6 +89,10 @@ mod tests {
         (choice.taken.map(|(at, ())| at), choice.refused.len(), choice.reason(&candidates, need))
     }
 
+    fn none() -> String {
+        format!("{}: running on the CPU", super::super::none_found())
+    }
+
     #[test]
     fn a_gpu_comes_before_the_cpu_and_the_cpu_before_software() {
         assert_eq!(
@@ -97,7 +101,7 @@ mod tests {
         );
         let cpu = "running on the CPU: s0 is software, and slower (--device 0 takes it)";
         assert_eq!(chosen(&["s0", "s1"], None), (None, 0, cpu.to_owned()));
-        assert_eq!(chosen(&[], None), (None, 0, "no GPU adapter found: running on the CPU".to_owned()));
+        assert_eq!(chosen(&[], None), (None, 0, none()));
     }
 
     #[test]
@@ -106,7 +110,7 @@ mod tests {
         let (at, refused, reason) = chosen(&["h0!", "s1"], None);
         assert_eq!((at, refused), (None, 1));
         assert!(reason.starts_with("running on the CPU: s1 is software"), "{reason}");
-        assert_eq!(chosen(&["h0!"], None), (None, 1, "no GPU adapter found: running on the CPU".to_owned()));
+        assert_eq!(chosen(&["h0!"], None), (None, 1, none()));
         // A software adapter is not opened to be passed over.
         assert_eq!(chosen(&["s0!"], None).1, 0);
     }
@@ -117,6 +121,6 @@ mod tests {
         assert_eq!(chosen(&["s0"], Some("--tune measures adapters")), (Some(0), 0, reason.to_owned()));
         assert_eq!(chosen(&["s0!", "s1"], Some("")).0, Some(1));
         assert_eq!(chosen(&["h0", "s1"], Some("")).0, Some(0));
-        assert_eq!(chosen(&["s0!"], Some("")), (None, 1, "no GPU adapter found: running on the CPU".to_owned()));
+        assert_eq!(chosen(&["s0!"], Some("")), (None, 1, none()));
     }
 }

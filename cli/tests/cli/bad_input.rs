@@ -149,3 +149,17 @@ fn names_in_files_cannot_drive_the_terminal() {
     fs::write(&path, bytes).unwrap();
     assert!(!failure(["inspect", text(&path)]).contains('\u{1b}'));
 }
+
+#[test]
+fn a_message_names_a_file_once() {
+    let directory = tempdir().unwrap();
+    let model = color_network(directory.path());
+    let absent = directory.path().join("absent");
+    let eval = ["eval", "--device", "cpu", "--model", text(&model)];
+    for (option, place) in [("--images", absent.as_path()), ("--images", &model), ("--cifar10", directory.path())] {
+        let error = failure(eval.iter().copied().chain([option, text(place)]));
+        assert_eq!(error.matches(&format!("{}: ", place.display())).count(), 1, "{error}");
+    }
+    let error = failure(["classify", "--tune", "--tuning-cache", text(directory.path())]);
+    assert_eq!(error.matches(text(directory.path())).count(), 1, "{error}");
+}

@@ -107,6 +107,35 @@ fn a_full_disk_loses_nothing() {
     }
 }
 
+/// Limits of memory from too little for the output up to enough for one copy of it, and not for two.
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_that_runs_out_is_an_error() {
+    let directory = tempdir().unwrap();
+    let (layer, output) = (large_output(directory.path()), directory.path().join("output"));
+    let before = entries(directory.path());
+    let mut out_of_memory = 0;
+    for limit in [30_000, 60_000, 66_000, 68_000, 90_000, 130_000, 160_000, 200_000] {
+        let limited = assert_cmd::Command::new("sh")
+            .args(["-c", &format!("ulimit -d {limit}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_fsnet")])
+            .args(["conv", "--device", "cpu", text(&layer), "-o", text(&output)])
+            .output()
+            .unwrap();
+        let error = String::from_utf8(limited.stderr).unwrap();
+        if limited.status.success() {
+            fs::remove_file(&output).unwrap();
+            continue;
+        }
+        assert_eq!(limited.status.code(), Some(2), "{limit}: {error}");
+        let is_said =
+            error.contains("this program is out of memory for ") || error.contains("no thread can be started");
+        assert!(is_said && error.lines().count() == 1, "{limit}: {error}");
+        assert_eq!(entries(directory.path()), before);
+        out_of_memory += 1;
+    }
+    assert!((1..8).contains(&out_of_memory), "{out_of_memory}");
+}
+
 /// One input value whose padding makes 64 MB of it, so that writing takes a while.
 #[cfg(unix)]
 fn large_output(directory: &Path) -> std::path::PathBuf {
@@ -127,7 +156,7 @@ fn signals_leave_nothing_behind() {
     let (layer, output) = (large_output(directory.path()), directory.path().join("output"));
     fs::write(&output, "old").unwrap();
     let before = entries(directory.path());
-    for (name, number) in [("INT", 2), ("TERM", 15)] {
+    for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1), ("QUIT", 3)] {
         // The file may be finished before the signal comes.
         let interrupted = (0..20).any(|_| {
             let mut child = Command::new(env!("CARGO_BIN_EXE_fsnet"))
@@ -151,4 +180,26 @@ fn signals_leave_nothing_behind() {
         });
         assert!(interrupted, "SIG{name} always came too late");
     }
+}
+
+/// As under nohup.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_ignored_signal_ends_nothing() {
+    use std::process::{Command, Stdio};
+
+    let directory = tempdir().unwrap();
+    let (layer, output) = (large_output(directory.path()), directory.path().join("output"));
+    let before = entries(directory.path());
+    let mut child = Command::new("sh")
+        .args(["-c", "trap '' HUP; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_fsnet")])
+        .args(["conv", "--device", "cpu", text(&layer), "-o", text(&output)])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    while entries(directory.path()) == before && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
+    assert!(child.wait().unwrap().success() && output.exists());
 }

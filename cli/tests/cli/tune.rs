@@ -36,11 +36,11 @@ fn choices_are_kept_and_a_broken_cache_is_one_warning() {
     let whole = fs::read_to_string(&cache).unwrap();
     assert_eq!(run(&cache), [""; 0]);
     assert_eq!(fs::read_to_string(&cache).unwrap(), whole, "nothing is measured again");
-    for damage in [&whole[..whole.len() / 2], &whole.replace("cache 2", "cache 3"), &whole.replace("fs_", "")] {
+    for damage in [&whole[..whole.len() / 2], &whole.replace("cache 2", "cache 1"), &whole.replace("fs_", "")] {
         fs::write(&cache, damage).unwrap();
         let lines = run(&cache);
         assert_eq!(lines.len(), 1, "{damage}: {lines:?}");
-        assert!(lines[0].starts_with("fsnet: warning: tuning cache ") && lines[0].contains("tuning.json is ignored: "));
+        assert!(lines[0].starts_with("fsnet: warning: tuning cache ") && lines[0].ends_with(" and is replaced"));
         assert_eq!(run(&cache), [""; 0], "{damage}: it is repaired");
     }
     // What another adapter needs stays beside it.
@@ -56,7 +56,16 @@ fn other_files_are_no_cache_and_stay() {
     let directory = tempdir().unwrap();
     let (path, model) = (directory.path().join("notes.txt"), color_network(directory.path()));
     let large = vec![b' '; (16 << 20) + 1];
-    for bytes in [b"My notes.".as_slice(), b"", b"{}", b"[1, 2]", b"{\"format\": \"x\"}", b"\xff\0", &large] {
+    for bytes in [
+        b"My notes.".as_slice(),
+        b"",
+        b"{}",
+        b"[1, 2]",
+        b"{\"format\": \"x\"}",
+        b"{\"format\": \"filter-summary tuning cache 3\"}",
+        b"\xff\0",
+        &large,
+    ] {
         fs::write(&path, bytes).unwrap();
         let error = failure(["classify", "--tune", "--tuning-cache", text(&path)]);
         assert!(error.contains("--tuning-cache: ") && error.contains("notes.txt: it "), "{error}");
@@ -112,4 +121,12 @@ fn classify_and_bench_take_it_too() {
 #[test]
 fn a_cache_without_tuning_is_a_mistake() {
     assert!(failure(["classify", "--tuning-cache", "x"]).contains("--tune"));
+}
+
+/// Where not even root can make a file; it is known before anything is measured.
+#[test]
+#[cfg(target_os = "linux")]
+fn choices_that_cannot_be_kept_are_told() {
+    let error = failure(["classify", "--tune", "--tuning-cache", "/proc/nope/tuning.json"]);
+    assert!(error.contains("--tuning-cache: /proc/nope/tuning.json: no file can be made in /proc: "), "{error}");
 }

@@ -54,7 +54,8 @@ fn damage_is_one_warning_and_is_repaired() {
     cases.extend([
         // The first format, whose files were one adapter's.
         br#"{"of": {"format": 1, "version": "0.1.0"}, "choices": {}}"#.to_vec(),
-        replaced("cache 2", "cache 17"),
+        replaced("cache 2", "cache 1"),
+        replaced("\"fs_a\"", "]"),
         replaced("\"choices\"", "\"chosen\""),
         replaced("\"algorithm\"", "\"algorithms\""),
         replaced("\"fs_a\"", "17"),
@@ -69,7 +70,9 @@ fn damage_is_one_warning_and_is_repaired() {
         let (mut cache, found, warning) = open(&path);
         assert_eq!(found, BTreeMap::new(), "{:?}", String::from_utf8_lossy(&bytes));
         let warning = warning.unwrap();
-        assert!(warning.contains("cache.json is ignored: ") && !warning.contains('\n'), "{warning}");
+        let is_said =
+            warning.contains("cache.json is damaged (") || warning.contains("cache.json has the older format 1 ");
+        assert!(is_said && warning.ends_with(" and is replaced") && !warning.contains('\n'), "{warning}");
         assert_eq!(cache.save(&choices(&["c"])), None);
         let (_, found, warning) = open(&path);
         assert_eq!((found, warning), (choices(&["c"]), None));
@@ -93,12 +96,16 @@ fn other_files_stay_as_they_are() {
         br#"{"format": "another"}"#.to_vec(),
         vec![b'['; 1 << 20],
         whole.as_bytes()[1..].to_vec(),
+        br#"{"format": "filter-summary tuning cache notes", "mine": 1}"#.to_vec(),
+        br#"{"format": "filter-summary tuning cache 2nd", "mine": 1}"#.to_vec(),
+        br#"{"format": "filter-summary tuning cache", "mine": 1}"#.to_vec(),
     ] {
         fs::write(&path, &bytes).unwrap();
         assert!(check(&path).is_err());
         let (mut cache, found, warning) = open(&path);
         let warning = warning.unwrap();
-        assert!(found.is_empty() && warning.contains("is ignored: it was not written as a tuning cache"), "{warning}");
+        assert!(found.is_empty() && warning.starts_with("choices are not kept: tuning cache "), "{warning}");
+        assert!(warning.ends_with("cache.json: it was not written as a tuning cache and stays as it is"), "{warning}");
         assert_eq!(cache.save(&choices(&["c"])), None, "one warning is enough");
         assert_eq!(fs::read(&path).unwrap(), bytes);
     }
@@ -107,8 +114,38 @@ fn other_files_stay_as_they_are() {
     let (mut cache, _, warning) = open(&path);
     assert_eq!((warning, check(&path)), (None, Ok(())));
     fs::write(&path, "notes").unwrap();
-    assert!(cache.save(&choices(&["c"])).unwrap().contains("is ignored"));
+    assert!(cache.save(&choices(&["c"])).unwrap().starts_with("choices are not kept: "));
     assert_eq!(fs::read(&path).unwrap(), b"notes");
+}
+
+#[test]
+fn a_newer_format_stays_as_it_is() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("cache.json");
+    let newer = written(&path).replace("cache 2", "cache 17");
+    fs::write(&path, &newer).unwrap();
+    let reason = "it has format 17, of a newer version of this program, and stays as it is";
+    assert!(check(&path).unwrap_err().to_string().ends_with(&format!("cache.json: {reason}")));
+    let (mut cache, found, warning) = open(&path);
+    let warning = warning.unwrap();
+    assert!(found.is_empty() && warning.ends_with(reason), "{warning}");
+    assert_eq!(cache.save(&choices(&["c"])), None, "one warning is enough");
+    assert_eq!(fs::read_to_string(&path).unwrap(), newer);
+}
+
+/// Where not even root can make a file.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_cannot_be_written_is_known_before() {
+    let path = Path::new("/proc/nope/cache.json");
+    let error = check(path).unwrap_err().to_string();
+    assert!(error.starts_with("/proc/nope/cache.json: no file can be made in /proc: "), "{error}");
+    let warning = open(path).2.unwrap();
+    assert!(warning.starts_with(&format!("choices are not kept: tuning cache {error}")), "{warning}");
+    let directory = tempdir().unwrap();
+    assert_eq!(check(&directory.path().join("new/directories/cache.json")), Ok(()));
+    assert_eq!(check(directory.path()).unwrap_err().to_string().matches(directory.path().to_str().unwrap()).count(), 1);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left there");
 }
 
 #[test]
@@ -171,7 +208,7 @@ fn what_cannot_be_read_or_written_is_one_warning() {
     let (mut cache, _, warning) = open(&path);
     assert_eq!(warning, None);
     fs::write(directory.path().join("missing"), "in the way").unwrap();
-    assert!(cache.save(&choices(&["a"])).unwrap().contains("is ignored"));
+    assert!(cache.save(&choices(&["a"])).unwrap().starts_with("choices are not kept: "));
     assert_eq!(cache.save(&choices(&["a"])), None);
     assert_eq!(fs::read(&file).unwrap(), b"text");
 }
