@@ -211,9 +211,14 @@ impl Tuner {
         self.measured
     }
 
-    /// What was ignored or left out, one line each: at most one about the cache.
+    /// What was replaced, not kept or left out, one line each: at most one about the cache.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// [`Tuner::warnings`], which are then forgotten: for whoever tells them early.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 }
 

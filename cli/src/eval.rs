@@ -39,8 +39,8 @@ pub(crate) struct Args {
     images: Option<PathBuf>,
 
     /// Which class is on which image: lines FILE CLASS (0 is the network's first class), with white space, a tab,
-    /// comma or semicolon between; or with a header line and the columns index and file, where wnid and name may be
-    /// too
+    /// comma or semicolon between; or with a header line and the columns index (or class, label) and file (or
+    /// filename), where wnid and name may be too
     #[arg(long, value_name = "FILE", requires = "images")]
     labels: Option<PathBuf>,
 

@@ -46,15 +46,15 @@ impl TuneArgs {
         if !self.tune {
             return None;
         }
-        let tuner = Tuner::new(gpu, pipelines);
+        let mut tuner = Tuner::new(gpu, pipelines);
         let default = || Some(dirs::cache_dir()?.join("filter-summary").join("tuning.json"));
-        Some(match self.tuning_cache.clone().or_else(default) {
-            Some(path) => tuner.with_cache(&path),
-            None => {
-                output::notice("there is no cache directory: choices are not kept (see --tuning-cache)");
-                tuner
-            }
-        })
+        match self.tuning_cache.clone().or_else(default) {
+            Some(path) => tuner = tuner.with_cache(&path),
+            None => output::notice("there is no cache directory: choices are not kept (see --tuning-cache)"),
+        }
+        // Before minutes of measuring.
+        tell(&mut tuner);
+        Some(tuner)
     }
 
     /// Says that the CPU executor cannot be tuned, if it was asked for.
@@ -68,5 +68,9 @@ impl TuneArgs {
 /// Keeps the choices, and passes the warnings on.
 pub(crate) fn finish(tuner: &mut Tuner) {
     tuner.save();
-    tuner.warnings().iter().for_each(|warning| output::notice(&format!("fsnet: warning: {warning}")));
+    tell(tuner);
+}
+
+fn tell(tuner: &mut Tuner) {
+    tuner.take_warnings().iter().for_each(|warning| output::notice(&format!("fsnet: warning: {warning}")));
 }

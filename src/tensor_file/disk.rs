@@ -86,7 +86,8 @@ pub fn check_output(path: &Path) -> Result<()> {
     output(path).map(|_| ())
 }
 
-/// Checks that a file can be written at `path`, after the directories that are missing were made. Nothing is left there.
+/// Checks that a file can be written at `path`, after the directories that are missing were made. Nothing is left
+/// there.
 ///
 /// # Errors
 /// Those of [`check_output`], but that there is no such directory; and when none can be made, or no file in it.

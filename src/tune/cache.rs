@@ -99,7 +99,7 @@ impl Cache {
         (cache, choices, warning)
     }
 
-    /// The warning that something in the file is replaced, as no choice of this crate is.
+    /// The warning that a choice in the file is none that this crate makes; it is replaced.
     pub(super) fn complain_of_choice(&mut self, reason: &str) -> Option<String> {
         self.complain(&Unusable::Damaged(reason.to_owned()))
     }
@@ -220,7 +220,8 @@ enum Unusable {
     Damaged(String),
     /// It is one of an older version, and may be replaced; what follows the file's name.
     Older(String),
-    /// This crate has not written it, as far as it can see, or a newer version has: it stays. Or nothing can be written.
+    /// This crate has not written it, as far as it can see, or a newer version has: it stays. Or nothing can be
+    /// written.
     Foreign(String),
 }
 

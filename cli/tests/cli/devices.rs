@@ -198,12 +198,13 @@ fn what_is_beyond_an_adapter_is_refused_with_a_way_out() {
     }
     let directory = tempdir().unwrap();
     let path = wide_layer(directory.path(), limit / 4 + 1);
-    let error = failure(["conv", text(&path), "--device", "0"]);
+    let output = directory.path().join("output");
+    let error = failure(["conv", text(&path), "--device", "0", "-o", text(&output)]);
     assert!(
         error.contains(&format!("max_storage_buffer_binding_size is {limit}; --device cpu has no such limit")),
         "{error}"
     );
-    let report = json(["conv", text(&path), "--device", "cpu"]);
+    let report = json(["conv", text(&path), "--device", "cpu", "-o", text(&output)]);
     assert!(report["shape"][2].as_u64().unwrap() > 1, "{report}");
 }
 

@@ -129,4 +129,12 @@ fn a_cache_without_tuning_is_a_mistake() {
 fn choices_that_cannot_be_kept_are_told() {
     let error = failure(["classify", "--tune", "--tuning-cache", "/proc/nope/tuning.json"]);
     assert!(error.contains("--tuning-cache: /proc/nope/tuning.json: no file can be made in /proc: "), "{error}");
+    if skip_gpu("choices_that_cannot_be_kept_are_told") {
+        return;
+    }
+    let mut command = fsnet();
+    command.env("XDG_CACHE_HOME", "/proc/nope").args(["classify", "--require-gpu", "--tune"]);
+    let stderr = String::from_utf8(command.assert().code(0).get_output().stderr.clone()).unwrap();
+    let warning = "fsnet: warning: choices are not kept: tuning cache /proc/nope/filter-summary/tuning.json: ";
+    assert_eq!((stderr.matches("fsnet: warning").count(), stderr.matches(warning).count()), (1, 1), "{stderr}");
 }

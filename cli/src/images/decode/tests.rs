@@ -32,8 +32,7 @@ fn exif(orientation: u8) -> Vec<u8> {
 
 #[test]
 fn what_is_no_image_is_named() {
-    assert_eq!(error(b"hello"), "neither PNG nor JPEG");
-    assert_eq!(error(b"GIF89a and so on"), "neither PNG nor JPEG");
+    assert_eq!(error(b"GIF89a and so on"), "neither PNG nor JPEG: it is a GIF picture");
     assert_eq!(error(b""), "it is empty");
 }
 
