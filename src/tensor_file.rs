@@ -20,8 +20,10 @@ use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, MapAcce
 
 use crate::error::{Error, Result};
 use crate::nearest::nearest;
+#[cfg(feature = "tune")]
+pub(crate) use disk::check_writable;
 pub use disk::{check_output, read_file, read_tensors, write_beside};
-pub(crate) use disk::{check_writable, one_line, read_with, write_tensors};
+pub(crate) use disk::{one_line, read_with, write_tensors};
 pub use encode::{NewTensor, Values, encode};
 pub use foreign::{Foreign, is_safetensors, recognize};
 pub use unfinished::remove_unfinished;

@@ -91,6 +91,7 @@ pub fn check_output(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// Those of [`check_output`], but that there is no such directory; and when none can be made, or no file in it.
+#[cfg(feature = "tune")]
 pub(crate) fn check_writable(path: &Path) -> Result<()> {
     if std::fs::metadata(path).is_ok() {
         output(path)?;

@@ -54,6 +54,7 @@ pub(super) fn write(
 }
 
 /// Checks that files can be made in a directory, by making one.
+#[cfg(feature = "tune")]
 pub(super) fn probe(directory: &Path) -> Result<()> {
     Unfinished::create(&directory.join("probe")).map(|_| ())
 }
