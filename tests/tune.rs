@@ -134,7 +134,7 @@ fn a_cache_is_found_again_and_what_is_wrong_with_it_is_one_warning() {
         fs::write(&path, &text).expect("a file");
         let (measured, warnings, results) = choose(device, &path);
         assert_eq!((measured, warnings.len()), (2, 1), "{what}: {warnings:?}");
-        assert!(warnings[0].contains("tuning.json is ignored: ") && !warnings[0].contains('\n'), "{warnings:?}");
+        assert!(warnings[0].ends_with(" and is replaced") && !warnings[0].contains('\n'), "{warnings:?}");
         assert_eq!(results, want, "{what}");
         assert_eq!(choose(device, &path), (0, vec![], want.clone()), "{what}: it is repaired");
     }
