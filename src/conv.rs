@@ -16,7 +16,7 @@ use crate::scope::checked;
 use crate::spec::Role;
 use crate::summary::{FilterSummary, check_finite};
 use bindings::Bindings;
-pub(crate) use dispatch::{Dispatch, Uniforms, bind_group};
+pub(crate) use dispatch::{Dispatch, Uniforms, bind_group, bound_ranges};
 use weights::Weights;
 
 /// A tensor in a caller's buffer, NCHW, f32 or as the plan's [`Storage`](crate::Storage) says: `size` bytes from
@@ -95,8 +95,9 @@ impl FsConv2d {
     /// Compiles the plan's kernels (once a device) and uploads the weights, in memory as the summary has them.
     /// Submits nothing.
     ///
-    /// # Errors When the summary is not the plan's, or not quantized where the plan has 8-bit weights; scale or bias
-    /// have another length; or the device refuses.
+    /// # Errors
+    /// When the summary is not the plan's, or not quantized where the plan has 8-bit weights; scale or bias have another
+    /// length; or the device refuses.
     pub fn new(
         pipelines: &Arc<Pipelines>,
         plan: Plan,
@@ -183,7 +184,7 @@ impl FsConv2d {
         let device = self.pipelines.device();
         let dispatches = checked(device, "bindings", || {
             let bind = |(index, (step, compiled)): (usize, (&Step, &Arc<Compiled>))| {
-                let range = |role: Role| match step.operand(role) {
+                let range = |operand| match operand {
                     Operand::Tensor(Role::Output) => Some(buffers.output),
                     Operand::Tensor(Role::Residual) => buffers.residual,
                     Operand::Tensor(_) => Some(buffers.input),
@@ -191,10 +192,8 @@ impl FsConv2d {
                     Operand::Table(bytes) => Some(BufferRange::whole(&self.weights.table).part(&bytes)),
                     Operand::Workspace(bytes) => buffers.workspace.map(|workspace| workspace.part(&bytes)),
                 };
-                let roles = step.spec.roles();
                 // `check` has seen to it that every range a step needs is there.
-                let ranges: Vec<_> =
-                    roles.into_iter().filter_map(|role| Some((role.binding(), range(role)?))).collect();
+                let ranges = bound_ranges(step, range);
                 Dispatch {
                     compiled: Arc::clone(compiled),
                     bind_group: bind_group(device, compiled, self.uniforms.binding(index), &ranges),

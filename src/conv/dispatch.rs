@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::BufferRange;
 use crate::error::Result;
 use crate::pipeline::Compiled;
+use crate::plan::{Operand, Step};
 use crate::scope::upload;
 
 /// One dispatch, ready to record.
@@ -62,6 +63,15 @@ impl Uniforms {
         let (offset, size) = self.ranges[index];
         wgpu::BufferBinding { buffer: &self.buffer, offset, size: Some(size) }
     }
+}
+
+/// The storage ranges that a step binds, `(binding, range)`, where `range` finds each operand.
+pub(crate) fn bound_ranges<'a>(
+    step: &Step,
+    range: impl Fn(Operand) -> Option<BufferRange<'a>>,
+) -> Vec<(u32, BufferRange<'a>)> {
+    let roles = step.spec.roles();
+    roles.into_iter().filter_map(|role| Some((role.binding(), range(step.operand(role))?))).collect()
 }
 
 /// Binds a dispatch's uniform and its storage ranges `(binding, range)`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::plan::{Choose, NetworkPlan, Place, Work};
 use super::{BatchNorm, Network, Op};
-use crate::conv::{BufferRange, ChannelParams, ConvBuffers, Dispatch, FsConv2d, Uniforms, bind_group};
+use crate::conv::{BufferRange, ChannelParams, ConvBuffers, Dispatch, FsConv2d, Uniforms, bind_group, bound_ranges};
 use crate::error::Result;
 use crate::pipeline::Pipelines;
 use crate::plan::{Operand, Plan, PlanOptions, Target};
@@ -118,7 +118,7 @@ impl GpuNetwork {
                     for step in steps {
                         let compiled = pipelines.get(&step.spec)?;
                         let uniforms = Uniforms::new(device, &[&step.params])?;
-                        let range = |role| match step.operand(role) {
+                        let range = |operand| match operand {
                             Operand::Tensor(Role::Output) => Some(to),
                             Operand::Tensor(Role::Residual) => residual,
                             Operand::Tensor(_) => Some(from),
@@ -126,9 +126,7 @@ impl GpuNetwork {
                             Operand::Table(_) => table.as_ref().map(BufferRange::whole),
                             Operand::Summary => None,
                         };
-                        let roles = step.spec.roles();
-                        let ranges: Vec<_> =
-                            roles.into_iter().filter_map(|role| Some((role.binding(), range(role)?))).collect();
+                        let ranges = bound_ranges(&step, range);
                         let bind = || bind_group(device, &compiled, uniforms.binding(0), &ranges);
                         let bind_group = checked(device, "bindings", bind)?;
                         dispatches.push(Dispatch { compiled, bind_group, grid: step.grid });

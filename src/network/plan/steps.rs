@@ -58,15 +58,7 @@ impl Planner<'_> {
             return Ok(Work::Steps(vec![step(Kernel::PoolWindow, elements)?]));
         }
         let values = elements * blocks;
-        let limit = self.target.limits.max_storage_buffer_binding_size;
-        if values as u64 * 4 > limit {
-            return Err(Error::Limit {
-                field: "bytes of blocks of windows of pool".to_owned(),
-                value: values as u64 * 4,
-                limit_name: "max_storage_buffer_binding_size",
-                limit,
-            });
-        }
+        self.check_bytes("blocks of windows of pool", values as u64 * 4)?;
         let mut steps = vec![step(Kernel::PoolBlocks, values)?, step(Kernel::PoolFinish, elements)?];
         steps.iter_mut().for_each(|step| step.places.products = 0..values as u64 * 4);
         Ok(Work::Steps(steps))
@@ -187,17 +179,20 @@ impl Planner<'_> {
         let limits = &self.target.limits;
         let bytes = |owner| self.elements(self.network.shape_of(owner)).map(|elements| 4 * elements as u64);
         let (read, written) = (bytes(self.owner(node.inputs[0]))?, bytes(destination.owner)?);
-        let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        if read.max(written) > limit {
-            return Err(Error::Limit {
-                field: format!("bytes of a tensor of {}", kernel.name()),
-                value: read.max(written),
-                limit_name: "max_storage_buffer_binding_size",
-                limit,
-            });
-        }
+        self.check_bytes(&format!("a tensor of {}", kernel.name()), read.max(written))?;
         let params = params.into_iter().map(|(name, value)| (name, value as u32)).collect();
         let tiles = threads.div_ceil(WORKGROUP as usize) as u64;
         Ok(Step::new(spec, tiles, limits.max_compute_workgroups_per_dimension, params))
+    }
+
+    /// Checks that a buffer of `bytes` can be bound.
+    fn check_bytes(&self, what: &str, bytes: u64) -> Result<()> {
+        let limits = &self.target.limits;
+        let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        if bytes <= limit {
+            return Ok(());
+        }
+        let limit_name = "max_storage_buffer_binding_size";
+        Err(Error::Limit { field: format!("bytes of {what}"), value: bytes, limit_name, limit })
     }
 }
