@@ -1,9 +1,10 @@
-//! The project's own chores: `cargo xtask test`, `cargo xtask bench` and `cargo xtask msrv`.
+//! The project's own chores: `cargo xtask test`, `bench`, `lines` and `msrv`.
 //!
 //! No dependencies, so that the first command a contributor types compiles in a second.
 #![allow(clippy::print_stdout, reason = "a chore's output is its purpose")]
 
 mod bench;
+mod lines;
 mod msrv;
 mod shell;
 mod vulkan;
@@ -18,8 +19,9 @@ usage: cargo xtask <chore>
   bench [--peers [NAMES]] [--quick] [ARGS]
                   measure fsnet on the best adapter and the CPU, with --peers beside other libraries (ncnn, onnxruntime,
                   torch, burn, which is built only when named), and write benches/results/ADAPTER, with --quick
-                  ADAPTER-quick. Python packages go to target/peers; --python [NAME=]PROGRAM takes an interpreter that has
-                  them. More: bench --help
+                  ADAPTER-quick. Python packages go to target/peers; --python [NAME=]PROGRAM takes an interpreter that
+                  has them. More: bench --help
+  lines           check that no line has more than 120 columns, and no source file more than 400 lines
   msrv            check that no dependency asks for a newer Rust than Cargo.toml declares";
 
 fn main() -> ExitCode {
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.first().map(String::as_str) {
         Some("test") => test(rest),
         Some("bench") => bench::run(rest),
+        Some("lines") if rest.is_empty() => lines::check(),
         Some("msrv") if rest.is_empty() => msrv::check(),
         Some("--help" | "-h" | "help") => {
             println!("{USAGE}");
