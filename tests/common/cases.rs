@@ -248,7 +248,8 @@ fn groups() -> Vec<Case> {
     ]
 }
 
-/// Filters that share row sums with others, one and two kernel rows apart: more and fewer than are accumulated together.
+/// Filters that share row sums with others, one and two kernel rows apart: more and fewer
+/// than are accumulated together.
 fn chains() -> Vec<Case> {
     let of = |name, step, conv, size| case(name, taps3(29, 4, step), conv, size);
     let plain = [
@@ -268,7 +269,8 @@ fn chains() -> Vec<Case> {
     cases
 }
 
-/// Image rows and planes that are no whole quads, but an even number of pixels, which are moved by twos: every way to load weights.
+/// Image rows and planes that are no whole quads, but an even number of pixels, which are moved by twos:
+/// every way to load weights.
 fn even_rows() -> Vec<Case> {
     let (none, zero, wrap) = (Boundary::None, Boundary::Zero, Boundary::Wrap);
     let taps = |channels| Window::tap_major(channels, 3, 3).unwrap();
@@ -333,7 +335,8 @@ fn last_tiles() -> Vec<Case> {
     ]
 }
 
-/// Images of a few pixels, where lanes are filters: quads that are whole, by twos and not, channels that are no whole blocks of lanes.
+/// Images of a few pixels, where lanes are filters: quads that are whole, by twos and not, channels
+/// that are no whole blocks of lanes.
 fn few_pixels() -> Vec<Case> {
     let (none, zero, wrap) = (Boundary::None, Boundary::Zero, Boundary::Wrap);
     let taps = |channels| Window::tap_major(channels, 3, 3).unwrap();
@@ -442,7 +445,8 @@ fn epilogues() -> Vec<Case> {
         let starts = if boundary.is_some() { [3, 0, 9, 22, 7] } else { [0, 8, 4, 12, 20] };
         cases.push(case(name, line(window, 30, &starts, boundary.unwrap_or_default()), pad(0), [3, 6, 6]));
     }
-    // Kernel rows that begin inside the summary everywhere, so that products are summed along them, but do not all end there.
+    // Kernel rows that begin inside the summary everywhere, so that products are summed along them,
+    // but do not all end there.
     let window = || Window::tap_major(8, 3, 3).unwrap();
     for (names, placement) in [
         (["row_sums_zero_width_8", "row_sums_zero_width_9"], line(window(), 92, &[0, 24], Boundary::Zero)),

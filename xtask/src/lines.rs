@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Columns of a line, in characters. rustfmt keeps code to as many (`rustfmt.toml`), but leaves comments and texts alone.
+/// Columns of a line, in characters. rustfmt keeps code to as many (`rustfmt.toml`),
+/// but leaves comments and texts alone.
 const MOST_COLUMNS: usize = 120;
 
 /// Lines of a source file.
