@@ -24,26 +24,13 @@ const TERM_ROWS: u32 = 3u;    // KH
 const TERM_COLUMNS: u32 = 1u; // 1 where products are summed along kernel rows, else KW
 
 struct Params {
+    conv: Geometry,
     threads: u32,          // row_quads * row_blocks * O * images
     row_quads: u32,        // quads a row of the output
     row_blocks: u32,       // OH / thread_rows, rounded up
     thread_rows: u32,      // a multiple of ROWS
-    height: u32,
-    width: u32,
     pitch: u32,            // of products
-    out_channels: u32,
-    out_height: u32,
-    out_width: u32,
-    channels_total: u32,
-    channel_offset: u32,
-    first_image: u32,      // of this chunk
     images: u32,           // in this chunk
-    stride_y: u32,
-    stride_x: u32,
-    dilation_y: u32,
-    dilation_x: u32,
-    pad_top: u32,
-    pad_left: u32,
     slots_at: u32,
     scale_at: u32,
     bias_at: u32,
@@ -67,17 +54,17 @@ fn main(
     let x_quad = thread - block * params.row_quads;
     let plane = block / params.row_blocks;
     let begin = (block - plane * params.row_blocks) * params.thread_rows;
-    let end = min(begin + params.thread_rows, params.out_height);
-    let image = plane / params.out_channels;
-    let channel = plane - image * params.out_channels;
+    let end = min(begin + params.thread_rows, params.conv.out_height);
+    let image = plane / params.conv.out_channels;
+    let channel = plane - image * params.conv.out_channels;
 
     let affine = affine_of(channel);
     let fraction = fraction_of(channel);
     let x = vec4<u32>(x_quad * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
-    let x_valid = x < vec4<u32>(params.out_width);
-    let out_plane = params.out_height * params.out_width;
-    let residual_at = ((params.first_image + image) * params.out_channels + channel) * out_plane;
-    let output_at = ((params.first_image + image) * params.channels_total + params.channel_offset + channel) * out_plane;
+    let x_valid = x < vec4<u32>(params.conv.out_width);
+    let out_plane = params.conv.out_height * params.conv.out_width;
+    let residual_at = ((params.conv.first_image + image) * params.conv.out_channels + channel) * out_plane;
+    let output_at = ((params.conv.first_image + image) * params.conv.channels_total + params.conv.channel_offset + channel) * out_plane;
     for (var first_y = begin; first_y < end; first_y += ROWS) {
         var sums: array<array<vec4<f32>, ROWS>, NEIGHBOURS>;
         for (var k = 0u; k < NEIGHBOURS; k++) {
@@ -86,21 +73,21 @@ fn main(
                 var first_rows: array<u32, TERM_COLUMNS>;
                 for (var kx = 0u; kx < TERM_COLUMNS; kx++) {
                     let term = ((channel * NEIGHBOURS + k) * TERM_ROWS + ky) * TERM_COLUMNS + kx;
-                    first_rows[kx] = (table[params.slots_at + term] * params.images + image) * params.height;
+                    first_rows[kx] = (table[params.slots_at + term] * params.images + image) * params.conv.height;
                 }
                 for (var kx = 0u; kx < TERM_COLUMNS; kx++) {
                     let first_row = first_rows[kx];
                     for (var r = 0u; r < ROWS; r++) {
                         // Above the input this wraps around to a large number, which the comparison refuses.
-                        let y = (first_y + r) * params.stride_y + ky * params.dilation_y - params.pad_top;
-                        let inside = y < params.height && first_y + r < end;
+                        let y = (first_y + r) * params.conv.stride_y + ky * params.conv.dilation_y - params.conv.pad_top;
+                        let inside = y < params.conv.height && first_y + r < end;
                         sums[k][r] += term_quad(first_row + y, inside, x_quad, kx);
                     }
                 }
             }
         }
         for (var r = 0u; r < ROWS; r++) {
-            let within = (first_y + r) * params.out_width + x;
+            let within = (first_y + r) * params.conv.out_width + x;
             let valid = x_valid & vec4<bool>(first_y + r < end);
             let sum = blend(fraction, sums[0][r], sums[NEIGHBOURS - 1u][r]);
             let value = epilogue(affine, sum, residual_quad(residual_at + within, valid));

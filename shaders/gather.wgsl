@@ -27,36 +27,14 @@ const ROWS: u32 = 8u;
 const QUADS: u32 = 2u;
 
 struct Params {
+    conv: Geometry,
     tiles: u32,
     pixel_tiles: u32,
     channel_tiles: u32,
     pixels: u32,           // N * OH * OW
-    channels: u32,         // of a group, or of the part of its sum that is computed
-    first_channel: u32,    // of the part, in its group
-    group_channels: u32,   // C / groups
-    in_channels: u32,      // C
-    height: u32,
-    width: u32,
     filters: u32,          // O / groups
-    out_channels: u32,     // O
-    out_height: u32,
-    out_width: u32,
-    channels_total: u32,
-    channel_offset: u32,
-    kernel_height: u32,
-    kernel_width: u32,
-    stride_y: u32,
-    stride_x: u32,
-    dilation_y: u32,
-    dilation_x: u32,
-    pad_top: u32,
-    pad_left: u32,
-    channel_stride: i32,
-    summary_length: u32,
     scale_at: u32,         // where the scales begin in `table`
     bias_at: u32,
-    weight_scale: f32,     // of weights in 8 bits
-    weight_zero: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -72,9 +50,9 @@ struct Quad {
 
 fn quad_at(first_pixel: u32) -> Quad {
     let pixel = vec4<u32>(first_pixel) + vec4<u32>(0u, 1u, 2u, 3u);
-    let plane = params.out_height * params.out_width;
+    let plane = params.conv.out_height * params.conv.out_width;
     let within = pixel % plane;
-    return Quad(pixel / plane, within / params.out_width, within % params.out_width, pixel < vec4<u32>(params.pixels));
+    return Quad(pixel / plane, within / params.conv.out_width, within % params.conv.out_width, pixel < vec4<u32>(params.pixels));
 }
 
 @compute @workgroup_size(LANES_X, LANES_Y)
@@ -89,10 +67,10 @@ fn main(
     }
     let pixel_tile = tile % params.pixel_tiles;
     let group = tile / params.pixel_tiles / params.channel_tiles;
-    let first_channel = group * params.group_channels + params.first_channel;
+    let first_channel = group * params.conv.group_channels + params.conv.first_channel;
     let first_filter = (tile / params.pixel_tiles % params.channel_tiles * LANES_Y + lane.y) * ROWS;
-    let plane = params.height * params.width;
-    let taps = params.kernel_height * params.kernel_width;
+    let plane = params.conv.height * params.conv.width;
+    let taps = params.conv.kernel_height * params.conv.kernel_width;
 
     var quads: array<Quad, QUADS>;
     for (var q = 0u; q < QUADS; q++) {
@@ -105,18 +83,18 @@ fn main(
     var sums: array<array<vec4<f32>, QUADS>, ROWS>;
 
     for (var tap = 0u; tap < taps; tap++) {
-        let tap_y = tap / params.kernel_width * params.dilation_y;
-        let tap_x = tap % params.kernel_width * params.dilation_x;
+        let tap_y = tap / params.conv.kernel_width * params.conv.dilation_y;
+        let tap_x = tap % params.conv.kernel_width * params.conv.dilation_x;
         var at: array<vec4<u32>, QUADS>;
         var valid: array<vec4<bool>, QUADS>;
         for (var q = 0u; q < QUADS; q++) {
             // Above and left of the input these wrap around to large numbers, which the comparison refuses.
-            let y = quads[q].y * params.stride_y + tap_y - params.pad_top;
-            let x = quads[q].x * params.stride_x + tap_x - params.pad_left;
-            let inside_y = y < vec4<u32>(params.height);
-            let inside_x = x < vec4<u32>(params.width);
+            let y = quads[q].y * params.conv.stride_y + tap_y - params.conv.pad_top;
+            let x = quads[q].x * params.conv.stride_x + tap_x - params.conv.pad_left;
+            let inside_y = y < vec4<u32>(params.conv.height);
+            let inside_x = x < vec4<u32>(params.conv.width);
             valid[q] = inside_y & inside_x & quads[q].valid;
-            at[q] = (quads[q].image * params.in_channels + first_channel) * plane + y * params.width + x;
+            at[q] = (quads[q].image * params.conv.in_channels + first_channel) * plane + y * params.conv.width + x;
         }
         var bases: array<array<i32, NEIGHBOURS>, ROWS>;
         for (var r = 0u; r < ROWS; r++) {
@@ -125,11 +103,11 @@ fn main(
                 bases[r][k] = i32(table[(filter_index * NEIGHBOURS + k) * taps + tap]);
             }
         }
-        for (var channel = 0u; channel < params.channels; channel += 4u) {
+        for (var channel = 0u; channel < params.conv.channels; channel += 4u) {
             var x: array<array<vec4<f32>, 4>, QUADS>;
             for (var q = 0u; q < QUADS; q++) {
                 for (var k = 0u; k < 4u; k++) {
-                    let exists = vec4<bool>(channel + k < params.channels);
+                    let exists = vec4<bool>(channel + k < params.conv.channels);
                     x[q][k] = input_quad(at[q] + (channel + k) * plane, valid[q] & exists);
                 }
             }
@@ -142,17 +120,17 @@ fn main(
         }
     }
 
-    let out_plane = params.out_height * params.out_width;
+    let out_plane = params.conv.out_height * params.conv.out_width;
     for (var r = 0u; r < ROWS; r++) {
         if first_filter + r < params.filters {
             let channel = group * params.filters + first_filter + r;
             let affine = affine_of(channel);
             for (var q = 0u; q < QUADS; q++) {
                 let quad = quads[q];
-                let within = quad.y * params.out_width + quad.x;
-                let from_residual = residual_quad((quad.image * params.out_channels + channel) * out_plane + within, quad.valid);
+                let within = quad.y * params.conv.out_width + quad.x;
+                let from_residual = residual_quad((quad.image * params.conv.out_channels + channel) * out_plane + within, quad.valid);
                 let value = epilogue(affine, sums[r][q], from_residual);
-                let to = (quad.image * params.channels_total + params.channel_offset + channel) * out_plane + within;
+                let to = (quad.image * params.conv.channels_total + params.conv.channel_offset + channel) * out_plane + within;
                 store_quad(to, quad.valid, value);
             }
         }

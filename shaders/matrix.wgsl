@@ -95,7 +95,7 @@ fn main(
         rows[i] = group * params.rows + min(first_row + (thread + i * THREADS) / DEPTH_QUADS, params.rows - 1u);
     }
     var depth = Depth(0u, 0u, 0u, 0u);
-    let rounds = params.kernel_height * params.kernel_width * ((params.channels + DEPTH - 1u) / DEPTH);
+    let rounds = params.conv.kernel_height * params.conv.kernel_width * ((params.conv.channels + DEPTH - 1u) / DEPTH);
 
     var from_f: array<vec4<f32>, ROW_LOADS>;
     var from_x: array<vec4<f32>, PIXEL_LOADS>;

@@ -31,19 +31,13 @@ const TILE_ROWS: u32 = LANES_Y * ROWS;
 const TILE_PIXELS: u32 = LANES_X * QUADS * 4u;
 
 struct Params {
+    conv: Geometry,
     tiles: u32,
     segments: u32,         // tiles across an image row
     pixel_tiles: u32,      // segments * tiles down the flattened rows
     row_tiles: u32,
     rows: u32,             // bases a group, padded to the largest group
     rows_per_tile: u32,    // bases a tile finishes
-    channels: u32,         // of a group, or of the part of its sum that is computed
-    first_channel: u32,    // of the part, in its group
-    group_channels: u32,   // C / groups
-    in_channels: u32,      // C
-    height: u32,
-    width: u32,
-    first_image: u32,      // of this chunk
     images: u32,           // in this chunk
     tile_width: u32,
     tile_rows: u32,
@@ -52,16 +46,9 @@ struct Params {
     pitch: u32,
     row_taps: u32,
     row_step: u32,
-    stride_x: u32,
-    dilation_x: u32,
-    pad_left: u32,
     whole_rows: u32,       // 1: tiles begin at column 0; 0: where their first output column reads
-    channel_stride: i32,
-    summary_length: u32,
     slots_at: u32,
     slots: u32,
-    weight_scale: f32,     // of weights in 8 bits
-    weight_zero: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -111,12 +98,12 @@ fn main(
     let first_image_row = tile % params.pixel_tiles / params.segments * params.tile_rows;
     let first_row = tile / params.pixel_tiles % params.row_tiles * params.rows_per_tile;
     let group = tile / params.pixel_tiles / params.row_tiles;
-    let first_channel = group * params.group_channels + params.first_channel;
+    let first_channel = group * params.conv.group_channels + params.conv.first_channel;
     // Left of the input this wraps around to a large number, which the comparisons below refuse.
-    let reads_from = segment * params.segment_columns * params.stride_x - params.pad_left;
+    let reads_from = segment * params.segment_columns * params.conv.stride_x - params.conv.pad_left;
     let first_column = select(reads_from, 0u, params.whole_rows == 1u);
-    let image_rows = params.images * params.height;
-    let plane = params.height * params.width;
+    let image_rows = params.images * params.conv.height;
+    let plane = params.conv.height * params.conv.width;
 
     var at: array<vec4<u32>, QUADS>;
     var valid: array<vec4<bool>, QUADS>;
@@ -124,11 +111,11 @@ fn main(
         let pixel = vec4<u32>((q * LANES_X + lane.x) * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
         let image_row = pixel / params.tile_width + first_image_row;
         let column = pixel % params.tile_width + first_column;
-        valid[q] = (image_row < vec4<u32>(image_rows)) & (column < vec4<u32>(params.width))
+        valid[q] = (image_row < vec4<u32>(image_rows)) & (column < vec4<u32>(params.conv.width))
             & (pixel < vec4<u32>(params.tile_width * params.tile_rows));
-        let image = image_row / params.height + params.first_image;
-        at[q] = (image * params.in_channels + first_channel) * plane
-            + image_row % params.height * params.width + column;
+        let image = image_row / params.conv.height + params.conv.first_image;
+        at[q] = (image * params.conv.in_channels + first_channel) * plane
+            + image_row % params.conv.height * params.conv.width + column;
     }
     var bases: array<i32, ROWS>;
     for (var r = 0u; r < ROWS; r++) {
@@ -136,11 +123,11 @@ fn main(
         bases[r] = i32(table[group * params.rows + row]);
     }
     var sums: array<array<vec4<f32>, QUADS>, ROWS>;
-    for (var channel = 0u; channel < params.channels; channel += 4u) {
+    for (var channel = 0u; channel < params.conv.channels; channel += 4u) {
         var x: array<array<vec4<f32>, 4>, QUADS>;
         for (var q = 0u; q < QUADS; q++) {
             for (var k = 0u; k < 4u; k++) {
-                let exists = vec4<bool>(channel + k < params.channels);
+                let exists = vec4<bool>(channel + k < params.conv.channels);
                 x[q][k] = input_quad(at[q] + (channel + k) * plane, valid[q] & exists);
             }
         }
@@ -177,12 +164,12 @@ fn main(
         let out_column = vec4<u32>(first_out + quad * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
         var sum = vec4<f32>(0.0);
         for (var k = 0u; k < params.row_taps; k++) {
-            let column = out_column * params.stride_x + k * params.dilation_x - params.pad_left - first_column;
+            let column = out_column * params.conv.stride_x + k * params.conv.dilation_x - params.conv.pad_left - first_column;
             let inside = column < vec4<u32>(params.tile_width);
             let source_row = row + k * params.row_step;
             let row_begin = tile_row * params.tile_width;
             var value: vec4<f32>;
-            if params.stride_x == 1u {
+            if params.conv.stride_x == 1u {
                 // Where the quad hangs over the row's ends it reads neighbours, which `inside` refuses.
                 value = products_from(source_row, i32(row_begin + column.x));
             } else {

@@ -43,10 +43,10 @@ fn main(
     let pixel_tile = tile / params.channel_tiles;
     let first_filter = (tile - pixel_tile * params.channel_tiles) * ROW_BLOCKS * SUBGROUP;
     let group = pixel_tile / params.pixel_tiles;
-    let first_channel = group * params.group_channels + params.first_channel;
+    let first_channel = group * params.conv.group_channels + params.conv.first_channel;
     let first_pixel = params.first_pixel + (pixel_tile - group * params.pixel_tiles) * QUADS * SUBGROUP * 4u;
-    let plane = params.height * params.width;
-    let out_plane = params.out_height * params.out_width;
+    let plane = params.conv.height * params.conv.width;
+    let out_plane = params.conv.out_height * params.conv.out_width;
 
     var image: array<vec4<u32>, QUADS>;
     var within: array<vec4<u32>, QUADS>;
@@ -57,11 +57,11 @@ fn main(
     for (var q = 0u; q < QUADS; q++) {
         let pixel = first_pixel + (q * SUBGROUP + lane) * 4u;
         let of_plane = split_quad(pixel, out_plane);
-        let of_row = split_quad(pixel, params.out_width);
+        let of_row = split_quad(pixel, params.conv.out_width);
         image[q] = of_plane.quotient;
         within[q] = of_plane.remainder;
-        first_y[q] = (of_row.quotient - image[q] * params.out_height) * params.stride_y - params.pad_top;
-        first_x[q] = of_row.remainder * params.stride_x - params.pad_left;
+        first_y[q] = (of_row.quotient - image[q] * params.conv.out_height) * params.conv.stride_y - params.conv.pad_top;
+        first_x[q] = of_row.remainder * params.conv.stride_x - params.conv.pad_left;
         exists[q] = vec4<u32>(pixel) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.pixels);
     }
     // Of block b, the lane's own filter.
@@ -79,20 +79,20 @@ fn main(
     }
     var sums: Sums;
 
-    let taps = params.kernel_height * params.kernel_width;
+    let taps = params.conv.kernel_height * params.conv.kernel_width;
     var ky = 0u;
     var kx = 0u;
     for (var tap = 0u; tap < taps; tap++) {
         var at: array<vec4<u32>, QUADS>;
         var valid: array<vec4<bool>, QUADS>;
         for (var q = 0u; q < QUADS; q++) {
-            let y = first_y[q] + ky * params.dilation_y;
-            let x = first_x[q] + kx * params.dilation_x;
-            valid[q] = (y < vec4<u32>(params.height)) & (x < vec4<u32>(params.width)) & exists[q];
-            at[q] = (image[q] * params.in_channels + first_channel) * plane + y * params.width + x;
+            let y = first_y[q] + ky * params.conv.dilation_y;
+            let x = first_x[q] + kx * params.conv.dilation_x;
+            valid[q] = (y < vec4<u32>(params.conv.height)) & (x < vec4<u32>(params.conv.width)) & exists[q];
+            at[q] = (image[q] * params.conv.in_channels + first_channel) * plane + y * params.conv.width + x;
         }
         kx += 1u;
-        if kx == params.kernel_width {
+        if kx == params.conv.kernel_width {
             kx = 0u;
             ky += 1u;
         }
@@ -113,8 +113,8 @@ fn main(
             let channel = group * params.filters + filter_index;
             for (var q = 0u; q < QUADS; q++) {
                 let valid = exists[q] & vec4<bool>(filter_index < params.filters);
-                let addend = residual_quad((image[q] * params.out_channels + channel) * out_plane + within[q], valid);
-                let to = (image[q] * params.channels_total + params.channel_offset + channel) * out_plane + within[q];
+                let addend = residual_quad((image[q] * params.conv.out_channels + channel) * out_plane + within[q], valid);
+                let to = (image[q] * params.conv.channels_total + params.conv.channel_offset + channel) * out_plane + within[q];
                 store_quad(to, valid, epilogue(affine, sums[b][l][q], addend));
             }
         }

@@ -41,17 +41,17 @@ fn main(
     let pixel_tile = tile / params.channel_tiles;
     let first_filter = (tile - pixel_tile * params.channel_tiles) * ROW_BLOCKS * SUBGROUP;
     let group = pixel_tile / params.pixel_tiles;
-    let first_channel = group * params.group_channels + params.first_channel;
+    let first_channel = group * params.conv.group_channels + params.conv.first_channel;
     let pixel = params.first_pixel + (pixel_tile - group * params.pixel_tiles) * 4u;
-    let plane = params.height * params.width;
-    let out_plane = params.out_height * params.out_width;
+    let plane = params.conv.height * params.conv.width;
+    let out_plane = params.conv.out_height * params.conv.out_width;
 
     let of_plane = split_quad(pixel, out_plane);
-    let of_row = split_quad(pixel, params.out_width);
+    let of_row = split_quad(pixel, params.conv.out_width);
     let image = of_plane.quotient;
     // The input pixel of tap 0; above and left of the input it wraps around to large numbers, which comparisons refuse.
-    let first_y = (of_row.quotient - image * params.out_height) * params.stride_y - params.pad_top;
-    let first_x = of_row.remainder * params.stride_x - params.pad_left;
+    let first_y = (of_row.quotient - image * params.conv.out_height) * params.conv.stride_y - params.conv.pad_top;
+    let first_x = of_row.remainder * params.conv.stride_x - params.conv.pad_left;
     let exists = vec4<u32>(pixel) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.pixels);
     // Of block b, the lane's own filter.
     var own: array<u32, ROW_BLOCKS>;
@@ -62,18 +62,18 @@ fn main(
     }
     var sums: array<vec4<f32>, ROW_BLOCKS>;
 
-    let taps = params.kernel_height * params.kernel_width;
+    let taps = params.conv.kernel_height * params.conv.kernel_width;
     // Weights end with the last quad of channels; X is zero past the last channel.
-    let last_quad = (params.channels - 1u) & 0xfffffffcu;
+    let last_quad = (params.conv.channels - 1u) & 0xfffffffcu;
     var ky = 0u;
     var kx = 0u;
     for (var tap = 0u; tap < taps; tap++) {
-        let y = first_y + ky * params.dilation_y;
-        let x = first_x + kx * params.dilation_x;
-        let valid = (y < vec4<u32>(params.height)) & (x < vec4<u32>(params.width)) & exists;
-        let at = (image * params.in_channels + first_channel) * plane + y * params.width + x;
+        let y = first_y + ky * params.conv.dilation_y;
+        let x = first_x + kx * params.conv.dilation_x;
+        let valid = (y < vec4<u32>(params.conv.height)) & (x < vec4<u32>(params.conv.width)) & exists;
+        let at = (image * params.conv.in_channels + first_channel) * plane + y * params.conv.width + x;
         kx += 1u;
-        if kx == params.kernel_width {
+        if kx == params.conv.kernel_width {
             kx = 0u;
             ky += 1u;
         }
@@ -83,9 +83,9 @@ fn main(
             first[b] = i32(table[own[b] * NEIGHBOURS * taps + tap]);
             next[b] = i32(table[(own[b] * NEIGHBOURS + NEIGHBOURS - 1u) * taps + tap]);
         }
-        for (var channel = 0u; channel < params.channels; channel += SUBGROUP) {
+        for (var channel = 0u; channel < params.conv.channels; channel += SUBGROUP) {
             let of_lane = channel + lane;
-            let loaded = input_quad(at + of_lane * plane, valid & vec4<bool>(of_lane < params.channels));
+            let loaded = input_quad(at + of_lane * plane, valid & vec4<bool>(of_lane < params.conv.channels));
             var of_quad: array<array<vec4<f32>, 4>, SUBGROUP / 4u>;
             for (var k = 0u; k < SUBGROUP / 4u; k++) {
                 for (var e = 0u; e < 4u; e++) {
@@ -106,8 +106,8 @@ fn main(
         let filter_index = first_filter + b * SUBGROUP + lane;
         let channel = group * params.filters + filter_index;
         let valid = exists & vec4<bool>(filter_index < params.filters);
-        let addend = residual_quad((image * params.out_channels + channel) * out_plane + of_plane.remainder, valid);
-        let to = (image * params.channels_total + params.channel_offset + channel) * out_plane + of_plane.remainder;
+        let addend = residual_quad((image * params.conv.out_channels + channel) * out_plane + of_plane.remainder, valid);
+        let to = (image * params.conv.channels_total + params.conv.channel_offset + channel) * out_plane + of_plane.remainder;
         store_quad(to, valid, epilogue(affine_of(own[b]), sums[b], addend));
     }
 }

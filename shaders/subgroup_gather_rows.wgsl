@@ -52,10 +52,10 @@ fn main(
     let pixel_tile = tile / params.channel_tiles;
     let first_filter = (tile - pixel_tile * params.channel_tiles) * ROW_BLOCKS * SUBGROUP;
     let group = pixel_tile / params.pixel_tiles;
-    let first_channel = group * params.group_channels + params.first_channel;
+    let first_channel = group * params.conv.group_channels + params.conv.first_channel;
     let first_pixel = params.first_pixel + (pixel_tile - group * params.pixel_tiles) * QUADS * SUBGROUP * 4u;
-    let plane = params.height * params.width;
-    let out_plane = params.out_height * params.out_width;
+    let plane = params.conv.height * params.conv.width;
+    let out_plane = params.conv.out_height * params.conv.out_width;
 
     var image: array<vec4<u32>, QUADS>;
     var within: array<vec4<u32>, QUADS>;
@@ -66,10 +66,10 @@ fn main(
     for (var q = 0u; q < QUADS; q++) {
         let pixel = first_pixel + lane * LANE_PIXELS + q * 4u;
         let of_plane = split_quad(pixel, out_plane);
-        let of_row = split_quad(pixel, params.out_width);
+        let of_row = split_quad(pixel, params.conv.out_width);
         image[q] = of_plane.quotient;
         within[q] = of_plane.remainder;
-        first_y[q] = (of_row.quotient - image[q] * params.out_height) * params.stride_y - params.pad_top;
+        first_y[q] = (of_row.quotient - image[q] * params.conv.out_height) * params.conv.stride_y - params.conv.pad_top;
         column[q] = of_row.remainder;
         exists[q] = vec4<u32>(pixel) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.pixels);
     }
@@ -80,12 +80,12 @@ fn main(
     for (var i = 0u; i < BESIDE_LOADS; i++) {
         let p = (i * SUBGROUP + lane) / 4u;
         let pixel = first_pixel - PAD_LEFT + p + select(SUBGROUP * LANE_PIXELS, 0u, p < PAD_LEFT);
-        let row = pixel / params.out_width;
-        let x = pixel - row * params.out_width;
-        let of_image = row / params.out_height;
-        beside_at[i] = (of_image * params.in_channels + first_channel) * plane + x;
-        beside_y[i] = (row - of_image * params.out_height) * params.stride_y - params.pad_top;
-        beside_exists[i] = p < BESIDE && pixel < params.pixels && x < params.width;
+        let row = pixel / params.conv.out_width;
+        let x = pixel - row * params.conv.out_width;
+        let of_image = row / params.conv.out_height;
+        beside_at[i] = (of_image * params.conv.in_channels + first_channel) * plane + x;
+        beside_y[i] = (row - of_image * params.conv.out_height) * params.conv.stride_y - params.conv.pad_top;
+        beside_exists[i] = p < BESIDE && pixel < params.pixels && x < params.conv.width;
     }
     // Of block b, the lane's own filter.
     var own: array<u32, ROW_BLOCKS>;
@@ -96,21 +96,21 @@ fn main(
     }
     var sums: array<array<array<vec4<f32>, QUADS>, SUBGROUP>, ROW_BLOCKS>;
 
-    let taps = params.kernel_height * ROW_TAPS;
-    for (var ky = 0u; ky < params.kernel_height; ky++) {
+    let taps = params.conv.kernel_height * ROW_TAPS;
+    for (var ky = 0u; ky < params.conv.kernel_height; ky++) {
         var at: array<vec4<u32>, QUADS>;
         var valid: array<vec4<bool>, QUADS>;
         for (var q = 0u; q < QUADS; q++) {
-            let y = first_y[q] + ky * params.dilation_y;
-            valid[q] = (y < vec4<u32>(params.height)) & (column[q] < vec4<u32>(params.width)) & exists[q];
-            at[q] = (image[q] * params.in_channels + first_channel) * plane + y * params.width + column[q];
+            let y = first_y[q] + ky * params.conv.dilation_y;
+            valid[q] = (y < vec4<u32>(params.conv.height)) & (column[q] < vec4<u32>(params.conv.width)) & exists[q];
+            at[q] = (image[q] * params.conv.in_channels + first_channel) * plane + y * params.conv.width + column[q];
         }
         var row_at: array<u32, BESIDE_LOADS>;
         var row_valid: array<bool, BESIDE_LOADS>;
         for (var i = 0u; i < BESIDE_LOADS; i++) {
-            let y = beside_y[i] + ky * params.dilation_y;
-            row_valid[i] = beside_exists[i] && y < params.height;
-            row_at[i] = beside_at[i] + y * params.width;
+            let y = beside_y[i] + ky * params.conv.dilation_y;
+            row_valid[i] = beside_exists[i] && y < params.conv.height;
+            row_at[i] = beside_at[i] + y * params.conv.width;
         }
         var bases: array<array<array<i32, NEIGHBOURS>, ROW_BLOCKS>, ROW_TAPS>;
         for (var t = 0u; t < ROW_TAPS; t++) {
@@ -120,18 +120,18 @@ fn main(
                 }
             }
         }
-        for (var channel = 0u; channel < params.channels; channel += 4u) {
+        for (var channel = 0u; channel < params.conv.channels; channel += 4u) {
             var loaded: array<array<vec4<f32>, 4>, QUADS>;
             for (var q = 0u; q < QUADS; q++) {
                 for (var k = 0u; k < 4u; k++) {
-                    let is_channel = vec4<bool>(channel + k < params.channels);
+                    let is_channel = vec4<bool>(channel + k < params.conv.channels);
                     loaded[q][k] = input_quad(at[q] + (channel + k) * plane, valid[q] & is_channel);
                 }
             }
             var beside: array<f32, BESIDE_LOADS>;
             for (var i = 0u; i < BESIDE_LOADS; i++) {
                 let of_channel = channel + (i * SUBGROUP + lane) % 4u;
-                beside[i] = input_value(row_at[i] + of_channel * plane, row_valid[i] && of_channel < params.channels);
+                beside[i] = input_value(row_at[i] + of_channel * plane, row_valid[i] && of_channel < params.conv.channels);
             }
             // The window at the first tap, and the pixels it moves to.
             var x: array<array<vec4<f32>, 4>, QUADS>;
@@ -164,10 +164,10 @@ fn main(
                 }
             }
             // As many taps as ROW_TAPS, but the compiler must not know it: unrolled, they outgrow the instruction cache.
-            for (var kx = 0u; kx < params.kernel_width; kx++) {
+            for (var kx = 0u; kx < params.conv.kernel_width; kx++) {
                 var of_tap: array<array<vec4<f32>, 4>, QUADS>;
                 for (var q = 0u; q < QUADS; q++) {
-                    let inside = column[q] + kx - PAD_LEFT < vec4<u32>(params.width);
+                    let inside = column[q] + kx - PAD_LEFT < vec4<u32>(params.conv.width);
                     for (var k = 0u; k < 4u; k++) {
                         of_tap[q][k] = select(vec4<f32>(0.0), x[q][k], inside);
                     }
@@ -208,8 +208,8 @@ fn main(
             let channel = group * params.filters + filter_index;
             for (var q = 0u; q < QUADS; q++) {
                 let valid = exists[q] & vec4<bool>(filter_index < params.filters);
-                let addend = residual_quad((image[q] * params.out_channels + channel) * out_plane + within[q], valid);
-                let to = (image[q] * params.channels_total + params.channel_offset + channel) * out_plane + within[q];
+                let addend = residual_quad((image[q] * params.conv.out_channels + channel) * out_plane + within[q], valid);
+                let to = (image[q] * params.conv.channels_total + params.conv.channel_offset + channel) * out_plane + within[q];
                 store_quad(to, valid, epilogue(affine, sums[b][l][q], addend));
             }
         }

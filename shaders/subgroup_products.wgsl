@@ -47,18 +47,13 @@ const LANE_PIXELS: u32 = QUADS * 4u;
 const PAD_LANES: u32 = (PAD_LEFT + LANE_PIXELS - 1u) / LANE_PIXELS;
 
 struct Params {
+    conv: Geometry,
     tiles: u32,
     row_tiles: u32,
     segments: u32,
     pixel_tiles: u32,
     rows: u32,             // bases a group, at most
-    channels: u32,         // of a group, or of the part of its sum that is computed
-    first_channel: u32,    // of the part, in its group
-    group_channels: u32,   // C / groups
-    in_channels: u32,      // C
     plane: u32,            // H * W
-    width: u32,
-    first_image: u32,      // of this chunk
     pixels: u32,           // images of this chunk * H * W
     tile_pixels: u32,      // pixels from one tile to the next
     segment_pixels: u32,   // columns from one segment to the next
@@ -66,12 +61,8 @@ struct Params {
     columns: u32,          // of products
     pitch: u32,            // columns rounded up to quads
     slot_pitch: u32,       // images of this chunk * H * pitch
-    channel_stride: i32,
-    summary_length: u32,
     slots_at: u32,
     slots: u32,
-    weight_scale: f32,     // of weights in 8 bits
-    weight_zero: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -93,7 +84,7 @@ fn main(
     let pixel_tile = row_tile / params.segments;
     let segment = row_tile - pixel_tile * params.segments;
     let group = pixel_tile / params.pixel_tiles;
-    let first_channel = group * params.group_channels + params.first_channel;
+    let first_channel = group * params.conv.group_channels + params.conv.first_channel;
     let first_pixel = (pixel_tile - group * params.pixel_tiles) * params.tile_pixels;
 
     // The lane's first pixel, counted from the tile's first; left of the image it wraps around to a large number.
@@ -105,7 +96,7 @@ fn main(
         let pixel = within + first_pixel;
         valid[q] = (within < vec4<u32>(params.tile_pixels)) & (pixel < vec4<u32>(params.pixels));
         let image = split_quad(pixel.x, params.plane);
-        at[q] = ((image.quotient + params.first_image) * params.in_channels + first_channel) * params.plane
+        at[q] = ((image.quotient + params.conv.first_image) * params.conv.in_channels + first_channel) * params.plane
             + image.remainder;
     }
     // Of block b, the lane's own row: where its sums go.
@@ -135,7 +126,7 @@ fn main(
         let within = vec4<u32>(lane_pixel) + (vec4<u32>(q * 4u) + vec4<u32>(0u, 1u, 2u, 3u)) * STRIDE_X;
         let pixel = within + first_pixel;
         // Rows are whole numbers of strides, so the columns of sums follow each other from row to row like pixels.
-        let sum = split_quad(pixel.x / STRIDE_X, params.width / STRIDE_X);
+        let sum = split_quad(pixel.x / STRIDE_X, params.conv.width / STRIDE_X);
         to[q] = sum.quotient * params.pitch + sum.remainder;
         // Of overlapping segments, the one whose own columns these are.
         let own = within - segment * params.segment_pixels < vec4<u32>(params.segment_pixels);
@@ -147,7 +138,7 @@ fn main(
                 // are constants saves most masks: a blend each.
                 let source = e * STRIDE_X + k * DILATION_X - PAD_LEFT;
                 let in_quad = source == e * STRIDE_X || WHOLE_QUADS == 1u && source < 4u * STRIDE_X;
-                inside[q][k][e] = in_quad || sum.remainder[e] * STRIDE_X + k * DILATION_X - PAD_LEFT < params.width;
+                inside[q][k][e] = in_quad || sum.remainder[e] * STRIDE_X + k * DILATION_X - PAD_LEFT < params.conv.width;
             }
         }
     }

@@ -78,7 +78,7 @@ fn main(
     for (var slice = 0u; slice < lane.z; slice++) {
         depth = deeper(depth);
     }
-    let steps = params.kernel_height * params.kernel_width * ((params.channels + DEPTH - 1u) / DEPTH);
+    let steps = params.conv.kernel_height * params.conv.kernel_width * ((params.conv.channels + DEPTH - 1u) / DEPTH);
     let rounds = (steps + SLICES - 1u) / SLICES;
 
     var from_f: array<vec4<f32>, ROW_LOADS>;

@@ -29,26 +29,11 @@ const LANES_Y: u32 = 4u;
 const ROWS: u32 = 4u;
 
 struct Params {
+    conv: Geometry,
     tiles: u32,
     pixel_tiles: u32,
     pixels: u32,           // of this dispatch: images * OH * OW
     images: u32,           // in this chunk
-    first_image: u32,      // of this chunk
-    height: u32,
-    width: u32,
-    out_channels: u32,
-    out_height: u32,
-    out_width: u32,
-    channels_total: u32,
-    channel_offset: u32,
-    kernel_height: u32,
-    kernel_width: u32,
-    stride_y: u32,
-    stride_x: u32,
-    dilation_y: u32,
-    dilation_x: u32,
-    pad_top: u32,
-    pad_left: u32,
     slots_at: u32,
     scale_at: u32,
     bias_at: u32,
@@ -71,26 +56,26 @@ fn main(
     let first_channel = (tile / params.pixel_tiles * LANES_Y + lane.y) * ROWS;
     let pixel = vec4<u32>(tile % params.pixel_tiles * LANES_X * 4u + lane.x) + vec4<u32>(0u, 1u, 2u, 3u) * LANES_X;
     let valid = pixel < vec4<u32>(params.pixels);
-    let out_plane = params.out_height * params.out_width;
+    let out_plane = params.conv.out_height * params.conv.out_width;
     let image = pixel / out_plane;
     let within = pixel % out_plane;
     // Above and left of the input these wrap around to large numbers, which the comparisons refuse.
-    let first_y = within / params.out_width * params.stride_y - params.pad_top;
-    let first_x = within % params.out_width * params.stride_x - params.pad_left;
-    let slot_size = params.images * params.height * params.width;
-    let taps = params.kernel_height * params.kernel_width;
+    let first_y = within / params.conv.out_width * params.conv.stride_y - params.conv.pad_top;
+    let first_x = within % params.conv.out_width * params.conv.stride_x - params.conv.pad_left;
+    let slot_size = params.images * params.conv.height * params.conv.width;
+    let taps = params.conv.kernel_height * params.conv.kernel_width;
 
     var sums: array<array<vec4<f32>, NEIGHBOURS>, ROWS>;
     var tap = 0u;
-    for (var ky = 0u; ky < params.kernel_height; ky++) {
-        let y = first_y + ky * params.dilation_y;
-        let inside_y = valid & (y < vec4<u32>(params.height));
-        for (var kx = 0u; kx < params.kernel_width; kx++) {
-            let x = first_x + kx * params.dilation_x;
-            let inside = inside_y & (x < vec4<u32>(params.width));
-            let at = select(vec4<u32>(0u), (image * params.height + y) * params.width + x, inside);
+    for (var ky = 0u; ky < params.conv.kernel_height; ky++) {
+        let y = first_y + ky * params.conv.dilation_y;
+        let inside_y = valid & (y < vec4<u32>(params.conv.height));
+        for (var kx = 0u; kx < params.conv.kernel_width; kx++) {
+            let x = first_x + kx * params.conv.dilation_x;
+            let inside = inside_y & (x < vec4<u32>(params.conv.width));
+            let at = select(vec4<u32>(0u), (image * params.conv.height + y) * params.conv.width + x, inside);
             for (var r = 0u; r < ROWS; r++) {
-                let channel = min(first_channel + r, params.out_channels - 1u);
+                let channel = min(first_channel + r, params.conv.out_channels - 1u);
                 for (var k = 0u; k < NEIGHBOURS; k++) {
                     let slot = table[params.slots_at + (channel * NEIGHBOURS + k) * taps + tap] * slot_size;
                     let value = vec4<f32>(
@@ -108,10 +93,10 @@ fn main(
 
     for (var r = 0u; r < ROWS; r++) {
         let channel = first_channel + r;
-        if channel < params.out_channels {
-            let in_batch = params.first_image + image;
-            let from_residual = residual_quad((in_batch * params.out_channels + channel) * out_plane + within, valid);
-            let to = (in_batch * params.channels_total + params.channel_offset + channel) * out_plane + within;
+        if channel < params.conv.out_channels {
+            let in_batch = params.conv.first_image + image;
+            let from_residual = residual_quad((in_batch * params.conv.out_channels + channel) * out_plane + within, valid);
+            let to = (in_batch * params.conv.channels_total + params.conv.channel_offset + channel) * out_plane + within;
             let sum = blend(fraction_of(channel), sums[r][0], sums[r][NEIGHBOURS - 1u]);
             store_quad(to, valid, epilogue(affine_of(channel), sum, from_residual));
         }

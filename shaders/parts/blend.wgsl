@@ -6,7 +6,7 @@ fn fraction_of(filter_index: u32) -> f32 {
     if NEIGHBOURS == 1u {
         return 0.0;
     }
-    return bitcast<f32>(table[params.scale_at - params.out_channels + filter_index]);
+    return bitcast<f32>(table[params.scale_at - params.conv.out_channels + filter_index]);
 }
 
 fn blend(fraction: f32, first: vec4<f32>, next: vec4<f32>) -> vec4<f32> {

@@ -6,39 +6,16 @@
 //
 // Filters with learned positions are blended from two bases: base k of (g, r, t) = table[((g * rows + r) * 2 + k) * T + t].
 struct Params {
+    conv: Geometry,
     tiles: u32,
     pixel_tiles: u32,
     row_tiles: u32,
     rows: u32,             // a group: filters or bases
     pixels: u32,           // of this dispatch: images * OH * OW
-    first_image: u32,
-    channels: u32,         // of a group, or of the part of its sum that is computed
-    first_channel: u32,    // of the part, in its group
-    group_channels: u32,   // C / groups
-    in_channels: u32,      // C
-    height: u32,
-    width: u32,
-    out_height: u32,
-    out_width: u32,
-    kernel_height: u32,
-    kernel_width: u32,
-    stride_y: u32,
-    stride_x: u32,
-    dilation_y: u32,
-    dilation_x: u32,
-    pad_top: u32,
-    pad_left: u32,
-    channel_stride: i32,
-    summary_length: u32,
-    out_channels: u32,     // outputs only, like all that follow up to `bias_at`
-    channels_total: u32,
-    channel_offset: u32,
     scale_at: u32,
     bias_at: u32,
     slots_at: u32,         // products only: where the slot of every row stands in `table`
     slots: u32,            // the slot of rows that are not stored
-    weight_scale: f32,     // of weights in 8 bits
-    weight_zero: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -55,11 +32,11 @@ struct Depth {
 fn deeper(at: Depth) -> Depth {
     var next = at;
     next.channel += DEPTH;
-    if next.channel >= params.channels {
+    if next.channel >= params.conv.channels {
         next.channel = 0u;
         next.tap += 1u;
         next.kx += 1u;
-        if next.kx == params.kernel_width {
+        if next.kx == params.conv.kernel_width {
             next.kx = 0u;
             next.ky += 1u;
         }
@@ -77,36 +54,36 @@ struct Pixel {
 }
 
 fn pixel_at(pixel: u32, group: u32) -> Pixel {
-    let plane = params.out_height * params.out_width;
-    let image = pixel / plane + params.first_image;
+    let plane = params.conv.out_height * params.conv.out_width;
+    let image = pixel / plane + params.conv.first_image;
     let within = pixel % plane;
-    let first_channel = group * params.group_channels + params.first_channel;
+    let first_channel = group * params.conv.group_channels + params.conv.first_channel;
     return Pixel(
-        (image * params.in_channels + first_channel) * params.height * params.width,
-        within / params.out_width * params.stride_y - params.pad_top,
-        within % params.out_width * params.stride_x - params.pad_left,
+        (image * params.conv.in_channels + first_channel) * params.conv.height * params.conv.width,
+        within / params.conv.out_width * params.conv.stride_y - params.conv.pad_top,
+        within % params.conv.out_width * params.conv.stride_x - params.conv.pad_left,
         pixel < params.pixels,
     );
 }
 
 // Four channels of X, for one tap of a pixel.
 fn load_pixel(pixel: Pixel, depth: Depth, quad: u32) -> vec4<f32> {
-    let y = pixel.y + depth.ky * params.dilation_y;
-    let x = pixel.x + depth.kx * params.dilation_x;
-    let inside = pixel.valid && y < params.height && x < params.width && depth.ky < params.kernel_height;
+    let y = pixel.y + depth.ky * params.conv.dilation_y;
+    let x = pixel.x + depth.kx * params.conv.dilation_x;
+    let inside = pixel.valid && y < params.conv.height && x < params.conv.width && depth.ky < params.conv.kernel_height;
     let channel = vec4<u32>(depth.channel + quad * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
-    let valid = vec4<bool>(inside) & (channel < vec4<u32>(params.channels));
-    return input_quad(pixel.at + channel * (params.height * params.width) + y * params.width + x, valid);
+    let valid = vec4<bool>(inside) & (channel < vec4<u32>(params.conv.channels));
+    return input_quad(pixel.at + channel * (params.conv.height * params.conv.width) + y * params.conv.width + x, valid);
 }
 
 // Four channels of f, for one tap of a row.
 fn load_row(row: u32, depth: Depth, quad: u32) -> vec4<f32> {
-    let taps = params.kernel_height * params.kernel_width;
+    let taps = params.conv.kernel_height * params.conv.kernel_width;
     let channel = depth.channel + quad * 4u;
     let at = row * NEIGHBOURS * taps + min(depth.tap, taps - 1u);
     let first = i32(table[at]);
     let next = i32(table[at + (NEIGHBOURS - 1u) * taps]);
     // The load is clamped, because `select` evaluates both sides.
-    let weights = blended_quad(fraction_of(row), first, next, min(channel, (params.channels - 1u) / 4u * 4u));
-    return select(vec4<f32>(0.0), weights, channel < params.channels);
+    let weights = blended_quad(fraction_of(row), first, next, min(channel, (params.conv.channels - 1u) / 4u * 4u));
+    return select(vec4<f32>(0.0), weights, channel < params.conv.channels);
 }

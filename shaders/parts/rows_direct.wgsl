@@ -6,11 +6,11 @@ const LOADS: u32 = ROW_BLOCKS;
 fn multiply_rows(
     sums: ptr<function, Sums>, own: array<Row, LOADS>, at: array<vec4<u32>, QUADS>, valid: array<vec4<bool>, QUADS>, plane: u32,
 ) {
-    for (var channel = 0u; channel < params.channels; channel += 4u) {
+    for (var channel = 0u; channel < params.conv.channels; channel += 4u) {
         var x: array<array<vec4<f32>, 4>, QUADS>;
         for (var q = 0u; q < QUADS; q++) {
             for (var k = 0u; k < 4u; k++) {
-                let exists = vec4<bool>(channel + k < params.channels);
+                let exists = vec4<bool>(channel + k < params.conv.channels);
                 x[q][k] = input_quad(at[q] + (channel + k) * plane, valid[q] & exists);
             }
         }

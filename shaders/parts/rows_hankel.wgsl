@@ -8,13 +8,13 @@ const PIECES: u32 = 2u * LOAD_ROWS - 1u;
 fn multiply_rows(
     sums: ptr<function, Sums>, own: array<Row, LOADS>, at: array<vec4<u32>, QUADS>, valid: array<vec4<bool>, QUADS>, plane: u32,
 ) {
-    let piece = params.channels / LOAD_ROWS;
+    let piece = params.conv.channels / LOAD_ROWS;
     // Pieces of rows that do not exist may lie behind the summary's end; any other will do for them.
     var begins: array<array<i32, PIECES>, LOADS>;
     for (var b = 0u; b < LOADS; b++) {
         for (var i = 0u; i < PIECES; i++) {
             let begin = own[b].first + i32(i * piece);
-            begins[b][i] = select(own[b].first, begin, u32(begin) + piece <= params.summary_length);
+            begins[b][i] = select(own[b].first, begin, u32(begin) + piece <= params.conv.summary_length);
         }
     }
     var products: array<array<array<array<vec4<f32>, QUADS>, PRODUCTS>, SUBGROUP>, LOADS>;

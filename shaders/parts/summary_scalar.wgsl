@@ -6,25 +6,25 @@ const BOUNDARY: u32 = 0u; // 0 none, 1 zero outside, 2 wrap
 fn value_at(index: u32) -> f32 {
     if BOUNDARY == 1u {
         // Negative indices are large as u32. The load is clamped, because `select` evaluates both sides.
-        let value = stored_weight(min(index, params.summary_length - 1u));
-        return select(0.0, value, index < params.summary_length);
+        let value = stored_weight(min(index, params.conv.summary_length - 1u));
+        return select(0.0, value, index < params.conv.summary_length);
     }
     return stored_weight(index);
 }
 
 fn weight_quad(base: i32, channel: u32) -> vec4<f32> {
-    var index = u32(base + i32(channel) * params.channel_stride);
+    var index = u32(base + i32(channel) * params.conv.channel_stride);
     if BOUNDARY == 2u {
         // The only division: a wrapped stride is at most the length, so a step passes the end at most once.
-        index %= params.summary_length;
+        index %= params.conv.summary_length;
     }
     var weights: vec4<f32>;
     for (var k = 0u; k < 4u; k++) {
-        let exists = channel + k < params.channels;
+        let exists = channel + k < params.conv.channels;
         weights[k] = select(0.0, value_at(select(0u, index, exists)), exists);
-        index += u32(params.channel_stride);
+        index += u32(params.conv.channel_stride);
         if BOUNDARY == 2u {
-            index -= select(0u, params.summary_length, index >= params.summary_length);
+            index -= select(0u, params.conv.summary_length, index >= params.conv.summary_length);
         }
     }
     return weights;

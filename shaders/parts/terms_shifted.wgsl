@@ -31,5 +31,5 @@ fn term_quad(row: u32, inside: bool, x_quad: u32, kx: u32) -> vec4<f32> {
         }
     }
     let x = vec4<u32>(x_quad * 4u + u32(shift)) + vec4<u32>(0u, 1u, 2u, 3u);
-    return select(vec4<f32>(0.0), value, (x < vec4<u32>(params.width)) & vec4<bool>(inside));
+    return select(vec4<f32>(0.0), value, (x < vec4<u32>(params.conv.width)) & vec4<bool>(inside));
 }

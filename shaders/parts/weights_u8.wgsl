@@ -4,10 +4,10 @@
 
 fn stored_weight(index: u32) -> f32 {
     let q = summary[index >> 2u] >> ((index & 3u) * 8u) & 255u;
-    return f32(q) * params.weight_scale + params.weight_zero;
+    return f32(q) * params.conv.weight_scale + params.conv.weight_zero;
 }
 
 fn stored_quad(quad: u32) -> vec4<f32> {
     let q = (vec4<u32>(summary[quad]) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(255u);
-    return vec4<f32>(q) * params.weight_scale + params.weight_zero;
+    return vec4<f32>(q) * params.conv.weight_scale + params.conv.weight_zero;
 }

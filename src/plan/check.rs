@@ -15,19 +15,19 @@ impl Plan {
             }
         };
         for step in &self.steps {
-            let label = step.spec.to_string();
-            let missing = step.spec.features().difference(features);
+            let (label, description) = (step.description.label(), &step.description);
+            let missing = description.needs().difference(features);
             if !missing.is_empty() {
                 let reason = format!("the device was opened without {missing:?}");
-                return Err(Error::Unsupported { kernel: step.spec.kernel.name(), reason });
+                return Err(Error::Unsupported { kernel: description.kernel(), reason });
             }
-            let turns = step.turns();
+            let turns = step.turns;
             if turns > MOST_TURNS {
                 let reason = format!("its loops would turn {turns} times an invocation, and may {MOST_TURNS} times");
-                return Err(Error::Unsupported { kernel: step.spec.kernel.name(), reason });
+                return Err(Error::Unsupported { kernel: description.kernel(), reason });
             }
-            let roles = step.spec.roles();
-            for &role in &roles {
+            let roles = description.roles();
+            for &role in roles {
                 let bytes = match step.operand(role) {
                     Operand::Tensor(_) | Operand::Summary => self.size_of(role),
                     Operand::Table(bytes) | Operand::Workspace(bytes) => bytes.end - bytes.start,
@@ -40,11 +40,11 @@ impl Plan {
             let buffers = format!("storage buffers of {label}");
             let most = u64::from(limits.max_storage_buffers_per_shader_stage);
             at_most(&buffers, roles.len() as u64, "max_storage_buffers_per_shader_stage", most)?;
-            let threads = u64::from(step.spec.tile.threads());
+            let threads = u64::from(description.threads());
             let most = u64::from(limits.max_compute_invocations_per_workgroup);
             at_most(&format!("threads of {label}"), threads, "max_compute_invocations_per_workgroup", most)?;
             let most = u64::from(limits.max_compute_workgroup_storage_size);
-            let bytes = step.spec.workgroup_bytes();
+            let bytes = description.memory();
             at_most(&format!("workgroup memory of {label}"), bytes, "max_compute_workgroup_storage_size", most)?;
             for size in step.grid {
                 let most = u64::from(limits.max_compute_workgroups_per_dimension);
@@ -64,7 +64,7 @@ mod tests {
     use crate::reduction::MOST_TURNS;
     use crate::{Conv2d, Placement, Problem};
 
-    /// Whatever a kernel loops over, a number of turns past the bound is refused, not dispatched.
+    /// A number of turns past the bound is refused, not dispatched. That kernels count theirs, `kernels::tests` checks.
     #[test]
     fn loops_past_the_bound_are_refused() {
         let placement = Placement::tap_major(8, 4, 3, 3, 4).unwrap();
@@ -77,13 +77,10 @@ mod tests {
                 let options =
                     PlanOptions { algorithm: Some(algorithm), family: Some(family), ..PlanOptions::default() };
                 let plan = Plan::new(&problem, &target, options).unwrap();
-                assert!(plan.steps().iter().all(|step| step.turns() > 0), "{:?}", plan.kernels());
+                assert!(plan.steps().iter().all(|step| step.turns > 0), "{:?}", plan.kernels());
                 for index in 0..plan.steps().len() {
                     let mut longer = plan.clone();
-                    for (name, value) in &mut longer.steps[index].params {
-                        let walked = ["channels", "kernel_height", "thread_rows", "height"].contains(name);
-                        *value = if walked { *value * MOST_TURNS as u32 * 16 } else { *value };
-                    }
+                    longer.steps[index].turns = MOST_TURNS + 1;
                     let error = longer.check(&target.limits, target.features).unwrap_err().to_string();
                     assert!(error.contains("its loops would turn"), "{error}");
                 }

@@ -1,8 +1,6 @@
-//! The cost model: which algorithm is cheaper. Costs are in multiply-adds of the inner loops that gather and products share.
+//! The cost model, in multiply-adds of the inner loops that a family's gather and products share.
 
-use super::{Algorithm, Family, PlanOptions, Target, overflows, shared, weight_load};
-use crate::problem::Problem;
-use crate::spec::WeightLoad;
+use super::Target;
 
 /// What a family's passes cost beside their multiply-adds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,44 +21,39 @@ pub(super) struct Costs {
     pub(super) blend: f64,
 }
 
+/// What shared products have to do.
+pub(super) struct Work {
+    /// Of the product pass, tiles' surplus included.
+    pub(super) multiply_adds: f64,
+    /// Values stored by the product pass.
+    pub(super) stored: u64,
+    /// Products added up for each of them.
+    pub(super) row_taps: usize,
+    pub(super) outputs: u64,
+    /// Stored values added up for each output.
+    pub(super) terms: usize,
+}
+
 impl Costs {
-    /// Predicted for a large GPU from its bandwidths, not measured, in multiply-adds at its peak of 30e12 a second: 4 bytes to
-    /// or from memory or second-level cache at 4e12 bytes a second; a tap two wavefronts a warp of the first-level cache
-    /// (8) and some instructions; 2 microseconds, in which each of 132 processors does 450,000, to wait for a dispatch; two
-    /// more global loads, and as many index operations, for 512 multiply-adds of a 128x128 tile.
+    /// Predicted for a large GPU from its bandwidths, not measured, in multiply-adds at its peak of 30e12 a second:
+    /// 4 bytes to or from memory or second-level cache at 4e12 bytes a second; a tap two wavefronts a warp of the
+    /// first-level cache (8) and some instructions; 2 microseconds, in which each of 132 processors does 450,000, to
+    /// wait for a dispatch; two more global loads, and as many index operations, for 512 multiply-adds of a 128x128
+    /// tile.
     pub(super) fn large_gpu(target: &Target) -> Self {
         let dispatch = 450e3 * f64::from(target.processors);
         Self { store: 30.0, row_tap: 0.0, finish: 30.0, row: 0.0, tap: 10.0, dispatch, blend: 0.05 }
     }
 
-    fn of(&self, work: &shared::Work) -> f64 {
+    /// Of a convolution computed directly.
+    pub(super) fn of_direct(&self, multiply_adds: f64, blended: bool) -> f64 {
+        multiply_adds * if blended { 1.0 + self.blend } else { 1.0 }
+    }
+
+    /// Of shared products.
+    pub(super) fn of_shared(&self, work: &Work) -> f64 {
         let stored = work.stored as f64 * (self.store + self.row_tap * work.row_taps as f64);
         let term = if work.row_taps > 1 { self.row } else { self.tap };
         work.multiply_adds + self.dispatch + stored + work.outputs as f64 * (self.finish + term * work.terms as f64)
-    }
-}
-
-/// Shared must be this much cheaper before it is chosen: it needs a workspace and one more dispatch.
-const MARGIN: f64 = 0.9;
-
-/// Below this sharing factor products save nothing that the model could be trusted with.
-const LEAST_SHARING: f64 = 1.25;
-
-/// The cheapest algorithm with a family's kernels.
-pub(super) fn choose(problem: &Problem, target: &Target, family: Family, options: PlanOptions) -> Algorithm {
-    let planner = family.planner();
-    let costs = planner.costs(target);
-    let blend = if problem.bases().neighbours > 1 { costs.blend } else { 0.0 };
-    let gather = planner.gather_multiply_adds(problem, target, options) * (1.0 + blend);
-    if overflows(problem) {
-        return Algorithm::Dense;
-    }
-    match shared::work(problem, target, family, options) {
-        Some(work) if problem.sharing().factor() >= LEAST_SHARING && costs.of(&work) < MARGIN * gather => {
-            Algorithm::Shared
-        }
-        // Where nothing is compressed there is nothing to keep compressed: packed weights load four at a time.
-        _ if problem.placement().ratio() <= 1.0 && weight_load(problem) != WeightLoad::Vec4 => Algorithm::Dense,
-        _ => Algorithm::Gather,
     }
 }

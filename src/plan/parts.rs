@@ -3,26 +3,19 @@
 
 use std::ops::Range;
 
-use super::{Algorithm, Family, Packing, Places, Plan, PlanOptions, Step, Storage, Target, gather, shared};
-use crate::error::Result;
+use super::ask::{Ask, overflows};
+use super::direct::Direct;
+use super::draft::Draft;
+use super::families::planner;
+use super::{Algorithm, Family, Packing, Places, Plan, PlanOptions, Step, Target, shared};
+use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::reduction;
-use crate::spec::Spec;
-
-/// How one part of a sum is computed.
-pub(super) struct Draft {
-    pub(super) steps: Vec<Step>,
-    /// Words of the table before the scales.
-    pub(super) table: Vec<u32>,
-    /// Bytes of scratch memory.
-    pub(super) workspace: u64,
-    pub(super) storage: Storage,
-}
 
 /// Tables and parts of the workspace begin at multiples of this: the most that a device may ask for.
 const ALIGNMENT: u64 = 256;
 
-/// Plans every part of the problem's sums.
+/// Plans every part of the problem's sums with one family's kernels, and checks that the device can run them.
 pub(super) fn plan(
     algorithm: Algorithm,
     family: Family,
@@ -30,6 +23,15 @@ pub(super) fn plan(
     target: &Target,
     mut options: PlanOptions,
 ) -> Result<Plan> {
+    if !family.computes(options.storage) {
+        let reason = format!("its kernels do not compute {} storage", options.storage.name());
+        return Err(Error::Unsupported { kernel: family.name(), reason });
+    }
+    if algorithm != Algorithm::Dense && overflows(problem) {
+        let reason = "indices of the wrapped summary exceed 32 bits".to_owned();
+        return Err(Error::Unsupported { kernel: algorithm.name(), reason });
+    }
+    let asked = PlanOptions { algorithm: Some(algorithm), family: Some(family), ..options };
     let parts = reduction::parts(problem.placement().window(), algorithm == Algorithm::Shared);
     if parts.len() > 1 {
         // Sums of parts lie in one buffer, of which a step reads and writes.
@@ -37,10 +39,6 @@ pub(super) fn plan(
         // Rows are a piece of the whole sum's channels apart, and the error of Hankel products is known for that.
         options.hankel_levels = Some(0);
     }
-    let draft = |problem: &Problem| match algorithm {
-        Algorithm::Dense | Algorithm::Gather => gather::plan(algorithm, family, problem, target, options),
-        Algorithm::Shared => shared::plan(family, problem, target, options),
-    };
     let problems = match parts.as_slice() {
         [_] => vec![problem.clone()],
         parts => {
@@ -49,8 +47,27 @@ pub(super) fn plan(
             parts.iter().enumerate().map(part).collect::<Result<Vec<_>>>()?
         }
     };
-    let drafts = problems.iter().map(draft).collect::<Result<Vec<_>>>()?;
-    Ok(assemble(algorithm, family, problem, &problems, drafts, options))
+    let words = planner(family).moves_words(target) && !options.storage.has_f16_tensors();
+    let last = problems.len() - 1;
+    let ask = |(index, problem)| Ask { problem, target, options, words, has_addend: index > 0, is_addend: index < last };
+    let drafts = problems.iter().enumerate().map(ask).map(|ask| draft(algorithm, family, ask));
+    let drafts = drafts.collect::<Result<Vec<_>>>()?;
+    let plan = assemble(algorithm, family, problem, &problems, drafts, asked, target);
+    plan.check(&target.limits, target.features)?;
+    Ok(plan)
+}
+
+fn draft(algorithm: Algorithm, family: Family, ask: Ask<'_>) -> Result<Draft> {
+    let planner = planner(family);
+    let costs = planner.costs(ask.target);
+    match algorithm {
+        Algorithm::Dense | Algorithm::Gather => {
+            let direct = Direct::new(ask, algorithm == Algorithm::Dense);
+            let dispatches = planner.direct(&direct)?;
+            Ok(direct.draft(costs, dispatches))
+        }
+        Algorithm::Shared => shared::draft(ask, planner.products(ask)?.as_ref(), costs),
+    }
 }
 
 /// Puts the parts together: their tables one after another, and in the workspace up to two sums, which take turns in
@@ -62,6 +79,7 @@ fn assemble(
     problems: &[Problem],
     drafts: Vec<Draft>,
     options: PlanOptions,
+    target: &Target,
 ) -> Plan {
     let last = drafts.len() - 1;
     let sum_bytes = if last == 0 { 0 } else { 4 * problem.outputs() };
@@ -72,6 +90,8 @@ fn assemble(
     let products_at = last.min(2) as u64 * sum_bytes.next_multiple_of(ALIGNMENT);
     let storage = drafts.first().map_or(options.storage, |draft| draft.storage);
     let workspace = drafts.iter().map(|draft| draft.workspace).max().unwrap_or(0);
+    let hankel_levels = drafts.iter().map(|draft| draft.hankel_levels).max().unwrap_or(0);
+    let cost = drafts.iter().map(|draft| draft.cost).sum();
     let (mut steps, mut tables) = (Vec::new(), Vec::new());
     let (mut multiply_adds, mut additions) = (0, 0);
     let mut table_at = 0u64;
@@ -84,32 +104,28 @@ fn assemble(
             sum: (index < last).then(|| sum(index)),
         };
         table_at = places.table.end.next_multiple_of(ALIGNMENT);
-        multiply_adds += multiply_adds_of(algorithm, problem, &draft.steps);
-        additions += additions_of(algorithm, problem, &draft.steps);
+        // Three products of pieces for four.
+        multiply_adds +=
+            (0..draft.hankel_levels).fold(algorithm.multiply_adds(problem), |count, _| count - count / 4);
+        additions += problem.outputs() * draft.terms as u64;
         tables.push(Table { words: draft.table, at: places.table.clone() });
-        let f16 = storage.has_f16_tensors();
-        steps.extend(draft.steps.into_iter().map(|mut step| {
-            // Sums between parts stay f32, whatever tensors are.
-            step.spec.residual_f32 = f16 && places.addend.is_some() && step.spec.residual.is_some();
-            step.spec.output_f32 = f16 && places.sum.is_some() && step.spec.kernel.has_epilogue();
-            if step.spec.half_types().is_empty() && step.spec.weights.is_none() {
-                step.spec = Spec { storage: Storage::F32, residual_f32: false, output_f32: false, ..step.spec };
-            }
-            step.places = places.clone();
-            step
-        }));
+        steps.extend(draft.steps.into_iter().map(|step| Step { places: places.clone(), ..step }));
     }
     let packing = Packing { dense: algorithm == Algorithm::Dense, tables };
     Plan {
         algorithm,
         family,
         storage,
+        options,
+        target: target.clone(),
         problem: problem.clone(),
         steps,
         packing,
         workspace: products_at + workspace,
         multiply_adds,
         additions,
+        hankel_levels,
+        cost,
         declined: Vec::new(),
     }
 }
@@ -121,23 +137,4 @@ pub(crate) struct Table {
     pub(crate) words: Vec<u32>,
     /// Bytes of the buffer.
     pub(crate) at: Range<u64>,
-}
-
-/// Levels of Hankel products of some steps.
-pub(super) fn hankel_levels(steps: &[Step]) -> u32 {
-    steps.iter().map(|step| step.spec.hankel_levels).max().unwrap_or(0)
-}
-
-fn multiply_adds_of(algorithm: Algorithm, problem: &Problem, steps: &[Step]) -> u64 {
-    // Three products of pieces for four.
-    (0..hankel_levels(steps)).fold(algorithm.multiply_adds(problem), |count, _| count - count / 4)
-}
-
-fn additions_of(algorithm: Algorithm, problem: &Problem, steps: &[Step]) -> u64 {
-    if algorithm != Algorithm::Shared {
-        return 0;
-    }
-    let of_pass = steps.iter().find_map(|step| step.spec.terms);
-    let terms = of_pass.map_or(problem.placement().taps(), |[rows, columns]| (rows * columns) as usize);
-    problem.outputs() * (problem.bases().neighbours * terms) as u64
 }

@@ -1,19 +1,25 @@
 //! One dispatch of a plan, and where it finds what it binds.
 
+use std::borrow::Cow;
+use std::mem::offset_of;
 use std::ops::Range;
 
+use crate::kernels::{Description, Geometry, Kernel, Role, Variant};
 use crate::quantization::Quantization;
-use crate::spec::{Role, Spec};
 
 /// One dispatch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Step {
-    pub(crate) spec: Spec,
+    /// The kernel, as the key of a pipeline.
+    pub(crate) variant: Variant,
+    pub(crate) description: Description,
     pub(crate) grid: [u32; 3],
-    /// The uniform's fields in order, by name; a test compares them with the shader's struct.
-    pub(crate) params: Vec<(&'static str, u32)>,
+    /// Most turns that the loops of one invocation take together.
+    pub(crate) turns: u64,
     /// Where operands lie that are no tensors of the caller's.
     pub(crate) places: Places,
+    /// The bytes of the kernel's uniform.
+    uniform: Vec<u8>,
 }
 
 /// Where a step's own operands lie, in bytes.
@@ -42,14 +48,17 @@ pub(crate) enum Operand {
     Workspace(Range<u64>),
 }
 
-/// The uniform fields that 8-bit weights are read by, which end the fields of every kernel that loads weights. Their
-/// values are the summary's: plans know none.
-pub(super) const QUANTIZATION: [(&str, u32); 2] = [("weight_scale", 0), ("weight_zero", 0)];
-
 impl Step {
     /// A dispatch of `tiles` workgroups, of at most `limit` a dimension.
-    pub(crate) fn new(spec: Spec, tiles: u64, limit: u32, params: Vec<(&'static str, u32)>) -> Self {
-        Self { spec, grid: fold_grid(tiles, limit), params, places: Places::default() }
+    pub(crate) fn new<K: Kernel>(kernel: K, uniform: &K::Uniform, tiles: u64, limit: u32) -> Self {
+        Self {
+            variant: kernel.variant(),
+            description: kernel.describe(),
+            grid: fold_grid(tiles, limit),
+            turns: kernel.turns(uniform),
+            places: Places::default(),
+            uniform: bytemuck::bytes_of(uniform).to_vec(),
+        }
     }
 
     /// What is bound for a role.
@@ -65,14 +74,21 @@ impl Step {
         }
     }
 
-    /// The uniform's fields, for weights quantized so.
-    pub(crate) fn quantized_params(&self, quantization: Option<Quantization>) -> Vec<(&'static str, u32)> {
-        let value_of = |name: &str| match (name, quantization) {
-            ("weight_scale", Some(quantization)) => Some(quantization.scale().to_bits()),
-            ("weight_zero", Some(quantization)) => Some(quantization.zero().to_bits()),
-            _ => None,
+    /// The uniform, for weights quantized so: plans know of a summary's levels nothing but that there are some.
+    pub(crate) fn uniform(&self, quantization: Option<Quantization>) -> Cow<'_, [u8]> {
+        let Some(quantization) = quantization.filter(|_| self.description.weights_in().is_some()) else {
+            return Cow::Borrowed(&self.uniform);
         };
-        self.params.iter().map(|&(name, value)| (name, value_of(name).unwrap_or(value))).collect()
+        // Uniforms of kernels that load weights begin with the geometry.
+        let mut bytes = self.uniform.clone();
+        let fields = [
+            (offset_of!(Geometry, weight_scale), quantization.scale()),
+            (offset_of!(Geometry, weight_zero), quantization.zero()),
+        ];
+        for (at, value) in fields {
+            bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+        }
+        Cow::Owned(bytes)
     }
 }
 

@@ -62,7 +62,7 @@ impl Target {
     }
 
     /// Whether quads of f32 are better moved as two words of 64 bits: software adapters load and store word by word.
-    pub(crate) fn moves_pairs(&self) -> bool {
+    pub(crate) fn moves_words(&self) -> bool {
         self.software && self.features.contains(wgpu::Features::SHADER_INT64)
     }
 

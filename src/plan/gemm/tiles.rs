@@ -1,24 +1,25 @@
 //! Which tile: the largest that keeps the device busy.
 
+use super::Engine;
+use crate::kernels::Tile;
 use crate::plan::Target;
-use crate::spec::{Kernel, Tile};
 
 /// A tile and what is expected of it.
-pub(in crate::plan) struct Candidate {
-    pub(in crate::plan) tile: Tile,
+pub(super) struct Candidate {
+    pub(super) tile: Tile,
     /// Multiply-adds a processor that is full of such tiles does, of its f32 peak.
-    pub(in crate::plan) rate: f64,
+    pub(super) rate: f64,
     /// Registers a thread, about: as many threads stay on a processor as its 65,536 registers allow.
-    pub(in crate::plan) registers: u32,
+    pub(super) registers: u32,
 }
 
 /// Threads that hide a processor's latencies: two warps for each of its four schedulers.
 const BUSY_THREADS: f64 = 256.0;
 
 impl Candidate {
-    fn fits(&self, kernel: Kernel, limits: &wgpu::Limits) -> bool {
+    pub(super) fn fits(&self, engine: Engine, limits: &wgpu::Limits) -> bool {
         self.tile.threads() <= limits.max_compute_invocations_per_workgroup
-            && kernel.workgroup_bytes(self.tile) <= u64::from(limits.max_compute_workgroup_storage_size)
+            && engine.bytes(self.tile) <= u64::from(limits.max_compute_workgroup_storage_size)
     }
 
     /// Multiply-adds that the device could do at its peak in the time this tile takes, a unit of depth: more than the problem's,
@@ -45,15 +46,10 @@ pub(super) struct Size {
     pub(super) groups: usize,
 }
 
-/// Whether the smallest tile fits the device.
-pub(super) fn any_fits(candidates: &[Candidate], kernel: Kernel, limits: &wgpu::Limits) -> bool {
-    candidates.iter().any(|candidate| candidate.fits(kernel, limits))
-}
-
 /// The tile that is expected to take least time, and that time in multiply-adds of the device's peak a unit of depth. `None`
 /// where no tile fits.
-pub(super) fn choose(candidates: &[Candidate], kernel: Kernel, size: &Size, target: &Target) -> Option<(Tile, f64)> {
-    let fitting = candidates.iter().filter(|candidate| candidate.fits(kernel, &target.limits));
+pub(super) fn choose(candidates: &[Candidate], engine: Engine, size: &Size, target: &Target) -> Option<(Tile, f64)> {
+    let fitting = candidates.iter().filter(|candidate| candidate.fits(engine, &target.limits));
     let costs = fitting.map(|candidate| (candidate.tile, candidate.cost(size, target.processors.max(1))));
     costs.min_by(|(_, a), (_, b)| a.total_cmp(b))
 }

@@ -1,20 +1,20 @@
 //! The matrix family: implicit GEMM on cooperative matrices, for GPUs whose driver offers them to wgpu.
 
-use super::cost::Costs;
-use super::family::Planner;
-use super::gather::Layer;
-use super::gemm::{self, Candidate, Kernels};
-use super::shared::Products;
-use super::{PlanOptions, Step, Storage, Target};
+use super::tiles::Candidate;
+use super::{Engine, Kernels};
 use crate::error::Result;
-use crate::problem::Problem;
-use crate::spec::{Kernel, MATRIX_FEATURES, Tile};
+use crate::kernels::{self, Tile};
+use crate::plan::ask::Ask;
+use crate::plan::cost::Costs;
+use crate::plan::direct::{Direct, Dispatches};
+use crate::plan::planner::Planner;
+use crate::plan::shared::Products;
+use crate::plan::{Storage, Target};
 
 /// For GPUs with cooperative matrices.
-pub(super) struct Matrix;
+pub(in crate::plan) struct Matrix;
 
-static KERNELS: Kernels =
-    Kernels { gather: Kernel::MatrixGather, products: Kernel::MatrixProducts, candidates: &CANDIDATES };
+static KERNELS: Kernels = Kernels { engine: Engine::Matrix, candidates: &CANDIDATES };
 
 /// Rows x 128 pixels; 32 rows by 64 pixels a subgroup.
 const fn tile(subgroups: u32, depth: u32) -> Tile {
@@ -32,7 +32,7 @@ static CANDIDATES: [Candidate; 3] = [
 impl Planner for Matrix {
     fn runs_on(&self, target: &Target) -> bool {
         let subgroups = [target.subgroup_min_size, target.subgroup_max_size];
-        target.features.contains(MATRIX_FEATURES)
+        target.features.contains(kernels::Matrix::FEATURES)
             && target.matrix_16x16x16
             && subgroups == [32, 32]
             && KERNELS.fit(&target.limits)
@@ -47,16 +47,12 @@ impl Planner for Matrix {
         Costs::large_gpu(target)
     }
 
-    fn gather_multiply_adds(&self, problem: &Problem, target: &Target, _: PlanOptions) -> f64 {
-        gemm::gather_multiply_adds(&KERNELS, problem, target)
+    fn direct(&self, direct: &Direct<'_>) -> Result<Dispatches> {
+        KERNELS.direct(direct)
     }
 
-    fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)> {
-        gemm::gather(&KERNELS, layer)
-    }
-
-    fn products(&self, problem: &Problem, target: &Target, _: PlanOptions) -> Option<Box<dyn Products>> {
-        gemm::products(&KERNELS, problem, target)
+    fn products(&self, ask: Ask<'_>) -> Result<Box<dyn Products>> {
+        KERNELS.products(ask.problem, ask.target)
     }
 }
 

@@ -1,11 +1,15 @@
 //! The product pass: tiles of bases by whole image rows or segments of them, and what is summed there.
 
-use super::super::shared::{Pass, Products, Stored};
-use super::super::{QUANTIZATION, Step, Target, hankel, weight_load};
-use super::{QUADS, loads, multiply_adds, sizes, tile};
-use crate::error::Result;
+use super::hankel;
+use super::tile::{QUADS, loads, multiply_adds, sizes, tile};
+use crate::error::{Error, Result};
+use crate::kernels::software::{Products as Kernel, ProductsUniform, RowSums};
+use crate::kernels::{Access, Geometry, Tile};
+use crate::plan::ask::{Ask, weight_load};
+use crate::plan::shared::{Pass, Products};
+use crate::plan::tables::Stored;
+use crate::plan::{Step, accumulate};
 use crate::problem::Problem;
-use crate::spec::{Access, Kernel, RowSums, Spec, Tile};
 
 /// Most lanes whose row sums lavapipe compiles in seconds: those of 48 rows over 16 lanes took a minute and a half.
 const MOST_LANES_OF_ROW_SUMS: u32 = 8;
@@ -39,14 +43,28 @@ impl Form {
     }
 
     /// Quads of pixels lie together where planes and tiles are whole quads.
-    fn input(&self, problem: &Problem) -> Access {
-        let [_, _, height, width] = problem.input_shape();
-        Access::for_lengths(&[height * width, self.tile_pixels])
+    fn input(&self, ask: &Ask<'_>) -> Access {
+        let [_, _, height, width] = ask.problem.input_shape();
+        ask.access(&[height * width, self.tile_pixels])
+    }
+
+    /// Sums over kernel rows where they can be taken, else the products themselves.
+    ///
+    /// # Errors
+    /// Where no tile can hold a row of products.
+    pub(super) fn new(ask: &Ask<'_>) -> Result<Self> {
+        let hankel_levels = hankel::of_bases(ask);
+        let form = Self::row_sums(ask, hankel_levels).or_else(|| Self::plain(ask, hankel_levels));
+        form.ok_or_else(|| Error::Unsupported {
+            kernel: "shared",
+            reason: "a tile cannot hold a row of products".to_owned(),
+        })
     }
 
     /// Sums over kernel rows; `None` where taps have no common order, strides are neither 1 nor 2 or leave columns over, a tile cannot
     /// hold what sums reach over, or lanes are too many.
-    pub(super) fn row_sums(problem: &Problem, target: &Target, hankel_levels: u32) -> Option<Self> {
+    fn row_sums(ask: &Ask<'_>, hankel_levels: u32) -> Option<Self> {
+        let (problem, target) = (ask.problem, ask.target);
         let (conv, taps) = (problem.conv(), problem.placement().window().width());
         let (width, columns, stride) = (problem.input_shape()[3], problem.output_shape()[3], conv.stride[1]);
         let rows = problem.sharing().tap_rows()?;
@@ -70,7 +88,7 @@ impl Form {
         // One quad a lane wastes less of images that are small or no multiple of a tile. Strided sums are every other pixel of two.
         let least = if stride == 1 { 1 } else { QUADS };
         let form = |quads| Self::over_rows(sums, Tile { quads, ..tile }, problem, hankel_levels);
-        let cost = |form: &Self| form.multiply_adds(problem, target);
+        let cost = |form: &Self| form.multiply_adds(ask);
         (least..=QUADS).rev().filter_map(form).min_by(|a, b| cost(a).total_cmp(&cost(b)))
     }
 
@@ -111,7 +129,8 @@ impl Form {
     }
 
     /// The products themselves.
-    pub(super) fn plain(problem: &Problem, target: &Target, hankel_levels: u32) -> Option<Self> {
+    fn plain(ask: &Ask<'_>, hankel_levels: u32) -> Option<Self> {
+        let (problem, target) = (ask.problem, ask.target);
         let rows = problem.sharing().most_bases();
         let sizes = sizes(weight_load(problem), hankel_levels);
         let tile = tile(target, sizes, rows, &RowSums::NONE, loads(Access::Vec4, target), hankel_levels)?;
@@ -136,58 +155,56 @@ impl Products for Form {
         Stored { row_taps: taps as usize, tap_rows: rows, columns: self.columns, pitch }
     }
 
-    fn multiply_adds(&self, problem: &Problem, target: &Target) -> f64 {
-        let tiles = self.tiles(problem, problem.input_shape()[0]);
-        let channels = problem.placement().window().channels();
-        multiply_adds(self.tile, tiles, channels, loads(self.input(problem), target), self.hankel_levels)
+    fn multiply_adds(&self, ask: &Ask<'_>) -> f64 {
+        let tiles = self.tiles(ask.problem, ask.problem.input_shape()[0]);
+        let channels = ask.problem.placement().window().channels();
+        multiply_adds(self.tile, tiles, channels, loads(self.input(ask), ask.target), self.hankel_levels)
+    }
+
+    fn hankel_levels(&self) -> u32 {
+        self.hankel_levels
     }
 
     fn step(&self, pass: &Pass<'_>) -> Result<Step> {
-        let Pass { problem, target, options, chunk, tables } = pass;
-        let [_, in_channels, height, width] = problem.input_shape();
-        let pixels = chunk.images * height * width;
+        let Pass { ask, first_image, images, tables } = pass;
+        let problem = ask.problem;
+        let [_, _, height, width] = problem.input_shape();
+        let pixels = images * height * width;
         let stride = self.sums.stride as usize;
-        let input = self.input(problem);
-        // Quads of sums lie together where rows are whole quads.
-        let output = Access::for_lengths(&[width / stride, self.columns]);
-        let spec = Spec {
-            weights: Some(weight_load(problem)),
-            input: Some(input),
-            row_sums: Some(self.sums),
+        let kernel = Kernel {
+            tile: self.tile,
+            sums: self.sums,
+            input: ask.input(self.input(ask)),
+            weights: ask.summary_weights(),
             hankel_levels: self.hankel_levels,
-            output: Some(output),
-            storage: options.storage,
-            read_write: options.bind_read_write,
-            ..Spec::new(Kernel::SubgroupProducts, self.tile)
+            // Quads of sums lie together where rows are whole quads.
+            output: ask.access(&[width / stride, self.columns]),
+            read_write: ask.options.bind_read_write,
         };
-        let tiles = self.tiles(problem, chunk.images) as u64;
+        let tiles = self.tiles(problem, *images) as u64;
         let pitch = self.stored().pitch;
-        let mut params = vec![
-            ("tiles", tiles as u32),
-            ("row_tiles", self.row_tiles(tables.rows) as u32),
-            ("segments", self.segments as u32),
-            ("pixel_tiles", self.pixel_tiles(pixels) as u32),
-            ("rows", tables.rows as u32),
-            ("channels", problem.placement().window().channels() as u32),
-            ("first_channel", problem.whole().first_channel as u32),
-            ("group_channels", problem.whole().channels as u32),
-            ("in_channels", in_channels as u32),
-            ("plane", (height * width) as u32),
-            ("width", width as u32),
-            ("first_image", chunk.first as u32),
-            ("pixels", pixels as u32),
-            ("tile_pixels", self.tile_pixels as u32),
-            ("segment_pixels", self.segment_pixels as u32),
-            ("halo", self.halo as u32),
-            ("columns", self.columns as u32),
-            ("pitch", pitch as u32),
-            ("slot_pitch", (chunk.images * height * pitch) as u32),
-            ("channel_stride", problem.bases().channel_stride as u32),
-            ("summary_length", problem.placement().length() as u32),
-            ("slots_at", (problem.conv().groups * tables.rows) as u32),
-            ("slots", tables.slots as u32),
-        ];
-        params.extend(QUANTIZATION);
-        Ok(Step::new(spec, tiles, target.limits.max_compute_workgroups_per_dimension, params))
+        let uniform = ProductsUniform {
+            conv: Geometry::of_products(problem, *first_image),
+            tiles: tiles as u32,
+            row_tiles: self.row_tiles(tables.rows) as u32,
+            segments: self.segments as u32,
+            pixel_tiles: self.pixel_tiles(pixels) as u32,
+            rows: tables.rows as u32,
+            plane: (height * width) as u32,
+            pixels: pixels as u32,
+            tile_pixels: self.tile_pixels as u32,
+            segment_pixels: self.segment_pixels as u32,
+            halo: self.halo as u32,
+            columns: self.columns as u32,
+            pitch: pitch as u32,
+            slot_pitch: (images * height * pitch) as u32,
+            slots_at: (problem.conv().groups * tables.rows) as u32,
+            slots: tables.slots as u32,
+        };
+        Ok(Step::new(kernel, &uniform, tiles, ask.most_workgroups()))
+    }
+
+    fn accumulate(&self, pass: &Pass<'_>) -> Step {
+        accumulate::step(pass, self.stored())
     }
 }

@@ -1,8 +1,7 @@
 //! Hankel products: how many levels of them a layer's rows admit. The mathematics is in `docs/method.md`.
 
-use super::{PlanOptions, weight_load};
-use crate::problem::Problem;
-use crate::spec::WeightLoad;
+use crate::kernels::WeightLoad;
+use crate::plan::ask::{Ask, weight_load};
 
 /// Most levels that kernels know.
 const MOST_LEVELS: u32 = 2;
@@ -12,38 +11,39 @@ const MOST_LEVELS: u32 = 2;
 const LEAST_PIECE: usize = 32;
 
 /// Consecutive rows that share products.
-pub(crate) fn rows_of(levels: u32) -> usize {
+pub(super) fn rows_of(levels: u32) -> usize {
     1 << levels
 }
 
 /// Levels for a kernel whose rows are the distinct bases, ascending.
-pub(super) fn of_bases(problem: &Problem, options: PlanOptions) -> u32 {
-    let sharing = problem.sharing();
-    levels(problem, options, sharing.most_bases(), |piece| {
+pub(super) fn of_bases(ask: &Ask<'_>) -> u32 {
+    let sharing = ask.problem.sharing();
+    levels(ask, sharing.most_bases(), |piece| {
         sharing.groups().iter().all(|bases| evenly_spaced(bases.iter().copied(), piece))
     })
 }
 
 /// Levels for a kernel whose rows are the filters, tap by tap.
-pub(super) fn of_filters(problem: &Problem, options: PlanOptions) -> u32 {
-    if problem.bases().neighbours > 1 {
+pub(super) fn of_filters(ask: &Ask<'_>) -> u32 {
+    let problem = ask.problem;
+    if ask.blended() {
         // Neighbouring filters are other blends.
         return 0;
     }
     let (taps, filters) = (problem.placement().taps(), problem.out_channels() / problem.conv().groups);
-    levels(problem, options, filters, |piece| {
+    levels(ask, filters, |piece| {
         let mut groups = problem.bases().of_tap.chunks(filters * taps);
         groups.all(|bases| (0..taps).all(|tap| evenly_spaced(bases.iter().copied().skip(tap).step_by(taps), piece)))
     })
 }
 
 /// The most levels whose pieces are whole quads and as long as `rows` rows are apart.
-fn levels(problem: &Problem, options: PlanOptions, rows: usize, is_apart: impl Fn(usize) -> bool) -> u32 {
-    if weight_load(problem) != WeightLoad::Vec4 {
+fn levels(ask: &Ask<'_>, rows: usize, is_apart: impl Fn(usize) -> bool) -> u32 {
+    if weight_load(ask.problem) != WeightLoad::Vec4 {
         return 0;
     }
-    let channels = problem.placement().window().channels();
-    let (most, least) = match options.hankel_levels {
+    let channels = ask.problem.placement().window().channels();
+    let (most, least) = match ask.options.hankel_levels {
         Some(levels) => (levels.min(MOST_LEVELS), 4),
         None => (MOST_LEVELS, LEAST_PIECE),
     };

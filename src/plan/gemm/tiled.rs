@@ -2,21 +2,21 @@
 //!
 //! The rates are predictions for a large GPU (`shaders/tiled.wgsl` has the arithmetic), none is measured.
 
-use super::cost::Costs;
-use super::family::Planner;
-use super::gather::Layer;
-use super::gemm::{self, Candidate, Kernels};
-use super::shared::Products;
-use super::{PlanOptions, Step, Target};
+use super::tiles::Candidate;
+use super::{Engine, Kernels};
 use crate::error::Result;
-use crate::problem::Problem;
-use crate::spec::{Kernel, Tile};
+use crate::kernels::Tile;
+use crate::plan::ask::Ask;
+use crate::plan::cost::Costs;
+use crate::plan::direct::{Direct, Dispatches};
+use crate::plan::planner::Planner;
+use crate::plan::shared::Products;
+use crate::plan::Target;
 
 /// For GPUs.
-pub(super) struct Tiled;
+pub(in crate::plan) struct Tiled;
 
-static KERNELS: Kernels =
-    Kernels { gather: Kernel::TiledGather, products: Kernel::TiledProducts, candidates: &CANDIDATES };
+static KERNELS: Kernels = Kernels { engine: Engine::Tiled, candidates: &CANDIDATES };
 
 const fn tile(lanes: [u32; 2], rows: u32, quads: u32, depth: u32, slices: u32) -> Tile {
     Tile { lanes_x: lanes[0], lanes_y: lanes[1], rows, quads, depth, slices }
@@ -51,16 +51,12 @@ impl Planner for Tiled {
         Costs::large_gpu(target)
     }
 
-    fn gather_multiply_adds(&self, problem: &Problem, target: &Target, _: PlanOptions) -> f64 {
-        gemm::gather_multiply_adds(&KERNELS, problem, target)
+    fn direct(&self, direct: &Direct<'_>) -> Result<Dispatches> {
+        KERNELS.direct(direct)
     }
 
-    fn gather(&self, layer: &Layer<'_>) -> Result<(Vec<Step>, u64)> {
-        gemm::gather(&KERNELS, layer)
-    }
-
-    fn products(&self, problem: &Problem, target: &Target, _: PlanOptions) -> Option<Box<dyn Products>> {
-        gemm::products(&KERNELS, problem, target)
+    fn products(&self, ask: Ask<'_>) -> Result<Box<dyn Products>> {
+        KERNELS.products(ask.problem, ask.target)
     }
 }
 

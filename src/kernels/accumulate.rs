@@ -1,0 +1,95 @@
+//! `accumulate`: outputs as sums of stored products, one a kernel row or one a tap. WebGPU core, for all families but those
+//! whose products lie plain.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Description, End, Geometry, Kernel, Role, Tile, Variant};
+
+/// What an output adds up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Terms {
+    /// A row sum a kernel row (the Q form).
+    Rows,
+    /// A product a tap, each wherever it is.
+    Taps,
+    /// A product a tap, where outputs stand in the columns of their inputs, as many pixels beside them as this padding says.
+    Shifted { padding: u32 },
+}
+
+/// A variant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Accumulate {
+    /// Threads, and rows that each finishes at a time.
+    pub(crate) tile: Tile,
+    pub(crate) terms: Terms,
+    /// Kernel rows, and columns of stored products in each.
+    pub(crate) size: [u32; 2],
+    /// Products are read as words of 64 bits, where they are read by fours.
+    pub(crate) words: bool,
+    pub(crate) blended: bool,
+    pub(crate) end: End,
+    pub(crate) read_write: bool,
+}
+
+/// `Params` of the shader.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(crate) struct Uniform {
+    pub(crate) conv: Geometry,
+    pub(crate) threads: u32,
+    pub(crate) row_quads: u32,
+    pub(crate) row_blocks: u32,
+    pub(crate) thread_rows: u32,
+    pub(crate) pitch: u32,
+    pub(crate) images: u32,
+    pub(crate) slots_at: u32,
+    pub(crate) scale_at: u32,
+    pub(crate) bias_at: u32,
+}
+
+impl Accumulate {
+    /// Turns that one output takes: kernel rows, and in each the terms, of one or two segments.
+    pub(crate) fn turns_an_output(&self) -> u64 {
+        let [rows, columns] = self.size.map(u64::from);
+        let neighbours = if self.blended { 2 } else { 1 };
+        neighbours * rows * (1 + columns)
+    }
+}
+
+impl Kernel for Accumulate {
+    type Uniform = Uniform;
+
+    fn variant(self) -> Variant {
+        Variant::Accumulate(self)
+    }
+
+    fn describe(&self) -> Description {
+        let Tile { lanes_x, rows, .. } = self.tile;
+        let [height, width] = self.size;
+        let name = if self.terms == Terms::Rows { "accumulate_rows" } else { "accumulate_taps" };
+        let text = include_str!("../../shaders/accumulate.wgsl");
+        let described = Description::of_convolution(name, text, self.tile.threads())
+            .word(format!("{lanes_x}x{rows}"))
+            .constants([("LANES", lanes_x), ("ROWS", rows), ("TERM_ROWS", height), ("TERM_COLUMNS", width)])
+            .role(Role::Table);
+        let described = match self.terms {
+            Terms::Rows => {
+                described.products_in(self.words).part(include_str!("../../shaders/parts/terms_rows.wgsl"))
+            }
+            Terms::Taps => {
+                described.role(Role::ProductsIn).part(include_str!("../../shaders/parts/terms_taps.wgsl"))
+            }
+            Terms::Shifted { padding } => described
+                .word(format!("row{width}p{padding}"))
+                .constant("PAD_LEFT", padding)
+                .products_in(self.words)
+                .part(include_str!("../../shaders/parts/terms_shifted.wgsl")),
+        };
+        let described = described.word(format!("terms{height}x{width}"));
+        described.blend(self.blended).end(self.end).read_write(self.read_write)
+    }
+
+    fn turns(&self, uniform: &Uniform) -> u64 {
+        u64::from(uniform.thread_rows.div_ceil(self.tile.rows)) * self.turns_an_output()
+    }
+}

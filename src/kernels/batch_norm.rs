@@ -1,0 +1,62 @@
+//! `batch_norm`: a scale and a bias a channel, where no convolution is at hand to fold them into.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Access, Description, Kernel, Role, Tensor, Variant};
+use crate::problem::Activation;
+
+/// A variant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct BatchNorm {
+    /// How quads of a plane are moved.
+    pub(crate) access: Access,
+    pub(crate) activation: Activation,
+    pub(crate) read_write: bool,
+}
+
+/// `Params` of the shader.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(crate) struct Uniform {
+    pub(crate) images: u32,
+    pub(crate) channels: u32,
+    pub(crate) plane: u32,
+    pub(crate) in_channels_total: u32,
+    pub(crate) in_channel_offset: u32,
+    pub(crate) channels_total: u32,
+    pub(crate) channel_offset: u32,
+    pub(crate) scale_at: u32,
+    pub(crate) bias_at: u32,
+}
+
+impl BatchNorm {
+    /// Threads of a workgroup.
+    pub(crate) const LANES: u32 = 64;
+}
+
+impl Kernel for BatchNorm {
+    type Uniform = Uniform;
+
+    fn variant(self) -> Variant {
+        Variant::BatchNorm(self)
+    }
+
+    fn describe(&self) -> Description {
+        let tensor = Tensor::f32(self.access);
+        Description::new("batch_norm", include_str!("../../shaders/batch_norm.wgsl"), Self::LANES)
+            .word(Self::LANES)
+            .constant("LANES", Self::LANES)
+            .role(Role::Table)
+            .input(tensor)
+            .part(include_str!("../../shaders/parts/plane_quads.wgsl"))
+            .part(include_str!("../../shaders/parts/activation.wgsl"))
+            .part(include_str!("../../shaders/parts/epilogue.wgsl"))
+            .output(tensor)
+            .activation(self.activation)
+            .read_write(self.read_write)
+    }
+
+    fn turns(&self, _: &Uniform) -> u64 {
+        0
+    }
+}

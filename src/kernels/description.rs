@@ -1,0 +1,342 @@
+//! A variant described: its label, its text, what it binds and needs. Kernels say what they are made of, in the order in
+//! which labels and texts have it.
+
+use std::fmt::Display;
+
+use super::{Access, End, Role, Tensor, WeightLoad, Weights};
+use crate::placement::Boundary;
+use crate::problem::Activation;
+use crate::quantization::Precision;
+
+/// What can be said of a kernel variant without compiling it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Description {
+    kernel: &'static str,
+    /// Of the label, after the kernel's name.
+    words: Vec<String>,
+    /// Texts that go before the kernel's.
+    parts: Vec<&'static str>,
+    text: &'static str,
+    constants: Vec<(&'static str, u32)>,
+    /// Named types that are f16 in this variant; by default they are f32.
+    halves: Vec<&'static str>,
+    /// Tensors that stay f32 beside others in f16, as labels have them.
+    singles: Vec<&'static str>,
+    weights: Option<Precision>,
+    /// Something is moved as words of 64 bits.
+    words64: bool,
+    roles: Vec<Role>,
+    features: wgpu::Features,
+    threads: u32,
+    workgroup_bytes: u64,
+    read_write: bool,
+}
+
+impl Description {
+    /// A kernel in workgroups of `threads`, which binds nothing yet but its uniform.
+    pub(super) fn new(kernel: &'static str, text: &'static str, threads: u32) -> Self {
+        Self {
+            kernel,
+            words: Vec::new(),
+            parts: Vec::new(),
+            text,
+            constants: Vec::new(),
+            halves: Vec::new(),
+            singles: Vec::new(),
+            weights: None,
+            words64: false,
+            roles: Vec::new(),
+            features: wgpu::Features::empty(),
+            threads,
+            workgroup_bytes: 0,
+            read_write: false,
+        }
+    }
+
+    /// The same of a convolution, whose uniform begins with its geometry.
+    pub(super) fn of_convolution(kernel: &'static str, text: &'static str, threads: u32) -> Self {
+        Self::new(kernel, text, threads).part(include_str!("../../shaders/parts/geometry.wgsl"))
+    }
+
+    /// A word of the label.
+    pub(super) fn word(mut self, word: impl Display) -> Self {
+        self.words.push(word.to_string());
+        self
+    }
+
+    /// A text before the kernel's.
+    pub(super) fn part(mut self, text: &'static str) -> Self {
+        self.parts.push(text);
+        self
+    }
+
+    /// The value of a constant that the text, or a part, gives a default.
+    pub(super) fn constant(mut self, name: &'static str, value: u32) -> Self {
+        self.constants.push((name, value));
+        self
+    }
+
+    pub(super) fn constants(mut self, constants: impl IntoIterator<Item = (&'static str, u32)>) -> Self {
+        self.constants.extend(constants);
+        self
+    }
+
+    /// Something that is bound, and declared by the kernel's own text.
+    pub(super) fn role(mut self, role: Role) -> Self {
+        self.roles.push(role);
+        self.roles.sort_by_key(|role| role.binding());
+        self
+    }
+
+    /// What the kernel uses beyond WebGPU's core, whatever the variant.
+    pub(super) fn features(mut self, features: wgpu::Features) -> Self {
+        self.features |= features;
+        self
+    }
+
+    /// Bytes of workgroup memory; a test compares them with what naga finds in the shader.
+    pub(super) fn workgroup_bytes(self, workgroup_bytes: u64) -> Self {
+        Self { workgroup_bytes, ..self }
+    }
+
+    /// All storage buffers are bound read_write, for engines that keep several tensors in one buffer.
+    pub(super) fn read_write(self, read_write: bool) -> Self {
+        Self { read_write, ..self }
+    }
+
+    /// Reads the input.
+    pub(super) fn input(self, input: Tensor) -> Self {
+        let text = match input.access {
+            Access::Scalar => include_str!("../../shaders/parts/input_scalar.wgsl"),
+            Access::Vec2 => include_str!("../../shaders/parts/input_vec2.wgsl"),
+            Access::Vec4 => include_str!("../../shaders/parts/input_vec4.wgsl"),
+            Access::Word => include_str!("../../shaders/parts/input_vec2_pairs.wgsl"),
+            Access::Words => include_str!("../../shaders/parts/input_vec4_pairs.wgsl"),
+        };
+        let word = format!("in{}", input.access.values());
+        self.role(Role::Input).word(word).part(text).moved(input.access).typed("Input", "in32", input)
+    }
+
+    /// Loads weights; `table` says where.
+    pub(super) fn weights(self, weights: Weights) -> Self {
+        let stored = match (weights.precision, weights.load, weights.words) {
+            (Precision::F32, WeightLoad::Scalar(_), _) => {
+                include_str!("../../shaders/parts/weights_f32_scalar.wgsl")
+            }
+            (Precision::F32, WeightLoad::Vec4, false) => include_str!("../../shaders/parts/weights_f32_vec4.wgsl"),
+            (Precision::F32, WeightLoad::Vec4, true) => include_str!("../../shaders/parts/weights_f32_pairs.wgsl"),
+            (Precision::F16, WeightLoad::Scalar(_), _) => {
+                include_str!("../../shaders/parts/weights_f16_scalar.wgsl")
+            }
+            (Precision::F16, WeightLoad::Vec4, _) => include_str!("../../shaders/parts/weights_f16_vec4.wgsl"),
+            (Precision::U8, ..) => include_str!("../../shaders/parts/weights_u8.wgsl"),
+        };
+        let loaded = match weights.load {
+            WeightLoad::Vec4 => include_str!("../../shaders/parts/summary_vec4.wgsl"),
+            WeightLoad::Scalar(_) => include_str!("../../shaders/parts/summary_scalar.wgsl"),
+        };
+        let boundary = match weights.load {
+            WeightLoad::Vec4 => None,
+            WeightLoad::Scalar(Boundary::None) => Some(0),
+            WeightLoad::Scalar(Boundary::Zero) => Some(1),
+            WeightLoad::Scalar(Boundary::Wrap) => Some(2),
+        };
+        let described = self.role(Role::Summary).role(Role::Table).word(weights.word()).part(stored).part(loaded);
+        let described = described.constants(boundary.map(|code| ("BOUNDARY", code)));
+        let words64 = described.words64 || weights.words;
+        Self { weights: Some(weights.precision), words64, ..described }
+    }
+
+    /// Filters that may be blends of two neighbouring segments (learned positions), blended where sums of each are added up.
+    pub(super) fn blend(self, blended: bool) -> Self {
+        let described = self.part(include_str!("../../shaders/parts/blend.wgsl"));
+        if blended { described.word("blend").constant("NEIGHBOURS", 2) } else { described }
+    }
+
+    /// The same, blended where weights are loaded.
+    pub(super) fn blend_weights(self, blended: bool) -> Self {
+        self.blend(blended).part(include_str!("../../shaders/parts/blend_weights.wgsl"))
+    }
+
+    /// Reads products by fours, in `words` of 64 bits.
+    pub(super) fn products_in(self, words: bool) -> Self {
+        let text = if words {
+            include_str!("../../shaders/parts/products_pairs.wgsl")
+        } else {
+            include_str!("../../shaders/parts/products_vec4.wgsl")
+        };
+        let described = self.role(Role::ProductsIn).part(text);
+        Self { words64: described.words64 || words, ..described }
+    }
+
+    /// Writes products.
+    pub(super) fn products_out(self, access: Access) -> Self {
+        self.written(Role::ProductsOut, access)
+    }
+
+    /// Finishes outputs.
+    pub(super) fn end(self, end: End) -> Self {
+        let described = self.part(include_str!("../../shaders/parts/activation.wgsl"));
+        described.part(include_str!("../../shaders/parts/epilogue.wgsl")).stored(end)
+    }
+
+    /// Adds a residual, if there is one, and stores outputs after an activation, which is the kernel's.
+    pub(super) fn stored(self, end: End) -> Self {
+        let text = match end.residual.map(|residual| residual.access) {
+            None => include_str!("../../shaders/parts/residual_none.wgsl"),
+            Some(Access::Scalar) => include_str!("../../shaders/parts/residual_scalar.wgsl"),
+            Some(Access::Vec2) => include_str!("../../shaders/parts/residual_vec2.wgsl"),
+            Some(Access::Vec4) => include_str!("../../shaders/parts/residual_vec4.wgsl"),
+            Some(Access::Word) => include_str!("../../shaders/parts/residual_vec2_pairs.wgsl"),
+            Some(Access::Words) => include_str!("../../shaders/parts/residual_vec4_pairs.wgsl"),
+        };
+        let described = self.part(text).output(end.output);
+        let described = match end.residual {
+            None => described,
+            Some(residual) => {
+                let word = format!("res{}", residual.access.values());
+                let described = described.role(Role::Residual).word(word).moved(residual.access);
+                described.typed("Residual", "res32", residual)
+            }
+        };
+        described.activation(end.activation)
+    }
+
+    /// Writes the output.
+    pub(super) fn output(self, output: Tensor) -> Self {
+        self.written(Role::Output, output.access).typed("Output", "out32", output)
+    }
+
+    /// Ends with an activation, whose part the kernel has.
+    pub(super) fn activation(self, activation: Activation) -> Self {
+        match activation {
+            Activation::None => self.constant("ACTIVATION", 0),
+            Activation::Relu => self.word("relu").constant("ACTIVATION", 1),
+        }
+    }
+
+    fn written(self, role: Role, access: Access) -> Self {
+        let text = match access {
+            Access::Scalar => include_str!("../../shaders/parts/output_scalar.wgsl"),
+            Access::Vec2 => include_str!("../../shaders/parts/output_vec2.wgsl"),
+            Access::Vec4 => include_str!("../../shaders/parts/output_vec4.wgsl"),
+            Access::Word => include_str!("../../shaders/parts/output_vec2_pairs.wgsl"),
+            Access::Words => include_str!("../../shaders/parts/output_vec4_pairs.wgsl"),
+        };
+        self.role(role).word(format!("out{}", access.values())).part(text).moved(access)
+    }
+
+    fn moved(self, access: Access) -> Self {
+        Self { words64: self.words64 || access.moves_words(), ..self }
+    }
+
+    fn typed(mut self, name: &'static str, single: &'static str, tensor: Tensor) -> Self {
+        if tensor.half { self.halves.push(name) } else { self.singles.push(single) }
+        self
+    }
+}
+
+/// What others ask.
+impl Description {
+    /// As errors name the kernel.
+    pub(crate) fn kernel(&self) -> &'static str {
+        self.kernel
+    }
+
+    /// `fs_products-8x8x8x2-in4-f4`, unique to the variant: what people read in `fsnet inspect`, profilers and results.
+    pub(crate) fn label(&self) -> String {
+        let has_halves = !self.halves.is_empty();
+        let storage = match (has_halves, self.weights) {
+            (true, Some(Precision::U8)) => Some("f16w8"),
+            (true, _) => Some("f16"),
+            (false, Some(Precision::F16)) => Some("w16"),
+            (false, Some(Precision::U8)) => Some("w8"),
+            (false, Some(Precision::F32) | None) => None,
+        };
+        // Beside f16, a residual or an output of f32 is the sum of a part.
+        let singles = ["res32", "out32"].into_iter().filter(|word| has_halves && self.singles.contains(word));
+        let flags = [self.words64.then_some("pairs"), self.read_write.then_some("rw")];
+        let words = self.words.iter().map(String::as_str).chain(storage).chain(singles);
+        let words: Vec<&str> = words.chain(flags.into_iter().flatten()).collect();
+        format!("fs_{}-{}", self.kernel, words.join("-"))
+    }
+
+    /// What is bound beside the uniform, in the order of binding numbers.
+    pub(crate) fn roles(&self) -> &[Role] {
+        &self.roles
+    }
+
+    /// Features used beyond WebGPU's core.
+    pub(crate) fn needs(&self) -> wgpu::Features {
+        let when = |used: bool, feature: wgpu::Features| if used { feature } else { wgpu::Features::empty() };
+        self.features
+            | when(!self.halves.is_empty(), wgpu::Features::SHADER_F16)
+            | when(self.words64, wgpu::Features::SHADER_INT64)
+    }
+
+    /// Threads of a workgroup.
+    pub(crate) fn threads(&self) -> u32 {
+        self.threads
+    }
+
+    /// Bytes of workgroup memory.
+    pub(crate) fn memory(&self) -> u64 {
+        self.workgroup_bytes
+    }
+
+    /// Whether everything is bound read_write.
+    pub(crate) fn is_read_write(&self) -> bool {
+        self.read_write
+    }
+
+    /// How weights are stored, where it loads any.
+    pub(crate) fn weights_in(&self) -> Option<Precision> {
+        self.weights
+    }
+
+    /// The WGSL: parts, then the kernel, with this variant's constants and types in place of the defaults.
+    pub(crate) fn source(&self) -> String {
+        let pairs = self.words64.then_some(include_str!("../../shaders/parts/pairs.wgsl"));
+        let grid = include_str!("../../shaders/parts/grid.wgsl");
+        let texts = std::iter::once(grid).chain(pairs).chain(self.parts.iter().copied()).chain([self.text]);
+        let mut source: String = texts.collect();
+        for &(name, value) in &self.constants {
+            source = with_constant(&source, name, value);
+        }
+        for name in &self.halves {
+            source = source.replace(&format!("alias {name} = f32;"), &format!("alias {name} = f16;"));
+        }
+        if self.needs().contains(wgpu::Features::SHADER_F16) {
+            source.insert_str(0, "enable f16;\n");
+        }
+        if self.needs().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
+            source.insert_str(0, "enable wgpu_cooperative_matrix;\n");
+        }
+        if self.read_write {
+            source = source.replace("var<storage, read>", "var<storage, read_write>");
+        }
+        source
+    }
+
+    /// Constants as they are given, for tests.
+    #[cfg(test)]
+    pub(super) fn given(&self) -> &[(&'static str, u32)] {
+        &self.constants
+    }
+
+    /// Types that are f16, for tests.
+    #[cfg(test)]
+    pub(super) fn half_types(&self) -> &[&'static str] {
+        &self.halves
+    }
+}
+
+/// Rewrites the default of `const NAME: u32 = ...;`. Tests check that every constant of every variant is there to be
+/// rewritten.
+fn with_constant(source: &str, name: &str, value: u32) -> String {
+    let declaration = format!("const {name}: u32 = ");
+    match source.split_once(&declaration).and_then(|(before, after)| Some((before, after.split_once(';')?))) {
+        Some((before, (_, after))) => format!("{before}{declaration}{value}u;{after}"),
+        None => source.to_owned(),
+    }
+}

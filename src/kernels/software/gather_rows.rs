@@ -1,0 +1,52 @@
+//! `subgroup_gather_rows`: convolutions whose outputs stand in the columns of their inputs, a kernel row at a time.
+
+use super::gather::{Uniform, described};
+use crate::kernels::{Description, End, Kernel, Tensor, Tile, Variant, Weights};
+
+/// Taps of a kernel row where outputs stand in the columns of their inputs: they share a load of the input, as its pixels
+/// stay in registers from tap to tap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct RowTaps {
+    pub(crate) taps: u32,
+    pub(crate) padding: u32,
+}
+
+/// A variant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct GatherRows {
+    pub(crate) tile: Tile,
+    pub(crate) row_taps: RowTaps,
+    pub(crate) input: Tensor,
+    pub(crate) weights: Weights,
+    pub(crate) blended: bool,
+    pub(crate) end: End,
+    pub(crate) read_write: bool,
+}
+
+impl Kernel for GatherRows {
+    type Uniform = Uniform;
+
+    fn variant(self) -> Variant {
+        Variant::SoftwareGatherRows(self)
+    }
+
+    fn describe(&self) -> Description {
+        let (Tile { lanes_x, rows, quads, .. }, RowTaps { taps, padding }) = (self.tile, self.row_taps);
+        let text = include_str!("../../../shaders/subgroup_gather_rows.wgsl");
+        described("subgroup_gather_rows", text, self.tile.threads())
+            .word(format!("{lanes_x}x{rows}x{quads}"))
+            .word(format!("row{taps}p{padding}"))
+            .constants([("SUBGROUP", lanes_x), ("ROW_BLOCKS", rows / lanes_x), ("QUADS", quads)])
+            .constants([("ROW_TAPS", taps), ("PAD_LEFT", padding)])
+            .input(self.input)
+            .weights(self.weights)
+            .blend_weights(self.blended)
+            .end(self.end)
+            .read_write(self.read_write)
+    }
+
+    fn turns(&self, uniform: &Uniform) -> u64 {
+        let [height, width] = [uniform.conv.kernel_height, uniform.conv.kernel_width].map(u64::from);
+        height * (1 + uniform.conv.channels_by(4) * (1 + width))
+    }
+}

@@ -1,0 +1,104 @@
+//! `tiled`: implicit GEMM in tiles of workgroup memory, of convolutions and of products. WebGPU core; large tiles ask for
+//! more threads and memory.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Access, Description, End, Geometry, Kernel, Tensor, Tile, Variant, Weights};
+
+/// What the sums of an implicit GEMM are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Sums {
+    /// Outputs of a convolution; its filters may be blends of two neighbouring segments.
+    Outputs { blended: bool, end: End },
+    /// Products, one a base and pixel.
+    Products,
+}
+
+impl Sums {
+    /// What the kernel does with them.
+    pub(super) fn describe(self, described: Description) -> Description {
+        let operands = include_str!("../../shaders/parts/operands.wgsl");
+        match self {
+            Self::Outputs { blended, end } => {
+                let outputs = include_str!("../../shaders/parts/sums_outputs.wgsl");
+                described.blend_weights(blended).part(operands).part(outputs).end(end)
+            }
+            Self::Products => {
+                let products = include_str!("../../shaders/parts/sums_products.wgsl");
+                described.blend_weights(false).part(operands).part(products).products_out(Access::Scalar)
+            }
+        }
+    }
+}
+
+/// A variant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Tiled {
+    pub(crate) tile: Tile,
+    pub(crate) input: Tensor,
+    pub(crate) weights: Weights,
+    pub(crate) sums: Sums,
+    pub(crate) read_write: bool,
+}
+
+/// `Params` of the shader, which `matrix` has too.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(crate) struct Uniform {
+    pub(crate) conv: Geometry,
+    pub(crate) tiles: u32,
+    pub(crate) pixel_tiles: u32,
+    pub(crate) row_tiles: u32,
+    pub(crate) rows: u32,
+    pub(crate) pixels: u32,
+    pub(crate) scale_at: u32,
+    pub(crate) bias_at: u32,
+    pub(crate) slots_at: u32,
+    pub(crate) slots: u32,
+}
+
+impl Tiled {
+    /// Bytes of workgroup memory: the tiles of both operands, twice. While one is read, the next is written.
+    pub(crate) fn bytes(tile: Tile) -> u64 {
+        let [rows, pixels] = [tile.rows_per_tile() as u64, tile.pixels_per_tile() as u64];
+        2 * 4 * u64::from(tile.slices) * u64::from(tile.depth) * (rows + pixels)
+    }
+}
+
+/// A tile in a label.
+pub(super) fn tile_word(tile: Tile) -> String {
+    let slices = if tile.slices > 1 { format!("x{}", tile.slices) } else { String::new() };
+    format!("{}x{}x{}{slices}", tile.rows_per_tile(), tile.pixels_per_tile(), tile.depth)
+}
+
+/// Turns of a reduction over `depth` channels of a tap at a time.
+pub(super) fn reduction_turns(conv: &Geometry, tile: Tile) -> u64 {
+    (conv.taps() * conv.channels_by(tile.depth)).div_ceil(u64::from(tile.slices)) + 1
+}
+
+impl Kernel for Tiled {
+    type Uniform = Uniform;
+
+    fn variant(self) -> Variant {
+        Variant::Tiled(self)
+    }
+
+    fn describe(&self) -> Description {
+        let name = if self.sums == Sums::Products { "tiled_products" } else { "tiled_gather" };
+        let Tile { lanes_x, lanes_y, rows, quads, depth, slices } = self.tile;
+        let described =
+            Description::of_convolution(name, include_str!("../../shaders/tiled.wgsl"), self.tile.threads())
+                .word(tile_word(self.tile))
+                .constants([("LANES_X", lanes_x), ("LANES_Y", lanes_y), ("SLICES", slices)])
+                .constants([("ROWS", rows), ("QUADS", quads), ("DEPTH", depth)])
+                .input(self.input)
+                .weights(self.weights)
+                .workgroup_bytes(Self::bytes(self.tile))
+                .read_write(self.read_write);
+        self.sums.describe(described)
+    }
+
+    fn turns(&self, uniform: &Uniform) -> u64 {
+        reduction_turns(&uniform.conv, self.tile)
+    }
+}

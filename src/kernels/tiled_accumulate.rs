@@ -1,0 +1,53 @@
+//! `tiled_accumulate`: outputs as sums of products that `tiled` and `matrix` have stored, by tiles of pixels and channels.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Description, End, Geometry, Kernel, Role, Tile, Variant};
+
+/// A variant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TiledAccumulate {
+    pub(crate) tile: Tile,
+    pub(crate) blended: bool,
+    pub(crate) end: End,
+    pub(crate) read_write: bool,
+}
+
+/// `Params` of the shader.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(crate) struct Uniform {
+    pub(crate) conv: Geometry,
+    pub(crate) tiles: u32,
+    pub(crate) pixel_tiles: u32,
+    pub(crate) pixels: u32,
+    pub(crate) images: u32,
+    pub(crate) slots_at: u32,
+    pub(crate) scale_at: u32,
+    pub(crate) bias_at: u32,
+}
+
+impl Kernel for TiledAccumulate {
+    type Uniform = Uniform;
+
+    fn variant(self) -> Variant {
+        Variant::TiledAccumulate(self)
+    }
+
+    fn describe(&self) -> Description {
+        let Tile { lanes_x, lanes_y, rows, .. } = self.tile;
+        let text = include_str!("../../shaders/tiled_accumulate.wgsl");
+        Description::of_convolution("tiled_accumulate", text, self.tile.threads())
+            .word(format!("{}x{}", self.tile.rows_per_tile(), self.tile.pixels_per_tile()))
+            .constants([("LANES_X", lanes_x), ("LANES_Y", lanes_y), ("ROWS", rows)])
+            .role(Role::ProductsIn)
+            .role(Role::Table)
+            .blend(self.blended)
+            .end(self.end)
+            .read_write(self.read_write)
+    }
+
+    fn turns(&self, uniform: &Uniform) -> u64 {
+        u64::from(uniform.conv.kernel_height) * (1 + u64::from(uniform.conv.kernel_width))
+    }
+}

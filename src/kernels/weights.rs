@@ -1,0 +1,39 @@
+//! How kernels load weights.
+
+use crate::placement::Boundary;
+use crate::quantization::Precision;
+
+/// How weights are loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum WeightLoad {
+    /// Four channels at once; bases and channels are multiples of four.
+    Vec4,
+    /// One by one, by the boundary's rule.
+    Scalar(Boundary),
+}
+
+/// The weights that a kernel loads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Weights {
+    pub(crate) load: WeightLoad,
+    pub(crate) precision: Precision,
+    /// Four of f32 are moved as two words of 64 bits.
+    pub(crate) words: bool,
+}
+
+impl Weights {
+    /// With `words`, as words of 64 bits where that says anything.
+    pub(crate) fn new(load: WeightLoad, precision: Precision, words: bool) -> Self {
+        Self { load, precision, words: words && load == WeightLoad::Vec4 && precision == Precision::F32 }
+    }
+
+    /// As a label has it.
+    pub(super) fn word(self) -> &'static str {
+        match self.load {
+            WeightLoad::Vec4 => "f4",
+            WeightLoad::Scalar(Boundary::None) => "f1",
+            WeightLoad::Scalar(Boundary::Zero) => "f1zero",
+            WeightLoad::Scalar(Boundary::Wrap) => "f1wrap",
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What a family's planner is asked for: a problem on a device, with what the caller has decided.
+
+use super::{PlanOptions, Storage, Target};
+use crate::kernels::{Access, End, Tensor, WeightLoad, Weights};
+use crate::placement::Boundary;
+use crate::problem::Problem;
+use crate::quantization::Precision;
+
+/// A problem, or a part of its sums, to plan with one family's kernels.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ask<'a> {
+    pub(super) problem: &'a Problem,
+    pub(super) target: &'a Target,
+    pub(super) options: PlanOptions,
+    /// Runs of f32 are moved as words of 64 bits.
+    pub(super) words: bool,
+    /// The sum of earlier parts is added; it is f32 whatever tensors are.
+    pub(super) has_addend: bool,
+    /// Later parts add to the sum, which stays f32.
+    pub(super) is_addend: bool,
+}
+
+impl Ask<'_> {
+    pub(super) fn storage(&self) -> Storage {
+        self.options.storage
+    }
+
+    /// Most workgroups a dimension.
+    pub(super) fn most_workgroups(&self) -> u32 {
+        self.target.limits.max_compute_workgroups_per_dimension
+    }
+
+    /// How runs of values are moved that begin and end at sums of multiples of `lengths`.
+    pub(super) fn access(&self, lengths: &[usize]) -> Access {
+        Access::for_lengths(lengths, self.words)
+    }
+
+    /// The input, moved so.
+    pub(super) fn input(&self, access: Access) -> Tensor {
+        Tensor { access, half: self.storage().has_f16_tensors() }
+    }
+
+    /// What finishes outputs that are stored so.
+    pub(super) fn end(&self, access: Access) -> End {
+        let halves = self.storage().has_f16_tensors();
+        let residual = Tensor { access, half: halves && !self.has_addend };
+        End {
+            output: Tensor { access, half: halves && !self.is_addend },
+            residual: self.problem.residual().then_some(residual),
+            activation: self.problem.activation(),
+        }
+    }
+
+    /// Weights that are loaded so.
+    pub(super) fn weights(&self, load: WeightLoad) -> Weights {
+        Weights::new(load, self.storage().weights(), self.words)
+    }
+
+    /// Weights as the summary lets kernels load them.
+    pub(super) fn summary_weights(&self) -> Weights {
+        self.weights(weight_load(self.problem))
+    }
+
+    /// Whether filters are blends of two neighbouring segments (learned positions).
+    pub(super) fn blended(&self) -> bool {
+        self.problem.bases().neighbours > 1
+    }
+}
+
+/// How kernels may load a layer's weights from the summary.
+pub(super) fn weight_load(problem: &Problem) -> WeightLoad {
+    let (bases, placement) = (problem.bases(), problem.placement());
+    let aligned = bases.channel_stride == 1
+        && placement.window().channels().is_multiple_of(4)
+        && bases.of_tap.iter().all(|base| base % 4 == 0);
+    match placement.boundary() {
+        Boundary::None if aligned => WeightLoad::Vec4,
+        boundary => WeightLoad::Scalar(boundary),
+    }
+}
+
+/// Whether `base + channel * channel_stride`, which kernels compute with 32 bits, can overflow.
+pub(super) fn overflows(problem: &Problem) -> bool {
+    let last_channel = problem.placement().window().channels() as u64 - 1;
+    // Other boundaries have no index beyond a window's reach, which fits. A wrapped stride may be a negative one plus
+    // L.
+    let stride = u64::try_from(problem.bases().channel_stride).unwrap_or(0);
+    problem.placement().boundary() == Boundary::Wrap
+        && problem.placement().length() as u64 + last_channel * stride > u64::from(u32::MAX)
+}
+
+/// Whether dense filters of 8 bits would need weights that no level stands for: the zeros outside the summary, or
+/// blends.
+pub(super) fn widens(problem: &Problem, weights: Precision) -> bool {
+    let between_levels = problem.placement().boundary() == Boundary::Zero || problem.bases().neighbours > 1;
+    weights == Precision::U8 && between_levels
+}
+
+/// What the table holds before the scales: how far every filter lies between its two segments, as the bits of f32.
+/// Empty where filters are no blends.
+pub(super) fn fractions(problem: &Problem) -> impl Iterator<Item = u32> {
+    let filters = if problem.bases().neighbours > 1 { problem.out_channels() } else { 0 };
+    (0..filters).map(|filter| problem.placement().fraction(filter).to_bits())
+}

@@ -1,0 +1,112 @@
+//! What the gather kernels of all families have in common: weights and tables of a convolution computed directly.
+
+use super::ask::{Ask, fractions, weight_load, widens};
+use super::cost::Costs;
+use super::draft::Draft;
+use super::Step;
+use crate::kernels::{Access, Geometry, WeightLoad, Weights};
+use crate::problem::Problem;
+use crate::quantization::Precision;
+
+/// A convolution to compute directly, on the summary or on dense weights.
+pub(super) struct Direct<'a> {
+    pub(super) ask: Ask<'a>,
+    pub(super) weights: Weights,
+    /// How quads of output pixels are stored: they are cut from the flattened pixels, and aligned planes keep them
+    /// together.
+    pub(super) output: Access,
+    /// How they are loaded: together only where every output pixel reads its own input pixel.
+    pub(super) input: Access,
+    /// Filters are packed on their own, `[O, T, channels]`, not read from the summary.
+    pub(super) dense: bool,
+    /// Weights are blended from two segments where they are loaded.
+    pub(super) blended: bool,
+    channel_stride: i32,
+    /// The table: bases [O, neighbours, T], then fractions [O] where there are two neighbours.
+    table: Vec<u32>,
+}
+
+/// A family's dispatches of a convolution.
+pub(super) struct Dispatches {
+    pub(super) steps: Vec<Step>,
+    /// Multiply-adds that the device could do in their time.
+    pub(super) multiply_adds: f64,
+    pub(super) hankel_levels: u32,
+}
+
+impl<'a> Direct<'a> {
+    pub(super) fn new(mut ask: Ask<'a>, dense: bool) -> Self {
+        let problem = ask.problem;
+        if dense && widens(problem, ask.storage().weights()) {
+            ask.options.storage = ask.storage().with_weights(Precision::F32);
+        }
+        let (table, channel_stride, load): (Vec<u32>, _, _) = if dense {
+            (dense_bases(problem).collect(), 1, WeightLoad::Vec4)
+        } else {
+            let bases = problem.bases();
+            let table = bases.of_tap.iter().map(|&base| base as u32).chain(fractions(problem)).collect();
+            (table, bases.channel_stride, weight_load(problem))
+        };
+        let [_, _, out_height, out_width] = problem.output_shape();
+        let output = ask.access(&[out_height * out_width]);
+        let conv = problem.conv();
+        let pointwise = problem.whole().kernel == [1, 1] && conv.stride == [1, 1] && conv.padding == [0; 4];
+        Self {
+            ask,
+            weights: ask.weights(load),
+            output,
+            input: if pointwise { output } else { Access::Scalar },
+            dense,
+            blended: !dense && ask.blended(),
+            channel_stride,
+            table,
+        }
+    }
+
+    /// What uniforms begin with.
+    pub(super) fn geometry(&self) -> Geometry {
+        Geometry::of(self.ask.problem, self.channel_stride)
+    }
+
+    /// Where the scales begin in the table, and the biases.
+    pub(super) fn affine_at(&self) -> [u32; 2] {
+        [self.table.len(), self.table.len() + self.ask.problem.out_channels()].map(|words| words as u32)
+    }
+
+    /// Output pixels of all images.
+    pub(super) fn pixels(&self) -> usize {
+        let [batch, _, height, width] = self.ask.problem.output_shape();
+        batch * height * width
+    }
+
+    /// Output channels of a group.
+    pub(super) fn filters(&self) -> usize {
+        self.ask.problem.out_channels() / self.ask.problem.conv().groups
+    }
+
+    /// The draft that a family's dispatches make.
+    pub(super) fn draft(self, costs: Costs, dispatches: Dispatches) -> Draft {
+        let Dispatches { steps, multiply_adds, hankel_levels } = dispatches;
+        Draft {
+            steps,
+            workspace: 0,
+            storage: self.ask.storage(),
+            hankel_levels,
+            terms: 0,
+            cost: costs.of_direct(multiply_adds, self.blended),
+            table: self.table,
+        }
+    }
+}
+
+/// Where the taps of filters begin that are packed `[O, T, channels]`: a summary without overlap.
+fn dense_bases(problem: &Problem) -> impl Iterator<Item = u32> {
+    let (whole, window) = (*problem.whole(), problem.placement().window());
+    let (channels, taps) = (problem.padded_channels(), whole.kernel[0] * whole.kernel[1]);
+    let [first_row, first_column] = whole.first_tap;
+    let (height, width) = (window.height(), window.width());
+    let own_taps = (0..height).flat_map(move |y| (0..width).map(move |x| [first_row + y, first_column + x]));
+    let in_filter = own_taps.map(move |[y, x]| (y * whole.kernel[1] + x) * channels + whole.first_channel);
+    (0..problem.out_channels())
+        .flat_map(move |filter| in_filter.clone().map(move |offset| (filter * taps * channels + offset) as u32))
+}

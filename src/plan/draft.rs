@@ -1,0 +1,20 @@
+//! A draft: how one part of a problem's sums is computed, and what that is expected to cost.
+
+use super::{Step, Storage};
+
+/// How one part of a sum is computed.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) steps: Vec<Step>,
+    /// Words of the table before the scales.
+    pub(super) table: Vec<u32>,
+    /// Bytes of scratch memory.
+    pub(super) workspace: u64,
+    pub(super) storage: Storage,
+    /// Levels of Hankel products.
+    pub(super) hankel_levels: u32,
+    /// Stored products, or sums of them, that are added up for an output; 0 where none are stored.
+    pub(super) terms: usize,
+    /// In multiply-adds of the family's inner loops.
+    pub(super) cost: f64,
+}

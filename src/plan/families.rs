@@ -1,0 +1,40 @@
+//! Which planner a family has, and which families suit a device. A new family is a folder beside this file with an
+//! implementation of [`Planner`], a value of [`Family`] and a line here.
+
+use super::planner::Planner;
+use super::gemm::{Matrix, Tiled};
+use super::portable::Portable;
+use super::software::Software;
+use super::{Family, Storage, Target};
+
+impl Family {
+    /// Whether a device has what the family's kernels need.
+    pub fn runs_on(self, target: &Target) -> bool {
+        planner(self).runs_on(target)
+    }
+
+    /// Whether the family's kernels compute with what is in memory: only [`Family::Matrix`] is particular, it wants f16
+    /// tensors.
+    pub fn computes(self, storage: Storage) -> bool {
+        planner(self).computes(storage)
+    }
+
+    /// The families to try on a device, best first; the floor is always the last.
+    pub(super) fn by_preference(target: &Target) -> Vec<Self> {
+        let preferred: &[Self] = if target.software {
+            &[Self::Subgroup, Self::Portable]
+        } else {
+            &[Self::Matrix, Self::Tiled, Self::Portable]
+        };
+        preferred.iter().copied().filter(|family| family.runs_on(target)).collect()
+    }
+}
+
+pub(super) fn planner(family: Family) -> &'static dyn Planner {
+    match family {
+        Family::Portable => &Portable,
+        Family::Subgroup => &Software,
+        Family::Tiled => &Tiled,
+        Family::Matrix => &Matrix,
+    }
+}

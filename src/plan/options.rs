@@ -1,0 +1,40 @@
+//! What a caller may decide about a plan.
+
+use super::{Algorithm, Family, Storage};
+use crate::quantization::Precision;
+use crate::summary::FilterSummary;
+
+/// What a caller may decide about a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct PlanOptions {
+    /// The algorithm; by default the cheaper of gather and shared, or dense where the weights are not compressed.
+    pub algorithm: Option<Algorithm>,
+    /// The kernel family; by default the best that the device has kernels for.
+    pub family: Option<Family>,
+    /// What the numbers in buffers are; by default f32, and weights as the summary has them: layers keep one in 8
+    /// bits or f16 as it is, also where wider weights were planned. [`PlanOptions::for_summary`] plans so to begin
+    /// with, so that the plan tells what will be.
+    pub storage: Storage,
+    /// Most bytes of workspace; by default what suits the device's caches. One image is always allowed.
+    pub workspace_limit: Option<u64>,
+    /// Most levels of Hankel products, 0 to 2: with 1, summaries with steps of C/2 need 3/4 of the multiply-adds;
+    /// with 2, those with steps of C/4 need 9/16. The error then grows with the largest inputs instead of each
+    /// output's own (`docs/method.md`). By default as many as are expected to be faster; kernels that know none are
+    /// not concerned, and sums that are cut into parts have none.
+    pub hankel_levels: Option<u32>,
+    /// Bind every storage buffer read_write, so that one `wgpu::Buffer` may hold several operands. WebGPU refuses a
+    /// buffer that is bound read-only and read_write in one dispatch.
+    pub bind_read_write: bool,
+}
+
+impl PlanOptions {
+    /// The same with weights in memory as `summary` holds them: a quantized summary stays in 8 bits. What f32 values
+    /// become is left to `storage`.
+    #[must_use]
+    pub fn for_summary(self, summary: &FilterSummary) -> Self {
+        match summary.precision() {
+            Precision::F32 => self,
+            precision => Self { storage: self.storage.with_weights(precision), ..self },
+        }
+    }
+}

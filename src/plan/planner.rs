@@ -1,0 +1,44 @@
+//! What a family brings.
+
+use super::ask::Ask;
+use super::cost::Costs;
+use super::direct::{Direct, Dispatches};
+use super::shared::Products;
+use super::{Storage, Target};
+use crate::error::Result;
+
+/// What a family brings.
+pub(super) trait Planner: Sync {
+    /// Whether a device has what the kernels need.
+    fn runs_on(&self, target: &Target) -> bool;
+
+    /// Whether the kernels compute with what is in memory.
+    fn computes(&self, _: Storage) -> bool {
+        true
+    }
+
+    /// Whether runs of f32 are better moved as words of 64 bits.
+    fn moves_words(&self, _: &Target) -> bool {
+        false
+    }
+
+    /// Levels of Hankel products worth trying for the options that leave it open, the expected best first.
+    fn hankel_levels(&self) -> &'static [Option<u32>] {
+        &[None]
+    }
+
+    /// What the parts of shared products cost on the family's devices.
+    fn costs(&self, target: &Target) -> Costs;
+
+    /// The dispatches of the gather kernel.
+    ///
+    /// # Errors
+    /// Where the family's kernels cannot compute the layer.
+    fn direct(&self, direct: &Direct<'_>) -> Result<Dispatches>;
+
+    /// The product pass and its accumulation.
+    ///
+    /// # Errors
+    /// Where the family's kernels cannot compute them.
+    fn products(&self, ask: Ask<'_>) -> Result<Box<dyn Products>>;
+}
