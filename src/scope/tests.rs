@@ -1,7 +1,8 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use super::{allocate, checked, is_lost, upload};
 use crate::wait::wait;
@@ -208,16 +209,28 @@ fn tasks_of_one_thread_compile_each_kernel_once() {
     assert_eq!(compiled, pipelines.len());
 }
 
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_task_that_is_given_up_leaves_its_kernels_to_others() {
     let [device, _] = devices();
     let (pipelines, plan) = (pipelines(&device), layer().0);
-    let mut context = Context::from_waker(Waker::noop());
     let mut given_up = Box::pin(pipelines.warm_up_async([&plan]));
-    assert!(given_up.as_mut().poll(&mut context).is_pending());
+    assert!(given_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     let mut waiting = Box::pin(pipelines.warm_up_async([&plan]));
-    assert!(waiting.as_mut().poll(&mut context).is_pending());
+    let woken = Arc::new(Woken::default());
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&woken)))).is_pending());
+    assert_eq!(woken.0.load(Ordering::Relaxed), 0);
     drop(given_up);
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
     let compiled = wait(waiting).unwrap();
     assert!(compiled > 0);
     assert_eq!(compiled, pipelines.len());
