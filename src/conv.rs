@@ -92,13 +92,29 @@ pub struct BoundConv {
 }
 
 impl FsConv2d {
-    /// Compiles the plan's kernels (once a device) and uploads the weights, in memory as the summary has them.
-    /// Submits nothing.
+    /// Compiles the plan's kernels (once a device) and uploads the weights, in memory as the summary has them. Submits
+    /// nothing; waits for the device's answer. Not in browsers, where nothing can wait: [`FsConv2d::new_async`].
     ///
     /// # Errors
     /// When the summary is not the plan's, or not quantized where the plan has 8-bit weights; scale or bias have another
-    /// length; or the device refuses.
+    /// length; or the device refuses, is out of memory or lost.
+    #[cfg(not(target_family = "wasm"))]
     pub fn new(
+        pipelines: &Arc<Pipelines>,
+        plan: Plan,
+        summary: &FilterSummary,
+        params: ChannelParams<'_>,
+    ) -> Result<Self> {
+        crate::wait::wait(Self::new_async(pipelines, plan, summary, params))
+    }
+
+    /// As `new`, which waits for it on native programs. In browsers kernels are compiled one after another, so that the
+    /// page stays alive.
+    ///
+    /// # Errors
+    /// When the summary is not the plan's, or not quantized where the plan has 8-bit weights; scale or bias have another
+    /// length; or the device refuses, is out of memory or lost.
+    pub async fn new_async(
         pipelines: &Arc<Pipelines>,
         plan: Plan,
         summary: &FilterSummary,
@@ -116,12 +132,16 @@ impl FsConv2d {
             check_finite(field, values.unwrap_or(&[]))?;
         }
         let quantization = summary.levels().map(|(_, quantization)| quantization);
-        pipelines.warm_up([&plan])?;
-        let kernels = plan.steps().iter().map(|step| pipelines.get(&step.spec)).collect::<Result<Vec<_>>>()?;
-        let weights = Weights::upload(pipelines.device(), &plan, summary, params)?;
+        pipelines.warm_up_async([&plan]).await?;
+        let mut kernels = Vec::with_capacity(plan.steps().len());
+        for step in plan.steps() {
+            kernels.push(pipelines.get(&step.spec).await?);
+        }
+        let weights = Weights::upload(pipelines.device(), &plan, summary, params).await?;
         let params: Vec<_> = plan.steps().iter().map(|step| step.quantized_params(quantization)).collect();
         let params: Vec<_> = params.iter().map(Vec::as_slice).collect();
-        let uniforms = Uniforms::new(pipelines.device(), &params)?;
+        let uniforms = Uniforms::new(pipelines.device(), &params).await?;
+        pipelines.check_lost("the layer")?;
         let (pipelines, bindings) = (Arc::clone(pipelines), Bindings::default());
         Ok(Self { plan, pipelines, kernels, weights, uniforms, bindings })
     }
@@ -146,29 +166,47 @@ impl FsConv2d {
         self.summary_bytes() + self.table_bytes()
     }
 
-    /// Binds the convolution to buffers, to be recorded any number of times.
+    /// Binds the convolution to buffers, to be recorded any number of times. Not in browsers, where nothing can wait for
+    /// the device's answer: [`FsConv2d::bind_async`].
     ///
     /// The layer remembers the buffers it was bound to last (eight sets of them): binding them again allocates
     /// nothing. What it remembers stays in memory, unless [`FsConv2d::forget_buffers`] or `wgpu::Buffer::destroy`
     /// frees it.
     ///
     /// # Errors
-    /// When a range is too small, misaligned, missing or overlaps one that is written, naming it; or a buffer lacks
-    /// usage `STORAGE`.
+    /// When a range is too small, misaligned, missing or overlaps one that is written, naming it; a buffer lacks
+    /// usage `STORAGE`; or the device refuses, is out of memory or lost.
+    #[cfg(not(target_family = "wasm"))]
     pub fn bind(&self, buffers: &ConvBuffers<'_>) -> Result<BoundConv> {
-        self.bindings.get(buffers, || self.make_bindings(buffers))
+        crate::wait::wait(self.bind_async(buffers))
     }
 
-    /// Lets go of every buffer that [`FsConv2d::bind`] and [`FsConv2d::record`] remember.
+    /// As `bind`, which waits for it on native programs; the layer remembers these buffers too.
+    ///
+    /// # Errors
+    /// When a range is too small, misaligned, missing or overlaps one that is written, naming it; a buffer lacks
+    /// usage `STORAGE`; or the device refuses, is out of memory or lost.
+    pub async fn bind_async(&self, buffers: &ConvBuffers<'_>) -> Result<BoundConv> {
+        if let Some(bound) = self.bindings.find(buffers) {
+            return Ok(bound);
+        }
+        let bound = self.make_bindings(buffers).await?;
+        self.pipelines.check_lost("bindings")?;
+        self.bindings.remember(buffers, &bound);
+        Ok(bound)
+    }
+
+    /// Lets go of every buffer that the layer was bound to and remembers.
     pub fn forget_buffers(&self) {
         self.bindings.clear();
     }
 
-    /// Binds and records in one go, as one compute pass. Neither submits nor waits; allocates nothing on buffers that
-    /// the layer remembers.
+    /// Binds and records in one go, as one compute pass. Does not submit; allocates nothing on buffers that the layer
+    /// remembers. Not in browsers, as `bind`: record what [`FsConv2d::bind_async`] returns.
     ///
     /// # Errors
-    /// As [`FsConv2d::bind`].
+    /// As `bind`.
+    #[cfg(not(target_family = "wasm"))]
     pub fn record(&self, encoder: &mut wgpu::CommandEncoder, buffers: &ConvBuffers<'_>) -> Result<()> {
         let bound = self.bind(buffers)?;
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
@@ -179,7 +217,7 @@ impl FsConv2d {
         Ok(())
     }
 
-    fn make_bindings(&self, buffers: &ConvBuffers<'_>) -> Result<BoundConv> {
+    async fn make_bindings(&self, buffers: &ConvBuffers<'_>) -> Result<BoundConv> {
         self.check(buffers)?;
         let device = self.pipelines.device();
         let dispatches = checked(device, "bindings", || {
@@ -201,7 +239,8 @@ impl FsConv2d {
                 }
             };
             self.plan.steps().iter().zip(&self.kernels).enumerate().map(bind).collect()
-        })?;
+        })
+        .await?;
         Ok(BoundConv { dispatches })
     }
 }

@@ -168,7 +168,7 @@ fn recording_on_the_same_buffers_again_allocates_what_a_pass_does() {
     assert_eq!(again, measure);
 }
 
-#[cfg(feature = "network")]
+#[cfg(feature = "files")]
 #[test]
 fn recording_a_network_allocates_what_wgpu_does() {
     use filter_summary::network::{GpuNetwork, Network};

@@ -1,5 +1,5 @@
 //! Networks of every published kind, with every placement rule in every layer, on the CPU and on a real adapter.
-#![cfg(all(feature = "cpu", feature = "network"))]
+#![cfg(all(feature = "cpu", feature = "files"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;

@@ -1,5 +1,5 @@
 //! A forward pass as an engine sees it: one compute pass, one submission, whatever the options.
-#![cfg(feature = "network")]
+#![cfg(feature = "files")]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod common;

@@ -1,5 +1,5 @@
 //! Device memory of weights: they stay as small on the device as they are in a file.
-#![cfg(feature = "network")]
+#![cfg(feature = "files")]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod common;

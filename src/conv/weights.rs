@@ -15,7 +15,7 @@ pub(super) struct Weights {
 }
 
 impl Weights {
-    pub(super) fn upload(
+    pub(super) async fn upload(
         device: &wgpu::Device,
         plan: &Plan,
         summary: &FilterSummary,
@@ -24,8 +24,8 @@ impl Weights {
         let (summary, table) = (pack_summary(plan, summary)?, pack_table(plan, params));
         let usage = wgpu::BufferUsages::STORAGE;
         Ok(Self {
-            summary: upload(device, "fs_summary", &summary, usage)?,
-            table: upload(device, "fs_table", bytemuck::cast_slice(&table), usage)?,
+            summary: upload(device, "fs_summary", &summary, usage).await?,
+            table: upload(device, "fs_table", bytemuck::cast_slice(&table), usage).await?,
         })
     }
 }

@@ -42,14 +42,17 @@ pub struct GpuNetwork {
 }
 
 impl GpuNetwork {
-    /// Plans every layer, compiles the kernels (each once, several at a time), uploads the weights and allocates the activations. Submits nothing.
+    /// Plans every layer, compiles the kernels (each once, several at a time), uploads the weights and allocates the
+    /// activations. Submits nothing; waits for the device's answers. Not in browsers, where nothing can wait:
+    /// [`GpuNetwork::new_async`].
     ///
-    /// An algorithm in `options` applies to every convolution; `Shared` only to those by Filter Summary. Weights that the file holds in
-    /// 8 bits or f16 stay so in memory, whatever the storage in `options`.
+    /// An algorithm in `options` applies to every convolution; `Shared` only to those by Filter Summary. Weights that
+    /// the file holds in 8 bits or f16 stay so in memory, whatever the storage in `options`.
     ///
     /// # Errors
     /// When a layer exceeds the device's limits (naming the node), the storage is f16, the device is out of memory or
     /// lost, or it refuses.
+    #[cfg(not(target_family = "wasm"))]
     pub fn new(
         pipelines: &Arc<Pipelines>,
         target: &Target,
@@ -57,14 +60,33 @@ impl GpuNetwork {
         batch: usize,
         options: PlanOptions,
     ) -> Result<Self> {
-        Self::with_choices(pipelines, target, network, batch, options, &mut |_, options| Ok(options))
+        crate::wait::wait(Self::new_async(pipelines, target, network, batch, options))
     }
 
-    /// As [`GpuNetwork::new`], with the options of every convolution chosen one by one: `choose` gets the layer's problem, and
-    /// the options that [`GpuNetwork::new`] would use for it.
+    /// As `new`, which waits for it on native programs. In browsers kernels are compiled one after another, so that the
+    /// page stays alive.
     ///
     /// # Errors
-    /// As [`GpuNetwork::new`], and what `choose` returns.
+    /// When a layer exceeds the device's limits (naming the node), the storage is f16, the device is out of memory or
+    /// lost, or it refuses.
+    pub async fn new_async(
+        pipelines: &Arc<Pipelines>,
+        target: &Target,
+        network: &Network,
+        batch: usize,
+        options: PlanOptions,
+    ) -> Result<Self> {
+        let target = narrowed(pipelines, target);
+        let plan = NetworkPlan::new(network, &target, batch, options, &mut |_, options| Ok(options))?;
+        Self::of_plan(pipelines, network, batch, plan).await
+    }
+
+    /// As `new`, with the options of every convolution chosen one by one: `choose` gets the layer's problem, and the
+    /// options that `new` would use for it.
+    ///
+    /// # Errors
+    /// As `new`, and what `choose` returns.
+    #[cfg(not(target_family = "wasm"))]
     pub fn with_choices(
         pipelines: &Arc<Pipelines>,
         target: &Target,
@@ -73,21 +95,46 @@ impl GpuNetwork {
         options: PlanOptions,
         choose: &mut Choose<'_>,
     ) -> Result<Self> {
-        let device = pipelines.device();
-        // Shaders rely on what plans check: the limits must be this device's, or lower ones.
-        let limits = device.limits().or_worse_values_from(&target.limits);
-        let target = Target { limits, ..target.clone() };
+        crate::wait::wait(Self::with_choices_async(pipelines, target, network, batch, options, choose))
+    }
+
+    /// As [`GpuNetwork::new_async`], with the options of every convolution chosen one by one: `choose` gets the layer's
+    /// problem, and the options that [`GpuNetwork::new_async`] would use for it.
+    ///
+    /// # Errors
+    /// As [`GpuNetwork::new_async`], and what `choose` returns.
+    pub async fn with_choices_async(
+        pipelines: &Arc<Pipelines>,
+        target: &Target,
+        network: &Network,
+        batch: usize,
+        options: PlanOptions,
+        choose: &mut Choose<'_>,
+    ) -> Result<Self> {
+        let target = narrowed(pipelines, target);
         let plan = NetworkPlan::new(network, &target, batch, options, choose)?;
-        pipelines.compile_all(plan.specs())?;
-        let buffer = |label: &str, size: u64, usage: wgpu::BufferUsages| {
+        Self::of_plan(pipelines, network, batch, plan).await
+    }
+
+    async fn of_plan(
+        pipelines: &Arc<Pipelines>,
+        network: &Network,
+        batch: usize,
+        plan: NetworkPlan<'_>,
+    ) -> Result<Self> {
+        let device = pipelines.device();
+        pipelines.compile_all(plan.specs()).await?;
+        let buffer = |label: &'static str, size: u64, usage: wgpu::BufferUsages| {
             allocate(device, label, size, usage | wgpu::BufferUsages::STORAGE)
         };
-        let input = buffer("fs_input", plan.input_bytes, wgpu::BufferUsages::COPY_DST)?;
-        let output = buffer("fs_output", plan.output_bytes, wgpu::BufferUsages::COPY_SRC)?;
+        let input = buffer("fs_input", plan.input_bytes, wgpu::BufferUsages::COPY_DST).await?;
+        let output = buffer("fs_output", plan.output_bytes, wgpu::BufferUsages::COPY_SRC).await?;
         // An empty buffer cannot be bound.
-        let workspace = buffer("fs_workspace", plan.workspace.max(16), wgpu::BufferUsages::empty())?;
-        let slot = |&size: &u64| buffer("fs_activations", size, wgpu::BufferUsages::empty());
-        let slots = plan.slots.iter().map(slot).collect::<Result<Vec<_>>>()?;
+        let workspace = buffer("fs_workspace", plan.workspace.max(16), wgpu::BufferUsages::empty()).await?;
+        let mut slots = Vec::with_capacity(plan.slots.len());
+        for &size in &plan.slots {
+            slots.push(buffer("fs_activations", size, wgpu::BufferUsages::empty()).await?);
+        }
         let range = |place: Place| {
             BufferRange::whole(match place {
                 Place::Input => &input,
@@ -103,21 +150,21 @@ impl GpuNetwork {
             match operation.work {
                 Work::Conv(plan, op) => {
                     let params = ChannelParams { scale: op.scale.as_deref(), bias: op.bias.as_deref() };
-                    let layer = FsConv2d::new(pipelines, *plan, &op.summary, params)?;
+                    let layer = FsConv2d::new_async(pipelines, *plan, &op.summary, params).await?;
                     let workspace = Some(BufferRange::whole(&workspace));
-                    let bound = layer.bind(&ConvBuffers { input: from, output: to, residual, workspace })?;
+                    let bound = layer.bind_async(&ConvBuffers { input: from, output: to, residual, workspace }).await?;
                     dispatches.extend_from_slice(&bound.dispatches);
                     layers.push((operation.node, layer));
                 }
                 Work::Steps(steps) => {
                     let table = match &network.nodes()[operation.node].op {
-                        Op::BatchNorm(norm) => Some(norm_table(device, norm)?),
+                        Op::BatchNorm(norm) => Some(norm_table(device, norm).await?),
                         _ => None,
                     };
                     norm_bytes += table.as_ref().map_or(0, wgpu::Buffer::size);
                     for step in steps {
-                        let compiled = pipelines.get(&step.spec)?;
-                        let uniforms = Uniforms::new(device, &[&step.params])?;
+                        let compiled = pipelines.get(&step.spec).await?;
+                        let uniforms = Uniforms::new(device, &[&step.params]).await?;
                         let range = |operand| match operand {
                             Operand::Tensor(Role::Output) => Some(to),
                             Operand::Tensor(Role::Residual) => residual,
@@ -128,12 +175,13 @@ impl GpuNetwork {
                         };
                         let ranges = bound_ranges(&step, range);
                         let bind = || bind_group(device, &compiled, uniforms.binding(0), &ranges);
-                        let bind_group = checked(device, "bindings", bind)?;
+                        let bind_group = checked(device, "bindings", bind).await?;
                         dispatches.push(Dispatch { compiled, bind_group, grid: step.grid });
                     }
                 }
             }
         }
+        pipelines.check_lost("the network")?;
         Ok(Self { batch, dispatches, layers, norm_bytes, input, output, activation_bytes })
     }
 
@@ -204,8 +252,14 @@ impl GpuNetwork {
     }
 }
 
+/// Shaders rely on what plans check: the limits must be this device's, or lower ones.
+fn narrowed(pipelines: &Pipelines, target: &Target) -> Target {
+    let limits = pipelines.device().limits().or_worse_values_from(&target.limits);
+    Target { limits, ..target.clone() }
+}
+
 /// A batch norm's scales, then its biases.
-fn norm_table(device: &wgpu::Device, norm: &BatchNorm) -> Result<wgpu::Buffer> {
+async fn norm_table(device: &wgpu::Device, norm: &BatchNorm) -> Result<wgpu::Buffer> {
     let values = [norm.scale.as_slice(), &norm.bias].concat();
-    upload(device, "fs_table", bytemuck::cast_slice(&values), wgpu::BufferUsages::STORAGE)
+    upload(device, "fs_table", bytemuck::cast_slice(&values), wgpu::BufferUsages::STORAGE).await
 }

@@ -1,13 +1,15 @@
-//! The project's own chores: `cargo xtask test`, `bench`, `lines` and `msrv`.
+//! The project's own chores: `cargo xtask test`, `bench`, `lines`, `wasm` and `msrv`.
 //!
 //! No dependencies, so that the first command a contributor types compiles in a second.
 #![allow(clippy::print_stdout, reason = "a chore's output is its purpose")]
 
+mod apt;
 mod bench;
 mod lines;
 mod msrv;
 mod shell;
 mod vulkan;
+mod wasm;
 
 use std::process::ExitCode;
 
@@ -16,6 +18,8 @@ usage: cargo xtask <chore>
 
   test [-- ARGS]  run every test on a real adapter; on Linux without one, install Mesa's software Vulkan first.
                   ARGS go to `cargo test --workspace`
+  wasm            check that the library compiles for browsers: with rustup's target, which it adds where it can, or with
+                  Debian's compiler for the web, which it installs where it can
   bench [--peers [NAMES]] [--quick] [ARGS]
                   measure fsnet on the best adapter and the CPU, with --peers beside other libraries (ncnn, onnxruntime,
                   torch, burn, which is built only when named), and write benches/results/ADAPTER, with --quick
@@ -32,6 +36,7 @@ fn main() -> ExitCode {
         Some("test") => test(rest),
         Some("bench") => bench::run(rest),
         Some("lines") if rest.is_empty() => lines::check(),
+        Some("wasm") if rest.is_empty() => wasm::check(),
         Some("msrv") if rest.is_empty() => msrv::check(),
         Some("--help" | "-h" | "help") => {
             println!("{USAGE}");
