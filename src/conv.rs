@@ -9,11 +9,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::kernels::Role;
 use crate::pipeline::{Compiled, Pipelines};
 use crate::plan::{Operand, Plan, Step};
 use crate::reference::check_length;
 use crate::scope::checked;
-use crate::spec::Role;
 use crate::summary::{FilterSummary, check_finite};
 use bindings::Bindings;
 pub(crate) use dispatch::{Dispatch, Uniforms, bind_group, bound_ranges};
@@ -122,7 +122,7 @@ impl FsConv2d {
     ) -> Result<Self> {
         // The target a plan was made for may have been another device's; shaders rely on what was checked.
         plan.check(&pipelines.device().limits(), pipelines.device().features())?;
-        let plan = plan.narrowed(summary);
+        let plan = plan.narrowed(summary)?;
         let problem = plan.problem();
         if summary.placement() != problem.placement() {
             return Err(Error::value("summary", "placed otherwise", "its placement must be the plan's"));
@@ -135,12 +135,11 @@ impl FsConv2d {
         pipelines.warm_up_async([&plan]).await?;
         let mut kernels = Vec::with_capacity(plan.steps().len());
         for step in plan.steps() {
-            kernels.push(pipelines.get(&step.spec).await?);
+            kernels.push(pipelines.get(&step.variant).await?);
         }
         let weights = Weights::upload(pipelines.device(), &plan, summary, params).await?;
-        let params: Vec<_> = plan.steps().iter().map(|step| step.quantized_params(quantization)).collect();
-        let params: Vec<_> = params.iter().map(Vec::as_slice).collect();
-        let uniforms = Uniforms::new(pipelines.device(), &params).await?;
+        let uniforms: Vec<_> = plan.steps().iter().map(|step| step.uniform(quantization)).collect();
+        let uniforms = Uniforms::new(pipelines.device(), &uniforms).await?;
         pipelines.check_lost("the layer")?;
         let (pipelines, bindings) = (Arc::clone(pipelines), Bindings::default());
         Ok(Self { plan, pipelines, kernels, weights, uniforms, bindings })

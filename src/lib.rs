@@ -33,6 +33,7 @@ mod conv;
 #[cfg(feature = "cpu")]
 pub mod cpu;
 mod error;
+mod kernels;
 #[cfg(feature = "network")]
 pub mod layer_file;
 #[cfg(feature = "network")]
@@ -48,9 +49,7 @@ mod quantization;
 mod reduction;
 pub mod reference;
 mod scope;
-mod shader;
 mod sharing;
-mod spec;
 #[cfg(all(feature = "standalone", not(target_family = "wasm")))]
 pub mod standalone;
 mod starts;
@@ -69,7 +68,9 @@ pub use conv::{BoundConv, BufferRange, ChannelParams, ConvBuffers, FsConv2d};
 pub use error::{Error, Result};
 pub use pipeline::{Pipelines, ShaderChecks};
 pub use placement::{Boundary, Placement};
-pub use plan::{Algorithm, Declined, Family, Plan, PlanOptions, Storage, Target, required_features, required_limits};
+pub use plan::{
+    Algorithm, Candidates, Declined, Family, Plan, PlanOptions, Storage, Target, required_features, required_limits,
+};
 pub use problem::{Activation, Conv2d, Problem};
 pub use quantization::{Precision, Quantization};
 pub use sharing::Sharing;

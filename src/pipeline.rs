@@ -10,8 +10,7 @@ use crate::error::{Error, Result};
 use crate::parallel::each;
 use crate::plan::Plan;
 use crate::scope::{Loss, Scoped};
-use crate::shader;
-use crate::spec::Spec;
+use crate::kernels::{Description, Variant};
 use slot::{Claim, Found, Slot};
 
 /// Whether compiled shaders carry the driver-independent bounds and loop checks.
@@ -38,7 +37,7 @@ enum Started {
     /// It is compiled here; whether the device accepts it is not known yet.
     Mine(Claim<Compiled>, Scoped<Compiled>),
     /// Another thread or task is compiling it.
-    Others(Spec),
+    Others(Variant),
 }
 
 /// How many variants are begun before their answers are waited for. In a browser one: in between the page is alive.
@@ -51,7 +50,7 @@ pub struct Pipelines {
     device: wgpu::Device,
     checks: ShaderChecks,
     cache: Option<wgpu::PipelineCache>,
-    slots: Mutex<HashMap<Spec, Arc<Slot<Compiled>>>>,
+    slots: Mutex<HashMap<Variant, Arc<Slot<Compiled>>>>,
     compiled: AtomicUsize,
     loss: Loss,
 }
@@ -114,8 +113,8 @@ impl Pipelines {
     /// # Errors
     /// When the device refuses a kernel, is out of memory or lost.
     pub async fn warm_up_async<'a>(&self, plans: impl IntoIterator<Item = &'a Plan>) -> Result<usize> {
-        let specs: Vec<Spec> = plans.into_iter().flat_map(Plan::steps).map(|step| step.spec).collect();
-        self.compile_all(specs).await
+        let variants: Vec<Variant> = plans.into_iter().flat_map(Plan::steps).map(|step| step.variant).collect();
+        self.compile_all(variants).await
     }
 
     /// Compiles those variants that are not there yet, several at a time; returns how many it compiled.
@@ -123,52 +122,52 @@ impl Pipelines {
     /// How much that gains is the driver's affair: naga takes 0.6 ms a variant and scales, Mesa 22.3.6's lavapipe then
     /// makes its pipelines one at a time, some 15 ms of CPU each, and translates them at the first dispatch, up to a
     /// second each.
-    pub(crate) async fn compile_all(&self, specs: impl IntoIterator<Item = Spec>) -> Result<usize> {
-        let mut missing: Vec<Spec> = Vec::new();
-        for spec in specs {
-            if !missing.contains(&spec) && !self.slot(&spec).is_made() {
-                missing.push(spec);
+    pub(crate) async fn compile_all(&self, variants: impl IntoIterator<Item = Variant>) -> Result<usize> {
+        let mut missing: Vec<Variant> = Vec::new();
+        for variant in variants {
+            if !missing.contains(&variant) && !self.slot(&variant).is_made() {
+                missing.push(variant);
             }
         }
         let (mut made, mut others) = (0, Vec::new());
         for batch in missing.chunks(BATCH) {
-            for started in each(batch, |spec| self.start(spec)) {
+            for started in each(batch, |variant| self.start(variant)) {
                 match started {
                     Started::Made => {}
                     Started::Mine(claim, scoped) => {
                         self.finish(claim, scoped).await?;
                         made += 1;
                     }
-                    Started::Others(spec) => others.push(spec),
+                    Started::Others(variant) => others.push(variant),
                 }
             }
         }
         // Only now that nothing is left which others wait for: two who compile each other's variants both get on.
-        for spec in others {
-            made += usize::from(self.get_or_compile(&spec).await?.1);
+        for variant in others {
+            made += usize::from(self.get_or_compile(&variant).await?.1);
         }
         self.check_lost("the kernels")?;
         Ok(made)
     }
 
     /// The compiled variant, made now if it is not there yet.
-    pub(crate) async fn get(&self, spec: &Spec) -> Result<Arc<Compiled>> {
-        self.get_or_compile(spec).await.map(|(compiled, _)| compiled)
+    pub(crate) async fn get(&self, variant: &Variant) -> Result<Arc<Compiled>> {
+        self.get_or_compile(variant).await.map(|(compiled, _)| compiled)
     }
 
     /// The variant, and whether it was compiled now. A variant that failed is tried again by the next to ask.
-    async fn get_or_compile(&self, spec: &Spec) -> Result<(Arc<Compiled>, bool)> {
-        match self.slot(spec).value_or_claim().await {
+    async fn get_or_compile(&self, variant: &Variant) -> Result<(Arc<Compiled>, bool)> {
+        match self.slot(variant).value_or_claim().await {
             Ok(found) => Ok((found, false)),
-            Err(claim) => Ok((self.finish(claim, self.compile(spec)).await?, true)),
+            Err(claim) => Ok((self.finish(claim, self.compile(variant)).await?, true)),
         }
     }
 
-    fn start(&self, spec: &Spec) -> Started {
-        match self.slot(spec).ask(None) {
+    fn start(&self, variant: &Variant) -> Started {
+        match self.slot(variant).ask(None) {
             Found::Made(_) => Started::Made,
-            Found::Mine(claim) => Started::Mine(claim, self.compile(spec)),
-            Found::Others => Started::Others(*spec),
+            Found::Mine(claim) => Started::Mine(claim, self.compile(variant)),
+            Found::Others => Started::Others(*variant),
         }
     }
 
@@ -178,8 +177,8 @@ impl Pipelines {
         Ok(claim.fill(compiled))
     }
 
-    fn slot(&self, spec: &Spec) -> Arc<Slot<Compiled>> {
-        Arc::clone(lock(&self.slots).entry(*spec).or_default())
+    fn slot(&self, variant: &Variant) -> Arc<Slot<Compiled>> {
+        Arc::clone(lock(&self.slots).entry(*variant).or_default())
     }
 
     /// An error when a browser has lost the device, as far as is known since the last await; native devices are asked
@@ -188,13 +187,14 @@ impl Pipelines {
         if self.loss.is_known() { Err(Error::DeviceLost { what: what.to_owned() }) } else { Ok(()) }
     }
 
-    fn compile(&self, spec: &Spec) -> Scoped<Compiled> {
-        let label = spec.to_string();
+    fn compile(&self, variant: &Variant) -> Scoped<Compiled> {
+        let description = variant.describe();
+        let label = description.label();
         Scoped::make(&self.device, &format!("kernel {label}"), None, || {
-            let module = self.module(&label, spec);
+            let module = self.module(&label, &description);
             let layout = self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
                 label: Some(&label),
-                entries: &layout_entries(spec),
+                entries: &layout_entries(&description),
             });
             let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                 label: Some(&label),
@@ -218,8 +218,8 @@ impl Pipelines {
     }
 
     #[allow(unsafe_code, reason = "wgpu offers unchecked shaders only through an unsafe function")]
-    fn module(&self, label: &str, spec: &Spec) -> wgpu::ShaderModule {
-        let source = wgpu::ShaderSource::Wgsl(shader::assemble(spec).into());
+    fn module(&self, label: &str, description: &Description) -> wgpu::ShaderModule {
+        let source = wgpu::ShaderSource::Wgsl(description.source().into());
         let descriptor = wgpu::ShaderModuleDescriptor { label: Some(label), source };
         match self.checks {
             ShaderChecks::Checked => self.device.create_shader_module(descriptor),
@@ -227,7 +227,7 @@ impl Pipelines {
             // plans fill in, it divides only by sizes that `Problem` has checked to be at least 1, and every index it
             // forms lies inside the buffers bound to it: inputs are masked against the image's size, weights and slots
             // come from tables that plans build, indices of workgroup memory are clamped to it or bounded by the tile's
-            // constants (`shader::tests` checks every tile), `FsConv2d::new` checks the plan against this device's limits,
+            // constants (`kernels::tests` checks every tile), `FsConv2d::new` checks the plan against this device's limits,
             // and `FsConv2d::bind` every buffer's size against the plan. A wrong subgroup size in a `Target` makes wrong
             // results, but no index: shuffles yield values that are compared with their bounds before they are used.
             // `tests/gpu_conv.rs` runs the case table in the checked form too and demands equal results.
@@ -243,15 +243,15 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn layout_entries(spec: &Spec) -> Vec<wgpu::BindGroupLayoutEntry> {
+fn layout_entries(description: &Description) -> Vec<wgpu::BindGroupLayoutEntry> {
     let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
         binding,
         visibility: wgpu::ShaderStages::COMPUTE,
         ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
         count: None,
     };
-    let storage = spec.roles().into_iter().map(|role| {
-        let read_only = !role.is_written() && !spec.read_write;
+    let storage = description.roles().iter().map(|role| {
+        let read_only = !role.is_written() && !description.is_read_write();
         entry(role.binding(), wgpu::BufferBindingType::Storage { read_only })
     });
     std::iter::once(entry(0, wgpu::BufferBindingType::Uniform)).chain(storage).collect()

@@ -2,8 +2,8 @@
 
 use super::{BufferRange, ConvBuffers, FsConv2d};
 use crate::error::{Error, Result};
+use crate::kernels::Role;
 use crate::plan::Operand;
-use crate::spec::Role;
 
 impl FsConv2d {
     pub(super) fn check(&self, buffers: &ConvBuffers<'_>) -> Result<()> {
@@ -40,8 +40,8 @@ impl FsConv2d {
 
     /// WebGPU refuses a buffer that one binding of a dispatch reads and another writes, wherever in it.
     fn check_usage(&self, ranges: &[(&'static str, BufferRange<'_>, Role)]) -> Result<()> {
-        for step in self.plan.steps().iter().filter(|step| !step.spec.read_write) {
-            let bound = step.spec.roles();
+        for step in self.plan.steps().iter().filter(|step| !step.description.is_read_write()) {
+            let bound = step.description.roles();
             // What a step binds for a role may be a part of the workspace, whose contents another step has written.
             let of = |operand: &Operand, role: Role| match operand {
                 Operand::Tensor(tensor) => *tensor == role,

@@ -1,5 +1,6 @@
 //! Dispatches: a pipeline, what is bound to it, and how often it runs.
 
+use std::borrow::Cow;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
@@ -42,12 +43,12 @@ pub(crate) struct Uniforms {
 }
 
 impl Uniforms {
-    pub(crate) async fn new(device: &wgpu::Device, params: &[&[(&'static str, u32)]]) -> Result<Self> {
+    pub(crate) async fn new(device: &wgpu::Device, uniforms: &[Cow<'_, [u8]>]) -> Result<Self> {
         let alignment = device.limits().min_uniform_buffer_offset_alignment.max(16) as usize;
         let (mut bytes, mut ranges) = (Vec::new(), Vec::new());
-        for fields in params {
+        for uniform in uniforms {
             let offset = bytes.len() as u64;
-            fields.iter().for_each(|(_, value)| bytes.extend_from_slice(&value.to_le_bytes()));
+            bytes.extend_from_slice(uniform);
             // Uniform structs are padded to 16 bytes in some back ends.
             bytes.resize(bytes.len().next_multiple_of(16), 0);
             let size = NonZeroU64::new(bytes.len() as u64 - offset).unwrap_or(NonZeroU64::MIN);
@@ -70,8 +71,8 @@ pub(crate) fn bound_ranges<'a>(
     step: &Step,
     range: impl Fn(Operand) -> Option<BufferRange<'a>>,
 ) -> Vec<(u32, BufferRange<'a>)> {
-    let roles = step.spec.roles();
-    roles.into_iter().filter_map(|role| Some((role.binding(), range(step.operand(role))?))).collect()
+    let roles = step.description.roles();
+    roles.iter().filter_map(|&role| Some((role.binding(), range(step.operand(role))?))).collect()
 }
 
 /// Binds a dispatch's uniform and its storage ranges `(binding, range)`.

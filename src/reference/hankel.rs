@@ -3,7 +3,6 @@
 
 use super::{Operands, Place, Reference, size_of};
 use crate::error::{Error, Result};
-use crate::plan::hankel::rows_of;
 use crate::plan::{Algorithm, Plan};
 
 /// The products of `x` with `2^levels` segments of `f`, each of `x.len()` values, that begin `x.len() / 2^levels` after one another: by
