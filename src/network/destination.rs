@@ -73,8 +73,7 @@ fn in_concat(network: &Network, destinations: &[Destination], node: usize, reade
     let to = destinations[concat];
     let reads_parts = |&reader: &usize| match nodes[reader].op {
         Op::Concat => true,
-        Op::Add(_) | Op::BatchNorm(_) => destinations[reader].owner != to.owner,
-        Op::Conv(_) | Op::Pool(_) | Op::ShortcutA { .. } | Op::Flatten => false,
+        ref op => op.operation().reads_parts() && destinations[reader].owner != to.owner,
     };
     if !readers.iter().all(reads_parts) {
         return None;

@@ -1,9 +1,10 @@
 //! The steps of the operations beside convolution.
 
-use super::{Planner, Work};
+use super::Planner;
 use crate::error::{Error, Result};
 use crate::network::destination::Destination;
-use crate::network::{BatchNorm, Node, Pool, Source};
+use crate::network::stage::Wiring;
+use crate::network::{BatchNorm, Pool, Source};
 use crate::plan::Step;
 use crate::problem::Activation;
 use crate::reduction::BLOCK;
@@ -17,7 +18,7 @@ const MOST_TAPS_OF_A_THREAD: usize = 64;
 
 impl Planner<'_> {
     /// A small window is walked by a thread; a large one is shared by the lanes of a workgroup, or of several.
-    pub(super) fn pool(&self, pool: &Pool, node: &Node, destination: Destination) -> Result<Work<'static>> {
+    pub(crate) fn pool(&self, pool: &Pool, node: &Wiring, destination: Destination) -> Result<Vec<Step>> {
         let [channels, height, width] = self.network.shape_of(node.inputs[0]);
         let [_, out_height, out_width] = node.shape;
         let elements = self.elements(node.shape)?;
@@ -55,22 +56,22 @@ impl Planner<'_> {
             self.checked_step(kernel, None, None, threads, params.clone(), node, destination)
         };
         if blocks == 1 {
-            return Ok(Work::Steps(vec![step(Kernel::PoolWindow, elements)?]));
+            return Ok(vec![step(Kernel::PoolWindow, elements)?]);
         }
         let values = elements * blocks;
         self.check_bytes("blocks of windows of pool", values as u64 * 4)?;
         let mut steps = vec![step(Kernel::PoolBlocks, values)?, step(Kernel::PoolFinish, elements)?];
         steps.iter_mut().for_each(|step| step.places.products = 0..values as u64 * 4);
-        Ok(Work::Steps(steps))
+        Ok(steps)
     }
 
-    pub(super) fn subsample(
+    pub(crate) fn subsample(
         &self,
         stride: [usize; 2],
         zeros_before: usize,
-        node: &Node,
+        node: &Wiring,
         destination: Destination,
-    ) -> Result<Work<'static>> {
+    ) -> Result<Vec<Step>> {
         let [channels, height, width] = self.network.shape_of(node.inputs[0]);
         let [out_channels, out_height, out_width] = node.shape;
         let elements = self.elements(node.shape)?;
@@ -91,7 +92,7 @@ impl Planner<'_> {
         self.step(Kernel::Subsample, None, None, elements, params, node, destination)
     }
 
-    pub(super) fn add(&self, activation: Activation, node: &Node, destination: Destination) -> Result<Work<'static>> {
+    pub(crate) fn add(&self, activation: Activation, node: &Wiring, destination: Destination) -> Result<Vec<Step>> {
         let mut params = self.plane_params(node);
         let none = Destination::whole(Source::Input, 0);
         for (at, names) in
@@ -106,7 +107,7 @@ impl Planner<'_> {
         self.plane_step(Kernel::Add, activation, params, node, destination)
     }
 
-    pub(super) fn batch_norm(&self, norm: &BatchNorm, node: &Node, destination: Destination) -> Result<Work<'static>> {
+    pub(crate) fn batch_norm(&self, norm: &BatchNorm, node: &Wiring, destination: Destination) -> Result<Vec<Step>> {
         let from = self.view(node.inputs[0]);
         let mut params = self.plane_params(node);
         params.extend([
@@ -121,7 +122,7 @@ impl Planner<'_> {
     }
 
     /// What kernels that work on quads of planes begin their parameters with.
-    fn plane_params(&self, node: &Node) -> Vec<(&'static str, usize)> {
+    fn plane_params(&self, node: &Wiring) -> Vec<(&'static str, usize)> {
         let [channels, height, width] = node.shape;
         vec![("images", self.batch), ("channels", channels), ("plane", height * width)]
     }
@@ -132,9 +133,9 @@ impl Planner<'_> {
         kernel: Kernel,
         activation: Activation,
         params: Vec<(&'static str, usize)>,
-        node: &Node,
+        node: &Wiring,
         destination: Destination,
-    ) -> Result<Work<'static>> {
+    ) -> Result<Vec<Step>> {
         let plane = node.shape[1] * node.shape[2];
         let threads = self.elements(node.shape)? / plane * plane.div_ceil(4);
         let access = Access::for_lengths(&[plane]);
@@ -149,11 +150,11 @@ impl Planner<'_> {
         activation: Option<Activation>,
         threads: usize,
         params: Vec<(&'static str, usize)>,
-        node: &Node,
+        node: &Wiring,
         destination: Destination,
-    ) -> Result<Work<'static>> {
+    ) -> Result<Vec<Step>> {
         let step = self.checked_step(kernel, access, activation, threads, params, node, destination)?;
-        Ok(Work::Steps(vec![step]))
+        Ok(vec![step])
     }
 
     #[allow(clippy::too_many_arguments, reason = "as above")]
@@ -164,7 +165,7 @@ impl Planner<'_> {
         activation: Option<Activation>,
         threads: usize,
         params: Vec<(&'static str, usize)>,
-        node: &Node,
+        node: &Wiring,
         destination: Destination,
     ) -> Result<Step> {
         let tile = Tile { lanes_x: WORKGROUP, lanes_y: 1, rows: 1, quads: 1, depth: 0, slices: 1 };
