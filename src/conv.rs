@@ -1,7 +1,7 @@
 //! A convolution on the caller's device: compiled pipelines, packed weights, and dispatches into the caller's encoder.
 
 mod bindings;
-mod check;
+pub(crate) mod check;
 mod dispatch;
 mod weights;
 
@@ -80,7 +80,7 @@ pub struct FsConv2d {
     pipelines: Arc<Pipelines>,
     /// Of every step of the plan, its kernel.
     kernels: Vec<Arc<Compiled>>,
-    weights: Weights,
+    weights: Arc<Weights>,
     uniforms: Uniforms,
     bindings: Bindings,
 }
@@ -92,13 +92,29 @@ pub struct BoundConv {
 }
 
 impl FsConv2d {
-    /// Compiles the plan's kernels (once a device) and uploads the weights, in memory as the summary has them.
-    /// Submits nothing.
+    /// Compiles the plan's kernels (once a device) and uploads the weights, in memory as the summary has them. Submits
+    /// nothing; waits for the device's answer. Not in browsers, where nothing can wait: [`FsConv2d::new_async`].
     ///
     /// # Errors
     /// When the summary is not the plan's, or not quantized where the plan has 8-bit weights; scale or bias have another
-    /// length; or the device refuses.
+    /// length; or the device refuses, is out of memory or lost.
+    #[cfg(not(target_family = "wasm"))]
     pub fn new(
+        pipelines: &Arc<Pipelines>,
+        plan: Plan,
+        summary: &FilterSummary,
+        params: ChannelParams<'_>,
+    ) -> Result<Self> {
+        crate::wait::wait(Self::new_async(pipelines, plan, summary, params))
+    }
+
+    /// As `new`, which waits for it on native programs. In browsers kernels are compiled one after another, so that the
+    /// page stays alive.
+    ///
+    /// # Errors
+    /// When the summary is not the plan's, or not quantized where the plan has 8-bit weights; scale or bias have another
+    /// length; or the device refuses, is out of memory or lost.
+    pub async fn new_async(
         pipelines: &Arc<Pipelines>,
         plan: Plan,
         summary: &FilterSummary,
@@ -115,13 +131,50 @@ impl FsConv2d {
             check_length(field, values, problem.out_channels())?;
             check_finite(field, values.unwrap_or(&[]))?;
         }
-        let quantization = summary.levels().map(|(_, quantization)| quantization);
-        pipelines.warm_up([&plan])?;
-        let kernels = plan.steps().iter().map(|step| pipelines.get(&step.spec)).collect::<Result<Vec<_>>>()?;
-        let weights = Weights::upload(pipelines.device(), &plan, summary, params)?;
-        let params: Vec<_> = plan.steps().iter().map(|step| step.quantized_params(quantization)).collect();
+        pipelines.warm_up_async([&plan]).await?;
+        let weights = Weights::upload(pipelines.device(), &plan, summary, params).await?;
+        Self::on_weights(pipelines, plan, Arc::new(weights)).await
+    }
+
+    /// The same layer by another plan, for another batch or size of images: nothing is uploaded but what the plan says,
+    /// the weights are the same memory. Waits for the device's answer. Not in browsers, where nothing can wait:
+    /// [`FsConv2d::with_plan_async`].
+    ///
+    /// # Errors
+    /// When the plan is one of other filters, or packs their weights otherwise, as another algorithm or kernel family
+    /// may; or the device refuses, is out of memory or lost.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn with_plan(&self, plan: Plan) -> Result<Self> {
+        crate::wait::wait(self.with_plan_async(plan))
+    }
+
+    /// As `with_plan`, which waits for it on native programs.
+    ///
+    /// # Errors
+    /// When the plan is one of other filters, or packs their weights otherwise, as another algorithm or kernel family
+    /// may; or the device refuses, is out of memory or lost.
+    pub async fn with_plan_async(&self, plan: Plan) -> Result<Self> {
+        plan.check(&self.pipelines.device().limits(), self.pipelines.device().features())?;
+        if plan.problem().placement() != self.plan.problem().placement() {
+            return Err(Error::value("plan", "of other filters", "its placement must be the layer's"));
+        }
+        if (plan.storage(), plan.packing()) != (self.plan.storage(), self.plan.packing()) {
+            let rule = "its weights must be packed as the layer's: plan with the same algorithm, family and storage";
+            return Err(Error::value("plan", format!("{} {}", plan.family().name(), plan.algorithm().name()), rule));
+        }
+        self.pipelines.warm_up_async([&plan]).await?;
+        Self::on_weights(&self.pipelines, plan, Arc::clone(&self.weights)).await
+    }
+
+    async fn on_weights(pipelines: &Arc<Pipelines>, plan: Plan, weights: Arc<Weights>) -> Result<Self> {
+        let mut kernels = Vec::with_capacity(plan.steps().len());
+        for step in plan.steps() {
+            kernels.push(pipelines.get(&step.spec).await?);
+        }
+        let params: Vec<_> = plan.steps().iter().map(|step| step.quantized_params(weights.quantization)).collect();
         let params: Vec<_> = params.iter().map(Vec::as_slice).collect();
-        let uniforms = Uniforms::new(pipelines.device(), &params)?;
+        let uniforms = Uniforms::new(pipelines.device(), &params).await?;
+        pipelines.check_lost("the layer")?;
         let (pipelines, bindings) = (Arc::clone(pipelines), Bindings::default());
         Ok(Self { plan, pipelines, kernels, weights, uniforms, bindings })
     }
@@ -146,29 +199,47 @@ impl FsConv2d {
         self.summary_bytes() + self.table_bytes()
     }
 
-    /// Binds the convolution to buffers, to be recorded any number of times.
+    /// Binds the convolution to buffers, to be recorded any number of times. Not in browsers, where nothing can wait for
+    /// the device's answer: [`FsConv2d::bind_async`].
     ///
     /// The layer remembers the buffers it was bound to last (eight sets of them): binding them again allocates
     /// nothing. What it remembers stays in memory, unless [`FsConv2d::forget_buffers`] or `wgpu::Buffer::destroy`
     /// frees it.
     ///
     /// # Errors
-    /// When a range is too small, misaligned, missing or overlaps one that is written, naming it; or a buffer lacks
-    /// usage `STORAGE`.
+    /// When a range is too small, misaligned, missing or overlaps one that is written, naming it; a buffer lacks
+    /// usage `STORAGE`; or the device refuses, is out of memory or lost.
+    #[cfg(not(target_family = "wasm"))]
     pub fn bind(&self, buffers: &ConvBuffers<'_>) -> Result<BoundConv> {
-        self.bindings.get(buffers, || self.make_bindings(buffers))
+        crate::wait::wait(self.bind_async(buffers))
     }
 
-    /// Lets go of every buffer that [`FsConv2d::bind`] and [`FsConv2d::record`] remember.
+    /// As `bind`, which waits for it on native programs; the layer remembers these buffers too.
+    ///
+    /// # Errors
+    /// When a range is too small, misaligned, missing or overlaps one that is written, naming it; a buffer lacks
+    /// usage `STORAGE`; or the device refuses, is out of memory or lost.
+    pub async fn bind_async(&self, buffers: &ConvBuffers<'_>) -> Result<BoundConv> {
+        if let Some(bound) = self.bindings.find(buffers) {
+            return Ok(bound);
+        }
+        let bound = self.make_bindings(buffers).await?;
+        self.pipelines.check_lost("bindings")?;
+        self.bindings.remember(buffers, &bound);
+        Ok(bound)
+    }
+
+    /// Lets go of every buffer that the layer was bound to and remembers.
     pub fn forget_buffers(&self) {
         self.bindings.clear();
     }
 
-    /// Binds and records in one go, as one compute pass. Neither submits nor waits; allocates nothing on buffers that
-    /// the layer remembers.
+    /// Binds and records in one go, as one compute pass. Does not submit; allocates nothing on buffers that the layer
+    /// remembers. Not in browsers, as `bind`: record what [`FsConv2d::bind_async`] returns.
     ///
     /// # Errors
-    /// As [`FsConv2d::bind`].
+    /// As `bind`.
+    #[cfg(not(target_family = "wasm"))]
     pub fn record(&self, encoder: &mut wgpu::CommandEncoder, buffers: &ConvBuffers<'_>) -> Result<()> {
         let bound = self.bind(buffers)?;
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
@@ -179,7 +250,8 @@ impl FsConv2d {
         Ok(())
     }
 
-    fn make_bindings(&self, buffers: &ConvBuffers<'_>) -> Result<BoundConv> {
+    /// [`FsConv2d::bind_async`], without remembering.
+    pub(crate) async fn make_bindings(&self, buffers: &ConvBuffers<'_>) -> Result<BoundConv> {
         self.check(buffers)?;
         let device = self.pipelines.device();
         let dispatches = checked(device, "bindings", || {
@@ -201,7 +273,8 @@ impl FsConv2d {
                 }
             };
             self.plan.steps().iter().zip(&self.kernels).enumerate().map(bind).collect()
-        })?;
+        })
+        .await?;
         Ok(BoundConv { dispatches })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+#[cfg(feature = "files")]
 use std::path::Path;
 
 use safetensors::Dtype;
@@ -13,7 +14,9 @@ use crate::problem::{Activation, Conv2d, Problem};
 use crate::quantization::Quantization;
 use crate::stored_summary::{WindowJson, Word, read_values, take_optional, take_summary};
 use crate::summary::FilterSummary;
-use crate::tensor_file::{NewTensor, Tensor, TensorFile, Values, one_line, read_with, write_tensors};
+#[cfg(feature = "files")]
+use crate::tensor_file::{NewTensor, Values, read_with, write_tensors};
+use crate::tensor_file::{Tensor, TensorFile, one_line};
 use crate::window::INDEX_LIMIT;
 
 /// What a file may hold: tensors, and keys of the metadata.
@@ -70,6 +73,7 @@ impl LayerFile {
     ///
     /// # Errors
     /// One line that names the file, and the tensor or key at fault.
+    #[cfg(feature = "files")]
     pub fn load(path: &Path) -> Result<Self> {
         read_with(path, Self::from_bytes)
     }
@@ -130,6 +134,7 @@ impl LayerFile {
 ///
 /// # Errors
 /// When the shape does not hold the values, or the system refuses.
+#[cfg(feature = "files")]
 pub fn write_output(path: &Path, output: &[f32], shape: [usize; 4]) -> Result<()> {
     let tensor = NewTensor { name: "output".to_owned(), shape: shape.to_vec(), values: Values::F32(output) };
     write_tensors(path, &[tensor], &BTreeMap::new())

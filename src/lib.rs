@@ -40,7 +40,7 @@ mod scope;
 mod shader;
 mod sharing;
 mod spec;
-#[cfg(feature = "standalone")]
+#[cfg(all(feature = "standalone", not(target_family = "wasm")))]
 pub mod standalone;
 mod starts;
 #[cfg(feature = "network")]
@@ -48,8 +48,10 @@ mod stored_summary;
 mod summary;
 #[cfg(feature = "network")]
 pub mod tensor_file;
-#[cfg(feature = "tune")]
+#[cfg(all(feature = "tune", not(target_family = "wasm")))]
 pub mod tune;
+#[cfg(not(target_family = "wasm"))]
+mod wait;
 mod window;
 
 pub use conv::{BoundConv, BufferRange, ChannelParams, ConvBuffers, FsConv2d};

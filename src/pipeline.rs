@@ -1,15 +1,18 @@
 //! Pipelines: every kernel variant compiled once a device, shared by all layers.
 
+mod slot;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::parallel::each;
 use crate::plan::Plan;
-use crate::scope::checked;
+use crate::scope::{Loss, Scoped};
 use crate::shader;
 use crate::spec::Spec;
+use slot::{Claim, Found, Slot};
 
 /// Whether compiled shaders carry the driver-independent bounds and loop checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -28,23 +31,42 @@ pub(crate) struct Compiled {
     pub(crate) layout: wgpu::BindGroupLayout,
 }
 
-/// A variant's place, locked while it is compiled: whoever asks for the same variant waits, nobody else does.
-type Slot = Arc<Mutex<Option<Arc<Compiled>>>>;
+/// A variant that is not there yet, as far as it is without waiting.
+enum Started {
+    /// It is there by now.
+    Made,
+    /// It is compiled here; whether the device accepts it is not known yet.
+    Mine(Claim<Compiled>, Scoped<Compiled>),
+    /// Another thread or task is compiling it.
+    Others(Spec),
+}
 
-/// Compiles kernel variants on one device and keeps them. Share one `Pipelines` among all layers and threads of a device.
+/// How many variants are begun before their answers are waited for. In a browser one: in between the page is alive.
+const BATCH: usize = if cfg!(target_family = "wasm") { 1 } else { usize::MAX };
+
+/// Compiles kernel variants on one device and keeps them. Share one `Pipelines` among all layers and threads of a
+/// device: who asks for a variant that another is compiling waits for it.
 #[derive(Debug)]
 pub struct Pipelines {
     device: wgpu::Device,
     checks: ShaderChecks,
     cache: Option<wgpu::PipelineCache>,
-    slots: Mutex<HashMap<Spec, Slot>>,
+    slots: Mutex<HashMap<Spec, Arc<Slot<Compiled>>>>,
     compiled: AtomicUsize,
+    loss: Loss,
 }
 
 impl Pipelines {
     /// Nothing compiled yet, on `device`.
     pub fn new(device: &wgpu::Device, checks: ShaderChecks) -> Self {
-        Self { device: device.clone(), checks, cache: None, slots: Mutex::default(), compiled: AtomicUsize::new(0) }
+        Self {
+            device: device.clone(),
+            checks,
+            cache: None,
+            slots: Mutex::default(),
+            compiled: AtomicUsize::new(0),
+            loss: Loss::watch(device),
+        }
     }
 
     /// Gives every pipeline a driver's cache of the caller's (feature `PIPELINE_CACHE`), who also keeps its data on disk.
@@ -73,63 +95,102 @@ impl Pipelines {
         self.len() == 0
     }
 
-    /// Compiles what plans need ahead of the layers, several variants at a time. Returns how many were not there yet.
+    /// Compiles what plans need ahead of the layers, several variants at a time, and waits for it. Returns how many were
+    /// not there yet. Not in browsers, where nothing can wait: [`Pipelines::warm_up_async`].
     ///
     /// Drivers may still translate a pipeline when it first runs, and wgpu clears a buffer when it is first used: submit
     /// [`BoundConv::record_warm_up`](crate::BoundConv::record_warm_up) to have that behind you too.
     ///
     /// # Errors
-    /// When the device refuses a kernel.
+    /// When the device refuses a kernel, is out of memory or lost.
+    #[cfg(not(target_family = "wasm"))]
     pub fn warm_up<'a>(&self, plans: impl IntoIterator<Item = &'a Plan>) -> Result<usize> {
-        self.compile_all(plans.into_iter().flat_map(Plan::steps).map(|step| step.spec))
+        crate::wait::wait(self.warm_up_async(plans))
+    }
+
+    /// As `warm_up`, which waits for it on native programs; in browsers one variant after another, so that the page
+    /// stays alive.
+    ///
+    /// # Errors
+    /// When the device refuses a kernel, is out of memory or lost.
+    pub async fn warm_up_async<'a>(&self, plans: impl IntoIterator<Item = &'a Plan>) -> Result<usize> {
+        let specs: Vec<Spec> = plans.into_iter().flat_map(Plan::steps).map(|step| step.spec).collect();
+        self.compile_all(specs).await
     }
 
     /// Compiles those variants that are not there yet, several at a time; returns how many it compiled.
     ///
-    /// How much that gains is the driver's affair: naga takes 0.6 ms a variant and scales, Mesa 22.3.6's lavapipe then makes
-    /// its pipelines one at a time, some 15 ms of CPU each, and translates them at the first dispatch, up to a second each.
-    pub(crate) fn compile_all(&self, specs: impl IntoIterator<Item = Spec>) -> Result<usize> {
+    /// How much that gains is the driver's affair: naga takes 0.6 ms a variant and scales, Mesa 22.3.6's lavapipe then
+    /// makes its pipelines one at a time, some 15 ms of CPU each, and translates them at the first dispatch, up to a
+    /// second each.
+    pub(crate) async fn compile_all(&self, specs: impl IntoIterator<Item = Spec>) -> Result<usize> {
         let mut missing: Vec<Spec> = Vec::new();
         for spec in specs {
-            // A slot that is locked is being compiled: wait for it later, beside the work on others.
-            if !missing.contains(&spec) && self.slot(&spec).try_lock().map_or(true, |slot| slot.is_none()) {
+            if !missing.contains(&spec) && !self.slot(&spec).is_made() {
                 missing.push(spec);
             }
         }
-        let made = AtomicUsize::new(0);
-        each(&missing, |spec| {
-            let (_, new) = self.get_or_compile(spec)?;
-            made.fetch_add(usize::from(new), Ordering::Relaxed);
-            Ok(())
-        })?;
-        Ok(made.into_inner())
+        let (mut made, mut others) = (0, Vec::new());
+        for batch in missing.chunks(BATCH) {
+            for started in each(batch, |spec| self.start(spec)) {
+                match started {
+                    Started::Made => {}
+                    Started::Mine(claim, scoped) => {
+                        self.finish(claim, scoped).await?;
+                        made += 1;
+                    }
+                    Started::Others(spec) => others.push(spec),
+                }
+            }
+        }
+        // Only now that nothing is left which others wait for: two who compile each other's variants both get on.
+        for spec in others {
+            made += usize::from(self.get_or_compile(&spec).await?.1);
+        }
+        self.check_lost("the kernels")?;
+        Ok(made)
     }
 
     /// The compiled variant, made now if it is not there yet.
-    pub(crate) fn get(&self, spec: &Spec) -> Result<Arc<Compiled>> {
-        self.get_or_compile(spec).map(|(compiled, _)| compiled)
+    pub(crate) async fn get(&self, spec: &Spec) -> Result<Arc<Compiled>> {
+        self.get_or_compile(spec).await.map(|(compiled, _)| compiled)
     }
 
     /// The variant, and whether it was compiled now. A variant that failed is tried again by the next to ask.
-    fn get_or_compile(&self, spec: &Spec) -> Result<(Arc<Compiled>, bool)> {
-        let slot = self.slot(spec);
-        let mut slot = lock(&slot);
-        if let Some(found) = &*slot {
-            return Ok((Arc::clone(found), false));
+    async fn get_or_compile(&self, spec: &Spec) -> Result<(Arc<Compiled>, bool)> {
+        match self.slot(spec).value_or_claim().await {
+            Ok(found) => Ok((found, false)),
+            Err(claim) => Ok((self.finish(claim, self.compile(spec)).await?, true)),
         }
-        let made = Arc::new(self.compile(spec)?);
-        self.compiled.fetch_add(1, Ordering::Relaxed);
-        *slot = Some(Arc::clone(&made));
-        Ok((made, true))
     }
 
-    fn slot(&self, spec: &Spec) -> Slot {
+    fn start(&self, spec: &Spec) -> Started {
+        match self.slot(spec).ask(None) {
+            Found::Made(_) => Started::Made,
+            Found::Mine(claim) => Started::Mine(claim, self.compile(spec)),
+            Found::Others => Started::Others(*spec),
+        }
+    }
+
+    async fn finish(&self, claim: Claim<Compiled>, scoped: Scoped<Compiled>) -> Result<Arc<Compiled>> {
+        let compiled = scoped.valid().await?;
+        self.compiled.fetch_add(1, Ordering::Relaxed);
+        Ok(claim.fill(compiled))
+    }
+
+    fn slot(&self, spec: &Spec) -> Arc<Slot<Compiled>> {
         Arc::clone(lock(&self.slots).entry(*spec).or_default())
     }
 
-    fn compile(&self, spec: &Spec) -> Result<Compiled> {
+    /// An error when a browser has lost the device, as far as is known since the last await; native devices are asked
+    /// whenever something is made on them.
+    pub(crate) fn check_lost(&self, what: &str) -> Result<()> {
+        if self.loss.is_known() { Err(Error::DeviceLost { what: what.to_owned() }) } else { Ok(()) }
+    }
+
+    fn compile(&self, spec: &Spec) -> Scoped<Compiled> {
         let label = spec.to_string();
-        checked(&self.device, &format!("kernel {label}"), || {
+        Scoped::make(&self.device, &format!("kernel {label}"), None, || {
             let module = self.module(&label, spec);
             let layout = self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
                 label: Some(&label),

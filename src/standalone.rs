@@ -1,6 +1,6 @@
 //! Adapters, devices and blocking transfers, for programs that have none of their own: the command line, tests, examples.
 //!
-//! Engines bring their own device and never need this module.
+//! Engines bring their own device and never need this module. It waits, so it is not there in browsers.
 
 mod adapters;
 mod contained;
@@ -11,7 +11,8 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::pipeline::one_line;
 use crate::plan::{Target, required_features, required_limits};
-use crate::scope::{self, is_lost, scoped};
+use crate::scope::{self, Scoped, is_lost};
+use crate::wait::wait;
 use adapters::computes;
 pub use adapters::{adapters, describe, is_software};
 use contained::contained;
@@ -58,7 +59,8 @@ impl Gpu {
         Err(refused.unwrap_or_else(|| Error::Gpu("no adapter found".to_owned())))
     }
 
-    /// Opens a device on `adapter` with the features and limits this crate can use.
+    /// Opens a device on `adapter` with the features and limits this crate can use; with this crate's feature
+    /// `cooperative-matrix` also with wgpu's experimental cooperative matrices, where the adapter has them.
     ///
     /// # Errors
     /// When the adapter has no compute shaders, or its driver refuses; the message names it.
@@ -68,16 +70,17 @@ impl Gpu {
         if !computes(adapter) {
             return Err(refused("it has no compute shaders"));
         }
+        let (matrices, experimental_features) = experimental(adapter.features());
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("filter-summary"),
-            required_features: required_features(adapter.features()),
+            required_features: required_features(adapter.features()) | matrices,
             required_limits: required_limits(&adapter.limits()),
-            experimental_features: experimental_features(),
+            experimental_features,
             memory_hints: wgpu::MemoryHints::Performance,
             trace: wgpu::Trace::Off,
         };
         // A driver that is not what it says makes wgpu panic.
-        let opened = contained(|| pollster::block_on(adapter.request_device(&descriptor)));
+        let opened = contained(|| wait(adapter.request_device(&descriptor)));
         let (device, queue) = opened
             .map_err(|panic| refused(&format!("wgpu cannot use its driver ({panic})")))?
             .map_err(|error| refused(&one_line(&error.to_string())))?;
@@ -103,7 +106,7 @@ impl Gpu {
     /// # Errors
     /// When the device is out of memory or lost.
     pub fn upload(&self, label: &str, values: &[f32]) -> Result<wgpu::Buffer> {
-        scope::upload(&self.device, label, bytemuck::cast_slice(values), USAGE)
+        wait(scope::upload(&self.device, label, bytemuck::cast_slice(values), USAGE))
     }
 
     /// A storage buffer of `count` times the same value. Takes no memory of this program's.
@@ -113,12 +116,12 @@ impl Gpu {
     pub fn fill(&self, label: &str, value: f32, count: usize) -> Result<wgpu::Buffer> {
         let block = [value; 1024];
         let bytes: &[u8] = bytemuck::cast_slice(&block);
-        scope::written(&self.device, label, 4 * count as u64, USAGE, |range| {
+        wait(scope::written(&self.device, label, 4 * count as u64, USAGE, |range| {
             for start in (0..4 * count).step_by(bytes.len()) {
                 let end = (start + bytes.len()).min(4 * count);
                 range.slice(start..end).copy_from_slice(&bytes[..end - start]);
             }
-        })
+        }))
     }
 
     /// A storage buffer of `size` bytes.
@@ -126,7 +129,7 @@ impl Gpu {
     /// # Errors
     /// When the device is out of memory or lost.
     pub fn allocate(&self, label: &str, size: u64) -> Result<wgpu::Buffer> {
-        scope::allocate(&self.device, label, size, USAGE)
+        wait(scope::allocate(&self.device, label, size, USAGE))
     }
 
     /// Runs `make`, which makes things on this device: what wgpu reports meanwhile is an error, which names `what`.
@@ -134,7 +137,7 @@ impl Gpu {
     /// # Errors
     /// When the device is out of memory or lost, or wgpu finds fault with what is made.
     pub fn checked<T>(&self, what: &str, make: impl FnOnce() -> T) -> Result<T> {
-        scope::checked(&self.device, what, make)
+        wait(scope::checked(&self.device, what, make))
     }
 
     /// Writes these values to the start of a buffer (usage `COPY_DST`), before whatever is submitted next.
@@ -143,9 +146,9 @@ impl Gpu {
     /// When the buffer is too small, or the device is out of memory or lost.
     pub fn write(&self, buffer: &wgpu::Buffer, values: &[f32]) -> Result<()> {
         let bytes: &[u8] = bytemuck::cast_slice(values);
-        scope::sized(&self.device, "written values", Some(bytes.len() as u64), || {
+        wait(scope::sized(&self.device, "written values", Some(bytes.len() as u64), || {
             self.queue.write_buffer(buffer, 0, bytes);
-        })
+        }))
     }
 
     /// Submits `encoder` and waits until the device has finished.
@@ -153,7 +156,8 @@ impl Gpu {
     /// # Errors
     /// When the commands are invalid, the device is out of memory or lost, or it takes longer than five minutes.
     pub fn submit(&self, encoder: wgpu::CommandEncoder) -> Result<()> {
-        let index = scoped(&self.device, SUBMISSION, None, || self.queue.submit([encoder.finish()]))?;
+        let submission = Scoped::make(&self.device, SUBMISSION, None, || self.queue.submit([encoder.finish()]));
+        let index = wait(submission.unless_reported())?;
         let wait = wgpu::PollType::Wait { submission_index: Some(index), timeout: Some(TIMEOUT) };
         // A driver that gives the device up while it is waited for makes wgpu panic.
         let lost = || Error::DeviceLost { what: SUBMISSION.to_owned() };
@@ -174,7 +178,7 @@ impl Gpu {
     pub fn download(&self, buffer: &wgpu::Buffer) -> Result<Vec<f32>> {
         let size = buffer.size();
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let staging = scope::allocate(&self.device, READBACK, size, usage)?;
+        let staging = wait(scope::allocate(&self.device, READBACK, size, usage))?;
         let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
         let (sender, receiver) = std::sync::mpsc::channel();
@@ -184,7 +188,7 @@ impl Gpu {
         });
         self.submit(encoder)?;
         let failed = |error: &dyn std::fmt::Display| {
-            if is_lost(&self.device) {
+            if wait(is_lost(&self.device)) {
                 return Error::DeviceLost { what: READBACK.to_owned() };
             }
             Error::Gpu(format!("reading back failed: {error}"))
@@ -215,19 +219,23 @@ fn compiles(device: &wgpu::Device) -> bool {
             cache: None,
         })
     };
-    contained(|| scoped(device, "fs_probe", None, compile)).is_ok_and(|compiled| compiled.is_ok())
+    let compiled = contained(|| wait(Scoped::make(device, "fs_probe", None, compile).unless_reported()));
+    compiled.is_ok_and(|compiled| compiled.is_ok())
 }
 
+/// The experimental features to open a device with, of those the adapter has, and the token for them.
 #[cfg(not(feature = "cooperative-matrix"))]
-fn experimental_features() -> wgpu::ExperimentalFeatures {
-    wgpu::ExperimentalFeatures::disabled()
+fn experimental(_adapter: wgpu::Features) -> (wgpu::Features, wgpu::ExperimentalFeatures) {
+    (wgpu::Features::empty(), wgpu::ExperimentalFeatures::disabled())
 }
 
+/// The experimental features to open a device with, of those the adapter has, and the token for them.
 #[cfg(feature = "cooperative-matrix")]
 #[allow(unsafe_code, reason = "wgpu hands out its token for experimental features only so")]
-fn experimental_features() -> wgpu::ExperimentalFeatures {
+fn experimental(adapter: wgpu::Features) -> (wgpu::Features, wgpu::ExperimentalFeatures) {
     // SAFETY: the token acknowledges that experimental features may have bugs that are undefined behaviour. Whoever turns
-    // on the crate's feature `cooperative-matrix` asks for the one that `required_features` then names; the shaders
-    // that use it are ours, keep every matrix inside workgroup memory, and are validated by naga in tests.
-    unsafe { wgpu::ExperimentalFeatures::enabled() }
+    // on the crate's feature `cooperative-matrix` and opens a device here asks for the one named below; the shaders that
+    // use it are ours, keep every matrix inside workgroup memory, and are validated by naga in tests.
+    let token = unsafe { wgpu::ExperimentalFeatures::enabled() };
+    (adapter & wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, token)
 }

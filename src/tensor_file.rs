@@ -5,9 +5,12 @@
 //! and it adds offsets of the file unchecked (offsets near 2^64 panic where overflow is checked), its writer because it
 //! orders metadata at random.
 
+#[cfg(feature = "files")]
 mod disk;
 mod encode;
 mod foreign;
+mod message;
+#[cfg(feature = "files")]
 mod unfinished;
 
 use std::collections::BTreeMap;
@@ -20,12 +23,16 @@ use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, MapAcce
 
 use crate::error::{Error, Result};
 use crate::nearest::nearest;
-#[cfg(feature = "tune")]
+#[cfg(all(feature = "tune", not(target_family = "wasm")))]
 pub(crate) use disk::check_writable;
+#[cfg(feature = "files")]
 pub use disk::{check_output, read_file, read_tensors, write_beside};
-pub(crate) use disk::{one_line, read_with, write_tensors};
+#[cfg(feature = "files")]
+pub(crate) use disk::{read_with, write_tensors};
 pub use encode::{NewTensor, Values, encode};
 pub use foreign::{Foreign, is_safetensors, recognize};
+pub(crate) use message::one_line;
+#[cfg(feature = "files")]
 pub use unfinished::remove_unfinished;
 
 /// Bytes before the header: its length, little-endian.

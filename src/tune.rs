@@ -41,6 +41,7 @@ use crate::plan::{Algorithm, Family, Plan, PlanOptions, Storage, Target};
 use crate::problem::Problem;
 use crate::scope::is_lost;
 use crate::standalone::{Gpu, Timestamps};
+use crate::wait::wait;
 use cache::{Cache, Choice};
 use candidate::DeviceCandidate;
 use sample::Sample;
@@ -189,7 +190,7 @@ impl Tuner {
                 self.warnings.extend(reasons.into_iter().map(warning));
                 Ok(winner)
             }
-            None if is_lost(&self.gpu.device) => Err(Error::DeviceLost { what: "the measurement".to_owned() }),
+            None if wait(is_lost(&self.gpu.device)) => Err(Error::DeviceLost { what: "the measurement".to_owned() }),
             None => Err(Error::Gpu(format!("no kernel computes this layer right: {}", reasons.join("; ")))),
         }
     }

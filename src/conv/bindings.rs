@@ -3,7 +3,6 @@
 use std::sync::Mutex;
 
 use super::{BoundConv, BufferRange, ConvBuffers};
-use crate::error::Result;
 use crate::pipeline::lock;
 
 /// Sets of buffers that are remembered: a few inputs and outputs in turn, each of which stays in memory meanwhile.
@@ -16,17 +15,21 @@ pub(super) struct Bindings {
 }
 
 impl Bindings {
-    /// The binding of `buffers`, made with `make` if it is not remembered.
-    pub(super) fn get(&self, buffers: &ConvBuffers<'_>, make: impl FnOnce() -> Result<BoundConv>) -> Result<BoundConv> {
+    /// The binding of `buffers`, if it is remembered.
+    pub(super) fn find(&self, buffers: &ConvBuffers<'_>) -> Option<BoundConv> {
         let mut recent = lock(&self.recent);
-        if let Some(at) = recent.iter().position(|(operands, _)| operands.are(buffers)) {
-            recent[..=at].rotate_right(1);
-            return Ok(recent[0].1.clone());
-        }
-        let bound = make()?;
+        let at = recent.iter().position(|(operands, _)| operands.are(buffers))?;
+        recent[..=at].rotate_right(1);
+        Some(recent[0].1.clone())
+    }
+
+    /// Remembers the binding of `buffers`. Two who make it at the same time make it twice: either is as good, and one
+    /// is kept.
+    pub(super) fn remember(&self, buffers: &ConvBuffers<'_>, bound: &BoundConv) {
+        let mut recent = lock(&self.recent);
+        recent.retain(|(operands, _)| !operands.are(buffers));
         recent.truncate(CAPACITY - 1);
         recent.insert(0, (Operands::of(buffers), bound.clone()));
-        Ok(bound)
     }
 
     pub(super) fn clear(&self) {

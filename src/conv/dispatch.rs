@@ -42,7 +42,7 @@ pub(crate) struct Uniforms {
 }
 
 impl Uniforms {
-    pub(crate) fn new(device: &wgpu::Device, params: &[&[(&'static str, u32)]]) -> Result<Self> {
+    pub(crate) async fn new(device: &wgpu::Device, params: &[&[(&'static str, u32)]]) -> Result<Self> {
         let alignment = device.limits().min_uniform_buffer_offset_alignment.max(16) as usize;
         let (mut bytes, mut ranges) = (Vec::new(), Vec::new());
         for fields in params {
@@ -54,7 +54,7 @@ impl Uniforms {
             ranges.push((offset, size));
             bytes.resize(bytes.len().next_multiple_of(alignment), 0);
         }
-        let buffer = upload(device, "fs_params", &bytes, wgpu::BufferUsages::UNIFORM)?;
+        let buffer = upload(device, "fs_params", &bytes, wgpu::BufferUsages::UNIFORM).await?;
         Ok(Self { buffer, ranges })
     }
 

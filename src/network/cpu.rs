@@ -11,7 +11,7 @@ use super::destination::Destination;
 use super::job::{Job, JobWork, Layout};
 use super::stage::{Operands, Stage};
 use super::{Network, Source};
-use crate::cpu::{CpuConv, Pool, check_memory};
+use crate::cpu::{CpuConv, check_memory};
 use crate::error::{Error, Result, check_size};
 use crate::plan::Algorithm;
 use crate::window::INDEX_LIMIT;

@@ -1,6 +1,7 @@
 //! Reading and writing the file.
 
 use std::collections::BTreeMap;
+#[cfg(feature = "files")]
 use std::path::Path;
 
 use super::builder::{NetworkBuilder, Value};
@@ -10,7 +11,9 @@ use super::{ChannelOrder, Network, Preprocess, Source, write};
 use crate::error::{Error, Result};
 use crate::nearest::misspelt;
 use crate::stored_summary::Word;
-use crate::tensor_file::{TensorFile, encode, one_line, read_with, write_beside};
+use crate::tensor_file::{TensorFile, encode, one_line};
+#[cfg(feature = "files")]
+use crate::tensor_file::{read_with, write_beside};
 
 /// Metadata keys that this crate reads and writes, and the values two of them must have.
 const FORMAT: (&str, &str) = ("format", "filter-summary");
@@ -22,6 +25,7 @@ impl Network {
     ///
     /// # Errors
     /// One line that names the file, and the tensor, node or key at fault.
+    #[cfg(feature = "files")]
     pub fn load(path: &Path) -> Result<Self> {
         read_with(path, Self::from_bytes)
     }
@@ -54,6 +58,7 @@ impl Network {
     ///
     /// # Errors
     /// When the system refuses; the old file, if any, is then still there.
+    #[cfg(feature = "files")]
     pub fn save(&self, path: &Path) -> Result<()> {
         write_beside(path, &self.to_bytes(&BTreeMap::new())?)
     }

@@ -19,39 +19,39 @@ use crate::stored_summary::{WindowJson, Word};
 const GRAPH_LIMIT: usize = 16 << 20;
 
 /// Most nodes a graph may have.
-pub(super) const NODE_LIMIT: usize = 100_000;
+pub(crate) const NODE_LIMIT: usize = 100_000;
 
 /// The whole graph.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a graph")]
-pub(super) struct GraphJson {
-    pub(super) input: InputJson,
+pub(crate) struct GraphJson {
+    pub(crate) input: InputJson,
     #[serde(deserialize_with = "read_nodes")]
-    pub(super) nodes: Vec<NodeJson>,
-    pub(super) output: String,
+    pub(crate) nodes: Vec<NodeJson>,
+    pub(crate) output: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) labels: Vec<String>,
+    pub(crate) labels: Vec<String>,
 }
 
 /// The input tensor.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an input")]
-pub(super) struct InputJson {
-    pub(super) channels: usize,
-    pub(super) height: usize,
-    pub(super) width: usize,
+pub(crate) struct InputJson {
+    pub(crate) channels: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
     #[serde(default)]
-    pub(super) preprocess: PreprocessJson,
+    pub(crate) preprocess: PreprocessJson,
 }
 
 /// How pixels become the tensor; what is left out has its default.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a preprocess")]
-pub(super) struct PreprocessJson {
-    pub(super) order: Option<String>,
-    pub(super) scale: Option<f32>,
-    pub(super) mean: Option<Vec<f32>>,
-    pub(super) std: Option<Vec<f32>>,
+pub(crate) struct PreprocessJson {
+    pub(crate) order: Option<String>,
+    pub(crate) scale: Option<f32>,
+    pub(crate) mean: Option<Vec<f32>>,
+    pub(crate) std: Option<Vec<f32>>,
 }
 
 /// Declares a node with every key any operation takes, so that it is read in one pass without a tree in between.
@@ -60,10 +60,10 @@ macro_rules! node_json {
         /// A node; which keys it may have depends on `op`.
         #[derive(Debug, Default, Serialize, Deserialize)]
         #[serde(deny_unknown_fields, expecting = "a node")]
-        pub(super) struct NodeJson {
-            pub(super) name: String,
-            pub(super) op: String,
-            $(#[serde(skip_serializing_if = "Option::is_none")] pub(super) $key: Option<$kind>,)*
+        pub(crate) struct NodeJson {
+            pub(crate) name: String,
+            pub(crate) op: String,
+            $(#[serde(skip_serializing_if = "Option::is_none")] pub(crate) $key: Option<$kind>,)*
         }
 
         impl NodeJson {
@@ -95,7 +95,7 @@ node_json! {
 
 impl GraphJson {
     /// Parses and checks names and keys, not yet shapes.
-    pub(super) fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         check_length(text)?;
         let graph: Self = serde_json::from_str(text).map_err(|error| Error::format("graph", error))?;
         graph.nodes.iter().try_for_each(NodeJson::check_keys)?;
@@ -103,14 +103,14 @@ impl GraphJson {
     }
 
     /// The text, as [`GraphJson::parse`] reads it.
-    pub(super) fn text(&self) -> Result<String> {
+    pub(crate) fn text(&self) -> Result<String> {
         let text = serde_json::to_string(self).map_err(|error| Error::format("graph", error))?;
         check_length(&text)?;
         Ok(text)
     }
 
     /// The nodes that every node reads, in its operation's order, and the one whose value is the result.
-    pub(super) fn sources(&self) -> Result<(Vec<Vec<Source>>, usize)> {
+    pub(crate) fn sources(&self) -> Result<(Vec<Vec<Source>>, usize)> {
         let mut names = Names::default();
         self.nodes.iter().try_for_each(|node| names.add(&node.name))?;
         let resolve = |node: &NodeJson, name: &String| match names.index(name) {
@@ -134,7 +134,7 @@ impl GraphJson {
     }
 
     /// An order in which every node comes after those it reads: that of the file as far as possible.
-    pub(super) fn order(&self, sources: &[Vec<Source>]) -> Result<Vec<usize>> {
+    pub(crate) fn order(&self, sources: &[Vec<Source>]) -> Result<Vec<usize>> {
         let mut waits_for: Vec<usize> = vec![0; sources.len()];
         let mut readers: Vec<Vec<usize>> = vec![Vec::new(); sources.len()];
         for (index, sources) in sources.iter().enumerate() {
@@ -181,27 +181,27 @@ impl GraphJson {
 
 impl NodeJson {
     /// A node of an operation, without a name and keys.
-    pub(super) fn of(op: &str) -> Self {
+    pub(crate) fn of(op: &str) -> Self {
         Self { op: op.to_owned(), ..Self::default() }
     }
 
     /// An error about this node.
-    pub(super) fn error(&self, reason: impl fmt::Display) -> Error {
+    pub(crate) fn error(&self, reason: impl fmt::Display) -> Error {
         Error::format(format!("node {}", self.name), reason)
     }
 
     /// A key that the operation cannot do without.
-    pub(super) fn need<T: Clone>(&self, key: &str, value: &Option<T>) -> Result<T> {
+    pub(crate) fn need<T: Clone>(&self, key: &str, value: &Option<T>) -> Result<T> {
         value.clone().ok_or_else(|| Error::format(key, "it is missing"))
     }
 
     /// The activation, none where there is no such key.
-    pub(super) fn activation(&self) -> Result<Activation> {
+    pub(crate) fn activation(&self) -> Result<Activation> {
         self.activation.as_deref().map_or(Ok(Activation::None), |word| Activation::from_word("activation", word))
     }
 
     /// How files have its operation.
-    pub(super) fn file_op(&self) -> Result<&'static FileOp> {
+    pub(crate) fn file_op(&self) -> Result<&'static FileOp> {
         FileOp::find(&self.op).ok_or_else(|| {
             let ops: Vec<&str> = FileOp::all().map(|op| op.name).collect();
             self.error(format!("op is {}: it must be one of {}", self.op, ops.join(", ")))

@@ -8,14 +8,14 @@ use super::stage::{Stage, Wiring};
 use super::{Network, Source};
 
 /// A node's work, or a part of it.
-pub(super) struct Job<'a> {
-    pub(super) node: usize,
-    pub(super) work: JobWork<'a>,
-    pub(super) wiring: Wiring,
-    pub(super) to: Destination,
+pub(crate) struct Job<'a> {
+    pub(crate) node: usize,
+    pub(crate) work: JobWork<'a>,
+    pub(crate) wiring: Wiring,
+    pub(crate) to: Destination,
 }
 
-pub(super) enum JobWork<'a> {
+pub(crate) enum JobWork<'a> {
     Conv(&'a ConvOp),
     Stage(Arc<dyn Stage>),
 }
@@ -27,11 +27,11 @@ pub(crate) struct Layout {
     shapes: Vec<[usize; 3]>,
     destinations: Vec<Destination>,
     /// The node whose value is the result.
-    pub(super) output: usize,
+    pub(crate) output: usize,
 }
 
 impl Layout {
-    pub(super) fn new(network: &Network) -> Self {
+    pub(crate) fn new(network: &Network) -> Self {
         Self {
             input: network.input().shape,
             shapes: network.nodes().iter().map(|node| node.shape).collect(),
@@ -49,7 +49,7 @@ impl Layout {
     }
 
     /// The tensor that a value is in, and its channels there.
-    pub(super) fn view(&self, source: Source) -> Destination {
+    pub(crate) fn view(&self, source: Source) -> Destination {
         match source {
             Source::Input => Destination::whole(source, self.input[0]),
             Source::Node(index) => self.destinations[index],
@@ -57,7 +57,7 @@ impl Layout {
     }
 
     /// The work of every node, in order.
-    pub(super) fn jobs<'a>(&self, network: &'a Network) -> Vec<Job<'a>> {
+    pub(crate) fn jobs<'a>(&self, network: &'a Network) -> Vec<Job<'a>> {
         let mut jobs = Vec::new();
         for (node, of) in network.nodes().iter().enumerate() {
             let to = self.destinations[node];
@@ -84,7 +84,7 @@ impl Layout {
     }
 
     /// Copies a value into channels of another tensor.
-    pub(super) fn copy(&self, node: usize, source: Source, to: Destination) -> Job<'static> {
+    pub(crate) fn copy(&self, node: usize, source: Source, to: Destination) -> Job<'static> {
         let wiring = Wiring { inputs: vec![source], shape: self.shape_of(source) };
         Job { node, work: JobWork::Stage(Arc::new(Copy)), wiring, to }
     }

@@ -75,7 +75,7 @@ const FILE_OPS: [&[FileOp]; 8] = [
 ];
 
 /// An operation as files have it. What it needs is checked when the node is added to a network, not here.
-pub(super) struct FileOp {
+pub(crate) struct FileOp {
     pub(super) name: &'static str,
     /// The keys it takes besides `name` and `op`.
     pub(super) keys: &'static [&'static str],

@@ -4,7 +4,7 @@ mod planned;
 mod planner;
 mod steps;
 
-pub(crate) use planned::{Place, Planned, Work};
+pub(crate) use planned::{Operation, Place, Planned, Work};
 pub(crate) use planner::Planner;
 
 use super::Network;

@@ -31,8 +31,7 @@ impl Target {
     /// The target that a device on `adapter` would be, opened with [`required_features`] and [`required_limits`].
     pub fn of_adapter(adapter: &wgpu::Adapter) -> Self {
         let limits = required_limits(&adapter.limits());
-        let target = Self::with(limits, required_features(adapter.features()), &adapter.get_info());
-        target.with_matrices(&adapter.cooperative_matrix_properties())
+        Self::with(limits, required_features(adapter.features()), &adapter.get_info())
     }
 
     /// Takes note of the adapter's cooperative matrices ([`wgpu::Adapter::cooperative_matrix_properties`]).
@@ -94,16 +93,14 @@ fn processors(kind: wgpu::DeviceType) -> u32 {
 }
 
 /// Features worth requesting, of those the adapter has; none is required: timestamps, to measure with, and what the faster
-/// kernel families are built on (64-bit words are for software adapters alone). With the crate's feature `cooperative-matrix` also wgpu's experimental cooperative matrices,
-/// for which a device must be requested with [`wgpu::ExperimentalFeatures::enabled`].
+/// kernel families are built on (64-bit words are for software adapters alone).
+///
+/// None of them is experimental, whatever features this crate is compiled with: a device can be requested with them and
+/// without [`wgpu::ExperimentalFeatures::enabled`]. Whoever has that token, and wants the kernel family `matrix`, adds
+/// [`wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX`].
 pub fn required_features(adapter: wgpu::Features) -> wgpu::Features {
-    let experimental = if cfg!(feature = "cooperative-matrix") {
-        wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
-    } else {
-        wgpu::Features::empty()
-    };
     let kernels = wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16 | wgpu::Features::SHADER_INT64;
-    adapter & (experimental | wgpu::Features::TIMESTAMP_QUERY | kernels)
+    adapter & (wgpu::Features::TIMESTAMP_QUERY | kernels)
 }
 
 /// Limits worth requesting: WebGPU's defaults, with the adapter's own sizes of buffers, bindings and workgroups.

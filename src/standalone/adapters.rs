@@ -1,6 +1,7 @@
 //! The adapters of this machine, and which of them comes first.
 
 use crate::error::{Error, Result};
+use crate::wait::wait;
 
 /// The environment variable that names back ends, and what it may name.
 const VARIABLE: &str = "WGPU_BACKEND";
@@ -51,7 +52,7 @@ fn enumerate(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     descriptor.backends = backends;
     descriptor.flags = wgpu::InstanceFlags::empty().with_env();
-    pollster::block_on(wgpu::Instance::new(descriptor).enumerate_adapters(backends))
+    wait(wgpu::Instance::new(descriptor).enumerate_adapters(backends))
 }
 
 /// Whether an adapter has compute shaders.

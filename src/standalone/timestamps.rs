@@ -2,7 +2,8 @@
 
 use super::Gpu;
 use crate::error::{Error, Result};
-use crate::scope::{allocate, scoped};
+use crate::scope::{Scoped, allocate};
+use crate::wait::wait;
 
 /// Two timestamps around a compute pass, where the device has them (feature `TIMESTAMP_QUERY`).
 #[derive(Debug)]
@@ -19,7 +20,7 @@ impl Timestamps {
         if !gpu.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) || nanoseconds_per_tick <= 0.0 {
             return None;
         }
-        let queries = scoped(&gpu.device, "fs_timestamps", None, || {
+        let queries = Scoped::make(&gpu.device, "fs_timestamps", None, || {
             gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
                 label: Some("fs_timestamps"),
                 ty: wgpu::QueryType::Timestamp,
@@ -27,8 +28,8 @@ impl Timestamps {
             })
         });
         let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
-        let resolved = allocate(&gpu.device, "fs_timestamps", 16, usage);
-        Some(Self { queries: queries.ok()?, resolved: resolved.ok()?, nanoseconds_per_tick })
+        let resolved = wait(allocate(&gpu.device, "fs_timestamps", 16, usage)).ok()?;
+        Some(Self { queries: wait(queries.unless_reported()).ok()?, resolved, nanoseconds_per_tick })
     }
 
     /// For the pass that is measured.

@@ -1,4 +1,4 @@
-//! Files on disk, and messages about what is in them.
+//! Files on disk.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata, metadata};
@@ -7,14 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::encode::{Layout, NewTensor};
 use super::foreign::{HEAD, recognize};
+use super::message::clean;
 use super::unfinished;
 use crate::error::{Error, Result};
-
-/// Longest name of a tensor, node or key that a message repeats, in characters.
-const NAME_LIMIT: usize = 160;
-
-/// Longest rest of a message, in characters.
-const REASON_LIMIT: usize = 500;
 
 /// Reads a whole file.
 ///
@@ -91,7 +86,7 @@ pub fn check_output(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// Those of [`check_output`], but that there is no such directory; and when none can be made, or no file in it.
-#[cfg(feature = "tune")]
+#[cfg(all(feature = "tune", not(target_family = "wasm")))]
 pub(crate) fn check_writable(path: &Path) -> Result<()> {
     if std::fs::metadata(path).is_ok() {
         output(path)?;
@@ -152,37 +147,6 @@ fn io_error(path: &Path, error: &std::io::Error) -> Error {
 
 fn path_text(path: &Path) -> String {
     clean(&path.display().to_string(), usize::MAX)
-}
-
-/// Makes an error one line of bounded length: names in a file may hold line breaks, terminal codes, or megabytes.
-pub(crate) fn one_line<T>(result: Result<T>) -> Result<T> {
-    result.map_err(|error| match error {
-        Error::Format { place, reason } => {
-            Error::Format { place: clean(&place, NAME_LIMIT), reason: clean(&reason, REASON_LIMIT) }
-        }
-        Error::Value { field, value, rule } => Error::Value {
-            field: clean(&field, NAME_LIMIT),
-            value: clean(&value, NAME_LIMIT),
-            rule: clean(&rule, REASON_LIMIT),
-        },
-        other => other,
-    })
-}
-
-pub(super) fn clean(text: &str, limit: usize) -> String {
-    let mut line = String::new();
-    for (count, symbol) in text.chars().enumerate() {
-        if count == limit {
-            line.push('…');
-            break;
-        }
-        if symbol.is_control() || matches!(symbol, '\u{2028}' | '\u{2029}') {
-            line.extend(symbol.escape_default());
-        } else {
-            line.push(symbol);
-        }
-    }
-    line
 }
 
 #[cfg(all(test, unix))]

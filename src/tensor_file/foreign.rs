@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::disk::clean;
+use super::message::clean;
 use super::{HEADER_LIMIT, LENGTH_BYTES};
 
 /// Bytes from which a file's kind is told: the names of an archive's first members lie there, and the keys of a JSON

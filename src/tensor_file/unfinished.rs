@@ -54,7 +54,7 @@ pub(super) fn write(
 }
 
 /// Checks that files can be made in a directory, by making one.
-#[cfg(feature = "tune")]
+#[cfg(all(feature = "tune", not(target_family = "wasm")))]
 pub(super) fn probe(directory: &Path) -> Result<()> {
     Unfinished::create(&directory.join("probe")).map(|_| ())
 }

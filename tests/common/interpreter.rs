@@ -77,14 +77,18 @@ fn run(node: &Node, inputs: &[(&Value, [usize; 3])]) -> Value {
                 }
             }
         }
-        Op::Add(activation) => {
+        Op::Add(add) => {
+            assert_eq!(inputs.len(), 2);
+            let second = inputs[1].0;
             for at in 0..first.value.len() {
-                let (mut value, mut error) = (first.value[at], first.error[at]);
-                for (more, _) in &inputs[1..] {
-                    value += more.value[at];
-                    error += more.error[at] + if is_exact(value) { 0.0 } else { epsilon * value.abs() };
-                }
-                to.push(activate(*activation, value), error);
+                let value = first.value[at] + second.value[at];
+                let rounding = if is_exact(value) { 0.0 } else { epsilon * value.abs() };
+                to.push(activate(add.activation, value), first.error[at] + second.error[at] + rounding);
+            }
+        }
+        Op::Relu => {
+            for (value, error) in first.value.iter().zip(&first.error) {
+                to.push(activate(Activation::Relu, *value), *error);
             }
         }
         Op::BatchNorm(norm) => {

@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{shell, vulkan};
-
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+use crate::shell::{self, ROOT, target};
+use crate::vulkan;
 
 /// A library and the peers made of it.
 struct Library {
@@ -97,7 +96,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         command.arg("--fsnet").arg(program("fsnet")).arg("--logs").arg(target().join("peers/logs"));
         // Without git, or in no repository, results do without.
         let mut git = Command::new("git");
-        git.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        git.current_dir(ROOT);
         if let Ok(commit) = shell::output(git.args(["describe", "--always", "--dirty", "--exclude=*"])) {
             command.arg("--commit").arg(commit);
         }
@@ -222,11 +221,6 @@ fn install(requirements: &str) -> Result<(), String> {
 
 fn venv_python() -> PathBuf {
     target().join("peers/venv").join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
-}
-
-/// Where cargo builds.
-fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| Path::new(ROOT).join("target"), PathBuf::from)
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
-//! The project's own chores: `cargo xtask test`, `cargo xtask bench` and `cargo xtask msrv`.
+//! The project's own chores: `cargo xtask test`, `cargo xtask wasm`, `cargo xtask bench` and `cargo xtask msrv`.
 //!
 //! No dependencies, so that the first command a contributor types compiles in a second.
 #![allow(clippy::print_stdout, reason = "a chore's output is its purpose")]
 
+mod apt;
 mod bench;
 mod msrv;
 mod shell;
 mod vulkan;
+mod wasm;
 
 use std::process::ExitCode;
 
@@ -15,6 +17,8 @@ usage: cargo xtask <chore>
 
   test [-- ARGS]  run every test on a real adapter; on Linux without one, install Mesa's software Vulkan first.
                   ARGS go to `cargo test --workspace`
+  wasm            check that the library compiles for browsers: with rustup's target, which it adds where it can, or with
+                  Debian's compiler for the web, which it installs where it can
   bench [--peers [NAMES]] [--quick] [ARGS]
                   measure fsnet on the best adapter and the CPU, with --peers beside other libraries (ncnn, onnxruntime,
                   torch, burn, which is built only when named), and write benches/results/ADAPTER, with --quick
@@ -29,6 +33,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.first().map(String::as_str) {
         Some("test") => test(rest),
         Some("bench") => bench::run(rest),
+        Some("wasm") if rest.is_empty() => wasm::check(),
         Some("msrv") if rest.is_empty() => msrv::check(),
         Some("--help" | "-h" | "help") => {
             println!("{USAGE}");

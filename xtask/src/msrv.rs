@@ -33,7 +33,7 @@ pub(crate) fn check() -> Result<(), String> {
     if shell::succeeds("cargo", &[&toolchain, "--version"]) {
         // RUSTUP_TOOLCHAIN, which rustup sets for chores, would override the choice.
         let mut command = Command::new("cargo");
-        command.env_remove("RUSTUP_TOOLCHAIN").current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        command.env_remove("RUSTUP_TOOLCHAIN").current_dir(shell::ROOT);
         shell::run(command.args([&toolchain, "check", "--workspace", "--locked"]))
     } else {
         println!(

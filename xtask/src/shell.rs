@@ -1,11 +1,20 @@
 //! Running other programs.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+/// The workspace.
+pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| Path::new(ROOT).join("target"), PathBuf::from)
+}
 
 /// The cargo that runs this chore, in the workspace's root.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    command.current_dir(ROOT);
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
         // Mesa's Vulkan layers print an error for every adapter without it; nothing is ever put there.
         command.env("XDG_RUNTIME_DIR", std::env::temp_dir());
@@ -42,7 +51,7 @@ pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
 }
 
 fn show(command: &Command) -> String {
-    let program = std::path::Path::new(command.get_program());
+    let program = Path::new(command.get_program());
     let name = program.file_stem().unwrap_or(program.as_os_str()).to_string_lossy();
     let arguments = command.get_args().map(|argument| argument.to_string_lossy());
     std::iter::once(name).chain(arguments).collect::<Vec<_>>().join(" ")

@@ -2,9 +2,8 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::shell;
+use crate::apt;
 
 const PACKAGES: [&str; 2] = ["mesa-vulkan-drivers", "libvulkan1"];
 
@@ -27,7 +26,7 @@ pub(crate) fn ensure_adapter() -> Result<(), String> {
         return Ok(());
     }
     println!("xtask: no Vulkan adapter found, installing {}", PACKAGES.join(" and "));
-    install(&PACKAGES)?;
+    apt::install(&PACKAGES, ADVICE)?;
     if adapter_expected() { Ok(()) } else { Err(ADVICE.to_owned()) }
 }
 
@@ -73,23 +72,4 @@ fn loader_installed() -> bool {
 fn names(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
-}
-
-fn install(packages: &[&str]) -> Result<(), String> {
-    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
-    if !shell::succeeds("apt-get", &["--version"]) || !(root || shell::succeeds("sudo", &["-n", "true"])) {
-        return Err(ADVICE.to_owned());
-    }
-    let apt = |arguments: &[&str]| {
-        let mut command = if root { Command::new("env") } else { Command::new("sudo") };
-        if !root {
-            command.args(["-n", "env"]);
-        }
-        shell::run(command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet"]).args(arguments))
-    };
-    let install = [&["install", "--yes", "--no-install-recommends"][..], packages].concat();
-    // A bare machine has no package lists yet, a stale one has old ones.
-    apt(&install)
-        .or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
-        .map_err(|error| format!("{error}\n{ADVICE}"))
 }

@@ -143,7 +143,7 @@ impl ConvOp {
     }
 
     fn linear_shape(&self, input: [usize; 3]) -> Result<[usize; 3]> {
-        let (placement, inputs) = (self.summary.placement(), input.iter().product());
+        let (placement, inputs) = (self.summary.placement(), input.iter().product::<usize>());
         let window = placement.window();
         if window.channels() != inputs {
             let rule = format!("it must be {inputs} for an input of {input:?}");

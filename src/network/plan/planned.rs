@@ -59,6 +59,10 @@ pub(crate) struct Planned {
 }
 
 impl Operation {
+    pub(crate) fn node(&self) -> usize {
+        self.draft.node
+    }
+
     pub(crate) fn work(&self) -> &Work {
         &self.draft.work
     }
@@ -146,6 +150,27 @@ impl Planned {
             Work::Stage(stage, _) => 4 * stage.table().len() as u64,
         };
         self.operations.iter().map(of).sum()
+    }
+
+    /// Checks stages and buffers against a device's limits; convolutions' plans are checked with their weights.
+    pub(crate) fn check(&self, limits: &wgpu::Limits) -> Result<()> {
+        let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        let buffers = [("input", self.input_bytes), ("output", self.output_bytes)];
+        let shared = self.slots.iter().map(|&bytes| ("activations", bytes));
+        if let Some((what, value)) = buffers.into_iter().chain(shared).find(|(_, bytes)| *bytes > binding) {
+            let (field, limit_name) = (format!("bytes of {what}"), "max_storage_buffer_binding_size");
+            return Err(Error::Limit { field, value, limit_name, limit: binding });
+        }
+        let most = limits.max_compute_workgroups_per_dimension;
+        match self.steps().find(|(_, step)| step.grid.iter().any(|&size| size > most)) {
+            None => Ok(()),
+            Some((_, step)) => Err(Error::Limit {
+                field: format!("workgroups of {}", step.spec),
+                value: u64::from(step.grid.into_iter().max().unwrap_or(0)),
+                limit_name: "max_compute_workgroups_per_dimension",
+                limit: u64::from(most),
+            }),
+        }
     }
 
     /// Checks that this, for a smaller batch, runs in the buffers of `larger`.
