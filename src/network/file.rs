@@ -84,9 +84,7 @@ impl Network {
         metadata.iter().try_for_each(|(key, value)| builder.metadata(key, value))?;
         let network = builder.finish(output)?;
         match tensors.names().next() {
-            Some(name) => {
-                Err(Error::format(format!("tensor {name}"), format!("no node reads it{}", meant_part(name))))
-            }
+            Some(name) => Err(Error::format(format!("tensor {name}"), format!("no node reads it{}", meant_part(name)))),
             None => Ok(network),
         }
     }

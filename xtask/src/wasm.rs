@@ -50,7 +50,10 @@ impl Toolchain {
                 // The option is unstable: a stable compiler takes it only so.
                 command.env("RUSTC", COMPILER).env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
                 // Set by whatever runs this chore, for its own compiler.
-                command.env_remove("RUSTC_WRAPPER").env_remove("RUSTC_WORKSPACE_WRAPPER").env_remove("RUSTUP_TOOLCHAIN");
+                command
+                    .env_remove("RUSTC_WRAPPER")
+                    .env_remove("RUSTC_WORKSPACE_WRAPPER")
+                    .env_remove("RUSTUP_TOOLCHAIN");
                 command
             }
         }

@@ -75,11 +75,8 @@ impl GpuNetwork {
         output: BufferRange<'_>,
     ) -> Result<BoundNetwork> {
         check_size("batch", batch, self.batch())?;
-        let planned = if batch == self.batch() {
-            Cow::Borrowed(&self.planned)
-        } else {
-            Cow::Owned(self.planned.resized(batch)?)
-        };
+        let planned =
+            if batch == self.batch() { Cow::Borrowed(&self.planned) } else { Cow::Owned(self.planned.resized(batch)?) };
         planned.check_fits(&self.planned)?;
         let device = self.pipelines.device();
         check_range("input", &input, planned.input_bytes, device)?;

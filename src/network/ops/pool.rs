@@ -134,7 +134,11 @@ impl Operation for Pool {
     fn shape(&self, inputs: &[NodeInput<'_>]) -> Result<[usize; 3]> {
         let [channels, height, width] = NodeInput::only(inputs)?;
         if !self.average && !self.count_include_pad {
-            return Err(Error::value("count_include_pad", false, "only averages have it: it must be true for a maximum"));
+            return Err(Error::value(
+                "count_include_pad",
+                false,
+                "only averages have it: it must be true for a maximum",
+            ));
         }
         let [out_height, out_width] = self.output_size([height, width])?;
         Ok([channels, out_height, out_width])

@@ -131,7 +131,9 @@ impl Planned {
     /// Every dispatch and its node.
     pub(crate) fn steps(&self) -> impl Iterator<Item = (usize, &Step)> {
         let of = |operation: &'_ Operation| operation.draft.node;
-        self.operations.iter().flat_map(move |operation| operation.steps().iter().map(move |step| (of(operation), step)))
+        self.operations
+            .iter()
+            .flat_map(move |operation| operation.steps().iter().map(move |step| (of(operation), step)))
     }
 
     pub(crate) fn dispatches(&self) -> usize {

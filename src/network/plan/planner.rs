@@ -76,8 +76,7 @@ impl Planner<'_> {
     /// Gives every tensor a buffer.
     pub(super) fn place(&self, layout: &Arc<Layout>, drafts: Vec<Draft>) -> Result<Planned> {
         let result = result_of(layout);
-        let bytes_of =
-            |owner: Owner| self.elements(layout.shape_of(owner)).map(|elements| 4 * elements as u64);
+        let bytes_of = |owner: Owner| self.elements(layout.shape_of(owner)).map(|elements| 4 * elements as u64);
         let operands = |draft: &Draft| {
             let read = |at: usize| draft.wiring.inputs.get(at).map(|&source| self.owner(source));
             [Some(draft.to.owner), read(0), read(1)]
