@@ -1,7 +1,7 @@
 //! A convolution on the caller's device: compiled pipelines, packed weights, and dispatches into the caller's encoder.
 
 mod bindings;
-mod check;
+pub(crate) mod check;
 mod dispatch;
 mod weights;
 
@@ -80,7 +80,7 @@ pub struct FsConv2d {
     pipelines: Arc<Pipelines>,
     /// Of every step of the plan, its kernel.
     kernels: Vec<Arc<Compiled>>,
-    weights: Weights,
+    weights: Arc<Weights>,
     uniforms: Uniforms,
     bindings: Bindings,
 }
@@ -131,14 +131,47 @@ impl FsConv2d {
             check_length(field, values, problem.out_channels())?;
             check_finite(field, values.unwrap_or(&[]))?;
         }
-        let quantization = summary.levels().map(|(_, quantization)| quantization);
         pipelines.warm_up_async([&plan]).await?;
+        let weights = Weights::upload(pipelines.device(), &plan, summary, params).await?;
+        Self::on_weights(pipelines, plan, Arc::new(weights)).await
+    }
+
+    /// The same layer by another plan, for another batch or size of images: nothing is uploaded but what the plan says,
+    /// the weights are the same memory. Waits for the device's answer. Not in browsers, where nothing can wait:
+    /// [`FsConv2d::with_plan_async`].
+    ///
+    /// # Errors
+    /// When the plan is one of other filters, or packs their weights otherwise, as another algorithm or kernel family
+    /// may; or the device refuses, is out of memory or lost.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn with_plan(&self, plan: Plan) -> Result<Self> {
+        crate::wait::wait(self.with_plan_async(plan))
+    }
+
+    /// As `with_plan`, which waits for it on native programs.
+    ///
+    /// # Errors
+    /// When the plan is one of other filters, or packs their weights otherwise, as another algorithm or kernel family
+    /// may; or the device refuses, is out of memory or lost.
+    pub async fn with_plan_async(&self, plan: Plan) -> Result<Self> {
+        plan.check(&self.pipelines.device().limits(), self.pipelines.device().features())?;
+        if plan.problem().placement() != self.plan.problem().placement() {
+            return Err(Error::value("plan", "of other filters", "its placement must be the layer's"));
+        }
+        if (plan.storage(), plan.packing()) != (self.plan.storage(), self.plan.packing()) {
+            let rule = "its weights must be packed as the layer's: plan with the same algorithm, family and storage";
+            return Err(Error::value("plan", format!("{} {}", plan.family().name(), plan.algorithm().name()), rule));
+        }
+        self.pipelines.warm_up_async([&plan]).await?;
+        Self::on_weights(&self.pipelines, plan, Arc::clone(&self.weights)).await
+    }
+
+    async fn on_weights(pipelines: &Arc<Pipelines>, plan: Plan, weights: Arc<Weights>) -> Result<Self> {
         let mut kernels = Vec::with_capacity(plan.steps().len());
         for step in plan.steps() {
             kernels.push(pipelines.get(&step.variant).await?);
         }
-        let weights = Weights::upload(pipelines.device(), &plan, summary, params).await?;
-        let uniforms: Vec<_> = plan.steps().iter().map(|step| step.uniform(quantization)).collect();
+        let uniforms: Vec<_> = plan.steps().iter().map(|step| step.uniform(weights.quantization)).collect();
         let uniforms = Uniforms::new(pipelines.device(), &uniforms).await?;
         pipelines.check_lost("the layer")?;
         let (pipelines, bindings) = (Arc::clone(pipelines), Bindings::default());
@@ -216,7 +249,8 @@ impl FsConv2d {
         Ok(())
     }
 
-    async fn make_bindings(&self, buffers: &ConvBuffers<'_>) -> Result<BoundConv> {
+    /// [`FsConv2d::bind_async`], without remembering.
+    pub(crate) async fn make_bindings(&self, buffers: &ConvBuffers<'_>) -> Result<BoundConv> {
         self.check(buffers)?;
         let device = self.pipelines.device();
         let dispatches = checked(device, "bindings", || {

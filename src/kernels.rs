@@ -4,7 +4,9 @@
 
 mod access;
 mod accumulate;
+#[cfg(feature = "network")]
 mod add;
+#[cfg(feature = "network")]
 mod batch_norm;
 mod description;
 mod end;
@@ -12,11 +14,14 @@ mod gather;
 mod geometry;
 mod kernel;
 mod matrix;
+#[cfg(feature = "network")]
 mod pool;
+#[cfg(feature = "network")]
 mod pool_window;
 mod products;
 mod role;
 pub(crate) mod software;
+#[cfg(feature = "network")]
 mod subsample;
 mod tile;
 mod tiled;
@@ -41,4 +46,10 @@ pub(crate) use variant::Variant;
 pub(crate) use weights::{WeightLoad, Weights};
 
 #[cfg(feature = "network")]
-pub(crate) use {add::Add, batch_norm::BatchNorm, pool::Pool, pool_window::{PoolWindow, Stage}, subsample::Subsample};
+pub(crate) use {
+    add::{Add, Uniform as AddUniform},
+    batch_norm::{BatchNorm, Uniform as BatchNormUniform},
+    pool::{Pool, Uniform as PoolUniform},
+    pool_window::{PoolWindow, Stage},
+    subsample::{Subsample, Uniform as SubsampleUniform},
+};

@@ -1,6 +1,14 @@
-//! Networks: a compressed CNN as data, read from one safetensors file (`docs/format.md`), run on the GPU or the CPU.
+//! Networks: a compressed CNN as data, read from one safetensors file (`docs/format.md`) or built in code, run on the
+//! GPU or the CPU.
+//!
+//! ```text
+//! Network      a file, or Network::builder: nodes in order, their weights    pure data
+//!   -> NetworkPlan   every layer's Plan, activations, workspace              pure: Network + Target + batch
+//!   -> GpuNetwork    pipelines and weights on the caller's device
+//!   -> record()      one compute pass in the caller's encoder
+//! ```
 
-mod build;
+mod builder;
 mod compress;
 #[cfg(feature = "cpu")]
 mod cpu;
@@ -8,23 +16,26 @@ mod destination;
 mod file;
 mod gpu;
 mod graph;
+mod job;
 mod memory;
+mod names;
+mod ops;
 mod plan;
+mod preprocess;
 mod quantize;
-mod shape;
+mod stage;
 mod write;
 
 use std::collections::BTreeMap;
 
+pub use builder::{NetworkBuilder, Value};
 pub use compress::{CompressedLayer, Compression, PlacementRule};
 #[cfg(feature = "cpu")]
 pub use cpu::CpuNetwork;
-pub use gpu::GpuNetwork;
-pub use plan::Choose;
-
-use crate::problem::{Activation, Conv2d};
-use crate::starts::Starts;
-use crate::summary::FilterSummary;
+pub use gpu::{BoundNetwork, GpuNetwork};
+pub use ops::{Add, BatchNorm, ConvKind, ConvOp, Op, Pool, ShortcutA};
+pub use plan::{Choose, NetworkPlan};
+pub use preprocess::{ChannelOrder, Preprocess};
 
 /// A validated network: every tensor is there, every shape fits, nodes come after the nodes they read.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,28 +54,6 @@ pub struct Input {
     pub shape: [usize; 3],
     /// How 8-bit pixels become the tensor.
     pub preprocess: Preprocess,
-}
-
-/// `(pixel * scale - mean[c]) / std[c]`, channels in `order`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Preprocess {
-    /// Order of the channels.
-    pub order: ChannelOrder,
-    /// Factor of the 8-bit value.
-    pub scale: f32,
-    /// One a channel.
-    pub mean: Vec<f32>,
-    /// One a channel, not zero.
-    pub std: Vec<f32>,
-}
-
-/// Order of colour channels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChannelOrder {
-    /// Red first.
-    Rgb,
-    /// Blue first.
-    Bgr,
 }
 
 /// Where a node's operand comes from.
@@ -87,86 +76,6 @@ pub struct Node {
     pub inputs: Vec<Source>,
     /// C, H, W of its value.
     pub shape: [usize; 3],
-}
-
-/// What a node computes.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Op {
-    /// `fs_conv2d`, `conv2d` and `linear` (a 1x1 convolution of the flattened input).
-    Conv(Box<ConvOp>),
-    /// `max_pool2d`, `avg_pool2d` and `global_avg_pool2d`.
-    Pool(Pool),
-    /// `add` of two inputs, or `relu` of one.
-    Add(Activation),
-    /// `batch_norm`: what a batch norm is at inference, a scale and a bias a channel.
-    BatchNorm(Box<BatchNorm>),
-    /// `shortcut_a`: every stride-th pixel `[y, x]`, and zero channels before and after.
-    ShortcutA {
-        /// `[y, x]`.
-        stride: [usize; 2],
-        /// Zero channels before the input's.
-        zeros_before: usize,
-    },
-    /// `concat` along the channels.
-    Concat,
-    /// `flatten`: the same values as `[C*H*W, 1, 1]`.
-    Flatten,
-}
-
-/// A convolution with its weights.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ConvOp {
-    /// Which of the file's operations this is.
-    pub kind: ConvKind,
-    /// The weights.
-    pub summary: FilterSummary,
-    /// Stride, padding, dilation, groups.
-    pub conv: Conv2d,
-    /// `[O]`, 1 when absent.
-    pub scale: Option<Vec<f32>>,
-    /// `[O]`, 0 when absent.
-    pub bias: Option<Vec<f32>>,
-    /// Applied last.
-    pub activation: Activation,
-}
-
-/// `activation(scale[c] * x[c] + bias[c])`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BatchNorm {
-    /// `[C]`.
-    pub scale: Vec<f32>,
-    /// `[C]`.
-    pub bias: Vec<f32>,
-    /// Applied last.
-    pub activation: Activation,
-}
-
-/// The operation a [`ConvOp`] was read from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConvKind {
-    /// Weights by Filter Summary.
-    FilterSummary,
-    /// Dense weights.
-    Dense,
-    /// A linear layer.
-    Linear,
-}
-
-/// A pooling window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Pool {
-    /// Average instead of maximum.
-    pub average: bool,
-    /// `[y, x]`.
-    pub kernel: [usize; 2],
-    /// `[y, x]`.
-    pub stride: [usize; 2],
-    /// `[top, left, bottom, right]`.
-    pub padding: [usize; 4],
-    /// Round the output size up.
-    pub ceil_mode: bool,
-    /// Averages count the padding's zeros.
-    pub count_include_pad: bool,
 }
 
 impl Network {
@@ -212,21 +121,10 @@ impl Network {
         self.parameters() as f64 - self.nodes.iter().map(quantized).sum::<f64>()
     }
 
-    /// Number of learned values stored: summaries or dense weights, learned positions, scales, biases. Batch norm counts as the scale and the
-    /// bias it is folded into; frameworks count its four vectors (and PyTorch a counter) in training.
+    /// Number of learned values stored: summaries or dense weights, learned positions, scales, biases. Batch norm counts
+    /// as the scale and the bias it is folded into; frameworks count its four vectors (and PyTorch a counter) in
+    /// training.
     pub fn parameters(&self) -> usize {
-        let count = |node: &Node| match &node.op {
-            Op::Conv(conv) => {
-                let len = |values: &Option<Vec<f32>>| values.as_ref().map_or(0, Vec::len);
-                let positions = match conv.summary.placement().starts() {
-                    Starts::Learned { positions, .. } => positions.len(),
-                    Starts::Line { .. } | Starts::Volume { .. } => 0,
-                };
-                conv.summary.values().len() + positions + len(&conv.scale) + len(&conv.bias)
-            }
-            Op::BatchNorm(norm) => norm.scale.len() + norm.bias.len(),
-            _ => 0,
-        };
-        self.nodes.iter().map(count).sum()
+        self.nodes.iter().map(|node| node.op.operation().parameters()).sum()
     }
 }

@@ -48,7 +48,7 @@ impl WindowJson {
     }
 
     /// The window over a summary of `summary_shape`: the strides of a rank-3 summary are those of the tensor.
-    fn window(self, summary_shape: &[usize]) -> Result<Window> {
+    pub(crate) fn window(self, summary_shape: &[usize]) -> Result<Window> {
         let Self { channels, height, width, .. } = self;
         if let &[_, rows, columns] = summary_shape {
             let plane = rows.checked_mul(columns).and_then(|plane| i64::try_from(plane).ok());

@@ -1,22 +1,22 @@
 //! `fsnet import`: a dense checkpoint as a network of ratio 1.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use filter_summary::network::{ConvKind, Network, Node, Op};
+use filter_summary::network::{ConvKind, Network, NetworkBuilder, Node, Op, Value};
 use filter_summary::tensor_file::{TensorFile, read_tensors, write_beside};
 use serde::Serialize;
 
 use crate::output::{Format, Verdict, one_line, refuse_to_replace, thousands};
 
 mod checkpoint;
-mod graph;
+mod layers;
 mod resnet;
 mod squeezenet;
 
 use checkpoint::Checkpoint;
-use graph::{Frame, Graph};
 
 /// Convert a dense checkpoint into a network file
 ///
@@ -66,7 +66,7 @@ impl Arch {
         }
     }
 
-    fn convert(self, checkpoint: &mut Checkpoint<'_>) -> Result<(Graph, Frame)> {
+    fn convert(self, checkpoint: &mut Checkpoint<'_>) -> Result<(NetworkBuilder, Value)> {
         // Three stages of blocks of two convolutions: depth 6n + 2.
         let blocks = match self {
             Self::Resnet20 => 3,
@@ -93,15 +93,16 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let source = args.checkpoint.display().to_string();
     refuse_to_replace(&args.checkpoint, &args.output)?;
     let bytes = read_tensors(&args.checkpoint)?;
-    let convert = || -> Result<Vec<u8>> {
+    let convert = || -> Result<Network> {
         let mut checkpoint = Checkpoint::new(TensorFile::parse(&bytes)?)?;
-        let (graph, frame) = args.arch.convert(&mut checkpoint)?;
+        let (mut net, output) = args.arch.convert(&mut checkpoint)?;
         checkpoint.finish(args.arch.name())?;
-        graph.to_bytes(&frame, &[("architecture", args.arch.name())])
+        net.metadata("producer", concat!("fsnet import ", env!("CARGO_PKG_VERSION")))?;
+        net.metadata("architecture", args.arch.name())?;
+        Ok(net.finish(output)?)
     };
-    let encoded = convert().with_context(|| source.clone())?;
-    // What this crate writes, it must be able to read.
-    let network = Network::from_bytes(&encoded).with_context(|| format!("{source}: the converted network"))?;
+    let network = convert().with_context(|| source.clone())?;
+    let encoded = network.to_bytes(&BTreeMap::new()).with_context(|| source.clone())?;
     write_beside(&args.output, &encoded)?;
     let report = Report {
         output: one_line(&args.output.display().to_string()),

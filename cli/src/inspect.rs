@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use filter_summary::network::{ConvKind, ConvOp, CpuNetwork, Network, Node, Op};
-use filter_summary::{Algorithm, Declined, Plan, PlanOptions, Problem, Starts, Target};
+use anyhow::{Context, Result, bail};
+use filter_summary::network::{ConvKind, CpuNetwork, Network, NetworkPlan, Node, Op};
+use filter_summary::{Algorithm, Declined, Plan, Problem, Starts};
 use serde::Serialize;
 
 use crate::device::{Device, DeviceArgs, cpu_name};
@@ -42,11 +42,28 @@ struct Report {
     /// What the kernels were planned for.
     planned_for: String,
     batch: usize,
+    /// What a forward pass takes of the adapter; the CPU executor has neither dispatches nor buffers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forward: Option<Forward>,
     layers: Vec<Layer>,
     /// Nodes without weights: pooling, additions, shortcuts.
     other_nodes: usize,
     totals: Totals,
     metadata: std::collections::BTreeMap<String, String>,
+}
+
+/// A forward pass on an adapter.
+#[derive(Serialize)]
+struct Forward {
+    dispatches: usize,
+    /// Of other nodes than convolutions, in order.
+    other_kernels: Vec<String>,
+    input_bytes: u64,
+    output_bytes: u64,
+    /// What lies between the layers, and the workspace.
+    activation_bytes: u64,
+    workspace_bytes: u64,
+    weight_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -76,6 +93,9 @@ struct Layer {
     #[serde(skip_serializing_if = "Option::is_none")]
     device_bytes: Option<[u64; 2]>,
     kernel: &'static str,
+    /// Dispatches; the CPU executor has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dispatches: Option<usize>,
     /// Of the kernels; the CPU executor has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     family: Option<&'static str>,
@@ -110,14 +130,8 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let network = Network::load(&args.model)?;
     let model = one_line(&args.model.display().to_string());
     let bytes = std::fs::metadata(&args.model).with_context(|| model.clone())?.len();
-    let planner = Planner::new(&network, args).with_context(|| model.clone())?;
-    let mut layers = Vec::new();
-    for (index, node) in network.nodes().iter().enumerate() {
-        if let Op::Conv(conv) = &node.op {
-            let layer = planner.layer(index, node, conv).with_context(|| format!("{model}: {}", node.name))?;
-            layers.push(layer);
-        }
-    }
+    let planned = Planned::new(&network, args).with_context(|| model.clone())?;
+    let layers = planned.layers(&network).with_context(|| model.clone())?;
     let sum = |field: fn(&Layer) -> u64| layers.iter().map(field).sum();
     let totals = Totals {
         parameters: network.parameters(),
@@ -135,8 +149,9 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         input: network.input().shape,
         classes: network.output().shape.iter().product(),
         labels: network.labels().to_vec(),
-        planned_for: planner.name(),
+        planned_for: planned.name(),
         batch: args.batch as usize,
+        forward: planned.forward(),
         other_nodes: network.nodes().len() - layers.len(),
         layers,
         totals,
@@ -146,103 +161,111 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     Ok(Verdict::Done)
 }
 
-/// Chooses kernels as the device would that runs the network.
-struct Planner<'a> {
-    network: &'a Network,
-    batch: usize,
-    options: PlanOptions,
-    device: Planned,
+/// What would run the network.
+enum Planned<'a> {
+    Adapter { name: String, plan: Box<NetworkPlan<'a>> },
+    Cpu { batch: usize, network: Box<CpuNetwork> },
 }
 
-enum Planned {
-    Adapter { name: String, target: Box<Target> },
-    Cpu(Box<CpuNetwork>),
-}
-
-impl<'a> Planner<'a> {
+impl<'a> Planned<'a> {
     fn new(network: &'a Network, args: &Args) -> Result<Self> {
         let (batch, options) = (args.batch as usize, args.kernels.options());
         let device = args.device.open_quietly(args.kernels.need_adapter())?;
         let name = device.describe();
-        let device = match device {
-            Device::Gpu(gpu) => Planned::Adapter { name, target: Box::new(gpu.target()) },
+        Ok(match device {
+            Device::Gpu(gpu) => {
+                Self::Adapter { name, plan: Box::new(NetworkPlan::new(network, &gpu.target(), batch, options)?) }
+            }
             Device::Cpu => {
                 args.kernels.refuse_on_cpu()?;
-                Planned::Cpu(Box::new(CpuNetwork::new(network, batch, options.algorithm)?))
+                Self::Cpu { batch, network: Box::new(CpuNetwork::new(network, batch, options.algorithm)?) }
             }
-        };
-        Ok(Self { network, batch, options, device })
-    }
-
-    fn name(&self) -> String {
-        match &self.device {
-            Planned::Adapter { name, .. } => name.clone(),
-            Planned::Cpu(_) => cpu_name(),
-        }
-    }
-
-    fn layer(&self, index: usize, node: &Node, conv: &ConvOp) -> Result<Layer> {
-        let network = self.network;
-        let input = node.inputs.first().map_or(network.input().shape, |&source| network.shape_of(source));
-        // A linear layer is a 1x1 convolution of the flattened input.
-        let [height, width] = if conv.kind == ConvKind::Linear { [1, 1] } else { [input[1], input[2]] };
-        let placement = conv.summary.placement();
-        let mut problem =
-            Problem::new(placement, conv.conv, [self.batch, height, width])?.with_activation(conv.activation);
-        if node.inputs.len() > 1 {
-            problem = problem.with_residual();
-        }
-        let (algorithm, plan) = self.choose(index, conv, &problem)?;
-        let shared = algorithm == Algorithm::Shared;
-        let dense = problem.dense_multiply_adds();
-        Ok(Layer {
-            name: node.name.clone(),
-            op: match conv.kind {
-                ConvKind::FilterSummary => "fs_conv2d",
-                ConvKind::Dense => "conv2d",
-                ConvKind::Linear => "linear",
-            },
-            input,
-            output: node.shape,
-            window: [placement.window().height(), placement.window().width()],
-            stride: conv.conv.stride,
-            groups: conv.conv.groups,
-            length: placement.length(),
-            ratio: placement.ratio(),
-            start_unit: match placement.starts() {
-                Starts::Learned { unit, .. } => Some(*unit),
-                Starts::Line { .. } | Starts::Volume { .. } => None,
-            },
-            bases: problem.sharing().bases(),
-            sharing_factor: problem.sharing().factor(),
-            kernel: algorithm.name(),
-            family: plan.as_ref().map(|plan| plan.family().name()),
-            declined: plan.iter().flat_map(Plan::declined).map(declined).collect(),
-            precision: conv.summary.precision().name(),
-            bytes: conv.summary.stored_bytes(),
-            multiply_adds: plan.as_ref().map_or_else(|| algorithm.multiply_adds(&problem), Plan::multiply_adds),
-            additions: plan.as_ref().map_or(if shared { problem.shared_additions() } else { 0 }, Plan::additions),
-            device_bytes: plan.map(|plan| [plan.summary_bytes(), plan.table_bytes()]),
-            dense_multiply_adds: dense,
         })
     }
 
-    fn choose(&self, index: usize, conv: &ConvOp, problem: &Problem) -> Result<(Algorithm, Option<Plan>)> {
-        let target = match &self.device {
-            Planned::Adapter { target, .. } => target,
-            Planned::Cpu(cpu) => {
-                let layer = cpu.layers().find(|&(node, _)| node == index);
-                return layer.map(|(_, conv)| (conv.algorithm(), None)).context("the CPU executor has no such layer");
-            }
-        };
-        let mut options = self.options.for_summary(&conv.summary);
-        if conv.kind != ConvKind::FilterSummary && options.algorithm == Some(Algorithm::Shared) {
-            // As networks are run: dense filters share nothing.
-            options.algorithm = Some(Algorithm::Gather);
+    fn name(&self) -> String {
+        match self {
+            Self::Adapter { name, .. } => name.clone(),
+            Self::Cpu { .. } => cpu_name(),
         }
-        let plan = Plan::new(problem, target, options)?;
-        Ok((plan.algorithm(), Some(plan)))
     }
+
+    fn forward(&self) -> Option<Forward> {
+        let Self::Adapter { plan, .. } = self else { return None };
+        let convolves = |node: usize| matches!(plan.network().nodes()[node].op, Op::Conv(_));
+        Some(Forward {
+            dispatches: plan.dispatches(),
+            other_kernels: plan.kernels().filter(|(node, _)| !convolves(*node)).map(|(_, kernel)| kernel).collect(),
+            input_bytes: plan.input_bytes(),
+            output_bytes: plan.output_bytes(),
+            activation_bytes: plan.activation_bytes(),
+            workspace_bytes: plan.workspace_bytes(),
+            weight_bytes: plan.weight_bytes(),
+        })
+    }
+
+    /// Every convolution as it runs.
+    fn layers(&self, network: &Network) -> Result<Vec<Layer>> {
+        match self {
+            Self::Adapter { plan, .. } => plan
+                .layers()
+                .map(|(node, plan)| layer(network, node, plan.problem(), plan.algorithm(), Some(plan)))
+                .collect(),
+            Self::Cpu { batch, network: cpu } => cpu
+                .layers()
+                .map(|(node, conv)| {
+                    // It runs image by image.
+                    let [_, _, height, width] = conv.problem().input_shape();
+                    let problem = conv.problem().resized([*batch, height, width])?;
+                    layer(network, node, &problem, conv.algorithm(), None)
+                })
+                .collect(),
+        }
+    }
+}
+
+fn layer(
+    network: &Network,
+    node: usize,
+    problem: &Problem,
+    algorithm: Algorithm,
+    plan: Option<&Plan>,
+) -> Result<Layer> {
+    let node = &network.nodes()[node];
+    let Op::Conv(conv) = &node.op else { bail!("{}: it is no convolution", node.name) };
+    let placement = conv.summary.placement();
+    let shared = algorithm == Algorithm::Shared;
+    Ok(Layer {
+        name: node.name.clone(),
+        op: match conv.kind {
+            ConvKind::FilterSummary => "fs_conv2d",
+            ConvKind::Dense => "conv2d",
+            ConvKind::Linear => "linear",
+        },
+        input: node.inputs.first().map_or(network.input().shape, |&source| network.shape_of(source)),
+        output: node.shape,
+        window: [placement.window().height(), placement.window().width()],
+        stride: conv.conv.stride,
+        groups: conv.conv.groups,
+        length: placement.length(),
+        ratio: placement.ratio(),
+        start_unit: match placement.starts() {
+            Starts::Learned { unit, .. } => Some(*unit),
+            Starts::Line { .. } | Starts::Volume { .. } => None,
+        },
+        bases: problem.sharing().bases(),
+        sharing_factor: problem.sharing().factor(),
+        kernel: algorithm.name(),
+        dispatches: plan.map(Plan::dispatches),
+        family: plan.map(|plan| plan.family().name()),
+        declined: plan.into_iter().flat_map(Plan::declined).map(declined).collect(),
+        precision: conv.summary.precision().name(),
+        bytes: conv.summary.stored_bytes(),
+        multiply_adds: plan.map_or_else(|| algorithm.multiply_adds(problem), Plan::multiply_adds),
+        additions: plan.map_or(if shared { problem.shared_additions() } else { 0 }, Plan::additions),
+        device_bytes: plan.map(|plan| [plan.summary_bytes(), plan.table_bytes()]),
+        dense_multiply_adds: problem.dense_multiply_adds(),
+    })
 }
 
 /// `tiled shared: why not`.
@@ -309,6 +332,15 @@ fn text(report: &Report) -> String {
     let on_device = device_bytes.map_or_else(String::new, |[summaries, tables]| {
         format!(", in GPU memory {} and tables of {}", thousands(summaries), thousands(tables))
     });
+    let forward = report.forward.as_ref().map_or_else(String::new, |forward| {
+        let Forward { dispatches, input_bytes, output_bytes, activation_bytes, workspace_bytes, .. } = *forward;
+        let [input, output, activations, workspace] =
+            [input_bytes, output_bytes, activation_bytes, workspace_bytes].map(thousands);
+        format!(
+            "{dispatches} dispatches; bytes of input {input}, output {output}, activations {activations} \
+             (workspace {workspace} of them)\n"
+        )
+    });
     let declined = report.layers.iter().flat_map(|layer| {
         layer.declined.iter().map(|reason| format!("{}: not taken: {reason}\n", one_line(&layer.name)))
     });
@@ -316,7 +348,7 @@ fn text(report: &Report) -> String {
         "{}\n\n{}: {} bytes, {} parameters ({} effective; as stored: batch norm is a scale and a bias); as dense filters {} weights\n\
          bytes of weights: in the file {}{on_device}\n\
          {} multiply-adds instead of {} ({:.2} times fewer), and {} additions after the products; batch {}, nodes without weights: {}\n\
-         planned for {}\n{}",
+         {forward}planned for {}\n{}",
         render(&table),
         report.model,
         thousands(report.bytes),

@@ -21,20 +21,12 @@ impl FsConv2d {
             ("workspace", workspace, Role::ProductsOut),
         ];
         let ranges: Vec<_> = ranges.into_iter().filter_map(|(name, range, role)| Some((name, range?, role))).collect();
-        let alignment = u64::from(self.pipelines.device().limits().min_storage_buffer_offset_alignment);
-        for &(name, range, role) in &ranges {
-            check_range(name, &range, self.plan.size_of(role), alignment)?;
-        }
-        for &(name, range, role) in &ranges {
-            let others = ranges.iter().filter(|other| role.is_written() && other.0 != name);
-            if let Some((other, ..)) = others.into_iter().find(|(_, other, _)| range.overlaps(other)) {
-                return Err(Error::value(
-                    name,
-                    format!("overlapping {other}"),
-                    "it is written: it needs memory of its own",
-                ));
-            }
-        }
+        let tensor = |&(name, range, role): &(&'static str, BufferRange<'_>, Role)| {
+            check_range(name, &range, self.plan.size_of(role), self.pipelines.device())
+        };
+        ranges.iter().try_for_each(tensor)?;
+        let written = |&(name, range, role): &(&'static str, _, Role)| (name, range, role.is_written());
+        check_overlaps(&ranges.iter().map(written).collect::<Vec<_>>())?;
         self.check_usage(&ranges)
     }
 
@@ -55,8 +47,7 @@ impl FsConv2d {
                     .iter()
                     .find(|(other, with, role)| other != name && touches(*role) && with.buffer == range.buffer);
                 if let Some((other, ..)) = other {
-                    let rule = "plan with bind_read_write to keep several tensors in one buffer";
-                    return Err(Error::value(format!("{name}.buffer"), format!("that of {other}"), rule));
+                    return Err(one_buffer(name, other));
                 }
             }
         }
@@ -64,8 +55,27 @@ impl FsConv2d {
     }
 }
 
-/// Checks that a range holds `needed` bytes, lies in its buffer and is aligned.
-pub(crate) fn check_range(name: &str, range: &BufferRange<'_>, needed: u64, alignment: u64) -> Result<()> {
+/// Checks that no range that is written, `(name, range, is it?)`, overlaps another.
+pub(crate) fn check_overlaps(ranges: &[(&'static str, BufferRange<'_>, bool)]) -> Result<()> {
+    for (name, range, _) in ranges.iter().filter(|(.., is_written)| *is_written) {
+        let mut others = ranges.iter().filter(|(other, ..)| other != name);
+        if let Some((other, ..)) = others.find(|(_, other, _)| range.overlaps(other)) {
+            let rule = "it is written: it needs memory of its own";
+            return Err(Error::value(*name, format!("overlapping {other}"), rule));
+        }
+    }
+    Ok(())
+}
+
+/// The error of one buffer for a tensor that a dispatch writes and another that it binds.
+pub(crate) fn one_buffer(written: &str, other: &str) -> Error {
+    let rule = "plan with bind_read_write to keep several tensors in one buffer";
+    Error::value(format!("{written}.buffer"), format!("that of {other}"), rule)
+}
+
+/// Checks that a range holds `needed` bytes, lies in its buffer, is aligned and may be bound.
+pub(crate) fn check_range(name: &str, range: &BufferRange<'_>, needed: u64, device: &wgpu::Device) -> Result<()> {
+    let alignment = u64::from(device.limits().min_storage_buffer_offset_alignment);
     if range.size < needed {
         return Err(Error::value(format!("{name}.size"), range.size, format!("the tensor has {needed} bytes")));
     }

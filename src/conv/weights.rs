@@ -3,7 +3,7 @@
 use super::ChannelParams;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
-use crate::quantization::Precision;
+use crate::quantization::{Precision, Quantization};
 use crate::scope::upload;
 use crate::summary::{FilterSummary, check_f16};
 
@@ -12,6 +12,8 @@ use crate::summary::{FilterSummary, check_f16};
 pub(super) struct Weights {
     pub(super) summary: wgpu::Buffer,
     pub(super) table: wgpu::Buffer,
+    /// What 8-bit weights stand for.
+    pub(super) quantization: Option<Quantization>,
 }
 
 impl Weights {
@@ -21,11 +23,12 @@ impl Weights {
         summary: &FilterSummary,
         params: ChannelParams<'_>,
     ) -> Result<Self> {
-        let (summary, table) = (pack_summary(plan, summary)?, pack_table(plan, params));
+        let (packed, table) = (pack_summary(plan, summary)?, pack_table(plan, params));
         let usage = wgpu::BufferUsages::STORAGE;
         Ok(Self {
-            summary: upload(device, "fs_summary", &summary, usage).await?,
+            summary: upload(device, "fs_summary", &packed, usage).await?,
             table: upload(device, "fs_table", bytemuck::cast_slice(&table), usage).await?,
+            quantization: summary.levels().map(|(_, quantization)| quantization),
         })
     }
 }

@@ -2,22 +2,19 @@
 //! its activations stay in that thread's cache. When there are fewer images than threads, large
 //! convolutions are cut into blocks.
 
-mod operation;
-
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::destination::{Destination, destinations};
-use super::{BatchNorm, ConvKind, ConvOp, Network, Node, Op, Pool as Pooling, Source};
-use crate::conv::ChannelParams;
-use crate::cpu::{CpuConv, Pool, check_memory};
+use super::destination::Destination;
+use super::job::{Job, JobWork, Layout};
+use super::stage::{Operands, Stage};
+use super::{Network, Source};
+use crate::cpu::{CpuConv, check_memory};
 use crate::error::{Error, Result, check_size};
 use crate::plan::Algorithm;
-use crate::problem::{Activation, Problem};
 use crate::window::INDEX_LIMIT;
-use operation::{add, batch_norm, pool2d, relu, shortcut_a};
 
 /// A network with its weights packed for the CPU.
 ///
@@ -42,7 +39,7 @@ pub struct CpuNetwork {
     spare: Mutex<Vec<Vec<Vec<f32>>>>,
 }
 
-/// One node, ready to run. Where nothing has to be computed there is no step.
+/// One node, or a part of one, ready to run. Where nothing has to be computed there is no step.
 #[derive(Debug)]
 struct Step {
     node: usize,
@@ -67,15 +64,7 @@ struct View {
 #[derive(Debug)]
 enum Work {
     Conv(Box<CpuConv>),
-    Pool(Pooling),
-    Add(Activation),
-    BatchNorm(Box<BatchNorm>),
-    ShortcutA {
-        stride: [usize; 2],
-        zeros_before: usize,
-    },
-    /// Inputs to copy, each to its place in the output: those of a concat that were not written there.
-    Copy(Vec<usize>),
+    Stage(Arc<dyn Stage>),
 }
 
 impl CpuNetwork {
@@ -93,55 +82,33 @@ impl CpuNetwork {
             let [channels, height, width] = node.shape;
             check_memory(&format!("node {}: activations", node.name), &[batch, channels, height, width])?;
         }
-        let pool = Arc::default();
-        let destinations = destinations(network);
-        let view = |source: Source| view(network, &destinations, source);
-        let mut steps = Vec::with_capacity(network.nodes().len());
-        for (index, node) in network.nodes().iter().enumerate() {
-            let mut inputs: Vec<View> = node.inputs.iter().map(|&source| view(source)).collect();
-            let output = view(Source::Node(index));
-            let work = match &node.op {
-                Op::Conv(op) => {
-                    let conv = convolution(network, node, op, algorithm, &pool);
-                    Work::Conv(Box::new(conv.map_err(|error| Error::format(format!("node {}", node.name), error))?))
-                }
-                Op::Pool(pool) => Work::Pool(*pool),
-                Op::Add(activation) => Work::Add(*activation),
-                Op::BatchNorm(norm) => Work::BatchNorm(norm.clone()),
-                Op::ShortcutA { stride, zeros_before } => {
-                    Work::ShortcutA { stride: *stride, zeros_before: *zeros_before }
-                }
-                Op::Concat => {
-                    let places = inputs.iter().scan(0, |end, input| {
-                        *end += input.range.len();
-                        Some(*end - input.range.len())
+        let (pool, layout) = (Arc::default(), Layout::new(network));
+        let pack = |Job { node, work, wiring, to }: Job<'_>| {
+            let input_shape = layout.shape_of(wiring.inputs[0]);
+            let work = match work {
+                JobWork::Stage(stage) => Work::Stage(stage),
+                JobWork::Conv(op) => {
+                    let algorithm = op.algorithm(algorithm, Algorithm::Dense);
+                    let conv = op.problem(1, input_shape, wiring.inputs.len() > 1).and_then(|problem| {
+                        let params = op.channel_params();
+                        CpuConv::with_pool(&problem, &op.summary, params, algorithm, Arc::clone(&pool))
                     });
-                    let (copied, places) = inputs
-                        .iter()
-                        .cloned()
-                        .zip(places)
-                        .filter(|(input, place)| {
-                            (input.owner, input.range.start) != (output.owner, output.range.start + place)
-                        })
-                        .unzip();
-                    inputs = copied;
-                    Work::Copy(places)
+                    let named = |error| Error::format(format!("node {}", network.nodes()[node].name), error);
+                    Work::Conv(Box::new(conv.map_err(named)?))
                 }
-                // Flattening changes no value in memory.
-                Op::Flatten => continue,
             };
-            let input_shape = node.inputs.first().map_or(network.input.shape, |&source| network.shape_of(source));
-            steps.push(Step {
-                node: index,
+            Ok(Step {
+                node,
                 work,
-                inputs,
+                inputs: wiring.inputs.iter().map(|&source| View::of_value(&layout, source)).collect(),
                 input_shape,
-                shape: node.shape,
-                output,
+                shape: wiring.shape,
+                output: View::new(to, wiring.shape),
                 last_uses: Vec::new(),
-            });
-        }
-        let output = view(Source::Node(network.output));
+            })
+        };
+        let mut steps = layout.jobs(network).into_iter().map(pack).collect::<Result<Vec<_>>>()?;
+        let output = View::of_value(&layout, Source::Node(network.output));
         mark_last_uses(&mut steps, output.owner, network.nodes().len());
         let lengths = network.nodes().iter().map(|node| node.shape.iter().product()).collect();
         let (input_shape, output_shape) = (network.input().shape, network.output().shape);
@@ -213,23 +180,21 @@ impl CpuNetwork {
 }
 
 impl View {
+    /// Channels of a tensor, `[C, H, W]` of it.
+    fn new(Destination { owner, channel_offset, .. }: Destination, [channels, height, width]: [usize; 3]) -> Self {
+        let first = channel_offset * height * width;
+        Self { owner, range: first..first + channels * height * width }
+    }
+
+    /// Where a value is.
+    fn of_value(layout: &Layout, source: Source) -> Self {
+        Self::new(layout.view(source), layout.shape_of(source))
+    }
+
     fn of<'a>(&self, image: &'a [f32], values: &'a [Vec<f32>]) -> &'a [f32] {
         match self.owner {
             Source::Input => image,
             Source::Node(owner) => &values[owner][self.range.clone()],
-        }
-    }
-}
-
-/// Where a value is.
-fn view(network: &Network, destinations: &[Destination], source: Source) -> View {
-    let [channels, height, width] = network.shape_of(source);
-    match source {
-        Source::Input => View { owner: source, range: 0..channels * height * width },
-        Source::Node(index) => {
-            let Destination { owner, channel_offset, .. } = destinations[index];
-            let first = channel_offset * height * width;
-            View { owner, range: first..first + channels * height * width }
         }
     }
 }
@@ -239,48 +204,11 @@ impl Step {
     fn run(&self, inputs: &[&[f32]], to: &mut [f32], threads: usize) {
         match &self.work {
             Work::Conv(conv) => conv.run_images(inputs[0], inputs.get(1).copied(), to, threads),
-            Work::Pool(pool) => pool2d(pool, inputs[0], self.input_shape, to, self.shape),
-            Work::Add(activation) => {
-                match inputs {
-                    [left, right] => add(left, right, to),
-                    _ => to.copy_from_slice(inputs[0]),
-                }
-                relu(*activation, to);
-            }
-            Work::BatchNorm(norm) => batch_norm(norm, inputs[0], to),
-            Work::ShortcutA { stride, zeros_before } => {
-                shortcut_a(*stride, *zeros_before, inputs[0], self.input_shape, to, self.shape);
-            }
-            Work::Copy(places) => {
-                for (input, &place) in inputs.iter().zip(places) {
-                    to[place..place + input.len()].copy_from_slice(input);
-                }
+            Work::Stage(stage) => {
+                stage.run(&Operands { inputs, input_shape: self.input_shape, shape: self.shape }, to);
             }
         }
     }
-}
-
-fn convolution(
-    network: &Network,
-    node: &Node,
-    op: &ConvOp,
-    algorithm: Option<Algorithm>,
-    pool: &Arc<Pool>,
-) -> Result<CpuConv> {
-    let [_, height, width] = match op.kind {
-        ConvKind::Linear => [0, 1, 1],
-        ConvKind::FilterSummary | ConvKind::Dense => network.shape_of(node.inputs[0]),
-    };
-    let mut problem = Problem::new(op.summary.placement(), op.conv, [1, height, width])?.with_activation(op.activation);
-    if node.inputs.len() > 1 {
-        problem = problem.with_residual();
-    }
-    let algorithm = match (op.kind, algorithm) {
-        (ConvKind::Dense | ConvKind::Linear, Some(Algorithm::Shared)) => Some(Algorithm::Dense),
-        (_, algorithm) => algorithm,
-    };
-    let params = ChannelParams { scale: op.scale.as_deref(), bias: op.bias.as_deref() };
-    CpuConv::with_pool(&problem, &op.summary, params, algorithm, Arc::clone(pool))
 }
 
 /// Finds for every tensor the last step that uses it.

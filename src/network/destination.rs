@@ -3,24 +3,24 @@
 use super::{Network, Op, Source};
 
 /// A tensor that nodes write into: its owner is a node, or the network's input.
-pub(super) type Owner = Source;
+pub(crate) type Owner = Source;
 
 /// Where a value is: a tensor, and the channels of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Destination {
-    pub(super) owner: Owner,
-    pub(super) channel_offset: usize,
-    pub(super) channels_total: usize,
+pub(crate) struct Destination {
+    pub(crate) owner: Owner,
+    pub(crate) channel_offset: usize,
+    pub(crate) channels_total: usize,
 }
 
 impl Destination {
     /// All channels of a tensor.
-    pub(super) fn whole(owner: Owner, channels: usize) -> Self {
+    pub(crate) fn whole(owner: Owner, channels: usize) -> Self {
         Self { owner, channel_offset: 0, channels_total: channels }
     }
 
     /// The destination of what begins `channels` later.
-    pub(super) fn after(self, channels: usize) -> Self {
+    pub(crate) fn after(self, channels: usize) -> Self {
         Self { channel_offset: self.channel_offset + channels, ..self }
     }
 }
@@ -30,7 +30,7 @@ impl Destination {
 ///
 /// The concat's tensor may itself be a part of another's. A dense block, a chain of concats each of which appends to the last,
 /// becomes one tensor, whose first channels every layer reads.
-pub(super) fn destinations(network: &Network) -> Vec<Destination> {
+pub(crate) fn destinations(network: &Network) -> Vec<Destination> {
     let nodes = network.nodes();
     let mut readers: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
     for (index, node) in nodes.iter().enumerate() {
@@ -73,8 +73,7 @@ fn in_concat(network: &Network, destinations: &[Destination], node: usize, reade
     let to = destinations[concat];
     let reads_parts = |&reader: &usize| match nodes[reader].op {
         Op::Concat => true,
-        Op::Add(_) | Op::BatchNorm(_) => destinations[reader].owner != to.owner,
-        Op::Conv(_) | Op::Pool(_) | Op::ShortcutA { .. } | Op::Flatten => false,
+        ref op => op.operation().reads_parts() && destinations[reader].owner != to.owner,
     };
     if !readers.iter().all(reads_parts) {
         return None;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 #[cfg(feature = "files")]
 use std::path::Path;
 
+use super::builder::{NetworkBuilder, Value};
 use super::graph::{GraphJson, InputJson};
-use super::shape::check_shape;
-use super::{ChannelOrder, Input, Network, Node, Op, Preprocess, Source, build, write};
+use super::ops::FileOp;
+use super::{ChannelOrder, Network, Preprocess, Source, write};
 use crate::error::{Error, Result};
 use crate::nearest::misspelt;
 use crate::stored_summary::Word;
-use crate::summary::check_finite;
 use crate::tensor_file::{TensorFile, encode, one_line};
 #[cfg(feature = "files")]
 use crate::tensor_file::{read_with, write_beside};
@@ -19,9 +19,6 @@ use crate::tensor_file::{read_with, write_beside};
 const FORMAT: (&str, &str) = ("format", "filter-summary");
 const VERSION: (&str, &str) = ("format_version", "1");
 const GRAPH: &str = "graph";
-
-/// Most taps of all windows of a network: 32 MiB of offsets. A thousand layers of 7x7 have 49,000.
-const TAP_BUDGET: usize = 1 << 22;
 
 impl Network {
     /// Reads and checks a file.
@@ -46,16 +43,14 @@ impl Network {
     /// The same network always gives the same bytes.
     ///
     /// # Errors
-    /// When the extra metadata has a key of the format.
+    /// When the extra metadata has a key of the format, or names are so long that nobody would read the graph.
     pub fn to_bytes(&self, extra_metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
+        extra_metadata.keys().try_for_each(|key| check_metadata_key(key))?;
         let mut metadata = self.metadata.clone();
         metadata.extend(extra_metadata.clone());
-        let graph = serde_json::to_string(&write::graph(self)).map_err(|error| Error::format(GRAPH, error))?;
-        for (key, value) in [FORMAT, VERSION, (GRAPH, graph.as_str())] {
-            if metadata.insert(key.to_owned(), value.to_owned()).is_some() {
-                return Err(Error::format(format!("metadata {key}"), "the format itself writes it"));
-            }
-        }
+        let graph = write::graph(self).text()?;
+        let format = [FORMAT, VERSION, (GRAPH, graph.as_str())];
+        metadata.extend(format.map(|(key, value)| (key.to_owned(), value.to_owned())));
         encode(&write::tensors(self), &metadata)
     }
 
@@ -85,112 +80,66 @@ impl Network {
             }
         }
         let graph = metadata.remove(GRAPH).ok_or_else(|| Error::format("metadata graph", "it is missing"))?;
-        let mut network = assemble(&GraphJson::parse(&graph)?, &mut tensors)?;
-        if let Some(name) = tensors.names().next() {
-            return Err(Error::format(format!("tensor {name}"), format!("no node reads it{}", meant_part(name))));
+        let (mut builder, output) = assemble(&GraphJson::parse(&graph)?, &mut tensors)?;
+        metadata.iter().try_for_each(|(key, value)| builder.metadata(key, value))?;
+        let network = builder.finish(output)?;
+        match tensors.names().next() {
+            Some(name) => Err(Error::format(format!("tensor {name}"), format!("no node reads it{}", meant_part(name)))),
+            None => Ok(network),
         }
-        network.metadata = metadata;
-        Ok(network)
     }
+}
+
+/// Refuses metadata that the format writes.
+pub(super) fn check_metadata_key(key: &str) -> Result<()> {
+    if [FORMAT.0, VERSION.0, GRAPH].contains(&key) {
+        return Err(Error::format(format!("metadata {key}"), "the format itself writes it"));
+    }
+    Ok(())
 }
 
 /// Which tensor of a node a misspelt name may mean, for a message.
 fn meant_part(name: &str) -> String {
-    let parts = ["summary", "starts", "weight", "scale", "bias", "quantization"];
-    let meant = name.rsplit_once('.').and_then(|(node, part)| Some((node, misspelt(part, parts.into_iter())?)));
+    let parts = FileOp::all().flat_map(|op| op.tensors).copied();
+    let meant = name.rsplit_once('.').and_then(|(node, part)| Some((node, misspelt(part, parts)?)));
     let different = meant.filter(|(node, part)| name != format!("{node}.{part}"));
     different.map(|(node, part)| format!(" (is {node}.{part} meant?)")).unwrap_or_default()
 }
 
-fn assemble(graph: &GraphJson, tensors: &mut TensorFile<'_>) -> Result<Network> {
-    let input = read_input(&graph.input).map_err(|error| Error::format(GRAPH, error))?;
-    let sources = graph.sources()?;
-    let output = graph.output_index()?;
-    let order = graph.order(&sources)?;
-    let mut place_of = vec![0; order.len()];
-    for (place, &index) in order.iter().enumerate() {
-        place_of[index] = place;
-    }
-    let mut nodes: Vec<Node> = Vec::with_capacity(order.len());
-    let mut taps = 0;
-    for index in order {
+fn assemble(graph: &GraphJson, tensors: &mut TensorFile<'_>) -> Result<(NetworkBuilder, Value)> {
+    let mut builder = begin(&graph.input).map_err(|error| Error::format(GRAPH, error))?;
+    let (sources, output) = graph.sources()?;
+    // What a node reads comes before it in this order.
+    let mut values = vec![builder.input(); sources.len()];
+    for index in graph.order(&sources)? {
         let node = &graph.nodes[index];
-        let inputs: Vec<Source> = sources[index]
-            .iter()
-            .map(|source| match *source {
-                Source::Input => Source::Input,
-                Source::Node(index) => Source::Node(place_of[index]),
-            })
-            .collect();
-        let shape_of = |source: &Source| match *source {
-            Source::Input => input.shape,
-            Source::Node(place) => nodes[place].shape,
+        let value_of = |source: &Source| match *source {
+            Source::Input => builder.input(),
+            Source::Node(read) => values[read],
         };
-        let shapes: Vec<[usize; 3]> = inputs.iter().map(shape_of).collect();
-        let (op, shape) = build::build(node, &shapes, tensors).map_err(|error| node.error(error))?;
-        if let Op::Conv(conv) = &op {
-            taps += conv.summary.placement().taps();
-        }
-        // A window takes memory for every tap, however few bytes of the file describe it.
-        if taps > TAP_BUDGET {
-            let reason = format!("with it the network has {taps} taps: at most {TAP_BUDGET} are read");
-            return Err(node.error(Error::format("window", reason)));
-        }
-        nodes.push(Node { name: node.name.clone(), op, inputs, shape });
+        let inputs: Vec<Value> = sources[index].iter().map(value_of).collect();
+        let shape = inputs.first().map_or([0; 3], |value| value.shape());
+        let op = (node.file_op()?.read)(node, shape, tensors).map_err(|error| node.error(error))?;
+        values[index] = builder.node(&node.name, op, &inputs)?;
     }
-    let output = place_of[output];
-    let classes: usize = nodes[output].shape.iter().product();
-    if !graph.labels.is_empty() && graph.labels.len() != classes {
-        let reason = format!("there are {}: the output has {classes} values", graph.labels.len());
-        return Err(Error::format("labels", reason));
-    }
-    Ok(Network { input, nodes, output, labels: graph.labels.clone(), metadata: BTreeMap::new() })
+    builder.labels(graph.labels.clone());
+    Ok((builder, values[output]))
 }
 
-fn read_input(json: &InputJson) -> Result<Input> {
-    let shape = [json.channels, json.height, json.width];
-    check_shape("input", shape)?;
+fn begin(json: &InputJson) -> Result<NetworkBuilder> {
+    let mut builder = Network::builder([json.channels, json.height, json.width])?;
     let given = &json.preprocess;
-    let per_channel = |field: &str, values: &Option<Vec<f32>>, default: f32| {
-        // A hostile number of channels must not be allocated: without values of its own every channel needs a default.
-        let values = values.clone().map_or_else(|| default_channels(shape[0], default), Ok)?;
-        check_finite(field, &values)?;
-        if values.len() == shape[0] {
-            Ok(values)
-        } else {
-            let rule = format!("the input has {} channels", shape[0]);
-            Err(Error::value(field, format!("{} numbers", values.len()), rule))
-        }
+    let per_channel = |values: &Option<Vec<f32>>, default: f32| {
+        values.clone().map_or_else(|| Preprocess::of_every_channel(json.channels, default), Ok)
     };
-    let preprocess = Preprocess {
+    builder.preprocess(Preprocess {
         order: match &given.order {
             Some(word) => ChannelOrder::from_word("preprocess.order", word)?,
-            None => ChannelOrder::Rgb,
+            None => ChannelOrder::default(),
         },
-        scale: given.scale.unwrap_or(1.0 / 255.0),
-        mean: per_channel("preprocess.mean", &given.mean, 0.0)?,
-        std: per_channel("preprocess.std", &given.std, 1.0)?,
-    };
-    if !preprocess.scale.is_finite() {
-        return Err(Error::value("preprocess.scale", preprocess.scale, "it must be finite"));
-    }
-    match preprocess.std.iter().position(|&std| std == 0.0) {
-        Some(at) => Err(Error::value(format!("preprocess.std[{at}]"), 0, "it must not be zero")),
-        None => Ok(Input { shape, preprocess }),
-    }
-}
-
-/// Most input channels that get default values.
-const DEFAULT_CHANNELS: usize = 1 << 16;
-
-fn default_channels(channels: usize, value: f32) -> Result<Vec<f32>> {
-    if channels > DEFAULT_CHANNELS {
-        let rule = format!("without preprocess it must be at most {DEFAULT_CHANNELS}");
-        return Err(Error::value("input channels", channels, rule));
-    }
-    Ok(vec![value; channels])
-}
-
-impl Word for ChannelOrder {
-    const WORDS: &'static [(&'static str, Self)] = &[("rgb", Self::Rgb), ("bgr", Self::Bgr)];
+        scale: given.scale.unwrap_or(Preprocess::SCALE),
+        mean: per_channel(&given.mean, 0.0)?,
+        std: per_channel(&given.std, 1.0)?,
+    })?;
+    Ok(builder)
 }

@@ -1,17 +1,22 @@
 //! A network on the caller's device: a whole forward pass of one batch, recorded into one encoder.
 
+mod bind;
+
 use std::sync::Arc;
 
-use super::plan::{Choose, NetworkPlan, Place, Work};
-use super::{BatchNorm, Network, Op};
-use crate::conv::{BufferRange, ChannelParams, ConvBuffers, Dispatch, FsConv2d, Uniforms, bind_group, bound_ranges};
-use crate::error::Result;
-use crate::pipeline::Pipelines;
-use crate::plan::{Operand, Plan, PlanOptions, Target};
-use crate::scope::{allocate, checked, upload};
-use crate::spec::Role;
+pub use bind::BoundNetwork;
 
-/// A network planned for one batch size, with its weights and activations on a device.
+use super::plan::{Choose, NetworkPlan, Planned, Work};
+use super::{Network, Op};
+use crate::conv::{BufferRange, FsConv2d};
+use crate::error::{Error, Result};
+use crate::pipeline::Pipelines;
+use crate::plan::{Plan, PlanOptions, Target};
+use crate::scope::{allocate, upload};
+
+/// A network with its weights and activations on a device, planned for batches of up to so many inputs.
+///
+/// It has an input and an output buffer of its own, and runs as well on the caller's: [`GpuNetwork::bind_async`].
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -32,13 +37,24 @@ use crate::spec::Role;
 /// ```
 #[derive(Debug)]
 pub struct GpuNetwork {
-    batch: usize,
-    dispatches: Vec<Dispatch>,
-    layers: Vec<(usize, FsConv2d)>,
-    norm_bytes: u64,
+    pipelines: Arc<Pipelines>,
+    planned: Planned,
+    /// Of every operation planned, what it keeps on the device.
+    loaded: Vec<Loaded>,
+    workspace: Option<wgpu::Buffer>,
+    slots: Vec<wgpu::Buffer>,
     input: wgpu::Buffer,
     output: wgpu::Buffer,
-    activation_bytes: u64,
+    /// On the buffers of its own, for a whole batch.
+    own: BoundNetwork,
+}
+
+/// What an operation keeps on a device.
+#[derive(Debug)]
+enum Loaded {
+    Conv(Box<FsConv2d>),
+    /// A stage's table, if it has one.
+    Stage(Option<wgpu::Buffer>),
 }
 
 impl GpuNetwork {
@@ -77,8 +93,8 @@ impl GpuNetwork {
         options: PlanOptions,
     ) -> Result<Self> {
         let target = narrowed(pipelines, target);
-        let plan = NetworkPlan::new(network, &target, batch, options, &mut |_, options| Ok(options))?;
-        Self::of_plan(pipelines, network, batch, plan).await
+        let plan = NetworkPlan::new(network, &target, batch, options)?;
+        Self::with_plan_async(pipelines, &plan).await
     }
 
     /// As `new`, with the options of every convolution chosen one by one: `choose` gets the layer's problem, and the
@@ -112,133 +128,125 @@ impl GpuNetwork {
         choose: &mut Choose<'_>,
     ) -> Result<Self> {
         let target = narrowed(pipelines, target);
-        let plan = NetworkPlan::new(network, &target, batch, options, choose)?;
-        Self::of_plan(pipelines, network, batch, plan).await
+        let plan = NetworkPlan::with_choices(network, &target, batch, options, choose)?;
+        Self::with_plan_async(pipelines, &plan).await
     }
 
-    async fn of_plan(
-        pipelines: &Arc<Pipelines>,
-        network: &Network,
-        batch: usize,
-        plan: NetworkPlan<'_>,
-    ) -> Result<Self> {
+    /// As `new`, by a plan that was made before, of whose network the weights are uploaded.
+    ///
+    /// # Errors
+    /// When the plan exceeds the device's limits, or the device is out of memory or lost, or refuses.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn with_plan(pipelines: &Arc<Pipelines>, plan: &NetworkPlan<'_>) -> Result<Self> {
+        crate::wait::wait(Self::with_plan_async(pipelines, plan))
+    }
+
+    /// As [`GpuNetwork::new_async`], by a plan that was made before, of whose network the weights are uploaded.
+    ///
+    /// # Errors
+    /// When the plan exceeds the device's limits, or the device is out of memory or lost, or refuses.
+    pub async fn with_plan_async(pipelines: &Arc<Pipelines>, plan: &NetworkPlan<'_>) -> Result<Self> {
+        let NetworkPlan { network, planned } = plan;
         let device = pipelines.device();
-        pipelines.compile_all(plan.specs()).await?;
+        // The target a plan was made for may have been another device's; shaders rely on what was checked.
+        planned.check(&device.limits())?;
+        pipelines.compile_all(planned.steps().map(|(_, step)| step.variant)).await?;
         let buffer = |label: &'static str, size: u64, usage: wgpu::BufferUsages| {
             allocate(device, label, size, usage | wgpu::BufferUsages::STORAGE)
         };
-        let input = buffer("fs_input", plan.input_bytes, wgpu::BufferUsages::COPY_DST).await?;
-        let output = buffer("fs_output", plan.output_bytes, wgpu::BufferUsages::COPY_SRC).await?;
-        // An empty buffer cannot be bound.
-        let workspace = buffer("fs_workspace", plan.workspace.max(16), wgpu::BufferUsages::empty()).await?;
-        let mut slots = Vec::with_capacity(plan.slots.len());
-        for &size in &plan.slots {
+        let input = buffer("fs_input", planned.input_bytes, wgpu::BufferUsages::COPY_DST).await?;
+        let output = buffer("fs_output", planned.output_bytes, wgpu::BufferUsages::COPY_SRC).await?;
+        let workspace = match planned.workspace {
+            0 => None,
+            size => Some(buffer("fs_workspace", size, wgpu::BufferUsages::empty()).await?),
+        };
+        let mut slots = Vec::with_capacity(planned.slots.len());
+        for &size in &planned.slots {
             slots.push(buffer("fs_activations", size, wgpu::BufferUsages::empty()).await?);
         }
-        let range = |place: Place| {
-            BufferRange::whole(match place {
-                Place::Input => &input,
-                Place::Output => &output,
-                Place::Slot(slot) => &slots[slot],
-            })
-        };
-        let activation_bytes = plan.slots.iter().sum::<u64>() + plan.workspace;
-        let (mut dispatches, mut layers, mut norm_bytes) = (Vec::new(), Vec::new(), 0);
-        for operation in plan.operations {
-            let residual = operation.residual.map(range);
-            let (from, to) = (range(operation.input), range(operation.output));
-            match operation.work {
-                Work::Conv(plan, op) => {
-                    let params = ChannelParams { scale: op.scale.as_deref(), bias: op.bias.as_deref() };
-                    let layer = FsConv2d::new_async(pipelines, *plan, &op.summary, params).await?;
-                    let workspace = Some(BufferRange::whole(&workspace));
-                    let bound = layer.bind_async(&ConvBuffers { input: from, output: to, residual, workspace }).await?;
-                    dispatches.extend_from_slice(&bound.dispatches);
-                    layers.push((operation.node, layer));
+        let mut loaded = Vec::with_capacity(planned.operations.len());
+        for operation in &planned.operations {
+            loaded.push(match operation.work() {
+                Work::Conv(plan) => {
+                    let Op::Conv(op) = &network.nodes()[operation.node()].op else { return Err(unlike()) };
+                    let (plan, params) = (plan.as_ref().clone(), op.channel_params());
+                    Loaded::Conv(Box::new(FsConv2d::new_async(pipelines, plan, &op.summary, params).await?))
                 }
-                Work::Steps(steps) => {
-                    let table = match &network.nodes()[operation.node].op {
-                        Op::BatchNorm(norm) => Some(norm_table(device, norm).await?),
-                        _ => None,
-                    };
-                    norm_bytes += table.as_ref().map_or(0, wgpu::Buffer::size);
-                    for step in steps {
-                        let compiled = pipelines.get(&step.spec).await?;
-                        let uniforms = Uniforms::new(device, &[&step.params]).await?;
-                        let range = |operand| match operand {
-                            Operand::Tensor(Role::Output) => Some(to),
-                            Operand::Tensor(Role::Residual) => residual,
-                            Operand::Tensor(_) => Some(from),
-                            Operand::Workspace(bytes) => Some(BufferRange::whole(&workspace).part(&bytes)),
-                            Operand::Table(_) => table.as_ref().map(BufferRange::whole),
-                            Operand::Summary => None,
-                        };
-                        let ranges = bound_ranges(&step, range);
-                        let bind = || bind_group(device, &compiled, uniforms.binding(0), &ranges);
-                        let bind_group = checked(device, "bindings", bind).await?;
-                        dispatches.push(Dispatch { compiled, bind_group, grid: step.grid });
+                Work::Stage(stage, _) => Loaded::Stage(match stage.table().as_slice() {
+                    [] => None,
+                    table => {
+                        let (bytes, usage) = (bytemuck::cast_slice(table), wgpu::BufferUsages::STORAGE);
+                        Some(upload(device, "fs_table", bytes, usage).await?)
                     }
-                }
-            }
+                }),
+            });
         }
-        pipelines.check_lost("the network")?;
-        Ok(Self { batch, dispatches, layers, norm_bytes, input, output, activation_bytes })
+        let (pipelines, planned) = (Arc::clone(pipelines), planned.clone());
+        let own = BoundNetwork::default();
+        let mut network = Self { pipelines, planned, loaded, workspace, slots, input, output, own };
+        let [input, output] = [&network.input, &network.output].map(BufferRange::whole);
+        network.own = network.bind_planned(&network.planned, input, output).await?;
+        network.pipelines.check_lost("the network")?;
+        Ok(network)
     }
 
-    /// N.
+    /// N: most inputs of a batch.
     pub fn batch(&self) -> usize {
-        self.batch
+        self.planned.batch
     }
 
-    /// `[N, C, H, W]` f32, to be written by the caller (usage `COPY_DST`).
+    /// Its own buffer for `[N, C, H, W]` f32, to be written by the caller (usage `COPY_DST`).
     pub fn input(&self) -> &wgpu::Buffer {
         &self.input
     }
 
-    /// `[N, classes]` f32 (usage `COPY_SRC`).
+    /// Its own buffer for `[N, classes]` f32 (usage `COPY_SRC`).
     pub fn output(&self) -> &wgpu::Buffer {
         &self.output
     }
 
-    /// Records the forward pass as one compute pass. Allocates nothing.
+    /// Records the forward pass on its own buffers as one compute pass. Allocates nothing.
     pub fn record(&self, encoder: &mut wgpu::CommandEncoder) {
         let descriptor = wgpu::ComputePassDescriptor { label: Some("filter_summary network"), timestamp_writes: None };
-        self.record_pass(&mut encoder.begin_compute_pass(&descriptor));
+        self.own.record(&mut encoder.begin_compute_pass(&descriptor));
     }
 
-    /// Records the forward pass into a compute pass of the caller's.
+    /// Records the forward pass on its own buffers into a compute pass of the caller's.
     pub fn record_pass(&self, pass: &mut wgpu::ComputePass<'_>) {
-        for dispatch in &self.dispatches {
-            dispatch.record(pass);
-        }
+        self.own.record(pass);
     }
 
-    /// Records every dispatch with a single workgroup. Once that was submitted, the driver has translated the kernels and wgpu
-    /// has cleared the buffers, which is what makes a first forward pass slow. The output holds nothing of use then.
+    /// Records every dispatch with a single workgroup. Once that was submitted, the driver has translated the kernels
+    /// and wgpu has cleared the buffers, which is what makes a first forward pass slow. The output holds nothing of use
+    /// then.
     pub fn record_warm_up(&self, encoder: &mut wgpu::CommandEncoder) {
         let descriptor = wgpu::ComputePassDescriptor { label: Some("filter_summary warm-up"), timestamp_writes: None };
-        let mut pass = encoder.begin_compute_pass(&descriptor);
-        self.dispatches.iter().for_each(|dispatch| dispatch.record_warm_up(&mut pass));
+        self.own.record_warm_up(&mut encoder.begin_compute_pass(&descriptor));
     }
 
     /// Every convolution's node (an index into [`Network::nodes`]) and plan.
     pub fn layers(&self) -> impl Iterator<Item = (usize, &Plan)> {
-        self.layers.iter().map(|(node, layer)| (*node, layer.plan()))
+        self.planned.layers()
     }
 
     /// Number of dispatches of a forward pass.
     pub fn dispatches(&self) -> usize {
-        self.dispatches.len()
+        self.planned.dispatches()
     }
 
     /// Bytes of device memory that the summaries take, and the dense weights where plans expand them.
     pub fn summary_bytes(&self) -> u64 {
-        self.layers.iter().map(|(_, layer)| layer.summary_bytes()).sum()
+        let of = |loaded: &Loaded| if let Loaded::Conv(layer) = loaded { layer.summary_bytes() } else { 0 };
+        self.loaded.iter().map(of).sum()
     }
 
     /// Bytes of device memory that tables take: bases, slots, scales and biases, also those of batch norms.
     pub fn table_bytes(&self) -> u64 {
-        self.norm_bytes + self.layers.iter().map(|(_, layer)| layer.table_bytes()).sum::<u64>()
+        let of = |loaded: &Loaded| match loaded {
+            Loaded::Conv(layer) => layer.table_bytes(),
+            Loaded::Stage(table) => table.as_ref().map_or(0, wgpu::Buffer::size),
+        };
+        self.loaded.iter().map(of).sum()
     }
 
     /// Bytes of device memory that weights take: summaries and tables.
@@ -248,18 +256,17 @@ impl GpuNetwork {
 
     /// Bytes of device memory that activations and workspace take, beside input and output.
     pub fn activation_bytes(&self) -> u64 {
-        self.activation_bytes
+        self.slots.iter().chain(&self.workspace).map(wgpu::Buffer::size).sum()
     }
+}
+
+/// A plan is of its network by construction; what would be a fault of this crate is an error all the same.
+fn unlike() -> Error {
+    Error::value("plan", "unlike the network", "its convolutions must be the network's")
 }
 
 /// Shaders rely on what plans check: the limits must be this device's, or lower ones.
 fn narrowed(pipelines: &Pipelines, target: &Target) -> Target {
     let limits = pipelines.device().limits().or_worse_values_from(&target.limits);
     Target { limits, ..target.clone() }
-}
-
-/// A batch norm's scales, then its biases.
-async fn norm_table(device: &wgpu::Device, norm: &BatchNorm) -> Result<wgpu::Buffer> {
-    let values = [norm.scale.as_slice(), &norm.bias].concat();
-    upload(device, "fs_table", bytemuck::cast_slice(&values), wgpu::BufferUsages::STORAGE).await
 }

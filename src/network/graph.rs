@@ -8,84 +8,50 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::Source;
+use super::names::{INPUT, Names};
+use super::ops::FileOp;
 use crate::error::{Error, Result};
 use crate::nearest::misspelt;
-use crate::stored_summary::WindowJson;
+use crate::problem::Activation;
+use crate::stored_summary::{WindowJson, Word};
 
 /// Longest graph that is parsed, in bytes.
 const GRAPH_LIMIT: usize = 16 << 20;
 
 /// Most nodes a graph may have.
-const NODE_LIMIT: usize = 100_000;
-
-/// What nodes call the network's input.
-pub(super) const INPUT: &str = "input";
-
-/// Every operation and the keys it takes besides `name` and `op`.
-const OPERATIONS: [(&str, &[&str]); 12] = [
-    (
-        "fs_conv2d",
-        &[
-            "input",
-            "out_channels",
-            "window",
-            "boundary",
-            "start_unit",
-            "stride",
-            "dilation",
-            "padding",
-            "groups",
-            "residual",
-            "activation",
-        ],
-    ),
-    (
-        "conv2d",
-        &["input", "out_channels", "kernel", "stride", "dilation", "padding", "groups", "residual", "activation"],
-    ),
-    ("linear", &["input", "activation"]),
-    ("max_pool2d", &["input", "kernel", "stride", "padding", "ceil_mode"]),
-    ("avg_pool2d", &["input", "kernel", "stride", "padding", "ceil_mode", "count_include_pad"]),
-    ("global_avg_pool2d", &["input"]),
-    ("add", &["inputs", "activation"]),
-    ("relu", &["input"]),
-    ("batch_norm", &["input", "activation"]),
-    ("shortcut_a", &["input", "out_channels", "stride"]),
-    ("concat", &["inputs"]),
-    ("flatten", &["input"]),
-];
+pub(crate) const NODE_LIMIT: usize = 100_000;
 
 /// The whole graph.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a graph")]
-pub(super) struct GraphJson {
-    pub(super) input: InputJson,
+pub(crate) struct GraphJson {
+    pub(crate) input: InputJson,
     #[serde(deserialize_with = "read_nodes")]
-    pub(super) nodes: Vec<NodeJson>,
-    pub(super) output: String,
+    pub(crate) nodes: Vec<NodeJson>,
+    pub(crate) output: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) labels: Vec<String>,
+    pub(crate) labels: Vec<String>,
 }
 
 /// The input tensor.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an input")]
-pub(super) struct InputJson {
-    pub(super) channels: usize,
-    pub(super) height: usize,
-    pub(super) width: usize,
+pub(crate) struct InputJson {
+    pub(crate) channels: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
     #[serde(default)]
-    pub(super) preprocess: PreprocessJson,
+    pub(crate) preprocess: PreprocessJson,
 }
 
 /// How pixels become the tensor; what is left out has its default.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a preprocess")]
-pub(super) struct PreprocessJson {
-    pub(super) order: Option<String>,
-    pub(super) scale: Option<f32>,
-    pub(super) mean: Option<Vec<f32>>,
-    pub(super) std: Option<Vec<f32>>,
+pub(crate) struct PreprocessJson {
+    pub(crate) order: Option<String>,
+    pub(crate) scale: Option<f32>,
+    pub(crate) mean: Option<Vec<f32>>,
+    pub(crate) std: Option<Vec<f32>>,
 }
 
 /// Declares a node with every key any operation takes, so that it is read in one pass without a tree in between.
@@ -94,10 +60,10 @@ macro_rules! node_json {
         /// A node; which keys it may have depends on `op`.
         #[derive(Debug, Default, Serialize, Deserialize)]
         #[serde(deny_unknown_fields, expecting = "a node")]
-        pub(super) struct NodeJson {
-            pub(super) name: String,
-            pub(super) op: String,
-            $(#[serde(skip_serializing_if = "Option::is_none")] pub(super) $key: Option<$kind>,)*
+        pub(crate) struct NodeJson {
+            pub(crate) name: String,
+            pub(crate) op: String,
+            $(#[serde(skip_serializing_if = "Option::is_none")] pub(crate) $key: Option<$kind>,)*
         }
 
         impl NodeJson {
@@ -129,34 +95,36 @@ node_json! {
 
 impl GraphJson {
     /// Parses and checks names and keys, not yet shapes.
-    pub(super) fn parse(text: &str) -> Result<Self> {
-        if text.len() > GRAPH_LIMIT {
-            let reason = format!("it has {} bytes: at most {GRAPH_LIMIT} are read", text.len());
-            return Err(Error::format("graph", reason));
-        }
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        check_length(text)?;
         let graph: Self = serde_json::from_str(text).map_err(|error| Error::format("graph", error))?;
         graph.nodes.iter().try_for_each(NodeJson::check_keys)?;
         Ok(graph)
     }
 
-    /// The nodes that every node reads, in its operation's order.
-    pub(super) fn sources(&self) -> Result<Vec<Vec<Source>>> {
-        let by_name = self.by_name()?;
-        let resolve = |node: &NodeJson, name: &String| match by_name.get(name.as_str()) {
-            Some(&index) => Ok(Source::Node(index)),
+    /// The text, as [`GraphJson::parse`] reads it.
+    pub(crate) fn text(&self) -> Result<String> {
+        let text = serde_json::to_string(self).map_err(|error| Error::format("graph", error))?;
+        check_length(&text)?;
+        Ok(text)
+    }
+
+    /// The nodes that every node reads, in its operation's order, and the one whose value is the result.
+    pub(crate) fn sources(&self) -> Result<(Vec<Vec<Source>>, usize)> {
+        let mut names = Names::default();
+        self.nodes.iter().try_for_each(|node| names.add(&node.name))?;
+        let resolve = |node: &NodeJson, name: &String| match names.index(name) {
+            Some(index) => Ok(Source::Node(index)),
             None if name == INPUT => Ok(Source::Input),
             None => Err(node.error(format!("it reads {name}, which is not a node{}", self.meant_node(name)))),
         };
-        self.nodes.iter().map(|node| node.reads().map(|name| resolve(node, name)).collect()).collect()
-    }
-
-    /// Index of the node whose value is the result.
-    pub(super) fn output_index(&self) -> Result<usize> {
-        let found = self.nodes.iter().position(|node| node.name == self.output);
-        found.ok_or_else(|| {
+        let sources = |node: &NodeJson| node.reads().map(|name| resolve(node, name)).collect::<Result<Vec<_>>>();
+        let sources = self.nodes.iter().map(sources).collect::<Result<Vec<_>>>()?;
+        let output = names.index(&self.output).ok_or_else(|| {
             let meant = self.meant_node(&self.output);
             Error::format("graph", format!("output is {}, which is not a node{meant}", self.output))
-        })
+        })?;
+        Ok((sources, output))
     }
 
     /// Which node a misspelt name may mean, for a message.
@@ -165,22 +133,8 @@ impl GraphJson {
         meant.map(|meant| format!(" (is {meant} meant?)")).unwrap_or_default()
     }
 
-    fn by_name(&self) -> Result<HashMap<&str, usize>> {
-        let mut by_name = HashMap::new();
-        for (index, node) in self.nodes.iter().enumerate() {
-            if node.name.is_empty() || node.name == INPUT {
-                let reason = format!("its name is {:?}, which must not be empty or input", node.name);
-                return Err(Error::format(format!("nodes[{index}]"), reason));
-            }
-            if let Some(first) = by_name.insert(node.name.as_str(), index) {
-                return Err(node.error(format!("nodes[{first}] and nodes[{index}] have the same name")));
-            }
-        }
-        Ok(by_name)
-    }
-
     /// An order in which every node comes after those it reads: that of the file as far as possible.
-    pub(super) fn order(&self, sources: &[Vec<Source>]) -> Result<Vec<usize>> {
+    pub(crate) fn order(&self, sources: &[Vec<Source>]) -> Result<Vec<usize>> {
         let mut waits_for: Vec<usize> = vec![0; sources.len()];
         let mut readers: Vec<Vec<usize>> = vec![Vec::new(); sources.len()];
         for (index, sources) in sources.iter().enumerate() {
@@ -226,14 +180,32 @@ impl GraphJson {
 }
 
 impl NodeJson {
+    /// A node of an operation, without a name and keys.
+    pub(crate) fn of(op: &str) -> Self {
+        Self { op: op.to_owned(), ..Self::default() }
+    }
+
     /// An error about this node.
-    pub(super) fn error(&self, reason: impl fmt::Display) -> Error {
+    pub(crate) fn error(&self, reason: impl fmt::Display) -> Error {
         Error::format(format!("node {}", self.name), reason)
     }
 
     /// A key that the operation cannot do without.
-    pub(super) fn need<T: Clone>(&self, key: &str, value: &Option<T>) -> Result<T> {
+    pub(crate) fn need<T: Clone>(&self, key: &str, value: &Option<T>) -> Result<T> {
         value.clone().ok_or_else(|| Error::format(key, "it is missing"))
+    }
+
+    /// The activation, none where there is no such key.
+    pub(crate) fn activation(&self) -> Result<Activation> {
+        self.activation.as_deref().map_or(Ok(Activation::None), |word| Activation::from_word("activation", word))
+    }
+
+    /// How files have its operation.
+    pub(crate) fn file_op(&self) -> Result<&'static FileOp> {
+        FileOp::find(&self.op).ok_or_else(|| {
+            let ops: Vec<&str> = FileOp::all().map(|op| op.name).collect();
+            self.error(format!("op is {}: it must be one of {}", self.op, ops.join(", ")))
+        })
     }
 
     /// Names of the nodes it reads.
@@ -242,20 +214,25 @@ impl NodeJson {
     }
 
     fn check_keys(&self) -> Result<()> {
-        let Some((_, known)) = OPERATIONS.iter().find(|(op, _)| *op == self.op) else {
-            let ops: Vec<&str> = OPERATIONS.iter().map(|&(op, _)| op).collect();
-            return Err(self.error(format!("op is {}: it must be one of {}", self.op, ops.join(", "))));
-        };
-        if let Some(key) = self.keys().find(|key| !known.contains(key)) {
+        let op = self.file_op()?;
+        if let Some(key) = self.keys().find(|key| !op.takes(key)) {
             return Err(self.error(format!("{key} is not a key of {}", self.op)));
         }
-        for key in ["input", "inputs"].into_iter().filter(|key| known.contains(key)) {
+        for key in ["input", "inputs"].into_iter().filter(|key| op.takes(key)) {
             if !self.keys().any(|there| there == key) {
                 return Err(self.error(format!("{key}: it is missing")));
             }
         }
         Ok(())
     }
+}
+
+fn check_length(text: &str) -> Result<()> {
+    if text.len() > GRAPH_LIMIT {
+        let reason = format!("it has {} bytes: at most {GRAPH_LIMIT} are read", text.len());
+        return Err(Error::format("graph", reason));
+    }
+    Ok(())
 }
 
 fn node_indices(sources: &[Source]) -> impl Iterator<Item = usize> {

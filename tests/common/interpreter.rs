@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
-use filter_summary::network::{ConvOp, Network, Node, Op, Pool, Source};
+use filter_summary::network::{ConvOp, Network, Node, Op, Pool, ShortcutA, Source};
 use filter_summary::{Activation, reference};
 
 /// Values and how far an f32 executor may be off each of them.
@@ -77,14 +77,18 @@ fn run(node: &Node, inputs: &[(&Value, [usize; 3])]) -> Value {
                 }
             }
         }
-        Op::Add(activation) => {
+        Op::Add(add) => {
+            assert_eq!(inputs.len(), 2);
+            let second = inputs[1].0;
             for at in 0..first.value.len() {
-                let (mut value, mut error) = (first.value[at], first.error[at]);
-                for (more, _) in &inputs[1..] {
-                    value += more.value[at];
-                    error += more.error[at] + if is_exact(value) { 0.0 } else { epsilon * value.abs() };
-                }
-                to.push(activate(*activation, value), error);
+                let value = first.value[at] + second.value[at];
+                let rounding = if is_exact(value) { 0.0 } else { epsilon * value.abs() };
+                to.push(activate(add.activation, value), first.error[at] + second.error[at] + rounding);
+            }
+        }
+        Op::Relu => {
+            for (value, error) in first.value.iter().zip(&first.error) {
+                to.push(activate(Activation::Relu, *value), *error);
             }
         }
         Op::BatchNorm(norm) => {
@@ -98,11 +102,12 @@ fn run(node: &Node, inputs: &[(&Value, [usize; 3])]) -> Value {
                 to.push(activate(norm.activation, value), scale.abs() * first.error[at] + rounding);
             }
         }
-        Op::ShortcutA { stride, zeros_before } => {
+        Op::ShortcutA(ShortcutA { stride, .. }) => {
+            let zeros_before = (out_channels - channels) / 2;
             for channel in 0..out_channels {
                 for y in 0..out_height {
                     for x in 0..out_width {
-                        match channel.checked_sub(*zeros_before).filter(|&channel| channel < channels) {
+                        match channel.checked_sub(zeros_before).filter(|&channel| channel < channels) {
                             Some(channel) => {
                                 let at = (channel * height + y * stride[0]) * width + x * stride[1];
                                 to.push(first.value[at], first.error[at]);

@@ -2,6 +2,9 @@
 #![cfg(feature = "files")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod built;
+mod built_alike;
+mod built_only;
 mod container;
 mod floats;
 mod foreign;
@@ -10,6 +13,7 @@ mod layer;
 mod learned;
 mod malformed;
 mod malformed_nodes;
+mod malformed_tensors;
 #[path = "../common/parts.rs"]
 mod parts;
 mod quantized;

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use filter_summary::network::{ChannelOrder, ConvKind, Network, Node, Op, Pool, Source};
+use filter_summary::network::{Add, ChannelOrder, ConvKind, Network, Node, Op, Pool, ShortcutA, Source};
 use filter_summary::{Activation, Boundary, Starts};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
+use crate::built::Pieces;
 use crate::parts::{Parts, floats, integers};
 
 fn written(network: &Network) -> Vec<u8> {
@@ -87,9 +88,9 @@ fn everything_is_read() {
         Pool { average: true, kernel: [3, 3], padding: [1; 4], ceil_mode: false, count_include_pad: false, ..pool };
     assert_eq!(node(&network, "avg").op, Op::Pool(average));
     assert_eq!(node(&network, "mean").op, Op::Pool(Pool { average: true, ceil_mode: false, ..pool }));
-    assert_eq!(node(&network, "short").op, Op::ShortcutA { stride: [2, 2], zeros_before: 2 });
-    assert_eq!(node(&network, "sum").op, Op::Add(Activation::Relu));
-    assert_eq!(node(&network, "positive").inputs.len(), 1);
+    assert_eq!(node(&network, "short").op, Op::ShortcutA(ShortcutA { out_channels: 12, stride: [2, 2] }));
+    assert_eq!(node(&network, "sum").op, Op::Add(Add { activation: Activation::Relu }));
+    assert_eq!(node(&network, "positive").op, Op::Relu);
     let Op::BatchNorm(norm) = &node(&network, "norm").op else { panic!() };
     assert_eq!((norm.scale[2], norm.bias[23], norm.activation), (-4.5, 3.5, Activation::Relu));
 }
@@ -341,6 +342,9 @@ proptest! {
             prop_assert!(node.inputs.iter().all(earlier));
         }
         let again = Network::from_bytes(&written(&network)).map_err(|error| TestCaseError::fail(error.to_string()))?;
-        prop_assert_eq!(again, network);
+        prop_assert_eq!(&again, &network);
+        let built = Pieces::of(&network).build(network.metadata()).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(written(&built), written(&network));
+        prop_assert_eq!(built, network);
     }
 }

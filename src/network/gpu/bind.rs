@@ -1,0 +1,174 @@
+//! A network on buffers of the caller's.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::{GpuNetwork, Loaded, unlike};
+use crate::conv::check::{check_overlaps, check_range, one_buffer};
+use crate::conv::{BufferRange, ConvBuffers, Dispatch, FsConv2d, Uniforms, bind_group, bound_ranges};
+use crate::error::{Result, check_size};
+use crate::network::plan::{Operation, Place, Planned, Work};
+use crate::plan::{Operand, Step};
+use crate::scope::checked;
+use crate::kernels::Role;
+
+/// A network bound to buffers: recording it allocates nothing, cloning it copies a pointer.
+///
+/// All of a network's bindings share its weights, its activations and its workspace, so that their forward passes must
+/// run one after another, as those of one queue do.
+#[derive(Debug, Clone, Default)]
+pub struct BoundNetwork {
+    dispatches: Arc<[Dispatch]>,
+}
+
+impl BoundNetwork {
+    /// Records the forward pass into a compute pass.
+    pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        self.dispatches.iter().for_each(|dispatch| dispatch.record(pass));
+    }
+
+    /// Records every dispatch with a single workgroup, so that the driver translates the kernels. The output holds
+    /// nothing of use then.
+    pub fn record_warm_up(&self, pass: &mut wgpu::ComputePass<'_>) {
+        self.dispatches.iter().for_each(|dispatch| dispatch.record_warm_up(pass));
+    }
+
+    /// Number of dispatches of a forward pass.
+    pub fn dispatches(&self) -> usize {
+        self.dispatches.len()
+    }
+}
+
+impl GpuNetwork {
+    /// Binds the network to a caller's buffers, to be recorded any number of times: `input` `[batch, C, H, W]`, and
+    /// `output` `[batch, classes]`, both f32. Submits nothing; waits for the device's answer. Not in browsers, where
+    /// nothing can wait: [`GpuNetwork::bind_async`].
+    ///
+    /// The batch may be any up to [`GpuNetwork::batch`]. One that is smaller has dispatches of its own, and perhaps
+    /// kernels, but no weights and no activations. The network remembers nothing of the buffers.
+    ///
+    /// # Errors
+    /// When the batch is zero or larger than planned; when a range is too small, misaligned, or overlaps the other,
+    /// naming it; a buffer lacks usage `STORAGE`, or is one for both where a dispatch binds both and the plan was not
+    /// made with [`bind_read_write`](crate::PlanOptions::bind_read_write); or the device refuses, is out of memory or
+    /// lost.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn bind(&self, batch: usize, input: BufferRange<'_>, output: BufferRange<'_>) -> Result<BoundNetwork> {
+        crate::wait::wait(self.bind_async(batch, input, output))
+    }
+
+    /// Binds the network to a caller's buffers, to be recorded any number of times: `input` `[batch, C, H, W]`, and
+    /// `output` `[batch, classes]`, both f32. Submits nothing.
+    ///
+    /// The batch may be any up to [`GpuNetwork::batch`]. One that is smaller has dispatches of its own, and perhaps
+    /// kernels, but no weights and no activations. The network remembers nothing of the buffers.
+    ///
+    /// # Errors
+    /// When the batch is zero or larger than planned; when a range is too small, misaligned, or overlaps the other,
+    /// naming it; a buffer lacks usage `STORAGE`, or is one for both where a dispatch binds both and the plan was not
+    /// made with [`bind_read_write`](crate::PlanOptions::bind_read_write); or the device refuses, is out of memory or
+    /// lost.
+    pub async fn bind_async(
+        &self,
+        batch: usize,
+        input: BufferRange<'_>,
+        output: BufferRange<'_>,
+    ) -> Result<BoundNetwork> {
+        check_size("batch", batch, self.batch())?;
+        let planned =
+            if batch == self.batch() { Cow::Borrowed(&self.planned) } else { Cow::Owned(self.planned.resized(batch)?) };
+        planned.check_fits(&self.planned)?;
+        let device = self.pipelines.device();
+        check_range("input", &input, planned.input_bytes, device)?;
+        check_range("output", &output, planned.output_bytes, device)?;
+        check_overlaps(&[("input", input, false), ("output", output, true)])?;
+        let bind_both = |operation: &Operation| operation.steps().iter().any(|step| binds_both(operation, step));
+        if input.buffer == output.buffer && planned.operations.iter().any(bind_both) {
+            return Err(one_buffer("output", "input"));
+        }
+        let bound = self.bind_planned(&planned, input, output).await?;
+        self.pipelines.check_lost("bindings")?;
+        Ok(bound)
+    }
+
+    /// Binds what was planned for this network, or for a smaller batch of it.
+    pub(super) async fn bind_planned(
+        &self,
+        planned: &Planned,
+        input: BufferRange<'_>,
+        output: BufferRange<'_>,
+    ) -> Result<BoundNetwork> {
+        let workspace = self.workspace.as_ref().map(BufferRange::whole);
+        let range = |place: Place| match place {
+            Place::Input => input,
+            Place::Output => output,
+            Place::Slot(slot) => BufferRange::whole(&self.slots[slot]),
+        };
+        let mut dispatches = Vec::with_capacity(planned.dispatches());
+        for (operation, loaded) in planned.operations.iter().zip(&self.loaded) {
+            match (operation.work(), loaded) {
+                (Work::Conv(plan), Loaded::Conv(layer)) => {
+                    let resized: FsConv2d;
+                    let layer = if planned.batch == self.planned.batch {
+                        layer
+                    } else {
+                        resized = layer.with_plan_async(plan.as_ref().clone()).await?;
+                        &resized
+                    };
+                    let buffers = ConvBuffers {
+                        input: range(operation.input),
+                        output: range(operation.output),
+                        residual: operation.residual.map(range),
+                        workspace,
+                    };
+                    dispatches.extend_from_slice(&layer.make_bindings(&buffers).await?.dispatches);
+                }
+                (Work::Stage(_, steps), Loaded::Stage(table)) => {
+                    for step in steps {
+                        let operand = |operand: Operand| match &operand {
+                            Operand::Tensor(_) => place_of(operation, &operand).map(range),
+                            Operand::Workspace(bytes) => workspace.map(|workspace| workspace.part(bytes)),
+                            Operand::Table(_) => table.as_ref().map(BufferRange::whole),
+                            Operand::Summary => None,
+                        };
+                        dispatches.push(self.dispatch(step, operand).await?);
+                    }
+                }
+                _ => return Err(unlike()),
+            }
+        }
+        Ok(BoundNetwork { dispatches: dispatches.into() })
+    }
+
+    /// A stage's dispatch.
+    async fn dispatch<'a>(
+        &self,
+        step: &Step,
+        operand: impl Fn(Operand) -> Option<BufferRange<'a>>,
+    ) -> Result<Dispatch> {
+        let device = self.pipelines.device();
+        let compiled = self.pipelines.get(&step.variant).await?;
+        let uniforms = Uniforms::new(device, &[step.uniform(None)]).await?;
+        let ranges = bound_ranges(step, operand);
+        let bind = || bind_group(device, &compiled, uniforms.binding(0), &ranges);
+        let bind_group = checked(device, "bindings", bind).await?;
+        Ok(Dispatch { compiled, bind_group, grid: step.grid })
+    }
+}
+
+/// Where a tensor is that a step binds.
+fn place_of(operation: &Operation, operand: &Operand) -> Option<Place> {
+    match operand {
+        Operand::Tensor(Role::Output) => Some(operation.output),
+        Operand::Tensor(Role::Residual) => operation.residual,
+        Operand::Tensor(_) => Some(operation.input),
+        Operand::Workspace(_) | Operand::Table(_) | Operand::Summary => None,
+    }
+}
+
+/// Whether a step binds the network's input to read and its output to write, which WebGPU wants in two buffers.
+fn binds_both(operation: &Operation, step: &Step) -> bool {
+    let places = step.description.roles().iter().filter_map(|&role| place_of(operation, &step.operand(role)));
+    let places: Vec<Place> = places.collect();
+    !step.description.is_read_write() && [Place::Input, Place::Output].iter().all(|place| places.contains(place))
+}

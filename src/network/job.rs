@@ -1,0 +1,91 @@
+//! What is left to compute of a network once views and values written in place are taken out, for either executor.
+
+use std::sync::Arc;
+
+use super::destination::{Destination, destinations};
+use super::ops::{ConvOp, Copy, Work};
+use super::stage::{Stage, Wiring};
+use super::{Network, Source};
+
+/// A node's work, or a part of it.
+pub(crate) struct Job<'a> {
+    pub(crate) node: usize,
+    pub(crate) work: JobWork<'a>,
+    pub(crate) wiring: Wiring,
+    pub(crate) to: Destination,
+}
+
+pub(crate) enum JobWork<'a> {
+    Conv(&'a ConvOp),
+    Stage(Arc<dyn Stage>),
+}
+
+/// Where every value is. Knows shapes, and neither names nor weights.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    input: [usize; 3],
+    shapes: Vec<[usize; 3]>,
+    destinations: Vec<Destination>,
+    /// The node whose value is the result.
+    pub(crate) output: usize,
+}
+
+impl Layout {
+    pub(crate) fn new(network: &Network) -> Self {
+        Self {
+            input: network.input().shape,
+            shapes: network.nodes().iter().map(|node| node.shape).collect(),
+            destinations: destinations(network),
+            output: network.output,
+        }
+    }
+
+    /// C, H, W of a value.
+    pub(crate) fn shape_of(&self, source: Source) -> [usize; 3] {
+        match source {
+            Source::Input => self.input,
+            Source::Node(index) => self.shapes[index],
+        }
+    }
+
+    /// The tensor that a value is in, and its channels there.
+    pub(crate) fn view(&self, source: Source) -> Destination {
+        match source {
+            Source::Input => Destination::whole(source, self.input[0]),
+            Source::Node(index) => self.destinations[index],
+        }
+    }
+
+    /// The work of every node, in order.
+    pub(crate) fn jobs<'a>(&self, network: &'a Network) -> Vec<Job<'a>> {
+        let mut jobs = Vec::new();
+        for (node, of) in network.nodes().iter().enumerate() {
+            let to = self.destinations[node];
+            let work = match of.op.operation().work() {
+                Work::Conv(conv) => JobWork::Conv(conv),
+                Work::Stage(stage) => JobWork::Stage(stage),
+                Work::View => continue,
+                Work::Copies => {
+                    // Most operands were written where they belong.
+                    let mut to = to;
+                    for &source in &of.inputs {
+                        if self.view(source) != to {
+                            jobs.push(self.copy(node, source, to));
+                        }
+                        to = to.after(self.shape_of(source)[0]);
+                    }
+                    continue;
+                }
+            };
+            let wiring = Wiring { inputs: of.inputs.clone(), shape: of.shape };
+            jobs.push(Job { node, work, wiring, to });
+        }
+        jobs
+    }
+
+    /// Copies a value into channels of another tensor.
+    pub(crate) fn copy(&self, node: usize, source: Source, to: Destination) -> Job<'static> {
+        let wiring = Wiring { inputs: vec![source], shape: self.shape_of(source) };
+        Job { node, work: JobWork::Stage(Arc::new(Copy)), wiring, to }
+    }
+}

@@ -1,0 +1,154 @@
+//! The operations: one file each, with its checks, its keys and tensors in a file, and what computes it.
+//!
+//! A new operation is a file here, a variant of [`Op`] with its line in [`Op::operation`], and its words in
+//! [`FILE_OPS`]; then its kernel, where no other will do, and its place in `docs/format.md`.
+
+mod add;
+mod batch_norm;
+mod concat;
+mod conv;
+mod flatten;
+mod pool;
+mod relu;
+mod shortcut_a;
+
+use std::sync::Arc;
+
+pub use add::Add;
+pub use batch_norm::BatchNorm;
+pub(super) use concat::Copy;
+pub use conv::{ConvKind, ConvOp};
+pub use pool::Pool;
+pub use shortcut_a::ShortcutA;
+
+use super::graph::NodeJson;
+use super::stage::Stage;
+use crate::error::{Error, Result};
+use crate::tensor_file::{NewTensor, TensorFile};
+
+/// What a node computes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Op {
+    /// `fs_conv2d`, `conv2d` and `linear` (a 1x1 convolution of the flattened input).
+    Conv(Box<ConvOp>),
+    /// `max_pool2d`, `avg_pool2d` and `global_avg_pool2d`.
+    Pool(Pool),
+    /// `add` of two inputs.
+    Add(Add),
+    /// `relu`.
+    Relu,
+    /// `batch_norm`: what a batch norm is at inference, a scale and a bias a channel.
+    BatchNorm(Box<BatchNorm>),
+    /// `shortcut_a`: every stride-th pixel, and zero channels before and after.
+    ShortcutA(ShortcutA),
+    /// `concat` along the channels.
+    Concat,
+    /// `flatten`: the same values as `[C*H*W, 1, 1]`.
+    Flatten,
+}
+
+impl Op {
+    pub(crate) fn operation(&self) -> &dyn Operation {
+        match self {
+            Self::Conv(conv) => conv.as_ref(),
+            Self::Pool(pool) => pool,
+            Self::Add(add) => add,
+            Self::Relu => &relu::Relu,
+            Self::BatchNorm(norm) => norm.as_ref(),
+            Self::ShortcutA(shortcut) => shortcut,
+            Self::Concat => &concat::Concat,
+            Self::Flatten => &flatten::Flatten,
+        }
+    }
+}
+
+/// What files call the operations, in the order in which they are told.
+const FILE_OPS: [&[FileOp]; 8] = [
+    conv::FILE_OPS,
+    pool::FILE_OPS,
+    add::FILE_OPS,
+    relu::FILE_OPS,
+    batch_norm::FILE_OPS,
+    shortcut_a::FILE_OPS,
+    concat::FILE_OPS,
+    flatten::FILE_OPS,
+];
+
+/// An operation as files have it. What it needs is checked when the node is added to a network, not here.
+pub(crate) struct FileOp {
+    pub(super) name: &'static str,
+    /// The keys it takes besides `name` and `op`.
+    pub(super) keys: &'static [&'static str],
+    /// Its tensors, without the node's name in front.
+    pub(super) tensors: &'static [&'static str],
+    /// Makes the operation of a node whose first input is `[C, H, W]`.
+    pub(super) read: fn(&NodeJson, [usize; 3], &mut TensorFile<'_>) -> Result<Op>,
+}
+
+impl FileOp {
+    pub(super) fn all() -> impl Iterator<Item = &'static Self> {
+        FILE_OPS.into_iter().flatten()
+    }
+
+    pub(super) fn find(name: &str) -> Option<&'static Self> {
+        Self::all().find(|op| op.name == name)
+    }
+
+    pub(super) fn takes(&self, key: &str) -> bool {
+        self.keys.contains(&key)
+    }
+}
+
+/// What a network needs to know of an operation.
+pub(crate) trait Operation {
+    /// The shape `[C, H, W]` of its value. Checks all there is to check: the operation's own fields, and that it can
+    /// read these inputs.
+    fn shape(&self, inputs: &[NodeInput<'_>]) -> Result<[usize; 3]>;
+
+    /// Its keys in a file, but for those that name what it reads; `input` is the shape of the first that it reads.
+    fn json(&self, input: [usize; 3]) -> NodeJson;
+
+    /// Appends its tensors in a file, whose names begin with `prefix`.
+    fn tensors<'a>(&'a self, _prefix: &str, _tensors: &mut Vec<NewTensor<'a>>) {}
+
+    /// Number of learned values.
+    fn parameters(&self) -> usize {
+        0
+    }
+
+    /// Whether it can read some of the channels of a larger tensor.
+    fn reads_parts(&self) -> bool {
+        false
+    }
+
+    /// What computes its value.
+    fn work(&self) -> Work<'_>;
+}
+
+/// What computes a node's value.
+pub(crate) enum Work<'a> {
+    Conv(&'a ConvOp),
+    Stage(Arc<dyn Stage>),
+    /// Copies of the operands that were not written in place, one after another.
+    Copies,
+    /// Nothing: the value lies where the operand does.
+    View,
+}
+
+/// What a node reads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NodeInput<'a> {
+    pub(crate) name: &'a str,
+    /// C, H, W.
+    pub(crate) shape: [usize; 3],
+}
+
+impl NodeInput<'_> {
+    /// The shape of the only one.
+    pub(super) fn only(inputs: &[Self]) -> Result<[usize; 3]> {
+        match inputs {
+            [input] => Ok(input.shape),
+            _ => Err(Error::format("inputs", format!("there are {}: it must be one", inputs.len()))),
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! `max_pool2d`, `avg_pool2d` and `global_avg_pool2d`, by PyTorch's rules.
+
+use std::sync::Arc;
+
+use super::{FileOp, NodeInput, Op, Operation, Work};
+use crate::error::{Error, Result, check_size};
+use crate::network::builder::{NetworkBuilder, Value};
+use crate::network::destination::Destination;
+use crate::network::graph::NodeJson;
+use crate::network::plan::Planner;
+#[cfg(feature = "cpu")]
+use crate::network::stage::Operands;
+use crate::network::stage::{Stage, Wiring};
+use crate::plan::Step;
+use crate::window::INDEX_LIMIT;
+
+/// A pooling window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Pool {
+    /// Average instead of maximum.
+    pub average: bool,
+    /// `[y, x]`.
+    pub kernel: [usize; 2],
+    /// `[y, x]`.
+    pub stride: [usize; 2],
+    /// `[top, left, bottom, right]`.
+    pub padding: [usize; 4],
+    /// Round the output size up.
+    pub ceil_mode: bool,
+    /// Averages count the padding's zeros; true for maxima, which have no use for it.
+    pub count_include_pad: bool,
+}
+
+pub(super) const FILE_OPS: &[FileOp] = &[
+    FileOp {
+        name: "max_pool2d",
+        keys: &["input", "kernel", "stride", "padding", "ceil_mode"],
+        tensors: &[],
+        read: |node, _, _| read(node, Pool::max),
+    },
+    FileOp {
+        name: "avg_pool2d",
+        keys: &["input", "kernel", "stride", "padding", "ceil_mode", "count_include_pad"],
+        tensors: &[],
+        read: |node, _, _| read(node, Pool::average),
+    },
+    FileOp {
+        name: "global_avg_pool2d",
+        keys: &["input"],
+        tensors: &[],
+        read: |_, [_, height, width], _| Ok(Op::Pool(Pool::average([height, width]))),
+    },
+];
+
+fn read(node: &NodeJson, pool: fn([usize; 2]) -> Pool) -> Result<Op> {
+    let pool = pool(node.need("kernel", &node.kernel)?);
+    Ok(Op::Pool(Pool {
+        stride: node.stride.unwrap_or(pool.stride),
+        padding: node.padding.unwrap_or(pool.padding),
+        ceil_mode: node.ceil_mode.unwrap_or(pool.ceil_mode),
+        count_include_pad: node.count_include_pad.unwrap_or(pool.count_include_pad),
+        ..pool
+    }))
+}
+
+impl NetworkBuilder {
+    /// Adds maxima or averages of windows.
+    ///
+    /// # Errors
+    /// As [`NetworkBuilder::node`] and [`Pool::output_size`].
+    pub fn pool(&mut self, name: &str, input: Value, pool: Pool) -> Result<Value> {
+        self.node(name, Op::Pool(pool), &[input])
+    }
+
+    /// Adds the average of every channel, `[C, 1, 1]`.
+    ///
+    /// # Errors
+    /// As [`NetworkBuilder::node`].
+    pub fn global_avg_pool(&mut self, name: &str, input: Value) -> Result<Value> {
+        let [_, height, width] = input.shape();
+        self.node(name, Op::Pool(Pool::average([height, width])), &[input])
+    }
+}
+
+impl Pool {
+    /// Maxima of windows of `kernel` `[y, x]` that lie side by side, without padding.
+    pub fn max(kernel: [usize; 2]) -> Self {
+        Self { average: false, ..Self::average(kernel) }
+    }
+
+    /// Averages of windows of `kernel` `[y, x]` that lie side by side, without padding.
+    pub fn average(kernel: [usize; 2]) -> Self {
+        let (stride, padding) = (kernel, [0; 4]);
+        Self { average: true, kernel, stride, padding, ceil_mode: false, count_include_pad: true }
+    }
+
+    /// Output height and width for an input of `size` (both `[y, x]`), by PyTorch's rule: with `ceil_mode` a last window
+    /// that would start in the right or bottom padding is dropped.
+    ///
+    /// # Errors
+    /// When a size is zero, the padding exceeds half the kernel, or the kernel exceeds the padded input.
+    pub fn output_size(&self, size: [usize; 2]) -> Result<[usize; 2]> {
+        let mut output = [0; 2];
+        for axis in 0..2 {
+            let (kernel, stride) = (self.kernel[axis], self.stride[axis]);
+            check_size(&format!("kernel[{axis}]"), kernel, INDEX_LIMIT)?;
+            check_size(&format!("stride[{axis}]"), stride, INDEX_LIMIT)?;
+            for side in [axis, axis + 2] {
+                if self.padding[side] > kernel / 2 {
+                    let rule = format!("it must be at most half the kernel of {kernel}");
+                    return Err(Error::value(format!("padding[{side}]"), self.padding[side], rule));
+                }
+            }
+            let (before, after) = (self.padding[axis], self.padding[axis + 2]);
+            // Both paddings are below 2^30 now, and sizes of tensors below 2^31.
+            let padded = size[axis].saturating_add(before + after);
+            if kernel > padded {
+                let rule = format!("it must fit in the padded input of {padded}");
+                return Err(Error::value(format!("kernel[{axis}]"), kernel, rule));
+            }
+            let rest = padded - kernel;
+            output[axis] = if self.ceil_mode {
+                let count = rest.div_ceil(stride) + 1;
+                if (count - 1).saturating_mul(stride) >= size[axis] + before { count - 1 } else { count }
+            } else {
+                rest / stride + 1
+            };
+        }
+        Ok(output)
+    }
+}
+
+impl Operation for Pool {
+    fn shape(&self, inputs: &[NodeInput<'_>]) -> Result<[usize; 3]> {
+        let [channels, height, width] = NodeInput::only(inputs)?;
+        if !self.average && !self.count_include_pad {
+            return Err(Error::value(
+                "count_include_pad",
+                false,
+                "only averages have it: it must be true for a maximum",
+            ));
+        }
+        let [out_height, out_width] = self.output_size([height, width])?;
+        Ok([channels, out_height, out_width])
+    }
+
+    fn json(&self, [_, height, width]: [usize; 3]) -> NodeJson {
+        if *self == Self::average([height, width]) {
+            return NodeJson::of("global_avg_pool2d");
+        }
+        NodeJson {
+            kernel: Some(self.kernel),
+            stride: Some(self.stride),
+            padding: Some(self.padding),
+            ceil_mode: Some(self.ceil_mode),
+            count_include_pad: self.average.then_some(self.count_include_pad),
+            ..NodeJson::of(if self.average { "avg_pool2d" } else { "max_pool2d" })
+        }
+    }
+
+    fn work(&self) -> Work<'_> {
+        Work::Stage(Arc::new(*self))
+    }
+}
+
+impl Stage for Pool {
+    fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
+        planner.pool(self, wiring, to)
+    }
+
+    #[cfg(feature = "cpu")]
+    fn run(&self, operands: &Operands<'_>, to: &mut [f32]) {
+        let ([_, height, width], [_, out_height, out_width]) = (operands.input_shape, operands.shape);
+        let columns: Vec<Span> = (0..out_width).map(|x| Span::new(self, 1, x, width)).collect();
+        let images = operands.inputs[0].chunks_exact(height * width);
+        for (from, to) in images.zip(to.chunks_exact_mut(out_height * out_width)) {
+            for (y, to) in to.chunks_exact_mut(out_width).enumerate() {
+                let rows = Span::new(self, 0, y, height);
+                let lines = &from[rows.start * width..rows.end * width];
+                for (to, columns) in to.iter_mut().zip(&columns) {
+                    let values = lines.chunks_exact(width).flat_map(|line| &line[columns.start..columns.end]);
+                    *to = if self.average {
+                        // In f64: a window may be the whole image.
+                        let sum: f64 = values.map(|&value| f64::from(value)).sum();
+                        (sum / (rows.divisor * columns.divisor) as f64) as f32
+                    } else {
+                        // A NaN wins, as in PyTorch.
+                        let larger =
+                            |best: f32, &value: &f32| if value > best || value.is_nan() { value } else { best };
+                        values.fold(f32::NEG_INFINITY, larger)
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// What a window covers along an axis.
+#[cfg(feature = "cpu")]
+struct Span {
+    /// Within the input.
+    start: usize,
+    end: usize,
+    /// What an average divides by.
+    divisor: usize,
+}
+
+#[cfg(feature = "cpu")]
+impl Span {
+    fn new(pool: &Pool, axis: usize, place: usize, size: usize) -> Self {
+        // In coordinates of the padded input, which begins `before` to the left.
+        let (before, after) = (pool.padding[axis], pool.padding[axis + 2]);
+        let first = place * pool.stride[axis];
+        let end = (first + pool.kernel[axis]).min(size + before + after);
+        let inside = first.max(before) - before..end.min(size + before) - before;
+        let divisor = if pool.count_include_pad { end - first } else { inside.len() };
+        Self { start: inside.start, end: inside.end, divisor }
+    }
+}

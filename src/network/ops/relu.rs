@@ -1,0 +1,60 @@
+//! `relu`.
+
+use std::sync::Arc;
+
+use super::{FileOp, NodeInput, Op, Operation, Work};
+use crate::error::Result;
+use crate::network::builder::{NetworkBuilder, Value};
+use crate::network::destination::Destination;
+use crate::network::graph::NodeJson;
+use crate::network::plan::Planner;
+#[cfg(feature = "cpu")]
+use crate::network::stage::Operands;
+use crate::network::stage::{Stage, Wiring};
+use crate::plan::Step;
+use crate::problem::Activation;
+
+pub(super) const FILE_OPS: &[FileOp] =
+    &[FileOp { name: "relu", keys: &["input"], tensors: &[], read: |_, _, _| Ok(Op::Relu) }];
+
+impl NetworkBuilder {
+    /// Adds a ReLU. Where it follows a convolution, an addition or a batch norm, their own activation costs nothing.
+    ///
+    /// # Errors
+    /// As [`NetworkBuilder::node`].
+    pub fn relu(&mut self, name: &str, input: Value) -> Result<Value> {
+        self.node(name, Op::Relu, &[input])
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Relu;
+
+impl Operation for Relu {
+    fn shape(&self, inputs: &[NodeInput<'_>]) -> Result<[usize; 3]> {
+        NodeInput::only(inputs)
+    }
+
+    fn json(&self, _: [usize; 3]) -> NodeJson {
+        NodeJson::of("relu")
+    }
+
+    fn reads_parts(&self) -> bool {
+        true
+    }
+
+    fn work(&self) -> Work<'_> {
+        Work::Stage(Arc::new(*self))
+    }
+}
+
+impl Stage for Relu {
+    fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
+        planner.add(Activation::Relu, wiring, to)
+    }
+
+    #[cfg(feature = "cpu")]
+    fn run(&self, operands: &Operands<'_>, to: &mut [f32]) {
+        to.iter_mut().zip(operands.inputs[0]).for_each(|(to, &from)| *to = Activation::Relu.of(from));
+    }
+}
