@@ -1,55 +1,118 @@
 //! The kernels: one file a kernel. It owns what varies from that kernel to the next: the key of its variants, its text
 //! and the parts before it, constants, uniform, bindings, tile, label, what its loops take, and the variants that
-//! tests run over. `docs/adding.md` says what a new one costs.
+//! tests run over. Here is the list of them. `docs/adding.md` says what a new one costs.
 
 mod access;
-mod accumulate;
+pub(crate) mod accumulate;
 #[cfg(feature = "network")]
-mod add;
+pub(crate) mod add;
 #[cfg(feature = "network")]
-mod batch_norm;
+pub(crate) mod batch_norm;
 mod description;
 mod end;
-mod gather;
+pub(crate) mod gather;
 mod geometry;
 mod kernel;
-mod matrix;
+pub(crate) mod matrix;
 #[cfg(feature = "network")]
-mod pool;
+pub(crate) mod pool;
 #[cfg(feature = "network")]
-mod pool_window;
-mod products;
+pub(crate) mod pool_window;
+pub(crate) mod products;
 mod role;
 pub(crate) mod software;
 #[cfg(feature = "network")]
-mod subsample;
+pub(crate) mod subsample;
+#[cfg(all(test, feature = "network"))]
+mod tests;
 mod tile;
-mod tiled;
-mod tiled_accumulate;
-mod variant;
+pub(crate) mod tiled;
+pub(crate) mod tiled_accumulate;
 mod weights;
 
 pub(crate) use access::{Access, Tensor};
-pub(crate) use accumulate::{Accumulate, Terms, Uniform as AccumulateUniform};
 pub(crate) use description::Description;
 pub(crate) use end::End;
-pub(crate) use gather::{Gather, Uniform as GatherUniform};
 pub(crate) use geometry::Geometry;
 pub(crate) use kernel::Kernel;
-pub(crate) use matrix::Matrix;
-pub(crate) use products::{Products, Uniform as ProductsUniform};
 pub(crate) use role::Role;
 pub(crate) use tile::Tile;
-pub(crate) use tiled::{Sums, Tiled, Uniform as TiledUniform};
-pub(crate) use tiled_accumulate::{TiledAccumulate, Uniform as TiledAccumulateUniform};
-pub(crate) use variant::Variant;
 pub(crate) use weights::{WeightLoad, Weights};
 
-#[cfg(feature = "network")]
-pub(crate) use {
-    add::{Add, Uniform as AddUniform},
-    batch_norm::{BatchNorm, Uniform as BatchNormUniform},
-    pool::{Pool, Uniform as PoolUniform},
-    pool_window::{PoolWindow, Stage},
-    subsample::{Subsample, Uniform as SubsampleUniform},
-};
+/// A variant of any kernel: the key of a compiled pipeline. Equal shaders have equal variants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Variant {
+    Gather(gather::Gather),
+    Products(products::Products),
+    Accumulate(accumulate::Accumulate),
+    Tiled(tiled::Tiled),
+    TiledAccumulate(tiled_accumulate::TiledAccumulate),
+    Matrix(matrix::Matrix),
+    SoftwareGather(software::gather::Gather),
+    SoftwareGatherRows(software::gather_rows::GatherRows),
+    SoftwareGatherFew(software::gather_few::GatherFew),
+    SoftwareProducts(software::products::Products),
+    #[cfg(feature = "network")]
+    Pool(pool::Pool),
+    #[cfg(feature = "network")]
+    PoolWindow(pool_window::PoolWindow),
+    #[cfg(feature = "network")]
+    Add(add::Add),
+    #[cfg(feature = "network")]
+    BatchNorm(batch_norm::BatchNorm),
+    #[cfg(feature = "network")]
+    Subsample(subsample::Subsample),
+}
+
+impl Variant {
+    /// What can be said of it without compiling it.
+    pub(crate) fn describe(&self) -> Description {
+        match self {
+            Self::Gather(kernel) => kernel.describe(),
+            Self::Products(kernel) => kernel.describe(),
+            Self::Accumulate(kernel) => kernel.describe(),
+            Self::Tiled(kernel) => kernel.describe(),
+            Self::TiledAccumulate(kernel) => kernel.describe(),
+            Self::Matrix(kernel) => kernel.describe(),
+            Self::SoftwareGather(kernel) => kernel.describe(),
+            Self::SoftwareGatherRows(kernel) => kernel.describe(),
+            Self::SoftwareGatherFew(kernel) => kernel.describe(),
+            Self::SoftwareProducts(kernel) => kernel.describe(),
+            #[cfg(feature = "network")]
+            Self::Pool(kernel) => kernel.describe(),
+            #[cfg(feature = "network")]
+            Self::PoolWindow(kernel) => kernel.describe(),
+            #[cfg(feature = "network")]
+            Self::Add(kernel) => kernel.describe(),
+            #[cfg(feature = "network")]
+            Self::BatchNorm(kernel) => kernel.describe(),
+            #[cfg(feature = "network")]
+            Self::Subsample(kernel) => kernel.describe(),
+        }
+    }
+
+    /// Every kernel's variants, for tests.
+    #[cfg(all(test, feature = "network"))]
+    fn all() -> Vec<tests::Listed> {
+        use tests::listed;
+
+        let all = [
+            listed(gather::Gather::variants()),
+            listed(products::Products::variants()),
+            listed(accumulate::Accumulate::variants()),
+            listed(tiled::Tiled::variants()),
+            listed(tiled_accumulate::TiledAccumulate::variants()),
+            listed(matrix::Matrix::variants()),
+            listed(software::gather::Gather::variants()),
+            listed(software::gather_rows::GatherRows::variants()),
+            listed(software::gather_few::GatherFew::variants()),
+            listed(software::products::Products::variants()),
+            listed(pool::Pool::variants()),
+            listed(pool_window::PoolWindow::variants()),
+            listed(add::Add::variants()),
+            listed(batch_norm::BatchNorm::variants()),
+            listed(subsample::Subsample::variants()),
+        ];
+        all.into_iter().flatten().collect()
+    }
+}

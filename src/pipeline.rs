@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
+use crate::kernels::{Description, Variant};
 use crate::parallel::each;
 use crate::plan::Plan;
 use crate::scope::{Loss, Scoped};
-use crate::kernels::{Description, Variant};
 use slot::{Claim, Found, Slot};
 
 /// Whether compiled shaders carry the driver-independent bounds and loop checks.

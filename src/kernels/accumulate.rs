@@ -73,12 +73,8 @@ impl Kernel for Accumulate {
             .constants([("LANES", lanes_x), ("ROWS", rows), ("TERM_ROWS", height), ("TERM_COLUMNS", width)])
             .role(Role::Table);
         let described = match self.terms {
-            Terms::Rows => {
-                described.products_in(self.words).part(include_str!("../../shaders/parts/terms_rows.wgsl"))
-            }
-            Terms::Taps => {
-                described.role(Role::ProductsIn).part(include_str!("../../shaders/parts/terms_taps.wgsl"))
-            }
+            Terms::Rows => described.products_in(self.words).part(include_str!("../../shaders/parts/terms_rows.wgsl")),
+            Terms::Taps => described.role(Role::ProductsIn).part(include_str!("../../shaders/parts/terms_taps.wgsl")),
             Terms::Shifted { padding } => described
                 .word(format!("row{width}p{padding}"))
                 .constant("PAD_LEFT", padding)
@@ -91,5 +87,37 @@ impl Kernel for Accumulate {
 
     fn turns(&self, uniform: &Uniform) -> u64 {
         u64::from(uniform.thread_rows.div_ceil(self.tile.rows)) * self.turns_an_output()
+    }
+}
+
+#[cfg(all(test, feature = "network"))]
+impl Accumulate {
+    /// For tests.
+    pub(super) fn variants() -> Vec<Self> {
+        use super::tests::{
+            axes::{ACCESSES, ACTIVATIONS, MEMORIES},
+            covering::covering,
+        };
+
+        let terms = [
+            Terms::Rows,
+            Terms::Taps,
+            Terms::Shifted { padding: 1 },
+            Terms::Shifted { padding: 0 },
+            Terms::Shifted { padding: 7 },
+        ];
+        covering(&[5, 5, 2, 2, 2, MEMORIES.len(), 2], |at| {
+            let (terms, memory, output) = (terms[at[0]], MEMORIES[at[5]], ACCESSES[at[1]]);
+            (memory.fits(output) && (!memory.has_addend || at[2] == 1)).then_some(())?;
+            Some(Self {
+                tile: Tile::registers(64, 1, 4, 1),
+                terms,
+                size: [3, if terms == Terms::Rows { 1 } else { 3 }],
+                words: memory.words && terms != Terms::Taps,
+                blended: at[4] == 1,
+                end: memory.end(output, at[2] == 1, ACTIVATIONS[at[3]]),
+                read_write: memory.has_addend || memory.is_addend || at[6] == 1,
+            })
+        })
     }
 }

@@ -59,3 +59,23 @@ impl Kernel for Add {
         0
     }
 }
+
+#[cfg(all(test, feature = "network"))]
+impl Add {
+    /// For tests.
+    pub(super) fn variants() -> Vec<Self> {
+        use super::tests::{
+            axes::{ACCESSES, ACTIVATIONS},
+            covering::covering,
+        };
+
+        covering(&[3, 2, 2, 2], |at| {
+            Some(Self {
+                access: ACCESSES[at[0]],
+                sums: at[1] == 1,
+                activation: ACTIVATIONS[at[2]],
+                read_write: at[3] == 1,
+            })
+        })
+    }
+}

@@ -60,3 +60,18 @@ impl Kernel for BatchNorm {
         0
     }
 }
+
+#[cfg(all(test, feature = "network"))]
+impl BatchNorm {
+    /// For tests.
+    pub(super) fn variants() -> Vec<Self> {
+        use super::tests::{
+            axes::{ACCESSES, ACTIVATIONS},
+            covering::covering,
+        };
+
+        covering(&[3, 2, 2], |at| {
+            Some(Self { access: ACCESSES[at[0]], activation: ACTIVATIONS[at[1]], read_write: at[2] == 1 })
+        })
+    }
+}

@@ -231,7 +231,11 @@ impl Description {
     }
 
     fn typed(mut self, name: &'static str, single: &'static str, tensor: Tensor) -> Self {
-        if tensor.half { self.halves.push(name) } else { self.singles.push(single) }
+        if tensor.half {
+            self.halves.push(name)
+        } else {
+            self.singles.push(single)
+        }
         self
     }
 }

@@ -54,3 +54,34 @@ impl Kernel for Gather {
         uniform.conv.taps() * (1 + uniform.conv.channels_by(4))
     }
 }
+
+#[cfg(all(test, feature = "network"))]
+impl Gather {
+    /// For tests.
+    pub(super) fn variants() -> Vec<Self> {
+        use super::{
+            Access,
+            tests::axes::{ACCESSES, ACTIVATIONS, LOADS, MEMORIES},
+            tests::covering::covering,
+        };
+
+        let tiles = [[8, 8, 8, 2], [64, 1, 8, 2], [8, 1, 16, 2], [8, 8, 16, 2]]
+            .map(|[x, y, rows, quads]| Tile::registers(x, y, rows, quads));
+        covering(&[4, 2, 2, 2, 2, 3, 4, 8, 2], |at| {
+            let memory = MEMORIES[at[7]];
+            let output = ACCESSES[at[5]];
+            // A lone tap's inputs lie as its outputs do, or anywhere.
+            let input = if at[4] == 1 { output } else { Access::Scalar };
+            let parts = memory.has_addend || memory.is_addend;
+            (!memory.has_addend || at[2] == 1).then_some(())?;
+            Some(Self {
+                tile: tiles[at[0]],
+                input: memory.input(input),
+                weights: memory.weights(LOADS[at[6]]),
+                blended: at[1] == 1,
+                end: memory.end(output, at[2] == 1, ACTIVATIONS[at[3]]),
+                read_write: parts || at[8] == 1,
+            })
+        })
+    }
+}

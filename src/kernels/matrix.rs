@@ -1,7 +1,7 @@
 //! `matrix`: the implicit GEMM of `tiled` on cooperative matrices, wgpu's experimental feature.
 
-use super::tiled::{Uniform, reduction_turns, tile_word};
-use super::{Description, Kernel, Sums, Tensor, Tile, Variant, Weights};
+use super::tiled::{Sums, Uniform, reduction_turns, tile_word};
+use super::{Description, Kernel, Tensor, Tile, Variant, Weights};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,5 +50,34 @@ impl Kernel for Matrix {
 
     fn turns(&self, uniform: &Uniform) -> u64 {
         reduction_turns(&uniform.conv, self.tile)
+    }
+}
+
+#[cfg(all(test, feature = "network"))]
+impl Matrix {
+    /// For tests.
+    pub(super) fn variants() -> Vec<Self> {
+        use super::{
+            Access,
+            tests::axes::{ACTIVATIONS, LOADS, MEMORIES},
+            tests::covering::covering,
+        };
+
+        let tiles: Vec<Tile> = crate::plan::gemm::matrix::tiles().collect();
+        covering(&[tiles.len(), 2, 2, 2, 2, 4, 8, 2], |at| {
+            let memory = MEMORIES[at[6]];
+            (!memory.has_addend || at[3] == 1).then_some(())?;
+            // Operands of matrices are f16.
+            memory.half.then_some(())?;
+            let end = memory.end(Access::Scalar, at[3] == 1, ACTIVATIONS[at[4]]);
+            let outputs = Sums::Outputs { blended: at[2] == 1, end };
+            Some(Self {
+                tile: tiles[at[0]],
+                input: memory.input(Access::Scalar),
+                weights: memory.weights(LOADS[at[5]]),
+                sums: if at[1] == 0 { outputs } else { Sums::Products },
+                read_write: memory.has_addend || memory.is_addend || at[7] == 1,
+            })
+        })
     }
 }

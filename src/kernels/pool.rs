@@ -68,3 +68,11 @@ impl Kernel for Pool {
         u64::from(height) * (1 + u64::from(width))
     }
 }
+
+#[cfg(all(test, feature = "network"))]
+impl Pool {
+    /// For tests.
+    pub(super) fn variants() -> Vec<Self> {
+        [false, true].map(|read_write| Self { read_write }).into()
+    }
+}

@@ -48,3 +48,12 @@ impl Kernel for PoolWindow {
         u64::from(values.div_ceil(Pool::LANES))
     }
 }
+
+#[cfg(all(test, feature = "network"))]
+impl PoolWindow {
+    /// For tests.
+    pub(super) fn variants() -> Vec<Self> {
+        let stages = [Stage::Window, Stage::Blocks, Stage::Finish];
+        stages.into_iter().flat_map(|stage| [false, true].map(|read_write| Self { stage, read_write })).collect()
+    }
+}

@@ -73,3 +73,24 @@ impl Kernel for Products {
         uniform.conv.channels_by(4) + storing
     }
 }
+
+#[cfg(all(test, feature = "network"))]
+impl Products {
+    /// For tests.
+    pub(super) fn variants() -> Vec<Self> {
+        use super::tests::{
+            axes::{ACCESSES, LOADS, MEMORIES},
+            covering::covering,
+        };
+
+        covering(&[3, 4, 5, 2], |at| {
+            let memory = MEMORIES[at[2]];
+            Some(Self {
+                tile: Tile::registers(8, 8, 7, 2),
+                input: memory.input(ACCESSES[at[0]]),
+                weights: memory.weights(LOADS[at[1]]),
+                read_write: at[3] == 1,
+            })
+        })
+    }
+}

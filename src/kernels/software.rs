@@ -1,17 +1,13 @@
 //! Kernels for software adapters (llvmpipe), whose lanes are cheap and whose loads are not: one subgroup a workgroup,
 //! everything in registers, weights and neighbours exchanged by shuffles.
 
-mod gather;
-mod gather_few;
-mod gather_rows;
-mod products;
+pub(crate) mod gather;
+pub(crate) mod gather_few;
+pub(crate) mod gather_rows;
+pub(crate) mod products;
 mod row_sums;
 
 use super::Description;
-pub(crate) use gather::{Gather, Uniform as GatherUniform};
-pub(crate) use gather_few::GatherFew;
-pub(crate) use gather_rows::{GatherRows, RowTaps};
-pub(crate) use products::{Products, Uniform as ProductsUniform};
 pub(crate) use row_sums::RowSums;
 
 /// How a tile's rows are multiplied by its pixels: as they are, or with `levels` of Hankel products where rows begin half

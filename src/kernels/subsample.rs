@@ -53,3 +53,11 @@ impl Kernel for Subsample {
         0
     }
 }
+
+#[cfg(all(test, feature = "network"))]
+impl Subsample {
+    /// For tests.
+    pub(super) fn variants() -> Vec<Self> {
+        [false, true].map(|read_write| Self { read_write }).into()
+    }
+}

@@ -102,3 +102,29 @@ impl Kernel for Tiled {
         reduction_turns(&uniform.conv, self.tile)
     }
 }
+
+#[cfg(all(test, feature = "network"))]
+impl Tiled {
+    /// For tests.
+    pub(super) fn variants() -> Vec<Self> {
+        use super::tests::{
+            axes::{ACTIVATIONS, LOADS, MEMORIES},
+            covering::covering,
+        };
+
+        let tiles: Vec<Tile> = crate::plan::gemm::tiled::tiles().collect();
+        covering(&[tiles.len(), 2, 2, 2, 2, 4, 8, 2], |at| {
+            let memory = MEMORIES[at[6]];
+            (!memory.has_addend || at[3] == 1).then_some(())?;
+            let end = memory.end(Access::Scalar, at[3] == 1, ACTIVATIONS[at[4]]);
+            let outputs = Sums::Outputs { blended: at[2] == 1, end };
+            Some(Self {
+                tile: tiles[at[0]],
+                input: memory.input(Access::Scalar),
+                weights: memory.weights(LOADS[at[5]]),
+                sums: if at[1] == 0 { outputs } else { Sums::Products },
+                read_write: memory.has_addend || memory.is_addend || at[7] == 1,
+            })
+        })
+    }
+}

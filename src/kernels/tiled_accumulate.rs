@@ -51,3 +51,27 @@ impl Kernel for TiledAccumulate {
         u64::from(uniform.conv.kernel_height) * (1 + u64::from(uniform.conv.kernel_width))
     }
 }
+
+#[cfg(all(test, feature = "network"))]
+impl TiledAccumulate {
+    /// For tests.
+    pub(super) fn variants() -> Vec<Self> {
+        use super::{
+            Access,
+            tests::axes::{ACTIVATIONS, MEMORIES},
+            tests::covering::covering,
+        };
+
+        let tiles = crate::plan::gemm::accumulate::TILES;
+        covering(&[tiles.len(), 2, 2, 2, 8, 2], |at| {
+            let memory = MEMORIES[at[4]];
+            (!memory.has_addend || at[2] == 1).then_some(())?;
+            Some(Self {
+                tile: tiles[at[0]],
+                blended: at[1] == 1,
+                end: memory.end(Access::Scalar, at[2] == 1, ACTIVATIONS[at[3]]),
+                read_write: memory.has_addend || memory.is_addend || at[5] == 1,
+            })
+        })
+    }
+}

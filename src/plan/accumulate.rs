@@ -3,7 +3,8 @@
 use super::Step;
 use super::shared::Pass;
 use super::tables::Stored;
-use crate::kernels::{Accumulate, AccumulateUniform, Geometry, Terms, Tile};
+use crate::kernels::accumulate::{Accumulate, Terms, Uniform};
+use crate::kernels::{Geometry, Tile};
 use crate::reduction::MOST_TURNS;
 
 /// Threads, and output rows that each finishes at a time.
@@ -36,7 +37,7 @@ pub(super) fn step(pass: &Pass<'_>, stored: Stored) -> Step {
     let thread_rows = if ask.target.software { out_height.min(most_rows) } else { rows }.next_multiple_of(rows);
     let row_blocks = out_height.div_ceil(thread_rows);
     let threads = row_quads * row_blocks * out_channels * images;
-    let uniform = AccumulateUniform {
+    let uniform = Uniform {
         conv: Geometry::of(problem, problem.bases().channel_stride).from_image(*first_image),
         threads: threads as u32,
         row_quads: row_quads as u32,

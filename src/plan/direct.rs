@@ -1,9 +1,9 @@
 //! What the gather kernels of all families have in common: weights and tables of a convolution computed directly.
 
+use super::Step;
 use super::ask::{Ask, fractions, weight_load, widens};
 use super::cost::Costs;
 use super::draft::Draft;
-use super::Step;
 use crate::kernels::{Access, Geometry, WeightLoad, Weights};
 use crate::problem::Problem;
 use crate::quantization::Precision;

@@ -1,8 +1,8 @@
 //! Which planner a family has, and which families suit a device. A new family is a folder beside this file with an
 //! implementation of [`Planner`], a value of [`Family`] and a line here.
 
-use super::planner::Planner;
 use super::gemm::{Matrix, Tiled};
+use super::planner::Planner;
 use super::portable::Portable;
 use super::software::Software;
 use super::{Family, Storage, Target};

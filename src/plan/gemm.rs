@@ -12,7 +12,9 @@ use super::shared::{Pass, Products};
 use super::tables::Stored;
 use super::{Step, Target};
 use crate::error::{Error, Result};
-use crate::kernels::{self, Access, Geometry, Sums, TiledUniform, Tile, Weights};
+use crate::kernels::matrix::Matrix as MatrixKernel;
+use crate::kernels::tiled::{Sums, Tiled as TiledKernel, Uniform};
+use crate::kernels::{Access, Geometry, Tile, Weights};
 use crate::problem::Problem;
 use crate::sharing::TapRows;
 
@@ -38,8 +40,8 @@ impl Engine {
     /// Bytes of workgroup memory.
     fn bytes(self, tile: Tile) -> u64 {
         match self {
-            Self::Tiled => kernels::Tiled::bytes(tile),
-            Self::Matrix => kernels::Matrix::bytes(tile),
+            Self::Tiled => TiledKernel::bytes(tile),
+            Self::Matrix => MatrixKernel::bytes(tile),
         }
     }
 }
@@ -162,7 +164,7 @@ impl Gemm<'_> {
         let row_tiles = self.rows.div_ceil(tile.rows_per_tile());
         let tiles = (pixel_tiles * row_tiles * self.ask.problem.conv().groups) as u64;
         let Table { scale_at, bias_at, slots_at, slots } = self.table;
-        let uniform = TiledUniform {
+        let uniform = Uniform {
             conv: self.conv,
             tiles: tiles as u32,
             pixel_tiles: pixel_tiles as u32,
@@ -177,11 +179,9 @@ impl Gemm<'_> {
         let (input, weights, sums) = (self.ask.input(Access::Scalar), self.weights, self.sums);
         let (read_write, limit) = (self.ask.options.bind_read_write, self.ask.most_workgroups());
         match engine {
-            Engine::Tiled => {
-                Step::new(kernels::Tiled { tile, input, weights, sums, read_write }, &uniform, tiles, limit)
-            }
+            Engine::Tiled => Step::new(TiledKernel { tile, input, weights, sums, read_write }, &uniform, tiles, limit),
             Engine::Matrix => {
-                Step::new(kernels::Matrix { tile, input, weights, sums, read_write }, &uniform, tiles, limit)
+                Step::new(MatrixKernel { tile, input, weights, sums, read_write }, &uniform, tiles, limit)
             }
         }
     }

@@ -7,7 +7,7 @@ use super::ask::{Ask, overflows};
 use super::direct::Direct;
 use super::draft::Draft;
 use super::families::planner;
-use super::{Algorithm, Family, Packing, Places, Plan, PlanOptions, Step, Target, shared};
+use super::{Algorithm, Family, Packing, Places, Plan, PlanOptions, Target, shared};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::reduction;
@@ -49,7 +49,8 @@ pub(super) fn plan(
     };
     let words = planner(family).moves_words(target) && !options.storage.has_f16_tensors();
     let last = problems.len() - 1;
-    let ask = |(index, problem)| Ask { problem, target, options, words, has_addend: index > 0, is_addend: index < last };
+    let ask =
+        |(index, problem)| Ask { problem, target, options, words, has_addend: index > 0, is_addend: index < last };
     let drafts = problems.iter().enumerate().map(ask).map(|ask| draft(algorithm, family, ask));
     let drafts = drafts.collect::<Result<Vec<_>>>()?;
     let plan = assemble(algorithm, family, problem, &problems, drafts, asked, target);
@@ -105,11 +106,10 @@ fn assemble(
         };
         table_at = places.table.end.next_multiple_of(ALIGNMENT);
         // Three products of pieces for four.
-        multiply_adds +=
-            (0..draft.hankel_levels).fold(algorithm.multiply_adds(problem), |count, _| count - count / 4);
+        multiply_adds += (0..draft.hankel_levels).fold(algorithm.multiply_adds(problem), |count, _| count - count / 4);
         additions += problem.outputs() * draft.terms as u64;
         tables.push(Table { words: draft.table, at: places.table.clone() });
-        steps.extend(draft.steps.into_iter().map(|step| Step { places: places.clone(), ..step }));
+        steps.extend(draft.steps.into_iter().map(|step| step.placed(&places)));
     }
     let packing = Packing { dense: algorithm == Algorithm::Dense, tables };
     Plan {

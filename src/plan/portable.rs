@@ -10,7 +10,8 @@ use super::planner::Planner;
 use super::shared::Products;
 use super::{Step, Target};
 use crate::error::Result;
-use crate::kernels::{Gather, GatherUniform, Tile};
+use crate::kernels::Tile;
+use crate::kernels::gather::{Gather, Uniform};
 use products::Form;
 
 /// The floor.
@@ -44,7 +45,7 @@ impl Planner for Portable {
             read_write: ask.options.bind_read_write,
         };
         let [scale_at, bias_at] = direct.affine_at();
-        let uniform = GatherUniform {
+        let uniform = Uniform {
             conv: direct.geometry(),
             tiles: tiles as u32,
             pixel_tiles: pixel_tiles as u32,

@@ -61,6 +61,11 @@ impl Step {
         }
     }
 
+    /// The same where its operands lie so.
+    pub(super) fn placed(self, places: &Places) -> Self {
+        Self { places: places.clone(), ..self }
+    }
+
     /// What is bound for a role.
     pub(crate) fn operand(&self, role: Role) -> Operand {
         let Places { table, products, addend, sum } = &self.places;

@@ -64,9 +64,4 @@ impl Storage {
     pub(crate) fn tensor_bytes(self) -> u64 {
         if self.has_f16_tensors() { 2 } else { 4 }
     }
-
-    /// What it is to a kernel that loads no weights.
-    pub(crate) fn of_tensors(self) -> Self {
-        self.with_weights(Precision::F32)
-    }
 }

@@ -64,3 +64,35 @@ impl Kernel for Gather {
         uniform.conv.taps() * (1 + uniform.conv.channels_by(4 << self.hankel_levels))
     }
 }
+
+#[cfg(all(test, feature = "network"))]
+impl Gather {
+    /// For tests.
+    pub(in crate::kernels) fn variants() -> Vec<Self> {
+        use crate::kernels::{
+            Access, WeightLoad,
+            tests::axes::{ACCESSES, ACTIVATIONS, LOADS, MEMORIES},
+            tests::covering::covering,
+        };
+
+        let tiles = [[8, 40, 2], [4, 32, 2], [16, 16, 2], [8, 16, 1]]
+            .map(|[lanes, rows, quads]| Tile::registers(lanes, 1, rows, quads));
+        covering(&[4, 2, 2, 2, 2, 5, 4, MEMORIES.len(), 3, 2], |at| {
+            let (memory, output, load) = (MEMORIES[at[7]], ACCESSES[at[5]], LOADS[at[6]]);
+            // A lone tap's inputs lie as its outputs do, or anywhere.
+            let input = if at[4] == 1 { output } else { Access::Scalar };
+            // Hankel products want weights four at a time, and filters that are no blends.
+            let multiplies = at[8] == 0 || load == WeightLoad::Vec4 && at[1] == 0;
+            (memory.fits(output) && multiplies && (!memory.has_addend || at[2] == 1)).then_some(())?;
+            Some(Self {
+                tile: tiles[at[0]],
+                input: memory.input(input),
+                weights: memory.weights(load),
+                blended: at[1] == 1,
+                hankel_levels: at[8] as u32,
+                end: memory.end(output, at[2] == 1, ACTIVATIONS[at[3]]),
+                read_write: memory.has_addend || memory.is_addend || at[9] == 1,
+            })
+        })
+    }
+}

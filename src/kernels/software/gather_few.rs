@@ -39,3 +39,30 @@ impl Kernel for GatherFew {
         uniform.conv.taps() * (1 + uniform.conv.channels_by(self.tile.lanes_y))
     }
 }
+
+#[cfg(all(test, feature = "network"))]
+impl GatherFew {
+    /// For tests.
+    pub(in crate::kernels) fn variants() -> Vec<Self> {
+        use crate::kernels::{
+            Access,
+            tests::axes::{ACCESSES, ACTIVATIONS, LOADS, MEMORIES},
+            tests::covering::covering,
+        };
+
+        let tiles = [[8, 2], [4, 2], [16, 2], [8, 4]].map(|[lanes, blocks]| Tile::registers(1, lanes, blocks, 1));
+        covering(&[4, 2, 2, 2, 2, 5, 4, MEMORIES.len(), 2], |at| {
+            let (memory, output) = (MEMORIES[at[7]], ACCESSES[at[5]]);
+            let input = if at[4] == 1 { output } else { Access::Scalar };
+            (memory.fits(output) && (!memory.has_addend || at[2] == 1)).then_some(())?;
+            Some(Self {
+                tile: tiles[at[0]],
+                input: memory.input(input),
+                weights: memory.weights(LOADS[at[6]]),
+                blended: at[1] == 1,
+                end: memory.end(output, at[2] == 1, ACTIVATIONS[at[3]]),
+                read_write: memory.has_addend || memory.is_addend || at[8] == 1,
+            })
+        })
+    }
+}

@@ -50,3 +50,33 @@ impl Kernel for GatherRows {
         height * (1 + uniform.conv.channels_by(4) * (1 + width))
     }
 }
+
+#[cfg(all(test, feature = "network"))]
+impl GatherRows {
+    /// For tests.
+    pub(in crate::kernels) fn variants() -> Vec<Self> {
+        use crate::kernels::{
+            tests::axes::{ACCESSES, ACTIVATIONS, LOADS, MEMORIES},
+            tests::covering::covering,
+        };
+
+        let tiles = [[8, 40, 2], [4, 32, 2], [16, 16, 2], [8, 16, 1]]
+            .map(|[lanes, rows, quads]| Tile::registers(lanes, 1, rows, quads));
+        let row_taps = [[3, 1], [2, 0], [7, 3]].map(|[taps, padding]| RowTaps { taps, padding });
+        covering(&[4, 2, 2, 2, 5, 5, 4, MEMORIES.len(), 3, 2], |at| {
+            let (memory, input, output) = (MEMORIES[at[7]], ACCESSES[at[4]], ACCESSES[at[5]]);
+            // Planes are whole quads where rows are.
+            let fits = memory.fits(input) && memory.fits(output) && input.values() <= output.values();
+            (fits && (!memory.has_addend || at[2] == 1)).then_some(())?;
+            Some(Self {
+                tile: tiles[at[0]],
+                row_taps: row_taps[at[8]],
+                input: memory.input(input),
+                weights: memory.weights(LOADS[at[6]]),
+                blended: at[1] == 1,
+                end: memory.end(output, at[2] == 1, ACTIVATIONS[at[3]]),
+                read_write: memory.has_addend || memory.is_addend || at[9] == 1,
+            })
+        })
+    }
+}

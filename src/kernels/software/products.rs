@@ -75,3 +75,47 @@ impl Kernel for Products {
         uniform.conv.channels_by(4 << self.hankel_levels)
     }
 }
+
+#[cfg(all(test, feature = "network"))]
+impl Products {
+    /// For tests.
+    pub(in crate::kernels) fn variants() -> Vec<Self> {
+        use crate::kernels::{
+            WeightLoad,
+            tests::axes::{ACCESSES, LOADS, MEMORIES},
+            tests::covering::covering,
+        };
+
+        let tiles = [[8, 40, 2], [4, 32, 2], [16, 16, 2], [8, 16, 1]]
+            .map(|[lanes, rows, quads]| Tile::registers(lanes, 1, rows, quads));
+        let sum = |taps, rows, [stride, dilation, padding]: [u32; 3]| RowSums { taps, rows, stride, dilation, padding };
+        let even = |step| TapRows::Even { step };
+        let uneven = TapRows::Uneven { kernel_rows: 3, offsets: [0x08_04_00, 0x06_05_01, 0x07_03_02], apart: 2 };
+        let sums = [
+            RowSums::NONE,
+            sum(3, even(1), [1, 1, 1]),
+            sum(3, even(2), [2, 1, 1]),
+            sum(5, even(1), [1, 2, 4]),
+            sum(7, even(1), [2, 1, 3]),
+            sum(3, uneven, [1, 1, 1]),
+        ];
+        covering(&[4, 6, 5, 5, 4, MEMORIES.len(), 3, 2], |at| {
+            let (tile, sums, load) = (tiles[at[0]], sums[at[1]], LOADS[at[4]]);
+            let (memory, input, output) = (MEMORIES[at[5]], ACCESSES[at[2]], ACCESSES[at[3]]);
+            // Row sums over 16 lanes take too long to compile; strided ones are every other pixel of two quads.
+            let compiles = sums.taps == 1 || tile.lanes_x <= 8 && tile.quads >= sums.stride;
+            let multiplies = at[6] == 0 || load == WeightLoad::Vec4;
+            let fits = memory.fits(input) && memory.fits(output) && !memory.has_addend && !memory.is_addend;
+            (compiles && multiplies && fits).then_some(())?;
+            Some(Self {
+                tile,
+                sums,
+                input: memory.input(input),
+                weights: memory.weights(load),
+                hankel_levels: at[6] as u32,
+                output,
+                read_write: at[7] == 1,
+            })
+        })
+    }
+}

@@ -7,10 +7,10 @@ use super::{GpuNetwork, Loaded, unlike};
 use crate::conv::check::{check_overlaps, check_range, one_buffer};
 use crate::conv::{BufferRange, ConvBuffers, Dispatch, FsConv2d, Uniforms, bind_group, bound_ranges};
 use crate::error::{Result, check_size};
+use crate::kernels::Role;
 use crate::network::plan::{Operation, Place, Planned, Work};
 use crate::plan::{Operand, Step};
 use crate::scope::checked;
-use crate::kernels::Role;
 
 /// A network bound to buffers: recording it allocates nothing, cloning it copies a pointer.
 ///

@@ -2,10 +2,12 @@
 
 use super::Planner;
 use crate::error::{Error, Result};
-use crate::kernels::{
-    Access, Add, AddUniform, BatchNorm as Norm, BatchNormUniform, Kernel, Pool as PoolSmall, PoolUniform, PoolWindow, Stage,
-    Subsample, SubsampleUniform,
-};
+use crate::kernels::add::{self, Add};
+use crate::kernels::batch_norm::{self, BatchNorm as Norm};
+use crate::kernels::pool::{self, Pool as PoolSmall};
+use crate::kernels::pool_window::{PoolWindow, Stage};
+use crate::kernels::subsample::{self, Subsample};
+use crate::kernels::{Access, Kernel};
 use crate::network::destination::Destination;
 use crate::network::stage::Wiring;
 use crate::network::{BatchNorm, Pool, Source};
@@ -34,7 +36,7 @@ impl Planner<'_> {
         // Taps of a window that can lie inside the input.
         let taps = pool.kernel[0].min(height) * pool.kernel[1].min(width);
         let blocks = taps.div_ceil(BLOCK);
-        let uniform = PoolUniform {
+        let uniform = pool::Uniform {
             elements: word(elements),
             channels: word(channels),
             height: word(height),
@@ -83,7 +85,7 @@ impl Planner<'_> {
         let [channels, height, width] = self.network.shape_of(node.inputs[0]);
         let [out_channels, out_height, out_width] = node.shape;
         let elements = self.elements(node.shape)?;
-        let uniform = SubsampleUniform {
+        let uniform = subsample::Uniform {
             elements: word(elements),
             channels: word(channels),
             out_channels: word(out_channels),
@@ -106,7 +108,7 @@ impl Planner<'_> {
         let plane = height * width;
         let [first, second] = [0, 1].map(|at| node.inputs.get(at).map(|&source| self.view(source)));
         let first = first.unwrap_or(Destination::whole(Source::Input, 0));
-        let uniform = AddUniform {
+        let uniform = add::Uniform {
             images: word(self.batch),
             channels: word(channels),
             plane: word(plane),
@@ -126,7 +128,7 @@ impl Planner<'_> {
         let [channels, height, width] = node.shape;
         let plane = height * width;
         let from = self.view(node.inputs[0]);
-        let uniform = BatchNormUniform {
+        let uniform = batch_norm::Uniform {
             images: word(self.batch),
             channels: word(channels),
             plane: word(plane),

@@ -1,6 +1,7 @@
 //! Pass 2 after plain products: tiles of pixels and channels.
 
-use crate::kernels::{Access, Geometry, Tile, TiledAccumulate, TiledAccumulateUniform};
+use crate::kernels::tiled_accumulate::{TiledAccumulate, Uniform};
+use crate::kernels::{Access, Geometry, Tile};
 use crate::plan::Step;
 use crate::plan::shared::Pass;
 
@@ -27,7 +28,7 @@ pub(super) fn step(pass: &Pass<'_>) -> Step {
         end: ask.end(Access::Scalar),
         read_write: ask.options.bind_read_write,
     };
-    let uniform = TiledAccumulateUniform {
+    let uniform = Uniform {
         conv: Geometry::of(problem, problem.bases().channel_stride).from_image(*first_image),
         tiles: tiles as u32,
         pixel_tiles: pixel_tiles as u32,

@@ -3,7 +3,7 @@
 use super::tiles::Candidate;
 use super::{Engine, Kernels};
 use crate::error::Result;
-use crate::kernels::{self, Tile};
+use crate::kernels::{Tile, matrix};
 use crate::plan::ask::Ask;
 use crate::plan::cost::Costs;
 use crate::plan::direct::{Direct, Dispatches};
@@ -32,7 +32,7 @@ static CANDIDATES: [Candidate; 3] = [
 impl Planner for Matrix {
     fn runs_on(&self, target: &Target) -> bool {
         let subgroups = [target.subgroup_min_size, target.subgroup_max_size];
-        target.features.contains(kernels::Matrix::FEATURES)
+        target.features.contains(matrix::Matrix::FEATURES)
             && target.matrix_16x16x16
             && subgroups == [32, 32]
             && KERNELS.fit(&target.limits)

@@ -6,12 +6,12 @@ use super::tiles::Candidate;
 use super::{Engine, Kernels};
 use crate::error::Result;
 use crate::kernels::Tile;
+use crate::plan::Target;
 use crate::plan::ask::Ask;
 use crate::plan::cost::Costs;
 use crate::plan::direct::{Direct, Dispatches};
 use crate::plan::planner::Planner;
 use crate::plan::shared::Products;
-use crate::plan::Target;
 
 /// For GPUs.
 pub(in crate::plan) struct Tiled;

@@ -1,7 +1,8 @@
 //! The product pass: tiles of bases by whole image rows or segments of them, and what is summed there.
 
 use crate::error::{Error, Result};
-use crate::kernels::{Geometry, Products as Kernel, ProductsUniform, Tile};
+use crate::kernels::products::{Products as Kernel, Uniform};
+use crate::kernels::{Geometry, Tile};
 use crate::plan::ask::Ask;
 use crate::plan::shared::{Pass, Products};
 use crate::plan::tables::Stored;
@@ -170,7 +171,7 @@ impl Products for Form {
         };
         let (pixel_tiles, row_tiles) = (form.pixel_tiles(images * height), form.row_tiles(rows));
         let tiles = (pixel_tiles * row_tiles * problem.conv().groups) as u64;
-        let uniform = ProductsUniform {
+        let uniform = Uniform {
             conv: Geometry {
                 stride_x: form.stride_x as u32,
                 dilation_x: form.dilation_x as u32,

@@ -2,7 +2,10 @@
 
 use super::tile::{DISPATCH, QUADS, loads, multiply_adds, sizes, tile};
 use crate::error::{Error, Result};
-use crate::kernels::software::{Gather as WholeGather, GatherFew, GatherRows, GatherUniform, RowSums, RowTaps};
+use crate::kernels::software::RowSums;
+use crate::kernels::software::gather::{Gather as GatherTaps, Uniform};
+use crate::kernels::software::gather_few::GatherFew;
+use crate::kernels::software::gather_rows::{GatherRows, RowTaps};
 use crate::kernels::{Access, Tile};
 use crate::plan::Step;
 use crate::plan::direct::{Direct, Dispatches};
@@ -112,7 +115,7 @@ impl<'a> Gather<'a> {
         let channel_tiles = direct.filters().div_ceil(tile.rows_per_tile());
         let tiles = (pixel_tiles * channel_tiles * ask.problem.conv().groups) as u64;
         let [scale_at, bias_at] = direct.affine_at();
-        let uniform = GatherUniform {
+        let uniform = Uniform {
             conv: direct.geometry(),
             tiles: tiles as u32,
             pixel_tiles: pixel_tiles as u32,
@@ -137,7 +140,7 @@ impl<'a> Gather<'a> {
             }
             (_, None) => {
                 let hankel_levels = self.hankel_levels;
-                let kernel = WholeGather { tile, input, weights, blended, hankel_levels, end, read_write };
+                let kernel = GatherTaps { tile, input, weights, blended, hankel_levels, end, read_write };
                 Step::new(kernel, &uniform, tiles, limit)
             }
         }

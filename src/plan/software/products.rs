@@ -3,7 +3,8 @@
 use super::hankel;
 use super::tile::{QUADS, loads, multiply_adds, sizes, tile};
 use crate::error::{Error, Result};
-use crate::kernels::software::{Products as Kernel, ProductsUniform, RowSums};
+use crate::kernels::software::RowSums;
+use crate::kernels::software::products::{Products as Kernel, Uniform};
 use crate::kernels::{Access, Geometry, Tile};
 use crate::plan::ask::{Ask, weight_load};
 use crate::plan::shared::{Pass, Products};
@@ -183,7 +184,7 @@ impl Products for Form {
         };
         let tiles = self.tiles(problem, *images) as u64;
         let pitch = self.stored().pitch;
-        let uniform = ProductsUniform {
+        let uniform = Uniform {
             conv: Geometry::of_products(problem, *first_image),
             tiles: tiles as u32,
             row_tiles: self.row_tiles(tables.rows) as u32,
