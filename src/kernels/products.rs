@@ -41,7 +41,7 @@ pub(crate) struct Uniform {
 impl Products {
     /// Turns that storing a tile takes: threads share its quads of sums, in `rows` rows of `columns`.
     pub(crate) fn storing_turns(tile: Tile, rows: u64, columns: u64, row_taps: u64) -> u64 {
-        (rows * columns.div_ceil(4)).div_ceil(u64::from(tile.threads())) * (1 + row_taps)
+        (rows * columns.div_ceil(4)).div_ceil(u64::from(tile.threads())).saturating_mul(1 + row_taps)
     }
 }
 
@@ -70,7 +70,7 @@ impl Kernel for Products {
         let rows = u64::from(uniform.rows_per_tile) * u64::from(uniform.tile_rows);
         let columns = u64::from(uniform.segment_columns.min(uniform.columns));
         let storing = Self::storing_turns(self.tile, rows, columns, u64::from(uniform.row_taps));
-        uniform.conv.channels_by(4) + storing
+        storing.saturating_add(uniform.conv.channels_by(4))
     }
 }
 
