@@ -30,7 +30,7 @@ pub(super) struct Listed {
 pub(super) fn listed<K: Kernel<Uniform: Debug>>(kernels: Vec<K>) -> Vec<Listed> {
     let fields = fields_of(&K::Uniform::zeroed());
     let mut huge = K::Uniform::zeroed();
-    bytemuck::cast_slice_mut(std::slice::from_mut(&mut huge)).fill(1u32 << 19);
+    bytemuck::cast_slice_mut(std::slice::from_mut(&mut huge)).fill(1u32 << 21);
     let of = |kernel: K| Listed { variant: kernel.variant(), fields: fields.clone(), turns: kernel.turns(&huge) };
     kernels.into_iter().map(of).collect()
 }

@@ -21,7 +21,6 @@ pub fn shape_of_label(label: &str) -> String {
     let kernel = words.next().unwrap_or_default();
     let words = words.skip(1).filter(|word| !word.starts_with("terms"));
     // The names of kernels say it, but for the accumulation of taps, which has two ways to load them.
-    let words = words.filter(|word| !word.starts_with("chain"));
     let words = words.filter(|word| !word.starts_with("row") || kernel == "fs_accumulate_taps");
     let rest: Vec<&str> = words
         .map(|word| match word.get(..3) {
@@ -95,7 +94,7 @@ fn subgroup_variants() -> Vec<String> {
                 expected.extend(tails.iter().map(few));
                 expected.push(format!("fs_subgroup_gather_few in{output} f4 out{output}"));
                 expected.push("fs_subgroup_gather_rows in2 f4 out4".to_owned());
-                let accumulations = ["fs_accumulate_rows", "fs_accumulate_chains", "fs_accumulate_taps row"];
+                let accumulations = ["fs_accumulate_rows", "fs_accumulate_taps row"];
                 let ends = |kernel| tails.iter().map(move |tail| format!("{kernel} out{output}{tail}"));
                 expected.extend(accumulations.into_iter().flat_map(ends));
             }
