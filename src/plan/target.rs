@@ -114,3 +114,15 @@ pub fn required_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
     };
     wanted.or_worse_values_from(adapter)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::required_features;
+
+    #[test]
+    fn experimental_features_are_never_required() {
+        let requested = required_features(wgpu::Features::all());
+        assert!(requested.contains(wgpu::Features::SUBGROUP));
+        assert!(!requested.intersects(wgpu::Features::all_experimental_mask()), "{requested:?}");
+    }
+}
