@@ -95,11 +95,11 @@ impl Pipelines {
         self.len() == 0
     }
 
-    /// Compiles what plans need ahead of the layers, several variants at a time, and waits for it. Returns how many were
-    /// not there yet. Not in browsers, where nothing can wait: [`Pipelines::warm_up_async`].
+    /// Compiles what plans need ahead of the layers, several variants at a time, and waits for it. Returns how many
+    /// were not there yet. Not in browsers, where nothing can wait: [`Pipelines::warm_up_async`].
     ///
-    /// Drivers may still translate a pipeline when it first runs, and wgpu clears a buffer when it is first used: submit
-    /// [`BoundConv::record_warm_up`](crate::BoundConv::record_warm_up) to have that behind you too.
+    /// Drivers may still translate a pipeline when it first runs, and wgpu clears a buffer when it is first used:
+    /// submit [`BoundConv::record_warm_up`](crate::BoundConv::record_warm_up) to have that behind you too.
     ///
     /// # Errors
     /// When the device refuses a kernel, is out of memory or lost.

@@ -1,6 +1,7 @@
 //! What recording allocates: nothing of ours, once a layer has been bound to its buffers.
 //!
-//! wgpu's own command lists grow as commands are appended, so a bare loop over wgpu with the same commands is the measure.
+//! wgpu's own command lists grow as commands are appended, so a bare loop over wgpu with the same
+//! commands is the measure.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -92,8 +92,8 @@ fn processors(kind: wgpu::DeviceType) -> u32 {
     }
 }
 
-/// Features worth requesting, of those the adapter has; none is required: timestamps, to measure with, and what the faster
-/// kernel families are built on (64-bit words are for software adapters alone).
+/// Features worth requesting, of those the adapter has; none is required: timestamps, to measure with, and what the
+/// faster kernel families are built on (64-bit words are for software adapters alone).
 ///
 /// None of them is experimental, whatever features this crate is compiled with: a device can be requested with them and
 /// without [`wgpu::ExperimentalFeatures::enabled`]. Whoever has that token, and wants the kernel family `matrix`, adds

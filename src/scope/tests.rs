@@ -12,8 +12,8 @@ use crate::{
     Plan, PlanOptions, Problem, Result, ShaderChecks, Target,
 };
 
-/// A future that is not ready at first, as those of browsers are. In the unit tests of this crate every answer of a scope
-/// is one.
+/// A future that is not ready at first, as those of browsers are. In the unit tests of this crate every answer of a
+/// scope is one.
 pub(super) struct Late<F> {
     future: Pin<Box<F>>,
     /// Polls that it is not ready at.
