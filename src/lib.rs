@@ -19,9 +19,9 @@
 //! [`standalone`].
 //!
 //! Whatever makes things on a device is a future, as a browser tells later what it refuses: [`FsConv2d::new_async`],
-//! [`FsConv2d::bind_async`], [`Pipelines::warm_up_async`], `GpuNetwork::new_async`. Native back ends tell at once, so that
-//! these futures wait only for kernels that another thread compiles, and native targets have the same functions without
-//! `_async`. Recording is a plain call everywhere.
+//! [`FsConv2d::bind_async`], [`Pipelines::warm_up_async`], `GpuNetwork::new_async`. Native back ends tell at once, so
+//! that these futures wait only for kernels that another thread compiles, and native targets have the same functions
+//! without `_async`. Recording is a plain call everywhere.
 //!
 //! Cargo features: `network` reads networks and layers from bytes and runs them, `files` from paths; `cpu` is the CPU
 //! executor; `standalone` opens devices, and `tune` measures kernels on them, both on native targets only;

@@ -94,11 +94,11 @@ impl Pipelines {
         self.len() == 0
     }
 
-    /// Compiles what plans need ahead of the layers, several variants at a time, and waits for it. Returns how many were
-    /// not there yet. Not in browsers, where nothing can wait: [`Pipelines::warm_up_async`].
+    /// Compiles what plans need ahead of the layers, several variants at a time, and waits for it. Returns how many
+    /// were not there yet. Not in browsers, where nothing can wait: [`Pipelines::warm_up_async`].
     ///
-    /// Drivers may still translate a pipeline when it first runs, and wgpu clears a buffer when it is first used: submit
-    /// [`BoundConv::record_warm_up`](crate::BoundConv::record_warm_up) to have that behind you too.
+    /// Drivers may still translate a pipeline when it first runs, and wgpu clears a buffer when it is first used:
+    /// submit [`BoundConv::record_warm_up`](crate::BoundConv::record_warm_up) to have that behind you too.
     ///
     /// # Errors
     /// When the device refuses a kernel, is out of memory or lost.
@@ -123,6 +123,15 @@ impl Pipelines {
     /// makes its pipelines one at a time, some 15 ms of CPU each, and translates them at the first dispatch, up to a
     /// second each.
     pub(crate) async fn compile_all(&self, variants: impl IntoIterator<Item = Variant>) -> Result<usize> {
+        self.compile_in_batches(variants, BATCH).await
+    }
+
+    /// [`Self::compile_all`], so many at a time.
+    pub(crate) async fn compile_in_batches(
+        &self,
+        variants: impl IntoIterator<Item = Variant>,
+        batch: usize,
+    ) -> Result<usize> {
         let mut missing: Vec<Variant> = Vec::new();
         for variant in variants {
             if !missing.contains(&variant) && !self.slot(&variant).is_made() {
@@ -130,7 +139,7 @@ impl Pipelines {
             }
         }
         let (mut made, mut others) = (0, Vec::new());
-        for batch in missing.chunks(BATCH) {
+        for batch in missing.chunks(batch) {
             for started in each(batch, |variant| self.start(variant)) {
                 match started {
                     Started::Made => {}

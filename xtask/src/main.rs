@@ -18,8 +18,8 @@ usage: cargo xtask <chore>
 
   test [-- ARGS]  run every test on a real adapter; on Linux without one, install Mesa's software Vulkan first.
                   ARGS go to `cargo test --workspace`
-  wasm            check that the library compiles for browsers: with rustup's target, which it adds where it can, or with
-                  Debian's compiler for the web, which it installs where it can
+  wasm            check that the library compiles for browsers: with rustup's target, which it adds where it can,
+                  or with Debian's compiler for the web, which it installs where it can
   bench [--peers [NAMES]] [--quick] [ARGS]
                   measure fsnet on the best adapter and the CPU, with --peers beside other libraries (ncnn, onnxruntime,
                   torch, burn, which is built only when named), and write benches/results/ADAPTER, with --quick
