@@ -11,17 +11,14 @@ use common::choices::{Choice, choices, choices_in, few_tiles};
 use common::gpu::{assert_exact, device, run};
 use common::operands::{Data, random_error_fraction};
 use common::problems::problems;
+use common::selection::{Run, runs_all, selected};
 use common::variants::{of_family, shape_of_label, target_of};
 use filter_summary::reference::conv2d;
 use filter_summary::{
     Algorithm, Boundary, Conv2d, Family, Placement, Plan, PlanOptions, Problem, Starts, Target, Window,
 };
 use proptest::prelude::*;
-
-/// Seeds that give every combination of scale and bias in turn.
-fn seed(index: usize) -> u64 {
-    index as u64
-}
+use proptest::test_runner::TestRunner;
 
 /// Cases that run the larger families in checked form too. With loop checks nothing unrolls, and a driver may take ten
 /// seconds for one variant: every kernel, every way to load weights and every way to address pixels once.
@@ -65,21 +62,16 @@ fn run_table(software: bool, checked: bool) {
     let Some(device) = device() else { return };
     let target = Target { software, ..few_tiles(&device.gpu.target()) };
     let pipelines = if checked { &device.checked } else { &device.trusted };
-    for (index, case) in cases().iter().enumerate() {
-        let problem = case.problem();
-        let data = Data::integers(&problem, seed(index));
-        for choice in choices(&target) {
-            let slow = checked && choice.family != Family::Portable && !IN_CHECKED_FORM.contains(&case.name);
-            // On a GPU subgroup kernels differ by how they load, and by nothing else; they too take seconds each.
-            let alike = !software && choice.family == Family::Subgroup && index % 4 != 0;
-            if slow || alike {
-                continue;
-            }
-            let plan = Plan::new(&problem, &target, choice.options()).expect(case.name);
-            assert_eq!(Choice { algorithm: plan.algorithm(), family: plan.family() }, choice);
-            let got = run(device, pipelines, &plan, &data.operands());
-            assert_exact(case.name, &plan, &got, &data);
+    let mut choices = choices(&target);
+    // On a GPU subgroup kernels differ by how they load, and by nothing else.
+    choices.retain(|choice| software || choice.family != Family::Subgroup);
+    for Run { case, index, choice, plan } in selected(&cases(), &target, &choices) {
+        if checked && choice.family != Family::Portable && !IN_CHECKED_FORM.contains(&case.name) {
+            continue;
         }
+        let data = Data::integers(&case.problem(), index as u64);
+        let got = run(device, pipelines, &plan, &data.operands());
+        assert_exact(case.name, &plan, &got, &data);
     }
 }
 
@@ -101,18 +93,15 @@ fn exact_on_integers_in_checked_form() {
 #[test]
 fn floats_stay_within_the_derived_tolerance() {
     let Some(device) = device() else { return };
-    let target = few_tiles(&device.gpu.target());
-    for (index, case) in cases().iter().enumerate() {
+    let target = Target { software: true, ..few_tiles(&device.gpu.target()) };
+    for Run { case, index, plan, .. } in selected(&cases(), &target, &choices(&target)) {
         let problem = case.problem();
-        let data = Data::floats(&problem, seed(index));
+        let data = Data::floats(&problem, index as u64);
         let want = conv2d(&problem, &data.operands()).expect(case.name);
         let terms = problem.placement().window().weights();
-        for choice in choices(&target) {
-            let plan = Plan::new(&problem, &target, choice.options()).expect(case.name);
-            let got = run(device, &device.trusted, &plan, &data.operands());
-            let fraction = random_error_fraction(&got, &want, terms);
-            assert!(fraction <= 1.0, "{}: {:?} is off by {fraction} tolerances", case.name, plan.kernels());
-        }
+        let got = run(device, &device.trusted, &plan, &data.operands());
+        let fraction = random_error_fraction(&got, &want, terms);
+        assert!(fraction <= 1.0, "{}: {:?} is off by {fraction} tolerances", case.name, plan.kernels());
     }
 }
 
@@ -244,22 +233,31 @@ fn writes_only_its_own_channels() {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn random_problems_are_exact((problem, seed) in problems(), software in any::<bool>(), chunked in any::<bool>()) {
-        if let Some(device) = device() {
-            let target = Target { software, ..few_tiles(&device.gpu.target()) };
-            let data = Data::integers(&problem, seed);
-            for choice in choices(&target) {
-                let options = PlanOptions { workspace_limit: chunked.then_some(0), ..choice.options() };
-                let plan = Plan::new(&problem, &target, options).expect("plan");
+/// Random problems, on those kernel variants that the table runs on: what varies is what planners make of them.
+#[test]
+fn random_problems_are_exact() {
+    let Some(device) = device() else { return };
+    let targets = [true, false].map(|software| Target { software, ..few_tiles(&device.gpu.target()) });
+    let table = cases();
+    let known = targets.each_ref().map(|target| {
+        let runs = selected(&table, target, &choices(target));
+        runs.iter().flat_map(|run| run.plan.kernels()).collect::<BTreeSet<_>>()
+    });
+    let mut runner = TestRunner::new(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() });
+    let outcome = runner.run(&(problems(), 0usize..2, any::<bool>()), |((problem, seed), kind, chunked)| {
+        let target = &targets[kind];
+        let data = Data::integers(&problem, seed);
+        for choice in choices(target) {
+            let options = PlanOptions { workspace_limit: chunked.then_some(0), ..choice.options() };
+            let plan = Plan::new(&problem, target, options).expect("plan");
+            if runs_all() || plan.kernels().iter().all(|label| known[kind].contains(label)) {
                 let name = format!("seed {seed}, {problem:?}");
                 assert_exact(&name, &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
             }
         }
-    }
+        Ok(())
+    });
+    outcome.expect("exact");
 }
 
 /// Assembled shaders differ by these; the table must reach every one, or a kernel goes untested.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::{allocate, checked, is_lost, upload};
-use crate::spec::Spec;
+use crate::kernels::Variant;
 use crate::wait::wait;
 use crate::{
     Algorithm, BufferRange, ChannelParams, Conv2d, ConvBuffers, Error, FilterSummary, FsConv2d, Pipelines, Placement,
@@ -193,7 +193,7 @@ fn a_network_is_told_later_too() {
 
 #[test]
 fn tasks_of_one_thread_compile_each_kernel_once() {
-    let specs: Vec<_> = [Algorithm::Gather, Algorithm::Shared].iter().flat_map(|&algorithm| specs(algorithm)).collect();
+    let specs: Vec<_> = [Algorithm::Gather, Algorithm::Shared].iter().flat_map(|&algorithm| variants(algorithm)).collect();
     // One at a time as in browsers, and all at once.
     for batch in [1, usize::MAX] {
         let [device, _] = devices();
@@ -217,12 +217,12 @@ fn tasks_of_one_thread_compile_each_kernel_once() {
     }
 }
 
-fn specs(algorithm: Algorithm) -> Vec<Spec> {
+fn variants(algorithm: Algorithm) -> Vec<Variant> {
     let placement = Placement::tap_major(8, 8, 3, 3, 8).unwrap();
     let problem = Problem::new(&placement, Conv2d::padded(1), [1, 8, 8]).unwrap();
     let options = PlanOptions { algorithm: Some(algorithm), ..PlanOptions::default() };
     let plan = Plan::new(&problem, &Target::portable(), options).unwrap();
-    plan.steps().iter().map(|step| step.spec).collect()
+    plan.steps().iter().map(|step| step.variant).collect()
 }
 
 /// Counts how often it is woken.

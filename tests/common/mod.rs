@@ -18,4 +18,5 @@ pub mod networks;
 pub mod operands;
 pub mod parts;
 pub mod problems;
+pub mod selection;
 pub mod variants;
