@@ -96,8 +96,8 @@ impl FsConv2d {
     /// nothing; waits for the device's answer. Not in browsers, where nothing can wait: [`FsConv2d::new_async`].
     ///
     /// # Errors
-    /// When the summary is not the plan's, or not quantized where the plan has 8-bit weights; scale or bias have another
-    /// length; or the device refuses, is out of memory or lost.
+    /// When the summary is not the plan's, or not quantized where the plan has 8-bit weights; scale or bias have
+    /// another length; or the device refuses, is out of memory or lost.
     #[cfg(not(target_family = "wasm"))]
     pub fn new(
         pipelines: &Arc<Pipelines>,
@@ -112,8 +112,8 @@ impl FsConv2d {
     /// page stays alive.
     ///
     /// # Errors
-    /// When the summary is not the plan's, or not quantized where the plan has 8-bit weights; scale or bias have another
-    /// length; or the device refuses, is out of memory or lost.
+    /// When the summary is not the plan's, or not quantized where the plan has 8-bit weights; scale or bias have
+    /// another length; or the device refuses, is out of memory or lost.
     pub async fn new_async(
         pipelines: &Arc<Pipelines>,
         plan: Plan,
@@ -199,8 +199,8 @@ impl FsConv2d {
         self.summary_bytes() + self.table_bytes()
     }
 
-    /// Binds the convolution to buffers, to be recorded any number of times. Not in browsers, where nothing can wait for
-    /// the device's answer: [`FsConv2d::bind_async`].
+    /// Binds the convolution to buffers, to be recorded any number of times. Not in browsers, where nothing can wait
+    /// for the device's answer: [`FsConv2d::bind_async`].
     ///
     /// The layer remembers the buffers it was bound to last (eight sets of them): binding them again allocates
     /// nothing. What it remembers stays in memory, unless [`FsConv2d::forget_buffers`] or `wgpu::Buffer::destroy`

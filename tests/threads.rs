@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use filter_summary::{
-    ChannelParams, ConvBuffers, FilterSummary, FsConv2d, Pipelines, Plan, PlanOptions, Target, compress, reference,
+    BufferRange, ChannelParams, ConvBuffers, FilterSummary, FsConv2d, Pipelines, Plan, PlanOptions, Target, compress,
+    reference,
 };
 
 const fn shared<T: Send + Sync>() {}
@@ -61,7 +62,9 @@ all_shared!(
     NETWORK,
     filter_summary::layer_file::LayerFile,
     filter_summary::layer_file::Unread,
+    filter_summary::network::Add,
     filter_summary::network::BatchNorm,
+    filter_summary::network::BoundNetwork,
     filter_summary::network::ChannelOrder,
     filter_summary::network::CompressedLayer,
     filter_summary::network::Compression,
@@ -70,12 +73,16 @@ all_shared!(
     filter_summary::network::GpuNetwork,
     filter_summary::network::Input,
     filter_summary::network::Network,
+    filter_summary::network::NetworkBuilder,
+    filter_summary::network::NetworkPlan<'static>,
     filter_summary::network::Node,
     filter_summary::network::Op,
     filter_summary::network::PlacementRule,
     filter_summary::network::Pool,
     filter_summary::network::Preprocess,
+    filter_summary::network::ShortcutA,
     filter_summary::network::Source,
+    filter_summary::network::Value,
     filter_summary::tensor_file::Foreign,
     filter_summary::tensor_file::NewTensor<'static>,
     filter_summary::tensor_file::Tensor<'static>,
@@ -107,14 +114,24 @@ fn futures(
 ) {
     sent(pipelines.warm_up_async([&plan]));
     sent(conv.bind_async(buffers));
+    sent(conv.with_plan_async(plan.clone()));
     sent(FsConv2d::new_async(pipelines, plan, summary, params));
 }
 
 /// Never called: that it compiles is the test.
 #[cfg(feature = "network")]
 #[allow(dead_code)]
-fn network_futures(pipelines: &Arc<Pipelines>, target: &Target, network: &filter_summary::network::Network) {
-    sent(filter_summary::network::GpuNetwork::new_async(pipelines, target, network, 1, PlanOptions::default()));
+fn network_futures(
+    pipelines: &Arc<Pipelines>,
+    target: &Target,
+    plan: &filter_summary::network::NetworkPlan<'_>,
+    forward: &filter_summary::network::GpuNetwork,
+    range: BufferRange<'_>,
+) {
+    use filter_summary::network::GpuNetwork;
+    sent(GpuNetwork::new_async(pipelines, target, plan.network(), 1, PlanOptions::default()));
+    sent(GpuNetwork::with_plan_async(pipelines, plan));
+    sent(forward.bind_async(1, range, range));
 }
 
 #[test]

@@ -27,8 +27,8 @@ const IN_CODE: &[(&str, fn(&mut Pieces), &str)] = &[
     (
         "linear with padding",
         |p| p.conv("fc").conv.padding = [1; 4],
-        "node fc: conv is Conv2d { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1], groups: 1 }: a linear layer \
-         has neither stride, padding, dilation nor groups",
+        "node fc: conv is Conv2d { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1], groups: 1 }: a \
+         linear layer has neither stride, padding, dilation nor groups",
     ),
     (
         "linear with a scale",
