@@ -105,7 +105,9 @@ fn weights(count: usize) -> Vec<f32> {
 fn open() -> Result<(wgpu::AdapterInfo, wgpu::Device, wgpu::Queue), Box<dyn Error>> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let adapter = ready(instance.request_adapter(&wgpu::RequestAdapterOptions::default()))?;
+    // A convolution binds its input, summary, table, residual and output: one more than the least that adapters have.
     let required_limits = wgpu::Limits {
+        max_storage_buffers_per_shader_stage: 5,
         max_buffer_size: 16 << 20,
         max_storage_buffer_binding_size: 16 << 20,
         ..wgpu::Limits::downlevel_defaults()

@@ -8,8 +8,11 @@ use filter_summary::{Activation, Boundary, Conv2d, FilterSummary, Placement, Win
 use crate::built::{Pieces, floats, message};
 use crate::parts::Parts;
 
+/// Name, change of a good network, message.
+type Case = (&'static str, fn(&mut Pieces), &'static str);
+
 /// What only code can get wrong: files have no place for it, or say it of a tensor.
-const IN_CODE: &[(&str, fn(&mut Pieces), &str)] = &[
+const IN_CODE: &[Case] = &[
     ("scale", |p| p.conv("cube").scale = Some(vec![1.0; 7]), "node cube: scale is 7 values: it must have 6"),
     ("bias", |p| p.conv("fc").bias = Some(vec![]), "node fc: bias is 0 values: it must have 3"),
     (
