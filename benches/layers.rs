@@ -1,7 +1,8 @@
-//! Dense, gather and shared, of every kernel family that the best adapter runs, on the 3x3 layers of ResNet-18, and the CPU
-//! executor. `cargo bench --bench layers`
+//! Dense, gather and shared, of every kernel family that the best adapter runs, on the 3x3 layers of ResNet-18,
+//! and the CPU executor. `cargo bench --bench layers`
 //!
-//! Wall clock of one submission, including the wait for it; `fsnet bench` measures device and CPU time as well, and more layers.
+//! Wall clock of one submission, including the wait for it; `fsnet bench` measures device and CPU time
+//! as well, and more layers.
 
 #![allow(missing_docs, clippy::expect_used, reason = "criterion's macros and a benchmark's right to stop")]
 
@@ -84,7 +85,10 @@ fn layers(criterion: &mut Criterion) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default().sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    config = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2));
     targets = layers
 }
 criterion_main!(benches);

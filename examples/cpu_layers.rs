@@ -1,9 +1,9 @@
-//! Time of the CPU executor's two algorithms on layers of well-known networks, and of the matrix product alone: medians,
-//! and ratios within one run. `cpu_layers [threads [step [channels]]]`; without
-//! arguments one thread, all steps (in channels) and all layers.
+//! Time of the CPU executor's two algorithms on layers of well-known networks, and of the matrix product alone:
+//! medians, and ratios within one run. `cpu_layers [threads [step [channels]]]`; without arguments one thread,
+//! all steps (in channels) and all layers.
 //!
-//! CPU time is that of all threads (Linux; elsewhere the columns are zero). Other work on the machine changes it far less than
-//! it changes the time on the wall.
+//! CPU time is that of all threads (Linux; elsewhere the columns are zero). Other work on the machine changes it far
+//! less than it changes the time on the wall.
 #![allow(clippy::print_stdout)]
 
 use std::time::Instant;
@@ -45,7 +45,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     println!("{threads} threads; milliseconds a batch, CPU (wall)");
     println!(
-        "layer                                     product alone            shared             dense  dense/shared  chosen"
+        "layer                                     product alone            shared             dense  \
+         dense/shared  chosen"
     );
     for (channels, filters, size, stride, batch) in LAYERS {
         if only.is_some_and(|only| only != channels) {

@@ -95,11 +95,11 @@ impl Pipelines {
         self.len() == 0
     }
 
-    /// Compiles what plans need ahead of the layers, several variants at a time, and waits for it. Returns how many were
-    /// not there yet. Not in browsers, where nothing can wait: [`Pipelines::warm_up_async`].
+    /// Compiles what plans need ahead of the layers, several variants at a time, and waits for it. Returns how many
+    /// were not there yet. Not in browsers, where nothing can wait: [`Pipelines::warm_up_async`].
     ///
-    /// Drivers may still translate a pipeline when it first runs, and wgpu clears a buffer when it is first used: submit
-    /// [`BoundConv::record_warm_up`](crate::BoundConv::record_warm_up) to have that behind you too.
+    /// Drivers may still translate a pipeline when it first runs, and wgpu clears a buffer when it is first used:
+    /// submit [`BoundConv::record_warm_up`](crate::BoundConv::record_warm_up) to have that behind you too.
     ///
     /// # Errors
     /// When the device refuses a kernel, is out of memory or lost.
@@ -124,6 +124,15 @@ impl Pipelines {
     /// makes its pipelines one at a time, some 15 ms of CPU each, and translates them at the first dispatch, up to a
     /// second each.
     pub(crate) async fn compile_all(&self, specs: impl IntoIterator<Item = Spec>) -> Result<usize> {
+        self.compile_in_batches(specs, BATCH).await
+    }
+
+    /// [`Self::compile_all`], so many at a time.
+    pub(crate) async fn compile_in_batches(
+        &self,
+        specs: impl IntoIterator<Item = Spec>,
+        batch: usize,
+    ) -> Result<usize> {
         let mut missing: Vec<Spec> = Vec::new();
         for spec in specs {
             if !missing.contains(&spec) && !self.slot(&spec).is_made() {
@@ -131,7 +140,7 @@ impl Pipelines {
             }
         }
         let (mut made, mut others) = (0, Vec::new());
-        for batch in missing.chunks(BATCH) {
+        for batch in missing.chunks(batch) {
             for started in each(batch, |spec| self.start(spec)) {
                 match started {
                     Started::Made => {}

@@ -181,8 +181,8 @@ pub(crate) async fn is_lost(device: &wgpu::Device) -> bool {
 }
 
 /// Whether a device is known to be lost, in browsers, which tell that to whoever asked before, and to nobody else.
-/// There wgpu's callback is a further listener of `GPUDevice.lost`: it takes nobody's place. On native devices it would,
-/// and [`is_lost`] finds out without.
+/// There wgpu's callback is a further listener of `GPUDevice.lost`: it takes nobody's place. On native devices it
+/// would, and [`is_lost`] finds out without.
 #[derive(Debug)]
 pub(crate) struct Loss {
     #[cfg(target_family = "wasm")]

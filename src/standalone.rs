@@ -233,9 +233,9 @@ fn experimental(_adapter: wgpu::Features) -> (wgpu::Features, wgpu::Experimental
 #[cfg(feature = "cooperative-matrix")]
 #[allow(unsafe_code, reason = "wgpu hands out its token for experimental features only so")]
 fn experimental(adapter: wgpu::Features) -> (wgpu::Features, wgpu::ExperimentalFeatures) {
-    // SAFETY: the token acknowledges that experimental features may have bugs that are undefined behaviour. Whoever turns
-    // on the crate's feature `cooperative-matrix` and opens a device here asks for the one named below; the shaders that
-    // use it are ours, keep every matrix inside workgroup memory, and are validated by naga in tests.
+    // SAFETY: the token acknowledges that experimental features may have bugs that are undefined behaviour. Whoever
+    // turns on the crate's feature `cooperative-matrix` and opens a device here asks for the one named below; the
+    // shaders that use it are ours, keep every matrix inside workgroup memory, and are validated by naga in tests.
     let token = unsafe { wgpu::ExperimentalFeatures::enabled() };
     (adapter & wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, token)
 }

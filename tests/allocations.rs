@@ -1,6 +1,7 @@
 //! What recording allocates: nothing of ours, once a layer has been bound to its buffers.
 //!
-//! wgpu's own command lists grow as commands are appended, so a bare loop over wgpu with the same commands is the measure.
+//! wgpu's own command lists grow as commands are appended, so a bare loop over wgpu with the same
+//! commands is the measure.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -167,7 +168,7 @@ fn recording_on_the_same_buffers_again_allocates_what_a_pass_does() {
     assert_eq!(again, measure);
 }
 
-#[cfg(feature = "network")]
+#[cfg(feature = "files")]
 #[test]
 fn recording_a_network_allocates_what_wgpu_does() {
     use filter_summary::network::{GpuNetwork, Network};

@@ -1,5 +1,5 @@
 //! Networks of every published kind, with every placement rule in every layer, on the CPU and on a real adapter.
-#![cfg(all(feature = "cpu", feature = "network"))]
+#![cfg(all(feature = "cpu", feature = "files"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -76,8 +76,8 @@ fn exported_networks_compute_what_pytorch_does() {
         let expected: Vec<f32> = serde_json::from_str(&network.metadata()["expected"]).expect(&name);
         let values = network.input().shape.iter().product::<usize>();
         let image: Vec<f32> = (0..values).map(|i| ((7919 * i + 13) % 255) as f32 / 127.0 - 1.0).collect();
-        // Weights, folded batch norms and sums are rounded to f32 (6e-8) in each of some ten to twenty layers; the interpreter's own bound
-        // adds up the worst case of each, which says nothing here.
+        // Weights, folded batch norms and sums are rounded to f32 (6e-8) in each of some ten to twenty layers;
+        // the interpreter's own bound adds up the worst case of each, which says nothing here.
         let most = expected.iter().fold(0.0f32, |most, value| most.max(value.abs()));
         let check = |by: &str, got: &[f32]| {
             assert_eq!(got.len(), expected.len(), "{name}: {by}");

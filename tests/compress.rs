@@ -32,10 +32,12 @@ fn dense_network() -> Network {
     parts.graph = json!({
         "input": {"channels": 4, "height": 6, "width": 6},
         "nodes": [
-            {"name": "first", "op": "conv2d", "input": "input", "out_channels": 8, "kernel": [3, 3], "padding": [1, 1, 1, 1]},
+            {"name": "first", "op": "conv2d", "input": "input", "out_channels": 8, "kernel": [3, 3],
+             "padding": [1, 1, 1, 1]},
             {"name": "second", "op": "conv2d", "input": "first", "out_channels": 24, "kernel": [3, 3],
              "padding": [1, 1, 1, 1], "activation": "relu"},
-            {"name": "third", "op": "conv2d", "input": "second", "out_channels": 24, "kernel": [1, 1], "residual": "second"},
+            {"name": "third", "op": "conv2d", "input": "second", "out_channels": 24, "kernel": [1, 1],
+             "residual": "second"},
             {"name": "pool", "op": "global_avg_pool2d", "input": "third"},
         ],
         "output": "pool",

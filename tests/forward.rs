@@ -1,5 +1,5 @@
 //! A forward pass as an engine sees it: one compute pass, one submission, whatever the options.
-#![cfg(feature = "network")]
+#![cfg(feature = "files")]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -44,16 +44,16 @@ fn a_forward_pass_of_resnet20_is_one_pass_and_one_submission() {
     assert!(want.iter().all(|logit| logit.is_finite()) && want.iter().any(|&logit| logit != want[0]));
     upload(device, &forward);
     let mut encoder = device.gpu.device.create_command_encoder(&Default::default());
-    // This pass is all there is to record into, and its encoder all there is to submit: whatever else a forward pass took
-    // would be missing from the result.
+    // This pass is all there is to record into, and its encoder all there is to submit:
+    // whatever else a forward pass took would be missing from the result.
     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
     forward.record_pass(&mut pass);
     drop(pass);
     let commands: [wgpu::CommandBuffer; 1] = [encoder.finish()];
     device.gpu.queue.submit(commands);
     assert_eq!(device.gpu.download(forward.output()).expect("logits"), want);
-    // Bias, batch norm, ReLU and residuals are part of the convolutions' own dispatches; beside them there are two shortcuts
-    // and the global pooling.
+    // Bias, batch norm, ReLU and residuals are part of the convolutions' own dispatches;
+    // beside them there are two shortcuts and the global pooling.
     let convolutions: usize = forward.layers().map(|(_, plan)| plan.dispatches()).sum();
     assert_eq!(forward.layers().count(), 20);
     assert_eq!(forward.dispatches(), convolutions + 3);

@@ -1,4 +1,5 @@
-//! Every algorithm on a real adapter, over the case table: exact on small integers, within the derived tolerance on floats.
+//! Every algorithm on a real adapter, over the case table: exact on small integers,
+//! within the derived tolerance on floats.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -22,8 +23,8 @@ fn seed(index: usize) -> u64 {
     index as u64
 }
 
-/// Cases that run the larger families in checked form too. With loop checks nothing unrolls, and a driver may take ten seconds for one
-/// variant: every kernel, every way to load weights and every way to address pixels once.
+/// Cases that run the larger families in checked form too. With loop checks nothing unrolls, and a driver may take ten
+/// seconds for one variant: every kernel, every way to load weights and every way to address pixels once.
 const IN_CHECKED_FORM: [&str; 24] = [
     "step_half_c",
     "step_7_of_5_channels",
@@ -180,8 +181,8 @@ fn more_than_65535_workgroups() {
     }
 }
 
-/// Every tile of the tiled family, on layers and devices for which it is the best: rows (filters or bases), image, processors,
-/// bytes of workgroup memory and invocations.
+/// Every tile of the tiled family, on layers and devices for which it is the best: rows (filters or bases), image,
+/// processors, bytes of workgroup memory and invocations.
 #[test]
 fn every_tile_of_the_tiled_family() {
     let Some(device) = device() else { return };
@@ -273,7 +274,8 @@ fn the_table_reaches_every_variant() {
             let Case { name, .. } = case;
             for choice in choices_in(&target, storage).into_iter().filter(|choice| choice.family == family) {
                 let options = PlanOptions { storage, ..choice.options() };
-                // Some accumulations are for software adapters, some for others; and not all of those have words of 64 bits.
+                // Some accumulations are for software adapters, some for others; and not all of those have words
+                // of 64 bits.
                 let words = target.features.difference(wgpu::Features::SHADER_INT64);
                 for (software, features) in [(false, target.features), (true, target.features), (true, words)] {
                     let target = Target { software, features, ..target.clone() };

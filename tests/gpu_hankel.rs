@@ -78,8 +78,8 @@ fn layers() -> Vec<Layer> {
     layers
 }
 
-/// Runs `check` on every layer with every algorithm that has levels there. Returns the levels of those it said to have run; `None` where no
-/// kernel can.
+/// Runs `check` on every layer with every algorithm that has levels there. Returns the levels of those it said to have
+/// run; `None` where no kernel can.
 fn for_all(storages: &[Storage], check: impl Fn(&Device, &str, &Plan) -> bool) -> Option<BTreeSet<u32>> {
     let mut reached = BTreeSet::new();
     let device = device()?;
@@ -173,7 +173,8 @@ fn floats_stay_within_the_bound_of_their_magnitudes() {
     assert_both(reached);
 }
 
-/// Inputs whose halves differ by millions: small outputs then carry the error of large neighbours, which is what the magnitudes are for.
+/// Inputs whose halves differ by millions: small outputs then carry the error of large neighbours,
+/// which is what the magnitudes are for.
 #[test]
 fn the_bound_counts_what_neighbours_add() {
     let beyond = std::cell::Cell::new(0);

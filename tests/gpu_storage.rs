@@ -1,5 +1,5 @@
-//! Storage other than f32 on a real adapter: what kernels compute from rounded or quantized operands is as exact as f32, and the
-//! rounding of operands stays within its own derived bound.
+//! Storage other than f32 on a real adapter: what kernels compute from rounded or quantized operands is as exact
+//! as f32, and the rounding of operands stays within its own derived bound.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -53,8 +53,9 @@ fn stored(data: &Data, storage: Storage) -> Data {
     Data { summary, input, residual, ..data.clone() }
 }
 
-/// Largest error as a fraction of what f32 sums and, for f16 tensors, one rounding of the output allow. Shaders may round
-/// either way: by less than a unit in the last place, 2^-10 of a normal number, 2^-24 of a smaller one.
+/// Largest error as a fraction of what f32 sums and, for f16 tensors, one rounding of the output allow.
+/// Shaders may round either way: by less than a unit in the last place, 2^-10 of a normal number,
+/// 2^-24 of a smaller one.
 fn worst(got: &[f32], want: &Reference, terms: usize, storage: Storage) -> f64 {
     let rounding = if storage.has_f16_tensors() { (1.0 / 1024.0, 2f64.powi(-24)) } else { (0.0, 0.0) };
     let errors = got.iter().zip(want.output.iter().zip(&want.magnitude)).map(|(&got, (&want, &magnitude))| {
@@ -72,8 +73,8 @@ fn in_storages(target: &Target) -> Vec<(Storage, Choice)> {
     storages().filter(|storage| has_f16 || !storage.has_f16_tensors()).flat_map(in_storage).collect()
 }
 
-/// The storage that a plan has when asked for `storage`: no level need stand for the zeros outside a summary, or for a blend, so
-/// that dense filters with some are not 8-bit.
+/// The storage that a plan has when asked for `storage`: no level need stand for the zeros outside a summary,
+/// or for a blend, so that dense filters with some are not 8-bit.
 fn planned(storage: Storage, choice: Choice, problem: &Problem) -> Storage {
     let placement = problem.placement();
     let between = placement.boundary() == Boundary::Zero || placement.neighbours() > 1;
@@ -85,8 +86,8 @@ fn planned(storage: Storage, choice: Choice, problem: &Problem) -> Storage {
     }
 }
 
-/// What of a plan's labels names other loads and stores, without sizes, activations and residuals: software adapters take seconds
-/// to compile a kernel. Tensors that are f32 are loaded and stored as in plans that are all f32.
+/// What of a plan's labels names other loads and stores, without sizes, activations and residuals: software adapters
+/// take seconds to compile a kernel. Tensors that are f32 are loaded and stored as in plans that are all f32.
 fn loads_and_stores(plan: &Plan) -> Vec<String> {
     let tensors: &[&str] = if plan.storage().has_f16_tensors() { &[] } else { &["in", "out"] };
     let of_label = |label: String| {
@@ -235,7 +236,8 @@ fn storage_decides_the_bytes() {
     }
 }
 
-/// Every case through every algorithm of the family that compiles fastest, in 8 bits: windows, boundaries, groups, odd channels.
+/// Every case through every algorithm of the family that compiles fastest, in 8 bits: windows,
+/// boundaries, groups, odd channels.
 #[test]
 fn levels_are_exact_over_the_case_table() {
     let Some(device) = device() else { return };

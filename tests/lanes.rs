@@ -1,5 +1,5 @@
-//! The `subgroup` family with subgroups of 4 and 16 lanes, which llvmpipe has with vectors of 128 and 512 bits: the width is read
-//! once a process, so that each has a process of its own.
+//! The `subgroup` family with subgroups of 4 and 16 lanes, which llvmpipe has with vectors of 128 and 512 bits:
+//! the width is read once a process, so that each has a process of its own.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod common;

@@ -98,8 +98,8 @@ fn pooling_follows_every_rule() {
     }
 }
 
-/// Numbers from PyTorch 2.11: `avg_pool2d(arange(1., n + 1).view(1, 1, 1, n), (1, kernel), 3, (0, 1), ceil_mode=True)` and
-/// its relatives.
+/// Numbers from PyTorch 2.11: `avg_pool2d(arange(1., n + 1).view(1, 1, 1, n), (1, kernel), 3, (0, 1), ceil_mode=True)`
+/// and its relatives.
 #[test]
 fn pooling_agrees_with_pytorch() {
     let pool = |op: &str, kernel: usize, size: usize, keys: Value| {

@@ -141,7 +141,8 @@ fn what_is_left_over_of_tiles_is_a_dispatch_of_its_own() {
     let half = "fs_subgroup_gather_rows-8x32x1";
     let few = |blocks| format!("fs_subgroup_gather_few-8x{blocks}");
     let expected = |size: [usize; 3], labels: &[&str]| assert_eq!(kernels(256, 256, size), labels, "{size:?}");
-    // Tiles of 64 pixels: 196 are three and 4 pixels, 200 three and 8, 204 three and 12, 213 three and 21, 225 three and 33, 256 four.
+    // Tiles of 64 pixels: 196 are three and 4 pixels, 200 three and 8, 204 three and 12, 213 three and 21,
+    // 225 three and 33, 256 four.
     expected([1, 14, 14], &[whole, &few(4)]);
     expected([1, 10, 20], &[whole, &few(4)]);
     expected([1, 12, 17], &[whole, half]);

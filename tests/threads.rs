@@ -1,14 +1,16 @@
 //! Whatever is public may be sent to and shared among threads, on native devices; so may what the async functions
 //! return, before it is done. The compiler checks that; the test, that no type was left out.
+#![cfg(all(feature = "cpu", feature = "tune"))]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use filter_summary::network::{GpuNetwork, NetworkPlan};
 use filter_summary::{
     BufferRange, ChannelParams, ConvBuffers, FilterSummary, FsConv2d, Pipelines, Plan, PlanOptions, Target, compress,
-    reference,
+    cpu, layer_file, network, reference, standalone, tensor_file, tune,
 };
 
 const fn shared<T: Send + Sync>() {}
@@ -17,14 +19,13 @@ fn sent(_: impl Send) {}
 
 /// Asserts that types are `Send + Sync`, and names them for the test.
 macro_rules! all_shared {
-    ($names:ident, $($type:ty),+ $(,)?) => {
+    ($($type:ty),+ $(,)?) => {
         const _: () = { $(shared::<$type>();)+ };
-        const $names: &[&str] = &[$(stringify!($type)),+];
+        const LISTED: &[&str] = &[$(stringify!($type)),+];
     };
 }
 
 all_shared!(
-    ALWAYS,
     filter_summary::Activation,
     filter_summary::Algorithm,
     filter_summary::BoundConv,
@@ -55,62 +56,48 @@ all_shared!(
     compress::Effort,
     reference::Operands<'static>,
     reference::Reference,
+    layer_file::LayerFile,
+    layer_file::Unread,
+    network::Add,
+    network::BatchNorm,
+    network::BoundNetwork,
+    network::ChannelOrder,
+    network::CompressedLayer,
+    network::Compression,
+    network::ConvKind,
+    network::ConvOp,
+    network::GpuNetwork,
+    network::Input,
+    network::Network,
+    network::NetworkBuilder,
+    network::NetworkPlan<'static>,
+    network::Node,
+    network::Op,
+    network::PlacementRule,
+    network::Pool,
+    network::Preprocess,
+    network::ShortcutA,
+    network::Source,
+    network::Value,
+    tensor_file::Foreign,
+    tensor_file::NewTensor<'static>,
+    tensor_file::Tensor<'static>,
+    tensor_file::TensorFile<'static>,
+    tensor_file::Values<'static>,
+    cpu::CpuConv,
+    network::CpuNetwork,
+    standalone::Gpu,
+    standalone::Timestamps,
+    tune::Tuner,
 );
-
-#[cfg(feature = "network")]
-all_shared!(
-    NETWORK,
-    filter_summary::layer_file::LayerFile,
-    filter_summary::layer_file::Unread,
-    filter_summary::network::Add,
-    filter_summary::network::BatchNorm,
-    filter_summary::network::BoundNetwork,
-    filter_summary::network::ChannelOrder,
-    filter_summary::network::CompressedLayer,
-    filter_summary::network::Compression,
-    filter_summary::network::ConvKind,
-    filter_summary::network::ConvOp,
-    filter_summary::network::GpuNetwork,
-    filter_summary::network::Input,
-    filter_summary::network::Network,
-    filter_summary::network::NetworkBuilder,
-    filter_summary::network::NetworkPlan<'static>,
-    filter_summary::network::Node,
-    filter_summary::network::Op,
-    filter_summary::network::PlacementRule,
-    filter_summary::network::Pool,
-    filter_summary::network::Preprocess,
-    filter_summary::network::ShortcutA,
-    filter_summary::network::Source,
-    filter_summary::network::Value,
-    filter_summary::tensor_file::Foreign,
-    filter_summary::tensor_file::NewTensor<'static>,
-    filter_summary::tensor_file::Tensor<'static>,
-    filter_summary::tensor_file::TensorFile<'static>,
-    filter_summary::tensor_file::Values<'static>,
-);
-
-#[cfg(feature = "cpu")]
-all_shared!(CPU, filter_summary::cpu::CpuConv);
-
-#[cfg(all(feature = "cpu", feature = "network"))]
-all_shared!(CPU_NETWORK, filter_summary::network::CpuNetwork);
-
-#[cfg(feature = "standalone")]
-all_shared!(STANDALONE, filter_summary::standalone::Gpu, filter_summary::standalone::Timestamps);
-
-#[cfg(feature = "tune")]
-all_shared!(TUNE, filter_summary::tune::Tuner);
 
 /// Never called: that it compiles is the test.
 #[allow(dead_code)]
 fn futures(
     pipelines: &Arc<Pipelines>,
     plan: Plan,
-    summary: &FilterSummary,
-    params: ChannelParams<'_>,
-    buffers: &ConvBuffers<'_>,
-    conv: &FsConv2d,
+    (summary, params): (&FilterSummary, ChannelParams<'_>),
+    (conv, buffers): (&FsConv2d, &ConvBuffers<'_>),
 ) {
     sent(pipelines.warm_up_async([&plan]));
     sent(conv.bind_async(buffers));
@@ -119,27 +106,23 @@ fn futures(
 }
 
 /// Never called: that it compiles is the test.
-#[cfg(feature = "network")]
 #[allow(dead_code)]
 fn network_futures(
     pipelines: &Arc<Pipelines>,
     target: &Target,
-    plan: &filter_summary::network::NetworkPlan<'_>,
-    forward: &filter_summary::network::GpuNetwork,
+    plan: &NetworkPlan<'_>,
+    forward: &GpuNetwork,
     range: BufferRange<'_>,
 ) {
-    use filter_summary::network::GpuNetwork;
     sent(GpuNetwork::new_async(pipelines, target, plan.network(), 1, PlanOptions::default()));
     sent(GpuNetwork::with_plan_async(pipelines, plan));
     sent(forward.bind_async(1, range, range));
 }
 
 #[test]
-#[cfg(all(feature = "cpu", feature = "standalone", feature = "tune"))]
 fn no_public_type_is_left_out() {
     let mut missing = Vec::new();
-    let listed = [ALWAYS, NETWORK, CPU, CPU_NETWORK, STANDALONE, TUNE].concat();
-    let is_listed = |name: &str| listed.iter().any(|path| path.split(['<', ':']).any(|part| part == name));
+    let is_listed = |name: &str| LISTED.iter().any(|path| path.split(['<', ':']).any(|part| part == name));
     let mut found = 0;
     for text in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
         let types = text.lines().filter_map(|line| {
@@ -151,7 +134,7 @@ fn no_public_type_is_left_out() {
         missing.extend(types.into_iter().filter(|name| !is_listed(name)));
     }
     assert!(missing.is_empty(), "add to this file: {missing:?}");
-    assert!(found >= listed.len(), "{found} types found, {} listed", listed.len());
+    assert!(found >= LISTED.len(), "{found} types found, {} listed", LISTED.len());
 }
 
 fn sources(directory: &Path) -> Vec<String> {

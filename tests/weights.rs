@@ -1,5 +1,5 @@
 //! Device memory of weights: they stay as small on the device as they are in a file.
-#![cfg(feature = "network")]
+#![cfg(feature = "files")]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -19,8 +19,8 @@ use filter_summary::{
 /// The bound: this much more than the values themselves.
 const MOST: f64 = 1.2;
 
-/// Bytes of a summary, and of the tables its kernels need: scales and biases; a base for every tap of every filter (gather);
-/// or for every distinct base its place and its slot, and for every tap of every filter a slot (shared).
+/// Bytes of a summary, and of the tables its kernels need: scales and biases; a base for every tap of every filter
+/// (gather); or for every distinct base its place and its slot, and for every tap of every filter a slot (shared).
 fn bytes(problem: &Problem, algorithm: Algorithm) -> [u64; 2] {
     let (placement, groups) = (problem.placement(), problem.conv().groups);
     let (filters, window) = (placement.filters(), placement.window());
@@ -123,7 +123,8 @@ fn weights_of_a_network_are_hardly_more_than_its_summaries() {
     }
 }
 
-/// Of the bundled models: summaries in 8 bits take at most 0.26 of what they take in f32, and the file 0.40 of the one in f32.
+/// Of the bundled models: summaries in 8 bits take at most 0.26 of what they take in f32,
+/// and the file 0.40 of the one in f32.
 #[test]
 fn quantized_files_are_small() {
     for path in models() {
@@ -150,7 +151,8 @@ fn quantized_files_are_small() {
     }
 }
 
-/// A layer as the README makes it: a summary in 8 bits takes a quarter of the memory, one in f16 half of it, and is not expanded unasked.
+/// A layer as the README makes it: a summary in 8 bits takes a quarter of the memory, one in f16 half of it,
+/// and is not expanded unasked.
 #[test]
 fn layers_keep_a_summary_as_it_is() {
     let (device, _queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());

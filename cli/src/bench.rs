@@ -33,12 +33,13 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_delimiter = ',', default_value = "all")]
     layers: Vec<Set>,
 
-    /// One layer instead, any number of times: CxSIZE or C-OxSIZE, then kKERNEL, /STRIDE and @BATCH where they are not 3, 1 and 1
+    /// One layer instead, any number of times: CxSIZE or C-OxSIZE, then kKERNEL, /STRIDE and @BATCH
+    /// where they are not 3, 1 and 1
     #[arg(long, value_name = "SHAPE")]
     shape: Vec<Layer>,
 
-    /// How filters lie: steps between them in input channels, learned:2C for positions between taps, published:R for the FSNet
-    /// authors' placement, dense
+    /// How filters lie: steps between them in input channels, learned:2C for positions between taps,
+    /// published:R for the FSNet authors' placement, dense
     #[arg(
         long,
         alias = "steps",

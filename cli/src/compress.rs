@@ -17,8 +17,8 @@ use crate::table::{render, table};
 
 /// Compress a trained dense network: fit summaries to its filters, put in the order that fits best
 ///
-/// The result is a starting point for training, not a network to use: most of the accuracy is gone until it is fine-tuned
-/// (training/README.md).
+/// The result is a starting point for training, not a network to use: most of the accuracy is gone until it
+/// is fine-tuned (training/README.md).
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// A network file with dense convolutions, for instance of `fsnet import`
@@ -32,7 +32,8 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t)]
     placement: PlacementArg,
 
-    /// Tap-major with starts every A/B channels' worth of weights, instead of a ratio: 2 is a step of 2C, 3/2 one of 1.5C
+    /// Tap-major with starts every A/B channels' worth of weights, instead of a ratio:
+    /// 2 is a step of 2C, 3/2 one of 1.5C
     #[arg(long, value_name = "A/B", value_parser = fraction, conflicts_with_all = ["ratio", "placement"])]
     step: Option<[usize; 2]>,
 

@@ -164,7 +164,8 @@ fn text(report: &Report) -> String {
     for adapter in &report.adapters {
         let limits = &adapter.limits;
         text += &format!(
-            "\n{}: buffers up to {}, bindings up to {}, {} bytes of workgroup memory, {} invocations a workgroup, {} workgroups a dimension, {} storage buffers\n",
+            "\n{}: buffers up to {}, bindings up to {}, {} bytes of workgroup memory, \
+             {} invocations a workgroup, {} workgroups a dimension, {} storage buffers\n",
             adapter.index,
             mebibytes(limits.max_buffer_size),
             mebibytes(limits.max_storage_buffer_binding_size),

@@ -199,8 +199,8 @@ fn ranked(labelled: &Labelled, at: usize, rank: Option<usize>) -> Ranked {
     Ranked { file: one_line(&labelled.name(at)), index: labelled.label(at), rank }
 }
 
-/// Activations should stay in cache where a CPU computes, and occupy the whole device elsewhere; those of large images would
-/// fill its memory.
+/// Activations should stay in cache where a CPU computes, and occupy the whole device elsewhere;
+/// those of large images would fill its memory.
 fn default_batch(device: &Device, network: &Network) -> usize {
     let wanted = match device {
         Device::Gpu(gpu) if !gpu.target().software => 256,
@@ -209,8 +209,8 @@ fn default_batch(device: &Device, network: &Network) -> usize {
     batches::size(wanted, network)
 }
 
-/// How many values of a row come before that of `label`: those that are larger, and equal ones to its left, as PyTorch's
-/// argmax has it. `None` when there is a NaN, which is no answer.
+/// How many values of a row come before that of `label`: those that are larger, and equal ones to its left,
+/// as PyTorch's argmax has it. `None` when there is a NaN, which is no answer.
 fn rank(row: &[f32], label: usize) -> Option<usize> {
     let &own = row.get(label)?;
     let comes_before = |&(index, &value): &(usize, &f32)| value > own || (value == own && index < label);
@@ -232,7 +232,8 @@ fn text(report: &Report) -> String {
         format!("{correct} of {total} correct ({percent} %)")
     };
     format!(
-        "{accuracy}\n{images_per_second:.0} images/s ({seconds:.1} s) on {}\nmodel {}, kernels {kernel}{tuned}, batch {batch}",
+        "{accuracy}\n{images_per_second:.0} images/s ({seconds:.1} s) on {}\n\
+         model {}, kernels {kernel}{tuned}, batch {batch}",
         report.device, report.model,
     )
 }

@@ -74,7 +74,8 @@ impl Executor {
             Backend::Gpu { gpu, network } => {
                 let mut padded = Vec::new();
                 let whole = if count < self.batch {
-                    // Images do not influence each other: what fills up a batch does not matter, as long as it is finite.
+                    // Images do not influence each other: what fills up a batch does not matter,
+                    // as long as it is finite.
                     padded.extend_from_slice(images);
                     padded.resize(self.batch * self.input, 0.0);
                     &padded

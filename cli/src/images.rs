@@ -30,13 +30,13 @@ pub(crate) fn check_input(network: &Network) -> Result<()> {
 /// How an image gets the size of a network's input.
 #[derive(clap::Args, Debug, Clone, Copy, Default)]
 pub(crate) struct Fit {
-    /// Resize to this many pixels (the shorter side of what the network takes grows to it) and cut off the margins [default: no
-    /// margins]
+    /// Resize to this many pixels (the shorter side of what the network takes grows to it) and cut off the margins
+    /// [default: no margins]
     #[arg(long, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(1..=i64::from(RESIZE_LIMIT)))]
     resize: Option<u32>,
 
-    /// Resize both sides to what is needed, without regard to proportions; otherwise the largest centred part that has the
-    /// input's proportions is resized
+    /// Resize both sides to what is needed, without regard to proportions; otherwise the largest centred part
+    /// that has the input's proportions is resized
     #[arg(long)]
     stretch: bool,
 }

@@ -52,8 +52,8 @@ pub(crate) struct FamilyArgs {
     #[arg(long, value_name = "FAMILY", default_value = AUTO, value_parser = parser())]
     family: Choice,
 
-    /// Levels of Hankel products at most: 1 saves a quarter of the arithmetic for steps of C/2, 2 nearly half for steps of C/4, 0 forbids
-    /// them; by default where they are expected to be faster
+    /// Levels of Hankel products at most: 1 saves a quarter of the arithmetic for steps of C/2, 2 nearly half
+    /// for steps of C/4, 0 forbids them; by default where they are expected to be faster
     #[arg(long, value_name = "0|1|2", value_parser = clap::value_parser!(u32).range(..=2))]
     hankel: Option<u32>,
 }

@@ -186,8 +186,8 @@ pub(crate) fn of_folders(directory: &Path, classes: usize, labels: &[String]) ->
             let count = folders.len();
             ensure!(
                 count == classes,
-                "it has {count} folders, one a class: the network tells {classes} classes apart (a table, --labels, says \
-                 which is which)"
+                "it has {count} folders, one a class: the network tells {classes} classes apart (a table, --labels, \
+                 says which is which)"
             );
             (0..count).collect()
         }

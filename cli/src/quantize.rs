@@ -121,8 +121,8 @@ pub(crate) fn warn_of_losses(layers: &[Layer], model: &str, precision: Precision
             "they are too small for f16; 8 bits scale with them"
         };
         output::notice(&format!(
-            "{model}: node {name} loses most of its weights: {} of {} that are not 0 are off by half of their size or more \
-             (the largest is {largest:.2e}, the largest error {largest_error:.2e}): {remedy}",
+            "{model}: node {name} loses most of its weights: {} of {} that are not 0 are off by half of their size or \
+             more (the largest is {largest:.2e}, the largest error {largest_error:.2e}): {remedy}",
             thousands(*lost as u64),
             thousands(*nonzero as u64),
         ));

@@ -4,7 +4,8 @@ use crate::model::{Adapter, Answer, Comparison, Kind, Layer, LayerResult, Peaks,
 
 /// Two 3x3 layers, one of stride 2, and a 1x1 layer, on a software adapter with four peers, one of them missing.
 ///
-/// In CPU ms: dense 10, gather 10, shared 2; ncnn-vulkan 20, burn-wgpu 80, ncnn-cpu 1, CPU executor 0.5. Wall clock is another number.
+/// In CPU ms: dense 10, gather 10, shared 2; ncnn-vulkan 20, burn-wgpu 80, ncnn-cpu 1, CPU executor 0.5.
+/// Wall clock is another number.
 pub(crate) fn comparison() -> Comparison {
     let peer = |name: &str, kind, missing: Option<&str>| Peer {
         name: name.to_owned(),

@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn a_cpu_has_a_name_and_numbers() {
-        let info = "processor\t: 0\ncpu family\t: 6\nmodel\t\t: 207\nmodel name\t: Intel(R) Xeon(R) Processor\nstepping\t: 2\n";
+        let info = "processor\t: 0\ncpu family\t: 6\nmodel\t\t: 207\n\
+                    model name\t: Intel(R) Xeon(R) Processor\nstepping\t: 2\n";
         assert_eq!(described(info), "Intel(R) Xeon(R) Processor (family 6, model 207, stepping 2)");
         assert_eq!(described("model name : x\n"), "x");
         assert_eq!(described(""), std::env::consts::ARCH);

@@ -1,5 +1,5 @@
-//! Runs fsnet's benchmark and other libraries' side by side, and writes table, JSON and charts. `cargo xtask bench` builds and
-//! installs what it needs, then starts it.
+//! Runs fsnet's benchmark and other libraries' side by side, and writes table, JSON and charts. `cargo xtask bench`
+//! builds and installs what it needs, then starts it.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests stop at what they did not expect"))]
 
 mod bars;
@@ -32,7 +32,8 @@ use model::Comparison;
 #[derive(Parser, Debug)]
 #[command(
     name = "cargo xtask bench",
-    after_help = "cargo xtask bench also takes --peers [ncnn,onnxruntime,torch,burn] and --python [NAME=]PROGRAM (peers/README.md)."
+    after_help = "cargo xtask bench also takes --peers [ncnn,onnxruntime,torch,burn] and --python [NAME=]PROGRAM \
+                  (peers/README.md)."
 )]
 pub(crate) struct Args {
     /// The fsnet to measure
@@ -63,8 +64,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "fsnet")]
     render: Option<PathBuf>,
 
-    /// Where results go, in a directory named after the adapter [default: benches/results; with --quick the directory's name
-    /// there ends in -quick]
+    /// Where results go, in a directory named after the adapter [default: benches/results;
+    /// with --quick the directory's name there ends in -quick]
     #[arg(long, value_name = "DIRECTORY")]
     out: Option<PathBuf>,
 

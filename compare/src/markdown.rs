@@ -48,7 +48,8 @@ fn head(comparison: &Comparison) -> String {
     );
     let _ = write!(
         head,
-        "`{}`, {:.1} min. A / B: how many times faster A is than B, made from {} (CPU executor: {}). [How it is measured](../../README.md).\n\n",
+        "`{}`, {:.1} min. A / B: how many times faster A is than B, made from {} (CPU executor: {}). \
+         [How it is measured](../../README.md).\n\n",
         comparison.command,
         comparison.seconds / 60.0,
         comparison.speedups_from,

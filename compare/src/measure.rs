@@ -1,5 +1,5 @@
-//! Runs everything: layer by layer and round by round, fsnet on the adapter, its CPU executor, then each peer, so that all of them
-//! meet the machine in the same states.
+//! Runs everything: layer by layer and round by round, fsnet on the adapter, its CPU executor, then each peer,
+//! so that all of them meet the machine in the same states.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -116,8 +116,8 @@ fn add_f16(rows: &mut [Row], f16: Vec<Row>) {
     }
 }
 
-/// Turns an answer into an error when its reference is not that of our dense weights: it measured something else. Where we
-/// did not run dense weights there is nothing to compare it with, and its own check against float64 has to do.
+/// Turns an answer into an error when its reference is not that of our dense weights: it measured something else.
+/// Where we did not run dense weights there is nothing to compare it with, and its own check against float64 has to do.
 fn same_numbers(answer: Answer, result: &LayerResult) -> Answer {
     let ours = result.gpu("dense").or(result.executor("dense")).map(|row| row.output_sum);
     let error = match (answer.reference_sum, ours) {

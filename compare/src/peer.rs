@@ -1,4 +1,5 @@
-//! Talking with a peer: a program that says who it is, then answers a line of JSON with a line of JSON (`peers/README.md`).
+//! Talking with a peer: a program that says who it is, then answers a line of JSON with a line
+//! of JSON (`peers/README.md`).
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};

@@ -1,9 +1,10 @@
-//! The same layer measured several times, as one result: on a shared machine a single round is off by as much as kernels differ.
+//! The same layer measured several times, as one result: on a shared machine a single round is off by
+//! as much as kernels differ.
 
 use crate::model::{Answer, LayerResult, Row, Timing};
 
-/// Of every candidate and every peer the round with the median cost, with the costs of all (`rounds`); of the first runs the first. What
-/// went wrong in any round is told, and the others count, ours as the peers'.
+/// Of every candidate and every peer the round with the median cost, with the costs of all (`rounds`);
+/// of the first runs the first. What went wrong in any round is told, and the others count, ours as the peers'.
 pub(crate) fn combine(rounds: Vec<LayerResult>, by_cpu: bool, executor_by_cpu: bool) -> LayerResult {
     let mut result = LayerResult::default();
     let (mut gpu, mut executor, mut peers) = (Vec::new(), Vec::new(), Vec::new());

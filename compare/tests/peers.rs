@@ -9,7 +9,8 @@ use std::process::{Command, Output};
 /// A benchmark of one layer, that takes no time.
 const FSNET: &str = r#"#!/bin/sh
 case "$*" in
-*--list*) echo '[{"layer": "8x8", "batch": 1, "channels": 8, "filters": 8, "size": 8, "kernel": 3, "stride": 1, "padding": 1}]';;
+*--list*) echo '[{"layer": "8x8", "batch": 1, "channels": 8, "filters": 8, "size": 8,
+    "kernel": 3, "stride": 1, "padding": 1}]';;
 *) echo '{"version": "0", "speedups_from": "CPU time of the process",
     "adapter": {"backend": "Vulkan", "name": "fake", "driver": "d", "driver_info": "", "software": true},
     "layers": [{"summary": "dense", "ratio": 1.0, "output_sum": 1.5, "auto": "dense", "timings": []}]}';;
@@ -26,7 +27,8 @@ timings() {
         "gigabytes_per_second": 1, "flops_per_byte": 1, "compile_milliseconds": 1, "first_milliseconds": 1}]}]}'
 }
 case "$*" in
-*--list*) echo '[{"layer": "8x8@32", "batch": 32, "channels": 8, "filters": 8, "size": 8, "kernel": 3, "stride": 1, "padding": 1}]';;
+*--list*) echo '[{"layer": "8x8@32", "batch": 32, "channels": 8, "filters": 8, "size": 8,
+    "kernel": 3, "stride": 1, "padding": 1}]';;
 *"--storage STORAGE"*) timings k-f16 1.0;;
 *--storage*) echo "fsnet: error: no f16" >&2; exit 2;;
 *) timings k 2.0;;

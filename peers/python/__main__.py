@@ -1,4 +1,4 @@
-"""Measures a dense convolution of another library: `python peers/python NAME`, see `peers/README.md` for the dialogue."""
+"""Measures a dense convolution of another library: `python peers/python NAME`; `peers/README.md` has the dialogue."""
 
 import importlib
 import json

@@ -1,6 +1,7 @@
 """PyTorch on an NVIDIA GPU: cuDNN with `benchmark`, the best of NCHW and channels last.
 
-Times are the GPU's own. The convolutions of a sample are one CUDA graph, so that launching them from Python costs nothing.
+Times are the GPU's own. The convolutions of a sample are one CUDA graph, so that launching them
+from Python costs nothing.
 """
 
 import torch

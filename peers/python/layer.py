@@ -31,12 +31,13 @@ class Layer:
         return (self.size + 2 * self.padding - self.kernel) // self.stride + 1
 
     def data(self):
-        """Input [N, C, H, W] and weights [O, C, KH, KW]: small multiples of 1/64 whose products sum up exactly in f32."""
+        """Input [N, C, H, W] and weights [O, C, KH, KW]: multiples of 1/64 whose products sum up exactly in f32."""
         largest = min(max(int(math.sqrt((1 << 24) / self.terms)), 1), 63)
         shape = (self.batch, self.channels, self.size, self.size)
         count = math.prod(shape)
         values = numbers(count + self.filters * self.terms, largest)
-        return values[:count].reshape(shape), values[count:].reshape(self.filters, self.channels, self.kernel, self.kernel)
+        weights = values[count:].reshape(self.filters, self.channels, self.kernel, self.kernel)
+        return values[:count].reshape(shape), weights
 
 
 def numbers(count: int, largest: int) -> np.ndarray:
@@ -61,7 +62,7 @@ class Reference:
         self.sum = float(self.output.sum())
 
     def check(self, got: np.ndarray, half: bool = False) -> dict:
-        """Raises when the numbers differ by more than f32 arithmetic in any order explains (f16 outputs: and one rounding)."""
+        """Raises when the numbers differ by more than f32 sums in any order explain (f16 outputs: and one rounding)."""
         if got.shape != self.output.shape:
             raise ValueError(f"shape {got.shape} instead of {self.output.shape}")
         error = float(np.abs(got - self.output).max())

@@ -1,7 +1,7 @@
 """ncnn, on Vulkan or on the CPU, in f32.
 
-ncnn has no batch dimension: a batch is as many runs. Its Python interface copies input and output, which no engine would do
-between layers; so a run computes four equal convolutions of one input, and copies back one pixel of each.
+ncnn has no batch dimension: a batch is as many runs. Its Python interface copies input and output, which no engine
+would do between layers; so a run computes four equal convolutions of one input, and copies back one pixel of each.
 """
 
 import os

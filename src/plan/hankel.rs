@@ -8,7 +8,7 @@ use crate::spec::WeightLoad;
 const MOST_LEVELS: u32 = 2;
 
 /// Fewest channels of a piece for which a level is taken where nobody insists. At 32 products gain and 1x1 layers neither gain nor lose, at
-/// 16 products gain a little and 1x1 layers lose (measured on lavapipe, see `shaders/README.md`).
+/// 16 products gain a little and 1x1 layers lose (measured on lavapipe, see `docs/kernels-log.md`).
 const LEAST_PIECE: usize = 32;
 
 /// Consecutive rows that share products.

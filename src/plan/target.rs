@@ -92,8 +92,8 @@ fn processors(kind: wgpu::DeviceType) -> u32 {
     }
 }
 
-/// Features worth requesting, of those the adapter has; none is required: timestamps, to measure with, and what the faster
-/// kernel families are built on (64-bit words are for software adapters alone).
+/// Features worth requesting, of those the adapter has; none is required: timestamps, to measure with, and what the
+/// faster kernel families are built on (64-bit words are for software adapters alone).
 ///
 /// None of them is experimental, whatever features this crate is compiled with: a device can be requested with them and
 /// without [`wgpu::ExperimentalFeatures::enabled`]. Whoever has that token, and wants the kernel family `matrix`, adds
@@ -113,4 +113,16 @@ pub fn required_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
         ..wgpu::Limits::default()
     };
     wanted.or_worse_values_from(adapter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::required_features;
+
+    #[test]
+    fn experimental_features_are_never_required() {
+        let requested = required_features(wgpu::Features::all());
+        assert!(requested.contains(wgpu::Features::SUBGROUP));
+        assert!(!requested.intersects(wgpu::Features::all_experimental_mask()), "{requested:?}");
+    }
 }

@@ -1,17 +1,19 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use super::{allocate, checked, is_lost, upload};
+use crate::spec::Spec;
 use crate::wait::wait;
 use crate::{
-    BufferRange, ChannelParams, Conv2d, ConvBuffers, Error, FilterSummary, FsConv2d, Pipelines, Placement, Plan,
-    PlanOptions, Problem, Result, ShaderChecks, Target,
+    Algorithm, BufferRange, ChannelParams, Conv2d, ConvBuffers, Error, FilterSummary, FsConv2d, Pipelines, Placement,
+    Plan, PlanOptions, Problem, Result, ShaderChecks, Target,
 };
 
-/// A future that is not ready at first, as those of browsers are. In the unit tests of this crate every answer of a scope
-/// is one.
+/// A future that is not ready at first, as those of browsers are. In the unit tests of this crate every answer of a
+/// scope is one.
 pub(super) struct Late<F> {
     future: Pin<Box<F>>,
     /// Polls that it is not ready at.
@@ -191,33 +193,60 @@ fn a_network_is_told_later_too() {
 
 #[test]
 fn tasks_of_one_thread_compile_each_kernel_once() {
-    let [device, _] = devices();
-    let (pipelines, plan) = (pipelines(&device), layer().0);
-    let mut tasks: Vec<_> = (0..4).map(|_| Some(Box::pin(pipelines.warm_up_async([&plan])))).collect();
-    let mut compiled = 0;
-    wait(poll_fn(|context| {
-        for task in &mut tasks {
-            if let Some(Poll::Ready(made)) = task.as_mut().map(|task| task.as_mut().poll(context)) {
-                compiled += made.unwrap();
-                *task = None;
+    let specs: Vec<_> = [Algorithm::Gather, Algorithm::Shared].iter().flat_map(|&algorithm| specs(algorithm)).collect();
+    // One at a time as in browsers, and all at once.
+    for batch in [1, usize::MAX] {
+        let [device, _] = devices();
+        let pipelines = pipelines(&device);
+        let forward = || Box::pin(pipelines.compile_in_batches(specs.clone(), batch));
+        let backward = Box::pin(pipelines.compile_in_batches(specs.iter().rev().copied().collect::<Vec<_>>(), batch));
+        let mut tasks = [Some(forward()), Some(backward), Some(forward())];
+        let (mut compiled, mut polls) = (0, 0);
+        wait(poll_fn(|context| {
+            polls += 1;
+            assert!(polls < 1000, "each waits for the other");
+            for task in &mut tasks {
+                if let Some(Poll::Ready(made)) = task.as_mut().map(|task| task.as_mut().poll(context)) {
+                    compiled += made.unwrap();
+                    *task = None;
+                }
             }
-        }
-        if tasks.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
-    }));
-    assert!(compiled > 0);
-    assert_eq!(compiled, pipelines.len());
+            if tasks.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        assert_eq!((compiled, pipelines.len()), (specs.len(), specs.len()));
+    }
+}
+
+fn specs(algorithm: Algorithm) -> Vec<Spec> {
+    let placement = Placement::tap_major(8, 8, 3, 3, 8).unwrap();
+    let problem = Problem::new(&placement, Conv2d::padded(1), [1, 8, 8]).unwrap();
+    let options = PlanOptions { algorithm: Some(algorithm), ..PlanOptions::default() };
+    let plan = Plan::new(&problem, &Target::portable(), options).unwrap();
+    plan.steps().iter().map(|step| step.spec).collect()
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 #[test]
 fn a_task_that_is_given_up_leaves_its_kernels_to_others() {
     let [device, _] = devices();
     let (pipelines, plan) = (pipelines(&device), layer().0);
-    let mut context = Context::from_waker(Waker::noop());
     let mut given_up = Box::pin(pipelines.warm_up_async([&plan]));
-    assert!(given_up.as_mut().poll(&mut context).is_pending());
+    assert!(given_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     let mut waiting = Box::pin(pipelines.warm_up_async([&plan]));
-    assert!(waiting.as_mut().poll(&mut context).is_pending());
+    let woken = Arc::new(Woken::default());
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::clone(&woken)))).is_pending());
+    assert_eq!(woken.0.load(Ordering::Relaxed), 0);
     drop(given_up);
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
     let compiled = wait(waiting).unwrap();
     assert!(compiled > 0);
     assert_eq!(compiled, pipelines.len());

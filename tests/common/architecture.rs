@@ -156,7 +156,8 @@ pub fn bottlenecks(rule: Rule) -> Network {
     net.classified(&from, channels, [3, 9, 8])
 }
 
-/// Pre-activation ResNets (`preresnet164` of `training/`): batch norm and ReLU before every convolution; the first block's projection reads them too.
+/// Pre-activation ResNets (`preresnet164` of `training/`): batch norm and ReLU before every convolution;
+/// the first block's projection reads them too.
 pub fn pre_activation(rule: Rule) -> Network {
     let mut net = Builder::new(rule);
     let none = json!({"activation": "none"});
@@ -182,8 +183,8 @@ pub fn pre_activation(rule: Rule) -> Network {
     net.classified(&normal, channels, [3, 8, 8])
 }
 
-/// DenseNet's kind: `blocks` of `layers` layers that each append `growth` channels to what all before them have made, with
-/// transitions that halve channels and size in between.
+/// DenseNet's kind: `blocks` of `layers` layers that each append `growth` channels to what all before them have made,
+/// with transitions that halve channels and size in between.
 pub fn dense_blocks(rule: Rule, blocks: usize, layers: usize, growth: usize, size: usize) -> Network {
     let mut net = Builder::new(rule);
     let mut channels = 2 * growth;
@@ -217,7 +218,10 @@ pub fn dense_blocks(rule: Rule, blocks: usize, layers: usize, growth: usize, siz
 /// SqueezeNet's kind: fire modules, maxima whose size is rounded up, a 1x1 convolution with padding at the end.
 pub fn fire_modules(rule: Rule) -> Network {
     let mut net = Builder::new(rule);
-    let pool = |input: &str| json!({"op": "max_pool2d", "input": input, "kernel": [3, 3], "stride": [2, 2], "ceil_mode": true});
+    let pool = |input: &str| {
+        json!({"op": "max_pool2d", "input": input, "kernel": [3, 3],
+               "stride": [2, 2], "ceil_mode": true})
+    };
     let stem = net.conv("stem", "input", [8, 3, 7], json!({"stride": [2, 2], "padding": [0, 0, 0, 0]}));
     let mut from = net.node("pool1", pool(&stem));
     let mut channels = 8;

@@ -29,8 +29,8 @@ pub fn choices_in(target: &Target, storage: Storage) -> Vec<Choice> {
     families.flat_map(|&family| Algorithm::ALL.iter().map(move |&algorithm| Choice { algorithm, family })).collect()
 }
 
-/// The target, with limits and processors that leave tiled kernels only their smallest tile: software adapters compile each
-/// tile for seconds. A test of its own runs every tile.
+/// The target, with limits and processors that leave tiled kernels only their smallest tile:
+/// software adapters compile each tile for seconds. A test of its own runs every tile.
 pub fn few_tiles(target: &Target) -> Target {
     let limits = wgpu::Limits { max_compute_invocations_per_workgroup: 64, ..target.limits.clone() };
     Target { limits, processors: 1_000_000, ..target.clone() }

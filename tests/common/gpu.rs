@@ -14,9 +14,9 @@ use super::operands::Data;
 /// Devices of a process, at most: a software adapter compiles for seconds, one kernel a device at a time.
 const DEVICES: usize = 4;
 
-/// The device of a test: as many as there are processors take turns, so that tests that run at once compile at once, and those on the same
-/// device share what is compiled. Tests that need one fail without an adapter, unless the environment variable
-/// `FILTER_SUMMARY_SKIP_GPU_TESTS` is set: then they say loudly that they did not run.
+/// The device of a test: as many as there are processors take turns, so that tests that run at once compile at once,
+/// and those on the same device share what is compiled. Tests that need one fail without an adapter,
+/// unless the environment variable `FILTER_SUMMARY_SKIP_GPU_TESTS` is set: then they say loudly that they did not run.
 pub fn device() -> Option<&'static Device> {
     static OPENED: [OnceLock<Device>; DEVICES] = [const { OnceLock::new() }; DEVICES];
     static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -42,8 +42,8 @@ pub struct Device {
     pub checked: Arc<Pipelines>,
 }
 
-/// Words before and after every tensor, and the pattern in them: kernels must leave it alone. What lies behind a tensor is
-/// bound along with it, or the device's own bounds checks would hide a kernel that writes too far.
+/// Words before and after every tensor, and the pattern in them: kernels must leave it alone. What lies behind a tensor
+/// is bound along with it, or the device's own bounds checks would hide a kernel that writes too far.
 const GUARD: usize = 64;
 const TAIL: usize = 4096;
 const GUARD_VALUE: f32 = 12345.0;

@@ -1,5 +1,5 @@
-//! Operands for a problem, from a seed: small integers, whose results are exact in f32 whatever the order of summation, or
-//! random floats.
+//! Operands for a problem, from a seed: small integers, whose results are exact in f32 whatever the order
+//! of summation, or random floats.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 

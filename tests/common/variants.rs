@@ -34,7 +34,8 @@ pub fn shape_of_label(label: &str) -> String {
     format!("{kernel} {}", rest.join(" "))
 }
 
-/// The ends of labels by epilogue. Where pixels are moved by twos, all of it and nothing, with one way to load weights, stand for the rest.
+/// The ends of labels by epilogue. Where pixels are moved by twos, all of it and nothing,
+/// with one way to load weights, stand for the rest.
 fn tails(weights: &str, output: &str) -> Vec<String> {
     let everything = format!(" res{output} relu");
     match (output, weights) {
@@ -100,7 +101,8 @@ fn subgroup_variants() -> Vec<String> {
             }
         }
     }
-    // How weights are loaded and blended is a part of its own, which the kernel of few pixels has in common with the others.
+    // How weights are loaded and blended is a part of its own, which the kernel of few pixels has
+    // in common with the others.
     expected.extend(
         ["f1", "f1zero", "f1wrap", "f4 blend", "f1wrap blend"]
             .map(|weights| format!("fs_subgroup_gather_few in1 {weights} out1")),

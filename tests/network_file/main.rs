@@ -1,5 +1,5 @@
 //! The files: networks and single layers, good, malformed and hostile.
-#![cfg(feature = "network")]
+#![cfg(feature = "files")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod built;

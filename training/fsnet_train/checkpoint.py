@@ -42,7 +42,8 @@ def read(path: Path) -> dict:
         raise
     except Exception as error:
         raise CheckpointError(f"{path}: {error}") from error
-    if not isinstance(state, dict) or not {"model", "placement", "epoch"} <= state.keys() or not {"arch", "depth"} & state.keys():
+    known = isinstance(state, dict) and {"model", "placement", "epoch"} <= state.keys()
+    if not known or not {"arch", "depth"} & state.keys():
         raise CheckpointError(f"{path}: not a checkpoint of fsnet_train")
     return state
 

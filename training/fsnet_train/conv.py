@@ -16,16 +16,17 @@ END_MARGIN = 0.25
 
 
 class FsConv2d(nn.Module):
-    """`[N, C, H, W] -> [N, O, OH, OW]` with the filters `W[i, c, t] = f[starts[i] + c*channel_stride + tap_offsets[t]]`.
+    """`[N, C, H, W] -> [N, O, OH, OW]` with the filters
+    `W[i, c, t] = f[starts[i] + c*channel_stride + tap_offsets[t]]`.
 
     `summary` is the parameter `f`. It starts with the standard deviation a dense layer would have (Kaiming, fan out):
     a filter reads every value once at most, so the variance of its output is that of the dense layer. The filters are
     gathered by one `index_select`, whose backward is one `index_add` into the summary: both are negligible beside the
     convolution.
 
-    Where the layout says that positions are learned (DFSNet), `location_logit` `[O]` is a parameter too: filter `i` lies
-    at `sigmoid(location_logit[i]) * span` units and is the blend of the two segments there, so that the loss has a
-    gradient in it.
+    Where the layout says that positions are learned (DFSNet), `location_logit` `[O]` is a parameter too:
+    filter `i` lies at `sigmoid(location_logit[i]) * span` units and is the blend of the two segments there,
+    so that the loss has a gradient in it.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class FsConv2d(nn.Module):
             self.location_logit = nn.Parameter(torch.logit(inside).float())
 
     def place(self, starts: torch.Tensor) -> None:
-        """Give the filters other starts than their placement's, int64 `[O]` (or `[O, 3]`): the same in another order, say."""
+        """Give the filters other starts than their placement's, int64 `[O]` or `[O, 3]`: the same in another order."""
         if self.layout.unit is not None:
             raise ValueError("learned positions have no fixed starts")
         if starts.shape != self.layout.starts.shape:

@@ -67,7 +67,9 @@ def tap_major(
     return Layout((length,), torch.tensor(starts), channels, kh, kw, 1, offsets, boundary)
 
 
-def cube(starts: list[list[int]], channels: int, kernel: tuple[int, int], shape: tuple[int, ...], boundary: str) -> Layout:
+def cube(
+    starts: list[list[int]], channels: int, kernel: tuple[int, int], shape: tuple[int, ...], boundary: str
+) -> Layout:
     """A hand-made layout in a 3-D summary."""
     kh, kw = kernel
     return Layout(shape, torch.tensor(starts), channels, kh, kw, kh * kw, tuple(range(kh * kw)), boundary)
@@ -85,11 +87,14 @@ def fixed_cases() -> list[Case]:
     walk = [[(3 * i) % 7, (2 * i) % 4, i % 5] for i in range(10)]
     return [
         Case("tap_major_2c", "tap:2", 8, 12, K3, (7, 9), padding=SAME3, step=16),
-        Case("tap_major_1c_epilogue", "tap:1", 8, 16, K3, (8, 8), 2, padding=SAME3, step=8, bias=True, residual=True, relu=True),
+        Case("tap_major_1c_epilogue", "tap:1", 8, 16, K3, (8, 8), 2, padding=SAME3,
+             step=8, bias=True, residual=True, relu=True),
         Case("tap_major_half_c", "tap:1/2", 8, 12, K3, (6, 5), padding=SAME3, step=4, bias=True),
         Case("tap_major_stride_2", "tap:1", 6, 10, K3, (11, 9), 2, (2, 2), SAME3, step=6, bias=True, relu=True),
-        Case("tap_major_stride_2_3_asymmetric", "tap:3", 5, 7, K3, (13, 17), stride=(2, 3), padding=(0, 2, 3, 1), step=15),
-        Case("tap_major_dilated", "tap:2", 4, 9, K3, (12, 11), padding=(2, 3, 2, 3), dilation=(2, 3), step=8, bias=True),
+        Case("tap_major_stride_2_3_asymmetric", "tap:3", 5, 7, K3, (13, 17), stride=(2, 3),
+             padding=(0, 2, 3, 1), step=15),
+        Case("tap_major_dilated", "tap:2", 4, 9, K3, (12, 11), padding=(2, 3, 2, 3), dilation=(2, 3),
+             step=8, bias=True),
         Case("tap_major_groups", "tap:1", 12, 8, K3, (6, 7), 2, padding=SAME3, groups=4, step=3, bias=True),
         Case("tap_major_depthwise", "tap:3", 6, 6, K3, (7, 7), padding=SAME3, groups=6, step=3),
         Case("tap_order", "tap:2:0,4,8,1,5,6,2,3,7", 8, 12, K3, (8, 8), 2, padding=SAME3, bias=True, relu=True),
@@ -101,16 +106,21 @@ def fixed_cases() -> list[Case]:
         Case("cube_wrap", "tensor:4", 8, 12, K3, (7, 7), 2, padding=SAME3, bias=True),
         Case("cube_wrap_larger", cube(walk, 6, K3, (7, 4, 5), "wrap"), 6, 10, K3, (8, 6), stride=(2, 1), padding=SAME3),
         Case("cube_none", cube([[i % 3, i % 2, i // 5] for i in range(8)], 4, K3, (6, 4, 4), "none"), 4, 8, K3, (6, 6)),
-        Case("cube_zero", cube([[i - 3, i % 3 - 1, 1 - i % 2] for i in range(8)], 4, K3, (5, 3, 3), "zero"), 4, 8, K3, (6, 6), padding=SAME3),
-        Case("wrap_1d", tap_major([0, 37, 71, 5, 64, 20], 8, K3, 72, "wrap"), 8, 6, K3, (7, 7), padding=SAME3, bias=True),
+        Case("cube_zero", cube([[i - 3, i % 3 - 1, 1 - i % 2] for i in range(8)], 4, K3, (5, 3, 3), "zero"),
+             4, 8, K3, (6, 6), padding=SAME3),
+        Case("wrap_1d", tap_major([0, 37, 71, 5, 64, 20], 8, K3, 72, "wrap"),
+             8, 6, K3, (7, 7), padding=SAME3, bias=True),
         Case("wrap_1d_short_negative", tap_major([-5, 0, 13, 100], 4, K3, 17, "wrap"), 4, 4, K3, (5, 5), padding=SAME3),
-        Case("zero_negative_starts", tap_major([-20, -1, 0, 17, 44, 60, 100], 4, K3, 64, "zero"), 4, 7, K3, (6, 8), padding=SAME3, bias=True),
-        Case("duplicate_unordered_starts", tap_major([40, 8, 8, 0, 64, 24, 40, 16], 8, K3, 136, "none"), 8, 8, K3, (7, 6), 2, padding=SAME3, bias=True, relu=True),
+        Case("zero_negative_starts", tap_major([-20, -1, 0, 17, 44, 60, 100], 4, K3, 64, "zero"),
+             4, 7, K3, (6, 8), padding=SAME3, bias=True),
+        Case("duplicate_unordered_starts", tap_major([40, 8, 8, 0, 64, 24, 40, 16], 8, K3, 136, "none"),
+             8, 8, K3, (7, 6), 2, padding=SAME3, bias=True, relu=True),
         Case("odd_starts", tap_major([0, 1, 3, 9, 10, 31, 29], 5, K3, 76, "none"), 5, 7, K3, (5, 8), padding=SAME3),
         Case("pointwise", "tap:1/4", 16, 24, (1, 1), (6, 5), 3, step=4, bias=True, residual=True, relu=True),
         Case("pointwise_stride_2", "tap:1/2", 8, 12, (1, 1), (7, 8), stride=(2, 2), step=4),
         Case("kernel_5x5", "tap:2", 4, 10, (5, 5), (9, 8), padding=(2, 2, 2, 2), step=8, bias=True),
-        Case("kernel_7x7_stride_2", "tap:7", 3, 8, (7, 7), (17, 19), 2, (2, 2), (3, 3, 3, 3), step=21, bias=True, relu=True),
+        Case("kernel_7x7_stride_2", "tap:7", 3, 8, (7, 7), (17, 19), 2, (2, 2), (3, 3, 3, 3),
+             step=21, bias=True, relu=True),
         Case("kernel_even_2x4", "tap:1", 6, 9, (2, 4), (8, 9), padding=(1, 1, 0, 2), step=6),
         Case("kernel_1x3", "tap:1", 8, 9, (1, 3), (6, 7), padding=(0, 1, 0, 1), step=8, bias=True),
     ]  # fmt: skip
@@ -124,17 +134,22 @@ def learned_cases() -> list[Case]:
     half_taps = tap_major([0] * 9, 8, K3, 72 + 40, "none")
     return [
         Case("learned_tap_2c", "learned:tap:2", 8, 12, K3, (7, 9), padding=SAME3, bias=True),
-        Case("learned_tap_1c_epilogue", "learned:tap:1", 8, 16, K3, (8, 8), 2, (2, 2), SAME3, bias=True, residual=True, relu=True),
+        Case("learned_tap_1c_epilogue", "learned:tap:1", 8, 16, K3, (8, 8), 2, (2, 2), SAME3,
+             bias=True, residual=True, relu=True),
         Case("learned_tap_order", "learned:tap:2:0,4,8,1,5,6,2,3,7", 8, 12, K3, (8, 8), padding=SAME3),
         Case("learned_tap_groups", "learned:tap:1", 12, 8, K3, (6, 7), 2, padding=SAME3, groups=4, bias=True),
         Case("learned_channel_r4", "learned:channel:4", 8, 16, K3, (8, 8), 2, padding=SAME3, bias=True, relu=True),
-        Case("learned_channel_r7_dilated", "learned:channel:7", 5, 13, K3, (9, 10), padding=(2, 3, 2, 3), dilation=(2, 3)),
+        Case("learned_channel_r7_dilated", "learned:channel:7", 5, 13, K3, (9, 10),
+             padding=(2, 3, 2, 3), dilation=(2, 3)),
         Case("learned_pointwise_tap", "learned:tap:1/4", 16, 24, (1, 1), (6, 5), 3, bias=True, residual=True),
         Case("learned_pointwise_channel", "learned:channel:4", 16, 24, (1, 1), (7, 5), stride=(2, 2), bias=True),
-        Case("learned_scalar_none", scalar, 5, 7, K3, (5, 8), padding=SAME3, positions=(0.0, 1.25, 3.5, 9.75, 10.0, 29.875, 31.0)),
-        Case("learned_zero_boundary", zero, 4, 7, K3, (6, 8), padding=SAME3, bias=True, positions=(-5.25, -0.5, 0.0, 4.75, 11.0, 15.5, 25.0), unit=4),
+        Case("learned_scalar_none", scalar, 5, 7, K3, (5, 8), padding=SAME3,
+             positions=(0.0, 1.25, 3.5, 9.75, 10.0, 29.875, 31.0)),
+        Case("learned_zero_boundary", zero, 4, 7, K3, (6, 8), padding=SAME3, bias=True,
+             positions=(-5.25, -0.5, 0.0, 4.75, 11.0, 15.5, 25.0), unit=4),
         Case("learned_wrap_negative", wrap, 4, 4, K3, (5, 5), padding=SAME3, positions=(-5.5, 0.25, 13.0, 100.125)),
-        Case("learned_half_taps", half_taps, 8, 9, K3, (6, 6), padding=SAME3, positions=(0.25, 0.5, 0.75, 1.0, 10.0, 9.5, 3.25, 3.25, 7.0), unit=4),
+        Case("learned_half_taps", half_taps, 8, 9, K3, (6, 6), padding=SAME3,
+             positions=(0.25, 0.5, 0.75, 1.0, 10.0, 9.5, 3.25, 3.25, 7.0), unit=4),
     ]  # fmt: skip
 
 
@@ -160,7 +175,8 @@ def quantized_cases() -> list[Case]:
 
 
 TINY = (
-    "tap_major_stride_2_3_asymmetric", "tap_order", "channel_major_r7_stride_2", "cube_wrap_larger", "zero_negative_starts",
+    "tap_major_stride_2_3_asymmetric", "tap_order", "channel_major_r7_stride_2", "cube_wrap_larger",
+    "zero_negative_starts",
     "u8_channel_r7", "u8_zero_negative_starts", "u8_tap_order",
     "learned_half_taps", "learned_zero_boundary", "learned_scalar_none",
 )  # fmt: skip
@@ -188,7 +204,7 @@ def start_unit(case: Case, layout: Layout) -> int:
 
 
 def draw_positions(case: Case, layout: Layout, rng: torch.Generator) -> torch.Tensor | None:
-    """F32 positions `[O]` where the case has any: its own, or random ones of which some are whole and one is the last."""
+    """F32 positions `[O]` where the case has any: its own, or random ones, some of them whole, one the last."""
     if case.positions is not None:
         return torch.tensor(case.positions)
     if layout.unit is None:

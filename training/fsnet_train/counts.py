@@ -1,8 +1,8 @@
 """Parameters of networks and of exported files, and the effective parameters of the FSNet papers.
 
-A tensor quantized to 8 bits counts `numel / 4 + 2` (its scale and zero), everything else counts whole. Three numbers of
-a network are in use: what is learned; the authors' logs add the buffers of batch norm (running mean and variance, and one
-counter each); an exported file holds batch norm folded, without its statistics.
+A tensor quantized to 8 bits counts `numel / 4 + 2` (its scale and zero), everything else counts whole.
+Three numbers of a network are in use: what is learned; the authors' logs add the buffers of batch norm (running mean
+and variance, and one counter each); an exported file holds batch norm folded, without its statistics.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def augment(pixels: torch.Tensor, pad: int, rng: torch.Generator) -> torch.Tenso
 
 
 def resize(x: torch.Tensor, size: int) -> torch.Tensor:
-    """Normalized images `[N, 3, H, W]` in another size, `[N, 3, size, size]`: smoothed, so that smaller ones do not alias."""
+    """Normalized images `[N, 3, H, W]` as `[N, 3, size, size]`: smoothed, so that smaller ones do not alias."""
     if x.shape[-2:] == (size, size):
         return x
     return torch.nn.functional.interpolate(x, (size, size), mode="bilinear", antialias=True)

@@ -47,8 +47,9 @@ class DenseNet(Network):
     """`[N, 3, 32, 32] -> [N, classes]`: three dense blocks with transitions between them; depth `3 * 2 * n + 4`."""
 
     def __init__(
-        self, placement: Placement | Placements | str, depth: int = 100, growth: int = 12, classes: int = 10, reduction: float = 1
-    ):
+        self, placement: Placement | Placements | str, depth: int = 100, growth: int = 12, classes: int = 10,
+        reduction: float = 1,
+    ):  # fmt: skip
         super().__init__(placement, CIFAR_INPUT, classes)
         if depth < 10 or (depth - 4) % 6 or growth < 1 or not 0 < reduction <= 1:
             raise ValueError(f"no DenseNet has depth {depth}, growth {growth} and reduction {reduction}")

@@ -1,9 +1,9 @@
 """Export a trained network to the `filter-summary` network format (docs/format.md of the repository).
 
-The network is traced with `torch.fx`, so every builder is exported by the same few rules. Batch norm after a convolution
-is folded: into `scale` and `bias` of an FS convolution (its filters share values, so it cannot go into the summary), into
-weight and bias of a dense one; elsewhere it becomes a `batch_norm` node. Additions and ReLUs are fused into the node
-before them where nothing else reads that.
+The network is traced with `torch.fx`, so every builder is exported by the same few rules.
+Batch norm after a convolution is folded: into `scale` and `bias` of an FS convolution (its filters share values,
+so it cannot go into the summary), into weight and bias of a dense one; elsewhere it becomes a `batch_norm` node.
+Additions and ReLUs are fused into the node before them where nothing else reads that.
 """
 
 from __future__ import annotations
@@ -141,7 +141,8 @@ class Exporter:
 
     def conv(self, step: fx.Node, conv: FsConv2d | nn.Conv2d) -> None:
         if isinstance(conv, nn.Conv2d) and (conv.padding_mode != "zeros" or isinstance(conv.padding, str)):
-            raise ExportError(f"{step.target}: padding {conv.padding!r} of mode {conv.padding_mode!r} is not in the format")
+            padding = f"padding {conv.padding!r} of mode {conv.padding_mode!r}"
+            raise ExportError(f"{step.target}: {padding} is not in the format")
         node = self.emit(step, "conv2d", input=self.name(step.args[0]))
         name, keys = node["name"], {"stride": pair(conv.stride), "padding": four(conv.padding)}
         if isinstance(conv, FsConv2d):
@@ -250,7 +251,8 @@ def main() -> None:
     parser.add_argument("output", type=Path, help="the .safetensors file to write")
     arguments = parser.parse_args()
     model, state = checkpoint.load_model(arguments.checkpoint)
-    provenance = {"epochs": str(state["epoch"] + state.get("before", 0)), "dataset": "CIFAR-10", "recipe": json.dumps(state["recipe"])}
+    epochs = str(state["epoch"] + state.get("before", 0))
+    provenance = {"epochs": epochs, "dataset": "CIFAR-10", "recipe": json.dumps(state["recipe"])}
     if state["correct"] is not None:
         provenance["accuracy"] = f"{state['correct']} of 10000"
     export(model, arguments.output, provenance)

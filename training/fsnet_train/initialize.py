@@ -4,10 +4,10 @@
     python -m fsnet_train.initialize --data DATA --arch resnet20 --placement tap:2 compressed.safetensors init.pt
     python -m fsnet_train.train --data DATA --arch resnet20 --placement tap:2 --init init.pt --checkpoint net.pt
 
-The file's batch norm is folded into scales and biases; here it is unfolded again. With the mean `m` and the variance `v` of
-a convolution's output on training images, `bn(y) = scale * y + bias` when its weight is `scale * sqrt(v + eps)`, its bias
-`bias + scale * m`, and `m` and `v` are its running statistics: the network computes what the file does, and training
-goes on from there.
+The file's batch norm is folded into scales and biases; here it is unfolded again. With the mean `m` and the variance
+`v` of a convolution's output on training images, `bn(y) = scale * y + bias` when its weight is `scale * sqrt(v + eps)`,
+its bias `bias + scale * m`, and `m` and `v` are its running statistics: the network computes what the file does,
+and training goes on from there.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the CIFAR-10 binary files")
     parser.add_argument("--arch", default="resnet20")
     parser.add_argument("--placement", default="tap:2", help="the placement whose starts the file has, in any order")
-    parser.add_argument("--images", type=int, default=1000, help="training images to measure statistics on (default %(default)s)")
+    measured = "training images to measure statistics on (default %(default)s)"
+    parser.add_argument("--images", type=int, default=1000, help=measured)
     arguments = parser.parse_args(argv)
     if arguments.images < 1:
         parser.error("--images must be at least 1")
@@ -110,7 +111,8 @@ def main(argv: list[str] | None = None) -> None:
         "starts": checkpoint.moved_starts(model), **checkpoint.describe(model.arch, model.placements),
     }  # fmt: skip
     checkpoint.save(arguments.output, state)
-    print(f"{arguments.output}: {model.arch}, {model.placements}, {len(state['starts'])} layers in an order of their own")
+    moved = len(state["starts"])
+    print(f"{arguments.output}: {model.arch}, {model.placements}, {moved} layers in an order of their own")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Write narrow networks of every kind, with PyTorch's answers: `python -m fsnet_train.network_cases DIR`.
 
-One file of the network format a network. The metadata `expected` is a JSON list of the logits, computed in float64, of one image whose
-value `i`, counted through `[C, H, W]`, is `(7919 * i + 13) % 255 / 127 - 1`. Other runtimes' tests read them; ours are in `tests/data/networks`.
+One file of the network format a network. The metadata `expected` is a JSON list of the logits, computed in float64,
+of one image whose value `i`, counted through `[C, H, W]`, is `(7919 * i + 13) % 255 / 127 - 1`.
+Other runtimes' tests read them; ours are in `tests/data/networks`.
 """
 
 from __future__ import annotations

@@ -36,7 +36,9 @@ class ShortcutA(nn.Module):
         return shortcut_a(x, self.out, self.stride)
 
 
-def make_shortcut(placements: Placements, option: str, channels: int, out: int, stride: int, norm: bool = True) -> nn.Module:
+def make_shortcut(
+    placements: Placements, option: str, channels: int, out: int, stride: int, norm: bool = True
+) -> nn.Module:
     """The identity where nothing changes, otherwise what `option` (`A` or `B`) says."""
     if stride == 1 and channels == out:
         return nn.Identity()
@@ -117,12 +119,14 @@ class PreActBottleneck(nn.Module):
 class ResNet(Network):
     """`[N, 3, H, W] -> [N, classes]`: a first convolution, stages of `blocks` blocks, average pooling, a linear layer.
 
-    Every stage but the first halves the size. The ImageNet form begins with a 7x7 convolution of stride 2 and a pooling.
+    Every stage but the first halves the size. The ImageNet form begins with a 7x7 convolution
+    of stride 2 and a pooling.
     """
 
     def __init__(
-        self, placement: Placement | Placements | str, blocks: Sequence[int] = (3, 3, 3), widths: Sequence[int] = WIDTHS,
-        classes: int = 10, block: type[nn.Module] = BasicBlock, option: str = "A", imagenet: bool = False,
+        self, placement: Placement | Placements | str, blocks: Sequence[int] = (3, 3, 3),
+        widths: Sequence[int] = WIDTHS, classes: int = 10, block: type[nn.Module] = BasicBlock,
+        option: str = "A", imagenet: bool = False,
     ):  # fmt: skip
         super().__init__(placement, IMAGENET_INPUT if imagenet else CIFAR_INPUT, classes)
         if len(blocks) != len(widths) or min(blocks) < 1 or option not in ("A", "B"):

@@ -124,19 +124,40 @@ def restore(path: Path, model: Network) -> dict:
 
 
 def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=f"{__doc__}\nArchitectures:\n{NAMES}", formatter_class=argparse.RawDescriptionHelpFormatter)
+    about = f"{__doc__}\nArchitectures:\n{NAMES}"
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder of the CIFAR-10 binary files (.bin or .bin.xz)")
     add("--checkpoint", type=Path, required=True, help="file to write after every epoch, and to go on from")
-    add("--init", type=Path, help="begin another cycle from the weights of this checkpoint, or from what initialize.py made")
+    add(
+        "--init",
+        type=Path,
+        help="begin another cycle from the weights of this checkpoint, or from what initialize.py made",
+    )
     add("--arch", default="resnet20", help="resnet20, resnet56-b, resnet164, densenet100-12, .. (default %(default)s)")
     add("--depth", type=int, help="the same as --arch resnetDEPTH")
-    add("--placement", default="tap:2", help="[learned:]tap:A/B[:ORDER], [learned:]channel:R, tensor:R or dense (default %(default)s; see placement.py)")
+    add(
+        "--placement",
+        default="tap:2",
+        help="[learned:]tap:A/B[:ORDER], [learned:]channel:R, tensor:R or dense "
+        "(default %(default)s; see placement.py)",
+    )
     add("--pointwise", help="placement of 1x1 convolutions (default: as the others, or dense with tap:A/B from 1 on)")
     add("--first", default="dense", help="placement of the first convolution (default %(default)s)")
-    add("--location-lr", type=float, default=LOCATION_LR, help="learning rate of learned positions, in units at mid range, against the others' (default %(default)s)")
+    add(
+        "--location-lr",
+        type=float,
+        default=LOCATION_LR,
+        help="learning rate of learned positions, in units at mid range, against the others' (default %(default)s)",
+    )
     add("--epochs", type=int, default=20, help="default %(default)s; may be changed when a training goes on")
-    add("--sizes", type=Sizes, default=Sizes(""), help="image sizes of the first epochs, SIZE:EPOCHS,..; 16:8,24:2 is 8 epochs at 16x16, 2 at 24x24, then full images")
+    add(
+        "--sizes",
+        type=Sizes,
+        default=Sizes(""),
+        help="image sizes of the first epochs, SIZE:EPOCHS,..; "
+        "16:8,24:2 is 8 epochs at 16x16, 2 at 24x24, then full images",
+    )
     add("--batch", type=int, default=128, help="default %(default)s")
     add("--lr", type=float, default=0.2, help="peak learning rate (default %(default)s)")
     add("--weight-decay", type=float, default=5e-4, help="default %(default)s")
@@ -146,7 +167,12 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--threads", type=int, default=1, help="CPU threads (default %(default)s: the fastest for these small layers)")
     add("--bf16", action=argparse.BooleanOptionalAction, default=True, help="bfloat16 autocast (default on)")
     add("--channels-last", action=argparse.BooleanOptionalAction, default=True, help="NHWC memory (default on)")
-    add("--evaluate-every", type=int, default=5, help="epochs between evaluations; the last has one (default %(default)s)")
+    add(
+        "--evaluate-every",
+        type=int,
+        default=5,
+        help="epochs between evaluations; the last has one (default %(default)s)",
+    )
     add("--log-every", type=int, default=100, help="steps between progress lines (default %(default)s)")
     arguments = parser.parse_args(argv)
     arch = arguments.arch if arguments.depth is None else f"resnet{arguments.depth}"
@@ -198,8 +224,9 @@ def main(argv: list[str] | None = None) -> None:
         correct = count_correct(model, test_set) if due else None
         state = {
             "model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch + 1,
-            "epochs": arguments.epochs, "before": state.get("before", 0), **checkpoint.describe(model.arch, model.placements),
-            "starts": starts, "correct": correct, "seconds": state["seconds"] + wall,
+            "epochs": arguments.epochs, "before": state.get("before", 0),
+            **checkpoint.describe(model.arch, model.placements), "starts": starts, "correct": correct,
+            "seconds": state["seconds"] + wall,
             "history": state["history"] + [[epoch + 1, loss, correct, wall, cpu]],
             "recipe": {k: getattr(arguments, k) for k in RECIPE} | {"sizes": arguments.sizes.text},
         }  # fmt: skip

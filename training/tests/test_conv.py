@@ -16,11 +16,12 @@ PLACEMENTS = [
     "dense", "tap:2", "tap:1", "tap:3/2", "tap:1/2", "tap:2:0,4,8,1,5,6,2,3,7", "tap:1:0,5,10,1,6,11,2,7,12",
     "channel:4", "channel:9/2", "channel:100", "tensor:4", "tensor:7",
 ]  # fmt: skip
+CORNERS = [[-1, 0, 1], [0, -2, 3], [4, 1, 1], [1, 1, 1], [9, 9, 9]]
 BOUNDED = [
     Layout((40,), torch.tensor([-7, 0, 33, 33, 90]), 4, 3, 3, 1, tuple(range(0, 36, 4)), "zero"),
     Layout((20,), torch.tensor([-7, 0, 33, 33, 90]), 4, 3, 3, 9, tuple(range(9)), "wrap"),
-    Layout((5, 3, 4), torch.tensor([[-1, 0, 1], [0, -2, 3], [4, 1, 1], [1, 1, 1], [9, 9, 9]]), 4, 3, 3, 12, tuple(range(9)), "zero"),
-    Layout((3, 3, 4), torch.tensor([[-1, 0, 1], [0, -2, 3], [4, 1, 1], [1, 1, 1], [9, 9, 9]]), 4, 3, 3, 12, tuple(range(9)), "wrap"),
+    Layout((5, 3, 4), torch.tensor(CORNERS), 4, 3, 3, 12, tuple(range(9)), "zero"),
+    Layout((3, 3, 4), torch.tensor(CORNERS), 4, 3, 3, 12, tuple(range(9)), "wrap"),
 ]  # fmt: skip
 
 
@@ -65,7 +66,8 @@ def test_filters_follow_the_formula(layout):
 def test_other_kernel_sizes(kernel, placement):
     conv = FsConv2d(6, 9, kernel, Placement.parse(placement))
     assert torch.equal(conv.weight(), naive(conv.layout, conv.summary))
-    expanded = expand(conv.summary.detach().numpy(), conv.layout.starts.numpy(), conv.layout.window(), conv.layout.boundary)
+    layout = conv.layout
+    expanded = expand(conv.summary.detach().numpy(), layout.starts.numpy(), layout.window(), layout.boundary)
     assert torch.equal(conv.weight(), torch.from_numpy(expanded))
 
 
@@ -101,7 +103,9 @@ def test_authors_rule(ratio):
     assert layout.starts.tolist() == [int(i * layout.shape[0] / 63) for i in range(64)]
 
 
-@pytest.mark.parametrize(("placement", "length"), [("tap:2", 2 * 63 * 32 + 9 * 32), ("tap:1", 63 * 32 + 9 * 32), ("dense", 64 * 9 * 32)])
+@pytest.mark.parametrize(
+    ("placement", "length"), [("tap:2", 2 * 63 * 32 + 9 * 32), ("tap:1", 63 * 32 + 9 * 32), ("dense", 64 * 9 * 32)]
+)
 def test_lengths(placement, length):
     assert Placement.parse(placement).layout(64, 32, 3, 3).shape == (length,)
 
@@ -113,7 +117,10 @@ def test_init_has_the_deviation_of_a_dense_layer(placement):
     assert conv.weight().std().item() == pytest.approx(math.sqrt(2 / (9 * 64)), rel=0.05)
 
 
-@pytest.mark.parametrize("text", ["", "tap", "dense:2", "row:2", "tap:0", "tap:x", "tap:1/0", "tap:2:0,0,1", "channel:4:1", "tap:2:-1,0"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "tap", "dense:2", "row:2", "tap:0", "tap:x", "tap:1/0", "tap:2:0,0,1", "channel:4:1", "tap:2:-1,0"],
+)
 def test_bad_placements(text):
     with pytest.raises(PlacementError):
         Placement.parse(text)
@@ -157,9 +164,11 @@ def test_conv_cases_agree_with_the_formula(case):
         second = naive(replace(layout, starts=(low.long() + (starts > low)) * unit), summary)
         assert torch.equal(filters(case, layout, summary, starts), (1 - a) * first + a * second)
         assert bool((a > 0).any()) and bool((a == 0).any())
-    weight, (top, left, bottom, right) = filters(case, layout, summary, None if starts.dtype == torch.int64 else starts), case.padding
+    weight = filters(case, layout, summary, None if starts.dtype == torch.int64 else starts)
+    top, left, bottom, right = case.padding
     x = F.pad(tensors["input"], (left, right, top, bottom))
-    y = F.conv2d(x, weight, tensors.get("bias"), case.stride, 0, case.dilation, case.groups) + tensors.get("residual", 0)
+    y = F.conv2d(x, weight, tensors.get("bias"), case.stride, 0, case.dilation, case.groups)
+    y = y + tensors.get("residual", 0)
     torch.testing.assert_close(y.relu() if case.relu else y, tensors["expected"], rtol=1e-4, atol=1e-4)
     assert set(metadata) == keys
     assert bool(tensors["expected"].abs().max() > 0)

@@ -48,7 +48,9 @@ def test_dense_counts(arch, count):
     assert network(arch, "1").parameters_count() == count
 
 
-@pytest.mark.parametrize(("placement", "count"), [("dense", 269_722), ("tap:2", 66_218), ("tap:1", 37_146), ("learned:tap:2", 66_890)])
+@pytest.mark.parametrize(
+    ("placement", "count"), [("dense", 269_722), ("tap:2", 66_218), ("tap:1", 37_146), ("learned:tap:2", 66_890)]
+)
 def test_counts_of_other_placements(placement, count):
     """The first layer stays dense; learned positions add one value a filter, and no more: the summary is as long."""
     assert build("resnet20", placement).parameters_count() == count
@@ -74,8 +76,12 @@ def test_placements_of_pointwise_and_first_layers():
 
 
 @pytest.mark.parametrize(
-    "arch", ["", "resnet", "resnet21", "resnet2", "resnet164-b", "resnet20-c", "preresnet21", "densenet100", "densenet99-12", "densenet100-0", "vgg"]
-)
+    "arch",
+    [
+        "", "resnet", "resnet21", "resnet2", "resnet164-b", "resnet20-c", "preresnet21", "densenet100",
+        "densenet99-12", "densenet100-0", "vgg",
+    ],
+)  # fmt: skip
 def test_unknown_architectures(arch):
     with pytest.raises(ArchitectureError, match="is none of"):
         build(arch, "dense")
@@ -91,7 +97,8 @@ def test_effective_parameters():
 
 def test_counts_of_a_file():
     tensors = {
-        "a.summary": torch.zeros(100, dtype=torch.uint8), "a.quantization": torch.zeros(2), "a.starts": torch.zeros(8, dtype=torch.int64),
+        "a.summary": torch.zeros(100, dtype=torch.uint8), "a.quantization": torch.zeros(2),
+        "a.starts": torch.zeros(8, dtype=torch.int64),
         "b.summary": torch.zeros(30), "b.starts": torch.zeros(8), "b.bias": torch.zeros(8),
     }  # fmt: skip
     assert counts.file_counts(tensors) == (146, 27 + 46)

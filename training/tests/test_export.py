@@ -56,7 +56,8 @@ def test_cases_are_written_with_their_answers(tmp_path):
             assert json.loads(file.metadata()["expected"]) == want.tolist()
         exported = Interpreter.open(path, torch.float64)
         shape = tuple(exported.graph["input"][axis] for axis in ("channels", "height", "width"))
-        torch.testing.assert_close(exported(image(shape).double())[0], want, rtol=0, atol=2e-5 * float(want.abs().max()))
+        got = exported(image(shape).double())[0]
+        torch.testing.assert_close(got, want, rtol=0, atol=2e-5 * float(want.abs().max()))
 
 
 def operations(name: str, placements: str = "authors") -> tuple[list[dict], Counter]:
@@ -75,11 +76,13 @@ def test_what_a_bottleneck_network_becomes():
 
 
 def test_what_a_preactivation_network_becomes():
-    """The first batch norm is folded all the same: its projection reads the normalized values, so nothing else reads conv1."""
+    """The first batch norm is folded too: its projection reads the normalized values, so nothing else reads conv1."""
     nodes, ops = operations("preactivation")
     assert ops == {"fs_conv2d": 1 + 4 * 3 + 3, "batch_norm": 4, "global_avg_pool2d": 1, "linear": 1}
     by_name = {node["name"]: node for node in nodes}
-    assert by_name["layer1.1.bn1"] == {"name": "layer1.1.bn1", "op": "batch_norm", "input": "layer1.0.conv3", "activation": "relu"}
+    assert by_name["layer1.1.bn1"] == {
+        "name": "layer1.1.bn1", "op": "batch_norm", "input": "layer1.0.conv3", "activation": "relu",
+    }  # fmt: skip
     assert by_name["layer1.1.conv3"]["residual"] == "layer1.0.conv3"
     assert by_name["layer2.0.shortcut"]["input"] == "layer2.0.bn1"
     assert "activation" not in by_name["layer1.1.conv3"] and by_name["layer1.1.conv2"]["activation"] == "relu"
@@ -89,11 +92,16 @@ def test_what_a_densenet_becomes():
     """Concatenations are a chain of pairs, older channels first; only what follows one keeps its batch norm."""
     nodes, ops = operations("densenet")
     assert [node["name"] for node in nodes if node["op"] == "batch_norm"][:2] == ["layer1.0.bn1", "layer1.1.bn1"]
-    assert ops == {"fs_conv2d": 1 + 6 * 2 + 2, "batch_norm": 6 + 3, "concat": 6, "avg_pool2d": 2, "global_avg_pool2d": 1, "linear": 1}
+    assert ops == {
+        "fs_conv2d": 1 + 6 * 2 + 2, "batch_norm": 6 + 3, "concat": 6, "avg_pool2d": 2, "global_avg_pool2d": 1,
+        "linear": 1,
+    }  # fmt: skip
     concats = [node for node in nodes if node["op"] == "concat"]
-    assert [node["inputs"] for node in concats[:2]] == [["conv1", "layer1.0.conv2"], [concats[0]["name"], "layer1.1.conv2"]]
+    first, second = (node["inputs"] for node in concats[:2])
+    assert first == ["conv1", "layer1.0.conv2"] and second == [concats[0]["name"], "layer1.1.conv2"]
     pool = next(node for node in nodes if node["op"] == "avg_pool2d")
-    assert (pool["input"], pool["kernel"], pool["stride"], pool["padding"]) == ("layer1.2.conv", [2, 2], [2, 2], [0] * 4)
+    assert pool["input"] == "layer1.2.conv"
+    assert (pool["kernel"], pool["stride"], pool["padding"]) == ([2, 2], [2, 2], [0] * 4)
 
 
 def test_what_squeezenet_becomes():
@@ -162,7 +170,8 @@ class Odd(Network):
 @pytest.mark.parametrize(
     ("operation", "message"),
     [
-        (torch.sigmoid, "no call_function"), (lambda x: x.mean((2, 3)), "no call_method of mean"), (nn.GELU(), "no GELU"),
+        (torch.sigmoid, "no call_function"), (lambda x: x.mean((2, 3)), "no call_method of mean"),
+        (nn.GELU(), "no GELU"),
         (nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect"), "reflect"), (nn.MaxPool2d(3, dilation=2), "dilated"),
         (lambda x: torch.cat([x, x], 2), "no call_function"), (nn.AdaptiveAvgPool2d(2), "no AdaptiveAvgPool2d"),
     ],
@@ -175,10 +184,12 @@ def test_what_the_format_lacks_is_refused(operation, message):
 @pytest.mark.parametrize(
     "operation",
     [
-        lambda x: F.relu(x) + x, lambda x: x + x, lambda x: F.relu(x + F.relu(x)), nn.Sequential(nn.BatchNorm2d(3), nn.BatchNorm2d(3)),
+        lambda x: F.relu(x) + x, lambda x: x + x, lambda x: F.relu(x + F.relu(x)),
+        nn.Sequential(nn.BatchNorm2d(3), nn.BatchNorm2d(3)),
         nn.Sequential(FsConv2d(3, 4, 3, Placement.parse("tap:1")), nn.BatchNorm2d(4), nn.BatchNorm2d(4)),
         lambda x: torch.cat([x, F.relu(x)], 1), nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3), nn.ReLU()),
-        nn.Sequential(nn.AvgPool2d(3, 2, 1, True, False), nn.Flatten(1)), nn.Sequential(nn.MaxPool2d(3, 2, 1), nn.Conv2d(3, 5, 3, groups=1, dilation=2)),
+        nn.Sequential(nn.AvgPool2d(3, 2, 1, True, False), nn.Flatten(1)),
+        nn.Sequential(nn.MaxPool2d(3, 2, 1), nn.Conv2d(3, 5, 3, groups=1, dilation=2)),
     ],
 )  # fmt: skip
 def test_fusing_keeps_the_meaning(operation, tmp_path):

@@ -1,4 +1,4 @@
-"""Learned positions: the blend, its gradients against finite differences, where they begin, and how they are written."""
+"""Learned positions: the blend, its gradients against finite differences, where they begin, how they are written."""
 
 import pytest
 import torch

@@ -55,7 +55,10 @@ def test_export_follows_the_format(tmp_path):
         "conv2d": 1, "fs_conv2d": 18, "shortcut_a": 2, "global_avg_pool2d": 1, "linear": 1,
     }  # fmt: skip
     assert sum("residual" in node for node in nodes) == 9
-    assert {"name": "layer3.0.shortcut", "op": "shortcut_a", "input": "layer2.2.conv2", "out_channels": 64, "stride": [2, 2]} in nodes
+    assert {
+        "name": "layer3.0.shortcut", "op": "shortcut_a", "input": "layer2.2.conv2", "out_channels": 64,
+        "stride": [2, 2],
+    } in nodes  # fmt: skip
     strided = next(node for node in nodes if node["name"] == "layer2.0.conv1")
     assert strided["window"] == {"channels": 16, "height": 3, "width": 3, "strides": [1, 48, 16]}
     assert (strided["stride"], strided["padding"], strided["boundary"]) == ([2, 2], [1, 1, 1, 1], "none")

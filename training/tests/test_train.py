@@ -31,8 +31,8 @@ def folder(tmp_path):
 
 
 def command(folder, *more):
-    fixed = ["--data", str(folder), "--checkpoint", str(folder / "c.pt"), "--arch", "resnet8", "--batch", "32", "--device", "cpu"]
-    return [*fixed, *more]
+    files = ["--data", str(folder), "--checkpoint", str(folder / "c.pt")]
+    return [*files, "--arch", "resnet8", "--batch", "32", "--device", "cpu", *more]
 
 
 def test_load(folder):
@@ -178,13 +178,15 @@ def test_positions_have_their_own_learning_rate_and_no_decay():
     assert all(group["weight_decay"] == 0 for group in locations) and "lr_scale" not in others
     assert [group["params"][0].numel() for group in locations] == [16, 16, 32, 32, 64, 64]
     assert locations[-1]["lr_scale"] == 0.5 / (2 * 63 / 4) ** 2
-    assert sum(p.numel() for group in (decayed, others, *locations) for p in group["params"]) == model.parameters_count()
+    count = sum(p.numel() for group in (decayed, others, *locations) for p in group["params"])
+    assert count == model.parameters_count()
 
 
 def test_learned_positions_move_and_are_kept(folder):
     train.main(command(folder, "--placement", "learned:tap:2", "--first", "channel:4", "--epochs", "2"))
     state = checkpoint.read(folder / "c.pt")
-    assert (state["arch"], state["placement"], state["pointwise"], state["first"]) == ("resnet8", "learned:tap:2", None, "channel:4")
+    assert (state["arch"], state["placement"]) == ("resnet8", "learned:tap:2")
+    assert (state["pointwise"], state["first"]) == (None, "channel:4")
     model, _ = checkpoint.load_model(folder / "c.pt")
     conv = model.stages[2][0].conv2
     begin = train.build("resnet8", "learned:tap:2").stages[2][0].conv2
@@ -195,8 +197,10 @@ def test_learned_positions_move_and_are_kept(folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--arch", "resnet21"], "is none of"), (["--placement", "tap:0"], "not positive"), (["--first", "row:1"], "not one of"),
-        (["--arch", "squeezenet1.0"], "trains on CIFAR-10"), (["--placement", "learned:tensor:4"], "tap or channel only"),
+        (["--arch", "resnet21"], "is none of"), (["--placement", "tap:0"], "not positive"),
+        (["--first", "row:1"], "not one of"),
+        (["--arch", "squeezenet1.0"], "trains on CIFAR-10"),
+        (["--placement", "learned:tensor:4"], "tap or channel only"),
     ],
 )  # fmt: skip
 def test_bad_arguments(arguments, message, capsys):

@@ -17,7 +17,8 @@ pub(crate) fn install(packages: &[&str], advice: &str) -> Result<(), String> {
         }
         shell::run(command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet"]).args(arguments))
     };
-    let install = [&["install", "--yes", "--no-install-recommends"][..], packages].concat();
+    // Nothing that is there is removed: what conflicts with it is not installed.
+    let install = [&["install", "--yes", "--no-remove", "--no-install-recommends"][..], packages].concat();
     // A bare machine has no package lists yet, a stale one has old ones.
     apt(&install)
         .or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))

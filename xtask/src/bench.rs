@@ -136,8 +136,8 @@ fn parse(arguments: &[String]) -> Result<Options, String> {
     Ok(options)
 }
 
-/// `--peer NAME=PROGRAM`, arguments separated by tabs, of every peer of these libraries, or `--missing NAME=REASON`. One that
-/// cannot be installed stays in the list: started, it says what it lacks, and the results say so.
+/// `--peer NAME=PROGRAM`, arguments separated by tabs, of every peer of these libraries, or `--missing NAME=REASON`.
+/// One that cannot be installed stays in the list: started, it says what it lacks, and the results say so.
 fn peers(names: &[String], pythons: &[(String, String)], machine: Machine) -> Vec<[String; 2]> {
     let mut peers = Vec::new();
     let missing = |peer: &str, reason: &str| ["--missing".to_owned(), format!("{peer}={reason}")];

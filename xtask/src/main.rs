@@ -1,10 +1,11 @@
-//! The project's own chores: `cargo xtask test`, `cargo xtask wasm`, `cargo xtask bench` and `cargo xtask msrv`.
+//! The project's own chores: `cargo xtask test`, `bench`, `wasm`, `lines` and `msrv`.
 //!
 //! No dependencies, so that the first command a contributor types compiles in a second.
 #![allow(clippy::print_stdout, reason = "a chore's output is its purpose")]
 
 mod apt;
 mod bench;
+mod lines;
 mod msrv;
 mod shell;
 mod vulkan;
@@ -17,13 +18,14 @@ usage: cargo xtask <chore>
 
   test [-- ARGS]  run every test on a real adapter; on Linux without one, install Mesa's software Vulkan first.
                   ARGS go to `cargo test --workspace`
-  wasm            check that the library compiles for browsers: with rustup's target, which it adds where it can, or with
-                  Debian's compiler for the web, which it installs where it can
+  wasm            check that the library compiles for browsers: with rustup's target, which it adds where it can,
+                  or with Debian's compiler for the web, which it installs where it can
   bench [--peers [NAMES]] [--quick] [ARGS]
                   measure fsnet on the best adapter and the CPU, with --peers beside other libraries (ncnn, onnxruntime,
                   torch, burn, which is built only when named), and write benches/results/ADAPTER, with --quick
-                  ADAPTER-quick. Python packages go to target/peers; --python [NAME=]PROGRAM takes an interpreter that has
-                  them. More: bench --help
+                  ADAPTER-quick. Python packages go to target/peers; --python [NAME=]PROGRAM takes an interpreter that
+                  has them. More: bench --help
+  lines           check that no line has more than 120 columns, and no source file more than 400 lines
   msrv            check that no dependency asks for a newer Rust than Cargo.toml declares";
 
 fn main() -> ExitCode {
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Some("test") => test(rest),
         Some("bench") => bench::run(rest),
         Some("wasm") if rest.is_empty() => wasm::check(),
+        Some("lines") if rest.is_empty() => lines::check(),
         Some("msrv") if rest.is_empty() => msrv::check(),
         Some("--help" | "-h" | "help") => {
             println!("{USAGE}");

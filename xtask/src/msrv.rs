@@ -43,7 +43,8 @@ pub(crate) fn check() -> Result<(), String> {
     }
 }
 
-/// Scans the metadata's text: a package begins `{"name":"N","version":"V","id":`, and every one has a `"rust_version":`.
+/// Scans the metadata's text: a package begins `{"name":"N","version":"V","id":`,
+/// and every one has a `"rust_version":`.
 fn packages(metadata: &str) -> Vec<Package> {
     let mut packages = Vec::new();
     for object in metadata.split("{\"name\":\"").skip(1) {

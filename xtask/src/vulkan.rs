@@ -15,7 +15,8 @@ no Vulkan adapter found, and the tests run their kernels on a real one. Install 
   Alpine           sudo apk add mesa-vulkan-swrast vulkan-loader
 or set VK_DRIVER_FILES to the JSON file of a Vulkan driver";
 
-/// Installs Mesa's software Vulkan on Debian and Ubuntu when no adapter is to be expected; elsewhere says what to install.
+/// Installs Mesa's software Vulkan on Debian and Ubuntu when no adapter is to be expected;
+/// elsewhere says what to install.
 pub(crate) fn ensure_adapter() -> Result<(), String> {
     // macOS and Windows bring their own Metal and Direct3D.
     if !cfg!(target_os = "linux") || adapter_expected() {

@@ -33,8 +33,8 @@ impl Data {
         Ok(Self { input, summary, storage })
     }
 
-    /// Compares every kernel's output with the CPU executor's, and returns the sum of that: other programs that make the same
-    /// numbers get the same sum. Outputs in f16 may differ by what the storage explains.
+    /// Compares every kernel's output with the CPU executor's, and returns the sum of that: other programs
+    /// that make the same numbers get the same sum. Outputs in f16 may differ by what the storage explains.
     pub(crate) fn check<'a>(
         &self,
         problem: &Problem,

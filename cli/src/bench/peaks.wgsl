@@ -1,4 +1,5 @@
-// Peak of f32 multiply-adds: twelve independent chains a thread, no memory. The body is long, so that the loop costs nothing.
+// Peak of f32 multiply-adds: twelve independent chains a thread, no memory. The body is long,
+// so that the loop costs nothing.
 //
 // out[thread] = the sum of the chains, so that nothing can be left out. Grid: any number of workgroups on x.
 // Requires: WebGPU core.

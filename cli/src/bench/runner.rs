@@ -130,8 +130,8 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// What is worth measuring for a problem, and the label of what the planner takes by itself, or the tuner. Candidates are run in this
-    /// order, round by round: what slows the machine down for a while slows all of them.
+    /// What is worth measuring for a problem, and the label of what the planner takes by itself, or the tuner.
+    /// Candidates are run in this order, round by round: what slows the machine down for a while slows all of them.
     pub(crate) fn choices(&mut self, problem: &Problem, data: &Data) -> Result<(Vec<Choice>, String)> {
         let own = match &mut self.tuner {
             Some(tuner) => tuner.choose(problem, self.options)?,
@@ -169,7 +169,8 @@ impl<'a> Runner<'a> {
         };
         let taken = kernels(own)?;
         let mut auto = None;
-        // What does not fit the device (products of a large image) is not measured; that the planner finds a way is enough.
+        // What does not fit the device (products of a large image) is not measured;
+        // that the planner finds a way is enough.
         choices.retain(|choice| match kernels(choice.options) {
             Ok(kernels) => {
                 if kernels == taken && auto.is_none() {

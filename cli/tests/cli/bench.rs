@@ -106,7 +106,8 @@ fn lists_are_what_would_be_measured() {
     assert_eq!(
         list[1],
         serde_json::json!({
-            "layer": "3-64x224k7/2", "batch": 1, "channels": 3, "filters": 64, "size": 224, "kernel": 7, "stride": 2, "padding": 3
+            "layer": "3-64x224k7/2", "batch": 1, "channels": 3, "filters": 64, "size": 224,
+            "kernel": 7, "stride": 2, "padding": 3
         })
     );
 }
