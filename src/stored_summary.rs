@@ -1,5 +1,5 @@
-//! A layer's parameters as the files store them: the window as JSON, `summary` and `starts` as tensors, words for choices.
-//! Networks and single layers read them alike.
+//! A layer's parameters as the files store them: the window as JSON, `summary` and `starts` as tensors, words for
+//! choices. Networks and single layers read them alike.
 
 use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
@@ -65,8 +65,8 @@ impl WindowJson {
     }
 }
 
-/// Takes `PREFIXsummary` and `PREFIXstarts` out of a file; `filters` is how many starts there must be, where that is known, and
-/// `unit` that of learned ones, which are F32. `quantization` finds what 8-bit values stand for.
+/// Takes `PREFIXsummary` and `PREFIXstarts` out of a file; `filters` is how many starts there must be, where that is
+/// known, and `unit` that of learned ones, which are F32. `quantization` finds what 8-bit values stand for.
 pub(crate) fn take_summary(
     tensors: &mut TensorFile<'_>,
     prefix: &str,

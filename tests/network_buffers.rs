@@ -1,4 +1,4 @@
-//! Networks on buffers of the caller's: batches up to the planned one, nothing written beside them, and what is refused.
+//! Networks on buffers of the caller's: batches up to the planned one, nothing written beside them, what is refused.
 #![cfg(feature = "network")]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 

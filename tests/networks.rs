@@ -65,6 +65,16 @@ fn a_residual_network_with_shortcuts() {
     assert_eq!(algorithms[5], Algorithm::Dense, "a linear layer shares nothing");
 }
 
+/// Zero channels in front are half of all, rounded down.
+#[test]
+fn shortcuts_with_any_number_of_zeros() {
+    for (out_channels, stride) in [(3, [1, 2]), (4, [2, 1]), (8, [2, 2]), (11, [3, 3])] {
+        let node = json!({"name": "short", "op": "shortcut_a", "input": "input", "out_channels": out_channels,
+                          "stride": stride});
+        check(&format!("{out_channels} channels"), &network([3, 5, 7], &[node], &[]));
+    }
+}
+
 /// Kernels, strides and paddings (also one-sided), with and without rounding up, both kinds of average, and maxima.
 #[test]
 fn pooling_follows_every_rule() {

@@ -7,10 +7,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use filter_summary::network::{GpuNetwork, Network};
+use filter_summary::network::{GpuNetwork, NetworkPlan};
 use filter_summary::{
-    ChannelParams, ConvBuffers, FilterSummary, FsConv2d, Pipelines, Plan, PlanOptions, Target, compress, cpu,
-    layer_file, network, reference, standalone, tensor_file, tune,
+    BufferRange, ChannelParams, ConvBuffers, FilterSummary, FsConv2d, Pipelines, Plan, PlanOptions, Target, compress,
+    cpu, layer_file, network, reference, standalone, tensor_file, tune,
 };
 
 const fn shared<T: Send + Sync>() {}
@@ -58,7 +58,9 @@ all_shared!(
     reference::Reference,
     layer_file::LayerFile,
     layer_file::Unread,
+    network::Add,
     network::BatchNorm,
+    network::BoundNetwork,
     network::ChannelOrder,
     network::CompressedLayer,
     network::Compression,
@@ -67,12 +69,16 @@ all_shared!(
     network::GpuNetwork,
     network::Input,
     network::Network,
+    network::NetworkBuilder,
+    network::NetworkPlan<'static>,
     network::Node,
     network::Op,
     network::PlacementRule,
     network::Pool,
     network::Preprocess,
+    network::ShortcutA,
     network::Source,
+    network::Value,
     tensor_file::Foreign,
     tensor_file::NewTensor<'static>,
     tensor_file::Tensor<'static>,
@@ -92,12 +98,25 @@ fn futures(
     plan: Plan,
     (summary, params): (&FilterSummary, ChannelParams<'_>),
     (conv, buffers): (&FsConv2d, &ConvBuffers<'_>),
-    (target, network): (&Target, &Network),
 ) {
     sent(pipelines.warm_up_async([&plan]));
     sent(conv.bind_async(buffers));
+    sent(conv.with_plan_async(plan.clone()));
     sent(FsConv2d::new_async(pipelines, plan, summary, params));
-    sent(GpuNetwork::new_async(pipelines, target, network, 1, PlanOptions::default()));
+}
+
+/// Never called: that it compiles is the test.
+#[allow(dead_code)]
+fn network_futures(
+    pipelines: &Arc<Pipelines>,
+    target: &Target,
+    plan: &NetworkPlan<'_>,
+    forward: &GpuNetwork,
+    range: BufferRange<'_>,
+) {
+    sent(GpuNetwork::new_async(pipelines, target, plan.network(), 1, PlanOptions::default()));
+    sent(GpuNetwork::with_plan_async(pipelines, plan));
+    sent(forward.bind_async(1, range, range));
 }
 
 #[test]

@@ -345,9 +345,11 @@ fn text(report: &Report) -> String {
         layer.declined.iter().map(|reason| format!("{}: not taken: {reason}\n", one_line(&layer.name)))
     });
     format!(
-        "{}\n\n{}: {} bytes, {} parameters ({} effective; as stored: batch norm is a scale and a bias); as dense filters {} weights\n\
+        "{}\n\n{}: {} bytes, {} parameters ({} effective; as stored: batch norm is a scale and a bias); \
+         as dense filters {} weights\n\
          bytes of weights: in the file {}{on_device}\n\
-         {} multiply-adds instead of {} ({:.2} times fewer), and {} additions after the products; batch {}, nodes without weights: {}\n\
+         {} multiply-adds instead of {} ({:.2} times fewer), and {} additions after the products; \
+         batch {}, nodes without weights: {}\n\
          {forward}planned for {}\n{}",
         render(&table),
         report.model,

@@ -9,7 +9,8 @@ use crate::placement::Placement;
 /// How [`Network::compress`] places filters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum PlacementRule {
-    /// [`Placement::for_ratio`]: tap-major, whose products are shared, with the step that comes near a compression ratio.
+    /// [`Placement::for_ratio`]: tap-major, whose products are shared, with the step that comes near a compression
+    /// ratio.
     Ratio(f64),
     /// [`Placement::tap_major`] with a step of `C * a / b`: `[a, b]`.
     Step([usize; 2]),
@@ -77,11 +78,11 @@ impl Network {
         Ok(self.nodes.iter().filter(chosen).collect())
     }
 
-    /// This network with its dense convolutions as Filter Summaries, and what that cost each of them. `on_layer` hears of every
-    /// layer as it is done.
+    /// This network with its dense convolutions as Filter Summaries, and what that cost each of them. `on_layer` hears
+    /// of every layer as it is done.
     ///
-    /// Nothing else changes: filters keep their channels, scales and biases. What the weights lost, only training brings back
-    /// (`training/README.md`).
+    /// Nothing else changes: filters keep their channels, scales and biases. What the weights lost, only training
+    /// brings back (`training/README.md`).
     ///
     /// # Errors
     /// When a layer's shape allows no such placement, `keep` names no such layer, or there is nothing to compress.

@@ -1,6 +1,6 @@
-//! A network on the CPU: the images of a batch in parallel, every image through the whole network on one thread, so that
-//! its activations stay in that thread's cache. When there are fewer images than threads, large
-//! convolutions are cut into blocks.
+//! A network on the CPU: the images of a batch in parallel, every image through the whole network on one thread, so
+//! that its activations stay in that thread's cache. When there are fewer images than threads, large convolutions are
+//! cut into blocks.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,12 +70,12 @@ enum Work {
 impl CpuNetwork {
     /// Packs every layer, for batches of up to `batch` images.
     ///
-    /// An algorithm applies to every convolution; [`Algorithm::Shared`] only to those by Filter Summary, because dense filters
-    /// share nothing. Without one every layer takes its cheaper one.
+    /// An algorithm applies to every convolution; [`Algorithm::Shared`] only to those by Filter Summary, because dense
+    /// filters share nothing. Without one every layer takes its cheaper one.
     ///
     /// # Errors
-    /// When the batch is zero, when the algorithm is [`Algorithm::Gather`], or when a layer would take gigabytes (naming the
-    /// node).
+    /// When the batch is zero, when the algorithm is [`Algorithm::Gather`], or when a layer would take gigabytes
+    /// (naming the node).
     pub fn new(network: &Network, batch: usize, algorithm: Option<Algorithm>) -> Result<Self> {
         check_size("batch", batch, INDEX_LIMIT)?;
         for node in network.nodes() {
@@ -200,7 +200,8 @@ impl View {
 }
 
 impl Step {
-    /// Computes the node's value of one image; every element of `to` is written, but for what others have written there.
+    /// Computes the node's value of one image; every element of `to` is written, but for what others have written
+    /// there.
     fn run(&self, inputs: &[&[f32]], to: &mut [f32], threads: usize) {
         match &self.work {
             Work::Conv(conv) => conv.run_images(inputs[0], inputs.get(1).copied(), to, threads),

@@ -25,11 +25,11 @@ impl Destination {
     }
 }
 
-/// Where the value of every node is: in a tensor of its own; in that of the concat that reads it; or, flattened, where its
-/// operand is.
+/// Where the value of every node is: in a tensor of its own; in that of the concat that reads it; or, flattened, where
+/// its operand is.
 ///
-/// The concat's tensor may itself be a part of another's. A dense block, a chain of concats each of which appends to the last,
-/// becomes one tensor, whose first channels every layer reads.
+/// The concat's tensor may itself be a part of another's. A dense block, a chain of concats each of which appends to
+/// the last, becomes one tensor, whose first channels every layer reads.
 pub(crate) fn destinations(network: &Network) -> Vec<Destination> {
     let nodes = network.nodes();
     let mut readers: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
@@ -64,8 +64,8 @@ pub(crate) fn destinations(network: &Network) -> Vec<Destination> {
     destinations
 }
 
-/// The channels of a concat that `node` may write directly: of its only one, if everybody else who reads `node` can read a
-/// part of a tensor, and nobody would read the tensor that it writes.
+/// The channels of a concat that `node` may write directly: of its only one, if everybody else who reads `node` can
+/// read a part of a tensor, and nobody would read the tensor that it writes.
 fn in_concat(network: &Network, destinations: &[Destination], node: usize, readers: &[usize]) -> Option<Destination> {
     let nodes = network.nodes();
     let mut concats = readers.iter().copied().filter(|&reader| nodes[reader].op == Op::Concat);

@@ -69,7 +69,8 @@ macro_rules! node_json {
         impl NodeJson {
             /// The keys it has.
             fn keys(&self) -> impl Iterator<Item = &'static str> {
-                [$((stringify!($key), self.$key.is_some()),)*].into_iter().filter_map(|(key, there)| there.then_some(key))
+                let keys = [$((stringify!($key), self.$key.is_some()),)*];
+                keys.into_iter().filter_map(|(key, there)| there.then_some(key))
             }
         }
     };
@@ -161,7 +162,8 @@ impl GraphJson {
         }
     }
 
-    /// Names the nodes of a cycle: among nodes that wait, each reads one that waits, so following those must come around.
+    /// Names the nodes of a cycle: among nodes that wait, each reads one that waits, so following those must come
+    /// around.
     fn cycle_error(&self, sources: &[Vec<Source>], waits_for: &[usize], stuck: usize) -> Error {
         let mut visited = HashMap::new();
         let mut path = Vec::new();

@@ -6,11 +6,12 @@ use crate::quantization::Precision;
 use crate::summary::FilterSummary;
 
 impl Network {
-    /// The same network with every summary in another precision: quantized to 8 bits, or rounded to f16. With `dense`, dense and
-    /// linear weights too. Scales, biases and metadata stay as they are.
+    /// The same network with every summary in another precision: quantized to 8 bits, or rounded to f16. With `dense`,
+    /// dense and linear weights too. Scales, biases and metadata stay as they are.
     ///
     /// # Errors
-    /// When a layer's weights are not f32 any more, or do not fit the precision, naming the node; or nothing would change.
+    /// When a layer's weights are not f32 any more, or do not fit the precision, naming the node; or nothing would
+    /// change.
     pub fn quantized(&self, precision: Precision, dense: bool) -> Result<Self> {
         let mut network = self.clone();
         let mut changed = false;

@@ -8,8 +8,11 @@ use filter_summary::{Activation, Boundary, Conv2d, FilterSummary, Placement, Win
 use crate::built::{Pieces, floats, message};
 use crate::parts::Parts;
 
+/// Name, change of a good network, message.
+type Case = (&'static str, fn(&mut Pieces), &'static str);
+
 /// What only code can get wrong: files have no place for it, or say it of a tensor.
-const IN_CODE: &[(&str, fn(&mut Pieces), &str)] = &[
+const IN_CODE: &[Case] = &[
     ("scale", |p| p.conv("cube").scale = Some(vec![1.0; 7]), "node cube: scale is 7 values: it must have 6"),
     ("bias", |p| p.conv("fc").bias = Some(vec![]), "node fc: bias is 0 values: it must have 3"),
     (
@@ -27,8 +30,8 @@ const IN_CODE: &[(&str, fn(&mut Pieces), &str)] = &[
     (
         "linear with padding",
         |p| p.conv("fc").conv.padding = [1; 4],
-        "node fc: conv is Conv2d { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1], groups: 1 }: a linear layer \
-         has neither stride, padding, dilation nor groups",
+        "node fc: conv is Conv2d { stride: [1, 1], padding: [1, 1, 1, 1], dilation: [1, 1], groups: 1 }: a \
+         linear layer has neither stride, padding, dilation nor groups",
     ),
     (
         "linear with a scale",

@@ -8,7 +8,8 @@ fn message(bytes: &[u8]) -> String {
     Network::from_bytes(bytes).map_or_else(|error| error.to_string(), |_| "no error".to_owned())
 }
 
-const NO_FORMAT: &str = "metadata format: it is missing: it must be filter-summary (a network file; fsnet import makes one of a \
+const NO_FORMAT: &str = "metadata format: it is missing: it must be filter-summary (a network file; \
+                         fsnet import makes one of a \
                          checkpoint, fsnet conv runs a layer file)";
 
 /// Header, bytes of data, message.
@@ -24,7 +25,8 @@ const HEADERS: &[(&str, usize, &str)] = &[
     (
         r#"{"a":1}"#,
         0,
-        "header: a: invalid type: integer `1`, expected an object with dtype, shape and data_offsets at line 1 column 6",
+        "header: a: invalid type: integer `1`, expected an object with dtype, shape and data_offsets at line 1 \
+         column 6",
     ),
     (r#"{"a":{"dtype":"F32","shape":[1]}}"#, 4, "header: a: missing field `data_offsets` at line 1 column 32"),
     (r#"{"a":{"dtype":"F33","shape":[1],"data_offsets":[0,4]}}"#, 4, "tensor a: its dtype is F33, which is unknown"),
@@ -74,7 +76,10 @@ const HEADERS: &[(&str, usize, &str)] = &[
         "header: a occurs twice at line 1 column 105",
     ),
     (
-        r#"{"a":{"dtype":"F32","shape":[18446744073709551615,18446744073709551615,18446744073709551615],"data_offsets":[0,4]}}"#,
+        concat!(
+            r#"{"a":{"dtype":"F32","shape":[18446744073709551615,18446744073709551615,18446744073709551615]"#,
+            r#","data_offsets":[0,4]}}"#,
+        ),
         4,
         "tensor a: its shape [18446744073709551615, 18446744073709551615, 18446744073709551615] overflows",
     ),

@@ -216,7 +216,8 @@ fn malformed() {
         (
             "window key",
             |p| set(p, "window", r#"{"channels":2,"height":3,"width":2,"order":[1,4,2]}"#),
-            "metadata window: unknown field `order`, expected one of `channels`, `height`, `width`, `strides`, `channel_stride`, `tap_offsets` at line 1 column 42",
+            "metadata window: unknown field `order`, expected one of `channels`, `height`, `width`, `strides`, \
+             `channel_stride`, `tap_offsets` at line 1 column 42",
         ),
         (
             "window height missing",

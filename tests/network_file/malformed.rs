@@ -87,7 +87,8 @@ fn graph() {
         (
             "unknown key of input",
             |p| p.graph["input"]["depth"] = json!(1),
-            "graph: unknown field `depth`, expected one of `channels`, `height`, `width`, `preprocess` at line 1 column 30",
+            "graph: unknown field `depth`, expected one of `channels`, `height`, `width`, `preprocess` at line 1 \
+             column 30",
         ),
         (
             "unknown key of preprocess",
@@ -97,12 +98,15 @@ fn graph() {
         (
             "unknown key of a node",
             |p| p.set("fc", "dropout", json!(0.5)),
-            "graph: nodes[12]: unknown field `dropout`, expected one of `name`, `op`, `input`, `inputs`, `residual`, `out_channels`, `window`, `boundary`, `start_unit`, `kernel`, `stride`, `padding`, `dilation`, `groups`, `activation`, `ceil_mode`, `count_include_pad` at line 1 column 1287",
+            "graph: nodes[12]: unknown field `dropout`, expected one of `name`, `op`, `input`, `inputs`, \
+             `residual`, `out_channels`, `window`, `boundary`, `start_unit`, `kernel`, `stride`, `padding`, \
+             `dilation`, `groups`, `activation`, `ceil_mode`, `count_include_pad` at line 1 column 1287",
         ),
         (
             "unknown key of a window",
             |p| p.node("stem")["window"]["dilation"] = json!(1),
-            "graph: nodes[1]: unknown field `dilation`, expected one of `channels`, `height`, `width`, `strides`, `channel_stride`, `tap_offsets` at line 1 column 420",
+            "graph: nodes[1]: unknown field `dilation`, expected one of `channels`, `height`, `width`, `strides`, \
+             `channel_stride`, `tap_offsets` at line 1 column 420",
         ),
         ("no nodes", |p| p.graph["nodes"] = json!([]), "graph: output is fc, which is not a node"),
         (
@@ -130,7 +134,8 @@ fn graph() {
         (
             "op unknown",
             |p| p.set("fc", "op", json!("conv3d")),
-            "node fc: op is conv3d: it must be one of fs_conv2d, conv2d, linear, max_pool2d, avg_pool2d, global_avg_pool2d, add, relu, batch_norm, shortcut_a, concat, flatten",
+            "node fc: op is conv3d: it must be one of fs_conv2d, conv2d, linear, max_pool2d, avg_pool2d, \
+             global_avg_pool2d, add, relu, batch_norm, shortcut_a, concat, flatten",
         ),
         ("op missing", |p| p.unset("fc", "op"), "graph: nodes[12]: missing field `op` at line 1 column 1305"),
         (

@@ -187,7 +187,8 @@ fn tensors() {
         (
             "start without end",
             |p| p.tensor("stem.starts", integers(&[8], [i64::MAX; 8])),
-            "node stem: starts[0] is 9223372036854775807: its weights 9223372036854775807..=9223372036854775842 must lie in a summary of 92 with boundary none",
+            "node stem: starts[0] is 9223372036854775807: its weights \
+             9223372036854775807..=9223372036854775842 must lie in a summary of 92 with boundary none",
         ),
         (
             "cube outside",

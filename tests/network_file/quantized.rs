@@ -187,12 +187,14 @@ fn malformed_networks() {
         (
             "scale of zero",
             |p| p.tensor("stem.quantization", quantization(0.0, 1.0)),
-            "node stem: tensor stem.quantization: quantization scale is 0: it must be finite and at least 1.1754944e-38",
+            "node stem: tensor stem.quantization: quantization scale is 0: it must be finite and at least \
+             1.1754944e-38",
         ),
         (
             "negative scale",
             |p| p.tensor("stem.quantization", quantization(-0.5, 1.0)),
-            "node stem: tensor stem.quantization: quantization scale is -0.5: it must be finite and at least 1.1754944e-38",
+            "node stem: tensor stem.quantization: quantization scale is -0.5: it must be finite and at least \
+             1.1754944e-38",
         ),
         (
             "scale not a number",
@@ -207,7 +209,8 @@ fn malformed_networks() {
         (
             "weights beyond f32",
             |p| p.tensor("stem.quantization", quantization(1e37, 0.0)),
-            "node stem: tensor stem.quantization: quantization scale is 1e37: 255 times it, and that added to the zero of 0e0, must be finite",
+            "node stem: tensor stem.quantization: quantization scale is 1e37: 255 times it, and that added to the \
+             zero of 0e0, must be finite",
         ),
         (
             "halves infinite",

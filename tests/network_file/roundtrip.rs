@@ -343,7 +343,8 @@ proptest! {
         }
         let again = Network::from_bytes(&written(&network)).map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(&again, &network);
-        let built = Pieces::of(&network).build(network.metadata()).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let built = Pieces::of(&network).build(network.metadata());
+        let built = built.map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(written(&built), written(&network));
         prop_assert_eq!(built, network);
     }

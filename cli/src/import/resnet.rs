@@ -15,8 +15,8 @@ const LABELS: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "do
 const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// The network of a checkpoint with `blocks` residual blocks a stage. Batch norm is folded into the weights; the residual
-/// addition and its ReLU are fused into the block's second convolution.
+/// The network of a checkpoint with `blocks` residual blocks a stage. Batch norm is folded into the weights; the
+/// residual addition and its ReLU are fused into the block's second convolution.
 pub(super) fn convert(checkpoint: &mut Checkpoint<'_>, blocks: usize) -> Result<(NetworkBuilder, Value)> {
     let mut net = Network::builder([3, 32, 32])?;
     net.preprocess(Preprocess { mean: MEAN.into(), std: STD.into(), ..Preprocess::new(3)? })?;

@@ -1,4 +1,5 @@
-//! SqueezeNet 1.0 (arXiv 1602.07360) for ImageNet, as the Caffe model of songhan/SqueezeNet-Deep-Compression names its layers.
+//! SqueezeNet 1.0 (arXiv 1602.07360) for ImageNet, as the Caffe model of songhan/SqueezeNet-Deep-Compression names its
+//! layers.
 
 use anyhow::Result;
 use filter_summary::Conv2d;

@@ -63,6 +63,30 @@ fn inspect_shows_the_kernel_that_would_run() {
     }
 }
 
+/// What it tells of a forward pass is the plan of the whole network, not of its layers one by one.
+#[test]
+fn inspect_tells_what_a_forward_pass_takes() {
+    let directory = tempdir().unwrap();
+    let model = color_network(directory.path());
+    assert!(json(["inspect", text(&model), "--device", "cpu"]).get("forward").is_none());
+    if skip_gpu("inspect_tells_what_a_forward_pass_takes") {
+        return;
+    }
+    let report = json(["inspect", text(&model), "--require-gpu", "--batch", "3"]);
+    let (forward, layers) = (&report["forward"], report["layers"].as_array().unwrap());
+    let others = forward["other_kernels"].as_array().unwrap();
+    assert!(others.iter().all(|kernel| kernel.as_str().unwrap().starts_with("fs_pool")), "{report}");
+    let of_layers: u64 = layers.iter().map(|layer| layer["dispatches"].as_u64().unwrap()).sum();
+    assert_eq!(forward["dispatches"], of_layers + others.len() as u64);
+    assert_eq!((&forward["input_bytes"], &forward["output_bytes"]), (&(3 * 3 * 32 * 32 * 4).into(), &120.into()));
+    let weights: u64 = [0, 1].iter().map(|&part| report["totals"]["device_bytes"][part].as_u64().unwrap()).sum();
+    assert_eq!(forward["weight_bytes"], weights);
+    // Three channels of every image lie between the convolution and the mean.
+    assert!(forward["activation_bytes"].as_u64().unwrap() >= 3 * 3 * 32 * 32 * 4, "{report}");
+    let text = success(["inspect", text(&model), "--require-gpu"]);
+    assert!(text.contains(" dispatches; bytes of input 12,288, output 40, "), "{text}");
+}
+
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fsnet"));

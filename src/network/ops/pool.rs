@@ -94,8 +94,8 @@ impl Pool {
         Self { average: true, kernel, stride, padding, ceil_mode: false, count_include_pad: true }
     }
 
-    /// Output height and width for an input of `size` (both `[y, x]`), by PyTorch's rule: with `ceil_mode` a last window
-    /// that would start in the right or bottom padding is dropped.
+    /// Output height and width for an input of `size` (both `[y, x]`), by PyTorch's rule: with `ceil_mode` a last
+    /// window that would start in the right or bottom padding is dropped.
     ///
     /// # Errors
     /// When a size is zero, the padding exceeds half the kernel, or the kernel exceeds the padded input.
