@@ -39,6 +39,28 @@ impl Access {
         }
     }
 
+    /// The part that reads a tensor so.
+    pub(super) fn read_text(self) -> &'static str {
+        match self {
+            Self::Scalar => include_str!("../../shaders/access/read_scalar.wgsl"),
+            Self::Vec2 => include_str!("../../shaders/access/read_vec2.wgsl"),
+            Self::Vec4 => include_str!("../../shaders/access/read_vec4.wgsl"),
+            Self::Word => include_str!("../../shaders/access/read_word.wgsl"),
+            Self::Words => include_str!("../../shaders/access/read_words.wgsl"),
+        }
+    }
+
+    /// The part that writes the output so.
+    pub(super) fn write_text(self) -> &'static str {
+        match self {
+            Self::Scalar => include_str!("../../shaders/access/write_scalar.wgsl"),
+            Self::Vec2 => include_str!("../../shaders/access/write_vec2.wgsl"),
+            Self::Vec4 => include_str!("../../shaders/access/write_vec4.wgsl"),
+            Self::Word => include_str!("../../shaders/access/write_word.wgsl"),
+            Self::Words => include_str!("../../shaders/access/write_words.wgsl"),
+        }
+    }
+
     /// Whether they are moved as words of 64 bits.
     pub(crate) fn moves_words(self) -> bool {
         matches!(self, Self::Word | Self::Words)

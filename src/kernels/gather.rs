@@ -39,7 +39,7 @@ impl Kernel for Gather {
 
     fn describe(&self) -> Description {
         let Tile { lanes_x, lanes_y, rows, quads, .. } = self.tile;
-        let text = include_str!("../../shaders/gather.wgsl");
+        let text = include_str!("../../shaders/portable/gather.wgsl");
         Description::of_convolution("gather", text, self.tile.threads())
             .word(format!("{lanes_x}x{lanes_y}x{rows}x{quads}"))
             .constants([("LANES_X", lanes_x), ("LANES_Y", lanes_y), ("ROWS", rows), ("QUADS", quads)])

@@ -93,7 +93,7 @@ impl Geometry {
     }
 
     /// From image `first_image` on.
-    pub(crate) fn from_image(self, first_image: usize) -> Self {
+    pub(crate) fn at_image(self, first_image: usize) -> Self {
         Self { first_image: first_image as u32, ..self }
     }
 

@@ -37,7 +37,7 @@ impl Kernel for Matrix {
     fn describe(&self) -> Description {
         let name = if self.sums == Sums::Products { "matrix_products" } else { "matrix_gather" };
         let described =
-            Description::of_convolution(name, include_str!("../../shaders/matrix.wgsl"), self.tile.threads())
+            Description::of_convolution(name, include_str!("../../shaders/gpu/matrix.wgsl"), self.tile.threads())
                 .features(Self::FEATURES)
                 .word(tile_word(self.tile))
                 .constants([("SUBGROUPS", self.tile.lanes_y), ("DEPTH", self.tile.depth)])

@@ -41,7 +41,7 @@ impl Kernel for Subsample {
     }
 
     fn describe(&self) -> Description {
-        Description::new("subsample", include_str!("../../shaders/subsample.wgsl"), Self::LANES)
+        Description::new("subsample", include_str!("../../shaders/network/subsample.wgsl"), Self::LANES)
             .word(Self::LANES)
             .constant("LANES", Self::LANES)
             .role(Role::Input)

@@ -17,14 +17,14 @@ pub(crate) enum Sums {
 impl Sums {
     /// What the kernel does with them.
     pub(super) fn describe(self, described: Description) -> Description {
-        let operands = include_str!("../../shaders/parts/operands.wgsl");
+        let operands = include_str!("../../shaders/gpu/parts/operands.wgsl");
         match self {
             Self::Outputs { blended, end } => {
-                let outputs = include_str!("../../shaders/parts/sums_outputs.wgsl");
+                let outputs = include_str!("../../shaders/gpu/parts/sums_outputs.wgsl");
                 described.blend_weights(blended).part(operands).part(outputs).end(end)
             }
             Self::Products => {
-                let products = include_str!("../../shaders/parts/sums_products.wgsl");
+                let products = include_str!("../../shaders/gpu/parts/sums_products.wgsl");
                 described.blend_weights(false).part(operands).part(products).products_out(Access::Scalar)
             }
         }
@@ -87,7 +87,7 @@ impl Kernel for Tiled {
         let name = if self.sums == Sums::Products { "tiled_products" } else { "tiled_gather" };
         let Tile { lanes_x, lanes_y, rows, quads, depth, slices } = self.tile;
         let described =
-            Description::of_convolution(name, include_str!("../../shaders/tiled.wgsl"), self.tile.threads())
+            Description::of_convolution(name, include_str!("../../shaders/gpu/tiled.wgsl"), self.tile.threads())
                 .word(tile_word(self.tile))
                 .constants([("LANES_X", lanes_x), ("LANES_Y", lanes_y), ("SLICES", slices)])
                 .constants([("ROWS", rows), ("QUADS", quads), ("DEPTH", depth)])

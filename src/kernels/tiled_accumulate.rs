@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Description, End, Geometry, Kernel, Role, Tile, Variant};
+use super::{Access, Description, End, Geometry, Kernel, Role, Tile, Variant};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,11 +36,11 @@ impl Kernel for TiledAccumulate {
 
     fn describe(&self) -> Description {
         let Tile { lanes_x, lanes_y, rows, .. } = self.tile;
-        let text = include_str!("../../shaders/tiled_accumulate.wgsl");
+        let text = include_str!("../../shaders/gpu/tiled_accumulate.wgsl");
         Description::of_convolution("tiled_accumulate", text, self.tile.threads())
             .word(format!("{}x{}", self.tile.rows_per_tile(), self.tile.pixels_per_tile()))
             .constants([("LANES_X", lanes_x), ("LANES_Y", lanes_y), ("ROWS", rows)])
-            .role(Role::ProductsIn)
+            .products_in(Access::Scalar)
             .role(Role::Table)
             .blend(self.blended)
             .end(self.end)

@@ -38,7 +38,7 @@ pub(super) fn step(pass: &Pass<'_>, stored: Stored) -> Step {
     let row_blocks = out_height.div_ceil(thread_rows);
     let threads = row_quads * row_blocks * out_channels * images;
     let uniform = Uniform {
-        conv: Geometry::of(problem, problem.bases().channel_stride).from_image(*first_image),
+        conv: Geometry::of(problem, problem.bases().channel_stride).at_image(*first_image),
         threads: threads as u32,
         row_quads: row_quads as u32,
         row_blocks: row_blocks as u32,

@@ -193,13 +193,14 @@ fn a_network_is_told_later_too() {
 
 #[test]
 fn tasks_of_one_thread_compile_each_kernel_once() {
-    let specs: Vec<_> = [Algorithm::Gather, Algorithm::Shared].iter().flat_map(|&algorithm| variants(algorithm)).collect();
+    let asked: Vec<_> =
+        [Algorithm::Gather, Algorithm::Shared].iter().flat_map(|&algorithm| variants(algorithm)).collect();
     // One at a time as in browsers, and all at once.
     for batch in [1, usize::MAX] {
         let [device, _] = devices();
         let pipelines = pipelines(&device);
-        let forward = || Box::pin(pipelines.compile_in_batches(specs.clone(), batch));
-        let backward = Box::pin(pipelines.compile_in_batches(specs.iter().rev().copied().collect::<Vec<_>>(), batch));
+        let forward = || Box::pin(pipelines.compile_in_batches(asked.clone(), batch));
+        let backward = Box::pin(pipelines.compile_in_batches(asked.iter().rev().copied().collect::<Vec<_>>(), batch));
         let mut tasks = [Some(forward()), Some(backward), Some(forward())];
         let (mut compiled, mut polls) = (0, 0);
         wait(poll_fn(|context| {
@@ -213,7 +214,7 @@ fn tasks_of_one_thread_compile_each_kernel_once() {
             }
             if tasks.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
         }));
-        assert_eq!((compiled, pipelines.len()), (specs.len(), specs.len()));
+        assert_eq!((compiled, pipelines.len()), (asked.len(), asked.len()));
     }
 }
 

@@ -24,7 +24,7 @@ impl Kernel for GatherFew {
 
     fn describe(&self) -> Description {
         let Tile { lanes_y, rows, .. } = self.tile;
-        let text = include_str!("../../../shaders/subgroup_gather_few.wgsl");
+        let text = include_str!("../../../shaders/software/gather_few.wgsl");
         described("subgroup_gather_few", text, self.tile.threads())
             .word(format!("{lanes_y}x{rows}"))
             .constants([("SUBGROUP", lanes_y), ("ROW_BLOCKS", rows)])

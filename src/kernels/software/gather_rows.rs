@@ -32,7 +32,7 @@ impl Kernel for GatherRows {
 
     fn describe(&self) -> Description {
         let (Tile { lanes_x, rows, quads, .. }, RowTaps { taps, padding }) = (self.tile, self.row_taps);
-        let text = include_str!("../../../shaders/subgroup_gather_rows.wgsl");
+        let text = include_str!("../../../shaders/software/gather_rows.wgsl");
         described("subgroup_gather_rows", text, self.tile.threads())
             .word(format!("{lanes_x}x{rows}x{quads}"))
             .word(format!("row{taps}p{padding}"))
