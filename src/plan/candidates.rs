@@ -86,22 +86,25 @@ impl Candidates {
             None if every => planner(family).hankel_levels(),
             _ => &[options.hankel_levels],
         };
-        for algorithm in algorithms(problem, options.algorithm) {
-            for &hankel_levels in levels {
+        // What is expected to be best stands before what only a measurement can find to be better.
+        for (order, &hankel_levels) in levels.iter().enumerate() {
+            let mut plans = Vec::new();
+            for algorithm in algorithms(problem, options.algorithm) {
                 match parts::plan(algorithm, family, problem, target, PlanOptions { hankel_levels, ..options }) {
                     Ok(plan) if found.plans.iter().any(|other| other.is_alike(&plan)) => {}
-                    Ok(plan) => found.plans.push(plan),
-                    // More levels ask for nothing more: the first has said it.
-                    Err(Error::Unsupported { .. } | Error::Limit { .. }) if hankel_levels != levels[0] => {}
+                    Ok(plan) => plans.push(plan),
                     Err(reason @ (Error::Unsupported { .. } | Error::Limit { .. })) => {
-                        found.declined.push(Declined { family, algorithm: Some(algorithm), reason });
+                        // Other levels ask for nothing more: the first have said it.
+                        let declined = Declined { family, algorithm: Some(algorithm), reason };
+                        found.declined.extend((order == 0).then_some(declined));
                     }
                     Err(fault) => return Err(fault),
                 }
             }
+            let rank = |plan: &Plan| plan.cost / if plan.algorithm == Algorithm::Shared { MARGIN } else { 1.0 };
+            plans.sort_by(|a, b| rank(a).total_cmp(&rank(b)));
+            found.plans.append(&mut plans);
         }
-        let rank = |plan: &Plan| plan.cost / if plan.algorithm == Algorithm::Shared { MARGIN } else { 1.0 };
-        found.plans.sort_by(|a, b| rank(a).total_cmp(&rank(b)));
         Ok(found)
     }
 }
