@@ -20,10 +20,11 @@ pub(crate) mod pool;
 pub(crate) mod pool_window;
 pub(crate) mod products;
 mod role;
+#[cfg(feature = "software")]
 pub(crate) mod software;
 #[cfg(feature = "network")]
 pub(crate) mod subsample;
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 mod tests;
 mod tile;
 pub(crate) mod tiled;
@@ -48,9 +49,13 @@ pub(crate) enum Variant {
     Tiled(tiled::Tiled),
     TiledAccumulate(tiled_accumulate::TiledAccumulate),
     Matrix(matrix::Matrix),
+    #[cfg(feature = "software")]
     SoftwareGather(software::gather::Gather),
+    #[cfg(feature = "software")]
     SoftwareGatherRows(software::gather_rows::GatherRows),
+    #[cfg(feature = "software")]
     SoftwareGatherFew(software::gather_few::GatherFew),
+    #[cfg(feature = "software")]
     SoftwareProducts(software::products::Products),
     #[cfg(feature = "network")]
     Pool(pool::Pool),
@@ -74,9 +79,13 @@ impl Variant {
             Self::Tiled(kernel) => kernel.describe(),
             Self::TiledAccumulate(kernel) => kernel.describe(),
             Self::Matrix(kernel) => kernel.describe(),
+            #[cfg(feature = "software")]
             Self::SoftwareGather(kernel) => kernel.describe(),
+            #[cfg(feature = "software")]
             Self::SoftwareGatherRows(kernel) => kernel.describe(),
+            #[cfg(feature = "software")]
             Self::SoftwareGatherFew(kernel) => kernel.describe(),
+            #[cfg(feature = "software")]
             Self::SoftwareProducts(kernel) => kernel.describe(),
             #[cfg(feature = "network")]
             Self::Pool(kernel) => kernel.describe(),
@@ -92,7 +101,7 @@ impl Variant {
     }
 
     /// Every kernel's variants, for tests.
-    #[cfg(all(test, feature = "network"))]
+    #[cfg(all(test, feature = "network", feature = "software"))]
     fn all() -> Vec<tests::Listed> {
         use tests::listed;
 

@@ -16,6 +16,7 @@ mod parts;
 mod planner;
 mod portable;
 mod shared;
+#[cfg(feature = "software")]
 mod software;
 mod step;
 mod storage;

@@ -168,7 +168,9 @@ impl Sharing {
         (same && height > 0).then_some(step)
     }
 
-    /// Where the taps of a kernel row lie in the list of bases, when that is the same for every filter: what row sums need.
+    /// Where the taps of a kernel row lie in the list of bases, when that is the same for every filter: what row sums
+    /// need.
+    #[cfg(feature = "software")]
     pub(crate) fn tap_rows(&self) -> Option<TapRows> {
         let even = self.row_step().map(|step| TapRows::Even { step });
         even.or_else(|| TapRows::uneven(&self.rows, self.taps))

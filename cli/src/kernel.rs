@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use filter_summary::{Algorithm, Family, PlanOptions, Storage};
 
 /// Which kernels compute the convolutions.
@@ -65,10 +65,19 @@ const AUTO: &str = "auto";
 struct Choice(Option<Family>);
 
 fn parser() -> impl TypedValueParser<Value = Choice> {
-    let names = std::iter::once(AUTO).chain(Family::ALL.iter().map(|family| family.name()));
-    PossibleValuesParser::new(names)
-        .map(|name| Choice(Family::ALL.iter().copied().find(|family| family.name() == name)))
+    let value = |family: &Family| match family {
+        Family::Software => PossibleValue::new(family.name()).alias(OLD_NAME_OF_SOFTWARE),
+        _ => PossibleValue::new(family.name()),
+    };
+    let values = std::iter::once(PossibleValue::new(AUTO)).chain(Family::ALL.iter().map(value));
+    PossibleValuesParser::new(values).map(|typed| {
+        let name = if typed == OLD_NAME_OF_SOFTWARE { Family::Software.name() } else { &typed };
+        Choice(Family::ALL.iter().copied().find(|family| family.name() == name))
+    })
 }
+
+/// Before 0.2.
+const OLD_NAME_OF_SOFTWARE: &str = "subgroup";
 
 impl FamilyArgs {
     /// The library's name for it; `None` lets the plan choose.

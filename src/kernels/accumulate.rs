@@ -99,7 +99,7 @@ impl Kernel for Accumulate {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Accumulate {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {

@@ -60,7 +60,7 @@ impl Kernel for Add {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Add {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {

@@ -61,7 +61,7 @@ impl Kernel for BatchNorm {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl BatchNorm {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {

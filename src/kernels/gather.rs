@@ -55,7 +55,7 @@ impl Kernel for Gather {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Gather {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {

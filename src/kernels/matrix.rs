@@ -53,7 +53,7 @@ impl Kernel for Matrix {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Matrix {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {

@@ -69,7 +69,7 @@ impl Kernel for Pool {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Pool {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {

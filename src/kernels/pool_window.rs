@@ -49,7 +49,7 @@ impl Kernel for PoolWindow {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl PoolWindow {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {

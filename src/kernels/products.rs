@@ -78,7 +78,7 @@ impl Kernel for Products {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Products {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {

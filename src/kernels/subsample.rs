@@ -54,7 +54,7 @@ impl Kernel for Subsample {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Subsample {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {

@@ -103,7 +103,7 @@ impl Kernel for Tiled {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Tiled {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {

@@ -52,7 +52,7 @@ impl Kernel for TiledAccumulate {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl TiledAccumulate {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {

@@ -2,10 +2,9 @@
 
 mod planned;
 mod planner;
-mod steps;
 
 pub(crate) use planned::{Operation, Place, Planned, Work};
-pub(crate) use planner::Planner;
+pub(crate) use planner::{Planner, word};
 
 use super::Network;
 use crate::error::Result;

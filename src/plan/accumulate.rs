@@ -1,4 +1,4 @@
-//! Pass 2 where products lie in rows of whole quads: for the families `portable` and `subgroup`.
+//! Pass 2 where products lie in rows of whole quads: for the families `portable` and `software`.
 
 use super::Step;
 use super::shared::Pass;
@@ -31,10 +31,10 @@ pub(super) fn step(pass: &Pass<'_>, stored: Stored) -> Step {
         read_write: ask.options.bind_read_write,
     };
     let row_quads = out_width.div_ceil(4);
-    // On a CPU a thread's indices cost as much as ten rows; a GPU wants threads. No thread walks a column without end.
+    // No thread walks a column without end.
     let rows = TILE.rows as usize;
     let most_rows = (MOST_TURNS / kernel.turns_an_output()).max(1) as usize * rows;
-    let thread_rows = if ask.target.software { out_height.min(most_rows) } else { rows }.next_multiple_of(rows);
+    let thread_rows = if ask.target.walks_columns() { out_height.min(most_rows) } else { rows }.next_multiple_of(rows);
     let row_blocks = out_height.div_ceil(thread_rows);
     let threads = row_quads * row_blocks * out_channels * images;
     let uniform = Uniform {

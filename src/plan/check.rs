@@ -72,7 +72,7 @@ mod tests {
         let features = wgpu::Features::SUBGROUP;
         let lanes = Target { features, subgroup_min_size: 8, subgroup_max_size: 8, ..Target::portable() };
         let target = Target { software: true, ..lanes };
-        for family in [Family::Portable, Family::Subgroup, Family::Tiled] {
+        for family in [Family::Portable, Family::Software, Family::Tiled] {
             for &algorithm in Algorithm::ALL {
                 let options =
                     PlanOptions { algorithm: Some(algorithm), family: Some(family), ..PlanOptions::default() };

@@ -4,6 +4,7 @@ use super::Step;
 use super::ask::{Ask, fractions, weight_load, widens};
 use super::cost::Costs;
 use super::draft::Draft;
+use crate::error::Result;
 use crate::kernels::{Access, Geometry, WeightLoad, Weights};
 use crate::problem::Problem;
 use crate::quantization::Precision;
@@ -18,6 +19,7 @@ pub(super) struct Direct<'a> {
     /// How they are loaded: together only where every output pixel reads its own input pixel.
     pub(super) input: Access,
     /// Filters are packed on their own, `[O, T, channels]`, not read from the summary.
+    #[cfg_attr(not(feature = "software"), allow(dead_code, reason = "its kernels alone ask"))]
     pub(super) dense: bool,
     /// Weights are blended from two segments where they are loaded.
     pub(super) blended: bool,
@@ -35,7 +37,7 @@ pub(super) struct Dispatches {
 }
 
 impl<'a> Direct<'a> {
-    pub(super) fn new(mut ask: Ask<'a>, dense: bool) -> Self {
+    fn new(mut ask: Ask<'a>, dense: bool) -> Self {
         let problem = ask.problem;
         if dense && widens(problem, ask.storage().weights()) {
             ask.options.storage = ask.storage().with_weights(Precision::F32);
@@ -83,20 +85,26 @@ impl<'a> Direct<'a> {
     pub(super) fn filters(&self) -> usize {
         self.ask.problem.out_channels() / self.ask.problem.conv().groups
     }
+}
 
-    /// The draft that a family's dispatches make.
-    pub(super) fn draft(self, costs: Costs, dispatches: Dispatches) -> Draft {
-        let Dispatches { steps, multiply_adds, hankel_levels } = dispatches;
-        Draft {
-            steps,
-            workspace: 0,
-            storage: self.ask.storage(),
-            hankel_levels,
-            terms: 0,
-            cost: costs.of_direct(multiply_adds, self.blended),
-            table: self.table,
-        }
-    }
+/// Plans a convolution computed directly, on dense weights or on the summary, by a family's `kernels`.
+pub(super) fn draft(
+    ask: Ask<'_>,
+    dense: bool,
+    costs: Costs,
+    kernels: impl FnOnce(&Direct<'_>) -> Result<Dispatches>,
+) -> Result<Draft> {
+    let direct = Direct::new(ask, dense);
+    let Dispatches { steps, multiply_adds, hankel_levels } = kernels(&direct)?;
+    Ok(Draft {
+        steps,
+        workspace: 0,
+        storage: direct.ask.storage(),
+        hankel_levels,
+        terms: 0,
+        cost: costs.of_direct(multiply_adds, direct.blended),
+        table: direct.table,
+    })
 }
 
 /// Where the taps of filters begin that are packed `[O, T, channels]`: a summary without overlap.

@@ -4,10 +4,9 @@
 use std::ops::Range;
 
 use super::ask::{Ask, overflows};
-use super::direct::Direct;
 use super::draft::Draft;
 use super::families::planner;
-use super::{Algorithm, Family, Packing, Places, Plan, PlanOptions, Target, shared};
+use super::{Algorithm, Family, Packing, Places, Plan, PlanOptions, Target, direct, shared};
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 use crate::reduction;
@@ -63,9 +62,7 @@ fn draft(algorithm: Algorithm, family: Family, ask: Ask<'_>) -> Result<Draft> {
     let costs = planner.costs(ask.target);
     match algorithm {
         Algorithm::Dense | Algorithm::Gather => {
-            let direct = Direct::new(ask, algorithm == Algorithm::Dense);
-            let dispatches = planner.direct(&direct)?;
-            Ok(direct.draft(costs, dispatches))
+            direct::draft(ask, algorithm == Algorithm::Dense, costs, |direct| planner.direct(direct))
         }
         Algorithm::Shared => shared::draft(ask, planner.products(ask)?.as_ref(), costs),
     }

@@ -1,4 +1,6 @@
-//! What a plan must know of a device, and what a device should be asked for.
+//! What a plan must know of a device, and what a device should be asked for. Nothing else asks whether it is a CPU.
+
+use super::Family;
 
 /// What a plan must know of a device.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,8 +62,32 @@ impl Target {
         }
     }
 
+    /// The families to try, best first; the floor is always the last.
+    pub(super) fn families(&self) -> &'static [Family] {
+        if self.software { &[Family::Software, Family::Portable] } else { GPU_FAMILIES }
+    }
+
+    /// Bytes of products that stay in cache between the passes: the last level of a CPU, the L2 of a large GPU.
+    pub(super) fn cached_bytes(&self) -> u64 {
+        if self.software { 4 << 20 } else { 32 << 20 }
+    }
+
+    /// Rows a thread of portable gather kernels keeps, and threads of a workgroup. On a CPU every load is a loop over
+    /// lanes, so that more rows a thread pay, and small workgroups cost nothing; on a GPU registers are scarcer, and a
+    /// workgroup should fill its warps.
+    pub(super) fn gather_tile(&self) -> [u32; 2] {
+        if self.software { [16, 8] } else { [8, 64] }
+    }
+
+    /// Whether a thread of an accumulation walks a whole column: on a CPU its indices cost as much as ten rows; a GPU wants
+    /// threads.
+    pub(super) fn walks_columns(&self) -> bool {
+        self.software
+    }
+
     /// Whether quads of f32 are better moved as two words of 64 bits: software adapters load and store word by word.
-    pub(crate) fn moves_words(&self) -> bool {
+    #[cfg(feature = "software")]
+    pub(super) fn moves_words(&self) -> bool {
         self.software && self.features.contains(wgpu::Features::SHADER_INT64)
     }
 
@@ -79,6 +105,9 @@ impl Target {
         }
     }
 }
+
+/// What suits GPUs, the best first.
+const GPU_FAMILIES: &[Family] = &[Family::Matrix, Family::Tiled, Family::Portable];
 
 /// A guess at the processors of a device: too many costs small layers efficiency, too few leaves processors idle.
 fn processors(kind: wgpu::DeviceType) -> u32 {

@@ -1,4 +1,5 @@
 //! Where taps lie in the sorted list of bases, if that is the same for every filter.
+#![cfg_attr(not(feature = "software"), allow(dead_code, reason = "only those kernels sum rows of any tap order"))]
 
 /// Kernel rows that uneven ones may have: each has a word of its own.
 const MOST_KERNEL_ROWS: usize = 3;

@@ -1,4 +1,4 @@
-//! `subgroup_gather`: convolutions, a tap at a time.
+//! `software_gather`: convolutions, a tap at a time.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -50,7 +50,7 @@ impl Kernel for Gather {
     fn describe(&self) -> Description {
         let Tile { lanes_x, rows, quads, .. } = self.tile;
         let text = include_str!("../../../shaders/software/gather.wgsl");
-        let described = described("subgroup_gather", text, self.tile.threads())
+        let described = described("software_gather", text, self.tile.threads())
             .word(format!("{lanes_x}x{rows}x{quads}"))
             .constants([("SUBGROUP", lanes_x), ("ROW_BLOCKS", rows / lanes_x), ("QUADS", quads)])
             .input(self.input)
@@ -65,7 +65,7 @@ impl Kernel for Gather {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Gather {
     /// For tests.
     pub(in crate::kernels) fn variants() -> Vec<Self> {

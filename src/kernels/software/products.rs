@@ -1,4 +1,4 @@
-//! `subgroup_products`: shared products, and their sums along kernel rows.
+//! `software_products`: shared products, and their sums along kernel rows.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -54,7 +54,7 @@ impl Kernel for Products {
             TapRows::Even { .. } => include_str!("../../../shaders/software/parts/sums_even.wgsl"),
             TapRows::Uneven { .. } => include_str!("../../../shaders/software/parts/sums_uneven.wgsl"),
         };
-        let described = Description::of_convolution("subgroup_products", text, self.tile.threads())
+        let described = Description::of_convolution("software_products", text, self.tile.threads())
             .features(wgpu::Features::SUBGROUP)
             .part(include_str!("../../../shaders/software/parts/split.wgsl"))
             .word(format!("{lanes_x}x{rows}x{quads}"))
@@ -76,7 +76,7 @@ impl Kernel for Products {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Products {
     /// For tests.
     pub(in crate::kernels) fn variants() -> Vec<Self> {

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::{FileOp, NodeInput, Op, Operation, Work};
 use crate::error::{Error, Result};
+use crate::kernels::{Access, add as kernel};
+use crate::network::Source;
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::destination::Destination;
 use crate::network::graph::NodeJson;
-use crate::network::plan::Planner;
+use crate::network::plan::{Planner, word};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
 use crate::network::stage::{Stage, Wiring};
@@ -66,7 +68,7 @@ impl Operation for Add {
 
 impl Stage for Add {
     fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
-        planner.add(self.activation, wiring, to)
+        steps(self.activation, planner, wiring, to)
     }
 
     #[cfg(feature = "cpu")]
@@ -75,4 +77,31 @@ impl Stage for Add {
             *to = self.activation.of(left + right);
         }
     }
+}
+
+/// The dispatch of a sum of two tensors, or of a copy of one, with an activation.
+pub(super) fn steps(
+    activation: Activation,
+    planner: &Planner<'_>,
+    wiring: &Wiring,
+    to: Destination,
+) -> Result<Vec<Step>> {
+    let [channels, height, width] = wiring.shape;
+    let plane = height * width;
+    let [first, second] = [0, 1].map(|at| wiring.inputs.get(at).map(|&source| planner.view(source)));
+    let first = first.unwrap_or(Destination::whole(Source::Input, 0));
+    let uniform = kernel::Uniform {
+        images: word(planner.batch),
+        channels: word(channels),
+        plane: word(plane),
+        in_channels_total: word(first.channels_total),
+        in_channel_offset: word(first.channel_offset),
+        residual_channels_total: word(second.map_or(0, |second| second.channels_total)),
+        residual_channel_offset: word(second.map_or(0, |second| second.channel_offset)),
+        channels_total: word(to.channels_total),
+        channel_offset: word(to.channel_offset),
+    };
+    let (access, read_write) = (Access::for_lengths(&[plane], false), planner.options.bind_read_write);
+    let kernel = kernel::Add { access, sums: second.is_some(), activation, read_write };
+    Ok(vec![planner.dispatch(kernel, &uniform, planner.quads(wiring)?, wiring, to)?])
 }

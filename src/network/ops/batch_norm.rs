@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::{FileOp, NodeInput, Op, Operation, Work};
 use crate::error::Result;
+use crate::kernels::{Access, batch_norm as kernel};
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::destination::Destination;
 use crate::network::graph::NodeJson;
-use crate::network::plan::Planner;
+use crate::network::plan::{Planner, word};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
 use crate::network::stage::{Stage, Wiring};
@@ -88,7 +89,24 @@ impl Operation for BatchNorm {
 
 impl Stage for BatchNorm {
     fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
-        planner.batch_norm(self, wiring, to)
+        let [channels, height, width] = wiring.shape;
+        let plane = height * width;
+        let from = planner.view(wiring.inputs[0]);
+        let uniform = kernel::Uniform {
+            images: word(planner.batch),
+            channels: word(channels),
+            plane: word(plane),
+            in_channels_total: word(from.channels_total),
+            in_channel_offset: word(from.channel_offset),
+            channels_total: word(to.channels_total),
+            channel_offset: word(to.channel_offset),
+            scale_at: 0,
+            bias_at: word(self.scale.len()),
+        };
+        let access = Access::for_lengths(&[plane], false);
+        let kernel =
+            kernel::BatchNorm { access, activation: self.activation, read_write: planner.options.bind_read_write };
+        Ok(vec![planner.dispatch(kernel, &uniform, planner.quads(wiring)?, wiring, to)?])
     }
 
     fn table(&self) -> Vec<f32> {

@@ -1,6 +1,6 @@
 //! `concat`: along the channels, at no cost where its operands are written in place.
 
-use super::{FileOp, NodeInput, Op, Operation, Work};
+use super::{FileOp, NodeInput, Op, Operation, Work, add};
 use crate::error::{Error, Result};
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::destination::Destination;
@@ -61,7 +61,7 @@ pub(in crate::network) struct Copy;
 
 impl Stage for Copy {
     fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
-        planner.add(Activation::None, wiring, to)
+        add::steps(Activation::None, planner, wiring, to)
     }
 
     #[cfg(feature = "cpu")]

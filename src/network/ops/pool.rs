@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use super::{FileOp, NodeInput, Op, Operation, Work};
 use crate::error::{Error, Result, check_size};
+use crate::kernels::pool as kernel;
+use crate::kernels::pool_window::{PoolWindow, Stage as WindowStage};
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::destination::Destination;
 use crate::network::graph::NodeJson;
-use crate::network::plan::Planner;
+use crate::network::plan::{Planner, word};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
 use crate::network::stage::{Stage, Wiring};
 use crate::plan::Step;
+use crate::reduction::BLOCK;
 use crate::window::INDEX_LIMIT;
 
 /// A pooling window.
@@ -30,6 +33,9 @@ pub struct Pool {
     /// Averages count the padding's zeros; true for maxima, which have no use for it.
     pub count_include_pad: bool,
 }
+
+/// Most taps of a window that one thread walks.
+const MOST_TAPS_OF_A_THREAD: usize = 64;
 
 pub(super) const FILE_OPS: &[FileOp] = &[
     FileOp {
@@ -164,8 +170,59 @@ impl Operation for Pool {
 }
 
 impl Stage for Pool {
+    /// A small window is walked by a thread; a large one is shared by the lanes of a workgroup, or of several.
     fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
-        planner.pool(self, wiring, to)
+        let [channels, height, width] = planner.network.shape_of(wiring.inputs[0]);
+        let [_, out_height, out_width] = wiring.shape;
+        let elements = planner.elements(wiring.shape)?;
+        let [top, left, bottom, right] = self.padding;
+        // Taps of a window that can lie inside the input.
+        let taps = self.kernel[0].min(height) * self.kernel[1].min(width);
+        let blocks = taps.div_ceil(BLOCK);
+        let uniform = kernel::Uniform {
+            elements: word(elements),
+            channels: word(channels),
+            height: word(height),
+            width: word(width),
+            out_height: word(out_height),
+            out_width: word(out_width),
+            channels_total: word(to.channels_total),
+            channel_offset: word(to.channel_offset),
+            kernel_height: word(self.kernel[0]),
+            kernel_width: word(self.kernel[1]),
+            stride_y: word(self.stride[0]),
+            stride_x: word(self.stride[1]),
+            pad_top: word(top),
+            pad_left: word(left),
+            padded_height: word(top + height + bottom),
+            padded_width: word(left + width + right),
+            average: u32::from(self.average),
+            count_padding: u32::from(self.count_include_pad),
+            blocks: word(blocks),
+            block: word(taps.min(BLOCK)),
+        };
+        let read_write = planner.options.bind_read_write;
+        if taps <= MOST_TAPS_OF_A_THREAD {
+            return Ok(vec![planner.dispatch(kernel::Pool { read_write }, &uniform, elements, wiring, to)?]);
+        }
+        let by_workgroups = |stage, workgroups| {
+            planner.dispatch(
+                PoolWindow { stage, read_write },
+                &uniform,
+                workgroups * kernel::Pool::LANES as usize,
+                wiring,
+                to,
+            )
+        };
+        if blocks == 1 {
+            return Ok(vec![by_workgroups(WindowStage::Window, elements)?]);
+        }
+        let values = elements * blocks;
+        planner.check_bytes("blocks of windows of pool", values as u64 * 4)?;
+        let mut steps =
+            vec![by_workgroups(WindowStage::Blocks, values)?, by_workgroups(WindowStage::Finish, elements)?];
+        steps.iter_mut().for_each(|step| step.places.products = 0..values as u64 * 4);
+        Ok(steps)
     }
 
     #[cfg(feature = "cpu")]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{FileOp, NodeInput, Op, Operation, Work};
+use super::{FileOp, NodeInput, Op, Operation, Work, add};
 use crate::error::Result;
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::destination::Destination;
@@ -50,7 +50,7 @@ impl Operation for Relu {
 
 impl Stage for Relu {
     fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
-        planner.add(Activation::Relu, wiring, to)
+        add::steps(Activation::Relu, planner, wiring, to)
     }
 
     #[cfg(feature = "cpu")]

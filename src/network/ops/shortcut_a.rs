@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::{FileOp, NodeInput, Op, Operation, Work};
 use crate::error::{Error, Result, check_size};
+use crate::kernels::subsample as kernel;
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::destination::Destination;
 use crate::network::graph::NodeJson;
-use crate::network::plan::Planner;
+use crate::network::plan::{Planner, word};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
 use crate::network::stage::{Stage, Wiring};
@@ -73,8 +74,25 @@ impl Operation for ShortcutA {
 
 impl Stage for ShortcutA {
     fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
-        let [channels, ..] = planner.network.shape_of(wiring.inputs[0]);
-        planner.subsample(self.stride, self.zeros_before(channels), wiring, to)
+        let [channels, height, width] = planner.network.shape_of(wiring.inputs[0]);
+        let [out_channels, out_height, out_width] = wiring.shape;
+        let elements = planner.elements(wiring.shape)?;
+        let uniform = kernel::Uniform {
+            elements: word(elements),
+            channels: word(channels),
+            out_channels: word(out_channels),
+            zeros_before: word(self.zeros_before(channels)),
+            height: word(height),
+            width: word(width),
+            out_height: word(out_height),
+            out_width: word(out_width),
+            channels_total: word(to.channels_total),
+            channel_offset: word(to.channel_offset),
+            stride_y: word(self.stride[0]),
+            stride_x: word(self.stride[1]),
+        };
+        let kernel = kernel::Subsample { read_write: planner.options.bind_read_write };
+        Ok(vec![planner.dispatch(kernel, &uniform, elements, wiring, to)?])
     }
 
     #[cfg(feature = "cpu")]

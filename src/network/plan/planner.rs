@@ -6,13 +6,14 @@ use std::sync::Arc;
 use super::Choose;
 use super::planned::{Draft, Operation, Place, Planned, Work, result_of};
 use crate::error::{Error, Result};
+use crate::kernels::Kernel;
 use crate::network::Source;
 use crate::network::destination::{Destination, Owner};
 use crate::network::job::Layout;
 use crate::network::memory::{Lifetime, Slots, assign};
 use crate::network::ops::ConvOp;
 use crate::network::stage::Wiring;
-use crate::plan::{Algorithm, Plan, PlanOptions, Target};
+use crate::plan::{Algorithm, Plan, PlanOptions, Step, Target};
 
 /// What nodes are planned for.
 pub(crate) struct Planner<'a> {
@@ -24,7 +25,7 @@ pub(crate) struct Planner<'a> {
 
 impl Planner<'_> {
     /// Where a value is that a node reads.
-    pub(super) fn view(&self, source: Source) -> Destination {
+    pub(crate) fn view(&self, source: Source) -> Destination {
         self.network.view(source)
     }
 
@@ -57,8 +58,43 @@ impl Planner<'_> {
         Plan::new(&plan.problem().resized([self.batch, height, width])?, self.target, options)
     }
 
+    /// Threads of kernels that give one to each quad of a channel's pixels.
+    pub(crate) fn quads(&self, wiring: &Wiring) -> Result<usize> {
+        let plane = wiring.shape[1] * wiring.shape[2];
+        Ok(self.elements(wiring.shape)? / plane * plane.div_ceil(4))
+    }
+
+    /// A dispatch, after a check that the tensors it reads and writes can be bound.
+    pub(crate) fn dispatch<K: Kernel>(
+        &self,
+        kernel: K,
+        uniform: &K::Uniform,
+        threads: usize,
+        wiring: &Wiring,
+        to: Destination,
+    ) -> Result<Step> {
+        let workgroups = threads.div_ceil(kernel.describe().threads() as usize) as u64;
+        let limit = self.target.limits.max_compute_workgroups_per_dimension;
+        let step = Step::new(kernel, uniform, workgroups, limit);
+        let bytes = |owner| self.elements(self.network.shape_of(owner)).map(|elements| 4 * elements as u64);
+        let (read, written) = (bytes(self.owner(wiring.inputs[0]))?, bytes(to.owner)?);
+        self.check_bytes(&format!("a tensor of {}", step.description.kernel()), read.max(written))?;
+        Ok(step)
+    }
+
+    /// Checks that a buffer of `bytes` can be bound.
+    pub(crate) fn check_bytes(&self, what: &str, bytes: u64) -> Result<()> {
+        let limits = &self.target.limits;
+        let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        if bytes <= limit {
+            return Ok(());
+        }
+        let limit_name = "max_storage_buffer_binding_size";
+        Err(Error::Limit { field: format!("bytes of {what}"), value: bytes, limit_name, limit })
+    }
+
     /// Elements of a batch of values.
-    pub(super) fn elements(&self, shape: [usize; 3]) -> Result<usize> {
+    pub(crate) fn elements(&self, shape: [usize; 3]) -> Result<usize> {
         let elements = shape.iter().try_fold(self.batch, |product, &size| product.checked_mul(size));
         elements.filter(|&elements| elements <= crate::window::INDEX_LIMIT).ok_or_else(|| {
             let rule = format!("a tensor must have at most {} elements", crate::window::INDEX_LIMIT);
@@ -132,4 +168,9 @@ pub(super) fn check_storage(options: PlanOptions) -> Result<()> {
         return Err(Error::value("options.storage", options.storage.name(), rule));
     }
     Ok(())
+}
+
+/// Sizes and counts of tensors are below 2^31, as networks check when they are built or planned.
+pub(crate) fn word(size: usize) -> u32 {
+    size as u32
 }

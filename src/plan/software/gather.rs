@@ -53,7 +53,7 @@ impl<'a> Gather<'a> {
         };
         let tile = tile(target, sizes, direct.filters(), &RowSums::NONE, loads_a_tap, hankel_levels);
         let tile = tile.ok_or_else(|| Error::Unsupported {
-            kernel: "subgroup_gather",
+            kernel: "software_gather",
             reason: format!("subgroups of {} lanes", target.subgroup_max_size),
         })?;
         Ok(Self { direct, tile, row_taps, loads_a_tap, hankel_levels })
