@@ -8,6 +8,7 @@ pub(crate) mod accumulate;
 pub(crate) mod add;
 #[cfg(feature = "network")]
 pub(crate) mod batch_norm;
+pub(crate) mod depthwise;
 mod description;
 mod end;
 pub(crate) mod gather;
@@ -44,6 +45,7 @@ pub(crate) use weights::{WeightLoad, Weights};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Variant {
     Gather(gather::Gather),
+    Depthwise(depthwise::Depthwise),
     Products(products::Products),
     Accumulate(accumulate::Accumulate),
     Tiled(tiled::Tiled),
@@ -74,6 +76,7 @@ impl Variant {
     pub(crate) fn describe(&self) -> Description {
         match self {
             Self::Gather(kernel) => kernel.describe(),
+            Self::Depthwise(kernel) => kernel.describe(),
             Self::Products(kernel) => kernel.describe(),
             Self::Accumulate(kernel) => kernel.describe(),
             Self::Tiled(kernel) => kernel.describe(),
@@ -107,6 +110,7 @@ impl Variant {
 
         let all = [
             listed(gather::Gather::variants()),
+            listed(depthwise::Depthwise::variants()),
             listed(products::Products::variants()),
             listed(accumulate::Accumulate::variants()),
             listed(tiled::Tiled::variants()),

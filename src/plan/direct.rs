@@ -5,9 +5,16 @@ use super::ask::{Ask, fractions, weight_load, widens};
 use super::cost::Costs;
 use super::draft::Draft;
 use crate::error::Result;
+use crate::kernels::depthwise::{Depthwise, Uniform};
 use crate::kernels::{Access, Geometry, WeightLoad, Weights};
 use crate::problem::Problem;
 use crate::quantization::Precision;
+
+/// Filters of one channel from which on tiles of filters are worth their loads of X.
+const LEAST_FILTERS: usize = 4;
+
+/// What a depthwise multiply-add costs, in those of tiles: nothing that is loaded serves another filter.
+const LOADS_A_MULTIPLY_ADD: f64 = 4.0;
 
 /// A convolution to compute directly, on the summary or on dense weights.
 pub(super) struct Direct<'a> {
@@ -65,6 +72,44 @@ impl<'a> Direct<'a> {
         }
     }
 
+    /// Whether filters see one channel each, and so few of them the same one that tiles of filters would be empty.
+    fn is_depthwise(&self) -> bool {
+        self.ask.problem.whole().channels == 1 && self.filters() < LEAST_FILTERS
+    }
+
+    /// The dispatch that computes such a convolution, for all families alike.
+    fn depthwise(&self) -> Dispatches {
+        let (ask, problem) = (&self.ask, self.ask.problem);
+        let [batch, out_channels, out_height, out_width] = problem.output_shape();
+        let kernel = Depthwise {
+            half: ask.input(Access::Scalar).half,
+            weights: self.weights,
+            blended: self.blended,
+            // Quads are cut from rows.
+            end: ask.end(ask.access(&[out_width])),
+            read_write: ask.options.bind_read_write,
+        };
+        let (row_quads, row_blocks) = (out_width.div_ceil(4), out_height.div_ceil(Depthwise::ROWS as usize));
+        let threads = row_quads * row_blocks * out_channels * batch;
+        let [scale_at, bias_at] = self.affine_at();
+        let uniform = Uniform {
+            conv: self.geometry(),
+            threads: threads as u32,
+            row_quads: row_quads as u32,
+            row_blocks: row_blocks as u32,
+            filters: self.filters() as u32,
+            scale_at,
+            bias_at,
+        };
+        let workgroups = threads.div_ceil(Depthwise::LANES as usize) as u64;
+        Dispatches {
+            steps: vec![Step::new(kernel, &uniform, workgroups, ask.most_workgroups())],
+            // A load each, of four pixels.
+            multiply_adds: LOADS_A_MULTIPLY_ADD * problem.dense_multiply_adds() as f64,
+            hankel_levels: 0,
+        }
+    }
+
     /// What uniforms begin with.
     pub(super) fn geometry(&self) -> Geometry {
         Geometry::of(self.ask.problem, self.channel_stride)
@@ -95,7 +140,8 @@ pub(super) fn draft(
     kernels: impl FnOnce(&Direct<'_>) -> Result<Dispatches>,
 ) -> Result<Draft> {
     let direct = Direct::new(ask, dense);
-    let Dispatches { steps, multiply_adds, hankel_levels } = kernels(&direct)?;
+    let dispatches = if direct.is_depthwise() { Ok(direct.depthwise()) } else { kernels(&direct) };
+    let Dispatches { steps, multiply_adds, hankel_levels } = dispatches?;
     Ok(Draft {
         steps,
         workspace: 0,
