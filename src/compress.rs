@@ -18,10 +18,11 @@ mod fit;
 mod order;
 mod overlap;
 
+use crate::check::check_finite;
 use crate::error::{Error, Result};
-use crate::placement::Placement;
-use crate::starts::Starts;
-use crate::summary::{FilterSummary, check_finite};
+use crate::method::placement::Placement;
+use crate::method::starts::Starts;
+use crate::method::summary::FilterSummary;
 
 /// How hard to try.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -31,12 +31,14 @@ mod walk;
 
 use std::sync::Arc;
 
-use crate::conv::ChannelParams;
+use crate::check::check_finite;
+use crate::check::check_length;
 use crate::error::{Error, Result};
-use crate::plan::Algorithm;
-use crate::problem::Problem;
-use crate::reference::{Operands, check_length};
-use crate::summary::{FilterSummary, check_finite};
+use crate::method::algorithm::Algorithm;
+use crate::method::params::ChannelParams;
+use crate::method::problem::Problem;
+use crate::method::summary::FilterSummary;
+use crate::reference::Operands;
 use dense::Dense;
 use finish::Finish;
 pub(crate) use scratch::Pool;

@@ -99,11 +99,7 @@ fn size_of(bytes: Option<u64>) -> String {
     }
 }
 
-/// Checks that `value` lies in `1..=limit`.
-pub(crate) fn check_size(field: &str, value: usize, limit: usize) -> Result<()> {
-    if (1..=limit).contains(&value) {
-        Ok(())
-    } else {
-        Err(Error::value(field, value, format!("it must be between 1 and {limit}")))
-    }
+/// A message of several lines, in one.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

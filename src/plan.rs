@@ -1,7 +1,6 @@
 //! The plan: how a problem is computed. Pure: a [`Problem`] and a [`Target`] in, dispatches and buffer sizes out.
 
 mod accumulate;
-mod algorithm;
 mod ask;
 mod candidates;
 mod check;
@@ -19,21 +18,20 @@ mod shared;
 #[cfg(feature = "software")]
 mod software;
 mod step;
-mod storage;
 mod tables;
 mod target;
 
-pub use algorithm::Algorithm;
 pub use candidates::{Candidates, Declined};
 pub use family::Family;
 pub use options::PlanOptions;
-pub use storage::Storage;
 pub use target::{Target, required_features, required_limits};
 
 use crate::error::Result;
 use crate::kernels::Role;
-use crate::problem::Problem;
-use crate::summary::FilterSummary;
+use crate::method::algorithm::Algorithm;
+use crate::method::problem::Problem;
+use crate::method::storage::Storage;
+use crate::method::summary::FilterSummary;
 use parts::Table;
 pub(crate) use step::{Operand, Places, Step};
 

@@ -4,10 +4,11 @@ mod hankel;
 
 pub use hankel::hankel_products;
 
-use crate::error::{Error, Result, check_size};
-use crate::plan::Storage;
-use crate::problem::Problem;
-use crate::summary::{Blend, FilterSummary, check_finite};
+use crate::check::{check_finite, check_length, check_size};
+use crate::error::{Error, Result};
+use crate::method::problem::Problem;
+use crate::method::storage::Storage;
+use crate::method::summary::{Blend, FilterSummary};
 
 /// Most outputs the reference computes: 16 bytes each, and a naive sum.
 const OUTPUT_LIMIT: usize = 1 << 26;
@@ -50,15 +51,6 @@ impl Operands<'_> {
         }
         problem.check_residual(self.residual.is_some())?;
         Ok(())
-    }
-}
-
-pub(crate) fn check_length(field: &str, values: Option<&[f32]>, expected: usize) -> Result<()> {
-    match values {
-        Some(values) if values.len() != expected => {
-            Err(Error::value(field, format!("{} values", values.len()), format!("it must have {expected}")))
-        }
-        _ => Ok(()),
     }
 }
 

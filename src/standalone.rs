@@ -8,11 +8,11 @@ mod timestamps;
 
 use std::time::Duration;
 
+use crate::device::scope::{self, Scoped, is_lost};
+use crate::device::wait::wait;
+use crate::error::one_line;
 use crate::error::{Error, Result};
-use crate::pipeline::one_line;
 use crate::plan::{Target, required_features, required_limits};
-use crate::scope::{self, Scoped, is_lost};
-use crate::wait::wait;
 use adapters::computes;
 pub use adapters::{adapters, describe, is_software};
 use contained::contained;

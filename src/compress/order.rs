@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::overlap::Agreements;
 use super::{Effort, Order};
 use crate::error::Result;
-use crate::placement::Placement;
-use crate::starts::Starts;
+use crate::method::placement::Placement;
+use crate::method::starts::Starts;
 
 /// Times the search begins anew; the moves are divided among them.
 const STARTS: usize = 4;

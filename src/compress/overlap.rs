@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::error::{Error, Result};
-use crate::placement::{Boundary, Placement};
-use crate::starts::Starts;
+use crate::method::placement::{Boundary, Placement};
+use crate::method::starts::Starts;
 
 /// Most agreements that are kept, 1 GiB of them: filters x filters x distances between starts.
 const LIMIT: usize = 1 << 28;

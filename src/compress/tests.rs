@@ -1,7 +1,7 @@
 use super::{Effort, compress};
-use crate::placement::{Boundary, Placement};
-use crate::starts::Starts;
-use crate::window::Window;
+use crate::method::placement::{Boundary, Placement};
+use crate::method::starts::Starts;
+use crate::method::window::Window;
 
 /// Numbers that look random, between -1 and 1.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {

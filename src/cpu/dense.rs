@@ -17,8 +17,8 @@ use super::scratch::{Scratch, first, split};
 use super::walk::Walk;
 use super::{COPY_COST, Image, PRODUCT_COST, check_memory};
 use crate::error::Result;
-use crate::problem::Problem;
-use crate::summary::FilterSummary;
+use crate::method::problem::Problem;
+use crate::method::summary::FilterSummary;
 
 /// Most values of a band's copies and results: half a megabyte.
 const BAND_VALUES: usize = 1 << 17;

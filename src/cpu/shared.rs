@@ -19,9 +19,9 @@ use super::scratch::{Scratch, first, split};
 use super::walk::Walk;
 use super::{COPY_COST, Image, PRODUCT_COST, SUM_COST, check_memory};
 use crate::error::Result;
-use crate::placement::Boundary;
-use crate::problem::Problem;
-use crate::summary::FilterSummary;
+use crate::method::placement::Boundary;
+use crate::method::problem::Problem;
+use crate::method::summary::FilterSummary;
 
 /// Most products of a band, in values: half a megabyte.
 const BAND_PRODUCTS: usize = 1 << 17;

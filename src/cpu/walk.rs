@@ -19,7 +19,7 @@ use super::Image;
 use super::axis::Axis;
 use super::matmul::Rows;
 use super::scratch::{first, split};
-use crate::problem::Problem;
+use crate::method::problem::Problem;
 
 /// What one tap reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use super::{Access, End, Role, Tensor, WeightLoad, Weights};
-use crate::placement::Boundary;
-use crate::problem::Activation;
-use crate::quantization::Precision;
+use crate::method::placement::Boundary;
+use crate::method::problem::Activation;
+use crate::method::quantization::Precision;
 
 /// A text that goes before a kernel's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

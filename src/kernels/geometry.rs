@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::problem::Problem;
+use crate::method::problem::Problem;
 
 /// `Geometry` of the shaders, field for field.
 #[repr(C)]

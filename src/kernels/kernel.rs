@@ -16,7 +16,7 @@ pub(crate) trait Kernel: Copy {
     fn describe(&self) -> Description;
 
     /// Most turns that the loops of one invocation take together, of those whose number depends on the layer: plans
-    /// refuse more than [`MOST_TURNS`](crate::reduction::MOST_TURNS). Loops over what a tile keeps in registers are
+    /// refuse more than [`MOST_TURNS`](crate::method::reduction::MOST_TURNS). Loops over what a tile keeps in registers are
     /// unrolled.
     fn turns(&self, uniform: &Self::Uniform) -> u64;
 }

@@ -3,8 +3,8 @@
 use super::{ConvKind, ConvOp, Network, Node, Op, Source};
 use crate::compress::{Compressed, Effort, compress};
 use crate::error::{Error, Result};
-use crate::nearest::nearest;
-use crate::placement::Placement;
+use crate::files::nearest::nearest;
+use crate::method::placement::Placement;
 
 /// How [`Network::compress`] places filters.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -11,10 +11,11 @@ use super::destination::Destination;
 use super::job::{Job, JobWork, Layout};
 use super::stage::{Operands, Stage};
 use super::{Network, Source};
+use crate::check::check_size;
 use crate::cpu::{CpuConv, check_memory};
-use crate::error::{Error, Result, check_size};
-use crate::plan::Algorithm;
-use crate::window::INDEX_LIMIT;
+use crate::error::{Error, Result};
+use crate::method::algorithm::Algorithm;
+use crate::method::window::INDEX_LIMIT;
 
 /// A network with its weights packed for the CPU.
 ///

@@ -9,11 +9,11 @@ use super::graph::{GraphJson, InputJson};
 use super::ops::FileOp;
 use super::{ChannelOrder, Network, Preprocess, Source, write};
 use crate::error::{Error, Result};
-use crate::nearest::misspelt;
-use crate::stored_summary::Word;
-use crate::tensor_file::{TensorFile, encode, one_line};
+use crate::files::nearest::misspelt;
+use crate::files::stored_summary::Word;
+use crate::files::tensor_file::{TensorFile, encode, one_line};
 #[cfg(feature = "files")]
-use crate::tensor_file::{read_with, write_beside};
+use crate::files::tensor_file::{read_with, write_beside};
 
 /// Metadata keys that this crate reads and writes, and the values two of them must have.
 const FORMAT: (&str, &str) = ("format", "filter-summary");

@@ -11,9 +11,9 @@ use super::Source;
 use super::names::{INPUT, Names};
 use super::ops::FileOp;
 use crate::error::{Error, Result};
-use crate::nearest::misspelt;
-use crate::problem::Activation;
-use crate::stored_summary::{WindowJson, Word};
+use crate::files::nearest::misspelt;
+use crate::files::stored_summary::{WindowJson, Word};
+use crate::method::problem::Activation;
 
 /// Longest graph that is parsed, in bytes.
 const GRAPH_LIMIT: usize = 16 << 20;

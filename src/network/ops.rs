@@ -24,7 +24,7 @@ pub use shortcut_a::ShortcutA;
 use super::graph::NodeJson;
 use super::stage::Stage;
 use crate::error::{Error, Result};
-use crate::tensor_file::{NewTensor, TensorFile};
+use crate::files::tensor_file::{NewTensor, TensorFile};
 
 /// What a node computes.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,8 +8,8 @@ pub(crate) use planner::{Planner, word};
 
 use super::Network;
 use crate::error::Result;
+use crate::method::problem::Problem;
 use crate::plan::{Plan, PlanOptions, Target};
-use crate::problem::Problem;
 
 /// Chooses the options of one convolution, given those that apply by default.
 pub type Choose<'a> = dyn FnMut(&Problem, PlanOptions) -> Result<PlanOptions> + 'a;

@@ -5,7 +5,7 @@ use super::shared::Pass;
 use super::tables::Stored;
 use crate::kernels::accumulate::{Accumulate, Terms, Uniform};
 use crate::kernels::{Geometry, Tile};
-use crate::reduction::MOST_TURNS;
+use crate::method::reduction::MOST_TURNS;
 
 /// Threads, and output rows that each finishes at a time.
 const TILE: Tile = Tile::registers(64, 1, 4, 1);

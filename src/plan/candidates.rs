@@ -2,10 +2,11 @@
 
 use super::ask::{overflows, weight_load};
 use super::families::planner;
-use super::{Algorithm, Family, Plan, PlanOptions, Target, parts};
+use super::{Family, Plan, PlanOptions, Target, parts};
 use crate::error::{Error, Result};
 use crate::kernels::WeightLoad;
-use crate::problem::Problem;
+use crate::method::algorithm::Algorithm;
+use crate::method::problem::Problem;
 
 /// Shared must be this much cheaper before it is chosen: it needs a workspace and one more dispatch.
 const MARGIN: f64 = 0.9;

@@ -2,7 +2,7 @@
 
 use super::{Operand, Plan};
 use crate::error::{Error, Result};
-use crate::reduction::MOST_TURNS;
+use crate::method::reduction::MOST_TURNS;
 
 impl Plan {
     /// Checks every dispatch against a device's limits and features, and against what one invocation may loop.
@@ -60,8 +60,9 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use crate::plan::{Algorithm, Family, Plan, PlanOptions, Target};
-    use crate::reduction::MOST_TURNS;
+    use crate::method::algorithm::Algorithm;
+    use crate::method::reduction::MOST_TURNS;
+    use crate::plan::{Family, Plan, PlanOptions, Target};
     use crate::{Conv2d, Placement, Problem};
 
     /// A number of turns past the bound is refused, not dispatched. That kernels count theirs, `kernels::tests` checks.

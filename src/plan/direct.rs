@@ -7,8 +7,8 @@ use super::draft::Draft;
 use crate::error::Result;
 use crate::kernels::depthwise::{Depthwise, Uniform};
 use crate::kernels::{Access, Geometry, WeightLoad, Weights};
-use crate::problem::Problem;
-use crate::quantization::Precision;
+use crate::method::problem::Problem;
+use crate::method::quantization::Precision;
 
 /// Filters of one channel from which on tiles of filters are worth their loads of X.
 const LEAST_FILTERS: usize = 4;

@@ -6,7 +6,8 @@ use super::planner::Planner;
 use super::portable::Portable;
 #[cfg(feature = "software")]
 use super::software::Software;
-use super::{Family, Storage, Target};
+use super::{Family, Target};
+use crate::method::storage::Storage;
 
 impl Family {
     /// Whether a device has what the family's kernels need.

@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 use crate::kernels::matrix::Matrix as MatrixKernel;
 use crate::kernels::tiled::{Sums, Tiled as TiledKernel, Uniform};
 use crate::kernels::{Access, Geometry, Tile, Weights};
-use crate::problem::Problem;
-use crate::sharing::TapRows;
+use crate::method::problem::Problem;
+use crate::method::sharing::TapRows;
 
 pub(super) use matrix::Matrix;
 pub(super) use tiled::Tiled;

@@ -1,8 +1,10 @@
 //! What a caller may decide about a plan.
 
-use super::{Algorithm, Family, Storage};
-use crate::quantization::Precision;
-use crate::summary::FilterSummary;
+use super::Family;
+use crate::method::algorithm::Algorithm;
+use crate::method::quantization::Precision;
+use crate::method::storage::Storage;
+use crate::method::summary::FilterSummary;
 
 /// What a caller may decide about a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -6,10 +6,11 @@ use std::ops::Range;
 use super::ask::{Ask, overflows};
 use super::draft::Draft;
 use super::families::planner;
-use super::{Algorithm, Family, Packing, Places, Plan, PlanOptions, Target, direct, shared};
+use super::{Family, Packing, Places, Plan, PlanOptions, Target, direct, shared};
 use crate::error::{Error, Result};
-use crate::problem::Problem;
-use crate::reduction;
+use crate::method::algorithm::Algorithm;
+use crate::method::problem::Problem;
+use crate::method::reduction;
 
 /// Tables and parts of the workspace begin at multiples of this: the most that a device may ask for.
 const ALIGNMENT: u64 = 256;

@@ -5,7 +5,7 @@ use std::mem::offset_of;
 use std::ops::Range;
 
 use crate::kernels::{Description, Geometry, Kernel, Role, Variant};
-use crate::quantization::Quantization;
+use crate::method::quantization::Quantization;
 
 /// One dispatch.
 #[derive(Debug, Clone, PartialEq)]

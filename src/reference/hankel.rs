@@ -3,7 +3,8 @@
 
 use super::{Operands, Place, Reference, size_of};
 use crate::error::{Error, Result};
-use crate::plan::{Algorithm, Plan};
+use crate::method::algorithm::Algorithm;
+use crate::plan::Plan;
 
 /// The products of `x` with `2^levels` segments of `f`, each of `x.len()` values, that begin `x.len() / 2^levels` after one another: by
 /// `3^levels` products of pieces instead of `4^levels`.

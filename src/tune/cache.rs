@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::tensor_file::{check_writable, read_file, write_beside};
+use crate::files::tensor_file::{check_writable, read_file, write_beside};
 
 /// The first value of a file. It changes with the meaning of the fields below.
 const FORMAT: &str = "filter-summary tuning cache 2";
@@ -109,8 +109,8 @@ impl Cache {
         if std::mem::replace(&mut self.complained, true) {
             return None;
         }
-        let path = crate::pipeline::one_line(&self.path.display().to_string());
-        let reason = crate::pipeline::one_line(unusable.reason());
+        let path = crate::error::one_line(&self.path.display().to_string());
+        let reason = crate::error::one_line(unusable.reason());
         Some(match unusable {
             Unusable::Damaged(_) => format!("tuning cache {path} is damaged ({reason}) and is replaced"),
             Unusable::Older(_) => format!("tuning cache {path} {reason} and is replaced"),
@@ -159,8 +159,8 @@ impl Cache {
 pub(super) fn check(path: &Path) -> crate::Result<()> {
     match read(path) {
         Err(foreign @ Unusable::Foreign(_)) => {
-            let path = crate::pipeline::one_line(&path.display().to_string());
-            Err(Error::Io { path, reason: crate::pipeline::one_line(foreign.reason()) })
+            let path = crate::error::one_line(&path.display().to_string());
+            Err(Error::Io { path, reason: crate::error::one_line(foreign.reason()) })
         }
         Ok(_) | Err(Unusable::Damaged(_) | Unusable::Older(_)) => check_writable(path),
     }

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::sample::{Random, Sample};
 use crate::error::Result;
-use crate::plan::Storage;
-use crate::problem::Problem;
+use crate::method::problem::Problem;
+use crate::method::storage::Storage;
 use crate::reference::{self, Reference, conv2d_at};
 
 /// Multiply-adds that the reference may take for a problem: some tens of milliseconds.

@@ -1,6 +1,6 @@
 use super::*;
-use crate::pipeline::ShaderChecks;
-use crate::problem::{Activation, Conv2d};
+use crate::device::pipeline::ShaderChecks;
+use crate::method::problem::{Activation, Conv2d};
 use crate::{Boundary, Placement, Starts, Window};
 
 fn problem(filters: usize, size: [usize; 3]) -> Problem {

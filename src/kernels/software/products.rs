@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{RowSums, multiplying};
 use crate::kernels::{Access, Description, Geometry, Kernel, Tensor, Tile, Variant, Weights};
-use crate::sharing::TapRows;
+use crate::method::sharing::TapRows;
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,9 +1,9 @@
 //! The axes that kernels have in common.
 
 use crate::kernels::{Access, End, Tensor, WeightLoad, Weights};
-use crate::placement::Boundary;
-use crate::problem::Activation;
-use crate::quantization::Precision;
+use crate::method::placement::Boundary;
+use crate::method::problem::Activation;
+use crate::method::quantization::Precision;
 
 pub(in crate::kernels) const ACTIVATIONS: [Activation; 2] = [Activation::None, Activation::Relu];
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::{FileOp, NodeInput, Op, Operation, Work};
 use crate::error::{Error, Result};
+use crate::files::stored_summary::Word;
 use crate::kernels::{Access, add as kernel};
+use crate::method::problem::Activation;
 use crate::network::Source;
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::destination::Destination;
@@ -14,8 +16,6 @@ use crate::network::plan::{Planner, word};
 use crate::network::stage::Operands;
 use crate::network::stage::{Stage, Wiring};
 use crate::plan::Step;
-use crate::problem::Activation;
-use crate::stored_summary::Word;
 
 /// `activation(left + right)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -3,8 +3,13 @@
 use std::sync::Arc;
 
 use super::{FileOp, NodeInput, Op, Operation, Work};
+use crate::check::check_finite;
+use crate::check::check_length;
 use crate::error::Result;
+use crate::files::stored_summary::Word;
+use crate::files::tensor_file::{NewTensor, TensorFile, Values};
 use crate::kernels::{Access, batch_norm as kernel};
+use crate::method::problem::Activation;
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::destination::Destination;
 use crate::network::graph::NodeJson;
@@ -13,11 +18,6 @@ use crate::network::plan::{Planner, word};
 use crate::network::stage::Operands;
 use crate::network::stage::{Stage, Wiring};
 use crate::plan::Step;
-use crate::problem::Activation;
-use crate::reference::check_length;
-use crate::stored_summary::Word;
-use crate::summary::check_finite;
-use crate::tensor_file::{NewTensor, TensorFile, Values};
 
 /// `activation(scale[c] * x[c] + bias[c])`.
 #[derive(Debug, Clone, PartialEq)]

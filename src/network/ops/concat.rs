@@ -2,6 +2,7 @@
 
 use super::{FileOp, NodeInput, Op, Operation, Work, add};
 use crate::error::{Error, Result};
+use crate::method::problem::Activation;
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::destination::Destination;
 use crate::network::graph::NodeJson;
@@ -10,7 +11,6 @@ use crate::network::plan::Planner;
 use crate::network::stage::Operands;
 use crate::network::stage::{Stage, Wiring};
 use crate::plan::Step;
-use crate::problem::Activation;
 
 pub(super) const FILE_OPS: &[FileOp] =
     &[FileOp { name: "concat", keys: &["inputs"], tensors: &[], read: |_, _, _| Ok(Op::Concat) }];

@@ -5,19 +5,21 @@ mod file;
 pub(super) use file::FILE_OPS;
 
 use super::{NodeInput, Op, Operation, Work};
-use crate::conv::ChannelParams;
-use crate::error::{Error, Result, check_size};
+use crate::check::check_finite;
+use crate::check::check_length;
+use crate::check::check_size;
+use crate::error::{Error, Result};
+use crate::files::stored_summary::WindowJson;
+use crate::files::tensor_file::NewTensor;
+use crate::method::algorithm::Algorithm;
+use crate::method::params::ChannelParams;
+use crate::method::placement::Placement;
+use crate::method::problem::{Activation, Conv2d, Problem};
+use crate::method::starts::Starts;
+use crate::method::summary::FilterSummary;
+use crate::method::window::INDEX_LIMIT;
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::graph::NodeJson;
-use crate::placement::Placement;
-use crate::plan::Algorithm;
-use crate::problem::{Activation, Conv2d, Problem};
-use crate::reference::check_length;
-use crate::starts::Starts;
-use crate::stored_summary::WindowJson;
-use crate::summary::{FilterSummary, check_finite};
-use crate::tensor_file::NewTensor;
-use crate::window::INDEX_LIMIT;
 
 /// A convolution with its weights.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use super::{FileOp, NodeInput, Op, Operation, Work};
-use crate::error::{Error, Result, check_size};
+use crate::check::check_size;
+use crate::error::{Error, Result};
 use crate::kernels::pool as kernel;
 use crate::kernels::pool_window::{PoolWindow, Stage as WindowStage};
+use crate::method::reduction::BLOCK;
+use crate::method::window::INDEX_LIMIT;
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::destination::Destination;
 use crate::network::graph::NodeJson;
@@ -14,8 +17,6 @@ use crate::network::plan::{Planner, word};
 use crate::network::stage::Operands;
 use crate::network::stage::{Stage, Wiring};
 use crate::plan::Step;
-use crate::reduction::BLOCK;
-use crate::window::INDEX_LIMIT;
 
 /// A pooling window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{FileOp, NodeInput, Op, Operation, Work, add};
 use crate::error::Result;
+use crate::method::problem::Activation;
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::destination::Destination;
 use crate::network::graph::NodeJson;
@@ -12,7 +13,6 @@ use crate::network::plan::Planner;
 use crate::network::stage::Operands;
 use crate::network::stage::{Stage, Wiring};
 use crate::plan::Step;
-use crate::problem::Activation;
 
 pub(super) const FILE_OPS: &[FileOp] =
     &[FileOp { name: "relu", keys: &["input"], tensors: &[], read: |_, _, _| Ok(Op::Relu) }];

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use super::{FileOp, NodeInput, Op, Operation, Work};
-use crate::error::{Error, Result, check_size};
+use crate::check::check_size;
+use crate::error::{Error, Result};
+use crate::files::tensor_file::TensorFile;
 use crate::kernels::subsample as kernel;
+use crate::method::window::INDEX_LIMIT;
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::destination::Destination;
 use crate::network::graph::NodeJson;
@@ -13,8 +16,6 @@ use crate::network::plan::{Planner, word};
 use crate::network::stage::Operands;
 use crate::network::stage::{Stage, Wiring};
 use crate::plan::Step;
-use crate::tensor_file::TensorFile;
-use crate::window::INDEX_LIMIT;
 
 /// Every stride-th pixel, and `(O - C) / 2` zero channels before the input's, the rest after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -7,13 +7,14 @@ use super::Choose;
 use super::planned::{Draft, Operation, Place, Planned, Work, result_of};
 use crate::error::{Error, Result};
 use crate::kernels::Kernel;
+use crate::method::algorithm::Algorithm;
 use crate::network::Source;
 use crate::network::destination::{Destination, Owner};
 use crate::network::job::Layout;
 use crate::network::memory::{Lifetime, Slots, assign};
 use crate::network::ops::ConvOp;
 use crate::network::stage::Wiring;
-use crate::plan::{Algorithm, Plan, PlanOptions, Step, Target};
+use crate::plan::{Plan, PlanOptions, Step, Target};
 
 /// What nodes are planned for.
 pub(crate) struct Planner<'a> {
@@ -96,8 +97,8 @@ impl Planner<'_> {
     /// Elements of a batch of values.
     pub(crate) fn elements(&self, shape: [usize; 3]) -> Result<usize> {
         let elements = shape.iter().try_fold(self.batch, |product, &size| product.checked_mul(size));
-        elements.filter(|&elements| elements <= crate::window::INDEX_LIMIT).ok_or_else(|| {
-            let rule = format!("a tensor must have at most {} elements", crate::window::INDEX_LIMIT);
+        elements.filter(|&elements| elements <= crate::method::window::INDEX_LIMIT).ok_or_else(|| {
+            let rule = format!("a tensor must have at most {} elements", crate::method::window::INDEX_LIMIT);
             Error::value("batch of activations", format!("{} x {shape:?}", self.batch), rule)
         })
     }

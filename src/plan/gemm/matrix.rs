@@ -4,12 +4,13 @@ use super::tiles::Candidate;
 use super::{Engine, Kernels};
 use crate::error::Result;
 use crate::kernels::{Tile, matrix};
+use crate::method::storage::Storage;
+use crate::plan::Target;
 use crate::plan::ask::Ask;
 use crate::plan::cost::Costs;
 use crate::plan::direct::{Direct, Dispatches};
 use crate::plan::planner::Planner;
 use crate::plan::shared::Products;
-use crate::plan::{Storage, Target};
 
 /// For GPUs with cooperative matrices.
 pub(in crate::plan) struct Matrix;

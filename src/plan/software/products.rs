@@ -6,11 +6,11 @@ use crate::error::{Error, Result};
 use crate::kernels::software::RowSums;
 use crate::kernels::software::products::{Products as Kernel, Uniform};
 use crate::kernels::{Access, Geometry, Tile};
+use crate::method::problem::Problem;
 use crate::plan::ask::{Ask, weight_load};
 use crate::plan::shared::{Pass, Products};
 use crate::plan::tables::Stored;
 use crate::plan::{Step, accumulate};
-use crate::problem::Problem;
 
 /// Most lanes whose row sums lavapipe compiles in seconds: those of 48 rows over 16 lanes took a minute and a half.
 const MOST_LANES_OF_ROW_SUMS: u32 = 8;

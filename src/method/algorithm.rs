@@ -1,6 +1,6 @@
 //! The ways to compute a convolution.
 
-use crate::problem::Problem;
+use crate::method::problem::Problem;
 
 /// The ways to compute a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

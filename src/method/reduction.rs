@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use crate::window::Window;
+use crate::method::window::Window;
 
 /// Most turns that the loops of one invocation may take together, of those whose number depends on the layer. Plans
 /// check it for every dispatch.

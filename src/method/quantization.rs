@@ -1,7 +1,7 @@
 //! Quantization: weights in 8 bits, one scale and zero a tensor (FSNet section 3.4; Jacob et al., arXiv 1712.05877).
 
+use crate::check::check_finite;
 use crate::error::{Error, Result};
-use crate::summary::check_finite;
 
 /// What the values of a summary are stored as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -1,11 +1,12 @@
 //! A layer's weights on a device: the summary, and the table of bases, slots, scales and biases.
 
-use super::ChannelParams;
+use crate::check::check_f16;
+use crate::device::scope::upload;
 use crate::error::{Error, Result};
+use crate::method::params::ChannelParams;
+use crate::method::quantization::{Precision, Quantization};
+use crate::method::summary::FilterSummary;
 use crate::plan::Plan;
-use crate::quantization::{Precision, Quantization};
-use crate::scope::upload;
-use crate::summary::{FilterSummary, check_f16};
 
 /// The buffers of a layer's weights.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ mod tap_rows;
 
 use std::collections::HashMap;
 
-use crate::placement::{Boundary, Placement};
-use crate::starts::{Segments, Starts};
+use crate::method::placement::{Boundary, Placement};
+use crate::method::starts::{Segments, Starts};
 pub(crate) use tap_rows::TapRows;
 
 /// The base of every (filter, tap), in a form that kernels index directly: weight `(i, c, t)` is the value at

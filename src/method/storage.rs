@@ -1,6 +1,6 @@
 //! What the numbers in buffers are.
 
-use crate::quantization::Precision;
+use crate::method::quantization::Precision;
 
 /// What the numbers in buffers are. Kernels compute in f32 whatever it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -1,77 +1,25 @@
 //! A convolution on the caller's device: compiled pipelines, packed weights, and dispatches into the caller's encoder.
 
 mod bindings;
-pub(crate) mod check;
-mod dispatch;
+mod check;
 mod weights;
 
-use std::ops::Range;
 use std::sync::Arc;
 
+use crate::check::check_finite;
+use crate::check::check_length;
+use crate::device::bound::BoundConv;
+use crate::device::buffers::{BufferRange, ConvBuffers};
+use crate::device::dispatch::{Dispatch, Uniforms, bind_group, bound_ranges};
+use crate::device::pipeline::{Compiled, Pipelines};
+use crate::device::scope::checked;
 use crate::error::{Error, Result};
 use crate::kernels::Role;
-use crate::pipeline::{Compiled, Pipelines};
+use crate::method::params::ChannelParams;
+use crate::method::summary::FilterSummary;
 use crate::plan::{Operand, Plan, Step};
-use crate::reference::check_length;
-use crate::scope::checked;
-use crate::summary::{FilterSummary, check_finite};
 use bindings::Bindings;
-pub(crate) use dispatch::{Dispatch, Uniforms, bind_group, bound_ranges};
 use weights::Weights;
-
-/// A tensor in a caller's buffer, NCHW, f32 or as the plan's [`Storage`](crate::Storage) says: `size` bytes from
-/// `offset` on.
-///
-/// The buffer needs usage `STORAGE`; `offset` must be a multiple of the device's `min_storage_buffer_offset_alignment`.
-#[derive(Debug, Clone, Copy)]
-pub struct BufferRange<'a> {
-    /// The buffer.
-    pub buffer: &'a wgpu::Buffer,
-    /// First byte.
-    pub offset: u64,
-    /// Bytes; at least those of the tensor. All of them are bound, as far as the device's binding size allows.
-    pub size: u64,
-}
-
-impl<'a> BufferRange<'a> {
-    /// All of a buffer.
-    pub fn whole(buffer: &'a wgpu::Buffer) -> Self {
-        Self { buffer, offset: 0, size: buffer.size() }
-    }
-
-    /// Bytes of the range, counted from its first.
-    pub(crate) fn part(&self, bytes: &Range<u64>) -> Self {
-        Self { buffer: self.buffer, offset: self.offset + bytes.start, size: bytes.end - bytes.start }
-    }
-
-    fn overlaps(&self, other: &Self) -> bool {
-        self.buffer == other.buffer
-            && self.offset < other.offset.saturating_add(other.size)
-            && other.offset < self.offset.saturating_add(self.size)
-    }
-}
-
-/// The tensors of one convolution.
-#[derive(Debug, Clone, Copy)]
-pub struct ConvBuffers<'a> {
-    /// `[N, C, H, W]`.
-    pub input: BufferRange<'a>,
-    /// `[N, channels_total, OH, OW]`; only the problem's own channels are written.
-    pub output: BufferRange<'a>,
-    /// `[N, O, OH, OW]`, exactly when the problem has a residual.
-    pub residual: Option<BufferRange<'a>>,
-    /// [`Plan::workspace_size`] bytes, when that is not 0. Its contents do not matter before or after.
-    pub workspace: Option<BufferRange<'a>>,
-}
-
-/// Weights of a layer beside its summary.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ChannelParams<'a> {
-    /// `[O]`, multiplies the sum (batch norm, folded); 1 when absent.
-    pub scale: Option<&'a [f32]>,
-    /// `[O]`, added to it; 0 when absent.
-    pub bias: Option<&'a [f32]>,
-}
 
 /// A planned convolution with its weights on a device.
 #[derive(Debug)]
@@ -83,12 +31,6 @@ pub struct FsConv2d {
     weights: Arc<Weights>,
     uniforms: Uniforms,
     bindings: Bindings,
-}
-
-/// A convolution bound to buffers: recording it allocates nothing, cloning it copies a pointer.
-#[derive(Debug, Clone)]
-pub struct BoundConv {
-    pub(crate) dispatches: Arc<[Dispatch]>,
 }
 
 impl FsConv2d {
@@ -105,7 +47,7 @@ impl FsConv2d {
         summary: &FilterSummary,
         params: ChannelParams<'_>,
     ) -> Result<Self> {
-        crate::wait::wait(Self::new_async(pipelines, plan, summary, params))
+        crate::device::wait::wait(Self::new_async(pipelines, plan, summary, params))
     }
 
     /// As `new`, which waits for it on native programs. In browsers kernels are compiled one after another, so that the
@@ -145,7 +87,7 @@ impl FsConv2d {
     /// may; or the device refuses, is out of memory or lost.
     #[cfg(not(target_family = "wasm"))]
     pub fn with_plan(&self, plan: Plan) -> Result<Self> {
-        crate::wait::wait(self.with_plan_async(plan))
+        crate::device::wait::wait(self.with_plan_async(plan))
     }
 
     /// As `with_plan`, which waits for it on native programs.
@@ -210,7 +152,7 @@ impl FsConv2d {
     /// usage `STORAGE`; or the device refuses, is out of memory or lost.
     #[cfg(not(target_family = "wasm"))]
     pub fn bind(&self, buffers: &ConvBuffers<'_>) -> Result<BoundConv> {
-        crate::wait::wait(self.bind_async(buffers))
+        crate::device::wait::wait(self.bind_async(buffers))
     }
 
     /// As `bind`, which waits for it on native programs; the layer remembers these buffers too.
@@ -275,18 +217,5 @@ impl FsConv2d {
         })
         .await?;
         Ok(BoundConv { dispatches })
-    }
-}
-
-impl BoundConv {
-    /// Records the dispatches into a compute pass.
-    pub fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
-        self.dispatches.iter().for_each(|dispatch| dispatch.record(pass));
-    }
-
-    /// Records every dispatch with a single workgroup. Once that was submitted, the driver has translated the kernels
-    /// and wgpu has cleared the buffers, which is what makes a first run slow. The output holds nothing of use then.
-    pub fn record_warm_up(&self, pass: &mut wgpu::ComputePass<'_>) {
-        self.dispatches.iter().for_each(|dispatch| dispatch.record_warm_up(pass));
     }
 }

@@ -1,6 +1,7 @@
 //! The window: where a filter's weights lie in the summary, from the filter's start on.
 
-use crate::error::{Error, Result, check_size};
+use crate::check::check_size;
+use crate::error::{Error, Result};
 
 /// Largest index distance and tensor size the crate works with: kernels index with 32-bit integers.
 pub(crate) const INDEX_LIMIT: usize = i32::MAX as usize;

@@ -5,13 +5,13 @@ use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::placement::{Boundary, Placement};
-use crate::problem::Activation;
-use crate::quantization::{Precision, Quantization};
-use crate::starts::Starts;
-use crate::summary::FilterSummary;
-use crate::tensor_file::{NewTensor, Tensor, TensorFile, Values};
-use crate::window::Window;
+use crate::files::tensor_file::{NewTensor, Tensor, TensorFile, Values};
+use crate::method::placement::{Boundary, Placement};
+use crate::method::problem::Activation;
+use crate::method::quantization::{Precision, Quantization};
+use crate::method::starts::Starts;
+use crate::method::summary::FilterSummary;
+use crate::method::window::Window;
 
 /// The JSON of a window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,13 +4,15 @@ mod slot;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use super::lock::lock;
+
+use crate::device::parallel::each;
+use crate::device::scope::{Loss, Scoped};
 use crate::error::{Error, Result};
 use crate::kernels::{Description, Variant};
-use crate::parallel::each;
 use crate::plan::Plan;
-use crate::scope::{Loss, Scoped};
 use slot::{Claim, Found, Slot};
 
 /// Whether compiled shaders carry the driver-independent bounds and loop checks.
@@ -104,7 +106,7 @@ impl Pipelines {
     /// When the device refuses a kernel, is out of memory or lost.
     #[cfg(not(target_family = "wasm"))]
     pub fn warm_up<'a>(&self, plans: impl IntoIterator<Item = &'a Plan>) -> Result<usize> {
-        crate::wait::wait(self.warm_up_async(plans))
+        crate::device::wait::wait(self.warm_up_async(plans))
     }
 
     /// As `warm_up`, which waits for it on native programs; in browsers one variant after another, so that the page
@@ -247,11 +249,6 @@ impl Pipelines {
     }
 }
 
-/// A panic elsewhere cannot leave what we lock half-written: values are put there whole.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn layout_entries(description: &Description) -> Vec<wgpu::BindGroupLayoutEntry> {
     let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
         binding,
@@ -264,8 +261,4 @@ fn layout_entries(description: &Description) -> Vec<wgpu::BindGroupLayoutEntry> 
         entry(role.binding(), wgpu::BufferBindingType::Storage { read_only })
     });
     std::iter::once(entry(0, wgpu::BufferBindingType::Uniform)).chain(storage).collect()
-}
-
-pub(crate) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,11 +1,10 @@
 //! A value that is made once, by whoever asks first, while others who ask for it wait: threads and tasks alike.
 
+use crate::device::lock::lock;
 use std::future::poll_fn;
 use std::mem::replace;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
-
-use super::lock;
 
 /// A value's place. It is locked only to look at it, never while the value is made.
 #[derive(Debug)]

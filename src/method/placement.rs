@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 
-use crate::error::{Error, Result, check_size};
-use crate::reduction::Part;
-use crate::starts::{Segments, Starts};
-use crate::window::{INDEX_LIMIT, Window};
+use crate::check::check_size;
+use crate::error::{Error, Result};
+use crate::method::reduction::Part;
+use crate::method::starts::{Segments, Starts};
+use crate::method::window::{INDEX_LIMIT, Window};
 
 /// Most (filter, tap) pairs a placement may have: it bounds the tables made from it, 16 MiB each, and twice that for
 /// learned positions. The largest layers in use have some 40,000.

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::{allocate, checked, is_lost, upload};
+use crate::device::wait::wait;
 use crate::kernels::Variant;
-use crate::wait::wait;
 use crate::{
     Algorithm, BufferRange, ChannelParams, Conv2d, ConvBuffers, Error, FilterSummary, FsConv2d, Pipelines, Placement,
     Plan, PlanOptions, Problem, Result, ShaderChecks, Target,
@@ -161,7 +161,7 @@ fn whatever_is_made_on_a_lost_device_says_so() {
 fn network() -> crate::network::Network {
     use std::collections::BTreeMap;
 
-    use crate::tensor_file::{NewTensor, Values, encode};
+    use crate::files::tensor_file::{NewTensor, Values, encode};
 
     let graph = r#"{"input": {"channels": 3, "height": 4, "width": 4},
         "nodes": [{"name": "pool", "op": "global_avg_pool2d", "input": "input"},

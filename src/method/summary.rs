@@ -1,8 +1,9 @@
 //! The Filter Summary: one learned vector (or rank-3 tensor) that holds all filters of a layer as overlapping segments.
 
+use crate::check::{check_f16, check_finite};
 use crate::error::{Error, Result};
-use crate::placement::Placement;
-use crate::quantization::{Precision, Quantization};
+use crate::method::placement::Placement;
+use crate::method::quantization::{Precision, Quantization};
 
 /// A layer's weights: the values of the summary and the [`Placement`] of the filters in it.
 ///
@@ -207,23 +208,4 @@ fn check_count(count: usize, placement: &Placement) -> Result<()> {
     }
     let rule = format!("the placement has a summary of {}", placement.length());
     Err(Error::value("summary", format!("{count} values"), rule))
-}
-
-/// Refuses values that f16 would make infinite, naming the first.
-pub(crate) fn check_f16(values: &[f32]) -> Result<()> {
-    match values.iter().position(|&value| half::f16::from_f32(value).is_infinite()) {
-        Some(at) => {
-            let rule = format!("f16 storage holds at most {}", half::f16::MAX);
-            Err(Error::value(format!("summary[{at}]"), values[at], rule))
-        }
-        None => Ok(()),
-    }
-}
-
-/// Refuses infinities and NaN, naming the first.
-pub(crate) fn check_finite(field: &str, values: &[f32]) -> Result<()> {
-    match values.iter().position(|value| !value.is_finite()) {
-        Some(at) => Err(Error::value(format!("{field}[{at}]"), values[at], "it must be finite")),
-        None => Ok(()),
-    }
 }

@@ -7,8 +7,8 @@
 
 use std::pin::Pin;
 
+use crate::error::one_line;
 use crate::error::{Error, Result};
-use crate::pipeline::one_line;
 
 /// Runs `make` under wgpu's error scopes: out of memory, a lost device, and all else that wgpu reports is an error.
 /// What `make` returns is valid otherwise.

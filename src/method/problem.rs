@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, Result, check_size};
-use crate::placement::Placement;
-use crate::reduction::Part;
-use crate::sharing::{Bases, Sharing};
-use crate::window::INDEX_LIMIT;
+use crate::check::check_size;
+use crate::error::{Error, Result};
+use crate::method::placement::Placement;
+use crate::method::reduction::Part;
+use crate::method::sharing::{Bases, Sharing};
+use crate::method::window::INDEX_LIMIT;
 
 /// How a convolution walks over its input. Pairs are `[y, x]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

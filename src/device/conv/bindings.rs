@@ -2,8 +2,9 @@
 
 use std::sync::Mutex;
 
-use super::{BoundConv, BufferRange, ConvBuffers};
-use crate::pipeline::lock;
+use crate::device::bound::BoundConv;
+use crate::device::buffers::{BufferRange, ConvBuffers};
+use crate::device::lock::lock;
 
 /// Sets of buffers that are remembered: a few inputs and outputs in turn, each of which stays in memory meanwhile.
 const CAPACITY: usize = 8;
@@ -76,7 +77,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::pipeline::{Pipelines, ShaderChecks};
+    use crate::device::pipeline::{Pipelines, ShaderChecks};
     use crate::{ChannelParams, Conv2d, FilterSummary, FsConv2d, Placement, Plan, PlanOptions, Problem, Target};
 
     #[test]

@@ -7,17 +7,18 @@ use std::path::Path;
 
 use safetensors::Dtype;
 
-use crate::error::{Error, Result, check_size};
-use crate::nearest::misspelt;
-use crate::placement::{Boundary, Placement};
-use crate::problem::{Activation, Conv2d, Problem};
-use crate::quantization::Quantization;
-use crate::stored_summary::{WindowJson, Word, read_values, take_optional, take_summary};
-use crate::summary::FilterSummary;
+use crate::check::check_size;
+use crate::error::{Error, Result};
+use crate::files::nearest::misspelt;
+use crate::files::stored_summary::{WindowJson, Word, read_values, take_optional, take_summary};
 #[cfg(feature = "files")]
-use crate::tensor_file::{NewTensor, Values, read_with, write_tensors};
-use crate::tensor_file::{Tensor, TensorFile, one_line};
-use crate::window::INDEX_LIMIT;
+use crate::files::tensor_file::{NewTensor, Values, read_with, write_tensors};
+use crate::files::tensor_file::{Tensor, TensorFile, one_line};
+use crate::method::placement::{Boundary, Placement};
+use crate::method::problem::{Activation, Conv2d, Problem};
+use crate::method::quantization::Quantization;
+use crate::method::summary::FilterSummary;
+use crate::method::window::INDEX_LIMIT;
 
 /// What a file may hold: tensors, and keys of the metadata.
 const TENSORS: [&str; 8] = ["input", "summary", "starts", "weight", "scale", "bias", "residual", "expected"];

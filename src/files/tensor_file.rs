@@ -22,7 +22,7 @@ use serde::de::value::{Error as DtypeError, StrDeserializer};
 use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, MapAccess, Visitor};
 
 use crate::error::{Error, Result};
-use crate::nearest::nearest;
+use crate::files::nearest::nearest;
 #[cfg(all(feature = "tune", not(target_family = "wasm")))]
 pub(crate) use disk::check_writable;
 #[cfg(feature = "files")]

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use super::BufferRange;
+use super::buffers::BufferRange;
+use crate::device::pipeline::Compiled;
+use crate::device::scope::upload;
 use crate::error::Result;
-use crate::pipeline::Compiled;
 use crate::plan::{Operand, Step};
-use crate::scope::upload;
 
 /// One dispatch, ready to record.
 #[derive(Debug, Clone)]

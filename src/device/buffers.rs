@@ -1,0 +1,48 @@
+//! The caller's buffers.
+
+use std::ops::Range;
+
+/// A tensor in a caller's buffer, NCHW, f32 or as the plan's [`Storage`](crate::Storage) says: `size` bytes from
+/// `offset` on.
+///
+/// The buffer needs usage `STORAGE`; `offset` must be a multiple of the device's `min_storage_buffer_offset_alignment`.
+#[derive(Debug, Clone, Copy)]
+pub struct BufferRange<'a> {
+    /// The buffer.
+    pub buffer: &'a wgpu::Buffer,
+    /// First byte.
+    pub offset: u64,
+    /// Bytes; at least those of the tensor. All of them are bound, as far as the device's binding size allows.
+    pub size: u64,
+}
+
+impl<'a> BufferRange<'a> {
+    /// All of a buffer.
+    pub fn whole(buffer: &'a wgpu::Buffer) -> Self {
+        Self { buffer, offset: 0, size: buffer.size() }
+    }
+
+    /// Bytes of the range, counted from its first.
+    pub(crate) fn part(&self, bytes: &Range<u64>) -> Self {
+        Self { buffer: self.buffer, offset: self.offset + bytes.start, size: bytes.end - bytes.start }
+    }
+
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.buffer == other.buffer
+            && self.offset < other.offset.saturating_add(other.size)
+            && other.offset < self.offset.saturating_add(self.size)
+    }
+}
+
+/// The tensors of one convolution.
+#[derive(Debug, Clone, Copy)]
+pub struct ConvBuffers<'a> {
+    /// `[N, C, H, W]`.
+    pub input: BufferRange<'a>,
+    /// `[N, channels_total, OH, OW]`; only the problem's own channels are written.
+    pub output: BufferRange<'a>,
+    /// `[N, O, OH, OW]`, exactly when the problem has a residual.
+    pub residual: Option<BufferRange<'a>>,
+    /// [`Plan::workspace_size`] bytes, when that is not 0. Its contents do not matter before or after.
+    pub workspace: Option<BufferRange<'a>>,
+}
