@@ -22,9 +22,12 @@
 
 mod accumulate;
 mod axis;
+mod costs;
 mod dense;
 mod finish;
+mod image;
 mod matmul;
+mod memory;
 mod scratch;
 mod shared;
 mod walk;
@@ -39,26 +42,15 @@ use crate::method::params::ChannelParams;
 use crate::method::problem::Problem;
 use crate::method::summary::FilterSummary;
 use crate::reference::Operands;
+use costs::THREAD_COST;
 use dense::Dense;
 use finish::Finish;
+use image::Image;
+pub(crate) use memory::check_memory;
 pub(crate) use scratch::Pool;
 use scratch::{Scratch, split};
 use shared::Shared;
 use walk::Walk;
-
-// Costs in multiply-adds of a large matrix product, fitted to `examples/cpu_layers.rs` on AMD Zen 4.
-
-/// Writing a product and reading what it is added to.
-const PRODUCT_COST: usize = 3;
-/// Loading and adding a product.
-const SUM_COST: usize = 4;
-/// Copying a value of the input.
-const COPY_COST: usize = 6;
-/// What a thread must have to do, so that waking it is worth while: some 70 microseconds.
-const THREAD_COST: usize = 1 << 22;
-
-/// Most values of any one buffer a layer allocates beside its operands: a gigabyte.
-const MEMORY_LIMIT: usize = 1 << 28;
 
 /// A convolution with its weights packed for the CPU.
 ///
@@ -216,14 +208,6 @@ impl CpuConv {
     }
 }
 
-/// One group's channels of one input image, `[C, H, W]`.
-#[derive(Debug, Clone, Copy)]
-struct Image<'a> {
-    values: &'a [f32],
-    /// H * W.
-    plane: usize,
-}
-
 /// One convolution: packs the weights and runs. The result is `[N, channels in total, OH, OW]`, zero outside the problem's
 /// own channels.
 ///
@@ -236,13 +220,4 @@ pub fn conv2d(problem: &Problem, operands: &Operands<'_>, algorithm: Option<Algo
     let mut output = vec![0.0; problem.output_tensor_shape().iter().product()];
     conv.run(operands.input, operands.residual, &mut output)?;
     Ok(output)
-}
-
-/// Refuses buffers that only a hostile layer needs.
-pub(crate) fn check_memory(what: &str, sizes: &[usize]) -> Result<()> {
-    let values = sizes.iter().fold(1usize, |product, &size| product.saturating_mul(size));
-    if values > MEMORY_LIMIT {
-        return Err(Error::value(what, format!("{values} values"), format!("the CPU takes at most {MEMORY_LIMIT}")));
-    }
-    Ok(())
 }

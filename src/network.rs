@@ -10,6 +10,7 @@
 
 mod builder;
 mod compress;
+mod context;
 #[cfg(feature = "cpu")]
 mod cpu;
 mod destination;
@@ -17,6 +18,7 @@ mod file;
 mod gpu;
 mod graph;
 mod job;
+mod layout;
 mod memory;
 mod names;
 mod ops;

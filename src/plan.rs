@@ -11,6 +11,7 @@ mod families;
 mod family;
 pub(crate) mod gemm;
 mod options;
+mod packing;
 mod parts;
 mod planner;
 mod portable;
@@ -26,23 +27,12 @@ pub use family::Family;
 pub use options::PlanOptions;
 pub use target::{Target, required_features, required_limits};
 
-use crate::error::Result;
 use crate::kernels::Role;
 use crate::method::algorithm::Algorithm;
 use crate::method::problem::Problem;
 use crate::method::storage::Storage;
-use crate::method::summary::FilterSummary;
-use parts::Table;
+use packing::Packing;
 pub(crate) use step::{Operand, Places, Step};
-
-/// What the weight buffers of a planned layer hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Packing {
-    /// The summary's own values, or dense filters `[O, T, channels rounded up to 4]`.
-    pub(crate) dense: bool,
-    /// The table of every part of the sums, in their order.
-    pub(crate) tables: Vec<Table>,
-}
 
 /// How one problem is computed on one kind of device.
 ///
@@ -76,14 +66,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Plans a problem for a device: the first of its [`Candidates`].
-    ///
-    /// # Errors
-    /// When the problem exceeds a limit of the device, or the algorithm asked for cannot run it.
-    pub fn new(problem: &Problem, target: &Target, options: PlanOptions) -> Result<Self> {
-        Candidates::best(problem, target, options)
-    }
-
     /// The ways that could not be taken, and why: kernel families that suit such a device better, and algorithms of its
     /// own family. Empty where there was nothing in the way.
     pub fn declined(&self) -> &[Declined] {
@@ -181,22 +163,6 @@ impl Plan {
 
     pub(crate) fn packing(&self) -> &Packing {
         &self.packing
-    }
-
-    /// The plan with weights in memory as `summary` has them, where it has them in fewer bytes than was planned: a layer that
-    /// was compressed is not expanded because nobody said so. Only dense filters with weights that no level stands for
-    /// stay wider.
-    ///
-    /// # Errors
-    /// When the device cannot run it so; narrower weights ask for nothing more.
-    pub(crate) fn narrowed(self, summary: &FilterSummary) -> Result<Self> {
-        let (stored, planned) = (summary.precision(), self.storage.weights());
-        if stored.bytes() >= planned.bytes() || self.packing.dense && ask::widens(&self.problem, stored) {
-            return Ok(self);
-        }
-        let options = PlanOptions { storage: self.storage.with_weights(stored), ..self.options };
-        let plan = parts::plan(self.algorithm, self.family, &self.problem, &self.target, options)?;
-        Ok(Self { declined: self.declined, ..plan })
     }
 
     /// Bytes of a role's buffer.

@@ -11,11 +11,13 @@
 
 use std::ops::Range;
 
+use super::costs::{COPY_COST, PRODUCT_COST};
 use super::finish::{Finish, write_rows};
+use super::image::Image;
 use super::matmul::{Before, Rows, multiply};
+use super::memory::check_memory;
 use super::scratch::{Scratch, first, split};
 use super::walk::Walk;
-use super::{COPY_COST, Image, PRODUCT_COST, check_memory};
 use crate::error::Result;
 use crate::method::problem::Problem;
 use crate::method::summary::FilterSummary;

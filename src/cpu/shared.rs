@@ -13,11 +13,13 @@
 use std::ops::Range;
 
 use super::accumulate::{Accumulation, Job, LANES};
+use super::costs::{COPY_COST, PRODUCT_COST, SUM_COST};
 use super::finish::Finish;
+use super::image::Image;
 use super::matmul::{Before, multiply};
+use super::memory::check_memory;
 use super::scratch::{Scratch, first, split};
 use super::walk::Walk;
-use super::{COPY_COST, Image, PRODUCT_COST, SUM_COST, check_memory};
 use crate::error::Result;
 use crate::method::placement::Boundary;
 use crate::method::problem::Problem;

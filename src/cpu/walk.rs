@@ -15,8 +15,8 @@
 
 use std::ops::Range;
 
-use super::Image;
 use super::axis::Axis;
+use super::image::Image;
 use super::matmul::Rows;
 use super::scratch::{first, split};
 use crate::method::problem::Problem;

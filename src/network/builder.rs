@@ -1,10 +1,10 @@
 //! Networks built in code, node by node, with the checks that files pass too.
 
+mod ops;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::file::check_metadata_key;
-use super::graph::NODE_LIMIT;
-use super::names::{INPUT, Names};
+use super::names::{INPUT, NODE_LIMIT, Names, check_metadata_key};
 use super::ops::{NodeInput, Op};
 use super::{Input, Network, Node, Preprocess, Source};
 use crate::check::check_size;

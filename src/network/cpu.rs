@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::destination::Destination;
-use super::job::{Job, JobWork, Layout};
+use super::job::{Job, JobWork};
+use super::layout::{Destination, Layout};
 use super::stage::{Operands, Stage};
 use super::{Network, Source};
 use crate::check::check_size;

@@ -94,6 +94,28 @@ impl FileOp {
         Self::all().find(|op| op.name == name)
     }
 
+    /// How files have a node's operation.
+    pub(super) fn of(node: &NodeJson) -> Result<&'static Self> {
+        Self::find(&node.op).ok_or_else(|| {
+            let ops: Vec<&str> = Self::all().map(|op| op.name).collect();
+            node.error(format!("op is {}: it must be one of {}", node.op, ops.join(", ")))
+        })
+    }
+
+    /// Checks that a node has an operation, what that reads, and no keys of others.
+    pub(super) fn check_keys(node: &NodeJson) -> Result<()> {
+        let op = Self::of(node)?;
+        if let Some(key) = node.keys().find(|key| !op.takes(key)) {
+            return Err(node.error(format!("{key} is not a key of {}", node.op)));
+        }
+        for key in ["input", "inputs"].into_iter().filter(|key| op.takes(key)) {
+            if !node.keys().any(|there| there == key) {
+                return Err(node.error(format!("{key}: it is missing")));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn takes(&self, key: &str) -> bool {
         self.keys.contains(&key)
     }

@@ -4,7 +4,6 @@ mod planned;
 mod planner;
 
 pub(crate) use planned::{Operation, Place, Planned, Work};
-pub(crate) use planner::{Planner, word};
 
 use super::Network;
 use crate::error::Result;

@@ -140,3 +140,13 @@ fn algorithms(problem: &Problem, wanted: Option<Algorithm>) -> Vec<Algorithm> {
     let shared = (problem.sharing().factor() >= LEAST_SHARING).then_some(Algorithm::Shared);
     direct.into_iter().chain(shared).collect()
 }
+
+impl Plan {
+    /// Plans a problem for a device: the first of its [`Candidates`].
+    ///
+    /// # Errors
+    /// When the problem exceeds a limit of the device, or the algorithm asked for cannot run it.
+    pub fn new(problem: &Problem, target: &Target, options: PlanOptions) -> Result<Self> {
+        Candidates::best(problem, target, options)
+    }
+}

@@ -1,16 +1,16 @@
 //! Plans whose sums are cut into parts, one after another: each adds to the sum of those before, which lies in the
 //! workspace between them. Nearly all plans have one part, and nothing of this.
 
-use std::ops::Range;
-
-use super::ask::{Ask, overflows};
+use super::ask::{Ask, overflows, widens};
 use super::draft::Draft;
 use super::families::planner;
-use super::{Family, Packing, Places, Plan, PlanOptions, Target, direct, shared};
+use super::packing::{Packing, Table};
+use super::{Family, Places, Plan, PlanOptions, Target, direct, shared};
 use crate::error::{Error, Result};
 use crate::method::algorithm::Algorithm;
 use crate::method::problem::Problem;
 use crate::method::reduction;
+use crate::method::summary::FilterSummary;
 
 /// Tables and parts of the workspace begin at multiples of this: the most that a device may ask for.
 const ALIGNMENT: u64 = 256;
@@ -128,11 +128,20 @@ fn assemble(
     }
 }
 
-/// The table of one part: its words, then scales and biases, all within a range of the buffer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Table {
-    /// Bases, slots, fractions: what comes before the scales.
-    pub(crate) words: Vec<u32>,
-    /// Bytes of the buffer.
-    pub(crate) at: Range<u64>,
+impl Plan {
+    /// The plan with weights in memory as `summary` has them, where it has them in fewer bytes than was planned: a layer that
+    /// was compressed is not expanded because nobody said so. Only dense filters with weights that no level stands for
+    /// stay wider.
+    ///
+    /// # Errors
+    /// When the device cannot run it so; narrower weights ask for nothing more.
+    pub(crate) fn narrowed(self, summary: &FilterSummary) -> Result<Self> {
+        let (stored, planned) = (summary.precision(), self.storage.weights());
+        if stored.bytes() >= planned.bytes() || self.packing.dense && widens(&self.problem, stored) {
+            return Ok(self);
+        }
+        let options = PlanOptions { storage: self.storage.with_weights(stored), ..self.options };
+        let plan = plan(self.algorithm, self.family, &self.problem, &self.target, options)?;
+        Ok(Self { declined: self.declined, ..plan })
+    }
 }

@@ -8,13 +8,12 @@ use crate::files::stored_summary::Word;
 use crate::kernels::{Access, add as kernel};
 use crate::method::problem::Activation;
 use crate::network::Source;
-use crate::network::builder::{NetworkBuilder, Value};
-use crate::network::destination::Destination;
+use crate::network::context::{Context, word};
 use crate::network::graph::NodeJson;
-use crate::network::plan::{Planner, word};
+use crate::network::layout::{Destination, Wiring};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
-use crate::network::stage::{Stage, Wiring};
+use crate::network::stage::Stage;
 use crate::plan::Step;
 
 /// `activation(left + right)`.
@@ -30,16 +29,6 @@ pub(super) const FILE_OPS: &[FileOp] = &[FileOp {
     tensors: &[],
     read: |node, _, _| Ok(Op::Add(Add { activation: node.activation()? })),
 }];
-
-impl NetworkBuilder {
-    /// Adds the sum of two values of one shape.
-    ///
-    /// # Errors
-    /// As [`NetworkBuilder::node`], and when the shapes differ.
-    pub fn add(&mut self, name: &str, inputs: [Value; 2], activation: Activation) -> Result<Value> {
-        self.node(name, Op::Add(Add { activation }), &inputs)
-    }
-}
 
 impl Operation for Add {
     fn shape(&self, inputs: &[NodeInput<'_>]) -> Result<[usize; 3]> {
@@ -67,8 +56,8 @@ impl Operation for Add {
 }
 
 impl Stage for Add {
-    fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
-        steps(self.activation, planner, wiring, to)
+    fn steps(&self, context: &Context<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
+        steps(self.activation, context, wiring, to)
     }
 
     #[cfg(feature = "cpu")]
@@ -82,16 +71,16 @@ impl Stage for Add {
 /// The dispatch of a sum of two tensors, or of a copy of one, with an activation.
 pub(super) fn steps(
     activation: Activation,
-    planner: &Planner<'_>,
+    context: &Context<'_>,
     wiring: &Wiring,
     to: Destination,
 ) -> Result<Vec<Step>> {
     let [channels, height, width] = wiring.shape;
     let plane = height * width;
-    let [first, second] = [0, 1].map(|at| wiring.inputs.get(at).map(|&source| planner.view(source)));
+    let [first, second] = [0, 1].map(|at| wiring.inputs.get(at).map(|&source| context.view(source)));
     let first = first.unwrap_or(Destination::whole(Source::Input, 0));
     let uniform = kernel::Uniform {
-        images: word(planner.batch),
+        images: word(context.batch),
         channels: word(channels),
         plane: word(plane),
         in_channels_total: word(first.channels_total),
@@ -101,7 +90,7 @@ pub(super) fn steps(
         channels_total: word(to.channels_total),
         channel_offset: word(to.channel_offset),
     };
-    let (access, read_write) = (Access::for_lengths(&[plane], false), planner.options.bind_read_write);
+    let (access, read_write) = (Access::for_lengths(&[plane], false), context.options.bind_read_write);
     let kernel = kernel::Add { access, sums: second.is_some(), activation, read_write };
-    Ok(vec![planner.dispatch(kernel, &uniform, planner.quads(wiring)?, wiring, to)?])
+    Ok(vec![context.dispatch(kernel, &uniform, context.quads(wiring)?, wiring, to)?])
 }

@@ -10,13 +10,12 @@ use crate::files::stored_summary::Word;
 use crate::files::tensor_file::{NewTensor, TensorFile, Values};
 use crate::kernels::{Access, batch_norm as kernel};
 use crate::method::problem::Activation;
-use crate::network::builder::{NetworkBuilder, Value};
-use crate::network::destination::Destination;
+use crate::network::context::{Context, word};
 use crate::network::graph::NodeJson;
-use crate::network::plan::{Planner, word};
+use crate::network::layout::{Destination, Wiring};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
-use crate::network::stage::{Stage, Wiring};
+use crate::network::stage::Stage;
 use crate::plan::Step;
 
 /// `activation(scale[c] * x[c] + bias[c])`.
@@ -41,16 +40,6 @@ fn read(node: &NodeJson, [channels, ..]: [usize; 3], tensors: &mut TensorFile<'_
     };
     let norm = BatchNorm { scale: vector("scale")?, bias: vector("bias")?, activation: node.activation()? };
     Ok(Op::BatchNorm(Box::new(norm)))
-}
-
-impl NetworkBuilder {
-    /// Adds a batch norm. One that follows a convolution is better folded into its scale and bias.
-    ///
-    /// # Errors
-    /// As [`NetworkBuilder::node`], and when there is not one scale and one bias a channel, all finite.
-    pub fn batch_norm(&mut self, name: &str, input: Value, norm: BatchNorm) -> Result<Value> {
-        self.node(name, Op::BatchNorm(Box::new(norm)), &[input])
-    }
 }
 
 impl Operation for BatchNorm {
@@ -88,12 +77,12 @@ impl Operation for BatchNorm {
 }
 
 impl Stage for BatchNorm {
-    fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
+    fn steps(&self, context: &Context<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
         let [channels, height, width] = wiring.shape;
         let plane = height * width;
-        let from = planner.view(wiring.inputs[0]);
+        let from = context.view(wiring.inputs[0]);
         let uniform = kernel::Uniform {
-            images: word(planner.batch),
+            images: word(context.batch),
             channels: word(channels),
             plane: word(plane),
             in_channels_total: word(from.channels_total),
@@ -105,8 +94,8 @@ impl Stage for BatchNorm {
         };
         let access = Access::for_lengths(&[plane], false);
         let kernel =
-            kernel::BatchNorm { access, activation: self.activation, read_write: planner.options.bind_read_write };
-        Ok(vec![planner.dispatch(kernel, &uniform, planner.quads(wiring)?, wiring, to)?])
+            kernel::BatchNorm { access, activation: self.activation, read_write: context.options.bind_read_write };
+        Ok(vec![context.dispatch(kernel, &uniform, context.quads(wiring)?, wiring, to)?])
     }
 
     fn table(&self) -> Vec<f32> {

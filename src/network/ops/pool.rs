@@ -9,13 +9,12 @@ use crate::kernels::pool as kernel;
 use crate::kernels::pool_window::{PoolWindow, Stage as WindowStage};
 use crate::method::reduction::BLOCK;
 use crate::method::window::INDEX_LIMIT;
-use crate::network::builder::{NetworkBuilder, Value};
-use crate::network::destination::Destination;
+use crate::network::context::{Context, word};
 use crate::network::graph::NodeJson;
-use crate::network::plan::{Planner, word};
+use crate::network::layout::{Destination, Wiring};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
-use crate::network::stage::{Stage, Wiring};
+use crate::network::stage::Stage;
 use crate::plan::Step;
 
 /// A pooling window.
@@ -68,25 +67,6 @@ fn read(node: &NodeJson, pool: fn([usize; 2]) -> Pool) -> Result<Op> {
         count_include_pad: node.count_include_pad.unwrap_or(pool.count_include_pad),
         ..pool
     }))
-}
-
-impl NetworkBuilder {
-    /// Adds maxima or averages of windows.
-    ///
-    /// # Errors
-    /// As [`NetworkBuilder::node`] and [`Pool::output_size`].
-    pub fn pool(&mut self, name: &str, input: Value, pool: Pool) -> Result<Value> {
-        self.node(name, Op::Pool(pool), &[input])
-    }
-
-    /// Adds the average of every channel, `[C, 1, 1]`.
-    ///
-    /// # Errors
-    /// As [`NetworkBuilder::node`].
-    pub fn global_avg_pool(&mut self, name: &str, input: Value) -> Result<Value> {
-        let [_, height, width] = input.shape();
-        self.node(name, Op::Pool(Pool::average([height, width])), &[input])
-    }
 }
 
 impl Pool {
@@ -172,10 +152,10 @@ impl Operation for Pool {
 
 impl Stage for Pool {
     /// A small window is walked by a thread; a large one is shared by the lanes of a workgroup, or of several.
-    fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
-        let [channels, height, width] = planner.network.shape_of(wiring.inputs[0]);
+    fn steps(&self, context: &Context<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
+        let [channels, height, width] = context.layout.shape_of(wiring.inputs[0]);
         let [_, out_height, out_width] = wiring.shape;
-        let elements = planner.elements(wiring.shape)?;
+        let elements = context.elements(wiring.shape)?;
         let [top, left, bottom, right] = self.padding;
         // Taps of a window that can lie inside the input.
         let taps = self.kernel[0].min(height) * self.kernel[1].min(width);
@@ -202,12 +182,12 @@ impl Stage for Pool {
             blocks: word(blocks),
             block: word(taps.min(BLOCK)),
         };
-        let read_write = planner.options.bind_read_write;
+        let read_write = context.options.bind_read_write;
         if taps <= MOST_TAPS_OF_A_THREAD {
-            return Ok(vec![planner.dispatch(kernel::Pool { read_write }, &uniform, elements, wiring, to)?]);
+            return Ok(vec![context.dispatch(kernel::Pool { read_write }, &uniform, elements, wiring, to)?]);
         }
         let by_workgroups = |stage, workgroups| {
-            planner.dispatch(
+            context.dispatch(
                 PoolWindow { stage, read_write },
                 &uniform,
                 workgroups * kernel::Pool::LANES as usize,
@@ -219,7 +199,7 @@ impl Stage for Pool {
             return Ok(vec![by_workgroups(WindowStage::Window, elements)?]);
         }
         let values = elements * blocks;
-        planner.check_bytes("blocks of windows of pool", values as u64 * 4)?;
+        context.check_bytes("blocks of windows of pool", values as u64 * 4)?;
         let mut steps =
             vec![by_workgroups(WindowStage::Blocks, values)?, by_workgroups(WindowStage::Finish, elements)?];
         steps.iter_mut().for_each(|step| step.places.products = 0..values as u64 * 4);

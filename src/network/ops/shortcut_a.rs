@@ -8,13 +8,12 @@ use crate::error::{Error, Result};
 use crate::files::tensor_file::TensorFile;
 use crate::kernels::subsample as kernel;
 use crate::method::window::INDEX_LIMIT;
-use crate::network::builder::{NetworkBuilder, Value};
-use crate::network::destination::Destination;
+use crate::network::context::{Context, word};
 use crate::network::graph::NodeJson;
-use crate::network::plan::{Planner, word};
+use crate::network::layout::{Destination, Wiring};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
-use crate::network::stage::{Stage, Wiring};
+use crate::network::stage::Stage;
 use crate::plan::Step;
 
 /// Every stride-th pixel, and `(O - C) / 2` zero channels before the input's, the rest after.
@@ -32,16 +31,6 @@ pub(super) const FILE_OPS: &[FileOp] =
 fn read(node: &NodeJson, _: [usize; 3], _: &mut TensorFile<'_>) -> Result<Op> {
     let stride = node.need("stride", &node.stride)?;
     Ok(Op::ShortcutA(ShortcutA { out_channels: node.need("out_channels", &node.out_channels)?, stride }))
-}
-
-impl NetworkBuilder {
-    /// Adds an option-A shortcut.
-    ///
-    /// # Errors
-    /// As [`NetworkBuilder::node`], when there are fewer channels than the input has, or a stride is zero.
-    pub fn shortcut_a(&mut self, name: &str, input: Value, out_channels: usize, stride: [usize; 2]) -> Result<Value> {
-        self.node(name, Op::ShortcutA(ShortcutA { out_channels, stride }), &[input])
-    }
 }
 
 impl ShortcutA {
@@ -74,10 +63,10 @@ impl Operation for ShortcutA {
 }
 
 impl Stage for ShortcutA {
-    fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
-        let [channels, height, width] = planner.network.shape_of(wiring.inputs[0]);
+    fn steps(&self, context: &Context<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
+        let [channels, height, width] = context.layout.shape_of(wiring.inputs[0]);
         let [out_channels, out_height, out_width] = wiring.shape;
-        let elements = planner.elements(wiring.shape)?;
+        let elements = context.elements(wiring.shape)?;
         let uniform = kernel::Uniform {
             elements: word(elements),
             channels: word(channels),
@@ -92,8 +81,8 @@ impl Stage for ShortcutA {
             stride_y: word(self.stride[0]),
             stride_x: word(self.stride[1]),
         };
-        let kernel = kernel::Subsample { read_write: planner.options.bind_read_write };
-        Ok(vec![planner.dispatch(kernel, &uniform, elements, wiring, to)?])
+        let kernel = kernel::Subsample { read_write: context.options.bind_read_write };
+        Ok(vec![context.dispatch(kernel, &uniform, elements, wiring, to)?])
     }
 
     #[cfg(feature = "cpu")]

@@ -1,7 +1,8 @@
 //! The matrix family: implicit GEMM on cooperative matrices, for GPUs whose driver offers them to wgpu.
 
+use super::Kernels;
+use super::engine::Engine;
 use super::tiles::Candidate;
-use super::{Engine, Kernels};
 use crate::error::Result;
 use crate::kernels::{Tile, matrix};
 use crate::method::storage::Storage;

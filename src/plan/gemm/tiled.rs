@@ -2,8 +2,9 @@
 //!
 //! The rates are predictions for a large GPU (`shaders/tiled.wgsl` has the arithmetic), none is measured.
 
+use super::Kernels;
+use super::engine::Engine;
 use super::tiles::Candidate;
-use super::{Engine, Kernels};
 use crate::error::Result;
 use crate::kernels::Tile;
 use crate::plan::Target;

@@ -1,6 +1,6 @@
 //! Which tile: the largest that keeps the device busy.
 
-use super::Engine;
+use super::engine::Engine;
 use crate::kernels::Tile;
 use crate::plan::Target;
 
