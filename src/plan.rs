@@ -27,10 +27,12 @@ pub use family::Family;
 pub use options::PlanOptions;
 pub use target::{Target, required_features, required_limits};
 
+use crate::error::Result;
 use crate::kernels::Role;
 use crate::method::algorithm::Algorithm;
 use crate::method::problem::Problem;
 use crate::method::storage::Storage;
+use crate::reference::{Operands, Reference};
 use packing::Packing;
 pub(crate) use step::{Operand, Places, Step};
 
@@ -186,5 +188,15 @@ impl Plan {
             }
             Role::Table => self.packing.tables.last().map_or(0, |table| table.at.end),
         }
+    }
+}
+
+impl Reference {
+    /// [`Reference::with_hankel`], for what a plan multiplies.
+    ///
+    /// # Errors
+    /// When an operand does not fit the plan's problem, or this is not the reference of all its outputs.
+    pub fn for_plan(self, plan: &Plan, operands: &Operands<'_>) -> Result<Self> {
+        self.with_hankel(plan.problem(), plan.algorithm(), plan.hankel_levels(), operands)
     }
 }
