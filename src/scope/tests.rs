@@ -193,7 +193,8 @@ fn a_network_is_told_later_too() {
 
 #[test]
 fn tasks_of_one_thread_compile_each_kernel_once() {
-    let specs: Vec<_> = [Algorithm::Gather, Algorithm::Shared].iter().flat_map(|&algorithm| variants(algorithm)).collect();
+    let specs: Vec<_> =
+        [Algorithm::Gather, Algorithm::Shared].iter().flat_map(|&algorithm| variants(algorithm)).collect();
     // One at a time as in browsers, and all at once.
     for batch in [1, usize::MAX] {
         let [device, _] = devices();
