@@ -1,8 +1,7 @@
 //! A device for tests, and one convolution run on it with poisoned buffers and guard words.
 
 use std::num::NonZero;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use filter_summary::reference::{Operands, Reference, conv2d};
 use filter_summary::standalone::Gpu;
@@ -14,19 +13,40 @@ use super::operands::Data;
 /// Devices of a process, at most: a software adapter compiles for seconds, one kernel a device at a time.
 const DEVICES: usize = 4;
 
-/// The device of a test: as many as there are processors take turns, so that tests that run at once compile at once,
-/// and those on the same device share what is compiled. Tests that need one fail without an adapter,
+/// How many of the tests that run use each device.
+static USERS: Mutex<[usize; DEVICES]> = Mutex::new([0; DEVICES]);
+
+/// One of the devices, for as long as its test's thread lives.
+struct Taken(usize);
+
+impl Taken {
+    /// That with the fewest users; one a processor is as many as there are.
+    fn new() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let mut users = USERS.lock().unwrap_or_else(PoisonError::into_inner);
+        let fewest = (0..processors.min(DEVICES)).min_by_key(|&index| users[index]).unwrap_or_default();
+        users[fewest] += 1;
+        Self(fewest)
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        USERS.lock().unwrap_or_else(PoisonError::into_inner)[self.0] -= 1;
+    }
+}
+
+/// The device of a test: tests that run at once have one each while there are processors, so that they compile at once,
+/// and those that run later find what was compiled. Tests that need one fail without an adapter,
 /// unless the environment variable `FILTER_SUMMARY_SKIP_GPU_TESTS` is set: then they say loudly that they did not run.
 pub fn device() -> Option<&'static Device> {
     static OPENED: [OnceLock<Device>; DEVICES] = [const { OnceLock::new() }; DEVICES];
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local!(static OWN: usize = NEXT.fetch_add(1, Ordering::Relaxed));
+    thread_local!(static OWN: Taken = Taken::new());
     if std::env::var_os("FILTER_SUMMARY_SKIP_GPU_TESTS").is_some() {
         eprintln!("SKIPPED: FILTER_SUMMARY_SKIP_GPU_TESTS is set, no kernel was run");
         return None;
     }
-    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let device = OPENED[OWN.with(|own| own % processors.min(DEVICES))].get_or_init(|| {
+    let device = OPENED[OWN.with(|own| own.0)].get_or_init(|| {
         let gpu = Gpu::open_best().expect("GPU tests need an adapter; `cargo xtask test` installs a software one");
         eprintln!("kernels run on {}", gpu.describe());
         let pipelines = |checks| Arc::new(Pipelines::new(&gpu.device, checks));

@@ -1,0 +1,20 @@
+//! Everything that runs kernels: one program, so that its tests share devices and what those have compiled, and keep
+//! all processors busy to the end.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod architectures;
+mod conv;
+mod exhausted;
+mod forward;
+mod hankel;
+mod lanes;
+mod long_pools;
+mod long_sums;
+mod lost;
+mod network_buffers;
+mod networks;
+mod not_finite;
+mod storage;
+mod tune;

@@ -1,0 +1,136 @@
+//! Compressing dense networks.
+#![cfg(all(feature = "cpu", feature = "network"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use crate::common::operands::Random;
+use crate::common::parts::{Parts, Tensor};
+use filter_summary::compress::Effort;
+use filter_summary::network::{Compression, ConvKind, CpuNetwork, Network, Op, PlacementRule};
+use filter_summary::{FilterSummary, Placement};
+use safetensors::Dtype;
+use serde_json::json;
+
+const RATIO: f64 = 4.0;
+
+fn tensor(shape: &[usize], values: &[f32]) -> Tensor {
+    assert_eq!(shape.iter().product::<usize>(), values.len());
+    (Dtype::F32, shape.to_vec(), values.iter().copied().flat_map(f32::to_le_bytes).collect())
+}
+
+/// Three convolutions; the filters of the second lie in a summary, in disorder, each with a factor of its own.
+fn dense_network() -> Network {
+    let mut random = Random::new(5);
+    let mut numbers = |count: usize| -> Vec<f32> { (0..count).map(|_| random.float()).collect() };
+    let placement = Placement::for_ratio(24, 8, 3, 3, RATIO).unwrap();
+    let hidden = FilterSummary::new(numbers(placement.length()), placement).unwrap().expand();
+    let factor = |i: usize| if i.is_multiple_of(2) { -1.5 } else { 1.0 };
+    let second: Vec<f32> =
+        (0..24).flat_map(|i| hidden[i * 5 % 24 * 72..][..72].iter().map(move |weight| weight * factor(i))).collect();
+    let mut parts = Parts::good();
+    parts.graph = json!({
+        "input": {"channels": 4, "height": 6, "width": 6},
+        "nodes": [
+            {"name": "first", "op": "conv2d", "input": "input", "out_channels": 8, "kernel": [3, 3],
+             "padding": [1, 1, 1, 1]},
+            {"name": "second", "op": "conv2d", "input": "first", "out_channels": 24, "kernel": [3, 3],
+             "padding": [1, 1, 1, 1], "activation": "relu"},
+            {"name": "third", "op": "conv2d", "input": "second", "out_channels": 24, "kernel": [1, 1],
+             "residual": "second"},
+            {"name": "pool", "op": "global_avg_pool2d", "input": "third"},
+        ],
+        "output": "pool",
+    });
+    parts.tensors = [
+        ("first.weight", tensor(&[8, 4, 3, 3], &numbers(8 * 36))),
+        ("second.weight", tensor(&[24, 8, 3, 3], &second)),
+        ("second.scale", tensor(&[24], &numbers(24).iter().map(|value| 1.5 + value).collect::<Vec<f32>>())),
+        ("second.bias", tensor(&[24], &numbers(24))),
+        ("third.weight", tensor(&[24, 24, 1, 1], &numbers(24 * 24))),
+    ]
+    .map(|(name, tensor)| (name.to_owned(), tensor))
+    .into();
+    parts.load().unwrap()
+}
+
+fn options(keep: &[&str]) -> Compression {
+    Compression {
+        placement: PlacementRule::Ratio(RATIO),
+        keep: keep.iter().map(|&name| name.to_owned()).collect(),
+        effort: Effort { moves_per_filter: 100_000, rounds: 3000, seed: 0 },
+    }
+}
+
+fn kinds(network: &Network) -> Vec<ConvKind> {
+    let kind = |op: &Op| match op {
+        Op::Conv(conv) => Some(conv.kind),
+        _ => None,
+    };
+    network.nodes().iter().filter_map(|node| kind(&node.op)).collect()
+}
+
+#[test]
+fn a_network_whose_filters_overlap_keeps_its_function() {
+    let network = dense_network();
+    let mut heard = Vec::new();
+    let (compressed, layers) = network.compress(&options(&["third"]), |layer| heard.push(layer.clone())).unwrap();
+    assert_eq!(heard, layers);
+    assert_eq!(layers.len(), 1);
+    assert_eq!((layers[0].name.as_str(), layers[0].shape), ("second", [24, 8, 3, 3]));
+    assert!(layers[0].error < 0.01, "{}", layers[0].error);
+    assert!(layers[0].error_unordered > 0.3, "{}", layers[0].error_unordered);
+    assert_eq!(kinds(&compressed), [ConvKind::Dense, ConvKind::FilterSummary, ConvKind::Dense]);
+
+    let mut random = Random::new(9);
+    let input: Vec<f32> = (0..2 * 4 * 36).map(|_| random.float()).collect();
+    let run = |network: &Network| CpuNetwork::new(network, 2, None).unwrap().run(&input).unwrap();
+    let (want, got) = (run(&network), run(&compressed));
+    let size = want.iter().fold(0.0f32, |size, value| size.max(value.abs()));
+    for (want, got) in want.iter().zip(&got) {
+        assert!((want - got).abs() <= 0.03 * size, "{want} {got}");
+    }
+    // What was compressed is written and read like any other network.
+    let bytes = compressed.to_bytes(&Default::default()).unwrap();
+    let again = Network::from_bytes(&bytes).unwrap();
+    assert_eq!(run(&again), got);
+}
+
+#[test]
+fn every_layer_but_the_first_is_compressed() {
+    let network = dense_network();
+    for placement in [PlacementRule::Ratio(RATIO), PlacementRule::Step([9, 4]), PlacementRule::Published(RATIO)] {
+        let (compressed, layers) = network.compress(&Compression { placement, ..options(&[]) }, |_| ()).unwrap();
+        assert_eq!(kinds(&compressed), [ConvKind::Dense, ConvKind::FilterSummary, ConvKind::FilterSummary]);
+        // A step of 9/4 C does not overlap the filters of a 1x1 convolution.
+        let overlapping = layers.iter().filter(|layer| placement != PlacementRule::Step([9, 4]) || layer.shape[2] > 1);
+        for layer in overlapping {
+            let ratio = layer.shape.iter().product::<usize>() as f64 / layer.length as f64;
+            assert!((ratio / RATIO - 1.0).abs() < 0.2, "{}: {ratio}", layer.name);
+            assert!(layer.error < layer.error_unordered, "{}", layer.name);
+        }
+        let error = compressed.compress(&options(&[]), |_| ()).unwrap_err().to_string();
+        assert_eq!(error, "convolutions is none: the network has no dense convolution to compress");
+    }
+}
+
+#[test]
+fn bad_options_are_refused() {
+    let network = dense_network();
+    let error = |options: Compression| network.compress(&options, |_| ()).unwrap_err().to_string();
+    assert_eq!(
+        error(options(&["fourth"])),
+        "keep is fourth: it must be a convolution of dense weights; the nearest are first, third, second"
+    );
+    assert_eq!(
+        error(options(&["pool"])),
+        "keep is pool: it must be a convolution of dense weights; the nearest are first, second, third"
+    );
+    let placed = |placement| error(Compression { placement, ..options(&[]) });
+    for ratio in [f64::NAN, 0.5, f64::INFINITY] {
+        assert!(placed(PlacementRule::Ratio(ratio)).starts_with("node second: ratio is "), "{ratio}");
+        assert!(placed(PlacementRule::Published(ratio)).starts_with("node second: ratio is "), "{ratio}");
+    }
+    assert_eq!(placed(PlacementRule::Step([1, 3])), "node second: step is 8 * 1 / 3: it must be a whole number");
+    assert!(placed(PlacementRule::Step([2, 0])).starts_with("node second: step is 8 * 2 / 0"));
+    assert!(placed(PlacementRule::Step([0, 1])).starts_with("node second: step is 0"));
+    assert!(placed(PlacementRule::Step([usize::MAX, 1])).starts_with("node second: step is "));
+}

@@ -1,0 +1,17 @@
+//! Everything that no adapter is needed for: plans, summaries, files, the CPU, and wgpu's device without hardware.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod allocations;
+mod compress;
+mod cpu;
+mod cpu_long_sums;
+mod learned;
+mod network_file;
+mod network_plan;
+mod noop;
+mod plan;
+mod summary;
+mod threads;
+mod weights;

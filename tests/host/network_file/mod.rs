@@ -1,0 +1,18 @@
+//! The files: networks and single layers, good, malformed and hostile.
+#![cfg(feature = "files")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod built;
+mod built_alike;
+mod built_only;
+mod container;
+mod floats;
+mod foreign;
+mod hostile;
+mod layer;
+mod learned;
+mod malformed;
+mod malformed_nodes;
+mod malformed_tensors;
+mod quantized;
+mod roundtrip;
