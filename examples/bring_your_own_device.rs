@@ -14,8 +14,8 @@ use filter_summary::{
 
 fn main() -> filter_summary::Result<()> {
     // An engine has its own device and queue; the crate never opens one.
-    let Gpu { info, device, queue, .. } = &Gpu::open_best()?;
-    let target = filter_summary::Target::new(device, info);
+    let Gpu { device, queue, .. } = &Gpu::open_best()?;
+    let target = filter_summary::Target::of(device);
     let pipelines = Arc::new(Pipelines::new(device, ShaderChecks::Trusted));
 
     // 256 filters of 256x3x3 in one vector of 67,584 values, over two images of 14x14.

@@ -32,6 +32,7 @@ pub mod compress;
 mod conv;
 #[cfg(feature = "cpu")]
 pub mod cpu;
+mod digest;
 mod error;
 mod kernels;
 #[cfg(feature = "network")]
@@ -69,7 +70,8 @@ pub use error::{Error, Result};
 pub use pipeline::{Pipelines, ShaderChecks};
 pub use placement::{Boundary, Placement};
 pub use plan::{
-    Algorithm, Candidates, Declined, Family, Plan, PlanOptions, Storage, Target, required_features, required_limits,
+    Algorithm, Candidates, Declined, Family, KernelId, Plan, PlanOptions, Storage, Target, required_features,
+    required_limits,
 };
 pub use problem::{Activation, Conv2d, Problem};
 pub use quantization::{Precision, Quantization};

@@ -11,6 +11,7 @@ mod draft;
 mod families;
 mod family;
 pub(crate) mod gemm;
+mod kernel_id;
 mod options;
 mod parts;
 mod planner;
@@ -25,6 +26,7 @@ mod target;
 pub use algorithm::Algorithm;
 pub use candidates::{Candidates, Declined};
 pub use family::Family;
+pub use kernel_id::KernelId;
 pub use options::PlanOptions;
 pub use storage::Storage;
 pub use target::{Target, required_features, required_limits};
@@ -104,6 +106,11 @@ impl Plan {
     /// What the numbers in buffers are.
     pub fn storage(&self) -> Storage {
         self.storage
+    }
+
+    /// What it was planned for.
+    pub fn target(&self) -> &Target {
+        &self.target
     }
 
     /// The problem planned.

@@ -243,6 +243,15 @@ impl Problem {
         &self.layer.placement
     }
 
+    /// Whether another problem is to compute the same.
+    #[cfg(feature = "network")]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let shapes = |problem: &Self| [problem.input_shape(), problem.output_tensor_shape()];
+        let ends = |problem: &Self| (problem.activation, problem.residual, problem.channel_offset);
+        (self.conv, shapes(self), ends(self)) == (other.conv, shapes(other), ends(other))
+            && (Arc::ptr_eq(&self.layer, &other.layer) || self.placement() == other.placement())
+    }
+
     pub(crate) fn bases(&self) -> &Bases {
         &self.layer.bases
     }

@@ -7,7 +7,7 @@ mod common;
 use common::gpu::{Device, device};
 use common::operands::Random;
 use filter_summary::network::{GpuNetwork, Network};
-use filter_summary::{Algorithm, PlanOptions, wgpu};
+use filter_summary::{Algorithm, Plan, PlanOptions, wgpu};
 
 const BATCH: usize = 3;
 
@@ -108,13 +108,13 @@ fn layers_may_be_planned_one_by_one() {
     let Some(device) = device() else { return };
     let network = resnet20();
     let choices = [None, Some(Algorithm::Gather), Some(Algorithm::Shared), Some(Algorithm::Dense)];
+    let (pipelines, target) = (&device.trusted, device.gpu.target());
     let mut asked = 0;
     let mut choose = |problem: &filter_summary::Problem, options: PlanOptions| {
         assert_eq!((problem.batch(), options), (BATCH, PlanOptions::default()));
         asked += 1;
-        Ok(PlanOptions { algorithm: choices[asked % 4], ..options })
+        Plan::new(problem, &target, PlanOptions { algorithm: choices[asked % 4], ..options })
     };
-    let (pipelines, target) = (&device.trusted, device.gpu.target());
     let mixed = GpuNetwork::with_choices(pipelines, &target, &network, BATCH, PlanOptions::default(), &mut choose);
     let mixed = mixed.expect("it builds");
     assert_eq!(asked, 20);

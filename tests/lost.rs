@@ -217,7 +217,7 @@ fn forward(gpu: &Gpu) -> Result<Vec<f32>> {
 fn a_lost_device_is_not_tuned() {
     let gpu = noop();
     let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::Trusted));
-    let mut tuner = Tuner::new(&gpu, &pipelines);
+    let mut tuner = Tuner::new(&gpu.device, &gpu.queue, &pipelines);
     gpu.device.destroy();
     let (problem, _) = layer();
     let error = tuner.choose(&problem, PlanOptions::default()).expect_err("an error");

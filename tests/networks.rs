@@ -11,7 +11,7 @@ use common::networks::{CHOICES, check, gpu_networks, images, network, run_on_gpu
 use common::operands::Random;
 use common::parts::{Parts, Tensor, integers};
 use filter_summary::network::{CpuNetwork, GpuNetwork};
-use filter_summary::{Algorithm, PlanOptions, Precision, Problem, Storage};
+use filter_summary::{Algorithm, Plan, PlanOptions, Precision, Storage};
 use serde_json::{Value, json};
 
 #[test]
@@ -242,7 +242,8 @@ fn weights_may_be_f16_and_activations_may_not() {
     };
     let error = build(Storage::F16).unwrap_err().to_string();
     assert_eq!(error, "options.storage is f16: networks keep activations in f32; f16-weights they can do");
-    let choose = &mut |_: &Problem, options| Ok(PlanOptions { storage: Storage::F16, ..options });
+    let choose =
+        &mut |problem: &_, options| Plan::new(problem, &target, PlanOptions { storage: Storage::F16, ..options });
     let open = PlanOptions::default();
     let error = GpuNetwork::with_choices(&device.trusted, &target, &network, 2, open, choose).unwrap_err();
     assert!(

@@ -23,9 +23,9 @@ pub struct Target {
 }
 
 impl Target {
-    /// The target for an open device on the adapter described by `info`.
-    pub fn new(device: &wgpu::Device, info: &wgpu::AdapterInfo) -> Self {
-        Self::with(device.limits(), device.features(), info)
+    /// The target that an open device is. Cooperative matrices only its adapter knows: [`Target::with_matrices`].
+    pub fn of(device: &wgpu::Device) -> Self {
+        Self::with(device.limits(), device.features(), &device.adapter_info())
     }
 
     /// The target that a device on `adapter` would be, opened with [`required_features`] and [`required_limits`].

@@ -134,7 +134,7 @@ impl<'a> Runner<'a> {
     /// Candidates are run in this order, round by round: what slows the machine down for a while slows all of them.
     pub(crate) fn choices(&mut self, problem: &Problem, data: &Data) -> Result<(Vec<Choice>, String)> {
         let own = match &mut self.tuner {
-            Some(tuner) => tuner.choose(problem, self.options)?,
+            Some(tuner) => tuner.choose(problem, self.options)?.options(),
             None => self.options,
         };
         let compressed = problem.placement().ratio() > 1.0;

@@ -84,7 +84,7 @@ impl Planned {
         options: PlanOptions,
         choose: &mut Choose<'_>,
     ) -> Result<Self> {
-        super::planner::check_storage(options)?;
+        super::planner::check_storage(options.storage)?;
         let layout = Arc::new(Layout::new(network));
         let planner = Planner { network: &layout, target, batch, options };
         let mut drafts = Vec::new();

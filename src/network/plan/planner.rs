@@ -12,7 +12,7 @@ use crate::network::job::Layout;
 use crate::network::memory::{Lifetime, Slots, assign};
 use crate::network::ops::ConvOp;
 use crate::network::stage::Wiring;
-use crate::plan::{Algorithm, Plan, PlanOptions, Target};
+use crate::plan::{Algorithm, Plan, PlanOptions, Storage, Target};
 
 /// What nodes are planned for.
 pub(crate) struct Planner<'a> {
@@ -44,9 +44,12 @@ impl Planner<'_> {
         let problem = problem.into_channels(to.channel_offset, to.channels_total)?;
         let options = self.options.for_summary(&conv.summary);
         let algorithm = conv.algorithm(options.algorithm, Algorithm::Gather);
-        let options = choose(&problem, PlanOptions { algorithm, ..options })?;
-        check_storage(options)?;
-        Plan::new(&problem, self.target, options)?.narrowed(&conv.summary)
+        let plan = choose(&problem, PlanOptions { algorithm, ..options })?;
+        check_storage(plan.storage())?;
+        if !plan.problem().is_same(&problem) {
+            return Err(Error::value("plan", "of another problem", "it must be the layer's"));
+        }
+        plan.narrowed(&conv.summary)
     }
 
     /// A convolution's plan for this batch.
@@ -54,7 +57,7 @@ impl Planner<'_> {
         let [_, _, height, width] = plan.problem().input_shape();
         let products = plan.steps().iter().map(|step| step.places.products.end - step.places.products.start);
         let options = PlanOptions { workspace_limit: Some(products.max().unwrap_or(0)), ..plan.options() };
-        Plan::new(&plan.problem().resized([self.batch, height, width])?, self.target, options)
+        Plan::new(&plan.problem().resized([self.batch, height, width])?, plan.target(), options)
     }
 
     /// Elements of a batch of values.
@@ -126,10 +129,10 @@ impl Planner<'_> {
 }
 
 /// What is between the layers is f32.
-pub(super) fn check_storage(options: PlanOptions) -> Result<()> {
-    if options.storage.has_f16_tensors() {
+pub(super) fn check_storage(storage: Storage) -> Result<()> {
+    if storage.has_f16_tensors() {
         let rule = "networks keep activations in f32; f16-weights they can do";
-        return Err(Error::value("options.storage", options.storage.name(), rule));
+        return Err(Error::value("options.storage", storage.name(), rule));
     }
     Ok(())
 }
