@@ -38,12 +38,8 @@ fn main() -> filter_summary::Result<()> {
     let (input, output) = (buffer(4 * 2 * 256 * 14 * 14), buffer(4 * 2 * 256 * 14 * 14));
     let workspace = buffer(layer.plan().workspace_size().max(4));
     let mut encoder = device.create_command_encoder(&Default::default());
-    let buffers = ConvBuffers {
-        input: BufferRange::whole(&input),
-        output: BufferRange::whole(&output),
-        residual: None,
-        workspace: Some(BufferRange::whole(&workspace)),
-    };
+    let buffers = ConvBuffers::new(BufferRange::whole(&input), BufferRange::whole(&output))
+        .with_workspace(BufferRange::whole(&workspace));
     layer.record(&mut encoder, &buffers)?;
     queue.submit([encoder.finish()]);
     Ok(())

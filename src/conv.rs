@@ -53,6 +53,7 @@ impl<'a> BufferRange<'a> {
 
 /// The tensors of one convolution.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct ConvBuffers<'a> {
     /// `[N, C, H, W]`.
     pub input: BufferRange<'a>,
@@ -66,11 +67,62 @@ pub struct ConvBuffers<'a> {
 
 /// Weights of a layer beside its summary.
 #[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
 pub struct ChannelParams<'a> {
     /// `[O]`, multiplies the sum (batch norm, folded); 1 when absent.
     pub scale: Option<&'a [f32]>,
     /// `[O]`, added to it; 0 when absent.
     pub bias: Option<&'a [f32]>,
+}
+
+impl<'a> ConvBuffers<'a> {
+    /// Input and output, without residual and workspace.
+    pub fn new(input: BufferRange<'a>, output: BufferRange<'a>) -> Self {
+        Self { input, output, residual: None, workspace: None }
+    }
+
+    /// The same with another input.
+    #[must_use]
+    pub fn with_input(self, input: BufferRange<'a>) -> Self {
+        Self { input, ..self }
+    }
+
+    /// The same with another output.
+    #[must_use]
+    pub fn with_output(self, output: BufferRange<'a>) -> Self {
+        Self { output, ..self }
+    }
+
+    /// The same with this residual, or none.
+    #[must_use]
+    pub fn with_residual(self, residual: impl Into<Option<BufferRange<'a>>>) -> Self {
+        Self { residual: residual.into(), ..self }
+    }
+
+    /// The same with this workspace, or none.
+    #[must_use]
+    pub fn with_workspace(self, workspace: impl Into<Option<BufferRange<'a>>>) -> Self {
+        Self { workspace: workspace.into(), ..self }
+    }
+}
+
+impl<'a> ChannelParams<'a> {
+    /// Scale and bias, where there are any.
+    pub fn new(scale: Option<&'a [f32]>, bias: Option<&'a [f32]>) -> Self {
+        Self { scale, bias }
+    }
+
+    /// The same with this scale.
+    #[must_use]
+    pub fn with_scale(self, scale: &'a [f32]) -> Self {
+        Self { scale: Some(scale), ..self }
+    }
+
+    /// The same with this bias.
+    #[must_use]
+    pub fn with_bias(self, bias: &'a [f32]) -> Self {
+        Self { bias: Some(bias), ..self }
+    }
 }
 
 /// A planned convolution with its weights on a device.

@@ -67,6 +67,7 @@ impl Conv2d {
 
 /// What follows the sum in the same pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Activation {
     /// Nothing.
     #[default]

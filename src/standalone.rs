@@ -32,6 +32,7 @@ const READBACK: &str = "the readback";
 
 /// An open device.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Gpu {
     /// What the adapter says of itself.
     pub info: wgpu::AdapterInfo,

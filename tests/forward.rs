@@ -84,7 +84,7 @@ fn any_workspace_bound_is_kept_and_gives_the_same() {
     let Some(device) = device() else { return };
     let network = resnet20();
     let with =
-        |workspace_limit| PlanOptions { algorithm: Some(Algorithm::Shared), workspace_limit, ..PlanOptions::default() };
+        |workspace_limit| PlanOptions::new().with_algorithm(Algorithm::Shared).with_workspace_limit(workspace_limit);
     // Most of one image: what is always allowed.
     let floor = build(device, &network, with(Some(0)));
     let one = floor.layers().map(|(_, plan)| plan.workspace_size()).max().expect("a layer");
@@ -113,7 +113,7 @@ fn layers_may_be_planned_one_by_one() {
     let mut choose = |problem: &filter_summary::Problem, options: PlanOptions| {
         assert_eq!((problem.batch(), options), (BATCH, PlanOptions::default()));
         asked += 1;
-        Plan::new(problem, &target, PlanOptions { algorithm: choices[asked % 4], ..options })
+        Plan::new(problem, &target, options.with_algorithm(choices[asked % 4]))
     };
     let mixed = GpuNetwork::with_choices(pipelines, &target, &network, BATCH, PlanOptions::default(), &mut choose);
     let mixed = mixed.expect("it builds");

@@ -45,7 +45,7 @@ fn stored(data: &Data, storage: Storage) -> Data {
     let placement = data.summary.placement().clone();
     let summary = match storage.weights() {
         Precision::F16 => FilterSummary::new(rounded(data.summary.values()), placement).expect("summary"),
-        Precision::F32 | Precision::U8 => data.summary.clone(),
+        _ => data.summary.clone(),
     };
     let tensors = storage.has_f16_tensors();
     let input = if tensors { rounded(&data.input) } else { data.input.clone() };
@@ -110,7 +110,7 @@ fn every_kernel_from_stored_operands() {
     for case in cases() {
         for (storage, choice) in in_storages(&target) {
             let problem = case.problem();
-            let plan = Plan::new(&problem, &target, PlanOptions { storage, ..choice.options() }).expect(case.name);
+            let plan = Plan::new(&problem, &target, choice.options().with_storage(storage)).expect(case.name);
             let asked = storage;
             let storage = planned(asked, choice, &problem);
             assert_eq!(plan.storage(), storage);
@@ -154,7 +154,7 @@ fn rounding_stays_within_the_derived_tolerance() {
         for (storage, choice) in in_storages(&target).into_iter().filter(|(storage, _)| rounds(storage)) {
             let data = operands(&problem, seed, storage, false);
             let want = conv2d(&problem, &data.operands()).expect("reference");
-            let plan = Plan::new(&problem, &target, PlanOptions { storage, ..choice.options() }).expect("plan");
+            let plan = Plan::new(&problem, &target, choice.options().with_storage(storage)).expect("plan");
             let got = run(device, &device.trusted, &plan, &data.operands());
             let fraction = |tolerance: f64| {
                 reference::error_fraction(&got, &want, terms) * reference::tolerance(terms) / tolerance
@@ -173,7 +173,7 @@ fn a_device_without_f16_is_refused_f16_tensors() {
     let problem = Problem::new(&placement, Conv2d::padded(1), [1, 8, 8]).expect("problem");
     for storage in storages() {
         for choice in choices(&Target::portable()) {
-            let options = PlanOptions { storage, ..choice.options() };
+            let options = choice.options().with_storage(storage);
             if !storage.has_f16_tensors() {
                 let plan =
                     Plan::new(&problem, &Target::portable(), options).expect("weights are unpacked by the kernels");
@@ -199,12 +199,7 @@ fn weights_beyond_f16_are_refused() {
     values[5] = 65_520.0;
     let summary = FilterSummary::new(values, placement).expect("summary");
     let build = |algorithm, storage| {
-        let options = PlanOptions {
-            storage,
-            algorithm: Some(algorithm),
-            family: Some(Family::Portable),
-            ..PlanOptions::default()
-        };
+        let options = PlanOptions::new().with_storage(storage).with_algorithm(algorithm).with_family(Family::Portable);
         let plan = Plan::new(&problem, &device.gpu.target(), options).expect("plan");
         FsConv2d::new(&device.trusted, plan, &summary, ChannelParams::default())
     };
@@ -225,7 +220,7 @@ fn storage_decides_the_bytes() {
         let mut tables = Vec::new();
         for storage in [Storage::F32, Storage::F16Weights, Storage::U8Weights] {
             let data = operands(&problem, 3, storage, true);
-            let options = PlanOptions { storage, algorithm: Some(algorithm), ..PlanOptions::default() };
+            let options = PlanOptions::new().with_storage(storage).with_algorithm(algorithm);
             let plan = Plan::new(&problem, &device.gpu.target(), options).expect("plan");
             let layer = FsConv2d::new(&device.trusted, plan, &data.summary, ChannelParams::default()).expect("layer");
             assert_eq!(layer.summary_bytes(), storage.weights().bytes() * values, "{algorithm:?} {storage:?}");
@@ -247,8 +242,7 @@ fn levels_are_exact_over_the_case_table() {
         let data = Data::levels(&problem, index as u64);
         let want = conv2d(&problem, &data.operands()).expect(case.name);
         for &algorithm in Algorithm::ALL {
-            let options =
-                PlanOptions { algorithm: Some(algorithm), family: Some(Family::Portable), ..PlanOptions::default() };
+            let options = PlanOptions::new().with_algorithm(algorithm).with_family(Family::Portable);
             let plan = Plan::new(&problem, &target, options.for_summary(&data.summary)).expect(case.name);
             let got = run(device, &device.trusted, &plan, &data.operands());
             let wrong = got.iter().zip(&want.output).find(|&(&got, &want)| f64::from(got) != want);
@@ -263,7 +257,7 @@ fn eight_bits_take_a_quantized_summary() {
     let placement = Placement::tap_major(8, 8, 3, 3, 8).expect("placement");
     let problem = Problem::new(&placement, Conv2d::padded(1), [1, 8, 8]).expect("problem");
     let data = Data::integers(&problem, 3);
-    let options = PlanOptions { storage: Storage::U8Weights, ..PlanOptions::default() };
+    let options = PlanOptions::new().with_storage(Storage::U8Weights);
     assert_eq!(options.for_summary(&data.summary), options, "an f32 summary leaves the storage to the caller");
     let plan = Plan::new(&problem, &device.gpu.target(), options).expect("plan");
     let error = FsConv2d::new(&device.trusted, plan, &data.summary, ChannelParams::default()).expect_err("an error");

@@ -237,13 +237,13 @@ fn weights_may_be_f16_and_activations_may_not() {
     let Some(device) = device() else { return };
     let (target, network) = (device.gpu.target(), Parts::good().load().unwrap());
     let build = |storage| {
-        let options = PlanOptions { storage, ..PlanOptions::default() };
+        let options = PlanOptions::new().with_storage(storage);
         GpuNetwork::new(&device.trusted, &target, &network, 2, options)
     };
     let error = build(Storage::F16).unwrap_err().to_string();
     assert_eq!(error, "options.storage is f16: networks keep activations in f32; f16-weights they can do");
     let choose =
-        &mut |problem: &_, options| Plan::new(problem, &target, PlanOptions { storage: Storage::F16, ..options });
+        &mut |problem: &_, options: PlanOptions| Plan::new(problem, &target, options.with_storage(Storage::F16));
     let open = PlanOptions::default();
     let error = GpuNetwork::with_choices(&device.trusted, &target, &network, 2, open, choose).unwrap_err();
     assert!(
@@ -275,7 +275,7 @@ fn quantized_networks_stay_so_on_the_device() {
         }
         // Whoever asks for f16 does not get more than the file holds.
         for asked in [Storage::F32, Storage::F16Weights] {
-            let options = PlanOptions { storage: asked, ..PlanOptions::default() };
+            let options = PlanOptions::new().with_storage(asked);
             let forward = GpuNetwork::new(&device.trusted, &target, &network, 2, options).unwrap();
             assert!(forward.layers().all(|(_, plan)| plan.storage() == storage));
             assert_eq!(want.first_difference(&run_on_gpu(device, &forward, &input)), None, "{precision:?} on the GPU");

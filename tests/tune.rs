@@ -64,9 +64,9 @@ fn forced_options_are_kept() {
     let Some(device) = device() else { return };
     let placement = Placement::tap_major(16, 16, 3, 3, 16).expect("placement");
     let problem = Problem::new(&placement, Conv2d::padded(1), [2, 8, 8]).expect("problem");
-    let bounded = PlanOptions { workspace_limit: Some(0), bind_read_write: true, ..PlanOptions::default() };
+    let bounded = PlanOptions::new().with_workspace_limit(0).with_bind_read_write(true);
     for algorithm in [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared] {
-        let options = PlanOptions { algorithm: Some(algorithm), ..bounded };
+        let options = bounded.with_algorithm(algorithm);
         let chosen = tuner(device).choose(&problem, options).expect("a choice").options();
         assert_eq!(
             (chosen.algorithm, chosen.workspace_limit, chosen.bind_read_write),
@@ -87,7 +87,7 @@ fn storage_is_kept_and_its_rounding_is_no_fault() {
     let problem = Problem::new(&placement, Conv2d::padded(1), [1, 7, 9]).expect("problem").with_residual();
     for storage in Storage::ALL.iter().copied().filter(|&storage| storage != Storage::F32) {
         let mut tuner = tuner(device);
-        let chosen = tuner.choose(&problem, PlanOptions { storage, ..PlanOptions::default() }).expect("a choice");
+        let chosen = tuner.choose(&problem, PlanOptions::new().with_storage(storage)).expect("a choice");
         assert_eq!((chosen.storage(), tuner.measured(), tuner.warnings()), (storage, 1, &[][..]));
     }
 }

@@ -26,11 +26,11 @@ impl Work {
         let bytes = tensors + weight_bytes as f64;
         let flops = 2.0 * multiply_adds as f64;
         match algorithm {
-            Algorithm::Dense | Algorithm::Gather => Self { flops, bytes },
             Algorithm::Shared => {
                 let products = problem.shared_multiply_adds() as f64 / problem.placement().window().channels() as f64;
                 Self { flops: flops + problem.shared_additions() as f64, bytes: bytes + 2.0 * 4.0 * products }
             }
+            _ => Self { flops, bytes },
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::stored_summary::Word;
 
 /// `activation(left + right)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub struct Add {
     /// Applied last.
     pub activation: Activation,
@@ -28,6 +29,13 @@ pub(super) const FILE_OPS: &[FileOp] = &[FileOp {
     tensors: &[],
     read: |node, _, _| Ok(Op::Add(Add { activation: node.activation()? })),
 }];
+
+impl Add {
+    /// A sum with this activation.
+    pub fn new(activation: Activation) -> Self {
+        Self { activation }
+    }
+}
 
 impl NetworkBuilder {
     /// Adds the sum of two values of one shape.
