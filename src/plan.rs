@@ -211,7 +211,7 @@ impl Plan {
     pub(crate) fn size_of(&self, role: Role) -> u64 {
         let elements = |shape: [usize; 4]| shape.iter().map(|&size| size as u64).product::<u64>();
         // Bindings are whole words.
-        let tensor = |shape| (self.storage.tensor_bytes() * elements(shape)).next_multiple_of(4);
+        let tensor = |shape| (self.storage.tensors().bytes() * elements(shape)).next_multiple_of(4);
         match role {
             Role::Input => tensor(self.problem.input_shape()),
             Role::Output => tensor(self.problem.output_tensor_shape()),

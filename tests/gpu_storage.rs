@@ -80,8 +80,8 @@ fn planned(storage: Storage, choice: Choice, problem: &Problem) -> Storage {
     let between = placement.boundary() == Boundary::Zero || placement.neighbours() > 1;
     let expanded = choice.algorithm == Algorithm::Dense && between;
     match storage {
-        Storage::U8Weights if expanded => Storage::F32,
-        Storage::F16U8Weights if expanded => Storage::F16,
+        Storage::U8_WEIGHTS if expanded => Storage::F32,
+        Storage::F16_U8_WEIGHTS if expanded => Storage::F16,
         storage => storage,
     }
 }
@@ -150,7 +150,7 @@ fn rounding_stays_within_the_derived_tolerance() {
         let problem = Problem::new(&placement, Conv2d::padded(1), [2, 6, width]).expect("problem").with_residual();
         let terms = problem.placement().window().weights();
         // Levels are no rounding: they are what the reference computes with.
-        let rounds = |storage: &Storage| *storage != Storage::U8Weights;
+        let rounds = |storage: &Storage| *storage != Storage::U8_WEIGHTS;
         for (storage, choice) in in_storages(&target).into_iter().filter(|(storage, _)| rounds(storage)) {
             let data = operands(&problem, seed, storage, false);
             let want = conv2d(&problem, &data.operands()).expect("reference");
@@ -204,7 +204,7 @@ fn weights_beyond_f16_are_refused() {
         FsConv2d::new(&device.trusted, plan, &summary, ChannelParams::default())
     };
     for &algorithm in Algorithm::ALL {
-        let error = build(algorithm, Storage::F16Weights).expect_err("an error").to_string();
+        let error = build(algorithm, Storage::F16_WEIGHTS).expect_err("an error").to_string();
         assert_eq!(error, "summary[5] is 65520: f16 storage holds at most 65504");
         build(algorithm, Storage::F32).expect("f32 holds it");
     }
@@ -218,7 +218,7 @@ fn storage_decides_the_bytes() {
     for algorithm in Algorithm::ALL.iter().copied() {
         let values = if algorithm == Algorithm::Dense { 64 * 64 * 9 } else { placement.length() as u64 };
         let mut tables = Vec::new();
-        for storage in [Storage::F32, Storage::F16Weights, Storage::U8Weights] {
+        for storage in [Storage::F32, Storage::F16_WEIGHTS, Storage::U8_WEIGHTS] {
             let data = operands(&problem, 3, storage, true);
             let options = PlanOptions::new().with_storage(storage).with_algorithm(algorithm);
             let plan = Plan::new(&problem, &device.gpu.target(), options).expect("plan");
@@ -257,7 +257,7 @@ fn eight_bits_take_a_quantized_summary() {
     let placement = Placement::tap_major(8, 8, 3, 3, 8).expect("placement");
     let problem = Problem::new(&placement, Conv2d::padded(1), [1, 8, 8]).expect("problem");
     let data = Data::integers(&problem, 3);
-    let options = PlanOptions::new().with_storage(Storage::U8Weights);
+    let options = PlanOptions::new().with_storage(Storage::U8_WEIGHTS);
     assert_eq!(options.for_summary(&data.summary), options, "an f32 summary leaves the storage to the caller");
     let plan = Plan::new(&problem, &device.gpu.target(), options).expect("plan");
     let error = FsConv2d::new(&device.trusted, plan, &data.summary, ChannelParams::default()).expect_err("an error");

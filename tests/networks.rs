@@ -254,7 +254,7 @@ fn weights_may_be_f16_and_activations_may_not() {
     );
     let input: Vec<f32> = (0..2 * 144).map(|at| (at % 7) as f32 - 3.0).collect();
     let [full, half] =
-        [Storage::F32, Storage::F16Weights].map(|storage| run_on_gpu(device, &build(storage).unwrap(), &input));
+        [Storage::F32, Storage::F16_WEIGHTS].map(|storage| run_on_gpu(device, &build(storage).unwrap(), &input));
     let largest = full.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
     for (full, half) in full.iter().zip(&half) {
         assert!((full - half).abs() <= 0.01 * largest, "{half} is not {full} with rounded weights");
@@ -265,7 +265,7 @@ fn weights_may_be_f16_and_activations_may_not() {
 fn quantized_networks_stay_so_on_the_device() {
     let Some(device) = device() else { return };
     let target = few_tiles(&device.gpu.target());
-    for (precision, storage) in [(Precision::U8, Storage::U8Weights), (Precision::F16, Storage::F16Weights)] {
+    for (precision, storage) in [(Precision::U8, Storage::U8_WEIGHTS), (Precision::F16, Storage::F16_WEIGHTS)] {
         let network = Parts::good().load().unwrap().quantized(precision, true).unwrap();
         let input = images(&network, 2, 3, Random::float);
         let want = interpret(&network, &input);
@@ -274,7 +274,7 @@ fn quantized_networks_stay_so_on_the_device() {
             assert_eq!(want.first_difference(&got), None, "CPU {algorithm:?}");
         }
         // Whoever asks for f16 does not get more than the file holds.
-        for asked in [Storage::F32, Storage::F16Weights] {
+        for asked in [Storage::F32, Storage::F16_WEIGHTS] {
             let options = PlanOptions::new().with_storage(asked);
             let forward = GpuNetwork::new(&device.trusted, &target, &network, 2, options).unwrap();
             assert!(forward.layers().all(|(_, plan)| plan.storage() == storage));

@@ -172,7 +172,7 @@ fn layers_keep_a_summary_as_it_is() {
             assert_eq!(layer(summary, options).expect("a layer"), bytes * whole.placement().length() as u64);
         }
     }
-    let f16 = PlanOptions::new().with_storage(Storage::F16Weights);
+    let f16 = PlanOptions::new().with_storage(Storage::F16_WEIGHTS);
     assert_eq!(layer(&small, f16).expect("a layer"), small.placement().length() as u64);
     assert_eq!(layer(&whole, f16).expect("a layer"), 2 * whole.placement().length() as u64);
     // Whoever wants the values in f32 says so with a summary in f32.

@@ -25,7 +25,7 @@ impl KernelArgs {
     pub(crate) fn options(self) -> PlanOptions {
         self.family.apply(
             PlanOptions::new().with_algorithm(self.kernel.algorithm()).with_storage(if self.f16_weights {
-                Storage::F16Weights
+                Storage::F16_WEIGHTS
             } else {
                 Storage::F32
             }),

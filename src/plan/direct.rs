@@ -6,7 +6,6 @@ use super::cost::Costs;
 use super::draft::Draft;
 use crate::kernels::{Access, Geometry, WeightLoad, Weights};
 use crate::problem::Problem;
-use crate::quantization::Precision;
 
 /// A convolution to compute directly, on the summary or on dense weights.
 pub(super) struct Direct<'a> {
@@ -38,7 +37,7 @@ impl<'a> Direct<'a> {
     pub(super) fn new(mut ask: Ask<'a>, dense: bool) -> Self {
         let problem = ask.problem;
         if dense && widens(problem, ask.storage().weights()) {
-            ask.options.storage = ask.storage().with_weights(Precision::F32);
+            ask.options.storage = ask.storage().widened();
         }
         let (table, channel_stride, load): (Vec<u32>, _, _) = if dense {
             (dense_bases(problem).collect(), 1, WeightLoad::Vec4)

@@ -10,6 +10,7 @@ use crate::plan::direct::{Direct, Dispatches};
 use crate::plan::planner::Planner;
 use crate::plan::shared::Products;
 use crate::plan::{Storage, Target};
+use crate::quantization::Precision;
 
 /// For GPUs with cooperative matrices.
 pub(in crate::plan) struct Matrix;
@@ -40,7 +41,7 @@ impl Planner for Matrix {
 
     /// The operands of a matrix are f16: other storage would be rounded behind the caller's back.
     fn computes(&self, storage: Storage) -> bool {
-        storage.has_f16_tensors()
+        storage.has_f16_tensors() && storage.weights() != Precision::F32
     }
 
     fn costs(&self, target: &Target) -> Costs {
