@@ -14,8 +14,8 @@ use filter_summary::{
 
 fn main() -> filter_summary::Result<()> {
     // An engine has its own device and queue; the crate never opens one.
-    let Gpu { info, device, queue, .. } = &Gpu::open_best()?;
-    let target = filter_summary::Target::new(device, info);
+    let Gpu { device, queue, .. } = &Gpu::open_best()?;
+    let target = filter_summary::Target::of(device);
     let pipelines = Arc::new(Pipelines::new(device, ShaderChecks::Trusted));
 
     // 256 filters of 256x3x3 in one vector of 67,584 values, over two images of 14x14.
@@ -38,12 +38,8 @@ fn main() -> filter_summary::Result<()> {
     let (input, output) = (buffer(4 * 2 * 256 * 14 * 14), buffer(4 * 2 * 256 * 14 * 14));
     let workspace = buffer(layer.plan().workspace_size().max(4));
     let mut encoder = device.create_command_encoder(&Default::default());
-    let buffers = ConvBuffers {
-        input: BufferRange::whole(&input),
-        output: BufferRange::whole(&output),
-        residual: None,
-        workspace: Some(BufferRange::whole(&workspace)),
-    };
+    let buffers = ConvBuffers::new(BufferRange::whole(&input), BufferRange::whole(&output))
+        .with_workspace(BufferRange::whole(&workspace));
     layer.record(&mut encoder, &buffers)?;
     queue.submit([encoder.finish()]);
     Ok(())

@@ -26,6 +26,7 @@ use crate::method::summary::FilterSummary;
 
 /// How hard to try.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Effort {
     /// Exchanges of two filters, or changes of a sign, that are tried for each filter; none keeps the filters in their order.
     pub moves_per_filter: usize,
@@ -42,6 +43,24 @@ impl Default for Effort {
 }
 
 impl Effort {
+    /// The same with so many exchanges tried for each filter.
+    #[must_use]
+    pub fn with_moves_per_filter(self, moves_per_filter: usize) -> Self {
+        Self { moves_per_filter, ..self }
+    }
+
+    /// The same with so many rounds of least squares.
+    #[must_use]
+    pub fn with_rounds(self, rounds: usize) -> Self {
+        Self { rounds, ..self }
+    }
+
+    /// The same with another seed.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
     /// The same without a search for an order.
     pub fn unordered(self) -> Self {
         Self { moves_per_filter: 0, ..self }
@@ -50,6 +69,7 @@ impl Effort {
 
 /// A summary that comes near to dense filters.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Compressed {
     /// The summary, its starts in the order found.
     pub summary: FilterSummary,

@@ -33,6 +33,7 @@ pub mod compress;
 #[cfg(feature = "cpu")]
 pub mod cpu;
 mod device;
+mod digest;
 mod error;
 #[cfg(feature = "network")]
 mod files;
@@ -64,7 +65,7 @@ pub use method::starts::Starts;
 pub use method::storage::Storage;
 pub use method::summary::FilterSummary;
 pub use method::window::Window;
-pub use plan::{Candidates, Declined, Family, Plan, PlanOptions, Target, required_features, required_limits};
+pub use plan::{Candidates, Declined, Family, KernelId, Plan, PlanOptions, Target, required_features, required_limits};
 pub use wgpu;
 
 /// The README's examples, compiled as doctests.

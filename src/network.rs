@@ -69,6 +69,7 @@ pub enum Source {
 
 /// One operation.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Node {
     /// Its name in the file.
     pub name: String,

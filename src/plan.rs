@@ -10,6 +10,7 @@ mod draft;
 mod families;
 mod family;
 pub(crate) mod gemm;
+mod kernel_id;
 mod options;
 mod packing;
 mod parts;
@@ -24,6 +25,7 @@ mod target;
 
 pub use candidates::{Candidates, Declined};
 pub use family::Family;
+pub use kernel_id::KernelId;
 pub use options::PlanOptions;
 pub use target::{Target, required_features, required_limits};
 
@@ -87,6 +89,11 @@ impl Plan {
     /// What the numbers in buffers are.
     pub fn storage(&self) -> Storage {
         self.storage
+    }
+
+    /// What it was planned for.
+    pub fn target(&self) -> &Target {
+        &self.target
     }
 
     /// The problem planned.
@@ -171,7 +178,7 @@ impl Plan {
     pub(crate) fn size_of(&self, role: Role) -> u64 {
         let elements = |shape: [usize; 4]| shape.iter().map(|&size| size as u64).product::<u64>();
         // Bindings are whole words.
-        let tensor = |shape| (self.storage.tensor_bytes() * elements(shape)).next_multiple_of(4);
+        let tensor = |shape| (self.storage.tensors().bytes() * elements(shape)).next_multiple_of(4);
         match role {
             Role::Input => tensor(self.problem.input_shape()),
             Role::Output => tensor(self.problem.output_tensor_shape()),

@@ -32,6 +32,7 @@ const READBACK: &str = "the readback";
 
 /// An open device.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Gpu {
     /// What the adapter says of itself.
     pub info: wgpu::AdapterInfo,
@@ -91,9 +92,16 @@ impl Gpu {
         Ok(Self { info, device, queue, matrices: adapter.cooperative_matrix_properties() })
     }
 
+    /// A device that is open already, for the blocking transfers and [`Timestamps`] of this module. Its adapter's
+    /// cooperative matrices are not known.
+    pub fn of(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
+        let (device, queue) = (device.clone(), queue.clone());
+        Self { info: device.adapter_info(), device, queue, matrices: Vec::new() }
+    }
+
     /// The target of plans for this device.
     pub fn target(&self) -> Target {
-        Target::new(&self.device, &self.info).with_matrices(&self.matrices)
+        Target::of(&self.device).with_matrices(&self.matrices)
     }
 
     /// `Vulkan: llvmpipe (LLVM 15.0.6, 256 bits), Mesa 22.3.6`, for people.

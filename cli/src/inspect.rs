@@ -241,6 +241,7 @@ fn layer(
             ConvKind::FilterSummary => "fs_conv2d",
             ConvKind::Dense => "conv2d",
             ConvKind::Linear => "linear",
+            _ => "another convolution",
         },
         input: node.inputs.first().map_or(network.input().shape, |&source| network.shape_of(source)),
         output: node.shape,
@@ -251,7 +252,7 @@ fn layer(
         ratio: placement.ratio(),
         start_unit: match placement.starts() {
             Starts::Learned { unit, .. } => Some(*unit),
-            Starts::Line { .. } | Starts::Volume { .. } => None,
+            _ => None,
         },
         bases: problem.sharing().bases(),
         sharing_factor: problem.sharing().factor(),

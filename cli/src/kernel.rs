@@ -23,11 +23,13 @@ pub(crate) struct KernelArgs {
 impl KernelArgs {
     /// What the plans of a GPU are made with.
     pub(crate) fn options(self) -> PlanOptions {
-        self.family.apply(PlanOptions {
-            algorithm: self.kernel.algorithm(),
-            storage: if self.f16_weights { Storage::F16Weights } else { Storage::F32 },
-            ..PlanOptions::default()
-        })
+        self.family.apply(
+            PlanOptions::new().with_algorithm(self.kernel.algorithm()).with_storage(if self.f16_weights {
+                Storage::F16_WEIGHTS
+            } else {
+                Storage::F32
+            }),
+        )
     }
 
     /// What was asked for that only adapters have.
@@ -87,7 +89,7 @@ impl FamilyArgs {
 
     /// `options` with the family and the Hankel products asked for.
     pub(crate) fn apply(self, options: PlanOptions) -> PlanOptions {
-        PlanOptions { family: self.family(), hankel_levels: self.hankel, ..options }
+        options.with_family(self.family()).with_hankel_levels(self.hankel)
     }
 
     /// What was asked for that only adapters have.

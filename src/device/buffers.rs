@@ -36,6 +36,7 @@ impl<'a> BufferRange<'a> {
 
 /// The tensors of one convolution.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct ConvBuffers<'a> {
     /// `[N, C, H, W]`.
     pub input: BufferRange<'a>,
@@ -45,4 +46,35 @@ pub struct ConvBuffers<'a> {
     pub residual: Option<BufferRange<'a>>,
     /// [`Plan::workspace_size`] bytes, when that is not 0. Its contents do not matter before or after.
     pub workspace: Option<BufferRange<'a>>,
+}
+
+impl<'a> ConvBuffers<'a> {
+    /// Input and output, without residual and workspace.
+    pub fn new(input: BufferRange<'a>, output: BufferRange<'a>) -> Self {
+        Self { input, output, residual: None, workspace: None }
+    }
+
+    /// The same with another input.
+    #[must_use]
+    pub fn with_input(self, input: BufferRange<'a>) -> Self {
+        Self { input, ..self }
+    }
+
+    /// The same with another output.
+    #[must_use]
+    pub fn with_output(self, output: BufferRange<'a>) -> Self {
+        Self { output, ..self }
+    }
+
+    /// The same with this residual, or none.
+    #[must_use]
+    pub fn with_residual(self, residual: impl Into<Option<BufferRange<'a>>>) -> Self {
+        Self { residual: residual.into(), ..self }
+    }
+
+    /// The same with this workspace, or none.
+    #[must_use]
+    pub fn with_workspace(self, workspace: impl Into<Option<BufferRange<'a>>>) -> Self {
+        Self { workspace: workspace.into(), ..self }
+    }
 }

@@ -17,6 +17,7 @@ use slot::{Claim, Found, Slot};
 
 /// Whether compiled shaders carry the driver-independent bounds and loop checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum ShaderChecks {
     /// Without: plans keep every index in bounds and every loop finite. Up to three times faster on software adapters.
     #[default]

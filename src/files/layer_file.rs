@@ -34,6 +34,7 @@ const WINDOW_LIMIT: usize = 1 << 20;
 
 /// A convolution, the tensors it reads, and perhaps what must come out.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct LayerFile {
     /// Shapes, stride, padding, epilogue; `residual()` when the file has one.
     pub problem: Problem,
@@ -55,6 +56,7 @@ pub struct LayerFile {
 
 /// A metadata key or a tensor of a layer file that nothing reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Unread {
     /// `metadata paddings`, `tensor expectd`.
     pub place: String,

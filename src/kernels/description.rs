@@ -258,7 +258,8 @@ impl Description {
         let has_halves = !self.halves.is_empty();
         let storage = match (has_halves, self.weights) {
             (true, Some(Precision::U8)) => Some("f16w8"),
-            (true, _) => Some("f16"),
+            (true, Some(Precision::F32)) => Some("f16w32"),
+            (true, Some(Precision::F16) | None) => Some("f16"),
             (false, Some(Precision::F16)) => Some("w16"),
             (false, Some(Precision::U8)) => Some("w8"),
             (false, Some(Precision::F32) | None) => None,

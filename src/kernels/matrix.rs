@@ -64,7 +64,7 @@ impl Matrix {
         };
 
         let tiles: Vec<Tile> = crate::plan::gemm::matrix::tiles().collect();
-        covering(&[tiles.len(), 2, 2, 2, 2, 4, 8, 2], |at| {
+        covering(&[tiles.len(), 2, 2, 2, 2, 4, 9, 2], |at| {
             let memory = MEMORIES[at[6]];
             (!memory.has_addend || at[3] == 1).then_some(())?;
             // Operands of matrices are f16.

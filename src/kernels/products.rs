@@ -87,7 +87,7 @@ impl Products {
             covering::covering,
         };
 
-        covering(&[3, 4, 5, 2], |at| {
+        covering(&[3, 4, 6, 2], |at| {
             let memory = MEMORIES[at[2]];
             Some(Self {
                 tile: Tile::registers(8, 8, 7, 2),

@@ -113,7 +113,7 @@ impl Tiled {
         };
 
         let tiles: Vec<Tile> = crate::plan::gemm::tiled::tiles().collect();
-        covering(&[tiles.len(), 2, 2, 2, 2, 4, 8, 2], |at| {
+        covering(&[tiles.len(), 2, 2, 2, 2, 4, 9, 2], |at| {
             let memory = MEMORIES[at[6]];
             (!memory.has_addend || at[3] == 1).then_some(())?;
             let end = memory.end(Access::Scalar, at[3] == 1, ACTIVATIONS[at[4]]);

@@ -4,6 +4,7 @@ use crate::method::problem::Problem;
 
 /// The ways to compute a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Algorithm {
     /// Implicit GEMM on weights expanded to dense filters (the baseline).
     Dense,

@@ -14,6 +14,7 @@ const POSITION_LIMIT: usize = 1 << 22;
 
 /// What an index outside the summary means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Boundary {
     /// An error: every filter must lie inside.
     #[default]

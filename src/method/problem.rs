@@ -68,6 +68,7 @@ impl Conv2d {
 
 /// What follows the sum in the same pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Activation {
     /// Nothing.
     #[default]
@@ -242,6 +243,15 @@ impl Problem {
     /// The placement of the filters.
     pub fn placement(&self) -> &Placement {
         &self.layer.placement
+    }
+
+    /// Whether another problem is to compute the same.
+    #[cfg(feature = "network")]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let shapes = |problem: &Self| [problem.input_shape(), problem.output_tensor_shape()];
+        let ends = |problem: &Self| (problem.activation, problem.residual, problem.channel_offset);
+        (self.conv, shapes(self), ends(self)) == (other.conv, shapes(other), ends(other))
+            && (Arc::ptr_eq(&self.layer, &other.layer) || self.placement() == other.placement())
     }
 
     pub(crate) fn bases(&self) -> &Bases {

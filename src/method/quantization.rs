@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 
 /// What the values of a summary are stored as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Precision {
     /// 32 bits.
     #[default]

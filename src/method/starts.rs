@@ -2,6 +2,7 @@
 
 /// Size of the summary and the start of every filter in it.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Starts {
     /// A summary of rank 1 and length `length`: one index a filter.
     Line {

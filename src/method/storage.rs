@@ -1,67 +1,94 @@
 //! What the numbers in buffers are.
 
+use crate::error::{Error, Result};
 use crate::method::quantization::Precision;
 
-/// What the numbers in buffers are. Kernels compute in f32 whatever it is.
+/// What the numbers in buffers are: the weights, and the tensors. Kernels compute in f32 whatever it is.
+///
+/// ```
+/// use filter_summary::{Precision, Storage};
+///
+/// assert_eq!(Storage::new(Precision::U8, Precision::F16)?, Storage::F16_U8_WEIGHTS);
+/// assert_eq!(Storage::default(), Storage::F32);
+/// # Ok::<(), filter_summary::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Storage {
-    /// f32, everywhere.
-    #[default]
-    F32,
-    /// The summary (or dense weights) in f16, rounded to nearest; tensors in f32.
-    F16Weights,
-    /// The summary (or dense weights) in 8 bits, as quantized ([`FilterSummary::quantize`](crate::FilterSummary::quantize));
-    /// tensors in f32.
-    U8Weights,
-    /// The summary, input, output and residual in f16; scales, biases and the workspace stay f32. Needs
-    /// [`wgpu::Features::SHADER_F16`]. Networks keep their activations in f32 and refuse it.
-    F16,
-    /// As [`Storage::F16`], with the summary in 8 bits.
-    F16U8Weights,
+pub struct Storage {
+    weights: Precision,
+    tensors: Precision,
 }
 
 impl Storage {
-    /// Every storage.
-    pub const ALL: &[Self] = &[Self::F32, Self::F16Weights, Self::U8Weights, Self::F16, Self::F16U8Weights];
+    /// f32, everywhere.
+    pub const F32: Self = Self { weights: Precision::F32, tensors: Precision::F32 };
 
-    /// `f32`, `f16-weights`, `u8-weights`, `f16` or `f16-u8-weights`.
+    /// The summary (or dense weights) in f16, rounded to nearest; tensors in f32.
+    pub const F16_WEIGHTS: Self = Self { weights: Precision::F16, ..Self::F32 };
+
+    /// The summary (or dense weights) in 8 bits, as quantized
+    /// ([`FilterSummary::quantize`](crate::FilterSummary::quantize)); tensors in f32.
+    pub const U8_WEIGHTS: Self = Self { weights: Precision::U8, ..Self::F32 };
+
+    /// The summary, input, output and residual in f16; scales, biases and the workspace stay f32. Needs
+    /// [`wgpu::Features::SHADER_F16`]. Networks keep their activations in f32 and refuse it.
+    pub const F16: Self = Self { weights: Precision::F16, tensors: Precision::F16 };
+
+    /// As [`Storage::F16`], with the summary in 8 bits.
+    pub const F16_U8_WEIGHTS: Self = Self { weights: Precision::U8, ..Self::F16 };
+
+    /// As [`Storage::F16`], with the summary in f32. Not for the kernel family `matrix`, which would round it.
+    pub const F16_F32_WEIGHTS: Self = Self { weights: Precision::F32, ..Self::F16 };
+
+    /// Every storage.
+    pub const ALL: &[Self] =
+        &[Self::F32, Self::F16_WEIGHTS, Self::U8_WEIGHTS, Self::F16, Self::F16_U8_WEIGHTS, Self::F16_F32_WEIGHTS];
+
+    /// Weights and tensors (input, output and residual) of these precisions.
+    ///
+    /// # Errors
+    /// When tensors are in 8 bits.
+    pub fn new(weights: Precision, tensors: Precision) -> Result<Self> {
+        match tensors {
+            Precision::F32 | Precision::F16 => Ok(Self { weights, tensors }),
+            Precision::U8 => Err(Error::value("storage.tensors", tensors.name(), "tensors are in f32 or f16")),
+        }
+    }
+
+    /// `f32`, `f16-weights`, `u8-weights`, `f16`, `f16-u8-weights` or `f16-f32-weights`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16Weights => "f16-weights",
-            Self::U8Weights => "u8-weights",
-            Self::F16 => "f16",
-            Self::F16U8Weights => "f16-u8-weights",
+        match (self.has_f16_tensors(), self.weights) {
+            (false, Precision::F32) => "f32",
+            (false, Precision::F16) => "f16-weights",
+            (false, Precision::U8) => "u8-weights",
+            (true, Precision::F16) => "f16",
+            (true, Precision::U8) => "f16-u8-weights",
+            (true, Precision::F32) => "f16-f32-weights",
         }
     }
 
     /// What weights are.
     pub fn weights(self) -> Precision {
-        match self {
-            Self::F32 => Precision::F32,
-            Self::F16Weights | Self::F16 => Precision::F16,
-            Self::U8Weights | Self::F16U8Weights => Precision::U8,
-        }
+        self.weights
+    }
+
+    /// What input, output and residual are: f32 or f16.
+    pub fn tensors(self) -> Precision {
+        self.tensors
     }
 
     /// Whether input, output and residual are f16.
     pub fn has_f16_tensors(self) -> bool {
-        matches!(self, Self::F16 | Self::F16U8Weights)
+        self.tensors == Precision::F16
     }
 
-    /// The same with other weights; f16 tensors have no f32 weights beside them, but f16 ones.
-    pub(crate) fn with_weights(self, weights: Precision) -> Self {
-        match (self.has_f16_tensors(), weights) {
-            (false, Precision::F32) => Self::F32,
-            (false, Precision::F16) => Self::F16Weights,
-            (false, Precision::U8) => Self::U8Weights,
-            (true, Precision::F32 | Precision::F16) => Self::F16,
-            (true, Precision::U8) => Self::F16U8Weights,
-        }
+    /// The same with other weights.
+    #[must_use]
+    pub fn with_weights(self, weights: Precision) -> Self {
+        Self { weights, ..self }
     }
 
-    /// Bytes of a value of input, output or residual.
-    pub(crate) fn tensor_bytes(self) -> u64 {
-        if self.has_f16_tensors() { 2 } else { 4 }
+    /// The same with the weights that tensors of this kind usually have, which every family computes with.
+    pub(crate) fn widened(self) -> Self {
+        self.with_weights(self.tensors)
     }
 }

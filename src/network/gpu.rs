@@ -98,8 +98,8 @@ impl GpuNetwork {
         Self::with_plan_async(pipelines, &plan).await
     }
 
-    /// As `new`, with the options of every convolution chosen one by one: `choose` gets the layer's problem, and the
-    /// options that `new` would use for it.
+    /// As `new`, with every convolution planned by `choose`, which gets the layer's problem, and the options that `new`
+    /// would use for it.
     ///
     /// # Errors
     /// As `new`, and what `choose` returns.
@@ -115,8 +115,8 @@ impl GpuNetwork {
         crate::device::wait::wait(Self::with_choices_async(pipelines, target, network, batch, options, choose))
     }
 
-    /// As [`GpuNetwork::new_async`], with the options of every convolution chosen one by one: `choose` gets the layer's
-    /// problem, and the options that [`GpuNetwork::new_async`] would use for it.
+    /// As [`GpuNetwork::new_async`], with every convolution planned by `choose`, which gets the layer's problem, and the
+    /// options that [`GpuNetwork::new_async`] would use for it.
     ///
     /// # Errors
     /// As [`GpuNetwork::new_async`], and what `choose` returns.

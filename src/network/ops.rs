@@ -28,6 +28,7 @@ use crate::files::tensor_file::{NewTensor, TensorFile};
 
 /// What a node computes.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Op {
     /// `fs_conv2d`, `conv2d` and `linear` (a 1x1 convolution of the flattened input).
     Conv(Box<ConvOp>),

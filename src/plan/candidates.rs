@@ -48,8 +48,9 @@ impl Candidates {
         let mut all = Self::default();
         for family in families(target, options)? {
             let of_family = Self::of_family(family, problem, target, options, true)?;
-            all.plans.extend(of_family.plans);
             all.declined.extend(of_family.declined);
+            let declined = &all.declined;
+            all.plans.extend(of_family.plans.into_iter().map(|plan| Plan { declined: declined.clone(), ..plan }));
         }
         Ok(all)
     }

@@ -8,7 +8,6 @@ use crate::error::Result;
 use crate::kernels::depthwise::{Depthwise, Uniform};
 use crate::kernels::{Access, Geometry, WeightLoad, Weights};
 use crate::method::problem::Problem;
-use crate::method::quantization::Precision;
 
 /// Filters of one channel from which on tiles of filters are worth their loads of X.
 const LEAST_FILTERS: usize = 4;
@@ -47,7 +46,7 @@ impl<'a> Direct<'a> {
     fn new(mut ask: Ask<'a>, dense: bool) -> Self {
         let problem = ask.problem;
         if dense && widens(problem, ask.storage().weights()) {
-            ask.options.storage = ask.storage().with_weights(Precision::F32);
+            ask.options.storage = ask.storage().widened();
         }
         let (table, channel_stride, load): (Vec<u32>, _, _) = if dense {
             (dense_bases(problem).collect(), 1, WeightLoad::Vec4)

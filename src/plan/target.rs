@@ -4,30 +4,31 @@ use super::Family;
 
 /// What a plan must know of a device.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Target {
     /// The limits the device was opened with.
     pub limits: wgpu::Limits,
     /// The features the device was opened with.
     pub features: wgpu::Features,
     /// Whether the device is a CPU (lavapipe, SwiftShader, WARP): tiles and chunks then fit its caches.
-    pub software: bool,
+    pub(crate) software: bool,
     /// Fewest invocations of a subgroup; 0 where [`wgpu::Features::SUBGROUP`] was not enabled.
-    pub subgroup_min_size: u32,
+    pub(crate) subgroup_min_size: u32,
     /// Most invocations of a subgroup; 0 where [`wgpu::Features::SUBGROUP`] was not enabled.
-    pub subgroup_max_size: u32,
+    pub(crate) subgroup_max_size: u32,
     /// Whether the device multiplies 16x16 by 16x16 matrices of f16 into f32 and was opened with
     /// [`wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX`]. A device cannot tell: see [`Target::with_matrices`].
-    pub matrix_16x16x16: bool,
+    pub(crate) matrix_16x16x16: bool,
     /// Processors (multiprocessors, compute units, cores) that plans reckon with when they choose tiles that keep all of them
     /// busy. wgpu cannot tell how many there are: the constructors guess by the kind of device, and who knows better may
     /// set it.
-    pub processors: u32,
+    pub(crate) processors: u32,
 }
 
 impl Target {
-    /// The target for an open device on the adapter described by `info`.
-    pub fn new(device: &wgpu::Device, info: &wgpu::AdapterInfo) -> Self {
-        Self::with(device.limits(), device.features(), info)
+    /// The target that an open device is. Cooperative matrices only its adapter knows: [`Target::with_matrices`].
+    pub fn of(device: &wgpu::Device) -> Self {
+        Self::with(device.limits(), device.features(), &device.adapter_info())
     }
 
     /// The target that a device on `adapter` would be, opened with [`required_features`] and [`required_limits`].
@@ -47,6 +48,55 @@ impl Target {
         let enabled = self.features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
         self.matrix_16x16x16 = listed && enabled;
         self
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: wgpu::Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The same with other features.
+    #[must_use]
+    pub fn with_features(self, features: wgpu::Features) -> Self {
+        Self { features, ..self }
+    }
+
+    /// Whether it is a CPU (lavapipe, SwiftShader, WARP), or a GPU: they have kernel families of their own.
+    #[must_use]
+    pub fn with_software(self, software: bool) -> Self {
+        Self { software, ..self }
+    }
+
+    /// Whether it is a CPU.
+    pub fn is_software(&self) -> bool {
+        self.software
+    }
+
+    /// Fewest and most invocations of a subgroup; 0 where [`wgpu::Features::SUBGROUP`] was not enabled.
+    pub fn subgroup_sizes(&self) -> [u32; 2] {
+        [self.subgroup_min_size, self.subgroup_max_size]
+    }
+
+    /// Fewest and most invocations of a subgroup, for kernels on subgroups; they count with
+    /// [`wgpu::Features::SUBGROUP`] only.
+    #[must_use]
+    pub fn with_subgroup_sizes(self, least: u32, most: u32) -> Self {
+        Self { subgroup_min_size: least, subgroup_max_size: most, ..self }
+    }
+
+    /// How many processors (multiprocessors, compute units, cores) plans reckon with, where the guess by the kind of
+    /// device is wrong.
+    #[must_use]
+    pub fn with_processors(self, processors: u32) -> Self {
+        Self { processors, ..self }
+    }
+
+    /// Whether the device multiplies 16x16 by 16x16 matrices of f16 into f32, where there is no adapter to ask
+    /// ([`Target::with_matrices`]).
+    #[must_use]
+    pub fn with_matrix_16x16x16(self, matrix_16x16x16: bool) -> Self {
+        Self { matrix_16x16x16, ..self }
     }
 
     /// The least any WebGPU device offers.

@@ -148,8 +148,8 @@ fn matrix_variants() -> Vec<String> {
 pub fn target_of(family: Family) -> (Target, Storage) {
     if family != Family::Matrix {
         let features = wgpu::Features::SUBGROUP | wgpu::Features::SHADER_INT64;
-        let lanes = Target { features, subgroup_min_size: 8, subgroup_max_size: 8, ..Target::portable() };
-        return (Target { software: true, ..lanes }, Storage::F32);
+        let lanes = Target::portable().with_subgroup_sizes(8, 8).with_features(features);
+        return (lanes.with_software(true), Storage::F32);
     }
     let mut limits = Target::portable().limits;
     limits.max_compute_workgroup_storage_size = 49_152;
@@ -158,7 +158,11 @@ pub fn target_of(family: Family) -> (Target, Storage) {
     let [subgroup_min_size, subgroup_max_size] = [32; 2];
     let matrix_16x16x16 = true;
     (
-        Target { limits, features, subgroup_min_size, subgroup_max_size, matrix_16x16x16, ..Target::portable() },
+        Target::portable()
+            .with_subgroup_sizes(subgroup_min_size, subgroup_max_size)
+            .with_limits(limits)
+            .with_features(features)
+            .with_matrix_16x16x16(matrix_16x16x16),
         Storage::F16,
     )
 }

@@ -58,7 +58,7 @@ fn cases_in_checked_form_exist() {
 /// The case table on one kind of tiles, in trusted and checked form.
 fn run_table(software: bool, checked: bool) {
     let Some(device) = device() else { return };
-    let target = Target { software, ..few_tiles(&device.gpu.target()) };
+    let target = few_tiles(&device.gpu.target()).with_software(software);
     let pipelines = if checked { &device.checked } else { &device.trusted };
     let mut choices = choices(&target);
     // On a GPU subgroup kernels differ by how they load, and by nothing else.
@@ -91,7 +91,7 @@ fn exact_on_integers_in_checked_form() {
 #[test]
 fn floats_stay_within_the_derived_tolerance() {
     let Some(device) = device() else { return };
-    let target = Target { software: true, ..few_tiles(&device.gpu.target()) };
+    let target = few_tiles(&device.gpu.target()).with_software(true);
     for Run { case, index, plan, .. } in selected(&cases(), &target, &choices(&target)) {
         let problem = case.problem();
         let data = Data::floats(&problem, index as u64);
@@ -131,7 +131,7 @@ fn batches_larger_than_the_workspace_are_chunked() {
         let one_image = whole.workspace_size() / 5;
         let name = format!("chunks of {} neighbours", problem.placement().neighbours());
         for images in [1, 2, 4] {
-            let options = PlanOptions { workspace_limit: Some(images * one_image), ..choice.options() };
+            let options = choice.options().with_workspace_limit(images * one_image);
             let plan = Plan::new(problem, &target, options).expect("plan");
             assert_eq!(plan.workspace_size(), images * one_image);
             assert_eq!(plan.dispatches() as u64, 2 * 5u64.div_ceil(images));
@@ -186,7 +186,7 @@ fn every_tile_of_the_tiled_family() {
         ("32x32x8x4", 28, [2, 9, 9], 99, 16_384, 256),
     ];
     for (tile, rows, size, processors, memory, invocations) in tiles {
-        let mut target = Target { processors, ..device.gpu.target() };
+        let mut target = device.gpu.target().with_processors(processors);
         target.limits.max_compute_workgroup_storage_size = memory;
         target.limits.max_compute_invocations_per_workgroup = invocations;
         if !target.limits.check_limits(&device.gpu.device.limits()) {
@@ -235,7 +235,7 @@ fn writes_only_its_own_channels() {
 #[test]
 fn random_problems_are_exact() {
     let Some(device) = device() else { return };
-    let targets = [true, false].map(|software| Target { software, ..few_tiles(&device.gpu.target()) });
+    let targets = [true, false].map(|software| few_tiles(&device.gpu.target()).with_software(software));
     let table = cases();
     let known = targets.each_ref().map(|target| {
         let runs = selected(&table, target, &choices(target));
@@ -246,7 +246,7 @@ fn random_problems_are_exact() {
         let target = &targets[kind];
         let data = Data::integers(&problem, seed);
         for choice in choices(target) {
-            let options = PlanOptions { workspace_limit: chunked.then_some(0), ..choice.options() };
+            let options = choice.options().with_workspace_limit(chunked.then_some(0));
             let plan = Plan::new(&problem, target, options).expect("plan");
             if runs_all() || plan.kernels().iter().all(|label| known[kind].contains(label)) {
                 let name = format!("seed {seed}, {problem:?}");
@@ -269,12 +269,12 @@ fn the_table_reaches_every_variant() {
         for case in cases() {
             let Case { name, .. } = case;
             for choice in choices_in(&target, storage).into_iter().filter(|choice| choice.family == family) {
-                let options = PlanOptions { storage, ..choice.options() };
+                let options = choice.options().with_storage(storage);
                 // Some accumulations are for software adapters, some for others; and not all of those have words
                 // of 64 bits.
                 let words = target.features.difference(wgpu::Features::SHADER_INT64);
                 for (software, features) in [(false, target.features), (true, target.features), (true, words)] {
-                    let target = Target { software, features, ..target.clone() };
+                    let target = target.clone().with_software(software).with_features(features);
                     let plan = Plan::new(&case.problem(), &target, options).expect(name);
                     reached.extend(plan.kernels().iter().map(|label| shape_of_label(label)));
                 }
@@ -289,7 +289,7 @@ fn the_table_reaches_every_variant() {
 fn the_plan_chooses_the_cheaper_algorithm() {
     let in_family = |family, placement: &Placement, conv: Conv2d, size| {
         let problem = Problem::new(placement, conv, size).expect("problem");
-        let options = PlanOptions { family: Some(family), ..PlanOptions::default() };
+        let options = PlanOptions::new().with_family(family);
         Plan::new(&problem, &Target::portable(), options).expect("plan").algorithm()
     };
     let choose = |placement: &Placement, conv: Conv2d, size| in_family(Family::Portable, placement, conv, size);

@@ -8,7 +8,7 @@ use crate::common::operands::{Data, random_error_fraction};
 use filter_summary::reference::{Operands, conv2d};
 use filter_summary::{
     Activation, Algorithm, Boundary, Conv2d, Family, FilterSummary, Placement, Plan, PlanOptions, Precision, Problem,
-    Starts, Storage, Target, Window, wgpu,
+    Starts, Storage, Window, wgpu,
 };
 
 /// A layer whose rows begin a piece after one another, and the levels that its kernels then have.
@@ -81,7 +81,7 @@ fn layers() -> Vec<Layer> {
 fn for_all(storages: &[Storage], check: impl Fn(&Device, &str, &Plan) -> bool) -> Option<BTreeSet<u32>> {
     let mut reached = BTreeSet::new();
     let device = device()?;
-    let target = Target { software: true, ..device.gpu.target() };
+    let target = device.gpu.target().with_software(true);
     if !Family::Subgroup.runs_on(&target) {
         eprintln!("SKIPPED: {} has no subgroups that Hankel products are for", device.gpu.describe());
         return None;
@@ -91,8 +91,11 @@ fn for_all(storages: &[Storage], check: impl Fn(&Device, &str, &Plan) -> bool) -
             let halves = target.features.contains(wgpu::Features::SHADER_F16);
             for &storage in storages.iter().filter(|storage| halves || !storage.has_f16_tensors()) {
                 let (algorithm, family) = (Some(algorithm), Some(Family::Subgroup));
-                let options =
-                    PlanOptions { algorithm, family, storage, hankel_levels: Some(2), ..PlanOptions::default() };
+                let options = PlanOptions::new()
+                    .with_algorithm(algorithm)
+                    .with_family(family)
+                    .with_storage(storage)
+                    .with_hankel_levels(2);
                 let plan = Plan::new(&problem, &target, options).expect(name);
                 assert_eq!(plan.hankel_levels(), levels, "{name}: {:?}", plan.kernels());
                 if levels > 0 && check(device, name, &plan) {

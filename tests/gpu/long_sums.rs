@@ -136,7 +136,7 @@ fn run_cases(target: &Target) -> BTreeSet<String> {
 fn every_kernel_sums_past_the_bound() {
     let Some(device) = device() else { return };
     let target = few_tiles(&device.gpu.target());
-    let reached = run_cases(&Target { software: true, ..target });
+    let reached = run_cases(&target.with_software(true));
     let every = [
         "fs_accumulate_chains",
         "fs_accumulate_rows",
@@ -180,12 +180,7 @@ fn storages_sum_past_the_bound() {
         data.residual = data.residual.as_deref().map(eighth);
         for family in Family::ALL.iter().filter(|family| family.runs_on(&target) && family.computes(*storage)) {
             for &algorithm in Algorithm::ALL {
-                let options = PlanOptions {
-                    algorithm: Some(algorithm),
-                    family: Some(*family),
-                    storage: *storage,
-                    ..PlanOptions::default()
-                };
+                let options = PlanOptions::new().with_algorithm(algorithm).with_family(*family).with_storage(*storage);
                 let plan = Plan::new(&problem, &target, options).expect("plan");
                 let got = run(device, &device.trusted, &plan, &data.operands());
                 assert_exact(storage.name(), &plan, &got, &data);

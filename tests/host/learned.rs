@@ -14,7 +14,7 @@ fn learned(window: Window, length: usize, positions: &[f32], unit: usize, bounda
 /// A software adapter whose subgroups have eight lanes.
 fn software() -> Target {
     let (features, software) = (wgpu::Features::SUBGROUP, true);
-    Target { features, software, subgroup_min_size: 8, subgroup_max_size: 8, ..Target::portable() }
+    Target::portable().with_subgroup_sizes(8, 8).with_features(features).with_software(software)
 }
 
 #[test]

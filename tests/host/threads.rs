@@ -38,6 +38,7 @@ all_shared!(
     filter_summary::Error,
     filter_summary::Family,
     filter_summary::FilterSummary,
+    filter_summary::KernelId,
     filter_summary::FsConv2d,
     filter_summary::Pipelines,
     filter_summary::Placement,

@@ -132,8 +132,8 @@ mod tests {
         };
         let sum = check(Storage::F32, 1.0).unwrap();
         assert_eq!(check(Storage::F16, 1.0 + 1.0 / 2048.0).unwrap().to_bits(), sum.to_bits());
-        assert!(check(Storage::F16Weights, 1.0 + 1.0 / 2048.0).unwrap_err().to_string().contains("at output 0"));
+        assert!(check(Storage::F16_WEIGHTS, 1.0 + 1.0 / 2048.0).unwrap_err().to_string().contains("at output 0"));
         assert!(check(Storage::F16, 100.0).unwrap_err().to_string().contains("tolerances of f16 storage"));
-        assert!(check(Storage::F16U8Weights, f32::NAN).is_err());
+        assert!(check(Storage::F16_U8_WEIGHTS, f32::NAN).is_err());
     }
 }

@@ -37,8 +37,8 @@ impl Weights {
 /// The summary's values, or dense filters `[O, T, channels rounded up to 4]`, padded to whole quads, as the plan
 /// stores them.
 fn pack_summary(plan: &Plan, summary: &FilterSummary) -> Result<Vec<u8>> {
-    if plan.storage().has_f16_tensors() {
-        // Kernels on matrices make f16 of all weights, however they are stored.
+    if plan.storage().has_f16_tensors() && plan.storage().weights() == Precision::U8 {
+        // Kernels on matrices make f16 of what levels stand for.
         check_f16(summary.values())?;
     }
     let weight = |filter, channel, tap| summary.weight(filter, channel, tap);

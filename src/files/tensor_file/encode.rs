@@ -23,6 +23,7 @@ pub struct NewTensor<'a> {
 
 /// Values of a tensor to write.
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub enum Values<'a> {
     /// F32.
     F32(&'a [f32]),

@@ -18,6 +18,7 @@ use crate::plan::Step;
 
 /// `activation(left + right)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub struct Add {
     /// Applied last.
     pub activation: Activation,
@@ -29,6 +30,13 @@ pub(super) const FILE_OPS: &[FileOp] = &[FileOp {
     tensors: &[],
     read: |node, _, _| Ok(Op::Add(Add { activation: node.activation()? })),
 }];
+
+impl Add {
+    /// A sum with this activation.
+    pub fn new(activation: Activation) -> Self {
+        Self { activation }
+    }
+}
 
 impl Operation for Add {
     fn shape(&self, inputs: &[NodeInput<'_>]) -> Result<[usize; 3]> {

@@ -20,6 +20,7 @@ use crate::plan::Step;
 
 /// `activation(scale[c] * x[c] + bias[c])`.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct BatchNorm {
     /// `[C]`.
     pub scale: Vec<f32>,
@@ -40,6 +41,19 @@ fn read(node: &NodeJson, [channels, ..]: [usize; 3], tensors: &mut TensorFile<'_
     };
     let norm = BatchNorm { scale: vector("scale")?, bias: vector("bias")?, activation: node.activation()? };
     Ok(Op::BatchNorm(Box::new(norm)))
+}
+
+impl BatchNorm {
+    /// `scale[c] * x[c] + bias[c]`.
+    pub fn new(scale: Vec<f32>, bias: Vec<f32>) -> Self {
+        Self { scale, bias, activation: Activation::None }
+    }
+
+    /// The same with an activation applied last.
+    #[must_use]
+    pub fn with_activation(self, activation: Activation) -> Self {
+        Self { activation, ..self }
+    }
 }
 
 impl Operation for BatchNorm {

@@ -22,6 +22,7 @@ use crate::network::graph::NodeJson;
 
 /// A convolution with its weights.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct ConvOp {
     /// Which of the file's operations this is.
     pub kind: ConvKind,
@@ -39,6 +40,7 @@ pub struct ConvOp {
 
 /// Which of the file's operations a [`ConvOp`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ConvKind {
     /// Weights by Filter Summary.
     FilterSummary,

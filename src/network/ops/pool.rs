@@ -19,6 +19,7 @@ use crate::plan::Step;
 
 /// A pooling window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Pool {
     /// Average instead of maximum.
     pub average: bool,
@@ -79,6 +80,30 @@ impl Pool {
     pub fn average(kernel: [usize; 2]) -> Self {
         let (stride, padding) = (kernel, [0; 4]);
         Self { average: true, kernel, stride, padding, ceil_mode: false, count_include_pad: true }
+    }
+
+    /// The same with windows so far apart, `[y, x]`.
+    #[must_use]
+    pub fn with_stride(self, stride: [usize; 2]) -> Self {
+        Self { stride, ..self }
+    }
+
+    /// The same with padding `[top, left, bottom, right]`.
+    #[must_use]
+    pub fn with_padding(self, padding: [usize; 4]) -> Self {
+        Self { padding, ..self }
+    }
+
+    /// The same with the output size rounded up, or down.
+    #[must_use]
+    pub fn with_ceil_mode(self, ceil_mode: bool) -> Self {
+        Self { ceil_mode, ..self }
+    }
+
+    /// The same with the padding's zeros counted by averages, or not.
+    #[must_use]
+    pub fn with_count_include_pad(self, count_include_pad: bool) -> Self {
+        Self { count_include_pad, ..self }
     }
 
     /// Output height and width for an input of `size` (both `[y, x]`), by PyTorch's rule: with `ceil_mode` a last

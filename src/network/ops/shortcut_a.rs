@@ -18,6 +18,7 @@ use crate::plan::Step;
 
 /// Every stride-th pixel, and `(O - C) / 2` zero channels before the input's, the rest after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct ShortcutA {
     /// O.
     pub out_channels: usize,
@@ -31,6 +32,13 @@ pub(super) const FILE_OPS: &[FileOp] =
 fn read(node: &NodeJson, _: [usize; 3], _: &mut TensorFile<'_>) -> Result<Op> {
     let stride = node.need("stride", &node.stride)?;
     Ok(Op::ShortcutA(ShortcutA { out_channels: node.need("out_channels", &node.out_channels)?, stride }))
+}
+
+impl ShortcutA {
+    /// A shortcut to `out_channels` channels, of every pixel that is `stride` `[y, x]` from the last.
+    pub fn new(out_channels: usize, stride: [usize; 2]) -> Self {
+        Self { out_channels, stride }
+    }
 }
 
 impl ShortcutA {

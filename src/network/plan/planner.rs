@@ -7,6 +7,7 @@ use super::Choose;
 use super::planned::{Draft, Operation, Place, Planned, Work, result_of};
 use crate::error::{Error, Result};
 use crate::method::algorithm::Algorithm;
+use crate::method::storage::Storage;
 use crate::network::context::Context;
 use crate::network::job::{Job, JobWork};
 use crate::network::layout::{Destination, Layout, Owner, Wiring};
@@ -23,7 +24,7 @@ impl Planned {
         options: PlanOptions,
         choose: &mut Choose<'_>,
     ) -> Result<Self> {
-        check_storage(options)?;
+        check_storage(options.storage)?;
         let layout = Arc::new(Layout::new(network));
         let context = Context { layout: &layout, target, batch, options };
         let mut drafts = Vec::new();
@@ -67,9 +68,12 @@ impl Context<'_> {
         let problem = problem.into_channels(to.channel_offset, to.channels_total)?;
         let options = self.options.for_summary(&conv.summary);
         let algorithm = conv.algorithm(options.algorithm, Algorithm::Gather);
-        let options = choose(&problem, PlanOptions { algorithm, ..options })?;
-        check_storage(options)?;
-        Plan::new(&problem, self.target, options)?.narrowed(&conv.summary)
+        let plan = choose(&problem, PlanOptions { algorithm, ..options })?;
+        check_storage(plan.storage())?;
+        if !plan.problem().is_same(&problem) {
+            return Err(Error::value("plan", "of another problem", "it must be the layer's"));
+        }
+        plan.narrowed(&conv.summary)
     }
 
     /// A convolution's plan for this batch.
@@ -77,7 +81,7 @@ impl Context<'_> {
         let [_, _, height, width] = plan.problem().input_shape();
         let products = plan.steps().iter().map(|step| step.places.products.end - step.places.products.start);
         let options = PlanOptions { workspace_limit: Some(products.max().unwrap_or(0)), ..plan.options() };
-        Plan::new(&plan.problem().resized([self.batch, height, width])?, self.target, options)
+        Plan::new(&plan.problem().resized([self.batch, height, width])?, plan.target(), options)
     }
 
     /// Gives every tensor a buffer.
@@ -140,10 +144,10 @@ impl Context<'_> {
 }
 
 /// What is between the layers is f32.
-fn check_storage(options: PlanOptions) -> Result<()> {
-    if options.storage.has_f16_tensors() {
+fn check_storage(storage: Storage) -> Result<()> {
+    if storage.has_f16_tensors() {
         let rule = "networks keep activations in f32; f16-weights they can do";
-        return Err(Error::value("options.storage", options.storage.name(), rule));
+        return Err(Error::value("options.storage", storage.name(), rule));
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use super::engine::Engine;
 use super::tiles::Candidate;
 use crate::error::Result;
 use crate::kernels::{Tile, matrix};
+use crate::method::quantization::Precision;
 use crate::method::storage::Storage;
 use crate::plan::Target;
 use crate::plan::ask::Ask;
@@ -42,7 +43,7 @@ impl Planner for Matrix {
 
     /// The operands of a matrix are f16: other storage would be rounded behind the caller's back.
     fn computes(&self, storage: Storage) -> bool {
-        storage.has_f16_tensors()
+        storage.has_f16_tensors() && storage.weights() != Precision::F32
     }
 
     fn costs(&self, target: &Target) -> Costs {
