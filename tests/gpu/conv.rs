@@ -61,8 +61,8 @@ fn run_table(software: bool, checked: bool) {
     let target = few_tiles(&device.gpu.target()).with_software(software);
     let pipelines = if checked { &device.checked } else { &device.trusted };
     let mut choices = choices(&target);
-    // On a GPU subgroup kernels differ by how they load, and by nothing else.
-    choices.retain(|choice| software || choice.family != Family::Subgroup);
+    // On a GPU kernels for software adapters differ by how they load, and by nothing else.
+    choices.retain(|choice| software || choice.family != Family::Software);
     for Run { case, index, choice, plan } in selected(&cases(), &target, &choices) {
         if checked && choice.family != Family::Portable && !IN_CHECKED_FORM.contains(&case.name) {
             continue;

@@ -82,7 +82,7 @@ fn for_all(storages: &[Storage], check: impl Fn(&Device, &str, &Plan) -> bool) -
     let mut reached = BTreeSet::new();
     let device = device()?;
     let target = device.gpu.target().with_software(true);
-    if !Family::Subgroup.runs_on(&target) {
+    if !Family::Software.runs_on(&target) {
         eprintln!("SKIPPED: {} has no subgroups that Hankel products are for", device.gpu.describe());
         return None;
     }
@@ -90,7 +90,7 @@ fn for_all(storages: &[Storage], check: impl Fn(&Device, &str, &Plan) -> bool) -
         for (algorithm, levels) in [(Algorithm::Gather, gather), (Algorithm::Shared, shared)] {
             let halves = target.features.contains(wgpu::Features::SHADER_F16);
             for &storage in storages.iter().filter(|storage| halves || !storage.has_f16_tensors()) {
-                let (algorithm, family) = (Some(algorithm), Some(Family::Subgroup));
+                let (algorithm, family) = (Some(algorithm), Some(Family::Software));
                 let options = PlanOptions::new()
                     .with_algorithm(algorithm)
                     .with_family(family)

@@ -1,4 +1,4 @@
-//! The `subgroup` family with subgroups of 4 and 16 lanes, which llvmpipe has with vectors of 128 and 512 bits:
+//! The `software` family with subgroups of 4 and 16 lanes, which llvmpipe has with vectors of 128 and 512 bits:
 //! the width is read once a process, so that each has a process of its own.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
@@ -37,7 +37,7 @@ fn exact_on_these_lanes() {
     for case in cases().into_iter().filter(|case| CASES.contains(&case.name)) {
         let problem = case.problem();
         let data = Data::integers(&problem, runs);
-        let of_family = choices(&target).into_iter().filter(|choice| choice.family == Family::Subgroup);
+        let of_family = choices(&target).into_iter().filter(|choice| choice.family == Family::Software);
         for choice in of_family.filter(|choice| choice.algorithm != Algorithm::Dense) {
             let plan = Plan::new(&problem, &target, choice.options()).expect(case.name);
             let got = run(device, &device.trusted, &plan, &data.operands());

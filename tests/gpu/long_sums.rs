@@ -121,7 +121,7 @@ fn run_cases(target: &Target) -> BTreeSet<String> {
             let got = run(device, &device.trusted, &plan, &data.operands());
             assert_equal(case.name, &plan, &got, &want);
             // Rests of tiles are dispatches of their own.
-            if choice.family != Family::Subgroup {
+            if choice.family != Family::Software {
                 let expected = case.parts[usize::from(choice.algorithm == Algorithm::Shared)];
                 assert_eq!(parts(&plan), expected, "{}: {:?}", case.name, plan.kernels());
             }
@@ -143,15 +143,15 @@ fn every_kernel_sums_past_the_bound() {
         "fs_accumulate_taps",
         "fs_gather",
         "fs_products",
-        "fs_subgroup_gather",
-        "fs_subgroup_gather_few",
-        "fs_subgroup_gather_rows",
-        "fs_subgroup_products",
+        "fs_software_gather",
+        "fs_software_gather_few",
+        "fs_software_gather_rows",
+        "fs_software_products",
         "fs_tiled_accumulate",
         "fs_tiled_gather",
         "fs_tiled_products",
     ];
-    let subgroups = Family::Subgroup.runs_on(&device.gpu.target());
+    let subgroups = Family::Software.runs_on(&device.gpu.target());
     for kernel in every {
         let runs = subgroups || !kernel.starts_with("fs_subgroup") && kernel != "fs_accumulate_chains";
         assert!(!runs || reached.contains(kernel), "no case has {kernel}");

@@ -111,7 +111,7 @@ fn plan_for_lanes(lanes: u32, problem: &Problem, algorithm: Algorithm) -> Plan {
         .with_subgroup_sizes(subgroup_min_size, subgroup_max_size)
         .with_software(true)
         .with_features(features);
-    let options = PlanOptions::new().with_algorithm(algorithm).with_family(Family::Subgroup);
+    let options = PlanOptions::new().with_algorithm(algorithm).with_family(Family::Software);
     Plan::new(problem, &target, options).expect("a plan")
 }
 
@@ -123,10 +123,10 @@ fn products_take_the_tile_that_wastes_less() {
         plan_for_lanes(lanes, &problem, Algorithm::Shared).kernels()[0].clone()
     };
     // Of 8 lanes by two quads or one: 196 pixels are four tiles of 56 in 64, or seven of 28 in 32.
-    assert!(kernel(8, [1, 14, 14]).starts_with("fs_subgroup_products-8x72x1-sum3x1"));
-    assert!(kernel(8, [1, 16, 16]).starts_with("fs_subgroup_products-8x72x2-sum3x1"));
+    assert!(kernel(8, [1, 14, 14]).starts_with("fs_software_products-8x72x1-sum3x1"));
+    assert!(kernel(8, [1, 16, 16]).starts_with("fs_software_products-8x72x2-sum3x1"));
     // Sums over more lanes take minutes to compile.
-    assert!(kernel(16, [1, 16, 16]).starts_with("fs_subgroup_products-16x80x2-in"));
+    assert!(kernel(16, [1, 16, 16]).starts_with("fs_software_products-16x80x2-in"));
 }
 
 #[test]
@@ -138,9 +138,9 @@ fn what_is_left_over_of_tiles_is_a_dispatch_of_its_own() {
         // The kernel and its tile.
         labels.iter().map(|label| label.split("-row").next().unwrap().split("-in").next().unwrap().to_owned()).collect()
     };
-    let whole = "fs_subgroup_gather_rows-8x32x2";
-    let half = "fs_subgroup_gather_rows-8x32x1";
-    let few = |blocks| format!("fs_subgroup_gather_few-8x{blocks}");
+    let whole = "fs_software_gather_rows-8x32x2";
+    let half = "fs_software_gather_rows-8x32x1";
+    let few = |blocks| format!("fs_software_gather_few-8x{blocks}");
     let expected = |size: [usize; 3], labels: &[&str]| assert_eq!(kernels(256, 256, size), labels, "{size:?}");
     // Tiles of 64 pixels: 196 are three and 4 pixels, 200 three and 8, 204 three and 12, 213 three and 21,
     // 225 three and 33, 256 four.
@@ -173,7 +173,7 @@ fn kernel_rows_of_any_tap_order_are_summed_with_the_products_of_software_adapter
     let lanes = Target::portable().with_subgroup_sizes(8, 8).with_features(wgpu::Features::SUBGROUP);
     let target = lanes.with_software(true);
     // By order and step: additions an output of each family.
-    for (order, step, portable, subgroup) in [
+    for (order, step, portable, software) in [
         ([0, 1, 2, 3, 4, 5, 6, 7, 8], 16, 3, 3),
         ([0, 3, 6, 1, 4, 7, 2, 5, 8], 16, 3, 3),
         ([0, 4, 8, 1, 5, 6, 2, 3, 7], 16, 9, 3),
@@ -185,7 +185,7 @@ fn kernel_rows_of_any_tap_order_are_summed_with_the_products_of_software_adapter
         let placement = Placement::regular(window, 160, step).expect("placement");
         let problem = Problem::new(&placement, Conv2d::padded(1), [2, 8, 8]).expect("problem");
         let outputs = 2 * 160 * 8 * 8;
-        for (family, additions) in [(Family::Portable, portable), (Family::Subgroup, subgroup)] {
+        for (family, additions) in [(Family::Portable, portable), (Family::Software, software)] {
             let options = |algorithm| PlanOptions::new().with_algorithm(algorithm).with_family(family);
             let shared = Plan::new(&problem, &target, options(Algorithm::Shared)).expect("plan");
             assert_eq!(shared.additions(), outputs * additions, "{order:?}, {family:?}");
@@ -260,7 +260,7 @@ fn hankel_levels_follow_the_steps_and_the_size_of_pieces() {
     }
     let problem =
         Problem::new(&Placement::tap_major(256, 256, 3, 3, 128).expect("placement"), Conv2d::padded(1), [1, 14, 14]);
-    for &family in Family::ALL.iter().filter(|&&family| family != Family::Subgroup && family.runs_on(&target)) {
+    for &family in Family::ALL.iter().filter(|&&family| family != Family::Software && family.runs_on(&target)) {
         let options = PlanOptions::new().with_family(family).with_hankel_levels(2);
         let plan = Plan::new(problem.as_ref().expect("problem"), &target, options).expect("plan");
         assert_eq!(plan.hankel_levels(), 0, "{family:?} knows none");
