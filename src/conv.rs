@@ -1,129 +1,23 @@
 //! A convolution on the caller's device: compiled pipelines, packed weights, and dispatches into the caller's encoder.
 
 mod bindings;
+mod buffers;
 pub(crate) mod check;
 mod dispatch;
 mod weights;
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::kernels::Role;
 use crate::pipeline::{Compiled, Pipelines};
 use crate::plan::{Operand, Plan, Step};
-use crate::reference::check_length;
 use crate::scope::checked;
-use crate::summary::{FilterSummary, check_finite};
+use crate::summary::FilterSummary;
 use bindings::Bindings;
+pub use buffers::{BufferRange, ChannelParams, ConvBuffers};
 pub(crate) use dispatch::{Dispatch, Uniforms, bind_group, bound_ranges};
 use weights::Weights;
-
-/// A tensor in a caller's buffer, NCHW, f32 or as the plan's [`Storage`](crate::Storage) says: `size` bytes from
-/// `offset` on.
-///
-/// The buffer needs usage `STORAGE`; `offset` must be a multiple of the device's `min_storage_buffer_offset_alignment`.
-#[derive(Debug, Clone, Copy)]
-pub struct BufferRange<'a> {
-    /// The buffer.
-    pub buffer: &'a wgpu::Buffer,
-    /// First byte.
-    pub offset: u64,
-    /// Bytes; at least those of the tensor. All of them are bound, as far as the device's binding size allows.
-    pub size: u64,
-}
-
-impl<'a> BufferRange<'a> {
-    /// All of a buffer.
-    pub fn whole(buffer: &'a wgpu::Buffer) -> Self {
-        Self { buffer, offset: 0, size: buffer.size() }
-    }
-
-    /// Bytes of the range, counted from its first.
-    pub(crate) fn part(&self, bytes: &Range<u64>) -> Self {
-        Self { buffer: self.buffer, offset: self.offset + bytes.start, size: bytes.end - bytes.start }
-    }
-
-    fn overlaps(&self, other: &Self) -> bool {
-        self.buffer == other.buffer
-            && self.offset < other.offset.saturating_add(other.size)
-            && other.offset < self.offset.saturating_add(self.size)
-    }
-}
-
-/// The tensors of one convolution.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct ConvBuffers<'a> {
-    /// `[N, C, H, W]`.
-    pub input: BufferRange<'a>,
-    /// `[N, channels_total, OH, OW]`; only the problem's own channels are written.
-    pub output: BufferRange<'a>,
-    /// `[N, O, OH, OW]`, exactly when the problem has a residual.
-    pub residual: Option<BufferRange<'a>>,
-    /// [`Plan::workspace_size`] bytes, when that is not 0. Its contents do not matter before or after.
-    pub workspace: Option<BufferRange<'a>>,
-}
-
-/// Weights of a layer beside its summary.
-#[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
-pub struct ChannelParams<'a> {
-    /// `[O]`, multiplies the sum (batch norm, folded); 1 when absent.
-    pub scale: Option<&'a [f32]>,
-    /// `[O]`, added to it; 0 when absent.
-    pub bias: Option<&'a [f32]>,
-}
-
-impl<'a> ConvBuffers<'a> {
-    /// Input and output, without residual and workspace.
-    pub fn new(input: BufferRange<'a>, output: BufferRange<'a>) -> Self {
-        Self { input, output, residual: None, workspace: None }
-    }
-
-    /// The same with another input.
-    #[must_use]
-    pub fn with_input(self, input: BufferRange<'a>) -> Self {
-        Self { input, ..self }
-    }
-
-    /// The same with another output.
-    #[must_use]
-    pub fn with_output(self, output: BufferRange<'a>) -> Self {
-        Self { output, ..self }
-    }
-
-    /// The same with this residual, or none.
-    #[must_use]
-    pub fn with_residual(self, residual: impl Into<Option<BufferRange<'a>>>) -> Self {
-        Self { residual: residual.into(), ..self }
-    }
-
-    /// The same with this workspace, or none.
-    #[must_use]
-    pub fn with_workspace(self, workspace: impl Into<Option<BufferRange<'a>>>) -> Self {
-        Self { workspace: workspace.into(), ..self }
-    }
-}
-
-impl<'a> ChannelParams<'a> {
-    /// Scale and bias, where there are any.
-    pub fn new(scale: Option<&'a [f32]>, bias: Option<&'a [f32]>) -> Self {
-        Self { scale, bias }
-    }
-
-    /// The same with this scale.
-    #[must_use]
-    pub fn with_scale(self, scale: &'a [f32]) -> Self {
-        Self { scale: Some(scale), ..self }
-    }
-
-    /// The same with this bias.
-    #[must_use]
-    pub fn with_bias(self, bias: &'a [f32]) -> Self {
-        Self { bias: Some(bias), ..self }
-    }
-}
 
 /// A planned convolution with its weights on a device.
 #[derive(Debug)]
@@ -133,7 +27,7 @@ pub struct FsConv2d {
     /// Of every step of the plan, its kernel.
     kernels: Vec<Arc<Compiled>>,
     weights: Arc<Weights>,
-    uniforms: Uniforms,
+    uniforms: Arc<Uniforms>,
     bindings: Bindings,
 }
 
@@ -141,6 +35,8 @@ pub struct FsConv2d {
 #[derive(Debug, Clone)]
 pub struct BoundConv {
     pub(crate) dispatches: Arc<[Dispatch]>,
+    /// Told of what weights stand for, as long as this is there.
+    _uniforms: Arc<Uniforms>,
 }
 
 impl FsConv2d {
@@ -175,17 +71,75 @@ impl FsConv2d {
         // The target a plan was made for may have been another device's; shaders rely on what was checked.
         plan.check(&pipelines.device().limits(), pipelines.device().features())?;
         let plan = plan.narrowed(summary)?;
-        let problem = plan.problem();
-        if summary.placement() != problem.placement() {
-            return Err(Error::value("summary", "placed otherwise", "its placement must be the plan's"));
-        }
-        for (field, values) in [("scale", params.scale), ("bias", params.bias)] {
-            check_length(field, values, problem.out_channels())?;
-            check_finite(field, values.unwrap_or(&[]))?;
-        }
+        check_placement(&plan, summary)?;
+        params.check(plan.problem())?;
         pipelines.warm_up_async([&plan]).await?;
         let weights = Weights::upload(pipelines.device(), &plan, summary, params).await?;
         Self::on_weights(pipelines, plan, Arc::new(weights)).await
+    }
+
+    /// A layer on weights that lie in a buffer of the caller's, which may write to it between submissions; nothing is
+    /// copied. Waits for the device's answer. Not in browsers, where nothing can wait:
+    /// [`FsConv2d::with_weights_async`].
+    ///
+    /// They are f32 or f16, as the plan's [`Storage::weights`](crate::Storage::weights) say, and lie as the plan wants
+    /// them, [`Plan::summary_bytes`] in all: for gather and shared products the L values of the summary (row-major
+    /// `[D, FH, FW]` for rank 3); for [`Algorithm::Dense`](crate::Algorithm::Dense) filters
+    /// `[O, KH * KW, C/groups rounded up to 4]`, zeros where there is no channel or the boundary has none. Zeros follow
+    /// up to a multiple of four values.
+    ///
+    /// # Errors
+    /// When the plan has 8-bit weights; the range is too small, misaligned, or its buffer lacks usage `STORAGE`; scale
+    /// or bias have another length; or the device refuses, is out of memory or lost.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn with_weights(
+        pipelines: &Arc<Pipelines>,
+        plan: Plan,
+        weights: BufferRange<'_>,
+        params: ChannelParams<'_>,
+    ) -> Result<Self> {
+        crate::wait::wait(Self::with_weights_async(pipelines, plan, weights, params))
+    }
+
+    /// As `with_weights`, which waits for it on native programs.
+    ///
+    /// # Errors
+    /// When the plan has 8-bit weights; the range is too small, misaligned, or its buffer lacks usage `STORAGE`; scale
+    /// or bias have another length; or the device refuses, is out of memory or lost.
+    pub async fn with_weights_async(
+        pipelines: &Arc<Pipelines>,
+        plan: Plan,
+        weights: BufferRange<'_>,
+        params: ChannelParams<'_>,
+    ) -> Result<Self> {
+        plan.check(&pipelines.device().limits(), pipelines.device().features())?;
+        params.check(plan.problem())?;
+        let weights = Weights::lent(pipelines.device(), &plan, weights, params).await?;
+        pipelines.warm_up_async([&plan]).await?;
+        Self::on_weights(pipelines, plan, Arc::new(weights)).await
+    }
+
+    /// Writes the values of another summary in place of the layer's, for whatever is submitted next: training goes on,
+    /// or a network is exchanged. Nothing is made anew; bindings stay, also those of layers on the same weights
+    /// ([`FsConv2d::with_plan`]). Scales and biases stay as they are. Not in browsers, where nothing can wait:
+    /// [`FsConv2d::update_summary_async`].
+    ///
+    /// # Errors
+    /// When the summary is placed otherwise, or not quantized where the layer's is in 8 bits; the weights are the
+    /// caller's ([`FsConv2d::with_weights`]); or the device is out of memory or lost.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn update_summary(&self, queue: &wgpu::Queue, summary: &FilterSummary) -> Result<()> {
+        crate::wait::wait(self.update_summary_async(queue, summary))
+    }
+
+    /// As `update_summary`, which waits for it on native programs; the values are written when this is first polled.
+    ///
+    /// # Errors
+    /// When the summary is placed otherwise, or not quantized where the layer's is in 8 bits; the weights are the
+    /// caller's ([`FsConv2d::with_weights_async`]); or the device is out of memory or lost.
+    pub async fn update_summary_async(&self, queue: &wgpu::Queue, summary: &FilterSummary) -> Result<()> {
+        check_placement(&self.plan, summary)?;
+        self.weights.update(self.pipelines.device(), queue, &self.plan, summary).await
     }
 
     /// The same layer by another plan, for another batch or size of images: nothing is uploaded but what the plan says,
@@ -223,8 +177,13 @@ impl FsConv2d {
         for step in plan.steps() {
             kernels.push(pipelines.get(&step.variant).await?);
         }
-        let uniforms: Vec<_> = plan.steps().iter().map(|step| step.uniform(weights.quantization)).collect();
-        let uniforms = Uniforms::new(pipelines.device(), &uniforms).await?;
+        let uniforms = loop {
+            let quantization = weights.quantization();
+            let uniforms = Arc::new(Uniforms::new(pipelines.device(), plan.steps(), quantization).await?);
+            if weights.tell(&uniforms, quantization) {
+                break uniforms;
+            }
+        };
         pipelines.check_lost("the layer")?;
         let (pipelines, bindings) = (Arc::clone(pipelines), Bindings::default());
         Ok(Self { plan, pipelines, kernels, weights, uniforms, bindings })
@@ -237,7 +196,7 @@ impl FsConv2d {
 
     /// Bytes of device memory that the summary takes, or the dense weights where the plan expands them.
     pub fn summary_bytes(&self) -> u64 {
-        self.weights.summary.size()
+        self.weights.summary().size
     }
 
     /// Bytes of device memory that the table takes: bases, slots, scales and biases.
@@ -311,7 +270,7 @@ impl FsConv2d {
                     Operand::Tensor(Role::Output) => Some(buffers.output),
                     Operand::Tensor(Role::Residual) => buffers.residual,
                     Operand::Tensor(_) => Some(buffers.input),
-                    Operand::Summary => Some(BufferRange::whole(&self.weights.summary)),
+                    Operand::Summary => Some(self.weights.summary()),
                     Operand::Table(bytes) => Some(BufferRange::whole(&self.weights.table).part(&bytes)),
                     Operand::Workspace(bytes) => buffers.workspace.map(|workspace| workspace.part(&bytes)),
                 };
@@ -326,8 +285,15 @@ impl FsConv2d {
             self.plan.steps().iter().zip(&self.kernels).enumerate().map(bind).collect()
         })
         .await?;
-        Ok(BoundConv { dispatches })
+        Ok(BoundConv { dispatches, _uniforms: Arc::clone(&self.uniforms) })
     }
+}
+
+fn check_placement(plan: &Plan, summary: &FilterSummary) -> Result<()> {
+    if summary.placement() == plan.problem().placement() {
+        return Ok(());
+    }
+    Err(Error::value("summary", "placed otherwise", "its placement must be the plan's"))
 }
 
 impl BoundConv {

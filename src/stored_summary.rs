@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::placement::{Boundary, Placement};
 use crate::problem::Activation;
-use crate::quantization::{Precision, Quantization};
+use crate::quantization::Quantization;
 use crate::starts::Starts;
-use crate::summary::FilterSummary;
+use crate::summary::{FilterSummary, Stored};
 use crate::tensor_file::{NewTensor, Tensor, TensorFile, Values};
 use crate::window::Window;
 
@@ -167,13 +167,13 @@ pub(crate) fn new_tensors<'a>(
     summary: &'a FilterSummary,
 ) -> Vec<NewTensor<'a>> {
     let tensor = |name: &str, shape, values| NewTensor { name: format!("{prefix}{name}"), shape, values };
-    match summary.quantized() {
-        Some((levels, quantization)) => vec![
+    match summary.stored() {
+        Stored::U8 { levels, quantization } => vec![
             tensor(name, shape, Values::U8(levels)),
             tensor(QUANTIZATION, vec![2], Values::F32(quantization.as_array())),
         ],
-        None if summary.precision() == Precision::F16 => vec![tensor(name, shape, Values::F16(summary.values()))],
-        None => vec![tensor(name, shape, Values::F32(summary.values()))],
+        Stored::F16(values) => vec![tensor(name, shape, Values::F16(values))],
+        Stored::F32(values) => vec![tensor(name, shape, Values::F32(values))],
     }
 }
 

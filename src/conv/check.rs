@@ -19,6 +19,7 @@ impl FsConv2d {
             ("output", Some(buffers.output), Role::Output),
             ("residual", buffers.residual, Role::Residual),
             ("workspace", workspace, Role::ProductsOut),
+            ("weights", self.weights.lender(), Role::Summary),
         ];
         let ranges: Vec<_> = ranges.into_iter().filter_map(|(name, range, role)| Some((name, range?, role))).collect();
         let tensor = |&(name, range, role): &(&'static str, BufferRange<'_>, Role)| {
@@ -38,7 +39,8 @@ impl FsConv2d {
             let of = |operand: &Operand, role: Role| match operand {
                 Operand::Tensor(tensor) => *tensor == role,
                 Operand::Workspace(_) => role == Role::ProductsOut,
-                Operand::Summary | Operand::Table(_) => false,
+                Operand::Summary => role == Role::Summary,
+                Operand::Table(_) => false,
             };
             let touches = |role: Role| bound.iter().any(|&bound| of(&step.operand(bound), role));
             let writes = |role: Role| bound.iter().any(|&bound| bound.is_written() && of(&step.operand(bound), role));

@@ -1,0 +1,123 @@
+//! What a caller hands in: ranges of buffers, and what a layer has beside its summary.
+
+use std::ops::Range;
+
+use crate::error::Result;
+use crate::problem::Problem;
+use crate::reference::check_length;
+use crate::summary::check_finite;
+
+/// A tensor in a caller's buffer, NCHW, f32 or as the plan's [`Storage`](crate::Storage) says: `size` bytes from
+/// `offset` on.
+///
+/// The buffer needs usage `STORAGE`; `offset` must be a multiple of the device's `min_storage_buffer_offset_alignment`.
+#[derive(Debug, Clone, Copy)]
+pub struct BufferRange<'a> {
+    /// The buffer.
+    pub buffer: &'a wgpu::Buffer,
+    /// First byte.
+    pub offset: u64,
+    /// Bytes; at least those of the tensor. All of them are bound, as far as the device's binding size allows.
+    pub size: u64,
+}
+
+impl<'a> BufferRange<'a> {
+    /// All of a buffer.
+    pub fn whole(buffer: &'a wgpu::Buffer) -> Self {
+        Self { buffer, offset: 0, size: buffer.size() }
+    }
+
+    /// Bytes of the range, counted from its first.
+    pub(crate) fn part(&self, bytes: &Range<u64>) -> Self {
+        Self { buffer: self.buffer, offset: self.offset + bytes.start, size: bytes.end - bytes.start }
+    }
+
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        self.buffer == other.buffer
+            && self.offset < other.offset.saturating_add(other.size)
+            && other.offset < self.offset.saturating_add(self.size)
+    }
+}
+
+/// The tensors of one convolution.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct ConvBuffers<'a> {
+    /// `[N, C, H, W]`.
+    pub input: BufferRange<'a>,
+    /// `[N, channels_total, OH, OW]`; only the problem's own channels are written.
+    pub output: BufferRange<'a>,
+    /// `[N, O, OH, OW]`, exactly when the problem has a residual.
+    pub residual: Option<BufferRange<'a>>,
+    /// [`Plan::workspace_size`] bytes, when that is not 0. Its contents do not matter before or after.
+    pub workspace: Option<BufferRange<'a>>,
+}
+
+/// Weights of a layer beside its summary.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct ChannelParams<'a> {
+    /// `[O]`, multiplies the sum (batch norm, folded); 1 when absent.
+    pub scale: Option<&'a [f32]>,
+    /// `[O]`, added to it; 0 when absent.
+    pub bias: Option<&'a [f32]>,
+}
+
+impl<'a> ConvBuffers<'a> {
+    /// Input and output, without residual and workspace.
+    pub fn new(input: BufferRange<'a>, output: BufferRange<'a>) -> Self {
+        Self { input, output, residual: None, workspace: None }
+    }
+
+    /// The same with another input.
+    #[must_use]
+    pub fn with_input(self, input: BufferRange<'a>) -> Self {
+        Self { input, ..self }
+    }
+
+    /// The same with another output.
+    #[must_use]
+    pub fn with_output(self, output: BufferRange<'a>) -> Self {
+        Self { output, ..self }
+    }
+
+    /// The same with this residual, or none.
+    #[must_use]
+    pub fn with_residual(self, residual: impl Into<Option<BufferRange<'a>>>) -> Self {
+        Self { residual: residual.into(), ..self }
+    }
+
+    /// The same with this workspace, or none.
+    #[must_use]
+    pub fn with_workspace(self, workspace: impl Into<Option<BufferRange<'a>>>) -> Self {
+        Self { workspace: workspace.into(), ..self }
+    }
+}
+
+impl<'a> ChannelParams<'a> {
+    /// Scale and bias, where there are any.
+    pub fn new(scale: Option<&'a [f32]>, bias: Option<&'a [f32]>) -> Self {
+        Self { scale, bias }
+    }
+
+    /// Checks lengths, and that all of it is finite.
+    pub(super) fn check(&self, problem: &Problem) -> Result<()> {
+        for (field, values) in [("scale", self.scale), ("bias", self.bias)] {
+            check_length(field, values, problem.out_channels())?;
+            check_finite(field, values.unwrap_or(&[]))?;
+        }
+        Ok(())
+    }
+
+    /// The same with this scale.
+    #[must_use]
+    pub fn with_scale(self, scale: &'a [f32]) -> Self {
+        Self { scale: Some(scale), ..self }
+    }
+
+    /// The same with this bias.
+    #[must_use]
+    pub fn with_bias(self, bias: &'a [f32]) -> Self {
+        Self { bias: Some(bias), ..self }
+    }
+}
