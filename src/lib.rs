@@ -66,7 +66,7 @@ mod wait;
 mod window;
 
 pub use conv::{BoundConv, BufferRange, ChannelParams, ConvBuffers, FsConv2d};
-pub use error::{Error, Result};
+pub use error::{Cause, Error, Result};
 pub use pipeline::{Pipelines, ShaderChecks};
 pub use placement::{Boundary, Placement};
 pub use plan::{

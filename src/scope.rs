@@ -7,7 +7,7 @@
 
 use std::pin::Pin;
 
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::pipeline::one_line;
 
 /// Runs `make` under wgpu's error scopes: out of memory, a lost device, and all else that wgpu reports is an error.
@@ -153,7 +153,9 @@ impl<T> Scoped<T> {
             None => Ok(made),
             // A lost device's resources are invalid, too.
             Some(_) if is_lost(&device).await => Err(Error::DeviceLost { what }),
-            Some(error) => Err(Error::Gpu(one_line(&error.to_string()))),
+            Some(error) => {
+                Err(Error::Validation { what, reason: one_line(&error.to_string()), cause: Cause::of(error) })
+            }
         }
     }
 }

@@ -142,6 +142,7 @@ impl FilterSummary {
     }
 
     /// The values as they are kept.
+    #[cfg(feature = "network")]
     pub(crate) fn stored(&self) -> &Stored {
         &self.stored
     }

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::ask::{Ask, overflows};
+use super::check::of_layer;
 use super::direct::Direct;
 use super::draft::Draft;
 use super::families::planner;
@@ -52,7 +53,7 @@ pub(super) fn plan(
     let ask =
         |(index, problem)| Ask { problem, target, options, words, has_addend: index > 0, is_addend: index < last };
     let drafts = problems.iter().enumerate().map(ask).map(|ask| draft(algorithm, family, ask));
-    let drafts = drafts.collect::<Result<Vec<_>>>()?;
+    let drafts = drafts.collect::<Result<Vec<_>>>().map_err(|error| of_layer(problem, error))?;
     let plan = assemble(algorithm, family, problem, &problems, drafts, asked, target);
     plan.check(&target.limits, target.features)?;
     Ok(plan)
