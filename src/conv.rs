@@ -31,7 +31,8 @@ pub struct FsConv2d {
     bindings: Bindings,
 }
 
-/// A convolution bound to buffers: recording it allocates nothing, cloning it copies a pointer.
+/// A convolution bound to buffers: recording it makes no wgpu objects and looks nothing up, cloning it copies a pointer.
+/// (wgpu's own recording allocates memory of the program's, some few times a pass.)
 #[derive(Debug, Clone)]
 pub struct BoundConv {
     pub(crate) dispatches: Arc<[Dispatch]>,
@@ -179,7 +180,9 @@ impl FsConv2d {
         }
         let uniforms = loop {
             let quantization = weights.quantization();
-            let uniforms = Arc::new(Uniforms::new(pipelines.device(), plan.steps(), quantization).await?);
+            let uniforms = Arc::new(
+                Uniforms::new(pipelines.device(), &plan.labelled("fs_params"), plan.steps(), quantization).await?,
+            );
             if weights.tell(&uniforms, quantization) {
                 break uniforms;
             }
@@ -212,9 +215,13 @@ impl FsConv2d {
     /// Binds the convolution to buffers, to be recorded any number of times. Not in browsers, where nothing can wait
     /// for the device's answer: [`FsConv2d::bind_async`].
     ///
-    /// The layer remembers the buffers it was bound to last (eight sets of them): binding them again allocates
-    /// nothing. What it remembers stays in memory, unless [`FsConv2d::forget_buffers`] or `wgpu::Buffer::destroy`
-    /// frees it.
+    /// The layer remembers the buffers it was bound to last (eight sets of them): binding them again makes nothing. What
+    /// it remembers stays in memory, unless [`FsConv2d::forget_buffers`] or `wgpu::Buffer::destroy` frees it. Whoever
+    /// keeps the [`BoundConv`] needs none of this: it is recorded without looking anything up, for any number of sets.
+    ///
+    /// Buffers must be of the layer's own device: wgpu tells those of another device, and may take those of another
+    /// instance, whose ids look alike, for its own. On a lost device this may succeed, as recording and submitting do:
+    /// watch `wgpu::Device::set_device_lost_callback`.
     ///
     /// # Errors
     /// When a range is too small, misaligned, missing or overlaps one that is written, naming it; a buffer lacks
@@ -244,8 +251,8 @@ impl FsConv2d {
         self.bindings.clear();
     }
 
-    /// Binds and records in one go, as one compute pass. Does not submit; allocates nothing on buffers that the layer
-    /// remembers. Not in browsers, as `bind`: record what [`FsConv2d::bind_async`] returns.
+    /// Binds and records in one go, as one compute pass. Does not submit; makes nothing but the pass on buffers that the
+    /// layer remembers: eight sets of them, in more than which [`FsConv2d::bind`] is better kept. Not in browsers, as `bind`: record what [`FsConv2d::bind_async`] returns.
     ///
     /// # Errors
     /// As `bind`.
@@ -253,7 +260,7 @@ impl FsConv2d {
     pub fn record(&self, encoder: &mut wgpu::CommandEncoder, buffers: &ConvBuffers<'_>) -> Result<()> {
         let bound = self.bind(buffers)?;
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: Some(self.plan.algorithm().name()),
+            label: Some(&self.plan.labelled(self.plan.algorithm().name())),
             timestamp_writes: None,
         });
         bound.record(&mut pass);
@@ -264,7 +271,7 @@ impl FsConv2d {
     pub(crate) async fn make_bindings(&self, buffers: &ConvBuffers<'_>) -> Result<BoundConv> {
         self.check(buffers)?;
         let device = self.pipelines.device();
-        let dispatches = checked(device, "bindings", || {
+        let dispatches = checked(device, &self.plan.labelled("bindings"), || {
             let bind = |(index, (step, compiled)): (usize, (&Step, &Arc<Compiled>))| {
                 let range = |operand| match operand {
                     Operand::Tensor(Role::Output) => Some(buffers.output),

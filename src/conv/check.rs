@@ -27,8 +27,28 @@ impl FsConv2d {
         };
         ranges.iter().try_for_each(tensor)?;
         let written = |&(name, range, role): &(&'static str, _, Role)| (name, range, role.is_written());
-        check_overlaps(&ranges.iter().map(written).collect::<Vec<_>>())?;
+        let without = |left_out: &str| {
+            let rest = ranges.iter().filter(|(name, ..)| *name != left_out);
+            check_overlaps(&rest.map(written).collect::<Vec<_>>())
+        };
+        if self.is_in_place(buffers) {
+            without("residual").and_then(|()| without("output"))?;
+        } else {
+            without("")?;
+        }
         self.check_usage(&ranges)
+    }
+
+    /// Whether the output takes the residual's place, and may.
+    fn is_in_place(&self, buffers: &ConvBuffers<'_>) -> bool {
+        let (problem, output) = (self.plan.problem(), buffers.output);
+        let is_output =
+            |residual: BufferRange<'_>| residual.buffer == output.buffer && residual.offset == output.offset;
+        // Everything else of a plan that binds read_write does so too; see the store of every kernel that has an epilogue.
+        buffers.residual.is_some_and(is_output)
+            && self.plan.options().bind_read_write
+            && problem.output_shape() == problem.output_tensor_shape()
+            && !cfg!(target_family = "wasm")
     }
 
     /// WebGPU refuses a buffer that one binding of a dispatch reads and another writes, wherever in it.
@@ -79,7 +99,8 @@ pub(crate) fn one_buffer(written: &str, other: &str) -> Error {
 pub(crate) fn check_range(name: &str, range: &BufferRange<'_>, needed: u64, device: &wgpu::Device) -> Result<()> {
     let alignment = u64::from(device.limits().min_storage_buffer_offset_alignment);
     if range.size < needed {
-        return Err(Error::value(format!("{name}.size"), range.size, format!("the tensor has {needed} bytes")));
+        let rule = format!("it needs {needed} bytes, in whole words of 4");
+        return Err(Error::value(format!("{name}.size"), range.size, rule));
     }
     if range.offset.checked_add(range.size).is_none_or(|end| end > range.buffer.size()) {
         let rule = format!("{} bytes from there must lie in a buffer of {}", range.size, range.buffer.size());

@@ -46,7 +46,12 @@ pub(crate) struct Uniforms {
 
 impl Uniforms {
     /// Those of `steps`, for weights quantized so.
-    pub(crate) async fn new(device: &wgpu::Device, steps: &[Step], quantization: Option<Quantization>) -> Result<Self> {
+    pub(crate) async fn new(
+        device: &wgpu::Device,
+        label: &str,
+        steps: &[Step],
+        quantization: Option<Quantization>,
+    ) -> Result<Self> {
         let alignment = device.limits().min_uniform_buffer_offset_alignment.max(16) as usize;
         let (mut bytes, mut ranges, mut of_weights) = (Vec::new(), Vec::new(), Vec::new());
         for step in steps {
@@ -61,7 +66,7 @@ impl Uniforms {
         }
         // Weights without levels have nothing that could change here.
         let written = if quantization.is_some() { wgpu::BufferUsages::COPY_DST } else { wgpu::BufferUsages::empty() };
-        let buffer = upload(device, "fs_params", &bytes, wgpu::BufferUsages::UNIFORM | written).await?;
+        let buffer = upload(device, label, &bytes, wgpu::BufferUsages::UNIFORM | written).await?;
         Ok(Self { buffer, ranges, of_weights })
     }
 

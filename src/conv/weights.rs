@@ -41,7 +41,7 @@ impl Weights {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
         let quantization = summary.levels().map(|(_, quantization)| quantization);
         Ok(Self {
-            summary: upload(device, "fs_summary", &packed, usage).await?,
+            summary: upload(device, &plan.labelled("fs_summary"), &packed, usage).await?,
             at: (0, plan.size_of(Role::Summary)),
             is_lent: false,
             table: upload_table(device, plan, params).await?,
@@ -119,12 +119,13 @@ impl Weights {
                 levels.told.iter().filter_map(Weak::upgrade).for_each(|uniforms| uniforms.quantize(queue, changed));
             }
         };
-        sized(device, "fs_summary", Some(packed.len() as u64), write).await
+        sized(device, &plan.labelled("fs_summary"), Some(packed.len() as u64), write).await
     }
 }
 
 async fn upload_table(device: &wgpu::Device, plan: &Plan, params: ChannelParams<'_>) -> Result<wgpu::Buffer> {
-    upload(device, "fs_table", bytemuck::cast_slice(&pack_table(plan, params)), wgpu::BufferUsages::STORAGE).await
+    let (table, usage) = (pack_table(plan, params), wgpu::BufferUsages::STORAGE);
+    upload(device, &plan.labelled("fs_table"), bytemuck::cast_slice(&table), usage).await
 }
 
 /// The summary's values, or dense filters `[O, T, channels rounded up to 4]`, padded to whole quads, as the plan

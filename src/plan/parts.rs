@@ -128,6 +128,7 @@ fn assemble(
         hankel_levels,
         cost,
         declined: Vec::new(),
+        label: None,
     }
 }
 

@@ -96,7 +96,10 @@ impl Planned {
         }
         for Job { node, work, wiring, to } in jobs {
             let planned = match work {
-                JobWork::Conv(conv) => planner.conv(conv, &wiring, to, choose).map(|plan| Work::Conv(Box::new(plan))),
+                JobWork::Conv(conv) => {
+                    let plan = planner.conv(conv, &wiring, to, choose);
+                    plan.map(|plan| Work::Conv(Box::new(plan.with_label(&network.nodes()[node].name))))
+                }
                 JobWork::Stage(stage) => stage.steps(&planner, &wiring, to).map(|steps| Work::Stage(stage, steps)),
             };
             let work = planned.map_err(|error| named(&network.nodes()[node].name, error))?;

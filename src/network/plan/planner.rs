@@ -57,7 +57,8 @@ impl Planner<'_> {
         let [_, _, height, width] = plan.problem().input_shape();
         let products = plan.steps().iter().map(|step| step.places.products.end - step.places.products.start);
         let options = PlanOptions { workspace_limit: Some(products.max().unwrap_or(0)), ..plan.options() };
-        Plan::new(&plan.problem().resized([self.batch, height, width])?, plan.target(), options)
+        let resized = Plan::new(&plan.problem().resized([self.batch, height, width])?, plan.target(), options)?;
+        Ok(resized.with_label_of(plan))
     }
 
     /// Elements of a batch of values.

@@ -1,4 +1,5 @@
-//! Weights that change on the device: written over by `update_summary`, or lent by the caller.
+//! What an engine keeps in place: weights that are written over by `update_summary`, or lent by the caller, and
+//! residuals that become outputs.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -6,8 +7,8 @@ mod common;
 use common::gpu::{Device, assert_exact, device};
 use common::operands::{Data, Random};
 use filter_summary::{
-    Algorithm, BoundConv, BufferRange, ChannelParams, Conv2d, ConvBuffers, FilterSummary, FsConv2d, Placement, Plan,
-    PlanOptions, Precision, Problem, Quantization, Storage, wgpu,
+    Algorithm, BoundConv, BufferRange, ChannelParams, Conv2d, ConvBuffers, Family, FilterSummary, FsConv2d, Placement,
+    Plan, PlanOptions, Precision, Problem, Quantization, Storage, wgpu,
 };
 
 fn placement() -> Placement {
@@ -144,4 +145,36 @@ fn weights_are_read_from_a_callers_buffer() {
 
 fn bytes(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// Every element of the residual is read by the invocation that writes it in the output.
+#[test]
+fn a_residual_may_be_the_output() {
+    let Some(device) = device() else { return };
+    let target = device.gpu.target();
+    for family in Family::ALL.iter().copied().filter(|family| family.runs_on(&target) && family.computes(Storage::F32))
+    {
+        for &algorithm in Algorithm::ALL {
+            let options = PlanOptions::new().with_family(family).with_algorithm(algorithm).with_bind_read_write(true);
+            let problem = problem(2).with_residual();
+            let plan = Plan::new(&problem, &target, options).expect("a plan");
+            let data = Data { scale: None, bias: None, ..Data::integers(&problem, 11) };
+            let build = |plan: Plan| {
+                FsConv2d::new(&device.trusted, plan, &data.summary, ChannelParams::default()).expect("a layer")
+            };
+            let layer = build(plan.clone());
+            let input = device.gpu.upload("input", &data.input).expect("input");
+            let both = device.gpu.upload("both", data.residual.as_ref().expect("a residual")).expect("residual");
+            let workspace = device.gpu.allocate("workspace", plan.workspace_size().max(4)).expect("workspace");
+            let buffers = ConvBuffers::new(BufferRange::whole(&input), BufferRange::whole(&both))
+                .with_residual(BufferRange::whole(&both))
+                .with_workspace(BufferRange::whole(&workspace));
+            let mut encoder = device.gpu.device.create_command_encoder(&Default::default());
+            layer.record(&mut encoder, &buffers).expect("it binds");
+            device.gpu.submit(encoder).expect("it runs");
+            assert_exact("in place", &plan, &device.gpu.download(&both).expect("output"), &data);
+            let apart = build(Plan::new(&problem, &target, options.with_bind_read_write(false)).expect("a plan"));
+            assert!(apart.bind(&buffers).is_err(), "bound read-only and read_write at once");
+        }
+    }
 }
