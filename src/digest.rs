@@ -15,6 +15,7 @@ impl Digest {
     }
 
     /// Takes numbers in, and how many there are: lists one after another are told apart.
+    #[cfg(all(feature = "tune", not(target_family = "wasm")))]
     pub(crate) fn numbers(&mut self, numbers: impl ExactSizeIterator<Item = u64>) {
         self.number(numbers.len() as u64);
         numbers.for_each(|number| self.number(number));

@@ -52,7 +52,7 @@ pub use device::bound::BoundConv;
 pub use device::buffers::{BufferRange, ConvBuffers};
 pub use device::conv::FsConv2d;
 pub use device::pipeline::{Pipelines, ShaderChecks};
-pub use error::{Error, Result};
+pub use error::{Cause, Error, Result};
 #[cfg(feature = "network")]
 pub use files::{layer_file, tensor_file};
 pub use method::algorithm::Algorithm;

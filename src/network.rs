@@ -118,7 +118,7 @@ impl Network {
     /// Effective parameters as FSNet counts them: a quantized tensor of L values for L / 4 + 2, all else whole.
     pub fn effective_parameters(&self) -> f64 {
         let quantized = |node: &Node| match &node.op {
-            Op::Conv(conv) => conv.summary.values().len() as f64 - conv.summary.effective_parameters(),
+            Op::Conv(conv) => conv.summary.placement().length() as f64 - conv.summary.effective_parameters(),
             _ => 0.0,
         };
         self.parameters() as f64 - self.nodes.iter().map(quantized).sum::<f64>()

@@ -29,6 +29,9 @@ pub use kernel_id::KernelId;
 pub use options::PlanOptions;
 pub use target::{Target, required_features, required_limits};
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use crate::error::Result;
 use crate::kernels::Role;
 use crate::method::algorithm::Algorithm;
@@ -67,6 +70,7 @@ pub struct Plan {
     hankel_levels: u32,
     cost: f64,
     declined: Vec<Declined>,
+    label: Option<Arc<str>>,
 }
 
 impl Plan {
@@ -154,6 +158,44 @@ impl Plan {
     /// Number of dispatches of one recording.
     pub fn dispatches(&self) -> usize {
         self.steps.len()
+    }
+
+    /// The same under a name, which the labels of what a layer makes on a device end with, and errors about it: that of
+    /// the layer in an engine's graph. Networks give their nodes'.
+    #[must_use]
+    pub fn with_label(self, label: &str) -> Self {
+        Self { label: Some(label.into()), ..self }
+    }
+
+    /// The same under another plan's name.
+    #[cfg(feature = "network")]
+    pub(crate) fn with_label_of(self, other: &Self) -> Self {
+        Self { label: other.label.clone(), ..self }
+    }
+
+    /// The name it was given.
+    pub fn label(&self) -> Option<&str> {
+        self.label.as_deref()
+    }
+
+    /// `fs_summary of conv1`.
+    pub(crate) fn labelled(&self, what: &'static str) -> Cow<'static, str> {
+        self.label().map_or(Cow::Borrowed(what), |label| Cow::Owned(format!("{what} of {label}")))
+    }
+
+    /// Bytes that the input's range must have at least: those of the tensor, up to whole words of 4 bytes.
+    pub fn input_size(&self) -> u64 {
+        self.size_of(Role::Input)
+    }
+
+    /// Bytes that the output's range must have at least: those of the tensor that is written into, up to whole words.
+    pub fn output_size(&self) -> u64 {
+        self.size_of(Role::Output)
+    }
+
+    /// Bytes that the residual's range must have at least, up to whole words; 0 where there is none.
+    pub fn residual_size(&self) -> u64 {
+        if self.problem.residual() { self.size_of(Role::Residual) } else { 0 }
     }
 
     /// Bytes of device memory that the summary takes, or the dense weights where the plan expands them.

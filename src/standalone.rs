@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use crate::device::scope::{self, Scoped, is_lost};
 use crate::device::wait::wait;
-use crate::error::one_line;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result, one_line};
 use crate::plan::{Target, required_features, required_limits};
 use adapters::computes;
 pub use adapters::{adapters, describe, is_software};
@@ -57,7 +56,7 @@ impl Gpu {
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
-        Err(refused.unwrap_or_else(|| Error::Gpu("no adapter found".to_owned())))
+        Err(refused.unwrap_or_else(|| Error::NoAdapter { reason: "no adapter found".to_owned(), cause: None }))
     }
 
     /// Opens a device on `adapter` with the features and limits this crate can use; with this crate's feature
@@ -67,9 +66,12 @@ impl Gpu {
     /// When the adapter has no compute shaders, or its driver refuses; the message names it.
     pub fn open(adapter: &wgpu::Adapter) -> Result<Self> {
         let info = adapter.get_info();
-        let refused = |reason: &str| Error::Gpu(format!("{} cannot be opened: {reason}", describe(&info)));
+        let refused = |reason: &str, cause| Error::NoAdapter {
+            reason: format!("{} cannot be opened: {reason}", describe(&info)),
+            cause,
+        };
         if !computes(adapter) {
-            return Err(refused("it has no compute shaders"));
+            return Err(refused("it has no compute shaders", None));
         }
         let (matrices, experimental_features) = experimental(adapter.features());
         let descriptor = wgpu::DeviceDescriptor {
@@ -83,11 +85,11 @@ impl Gpu {
         // A driver that is not what it says makes wgpu panic.
         let opened = contained(|| wait(adapter.request_device(&descriptor)));
         let (device, queue) = opened
-            .map_err(|panic| refused(&format!("wgpu cannot use its driver ({panic})")))?
-            .map_err(|error| refused(&one_line(&error.to_string())))?;
+            .map_err(|panic| refused(&format!("wgpu cannot use its driver ({panic})"), None))?
+            .map_err(|error| refused(&one_line(&error.to_string()), Some(Cause::of(error))))?;
         // Old OpenGL may have the extensions that wgpu looks for, and no shading language that it can write.
         if info.backend == wgpu::Backend::Gl && !compiles(&device) {
-            return Err(refused("wgpu cannot compile compute shaders for its driver"));
+            return Err(refused("wgpu cannot compile compute shaders for its driver", None));
         }
         Ok(Self { info, device, queue, matrices: adapter.cooperative_matrix_properties() })
     }

@@ -64,7 +64,7 @@ fn the_fit_is_a_minimum() {
             let miss = |(k, (w, s)): (usize, (&f32, f32))| f64::from(w - scale[k / each] * s).powi(2);
             weights.iter().zip(summary.expand()).enumerate().map(miss).sum::<f64>()
         };
-        let (values, scale) = (found.summary.values(), &found.scale);
+        let (values, scale) = (&found.summary.values(), &found.scale);
         let least = error(values, scale);
         for step in [0.02f32, -0.02] {
             for at in 0..values.len() {

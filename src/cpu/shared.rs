@@ -259,10 +259,9 @@ fn pack(
 
 /// A value of the summary, by its boundary's rule.
 fn value_at(summary: &FilterSummary, index: i64) -> f32 {
-    let values = summary.values();
     let index = match summary.placement().boundary() {
-        Boundary::Wrap => index.rem_euclid(values.len() as i64),
+        Boundary::Wrap => index.rem_euclid(summary.placement().length() as i64),
         Boundary::None | Boundary::Zero => index,
     };
-    usize::try_from(index).ok().and_then(|index| values.get(index)).copied().unwrap_or(0.0)
+    usize::try_from(index).ok().and_then(|index| summary.get(index)).unwrap_or(0.0)
 }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::device::dispatch::Dispatch;
+use crate::device::dispatch::{Dispatch, Uniforms};
 
-/// A convolution bound to buffers: recording it allocates nothing, cloning it copies a pointer.
+/// A convolution bound to buffers: recording it makes no wgpu objects and looks nothing up, cloning it copies a pointer.
+/// (wgpu's own recording allocates memory of the program's, some few times a pass.)
 #[derive(Debug, Clone)]
 pub struct BoundConv {
     pub(crate) dispatches: Arc<[Dispatch]>,
+    /// Told of what weights stand for, as long as this is there.
+    pub(super) _uniforms: Arc<Uniforms>,
 }
 
 impl BoundConv {

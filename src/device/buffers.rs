@@ -1,8 +1,9 @@
-//! The caller's buffers.
+//! What a caller hands in: ranges of buffers, and what a layer has beside its summary.
 
+use std::num::NonZeroU64;
 use std::ops::Range;
 
-/// A tensor in a caller's buffer, NCHW, f32 or as the plan's [`Storage`](crate::Storage) says: `size` bytes from
+/// A tensor in a caller's buffer of the layer's own device, NCHW, f32 or as the plan's [`Storage`](crate::Storage) says: `size` bytes from
 /// `offset` on.
 ///
 /// The buffer needs usage `STORAGE`; `offset` must be a multiple of the device's `min_storage_buffer_offset_alignment`.
@@ -34,6 +35,14 @@ impl<'a> BufferRange<'a> {
     }
 }
 
+/// All of the buffer from the offset on, where the binding has no size.
+impl<'a> From<wgpu::BufferBinding<'a>> for BufferRange<'a> {
+    fn from(binding: wgpu::BufferBinding<'a>) -> Self {
+        let rest = binding.buffer.size().saturating_sub(binding.offset);
+        Self { buffer: binding.buffer, offset: binding.offset, size: binding.size.map_or(rest, NonZeroU64::get) }
+    }
+}
+
 /// The tensors of one convolution.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -42,7 +51,10 @@ pub struct ConvBuffers<'a> {
     pub input: BufferRange<'a>,
     /// `[N, channels_total, OH, OW]`; only the problem's own channels are written.
     pub output: BufferRange<'a>,
-    /// `[N, O, OH, OW]`, exactly when the problem has a residual.
+    /// `[N, O, OH, OW]`, exactly when the problem has a residual. It may be the output itself, buffer and offset, where
+    /// the plan binds everything read_write ([`PlanOptions::bind_read_write`](crate::PlanOptions::bind_read_write)) and
+    /// the output has no other channels: every element is read by the invocation that writes it, before it does. Not in
+    /// browsers: WebGPU allows no two bindings of the same bytes of which one is written.
     pub residual: Option<BufferRange<'a>>,
     /// [`Plan::workspace_size`] bytes, when that is not 0. Its contents do not matter before or after.
     pub workspace: Option<BufferRange<'a>>,

@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 pub(crate) fn check_range(name: &str, range: &BufferRange<'_>, needed: u64, device: &wgpu::Device) -> Result<()> {
     let alignment = u64::from(device.limits().min_storage_buffer_offset_alignment);
     if range.size < needed {
-        return Err(Error::value(format!("{name}.size"), range.size, format!("the tensor has {needed} bytes")));
+        let rule = format!("it needs {needed} bytes, in whole words of 4");
+        return Err(Error::value(format!("{name}.size"), range.size, rule));
     }
     if range.offset.checked_add(range.size).is_none_or(|end| end > range.buffer.size()) {
         let rule = format!("{} bytes from there must lie in a buffer of {}", range.size, range.buffer.size());

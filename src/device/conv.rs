@@ -6,8 +6,6 @@ mod weights;
 
 use std::sync::Arc;
 
-use crate::check::check_finite;
-use crate::check::check_length;
 use crate::device::bound::BoundConv;
 use crate::device::buffers::{BufferRange, ConvBuffers};
 use crate::device::dispatch::{Dispatch, Uniforms, bind_group, bound_ranges};
@@ -29,7 +27,7 @@ pub struct FsConv2d {
     /// Of every step of the plan, its kernel.
     kernels: Vec<Arc<Compiled>>,
     weights: Arc<Weights>,
-    uniforms: Uniforms,
+    uniforms: Arc<Uniforms>,
     bindings: Bindings,
 }
 
@@ -65,17 +63,75 @@ impl FsConv2d {
         // The target a plan was made for may have been another device's; shaders rely on what was checked.
         plan.check(&pipelines.device().limits(), pipelines.device().features())?;
         let plan = plan.narrowed(summary)?;
-        let problem = plan.problem();
-        if summary.placement() != problem.placement() {
-            return Err(Error::value("summary", "placed otherwise", "its placement must be the plan's"));
-        }
-        for (field, values) in [("scale", params.scale), ("bias", params.bias)] {
-            check_length(field, values, problem.out_channels())?;
-            check_finite(field, values.unwrap_or(&[]))?;
-        }
+        check_placement(&plan, summary)?;
+        params.check(plan.problem())?;
         pipelines.warm_up_async([&plan]).await?;
         let weights = Weights::upload(pipelines.device(), &plan, summary, params).await?;
         Self::on_weights(pipelines, plan, Arc::new(weights)).await
+    }
+
+    /// A layer on weights that lie in a buffer of the caller's, which may write to it between submissions; nothing is
+    /// copied. Waits for the device's answer. Not in browsers, where nothing can wait:
+    /// [`FsConv2d::with_weights_async`].
+    ///
+    /// They are f32 or f16, as the plan's [`Storage::weights`](crate::Storage::weights) say, and lie as the plan wants
+    /// them, [`Plan::summary_bytes`] in all: for gather and shared products the L values of the summary (row-major
+    /// `[D, FH, FW]` for rank 3); for [`Algorithm::Dense`](crate::Algorithm::Dense) filters
+    /// `[O, KH * KW, C/groups rounded up to 4]`, zeros where there is no channel or the boundary has none. Zeros follow
+    /// up to a multiple of four values.
+    ///
+    /// # Errors
+    /// When the plan has 8-bit weights; the range is too small, misaligned, or its buffer lacks usage `STORAGE`; scale
+    /// or bias have another length; or the device refuses, is out of memory or lost.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn with_weights(
+        pipelines: &Arc<Pipelines>,
+        plan: Plan,
+        weights: BufferRange<'_>,
+        params: ChannelParams<'_>,
+    ) -> Result<Self> {
+        crate::device::wait::wait(Self::with_weights_async(pipelines, plan, weights, params))
+    }
+
+    /// As `with_weights`, which waits for it on native programs.
+    ///
+    /// # Errors
+    /// When the plan has 8-bit weights; the range is too small, misaligned, or its buffer lacks usage `STORAGE`; scale
+    /// or bias have another length; or the device refuses, is out of memory or lost.
+    pub async fn with_weights_async(
+        pipelines: &Arc<Pipelines>,
+        plan: Plan,
+        weights: BufferRange<'_>,
+        params: ChannelParams<'_>,
+    ) -> Result<Self> {
+        plan.check(&pipelines.device().limits(), pipelines.device().features())?;
+        params.check(plan.problem())?;
+        let weights = Weights::lent(pipelines.device(), &plan, weights, params).await?;
+        pipelines.warm_up_async([&plan]).await?;
+        Self::on_weights(pipelines, plan, Arc::new(weights)).await
+    }
+
+    /// Writes the values of another summary in place of the layer's, for whatever is submitted next: training goes on,
+    /// or a network is exchanged. Nothing is made anew; bindings stay, also those of layers on the same weights
+    /// ([`FsConv2d::with_plan`]). Scales and biases stay as they are. Not in browsers, where nothing can wait:
+    /// [`FsConv2d::update_summary_async`].
+    ///
+    /// # Errors
+    /// When the summary is placed otherwise, or not quantized where the layer's is in 8 bits; the weights are the
+    /// caller's ([`FsConv2d::with_weights`]); or the device is out of memory or lost.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn update_summary(&self, queue: &wgpu::Queue, summary: &FilterSummary) -> Result<()> {
+        crate::device::wait::wait(self.update_summary_async(queue, summary))
+    }
+
+    /// As `update_summary`, which waits for it on native programs; the values are written when this is first polled.
+    ///
+    /// # Errors
+    /// When the summary is placed otherwise, or not quantized where the layer's is in 8 bits; the weights are the
+    /// caller's ([`FsConv2d::with_weights_async`]); or the device is out of memory or lost.
+    pub async fn update_summary_async(&self, queue: &wgpu::Queue, summary: &FilterSummary) -> Result<()> {
+        check_placement(&self.plan, summary)?;
+        self.weights.update(self.pipelines.device(), queue, &self.plan, summary).await
     }
 
     /// The same layer by another plan, for another batch or size of images: nothing is uploaded but what the plan says,
@@ -113,8 +169,15 @@ impl FsConv2d {
         for step in plan.steps() {
             kernels.push(pipelines.get(&step.variant).await?);
         }
-        let uniforms: Vec<_> = plan.steps().iter().map(|step| step.uniform(weights.quantization)).collect();
-        let uniforms = Uniforms::new(pipelines.device(), &uniforms).await?;
+        let uniforms = loop {
+            let quantization = weights.quantization();
+            let uniforms = Arc::new(
+                Uniforms::new(pipelines.device(), &plan.labelled("fs_params"), plan.steps(), quantization).await?,
+            );
+            if weights.tell(&uniforms, quantization) {
+                break uniforms;
+            }
+        };
         pipelines.check_lost("the layer")?;
         let (pipelines, bindings) = (Arc::clone(pipelines), Bindings::default());
         Ok(Self { plan, pipelines, kernels, weights, uniforms, bindings })
@@ -127,7 +190,7 @@ impl FsConv2d {
 
     /// Bytes of device memory that the summary takes, or the dense weights where the plan expands them.
     pub fn summary_bytes(&self) -> u64 {
-        self.weights.summary.size()
+        self.weights.summary().size
     }
 
     /// Bytes of device memory that the table takes: bases, slots, scales and biases.
@@ -143,9 +206,13 @@ impl FsConv2d {
     /// Binds the convolution to buffers, to be recorded any number of times. Not in browsers, where nothing can wait
     /// for the device's answer: [`FsConv2d::bind_async`].
     ///
-    /// The layer remembers the buffers it was bound to last (eight sets of them): binding them again allocates
-    /// nothing. What it remembers stays in memory, unless [`FsConv2d::forget_buffers`] or `wgpu::Buffer::destroy`
-    /// frees it.
+    /// The layer remembers the buffers it was bound to last (eight sets of them): binding them again makes nothing. What
+    /// it remembers stays in memory, unless [`FsConv2d::forget_buffers`] or `wgpu::Buffer::destroy` frees it. Whoever
+    /// keeps the [`BoundConv`] needs none of this: it is recorded without looking anything up, for any number of sets.
+    ///
+    /// Buffers must be of the layer's own device: wgpu tells those of another device, and may take those of another
+    /// instance, whose ids look alike, for its own. On a lost device this may succeed, as recording and submitting do:
+    /// watch `wgpu::Device::set_device_lost_callback`.
     ///
     /// # Errors
     /// When a range is too small, misaligned, missing or overlaps one that is written, naming it; a buffer lacks
@@ -175,8 +242,8 @@ impl FsConv2d {
         self.bindings.clear();
     }
 
-    /// Binds and records in one go, as one compute pass. Does not submit; allocates nothing on buffers that the layer
-    /// remembers. Not in browsers, as `bind`: record what [`FsConv2d::bind_async`] returns.
+    /// Binds and records in one go, as one compute pass. Does not submit; makes nothing but the pass on buffers that the
+    /// layer remembers: eight sets of them, in more than which [`FsConv2d::bind`] is better kept. Not in browsers, as `bind`: record what [`FsConv2d::bind_async`] returns.
     ///
     /// # Errors
     /// As `bind`.
@@ -184,7 +251,7 @@ impl FsConv2d {
     pub fn record(&self, encoder: &mut wgpu::CommandEncoder, buffers: &ConvBuffers<'_>) -> Result<()> {
         let bound = self.bind(buffers)?;
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: Some(self.plan.algorithm().name()),
+            label: Some(&self.plan.labelled(self.plan.algorithm().name())),
             timestamp_writes: None,
         });
         bound.record(&mut pass);
@@ -195,13 +262,13 @@ impl FsConv2d {
     pub(crate) async fn make_bindings(&self, buffers: &ConvBuffers<'_>) -> Result<BoundConv> {
         self.check(buffers)?;
         let device = self.pipelines.device();
-        let dispatches = checked(device, "bindings", || {
+        let dispatches = checked(device, &self.plan.labelled("bindings"), || {
             let bind = |(index, (step, compiled)): (usize, (&Step, &Arc<Compiled>))| {
                 let range = |operand| match operand {
                     Operand::Tensor(Role::Output) => Some(buffers.output),
                     Operand::Tensor(Role::Residual) => buffers.residual,
                     Operand::Tensor(_) => Some(buffers.input),
-                    Operand::Summary => Some(BufferRange::whole(&self.weights.summary)),
+                    Operand::Summary => Some(self.weights.summary()),
                     Operand::Table(bytes) => Some(BufferRange::whole(&self.weights.table).part(&bytes)),
                     Operand::Workspace(bytes) => buffers.workspace.map(|workspace| workspace.part(&bytes)),
                 };
@@ -216,6 +283,13 @@ impl FsConv2d {
             self.plan.steps().iter().zip(&self.kernels).enumerate().map(bind).collect()
         })
         .await?;
-        Ok(BoundConv { dispatches })
+        Ok(BoundConv { dispatches, _uniforms: Arc::clone(&self.uniforms) })
     }
+}
+
+fn check_placement(plan: &Plan, summary: &FilterSummary) -> Result<()> {
+    if summary.placement() == plan.problem().placement() {
+        return Ok(());
+    }
+    Err(Error::value("summary", "placed otherwise", "its placement must be the plan's"))
 }

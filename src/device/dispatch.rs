@@ -1,6 +1,5 @@
 //! Dispatches: a pipeline, what is bound to it, and how often it runs.
 
-use std::borrow::Cow;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
@@ -8,6 +7,7 @@ use super::buffers::BufferRange;
 use crate::device::pipeline::Compiled;
 use crate::device::scope::upload;
 use crate::error::Result;
+use crate::method::quantization::Quantization;
 use crate::plan::{Operand, Step};
 
 /// One dispatch, ready to record.
@@ -40,23 +40,43 @@ impl Dispatch {
 pub(crate) struct Uniforms {
     buffer: wgpu::Buffer,
     ranges: Vec<(u64, NonZeroU64)>,
+    /// Where the uniforms begin that say what 8-bit weights stand for.
+    of_weights: Vec<u64>,
 }
 
 impl Uniforms {
-    pub(crate) async fn new(device: &wgpu::Device, uniforms: &[Cow<'_, [u8]>]) -> Result<Self> {
+    /// Those of `steps`, for weights quantized so.
+    pub(crate) async fn new(
+        device: &wgpu::Device,
+        label: &str,
+        steps: &[Step],
+        quantization: Option<Quantization>,
+    ) -> Result<Self> {
         let alignment = device.limits().min_uniform_buffer_offset_alignment.max(16) as usize;
-        let (mut bytes, mut ranges) = (Vec::new(), Vec::new());
-        for uniform in uniforms {
+        let (mut bytes, mut ranges, mut of_weights) = (Vec::new(), Vec::new(), Vec::new());
+        for step in steps {
             let offset = bytes.len() as u64;
-            bytes.extend_from_slice(uniform);
+            of_weights.extend(step.loads_weights().then_some(offset));
+            bytes.extend_from_slice(&step.uniform(quantization));
             // Uniform structs are padded to 16 bytes in some back ends.
             bytes.resize(bytes.len().next_multiple_of(16), 0);
             let size = NonZeroU64::new(bytes.len() as u64 - offset).unwrap_or(NonZeroU64::MIN);
             ranges.push((offset, size));
             bytes.resize(bytes.len().next_multiple_of(alignment), 0);
         }
-        let buffer = upload(device, "fs_params", &bytes, wgpu::BufferUsages::UNIFORM).await?;
-        Ok(Self { buffer, ranges })
+        // Weights without levels have nothing that could change here.
+        let written = if quantization.is_some() { wgpu::BufferUsages::COPY_DST } else { wgpu::BufferUsages::empty() };
+        let buffer = upload(device, label, &bytes, wgpu::BufferUsages::UNIFORM | written).await?;
+        Ok(Self { buffer, ranges, of_weights })
+    }
+
+    /// Says that 8-bit weights stand for something else, before whatever is submitted next.
+    pub(super) fn quantize(&self, queue: &wgpu::Queue, quantization: Quantization) {
+        for offset in &self.of_weights {
+            for (at, value) in Step::levels(quantization) {
+                queue.write_buffer(&self.buffer, offset + at as u64, &value);
+            }
+        }
     }
 
     /// The binding of dispatch `index`.

@@ -7,8 +7,7 @@
 
 use std::pin::Pin;
 
-use crate::error::one_line;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result, one_line};
 
 /// Runs `make` under wgpu's error scopes: out of memory, a lost device, and all else that wgpu reports is an error.
 /// What `make` returns is valid otherwise.
@@ -153,7 +152,9 @@ impl<T> Scoped<T> {
             None => Ok(made),
             // A lost device's resources are invalid, too.
             Some(_) if is_lost(&device).await => Err(Error::DeviceLost { what }),
-            Some(error) => Err(Error::Gpu(one_line(&error.to_string()))),
+            Some(error) => {
+                Err(Error::Validation { what, reason: one_line(&error.to_string()), cause: Cause::of(error) })
+            }
         }
     }
 }

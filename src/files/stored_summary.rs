@@ -8,9 +8,9 @@ use crate::error::{Error, Result};
 use crate::files::tensor_file::{NewTensor, Tensor, TensorFile, Values};
 use crate::method::placement::{Boundary, Placement};
 use crate::method::problem::Activation;
-use crate::method::quantization::{Precision, Quantization};
+use crate::method::quantization::Quantization;
 use crate::method::starts::Starts;
-use crate::method::summary::FilterSummary;
+use crate::method::summary::{FilterSummary, Stored};
 use crate::method::window::Window;
 
 /// The JSON of a window.
@@ -167,13 +167,13 @@ pub(crate) fn new_tensors<'a>(
     summary: &'a FilterSummary,
 ) -> Vec<NewTensor<'a>> {
     let tensor = |name: &str, shape, values| NewTensor { name: format!("{prefix}{name}"), shape, values };
-    match summary.quantized() {
-        Some((levels, quantization)) => vec![
+    match summary.stored() {
+        Stored::U8 { levels, quantization } => vec![
             tensor(name, shape, Values::U8(levels)),
             tensor(QUANTIZATION, vec![2], Values::F32(quantization.as_array())),
         ],
-        None if summary.precision() == Precision::F16 => vec![tensor(name, shape, Values::F16(summary.values()))],
-        None => vec![tensor(name, shape, Values::F32(summary.values()))],
+        Stored::F16(values) => vec![tensor(name, shape, Values::F16(values))],
+        Stored::F32(values) => vec![tensor(name, shape, Values::F32(values))],
     }
 }
 

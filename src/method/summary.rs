@@ -1,5 +1,7 @@
 //! The Filter Summary: one learned vector (or rank-3 tensor) that holds all filters of a layer as overlapping segments.
 
+use std::borrow::Cow;
+
 use crate::check::{check_f16, check_finite};
 use crate::error::{Error, Result};
 use crate::method::placement::Placement;
@@ -19,18 +21,17 @@ use crate::method::quantization::{Precision, Quantization};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct FilterSummary {
-    values: Vec<f32>,
     stored: Stored,
     placement: Placement,
 }
 
-/// What the values are in files and on devices.
+/// The values, as what they are in files and on devices.
 #[derive(Debug, Clone, PartialEq)]
-enum Stored {
-    F32,
-    /// The values are rounded already.
-    F16,
-    /// What the values were computed from.
+pub(crate) enum Stored {
+    F32(Vec<f32>),
+    /// Rounded already.
+    F16(Vec<f32>),
+    /// What values are computed from whenever they are asked for.
     U8 {
         levels: Vec<u8>,
         quantization: Quantization,
@@ -45,7 +46,7 @@ impl FilterSummary {
     pub fn new(values: Vec<f32>, placement: Placement) -> Result<Self> {
         check_count(values.len(), &placement)?;
         check_finite("summary", &values)?;
-        Ok(Self { values, stored: Stored::F32, placement })
+        Ok(Self { stored: Stored::F32(values), placement })
     }
 
     /// A summary of `placement.length()` values in 8 bits.
@@ -54,8 +55,7 @@ impl FilterSummary {
     /// When the number of levels is another.
     pub fn from_levels(levels: Vec<u8>, quantization: Quantization, placement: Placement) -> Result<Self> {
         check_count(levels.len(), &placement)?;
-        let values = levels.iter().map(|&level| quantization.value(level)).collect();
-        Ok(Self { values, stored: Stored::U8 { levels, quantization }, placement })
+        Ok(Self { stored: Stored::U8 { levels, quantization }, placement })
     }
 
     /// Dense filters `[O, C/groups, KH, KW]` as a summary without overlap.
@@ -82,9 +82,9 @@ impl FilterSummary {
     /// # Errors
     /// When it is not in f32, or the values span more than f32 can.
     pub fn quantize(&self) -> Result<Self> {
-        self.check_f32()?;
-        let quantization = Quantization::of(&self.values)?;
-        let levels = self.values.iter().map(|&value| quantization.level(value)).collect();
+        let values = self.f32_values()?;
+        let quantization = Quantization::of(values)?;
+        let levels = values.iter().map(|&value| quantization.level(value)).collect();
         Self::from_levels(levels, quantization, self.placement.clone())
     }
 
@@ -93,29 +93,43 @@ impl FilterSummary {
     /// # Errors
     /// When it is not in f32, or a value is beyond f16.
     pub fn round_to_f16(&self) -> Result<Self> {
-        self.check_f32()?;
-        check_f16(&self.values)?;
-        let values = self.values.iter().map(|&value| half::f16::from_f32(value).to_f32()).collect();
-        Ok(Self { values, stored: Stored::F16, placement: self.placement.clone() })
+        let values = self.f32_values()?;
+        check_f16(values)?;
+        let values = values.iter().map(|&value| half::f16::from_f32(value).to_f32()).collect();
+        Ok(Self { stored: Stored::F16(values), placement: self.placement.clone() })
     }
 
-    fn check_f32(&self) -> Result<()> {
-        match self.precision() {
-            Precision::F32 => Ok(()),
-            precision => Err(Error::value("summary", precision.name(), "only f32 values are rounded")),
+    fn f32_values(&self) -> Result<&[f32]> {
+        match &self.stored {
+            Stored::F32(values) => Ok(values),
+            Stored::F16(_) | Stored::U8 { .. } => {
+                Err(Error::value("summary", self.precision().name(), "only f32 values are rounded"))
+            }
         }
     }
 
-    /// The values, L of them; of a quantized summary those that its levels stand for.
-    pub fn values(&self) -> &[f32] {
-        &self.values
+    /// The values, L of them; of a quantized summary those that its levels stand for, computed now: it keeps nothing
+    /// but the levels.
+    pub fn values(&self) -> Cow<'_, [f32]> {
+        match &self.stored {
+            Stored::F32(values) | Stored::F16(values) => Cow::Borrowed(values),
+            Stored::U8 { levels, quantization } => levels.iter().map(|&level| quantization.value(level)).collect(),
+        }
+    }
+
+    /// One of the values, if there are so many.
+    pub(crate) fn get(&self, index: usize) -> Option<f32> {
+        match &self.stored {
+            Stored::F32(values) | Stored::F16(values) => values.get(index).copied(),
+            Stored::U8 { levels, quantization } => levels.get(index).map(|&level| quantization.value(level)),
+        }
     }
 
     /// What the values are stored as.
     pub fn precision(&self) -> Precision {
         match self.stored {
-            Stored::F32 => Precision::F32,
-            Stored::F16 => Precision::F16,
+            Stored::F32(_) => Precision::F32,
+            Stored::F16(_) => Precision::F16,
             Stored::U8 { .. } => Precision::U8,
         }
     }
@@ -124,28 +138,25 @@ impl FilterSummary {
     pub fn levels(&self) -> Option<(&[u8], Quantization)> {
         match &self.stored {
             Stored::U8 { levels, quantization } => Some((levels, *quantization)),
-            Stored::F32 | Stored::F16 => None,
+            Stored::F32(_) | Stored::F16(_) => None,
         }
     }
 
-    /// [`Self::levels`], with the quantization where it lies.
+    /// The values as they are kept.
     #[cfg(feature = "network")]
-    pub(crate) fn quantized(&self) -> Option<(&[u8], &Quantization)> {
-        match &self.stored {
-            Stored::U8 { levels, quantization } => Some((levels, quantization)),
-            Stored::F32 | Stored::F16 => None,
-        }
+    pub(crate) fn stored(&self) -> &Stored {
+        &self.stored
     }
 
     /// Bytes of the values as they are stored; 8-bit ones with their scale and zero.
     pub fn stored_bytes(&self) -> u64 {
         let quantization = if self.precision() == Precision::U8 { 8 } else { 0 };
-        self.values.len() as u64 * self.precision().bytes() + quantization
+        self.placement.length() as u64 * self.precision().bytes() + quantization
     }
 
     /// Effective parameters as FSNet counts them: a quantized tensor of L values for L / 4 + 2, all else whole.
     pub fn effective_parameters(&self) -> f64 {
-        let length = self.values.len() as f64;
+        let length = self.placement.length() as f64;
         if self.precision() == Precision::U8 { length / 4.0 + 2.0 } else { length }
     }
 
@@ -161,7 +172,7 @@ impl FilterSummary {
 
     /// Weight `(channel, tap)` of a filter in f64.
     pub(crate) fn blend(&self, filter: usize, channel: usize, tap: usize) -> Blend {
-        let value = |index: Option<usize>| index.map_or(0.0, |index| f64::from(self.values[index]));
+        let value = |index: Option<usize>| index.and_then(|index| self.get(index)).map_or(0.0, f64::from);
         let first = value(self.placement.index(filter, channel, tap));
         let fraction = f64::from(self.placement.fraction(filter));
         if fraction == 0.0 {

@@ -2,11 +2,16 @@
 
 use super::{Operand, Plan};
 use crate::error::{Error, Result};
+use crate::method::problem::Problem;
 use crate::method::reduction::MOST_TURNS;
 
 impl Plan {
     /// Checks every dispatch against a device's limits and features, and against what one invocation may loop.
     pub(crate) fn check(&self, limits: &wgpu::Limits, features: wgpu::Features) -> Result<()> {
+        self.check_steps(limits, features).map_err(|error| of_layer(&self.problem, error))
+    }
+
+    fn check_steps(&self, limits: &wgpu::Limits, features: wgpu::Features) -> Result<()> {
         let at_most = |field: &str, value: u64, limit_name: &'static str, limit: u64| {
             if value <= limit {
                 Ok(())
@@ -56,6 +61,14 @@ impl Plan {
         at_most("bytes of tables", self.table_bytes(), "max_buffer_size", limits.max_buffer_size)?;
         at_most("bytes of workspace", self.workspace, "max_buffer_size", limits.max_buffer_size)
     }
+}
+
+/// Says of which layer a limit is: `bytes of Output of fs_dense-..., 64x3x3 on [1, 32, 28, 28]`.
+pub(super) fn of_layer(problem: &Problem, error: Error) -> Error {
+    let Error::Limit { field, value, limit_name, limit } = error else { return error };
+    let (filters, window) = (problem.out_channels(), problem.placement().window());
+    let layer = format!("{filters}x{}x{} on {:?}", window.height(), window.width(), problem.input_shape());
+    Error::Limit { field: format!("{field}, {layer}"), value, limit_name, limit }
 }
 
 #[cfg(test)]

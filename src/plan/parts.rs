@@ -2,6 +2,7 @@
 //! workspace between them. Nearly all plans have one part, and nothing of this.
 
 use super::ask::{Ask, overflows, widens};
+use super::check::of_layer;
 use super::draft::Draft;
 use super::families::planner;
 use super::packing::{Packing, Table};
@@ -52,7 +53,7 @@ pub(super) fn plan(
     let ask =
         |(index, problem)| Ask { problem, target, options, words, has_addend: index > 0, is_addend: index < last };
     let drafts = problems.iter().enumerate().map(ask).map(|ask| draft(algorithm, family, ask));
-    let drafts = drafts.collect::<Result<Vec<_>>>()?;
+    let drafts = drafts.collect::<Result<Vec<_>>>().map_err(|error| of_layer(problem, error))?;
     let plan = assemble(algorithm, family, problem, &problems, drafts, asked, target);
     plan.check(&target.limits, target.features)?;
     Ok(plan)
@@ -125,6 +126,7 @@ fn assemble(
         hankel_levels,
         cost,
         declined: Vec::new(),
+        label: None,
     }
 }
 
@@ -142,6 +144,6 @@ impl Plan {
         }
         let options = PlanOptions { storage: self.storage.with_weights(stored), ..self.options };
         let plan = plan(self.algorithm, self.family, &self.problem, &self.target, options)?;
-        Ok(Self { declined: self.declined, ..plan })
+        Ok(Self { declined: self.declined, label: self.label, ..plan })
     }
 }

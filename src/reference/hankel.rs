@@ -99,7 +99,7 @@ fn size((problem, algorithm): (&Problem, Algorithm), levels: u32, operands: &Ope
             };
             // Where the first of the rows that share products begins. What lies behind the summary no row of the layer reads.
             let begin = (bases.of_tap[index] as usize).saturating_sub(row * piece);
-            let f = |at: usize| operands.summary.values().get(begin + at).map_or(0.0, |&f| size_of(f64::from(f)));
+            let f = |at: usize| operands.summary.get(begin + at).map_or(0.0, |f| size_of(f64::from(f)));
             let f: Vec<f64> = (0..2 * channels - piece).map(f).collect();
             let share = if segment == 0 { 1.0 - fraction } else { fraction };
             sum += share * split(levels, &f, &x, |a, b| a + b)[row];

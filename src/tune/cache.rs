@@ -161,7 +161,7 @@ pub(super) fn check(path: &Path) -> crate::Result<()> {
     match read(path) {
         Err(foreign @ Unusable::Foreign(_)) => {
             let path = crate::error::one_line(&path.display().to_string());
-            Err(Error::Io { path, reason: crate::error::one_line(foreign.reason()) })
+            Err(Error::Io { path, reason: crate::error::one_line(foreign.reason()), cause: None })
         }
         Ok(_) | Err(Unusable::Damaged(_) | Unusable::Older(_)) => check_writable(path),
     }

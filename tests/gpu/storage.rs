@@ -42,7 +42,7 @@ fn operands(problem: &Problem, seed: u64, storage: Storage, integers: bool) -> D
 fn stored(data: &Data, storage: Storage) -> Data {
     let placement = data.summary.placement().clone();
     let summary = match storage.weights() {
-        Precision::F16 => FilterSummary::new(rounded(data.summary.values()), placement).expect("summary"),
+        Precision::F16 => FilterSummary::new(rounded(&data.summary.values()), placement).expect("summary"),
         _ => data.summary.clone(),
     };
     let tensors = storage.has_f16_tensors();

@@ -130,8 +130,8 @@ fn wrong_buffers_are_refused() {
     for (batch, input, output, want) in [
         (0, from, to, "batch is 0: it must be between 1 and 3"),
         (4, from, to, "batch is 4: it must be between 1 and 3"),
-        (3, range(&input, 0, 3 * image - 4), to, "input.size is 921596: the tensor has 921600 bytes"),
-        (2, from, range(&output, 0, 36), "output.size is 36: the tensor has 40 bytes"),
+        (3, range(&input, 0, 3 * image - 4), to, "input.size is 921596: it needs 921600 bytes, in whole words of 4"),
+        (2, from, range(&output, 0, 36), "output.size is 36: it needs 40 bytes, in whole words of 4"),
         (1, range(&input, 4, image), to, "input.offset is 4: it must be a multiple of"),
         (1, from, range(&output, 1024, 20), "output.offset is 1024: 20 bytes from there must lie in a buffer of 1024"),
         (1, from, range(&output, u64::MAX - 255, 512), "output.offset is 18446744073709551360: 512 bytes from there"),

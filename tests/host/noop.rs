@@ -133,7 +133,7 @@ fn wrong_buffers_are_refused_by_name() {
 
     let with_input = |input| right.with_input(input);
     let short = BufferRange { size: size - 4, ..range(0) };
-    assert_eq!(message(conv.bind(&with_input(short))), "input.size is 2044: the tensor has 2048 bytes");
+    assert_eq!(message(conv.bind(&with_input(short))), "input.size is 2044: it needs 2048 bytes, in whole words of 4");
     let outside = BufferRange { offset: size + 256, ..range(0) };
     let rule = "2048 bytes from there must lie in a buffer of 4096";
     assert_eq!(message(conv.bind(&with_input(outside))), format!("input.offset is 2304: {rule}"));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use filter_summary::network::{GpuNetwork, NetworkPlan};
 use filter_summary::{
     BufferRange, ChannelParams, ConvBuffers, FilterSummary, FsConv2d, Pipelines, Plan, PlanOptions, Target, compress,
-    cpu, layer_file, network, reference, standalone, tensor_file, tune,
+    cpu, layer_file, network, reference, standalone, tensor_file, tune, wgpu,
 };
 
 const fn shared<T: Send + Sync>() {}
@@ -30,6 +30,7 @@ all_shared!(
     filter_summary::Algorithm,
     filter_summary::BoundConv,
     filter_summary::Boundary,
+    filter_summary::Cause,
     filter_summary::BufferRange<'static>,
     filter_summary::ChannelParams<'static>,
     filter_summary::Conv2d,
@@ -99,7 +100,10 @@ fn futures(
     plan: Plan,
     (summary, params): (&FilterSummary, ChannelParams<'_>),
     (conv, buffers): (&FsConv2d, &ConvBuffers<'_>),
+    queue: &wgpu::Queue,
 ) {
+    sent(conv.update_summary_async(queue, summary));
+    sent(FsConv2d::with_weights_async(pipelines, plan.clone(), buffers.input, params));
     sent(pipelines.warm_up_async([&plan]));
     sent(conv.bind_async(buffers));
     sent(conv.with_plan_async(plan.clone()));

@@ -66,7 +66,7 @@ impl Data {
     /// Outputs with the sums of their products' magnitudes, which are exact too.
     fn reference(&self, problem: &Problem, output: &[f32]) -> Result<Reference> {
         let magnitudes = |values: &[f32]| values.iter().map(|value| value.abs()).collect::<Vec<f32>>();
-        let summary = FilterSummary::new(magnitudes(self.summary.values()), problem.placement().clone())?;
+        let summary = FilterSummary::new(magnitudes(&self.summary.values()), problem.placement().clone())?;
         let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect();
         let magnitude = convolve(problem, &magnitudes(&self.input), &summary)?;
         Ok(Reference { output: wide(output), magnitude: wide(&magnitude) })

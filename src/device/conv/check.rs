@@ -21,6 +21,7 @@ impl FsConv2d {
             ("output", Some(buffers.output), Role::Output),
             ("residual", buffers.residual, Role::Residual),
             ("workspace", workspace, Role::ProductsOut),
+            ("weights", self.weights.lender(), Role::Summary),
         ];
         let ranges: Vec<_> = ranges.into_iter().filter_map(|(name, range, role)| Some((name, range?, role))).collect();
         let tensor = |&(name, range, role): &(&'static str, BufferRange<'_>, Role)| {
@@ -28,8 +29,28 @@ impl FsConv2d {
         };
         ranges.iter().try_for_each(tensor)?;
         let written = |&(name, range, role): &(&'static str, _, Role)| (name, range, role.is_written());
-        check_overlaps(&ranges.iter().map(written).collect::<Vec<_>>())?;
+        let without = |left_out: &str| {
+            let rest = ranges.iter().filter(|(name, ..)| *name != left_out);
+            check_overlaps(&rest.map(written).collect::<Vec<_>>())
+        };
+        if self.is_in_place(buffers) {
+            without("residual").and_then(|()| without("output"))?;
+        } else {
+            without("")?;
+        }
         self.check_usage(&ranges)
+    }
+
+    /// Whether the output takes the residual's place, and may.
+    fn is_in_place(&self, buffers: &ConvBuffers<'_>) -> bool {
+        let (problem, output) = (self.plan.problem(), buffers.output);
+        let is_output =
+            |residual: BufferRange<'_>| residual.buffer == output.buffer && residual.offset == output.offset;
+        // Everything else of a plan that binds read_write does so too; see the store of every kernel that has an epilogue.
+        buffers.residual.is_some_and(is_output)
+            && self.plan.options().bind_read_write
+            && problem.output_shape() == problem.output_tensor_shape()
+            && !cfg!(target_family = "wasm")
     }
 
     /// WebGPU refuses a buffer that one binding of a dispatch reads and another writes, wherever in it.
@@ -40,7 +61,8 @@ impl FsConv2d {
             let of = |operand: &Operand, role: Role| match operand {
                 Operand::Tensor(tensor) => *tensor == role,
                 Operand::Workspace(_) => role == Role::ProductsOut,
-                Operand::Summary | Operand::Table(_) => false,
+                Operand::Summary => role == Role::Summary,
+                Operand::Table(_) => false,
             };
             let touches = |role: Role| bound.iter().any(|&bound| of(&step.operand(bound), role));
             let writes = |role: Role| bound.iter().any(|&bound| bound.is_written() && of(&step.operand(bound), role));

@@ -1,20 +1,36 @@
 //! A layer's weights on a device: the summary, and the table of bases, slots, scales and biases.
 
+use std::sync::{Arc, Mutex, Weak};
+
 use crate::check::check_f16;
-use crate::device::scope::upload;
+use crate::device::buffers::BufferRange;
+use crate::device::check::check_range;
+use crate::device::dispatch::Uniforms;
+use crate::device::lock::lock;
+use crate::device::scope::{sized, upload};
 use crate::error::{Error, Result};
+use crate::kernels::Role;
 use crate::method::params::ChannelParams;
 use crate::method::quantization::{Precision, Quantization};
 use crate::method::summary::FilterSummary;
 use crate::plan::Plan;
 
-/// The buffers of a layer's weights.
+/// The weights of a layer, and of the same layer by other plans.
 #[derive(Debug)]
 pub(super) struct Weights {
-    pub(super) summary: wgpu::Buffer,
+    summary: wgpu::Buffer,
+    /// First byte, and how many.
+    at: (u64, u64),
+    is_lent: bool,
     pub(super) table: wgpu::Buffer,
-    /// What 8-bit weights stand for.
-    pub(super) quantization: Option<Quantization>,
+    levels: Mutex<Levels>,
+}
+
+/// What 8-bit weights stand for, and whose uniforms say so.
+#[derive(Debug, Default)]
+struct Levels {
+    quantization: Option<Quantization>,
+    told: Vec<Weak<Uniforms>>,
 }
 
 impl Weights {
@@ -24,14 +40,95 @@ impl Weights {
         summary: &FilterSummary,
         params: ChannelParams<'_>,
     ) -> Result<Self> {
-        let (packed, table) = (pack_summary(plan, summary)?, pack_table(plan, params));
-        let usage = wgpu::BufferUsages::STORAGE;
+        let packed = pack_summary(plan, summary)?;
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+        let quantization = summary.levels().map(|(_, quantization)| quantization);
         Ok(Self {
-            summary: upload(device, "fs_summary", &packed, usage).await?,
-            table: upload(device, "fs_table", bytemuck::cast_slice(&table), usage).await?,
-            quantization: summary.levels().map(|(_, quantization)| quantization),
+            summary: upload(device, &plan.labelled("fs_summary"), &packed, usage).await?,
+            at: (0, plan.size_of(Role::Summary)),
+            is_lent: false,
+            table: upload_table(device, plan, params).await?,
+            levels: Mutex::new(Levels { quantization, told: Vec::new() }),
         })
     }
+
+    /// Those in a buffer of the caller's.
+    pub(super) async fn lent(
+        device: &wgpu::Device,
+        plan: &Plan,
+        weights: BufferRange<'_>,
+        params: ChannelParams<'_>,
+    ) -> Result<Self> {
+        if plan.storage().weights() == Precision::U8 {
+            let rule = "weights of the caller's are f32 or f16: plan with such storage";
+            return Err(Error::value("storage", plan.storage().name(), rule));
+        }
+        let bytes = plan.size_of(Role::Summary);
+        check_range("weights", &weights, bytes, device)?;
+        Ok(Self {
+            summary: weights.buffer.clone(),
+            at: (weights.offset, bytes),
+            is_lent: true,
+            table: upload_table(device, plan, params).await?,
+            levels: Mutex::default(),
+        })
+    }
+
+    /// Where the summary is, or dense filters.
+    pub(super) fn summary(&self) -> BufferRange<'_> {
+        BufferRange { buffer: &self.summary, offset: self.at.0, size: self.at.1 }
+    }
+
+    /// The caller's buffer, if they are in one.
+    pub(super) fn lender(&self) -> Option<BufferRange<'_>> {
+        self.is_lent.then(|| self.summary())
+    }
+
+    /// What 8-bit weights stand for now.
+    pub(super) fn quantization(&self) -> Option<Quantization> {
+        lock(&self.levels).quantization
+    }
+
+    /// Takes note of uniforms made for a quantization. False where it is another by now.
+    pub(super) fn tell(&self, uniforms: &Arc<Uniforms>, quantization: Option<Quantization>) -> bool {
+        let mut levels = lock(&self.levels);
+        if levels.quantization != quantization {
+            return false;
+        }
+        levels.told.retain(|told| told.strong_count() > 0);
+        levels.told.push(Arc::downgrade(uniforms));
+        true
+    }
+
+    /// Writes other weights, before whatever is submitted next.
+    pub(super) async fn update(
+        &self,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        plan: &Plan,
+        summary: &FilterSummary,
+    ) -> Result<()> {
+        if self.is_lent {
+            return Err(Error::value("weights", "lent", "they are in a buffer of the caller's: write there"));
+        }
+        let packed = pack_summary(plan, summary)?;
+        let write = || {
+            // Of two who write at a time, one comes second in all that is written.
+            let mut levels = lock(&self.levels);
+            queue.write_buffer(&self.summary, 0, &packed);
+            let quantization = summary.levels().map(|(_, quantization)| quantization);
+            if let Some(changed) = quantization.filter(|_| quantization != levels.quantization) {
+                levels.quantization = quantization;
+                levels.told.iter().filter_map(Weak::upgrade).for_each(|uniforms| uniforms.quantize(queue, changed));
+            }
+        };
+        sized(device, &plan.labelled("fs_summary"), Some(packed.len() as u64), write).await
+    }
+}
+
+async fn upload_table(device: &wgpu::Device, plan: &Plan, params: ChannelParams<'_>) -> Result<wgpu::Buffer> {
+    let (table, usage) = (pack_table(plan, params), wgpu::BufferUsages::STORAGE);
+    upload(device, &plan.labelled("fs_table"), bytemuck::cast_slice(&table), usage).await
 }
 
 /// The summary's values, or dense filters `[O, T, channels rounded up to 4]`, padded to whole quads, as the plan
@@ -39,14 +136,14 @@ impl Weights {
 fn pack_summary(plan: &Plan, summary: &FilterSummary) -> Result<Vec<u8>> {
     if plan.storage().has_f16_tensors() && plan.storage().weights() == Precision::U8 {
         // Kernels on matrices make f16 of what levels stand for.
-        check_f16(summary.values())?;
+        check_f16(&summary.values())?;
     }
     let weight = |filter, channel, tap| summary.weight(filter, channel, tap);
     match plan.storage().weights() {
-        Precision::F32 => Ok(arrange(plan, summary.values(), weight).into_iter().flat_map(f32::to_le_bytes).collect()),
+        Precision::F32 => Ok(arrange(plan, &summary.values(), weight).into_iter().flat_map(f32::to_le_bytes).collect()),
         Precision::F16 => {
-            check_f16(summary.values())?;
-            let halves = arrange(plan, summary.values(), weight).into_iter().map(half::f16::from_f32);
+            check_f16(&summary.values())?;
+            let halves = arrange(plan, &summary.values(), weight).into_iter().map(half::f16::from_f32);
             Ok(halves.flat_map(half::f16::to_le_bytes).collect())
         }
         Precision::U8 => {

@@ -86,7 +86,7 @@ async fn create(pipelines: &Arc<Pipelines>) -> Result<FsConv2d> {
 }
 
 fn is_refusal(error: &Error) -> bool {
-    matches!(error, Error::Gpu(reason) if reason.contains("PipelineCache"))
+    matches!(error, Error::Validation { reason, .. } if reason.contains("PipelineCache"))
 }
 
 #[test]
@@ -99,11 +99,11 @@ fn what_a_scope_reports_later_is_an_error() {
         mapped_at_creation: false,
     };
     let error = later(checked(&device, "wrong", || device.create_buffer(&descriptor))).unwrap_err();
-    assert!(matches!(&error, Error::Gpu(reason) if reason.contains("wrong")), "{error}");
+    assert!(matches!(&error, Error::Validation { reason, .. } if reason.contains("wrong")), "{error}");
     let error = later(allocate(&device, "wrong", 16, descriptor.usage)).unwrap_err();
-    assert!(matches!(&error, Error::Gpu(_)), "{error}");
+    assert!(matches!(&error, Error::Validation { .. }), "{error}");
     let error = later(upload(&device, "wrong", &[1; 16], wgpu::BufferUsages::empty())).unwrap_err();
-    assert!(matches!(&error, Error::Gpu(_)), "{error}");
+    assert!(matches!(&error, Error::Validation { .. }), "{error}");
     later(allocate(&device, "right", 16, wgpu::BufferUsages::STORAGE)).unwrap();
 }
 
@@ -133,7 +133,7 @@ fn what_is_bound_and_refused_later_is_an_error() {
     };
     output.destroy();
     let error = later(conv.bind_async(&buffers)).map(|_| ()).unwrap_err();
-    assert!(matches!(&error, Error::Gpu(reason) if reason.contains("destroyed")), "{error}");
+    assert!(matches!(&error, Error::Validation { reason, .. } if reason.contains("destroyed")), "{error}");
     let other = device.create_buffer(&descriptor);
     let buffers = ConvBuffers { output: BufferRange::whole(&other), ..buffers };
     later(conv.bind_async(&buffers)).unwrap();

@@ -9,20 +9,20 @@ use super::encode::{Layout, NewTensor};
 use super::foreign::{HEAD, recognize};
 use super::message::clean;
 use super::unfinished;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 
 /// Reads a whole file.
 ///
 /// # Errors
 /// When the system refuses, or it is no regular file: devices and pipes may never end.
 pub fn read_file(path: &Path) -> Result<Vec<u8>> {
-    let refuse = |error: std::io::Error| io_error(path, &error);
+    let refuse = |error: std::io::Error| io_error(path, error);
     let what = metadata(path).map_err(refuse)?;
     if what.is_file() {
         return std::fs::read(path).map_err(refuse);
     }
     let reason = if what.is_dir() { "it is a directory: name a file in it" } else { "it is not a regular file" };
-    Err(Error::Io { path: path_text(path), reason: reason.to_owned() })
+    Err(Error::Io { path: path_text(path), reason: reason.to_owned(), cause: None })
 }
 
 /// Reads a whole file that should be safetensors. One of another kind is refused by its first bytes, before the rest
@@ -57,7 +57,7 @@ pub(crate) fn read_with<T>(path: &Path, parse: impl FnOnce(&[u8]) -> Result<T>) 
 pub fn write_beside(path: &Path, bytes: &[u8]) -> Result<()> {
     let replaced = output(path)?;
     unfinished::write(&end_of_links(path), replaced.as_ref(), |file| file.write_all(bytes))
-        .map_err(|error| io_error(path, &error))
+        .map_err(|error| io_error(path, error))
 }
 
 /// Writes a safetensors file as [`write_beside`] does, one tensor after another: there need not be memory for all of
@@ -69,7 +69,7 @@ pub(crate) fn write_tensors(path: &Path, tensors: &[NewTensor<'_>], metadata: &B
     let layout = Layout::new(tensors, metadata)?;
     let replaced = output(path)?;
     unfinished::write(&end_of_links(path), replaced.as_ref(), |file| layout.write(file))
-        .map_err(|error| io_error(path, &error))
+        .map_err(|error| io_error(path, error))
 }
 
 /// Checks that [`write_beside`] may write a file at `path`, as far as that can be known before; for whoever computes
@@ -97,12 +97,13 @@ pub(crate) fn check_writable(path: &Path) -> Result<()> {
     unfinished::probe(there).map_err(|error| Error::Io {
         path: path_text(path),
         reason: format!("no file can be made in {}: {error}", path_text(there)),
+        cause: Some(Cause::of(error)),
     })
 }
 
 /// What lies at `path`, if anything, which may be replaced.
 fn output(path: &Path) -> Result<Option<Metadata>> {
-    let refuse = |reason: &str| Error::Io { path: path_text(path), reason: reason.to_owned() };
+    let refuse = |reason: &str| Error::Io { path: path_text(path), reason: reason.to_owned(), cause: None };
     match std::fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let place = end_of_links(path);
@@ -114,7 +115,7 @@ fn output(path: &Path) -> Result<Option<Metadata>> {
                 _ => Ok(None),
             }
         }
-        Err(error) => Err(io_error(path, &error)),
+        Err(error) => Err(io_error(path, error)),
         Ok(existing) if !existing.is_file() => Err(refuse("it is there and not a regular file")),
         // A directory may let us replace what we may not write to; root may write to anything.
         Ok(existing) if existing.permissions().readonly() => {
@@ -122,7 +123,7 @@ fn output(path: &Path) -> Result<Option<Metadata>> {
         }
         Ok(existing) => match File::options().write(true).open(path) {
             Ok(_) => Ok(Some(existing)),
-            Err(error) => Err(io_error(path, &error)),
+            Err(error) => Err(io_error(path, error)),
         },
     }
 }
@@ -141,8 +142,8 @@ fn end_of_links(path: &Path) -> PathBuf {
     place
 }
 
-fn io_error(path: &Path, error: &std::io::Error) -> Error {
-    Error::Io { path: path_text(path), reason: error.to_string() }
+fn io_error(path: &Path, error: std::io::Error) -> Error {
+    Error::Io { path: path_text(path), reason: error.to_string(), cause: Some(Cause::of(error)) }
 }
 
 fn path_text(path: &Path) -> String {

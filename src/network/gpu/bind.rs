@@ -151,7 +151,7 @@ impl GpuNetwork {
     ) -> Result<Dispatch> {
         let device = self.pipelines.device();
         let compiled = self.pipelines.get(&step.variant).await?;
-        let uniforms = Uniforms::new(device, &[step.uniform(None)]).await?;
+        let uniforms = Uniforms::new(device, "fs_params", std::slice::from_ref(step), None).await?;
         let ranges = bound_ranges(step, operand);
         let bind = || bind_group(device, &compiled, uniforms.binding(0), &ranges);
         let bind_group = checked(device, "bindings", bind).await?;

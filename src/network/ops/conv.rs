@@ -221,7 +221,7 @@ impl Operation for ConvOp {
             Starts::Learned { positions, .. } => positions.len(),
             Starts::Line { .. } | Starts::Volume { .. } => 0,
         };
-        self.summary.values().len() + positions + len(&self.scale) + len(&self.bias)
+        self.summary.placement().length() + positions + len(&self.scale) + len(&self.bias)
     }
 
     fn work(&self) -> Work<'_> {

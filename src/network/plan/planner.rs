@@ -36,7 +36,10 @@ impl Planned {
         }
         for Job { node, work, wiring, to } in jobs {
             let planned = match work {
-                JobWork::Conv(conv) => context.conv(conv, &wiring, to, choose).map(|plan| Work::Conv(Box::new(plan))),
+                JobWork::Conv(conv) => {
+                    let plan = context.conv(conv, &wiring, to, choose);
+                    plan.map(|plan| Work::Conv(Box::new(plan.with_label(&network.nodes()[node].name))))
+                }
                 JobWork::Stage(stage) => stage.steps(&context, &wiring, to).map(|steps| Work::Stage(stage, steps)),
             };
             let work = planned.map_err(|error| named(&network.nodes()[node].name, error))?;
@@ -81,7 +84,8 @@ impl Context<'_> {
         let [_, _, height, width] = plan.problem().input_shape();
         let products = plan.steps().iter().map(|step| step.places.products.end - step.places.products.start);
         let options = PlanOptions { workspace_limit: Some(products.max().unwrap_or(0)), ..plan.options() };
-        Plan::new(&plan.problem().resized([self.batch, height, width])?, plan.target(), options)
+        let resized = Plan::new(&plan.problem().resized([self.batch, height, width])?, plan.target(), options)?;
+        Ok(resized.with_label_of(plan))
     }
 
     /// Gives every tensor a buffer.
