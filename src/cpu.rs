@@ -1,9 +1,11 @@
-//! Convolution on the CPU: the shared algorithm and a dense one, on faer's matrix product, pulp's vectors and rayon's threads.
+//! Convolution on the CPU: the shared algorithm and a dense one, on faer's matrix product,
+//! pulp's vectors and rayon's threads.
 //!
 //! [`CpuConv`] packs a layer once and runs it over batches; [`conv2d`] does both for one call.
 //!
-//! What bounds it is arithmetic. On one core of AMD Zen 4 (AVX-512, `examples/cpu_layers.rs`, 3x3, padding 1, s = C, CPU time)
-//! faer's product alone reaches 100 to 118 GFLOP/s, except 91 at 7 x 7 pixels, whose 49 columns fill three of four vectors:
+//! What bounds it is arithmetic. On one core of AMD Zen 4 (AVX-512, `examples/cpu_layers.rs`, 3x3,
+//! padding 1, s = C, CPU time) faer's product alone reaches 100 to 118 GFLOP/s, except 91 at 7 x 7 pixels,
+//! whose 49 columns fill three of four vectors:
 //!
 //! | C = O, H = W, N | products alone | shared | GFLOP/s alone, shared | dense | GFLOP/s dense |
 //! |---|---|---|---|---|---|
@@ -16,9 +18,10 @@
 //! | 256, 8, 16 | 1.17 ms | 1.47 ms | 118, 94 | 11.2 ms | 108 |
 //! | 512, 4, 16 | 1.17 ms | 1.67 ms | 116, 82 | 12.0 ms | 101 |
 //!
-//! (GFLOP/s count the multiply-adds of the products, or of the dense convolution, twice.) The rest of the shared time is the
-//! sum over taps: 9 loads and additions an output however many channels there are, so that it weighs most where there are
-//! few. The products of a band of rows stay in the second-level cache, so memory bounds nothing at these sizes.
+//! (GFLOP/s count the multiply-adds of the products, or of the dense convolution, twice.)
+//! The rest of the shared time is the sum over taps: 9 loads and additions an output however many channels there are,
+//! so that it weighs most where there are few. The products of a band of rows stay in the second-level cache,
+//! so memory bounds nothing at these sizes.
 
 mod accumulate;
 mod axis;
@@ -91,8 +94,8 @@ impl CpuConv {
     /// [`Algorithm::Shared`].
     ///
     /// # Errors
-    /// When the summary or the parameters do not fit the problem, when the algorithm is [`Algorithm::Gather`], or when the
-    /// packed layer would take gigabytes.
+    /// When the summary or the parameters do not fit the problem, when the algorithm is [`Algorithm::Gather`],
+    /// or when the packed layer would take gigabytes.
     pub fn new(
         problem: &Problem,
         summary: &FilterSummary,
@@ -208,8 +211,8 @@ impl CpuConv {
     }
 }
 
-/// One convolution: packs the weights and runs. The result is `[N, channels in total, OH, OW]`, zero outside the problem's
-/// own channels.
+/// One convolution: packs the weights and runs. The result is `[N, channels in total, OH, OW]`,
+/// zero outside the problem's own channels.
 ///
 /// # Errors
 /// As [`CpuConv::new`] and [`CpuConv::run`].

@@ -1,4 +1,5 @@
-//! Plans on the caller's device: kernels compiled once, weights uploaded, dispatches recorded into the caller's encoder.
+//! Plans on the caller's device: kernels compiled once, weights uploaded, dispatches recorded
+//! into the caller's encoder.
 
 pub(crate) mod bound;
 pub(crate) mod buffers;

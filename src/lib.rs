@@ -1,7 +1,8 @@
 //! Convolution by Filter Summary (FSNet, arXiv 1902.03264) on any GPU.
 //!
-//! A layer's filters are overlapping segments of one learned vector, the summary. Weights shrink by the compression ratio; and
-//! because overlapping filters share partial products, multiplications fall by nearly as much. See `docs/method.md`.
+//! A layer's filters are overlapping segments of one learned vector, the summary.
+//! Weights shrink by the compression ratio; and because overlapping filters share partial products,
+//! multiplications fall by nearly as much. See `docs/method.md`.
 //!
 //! Data flows one way:
 //!
@@ -14,19 +15,20 @@
 //!   -> record()   dispatches into the caller's encoder
 //! ```
 //!
-//! [`network`] runs whole networks the same way, [`cpu`] computes without a device, and [`mod@reference`] is the truth that
-//! everything is tested against. The crate never creates a device, submits or waits for one to finish, except in
-//! [`standalone`].
+//! [`network`] runs whole networks the same way, [`cpu`] computes without a device, and [`mod@reference`] is the truth
+//! that everything is tested against. The crate never creates a device, submits or waits for one to finish,
+//! except in [`standalone`].
 //!
 //! Whatever makes things on a device is a future, as a browser tells later what it refuses: [`FsConv2d::new_async`],
 //! [`FsConv2d::bind_async`], [`Pipelines::warm_up_async`], `GpuNetwork::new_async`. Native back ends tell at once, so
 //! that these futures wait only for kernels that another thread compiles, and native targets have the same functions
 //! without `_async`. Recording is a plain call everywhere.
 //!
-//! Cargo features: `network` reads networks and layers from bytes and runs them, `files` from paths; `cpu` is the CPU
-//! executor; `software` has kernels for software adapters; `standalone` opens devices, and `tune` measures kernels on them, both on native targets only;
-//! `cooperative-matrix` lets `standalone` open devices with wgpu's experimental cooperative matrices, and changes
-//! nothing for others; `vulkan`, `metal`, `dx12`, `gles`, `webgpu` and `noop` are wgpu's.
+//! Cargo features: `network` reads networks and layers from bytes and runs them, `files` from paths;
+//! `cpu` is the CPU executor; `software` has kernels for software adapters; `standalone` opens devices,
+//! and `tune` measures kernels on them, both on native targets only; `cooperative-matrix` lets `standalone` open
+//! devices with wgpu's experimental cooperative matrices, and changes nothing for others; `vulkan`, `metal`, `dx12`,
+//! `gles`, `webgpu` and `noop` are wgpu's.
 
 mod check;
 pub mod compress;

@@ -122,8 +122,8 @@ impl Plan {
         self.hankel_levels
     }
 
-    /// What a batch is expected to cost, in multiply-adds of the inner loops of the plan's family: a number to compare with
-    /// those of other plans of this family.
+    /// What a batch is expected to cost, in multiply-adds of the inner loops of the plan's family:
+    /// a number to compare with those of other plans of this family.
     pub fn cost(&self) -> f64 {
         self.cost
     }

@@ -1,4 +1,5 @@
-//! Adapters, devices and blocking transfers, for programs that have none of their own: the command line, tests, examples.
+//! Adapters, devices and blocking transfers, for programs that have none of their own:
+//! the command line, tests, examples.
 //!
 //! Engines bring their own device and never need this module. It waits, so it is not there in browsers.
 

@@ -1,8 +1,9 @@
-//! Measured selection: the kernels of a layer are timed on the device, and the fastest that computes right numbers wins.
+//! Measured selection: the kernels of a layer are timed on the device, and the fastest
+//! that computes right numbers wins.
 //!
-//! Plans choose by a cost model, for free. A [`Tuner`] runs every candidate on random operands instead, compares its outputs
-//! with [`mod@crate::reference`], and times those that are right in turns. It submits and waits, so it belongs to programs that
-//! may; what it finds can be kept in a file.
+//! Plans choose by a cost model, for free. A [`Tuner`] runs every candidate on random operands instead,
+//! compares its outputs with [`mod@crate::reference`], and times those that are right in turns. It submits and waits,
+//! so it belongs to programs that may; what it finds can be kept in a file.
 //!
 //! ```no_run
 //! use std::sync::Arc;

@@ -1,4 +1,5 @@
-// Reads a tensor of f32 two values at a time as one word of 64 bits: they lie together and aligned, both valid or neither.
+// Reads a tensor of f32 two values at a time as one word of 64 bits: they lie together and aligned, both valid or
+// neither.
 const TENSOR_BINDING: u32 = 1u;
 
 @group(0) @binding(TENSOR_BINDING) var<storage, read> tensor: array<u64>;

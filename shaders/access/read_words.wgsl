@@ -1,4 +1,5 @@
-// Reads a tensor of f32 four values at a time as two words of 64 bits: they lie together and aligned, all valid or none.
+// Reads a tensor of f32 four values at a time as two words of 64 bits: they lie together and aligned, all valid or
+// none.
 const TENSOR_BINDING: u32 = 1u;
 
 @group(0) @binding(TENSOR_BINDING) var<storage, read> tensor: array<vec2<u64>>;

@@ -3,8 +3,8 @@
 //   S[g, r, p] = sum_t sum_c f[ base(g, r, t) + c * channel_stride ] * X[n, g * C + c, stride * p + dilation * t - pad]
 //
 // Layouts   as in tiled.wgsl, X in f16. Weights become f16 when they are staged, however they are stored.
-// Tile      SUBGROUPS * 16 rows by 128 pixels, DEPTH channels of one tap at a time, double-buffered. A subgroup holds 2 x 4
-//           matrices, 32 rows by 64 pixels; two subgroups side by side, pairs of them one above the other:
+// Tile      SUBGROUPS * 16 rows by 128 pixels, DEPTH channels of one tap at a time, double-buffered. A subgroup holds 2
+//           x 4 matrices, 32 rows by 64 pixels; two subgroups side by side, pairs of them one above the other:
 //
 //                     X: DEPTH channels of a pixel  +---------+---------+
 //                        in a row                   |  64     |  64     |
@@ -19,8 +19,8 @@
 //           (SUBGROUPS * 16 + 128) * (DEPTH + 8) * 4 + SUBGROUPS * 1024 bytes of workgroup memory.
 //
 // Translated and validated, never run: no adapter at hand had cooperative matrices. Predicted for an H200: these are
-// warp-level multiplications, half the rate of the warpgroup ones at best; a step of 16 channels is 8 of them, 6 loads of
-// matrices and, for staging, 3 stores of 4 values a lane: a fifth to a quarter of the f16 peak, four times f32.
+// warp-level multiplications, half the rate of the warpgroup ones at best; a step of 16 channels is 8 of them, 6 loads
+// of matrices and, for staging, 3 stores of 4 values a lane: a fifth to a quarter of the f16 peak, four times f32.
 
 const SUBGROUPS: u32 = 4u;
 const DEPTH: u32 = 16u;
@@ -46,7 +46,8 @@ fn stage(at: u32, values: vec4<f32>) {
     tiles[at + 3u] = halves.w;
 }
 
-// Stores the block that each subgroup has laid down, rows below `rows`; `row` and `pixel` are where this subgroup's begins.
+// Stores the block that each subgroup has laid down, rows below `rows`; `row` and `pixel` are where this subgroup's
+// begins.
 fn store_block(rows: u32, group: u32, row: u32, pixel: u32, subgroup: u32, lane: u32) {
     workgroupBarrier();
     // A lane takes four neighbouring pixels of two rows.
@@ -70,8 +71,8 @@ fn main(
     @builtin(subgroup_id) subgroup: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    // Matrices want uniform control flow, and naga takes no return for uniform: the surplus computes the last tile again and
-    // stores none of it.
+    // Matrices want uniform control flow, and naga takes no return for uniform: the surplus computes the last tile
+    // again and stores none of it.
     let place = linear_workgroup(workgroup, grid);
     let tile = min(place, params.tiles - 1u);
     let stored_rows = select(0u, params.rows, place < params.tiles);
@@ -122,7 +123,8 @@ fn main(
         // The one barrier of a round: whoever passes it has multiplied the round before, so that the next round may
         // overwrite that one's buffer.
         workgroupBarrier();
-        // The loads of the next round are in flight while this one is multiplied; past the last they are masked or clamped.
+        // The loads of the next round are in flight while this one is multiplied; past the last they are masked or
+        // clamped.
         depth = deeper(depth);
         for (var i = 0u; i < ROW_LOADS; i++) {
             from_f[i] = load_row(rows[i], depth, (thread + i * THREADS) % DEPTH_QUADS);

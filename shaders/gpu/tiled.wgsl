@@ -2,10 +2,11 @@
 // convolution whose filters are the bases, the products of pass 1; what is done with the sums is a part.
 //
 //   S[g, r, p] = sum_t sum_c f[ base(g, r, t) + c * channel_stride ] * X[n, g * C + c, stride * p + dilation * t - pad]
-//   base(g, r, t) = table[(g * rows + r) * T + t]                                            T = KH * KW, 1 for products
+//   base(g, r, t) = table[(g * rows + r) * T + t]                                            T = KH * KW, 1 for
+//   products
 //
-// The left matrix is read from the summary where it lies: with step C its rows follow each other there, with smaller steps
-// they overlap and caches see to it that each value comes from memory once.
+// The left matrix is read from the summary where it lies: with step C its rows follow each other there, with smaller
+// steps they overlap and caches see to it that each value comes from memory once.
 //
 // Layouts   X [N, C * groups, H, W]. Pixels p are those of the flattened [images, OH, OW], from `first_image` on.
 // Tile      LANES_Y * ROWS rows by LANES_X * QUADS * 4 pixels, DEPTH channels of one tap at a time, double-buffered:
@@ -16,17 +17,19 @@
 //              rows | DEPTH  |              |    sums    |
 //                   +--------+              +------------+     a thread holds every LANES_Y-th row and LANES_X-th pixel
 //
-//           Both tiles hold vectors of four channels. So loads of X are scalars, neighbouring lanes neighbouring pixels,
-//           whatever stride, padding and alignment; those of f are vectors; and so is all traffic with workgroup memory.
-//           SLICES groups of LANES_X * LANES_Y threads take turns over the steps and add up in the end, in a fixed order,
-//           where there are too few tiles to fill a device.
+//           Both tiles hold vectors of four channels. So loads of X are scalars, neighbouring lanes neighbouring
+//           pixels, whatever stride, padding and alignment; those of f are vectors; and so is all traffic with
+//           workgroup memory. SLICES groups of LANES_X * LANES_Y threads take turns over the steps and add up in the
+//           end, in a fixed order, where there are too few tiles to fill a device.
 // Grid      pixel tiles x row tiles x groups, flattened (pixel tiles fastest) and folded.
-// Requires  SLICES * DEPTH * 8 * (rows + pixels of a tile) bytes of workgroup memory; 4 storage buffers, 5 with a residual.
+// Requires  SLICES * DEPTH * 8 * (rows + pixels of a tile) bytes of workgroup memory; 4 storage buffers, 5 with a
+//           residual.
 //
-// Predicted, not measured, for a large GPU (132 processors of 128 lanes, 1.75 GHz, f32): with 8x8 sums a thread 4 channels are 256
-// multiply-adds, 16 vector loads from workgroup memory (24 wavefronts of 128 bytes a warp against 64 cycles of arithmetic)
-// and, a 128x128 tile 8 channels deep, 5 global loads and some 20 index operations a 512 multiply-adds: 80 to 85 % of the
-// peak is the bound, 60 % what similar kernels reach. About 120 registers a thread leave two workgroups of 256 a processor.
+// Predicted, not measured, for a large GPU (132 processors of 128 lanes, 1.75 GHz, f32): with 8x8 sums a thread 4
+// channels are 256 multiply-adds, 16 vector loads from workgroup memory (24 wavefronts of 128 bytes a warp against 64
+// cycles of arithmetic) and, a 128x128 tile 8 channels deep, 5 global loads and some 20 index operations a 512
+// multiply-adds: 80 to 85 % of the peak is the bound, 60 % what similar kernels reach. About 120 registers a thread
+// leave two workgroups of 256 a processor.
 
 const LANES_X: u32 = 8u;
 const LANES_Y: u32 = 8u;

@@ -1,10 +1,12 @@
 // Shared products, pass 2 of 2, for GPUs: every output is a sum of stored products, one a tap.
 //
-//   Y[n, i, y, x] = epilogue( sum_t P[slot(i, t), n, y * stride_y + ky * dilation_y - pad_top, x * stride_x + kx * dilation_x - pad_left] )
+//   Y[n, i, y, x] = epilogue( sum_t P[slot(i, t), n, y * stride_y + ky * dilation_y - pad_top, x * stride_x + kx *
+//       dilation_x - pad_left] )
 //
 // With learned positions it is the blend of two such sums (blend.wgsl), over the products of two neighbouring segments.
 //
-// Layouts   products [slots, images, H, W]; table from `slots_at`: slot(i, t) [O, NEIGHBOURS, T]. Y and residual as in gather.
+// Layouts   products [slots, images, H, W]; table from `slots_at`: slot(i, t) [O, NEIGHBOURS, T]. Y and residual as in
+//           gather.
 // Tile      LANES_X * 4 pixels of the flattened [images, OH, OW] by LANES_Y * ROWS output channels:
 //
 //                   pixels: lane x holds x, x + LANES_X, ...
@@ -12,15 +14,15 @@
 //        channels | lane y holds ROWS in a row|     neighbouring lanes load and store neighbouring pixels
 //                 +---------------------------+
 //
-//           Neighbouring channels read the same products for neighbouring taps (with step C, 16 channels read 24 rows of P
-//           instead of 144): a tile of channels finds them in the first-level cache.
+//           Neighbouring channels read the same products for neighbouring taps (with step C, 16 channels read 24 rows
+//           of P instead of 144): a tile of channels finds them in the first-level cache.
 // Grid      pixel tiles x channel tiles, flattened (pixel tiles fastest) and folded.
 // Requires  4 storage buffers with a residual, 3 without.
 //
 // Predicted, not measured, for a large GPU: a tap is a coalesced load that the cache serves at 128 bytes a cycle and
-// processor, 1 to 2 cycles a warp; nine of them take half as long as writing the output to memory. Sums over kernel rows in pass
-// 1 (the Q form) would save two thirds of them, but cost its tiles a halo (3 to 12 % of the product pass), a trip through
-// workgroup memory and alignment: about as much, so pass 1 stays a plain GEMM.
+// processor, 1 to 2 cycles a warp; nine of them take half as long as writing the output to memory. Sums over kernel
+// rows in pass 1 (the Q form) would save two thirds of them, but cost its tiles a halo (3 to 12 % of the product pass),
+// a trip through workgroup memory and alignment: about as much, so pass 1 stays a plain GEMM.
 
 const LANES_X: u32 = 64u;
 const LANES_Y: u32 = 4u;
@@ -86,8 +88,10 @@ fn main(
         let channel = first_channel + r;
         if channel < params.conv.out_channels {
             let in_batch = params.conv.first_image + image;
-            let from_residual = residual_quad((in_batch * params.conv.out_channels + channel) * out_plane + within, valid);
-            let to = (in_batch * params.conv.channels_total + params.conv.channel_offset + channel) * out_plane + within;
+            let from_residual = residual_quad((in_batch * params.conv.out_channels + channel) * out_plane + within,
+                valid);
+            let to = (in_batch * params.conv.channels_total + params.conv.channel_offset + channel) * out_plane
+                + within;
             let sum = blend(fraction_of(channel), sums[r][0], sums[r][NEIGHBOURS - 1u]);
             store_quad(to, valid, epilogue(affine_of(channel), sum, from_residual));
         }

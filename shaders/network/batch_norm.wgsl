@@ -1,9 +1,10 @@
-// Batch norm at inference, where no convolution is at hand to fold it into: a scale and a bias a channel, an activation.
+// Batch norm at inference, where no convolution is at hand to fold it into: a scale and a bias a channel, an
+// activation.
 //
 //   Y[n, c, p] = activation( scale[c] * X[n, c, p] + bias[c] )
 //
-// Layouts   X, Y [N, C, H, W], each from its own `channel_offset` on in a tensor of its own `channels_total`: a dense block's
-//           layers all read the first channels of one tensor. `table` holds C scales, then C biases.
+// Layouts   X, Y [N, C, H, W], each from its own `channel_offset` on in a tensor of its own `channels_total`: a dense
+//           block's layers all read the first channels of one tensor. `table` holds C scales, then C biases.
 // Grid      one thread a quad of a channel's pixels, flattened and folded.
 
 const LANES: u32 = 64u;

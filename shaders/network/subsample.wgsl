@@ -1,7 +1,8 @@
-// The option-A shortcut of CIFAR ResNets (arXiv 1512.03385, section 4.2): every stride-th pixel, and zero channels before
-// and after the input's.
+// The option-A shortcut of CIFAR ResNets (arXiv 1512.03385, section 4.2): every stride-th pixel, and zero channels
+// before and after the input's.
 //
-//   Y[n, channel_offset + c, y, x] = X[n, c - zeros_before, y * stride_y, x * stride_x], 0 where there is no such channel
+//   Y[n, channel_offset + c, y, x] = X[n, c - zeros_before, y * stride_y, x * stride_x], 0 where there is no such
+//       channel
 //
 // Layouts   X [N, C, H, W], Y [N, channels_total, OH, OW].
 // Grid      one thread an output element, flattened and folded.

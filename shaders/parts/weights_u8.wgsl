@@ -1,5 +1,5 @@
-// Weights in 8 bits, four a word, one or four at a time: w = q * weight_scale + weight_zero. Shifts and masks, because browsers
-// have `unpack4xU8` only with a language feature.
+// Weights in 8 bits, four a word, one or four at a time: w = q * weight_scale + weight_zero. Shifts and masks, because
+// browsers have `unpack4xU8` only with a language feature.
 @group(0) @binding(2) var<storage, read> summary: array<u32>;
 
 fn summary_at(index: u32) -> f32 {

@@ -1,4 +1,5 @@
-// Shared products, pass 2 of 2: every output is a sum of stored products, one a kernel row (Q form) or one a tap (plain form).
+// Shared products, pass 2 of 2: every output is a sum of stored products, one a kernel row (Q form) or one a tap (plain
+// form).
 //
 //   Y[n, i, y, x] = epilogue( sum_k term k of slot(i, k) at (n, y, x) )              k < terms: KH, or KH * KW
 //
@@ -8,7 +9,7 @@
 //           [O, NEIGHBOURS, terms]. Y and residual as in gather.
 // Tile      a thread finishes one column of quads: `thread_rows` output rows, ROWS of them at a time.
 //
-//             thread 0: | quad 0 of row 0 |   thread 1: | quad 1 of row 0 |   ...      neighbouring threads, neighbouring quads
+//             thread 0: | quad 0 of row 0 |   thread 1: | quad 1 of row 0 |   ...   neighbours: neighbouring quads
 //                       | quad 0 of row 1 |             | quad 1 of row 1 |
 //                       | ...             |             | ...             |
 //
@@ -61,7 +62,8 @@ fn main(
     let x_valid = x < vec4<u32>(params.conv.out_width);
     let out_plane = params.conv.out_height * params.conv.out_width;
     let residual_at = ((params.conv.first_image + image) * params.conv.out_channels + channel) * out_plane;
-    let output_at = ((params.conv.first_image + image) * params.conv.channels_total + params.conv.channel_offset + channel) * out_plane;
+    let output_at = ((params.conv.first_image + image) * params.conv.channels_total + params.conv.channel_offset
+        + channel) * out_plane;
     for (var first_y = begin; first_y < end; first_y += ROWS) {
         var sums: array<array<vec4<f32>, ROWS>, NEIGHBOURS>;
         for (var k = 0u; k < NEIGHBOURS; k++) {
@@ -76,7 +78,8 @@ fn main(
                     let first_row = first_rows[kx];
                     for (var r = 0u; r < ROWS; r++) {
                         // Above the input this wraps around to a large number, which the comparison refuses.
-                        let y = (first_y + r) * params.conv.stride_y + ky * params.conv.dilation_y - params.conv.pad_top;
+                        let y = (first_y + r) * params.conv.stride_y
+                            + ky * params.conv.dilation_y - params.conv.pad_top;
                         let inside = y < params.conv.height && first_y + r < end;
                         sums[k][r] += term_quad(first_row + y, inside, x_quad, kx);
                     }

@@ -3,12 +3,13 @@
 //   Y[n, i, y, x] = epilogue( sum_t W(i, t) * X[n, i / filters, stride * (y, x) + dilation * t - pad] )
 //   W(i, t) = f[ base(i, t) ]                                              table[i * T + t] = base(i, t)
 //
-// With learned positions W is the blend of two such weights: table[(i * 2 + k) * T + t] = base k of (i, t), see blend.wgsl.
+// With learned positions W is the blend of two such weights: table[(i * 2 + k) * T + t] = base k of (i, t), see
+// blend.wgsl.
 //
 // Layouts   X [N, C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on, residual [N, O, OH, OW].
 // Tile      a thread finishes a column of ROWS quads of one output channel; a load of a weight serves all of them:
 //
-//             thread 0: | quad 0 of row 0 |   thread 1: | quad 1 of row 0 |   ...      neighbouring threads, neighbouring quads
+//             thread 0: | quad 0 of row 0 |   thread 1: | quad 1 of row 0 |   ...   neighbours: neighbouring quads
 //                       | quad 0 of row 1 |             | quad 1 of row 1 |
 //                       | ...             |             | ...             |
 //
@@ -48,7 +49,8 @@ fn main(
     let first_y = (block - plane * params.row_blocks) * ROWS;
     let image = plane / params.conv.out_channels;
     let channel = plane - image * params.conv.out_channels;
-    let read_from = (image * params.conv.in_channels + channel / params.filters) * params.conv.height * params.conv.width;
+    let in_plane = params.conv.height * params.conv.width;
+    let read_from = (image * params.conv.in_channels + channel / params.filters) * in_plane;
     let taps = params.conv.kernel_height * params.conv.kernel_width;
 
     let fraction = fraction_of(channel);

@@ -1,10 +1,11 @@
-// Gather: implicit-GEMM convolution that reads every weight straight from the summary (or from dense weights in the same
-// layout, which makes this the dense baseline too).
+// Gather: implicit-GEMM convolution that reads every weight straight from the summary (or from dense weights in the
+// same layout, which makes this the dense baseline too).
 //
 //   Y[n, i, p] = epilogue( sum_t sum_c W(i, c, t) * X[n, c, stride * p + dilation * t - pad] )
 //   W(i, c, t) = f[ base(i, t) + c * channel_stride ]                      table[i * T + t] = base(i, t)
 //
-// With learned positions W is the blend of two such weights: table[(i * 2 + k) * T + t] = base k of (i, t), see blend.wgsl.
+// With learned positions W is the blend of two such weights: table[(i * 2 + k) * T + t] = base k of (i, t), see
+// blend.wgsl.
 //
 // Layouts   X [N, C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on, residual [N, O, OH, OW].
 // Tile      LANES_X * QUADS quads of pixels (four consecutive pixels of the flattened [N, OH, OW]) by LANES_Y * ROWS
@@ -49,7 +50,8 @@ fn quad_at(first_pixel: u32) -> Quad {
     let pixel = vec4<u32>(first_pixel) + vec4<u32>(0u, 1u, 2u, 3u);
     let plane = params.conv.out_height * params.conv.out_width;
     let within = pixel % plane;
-    return Quad(pixel / plane, within / params.conv.out_width, within % params.conv.out_width, pixel < vec4<u32>(params.pixels));
+    return Quad(pixel / plane, within / params.conv.out_width, within % params.conv.out_width,
+        pixel < vec4<u32>(params.pixels));
 }
 
 @compute @workgroup_size(LANES_X, LANES_Y)
@@ -125,9 +127,11 @@ fn main(
             for (var q = 0u; q < QUADS; q++) {
                 let quad = quads[q];
                 let within = quad.y * params.conv.out_width + quad.x;
-                let from_residual = residual_quad((quad.image * params.conv.out_channels + channel) * out_plane + within, quad.valid);
+                let from_residual = residual_quad((quad.image * params.conv.out_channels + channel) * out_plane
+                    + within, quad.valid);
                 let value = epilogue(affine, sums[r][q], from_residual);
-                let to = (quad.image * params.conv.channels_total + params.conv.channel_offset + channel) * out_plane + within;
+                let to = (quad.image * params.conv.channels_total + params.conv.channel_offset
+                    + channel) * out_plane + within;
                 store_quad(to, quad.valid, value);
             }
         }

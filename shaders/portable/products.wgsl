@@ -1,17 +1,18 @@
-// Shared products, pass 1 of 2: the product of every base with every input pixel, once, and in the Q form the sum of the
-// taps of one kernel row while the products are at hand.
+// Shared products, pass 1 of 2: the product of every base with every input pixel, once, and in the Q form the sum of
+// the taps of one kernel row while the products are at hand.
 //
-//   P[u, n, y, x] = sum_c f[ base(u) + c * channel_stride ] * X[n, c, y, x]                       a GEMM: bases x C x pixels
+//   P[u, n, y, x] = sum_c f[ base(u) + c * channel_stride ] * X[n, c, y, x]
+//   a GEMM: bases x C x pixels
 //   Q[v, n, y, o] = sum_k P[v + k * row_step, n, y, o * stride_x + k * dilation_x - pad_left]     k < row_taps
 //
 // The plain form is the Q form with row_taps = 1, stride_x = 1, pad_left = 0: it stores P itself.
 //
-// Layouts   X [N, C, H, W]; products [slots, images, H, pitch], pitch = columns rounded up to 4, so that rows are aligned.
-//           table: bases at 0 [groups * rows], slots at `slots_at` [groups * rows]: where a row of Q is stored, or `slots` for
-//           rows that no filter reads.
-// Tile      LANES_Y * ROWS bases by up to LANES_X * QUADS quads of pixels. The pixels are `tile_rows` image rows (of the
-//           flattened [images, H]) times `tile_width` columns: whole rows where they fit, else segments that overlap by
-//           the kernel's width, so that every sum over a kernel row stays inside the tile:
+// Layouts   X [N, C, H, W]; products [slots, images, H, pitch], pitch = columns rounded up to 4, so that rows are
+//           aligned. table: bases at 0 [groups * rows], slots at `slots_at` [groups * rows]: where a row of Q is
+//           stored, or `slots` for rows that no filter reads.
+// Tile      LANES_Y * ROWS bases by up to LANES_X * QUADS quads of pixels. The pixels are `tile_rows` image rows (of
+//           the flattened [images, H]) times `tile_width` columns: whole rows where they fit, else segments that
+//           overlap by the kernel's width, so that every sum over a kernel row stays inside the tile:
 //
 //              bases |  P tile in workgroup memory  | --barrier-->  sums over k, stored as aligned quads
 //                    +--- tile_rows * tile_width ---+
@@ -161,7 +162,8 @@ fn main(
         let out_column = vec4<u32>(first_out + quad * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
         var sum = vec4<f32>(0.0);
         for (var k = 0u; k < params.row_taps; k++) {
-            let column = out_column * params.conv.stride_x + k * params.conv.dilation_x - params.conv.pad_left - first_column;
+            let of_tap = k * params.conv.dilation_x - params.conv.pad_left - first_column;
+            let column = out_column * params.conv.stride_x + of_tap;
             let inside = column < vec4<u32>(params.tile_width);
             let source_row = row + k * params.row_step;
             let row_begin = tile_row * params.tile_width;

@@ -3,22 +3,23 @@
 //   Y[n, i, p] = epilogue( sum_t sum_c W(i, c, t) * X[n, c, stride * p + dilation * t - pad] )
 //   W(i, c, t) = f[ base(i, t) + c * channel_stride ]                      table[i * T + t] = base(i, t)
 //
-// With learned positions W is the blend of two such weights: table[(i * 2 + k) * T + t] = base k of (i, t), see blend.wgsl.
+// With learned positions W is the blend of two such weights: table[(i * 2 + k) * T + t] = base k of (i, t), see
+// blend.wgsl.
 //
 // Layouts   X [N, C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on, residual [N, O, OH, OW].
 // Tile      SUBGROUP * QUADS quads of pixels (four consecutive pixels of the flattened [N, OH, OW]) by
-//           ROW_BLOCKS * SUBGROUP output channels of one group. A lane keeps ROW_BLOCKS * SUBGROUP * QUADS vec4 sums; it
-//           loads the weights of one row a block, which the others take from it by shuffles:
+//           ROW_BLOCKS * SUBGROUP output channels of one group. A lane keeps ROW_BLOCKS * SUBGROUP * QUADS vec4 sums;
+//           it loads the weights of one row a block, which the others take from it by shuffles:
 //
 //                       lane 0     lane 1    ...  lane 7
 //                     +----------+----------+---+----------+
-//           channels  | 2 quads  | 2 quads  |   | 2 quads  |     a load of weights serves SUBGROUP rows, one of X all rows
+//           channels  | 2 quads  | 2 quads  |   | 2 quads  |  a load of weights serves SUBGROUP rows, one of X all rows
 //                     +----------+----------+---+----------+
 //
-//           Where filters begin half or a quarter of a tap after one another, a lane loads the weights of two or four rows at a
-//           time, as a run of pieces that they share (`rows_hankel.wgsl`).
-// Grid      channel tiles x pixel tiles x groups, flattened (channel tiles fastest: they share X) and folded. Tiles begin at
-//           `first_pixel`: a last tile that would be half empty is a dispatch of its own, with QUADS = 1.
+//           Where filters begin half or a quarter of a tap after one another, a lane loads the weights of two or four
+//           rows at a time, as a run of pieces that they share (`rows_hankel.wgsl`).
+// Grid      channel tiles x pixel tiles x groups, flattened (channel tiles fastest: they share X) and folded. Tiles
+//           begin at `first_pixel`: a last tile that would be half empty is a dispatch of its own, with QUADS = 1.
 // Requires  subgroups of exactly SUBGROUP lanes; 4 storage buffers, 5 with a residual. No workgroup memory.
 
 const SUBGROUP: u32 = 8u;
@@ -109,8 +110,10 @@ fn main(
             let channel = group * params.filters + filter_index;
             for (var q = 0u; q < QUADS; q++) {
                 let valid = exists[q] & vec4<bool>(filter_index < params.filters);
-                let addend = residual_quad((image[q] * params.conv.out_channels + channel) * out_plane + within[q], valid);
-                let to = (image[q] * params.conv.channels_total + params.conv.channel_offset + channel) * out_plane + within[q];
+                let addend = residual_quad((image[q] * params.conv.out_channels + channel) * out_plane + within[q],
+                    valid);
+                let to = (image[q] * params.conv.channels_total + params.conv.channel_offset + channel) * out_plane
+                    + within[q];
                 store_quad(to, valid, epilogue(affine, sums[b][l][q], addend));
             }
         }

@@ -1,19 +1,21 @@
-// Gather of few pixels for devices with small subgroups: the same maths as `software/gather.wgsl` where a tile of pixels would be
-// mostly empty (the last of 14x14, a linear layer for one image). Lanes are output channels instead of pixels.
+// Gather of few pixels for devices with small subgroups: the same maths as `software/gather.wgsl` where a tile of
+// pixels would be mostly empty (the last of 14x14, a linear layer for one image). Lanes are output channels instead of
+// pixels.
 //
 //   Y[n, i, p] = epilogue( sum_t sum_c W(i, c, t) * X[n, c, stride * p + dilation * t - pad] )
 //   W(i, c, t) = f[ base(i, t) + c * channel_stride ]                      table[i * T + t] = base(i, t)
 //
-// With learned positions W is the blend of two such weights: table[(i * 2 + k) * T + t] = base k of (i, t), see blend.wgsl.
+// With learned positions W is the blend of two such weights: table[(i * 2 + k) * T + t] = base k of (i, t), see
+// blend.wgsl.
 //
 // Layouts   X [N, C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on, residual [N, O, OH, OW].
-// Tile      one quad of pixels (four consecutive pixels of the flattened [N, OH, OW]) by ROW_BLOCKS * SUBGROUP output channels of
-//           one group. A lane keeps one vec4 sum a block:
+// Tile      one quad of pixels (four consecutive pixels of the flattened [N, OH, OW]) by ROW_BLOCKS * SUBGROUP output
+//           channels of one group. A lane keeps one vec4 sum a block:
 //
 //                        a quad
 //                       +--------+
-//           channel 0   | lane 0 |    it loads the weights of its own channels, and of SUBGROUP channels of X one, which the
-//           channel 1   | lane 1 |    others take from it by shuffles: a load of X serves all rows, one of weights four pixels
+//           channel 0   | lane 0 |    it loads the weights of its own channels, and of SUBGROUP channels of X one,
+//           channel 1   | lane 1 |    others take them by shuffles: a load of X serves all rows, one of weights 4
 //              ...      |  ...   |
 //                       +--------+
 //
@@ -103,8 +105,10 @@ fn main(
         let filter_index = first_filter + b * SUBGROUP + lane;
         let channel = group * params.filters + filter_index;
         let valid = exists & vec4<bool>(filter_index < params.filters);
-        let addend = residual_quad((image * params.conv.out_channels + channel) * out_plane + of_plane.remainder, valid);
-        let to = (image * params.conv.channels_total + params.conv.channel_offset + channel) * out_plane + of_plane.remainder;
+        let addend = residual_quad((image * params.conv.out_channels + channel) * out_plane + of_plane.remainder,
+            valid);
+        let to = (image * params.conv.channels_total + params.conv.channel_offset + channel) * out_plane
+            + of_plane.remainder;
         store_quad(to, valid, epilogue(affine_of(own[b]), sums[b], addend));
     }
 }

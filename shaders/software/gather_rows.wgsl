@@ -1,27 +1,31 @@
-// Gather for devices with small subgroups, a kernel row at a time: `software/gather.wgsl` for layers whose outputs stand in the
-// columns of their inputs (stride 1 and no dilation along x, OW >= W), which loads X once a kernel row instead of once a tap.
+// Gather for devices with small subgroups, a kernel row at a time: `software/gather.wgsl` for layers whose outputs
+// stand in the columns of their inputs (stride 1 and no dilation along x, OW >= W), which loads X once a kernel row
+// instead of once a tap.
 //
-//   Y[n, i, y, x] = epilogue( sum_t sum_c W(i, c, t) * X[n, c, stride_y * y + dilation_y * ky - pad_top, x + kx - PAD_LEFT] )
-//   W(i, c, t) = f[ base(i, t) + c * channel_stride ]                      table[i * T + t] = base(i, t)      t = (ky, kx)
+//   Y[n, i, y, x] = epilogue( sum_t sum_c W(i, c, t) * X[n, c, stride_y * y + dilation_y * ky - pad_top, x + kx -
+//       PAD_LEFT] )
+//   W(i, c, t) = f[ base(i, t) + c * channel_stride ]                      table[i * T + t] = base(i, t)      t = (ky,
+//   kx)
 //
-// With learned positions W is the blend of two such weights: table[(i * 2 + k) * T + t] = base k of (i, t), see blend.wgsl.
+// With learned positions W is the blend of two such weights: table[(i * 2 + k) * T + t] = base k of (i, t), see
+// blend.wgsl.
 //
 // Layouts   X [N, C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on, residual [N, O, OH, OW].
 // Tile      SUBGROUP * QUADS quads of pixels (four consecutive pixels of the flattened [N, OH, OW]) by
-//           ROW_BLOCKS * SUBGROUP output channels of one group. A lane keeps ROW_BLOCKS * SUBGROUP * QUADS vec4 sums; it
-//           loads the weights of one row a block, which the others take from it by shuffles:
+//           ROW_BLOCKS * SUBGROUP output channels of one group. A lane keeps ROW_BLOCKS * SUBGROUP * QUADS vec4 sums;
+//           it loads the weights of one row a block, which the others take from it by shuffles:
 //
 //               beside    lane 0     lane 1    ...  lane 7    beside
 //                     +----------+----------+---+----------+
-//           channels  | 2 quads  | 2 quads  |   | 2 quads  |     a load of weights serves SUBGROUP rows, one of X all rows
+//           channels  | 2 quads  | 2 quads  |   | 2 quads  |  a load of weights serves SUBGROUP rows, one of X all rows
 //                     +----------+----------+---+----------+     and ROW_TAPS taps
 //
 // Window    A lane loads the input pixels under its outputs and has PAD_LEFT pixels to the left of them and the rest of
-//           ROW_TAPS - 1 to the right from the lanes beside it. What lies beyond the ends of the tile is spread over the lanes,
-//           four channels at a time, and takes one load for 3 taps and 8 lanes. From tap to tap the window moves by a pixel;
-//           columns that lie outside the image are masked at every tap.
-// Grid      channel tiles x pixel tiles x groups, flattened (channel tiles fastest: they share X) and folded. Tiles begin at
-//           `first_pixel`: a last tile that would be half empty is a dispatch of its own, with QUADS = 1.
+//           ROW_TAPS - 1 to the right from the lanes beside it. What lies beyond the ends of the tile is spread over
+//           the lanes, four channels at a time, and takes one load for 3 taps and 8 lanes. From tap to tap the window
+//           moves by a pixel; columns that lie outside the image are masked at every tap.
+// Grid      channel tiles x pixel tiles x groups, flattened (channel tiles fastest: they share X) and folded. Tiles
+//           begin at `first_pixel`: a last tile that would be half empty is a dispatch of its own, with QUADS = 1.
 // Requires  subgroups of exactly SUBGROUP lanes; 4 storage buffers, 5 with a residual. No workgroup memory.
 
 const SUBGROUP: u32 = 8u;
@@ -56,7 +60,8 @@ fn main(
 
     var image: array<vec4<u32>, QUADS>;
     var within: array<vec4<u32>, QUADS>;
-    // The row of kernel row 0 (above the input it wraps around to large numbers, which comparisons refuse) and the column.
+    // The row of kernel row 0 (above the input it wraps around to large numbers, which comparisons refuse) and the
+    // column.
     var first_y: array<vec4<u32>, QUADS>;
     var column: array<vec4<u32>, QUADS>;
     var exists: array<vec4<bool>, QUADS>;
@@ -70,7 +75,8 @@ fn main(
         column[q] = of_row.remainder;
         exists[q] = vec4<u32>(pixel) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.pixels);
     }
-    // Value v of those beside the tile is channel v % 4 of pixel v / 4, counted from the left; lane v % SUBGROUP loads it.
+    // Value v of those beside the tile is channel v % 4 of pixel v / 4, counted from the left; lane v % SUBGROUP loads
+    // it.
     var beside_at: array<u32, BESIDE_LOADS>;
     var beside_y: array<u32, BESIDE_LOADS>;
     var beside_exists: array<bool, BESIDE_LOADS>;
@@ -128,7 +134,8 @@ fn main(
             var beside: array<f32, BESIDE_LOADS>;
             for (var i = 0u; i < BESIDE_LOADS; i++) {
                 let of_channel = channel + (i * SUBGROUP + lane) % 4u;
-                beside[i] = input_value(row_at[i] + of_channel * plane, row_valid[i] && of_channel < params.conv.channels);
+                beside[i] = input_value(row_at[i] + of_channel * plane, row_valid[i]
+                    && of_channel < params.conv.channels);
             }
             // The window at the first tap, and the pixels it moves to.
             var x: array<array<vec4<f32>, 4>, QUADS>;
@@ -142,7 +149,8 @@ fn main(
                         if pixel < LANE_PIXELS {
                             let v = (q * 4u + e) * 4u + k;
                             let left = subgroupShuffle(beside[v / SUBGROUP], v % SUBGROUP);
-                            x[q][k][e] = select(subgroupShuffle(value, (lane + SUBGROUP - 1u) % SUBGROUP), left, lane == 0u);
+                            x[q][k][e] = select(subgroupShuffle(value, (lane + SUBGROUP - 1u) % SUBGROUP), left,
+                                lane == 0u);
                         } else {
                             x[q][k][e] = value;
                         }
@@ -156,11 +164,13 @@ fn main(
                     } else {
                         let v = n * 4u + k;
                         let right = subgroupShuffle(beside[v / SUBGROUP], v % SUBGROUP);
-                        next[k][n] = select(subgroupShuffle(value, (lane + 1u) % SUBGROUP), right, lane == SUBGROUP - 1u);
+                        next[k][n] = select(subgroupShuffle(value, (lane + 1u) % SUBGROUP), right,
+                            lane == SUBGROUP - 1u);
                     }
                 }
             }
-            // As many taps as ROW_TAPS, but the compiler must not know it: unrolled, they outgrow the instruction cache.
+            // As many taps as ROW_TAPS, but the compiler must not know it: unrolled, they outgrow the instruction
+            // cache.
             for (var kx = 0u; kx < params.conv.kernel_width; kx++) {
                 var of_tap: array<array<vec4<f32>, 4>, QUADS>;
                 for (var q = 0u; q < QUADS; q++) {
@@ -174,11 +184,13 @@ fn main(
                     for (var l = 0u; l < SUBGROUP; l++) {
                         let w = subgroupShuffle(weights, l);
                         for (var q = 0u; q < QUADS; q++) {
-                            sums[b][l][q] += w.x * of_tap[q][0] + w.y * of_tap[q][1] + w.z * of_tap[q][2] + w.w * of_tap[q][3];
+                            sums[b][l][q] += w.x * of_tap[q][0] + w.y * of_tap[q][1] + w.z * of_tap[q][2]
+                                + w.w * of_tap[q][3];
                         }
                     }
                 }
-                // On to the next tap: the window by a pixel; the bases round, as the next channels begin with the first tap.
+                // On to the next tap: the window by a pixel; the bases round, as the next channels begin with the first
+                // tap.
                 for (var k = 0u; k < 4u; k++) {
                     for (var q = 0u; q < QUADS; q++) {
                         let after = select(next[k][0], x[(q + 1u) % QUADS][k].x, q + 1u < QUADS);
@@ -205,8 +217,10 @@ fn main(
             let channel = group * params.filters + filter_index;
             for (var q = 0u; q < QUADS; q++) {
                 let valid = exists[q] & vec4<bool>(filter_index < params.filters);
-                let addend = residual_quad((image[q] * params.conv.out_channels + channel) * out_plane + within[q], valid);
-                let to = (image[q] * params.conv.channels_total + params.conv.channel_offset + channel) * out_plane + within[q];
+                let addend = residual_quad((image[q] * params.conv.out_channels + channel) * out_plane + within[q],
+                    valid);
+                let to = (image[q] * params.conv.channels_total + params.conv.channel_offset + channel) * out_plane
+                    + within[q];
                 store_quad(to, valid, epilogue(affine, sums[b][l][q], addend));
             }
         }

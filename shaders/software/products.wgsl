@@ -1,28 +1,30 @@
-// Shared products, pass 1 of 2, for devices with small subgroups (software Vulkan): the same maths as `products.wgsl`, one
-// subgroup a workgroup, everything in registers.
+// Shared products, pass 1 of 2, for devices with small subgroups (software Vulkan): the same maths as `products.wgsl`,
+// one subgroup a workgroup, everything in registers.
 //
-//   P[u, n, y, x] = sum_c f[ base(u) + c * channel_stride ] * X[n, c, y, x]                       a GEMM: bases x C x pixels
+//   P[u, n, y, x] = sum_c f[ base(u) + c * channel_stride ] * X[n, c, y, x]
+//   a GEMM: bases x C x pixels
 //   Q[v, n, y, o] = sum_k P[u + row_of_tap(kind, k), n, y, o * STRIDE_X + k * DILATION_X - PAD_LEFT]     k < ROW_TAPS
 //
-// v is one of SUM_KINDS sums that begin at row u, a multiple of SUMS_APART (`sums_even.wgsl`, `sums_uneven.wgsl`). The plain form
-// is the Q form with ROW_TAPS = 1, STRIDE_X = 1, PAD_LEFT = 0: it stores P itself.
+// v is one of SUM_KINDS sums that begin at row u, a multiple of SUMS_APART (`sums_even.wgsl`, `sums_uneven.wgsl`). The
+// plain form is the Q form with ROW_TAPS = 1, STRIDE_X = 1, PAD_LEFT = 0: it stores P itself.
 //
-// Layouts   as in `products.wgsl`: X [N, C, H, W]; products [slots, images, H, pitch]; table: bases at 0 [groups * rows], slots
-//           at `slots_at` [groups * rows, SUM_KINDS].
-// Tile      ROW_BLOCKS * SUBGROUP bases by SUBGROUP * QUADS quads of pixels, of which `tile_pixels` are used: whole image rows
-//           for the Q form, so that no sum reaches over the tile's ends. Image rows too wide for a tile are cut into segments
-//           that overlap by `halo` pixels on the left and at least as many as the taps need on the right.
+// Layouts   as in `products.wgsl`: X [N, C, H, W]; products [slots, images, H, pitch]; table: bases at 0 [groups *
+//           rows], slots at `slots_at` [groups * rows, SUM_KINDS].
+// Tile      ROW_BLOCKS * SUBGROUP bases by SUBGROUP * QUADS quads of pixels, of which `tile_pixels` are used: whole
+//           image rows for the Q form, so that no sum reaches over the tile's ends. Image rows too wide for a tile are
+//           cut into segments that overlap by `halo` pixels on the left and at least as many as the taps need on the
+//           right.
 //
 //                       lane 0     lane 1    ...  lane 7
 //                     +----------+----------+---+----------+     a lane keeps ROW_BLOCKS * SUBGROUP * QUADS vec4 sums.
-//              bases  | 2 quads  | 2 quads  |   | 2 quads  |     It loads QUADS quads a channel, and the weights of one row
+//              bases  | 2 quads  | 2 quads  |  | 2 quads  |  It loads QUADS quads a channel, and the weights of one row
 //                     +----------+----------+---+----------+     a block, which the others take from it by shuffles
 //
 //           Where bases begin half or a quarter of a tap after one another, a lane loads the
 //           weights of two or four rows at a time, as a run of pieces that they share (`rows_hankel.wgsl`).
-//           Neighbouring pixels are in the lane itself or in the next one: sums along a row are shuffles by a constant. The
-//           loops are there to be unrolled, so that every sum is a register; each indexes an array of its own length, which
-//           Mesa takes as a reason to unroll it whatever it costs.
+//           Neighbouring pixels are in the lane itself or in the next one: sums along a row are shuffles by a constant.
+//           The loops are there to be unrolled, so that every sum is a register; each indexes an array of its own
+//           length, which Mesa takes as a reason to unroll it whatever it costs.
 // Grid      row tiles x segments x pixel tiles x groups, flattened (row tiles fastest: they share X) and folded.
 // Requires  subgroups of exactly SUBGROUP lanes, 4 storage buffers. No workgroup memory.
 
@@ -131,11 +133,12 @@ fn main(
             & (sum.remainder < vec4<u32>(params.columns));
         for (var k = 0u; k < ROW_TAPS; k++) {
             for (var e = 0u; e < 4u; e++) {
-                // A tap in the sum's own column is inside, and so are those under its quad where rows are whole quads. That they
-                // are constants saves most masks: a blend each.
+                // A tap in the sum's own column is inside, and so are those under its quad where rows are whole quads.
+                // That they are constants saves most masks: a blend each.
                 let source = e * STRIDE_X + k * DILATION_X - PAD_LEFT;
                 let in_quad = source == e * STRIDE_X || WHOLE_QUADS == 1u && source < 4u * STRIDE_X;
-                inside[q][k][e] = in_quad || sum.remainder[e] * STRIDE_X + k * DILATION_X - PAD_LEFT < params.conv.width;
+                inside[q][k][e] = in_quad || sum.remainder[e] * STRIDE_X
+                    + k * DILATION_X - PAD_LEFT < params.conv.width;
             }
         }
     }
@@ -158,8 +161,10 @@ fn main(
                             var value: vec4<f32>;
                             for (var e = 0u; e < 4u; e++) {
                                 // The source pixel, counted from the first of the lane PAD_LANES before this one.
-                                let source = (q * 4u + e) * STRIDE_X + k * DILATION_X + PAD_LANES * LANE_PIXELS - PAD_LEFT;
-                                let product = sums[row / SUBGROUP][row % SUBGROUP][source % LANE_PIXELS / 4u][source % 4u];
+                                let source = (q * 4u + e) * STRIDE_X + k * DILATION_X
+                                    + PAD_LANES * LANE_PIXELS - PAD_LEFT;
+                                let quad = source % LANE_PIXELS / 4u;
+                                let product = sums[row / SUBGROUP][row % SUBGROUP][quad][source % 4u];
                                 let lanes = source / LANE_PIXELS;
                                 if lanes == PAD_LANES {
                                     value[e] = product;

@@ -23,8 +23,8 @@ fn placements() -> Vec<Placement> {
     ]
 }
 
-/// Filters of a summary in disorder, each with a factor of its own, are found again. A search may end in a lesser valley; it must
-/// not do so often, nor without having gained.
+/// Filters of a summary in disorder, each with a factor of its own, are found again.
+/// A search may end in a lesser valley; it must not do so often, nor without having gained.
 #[test]
 fn a_hidden_summary_is_found() {
     let mut recovered = 0;

@@ -1,4 +1,5 @@
-//! What the CPU's work costs, in multiply-adds of a large matrix product: fitted to `examples/cpu_layers.rs` on AMD Zen 4.
+//! What the CPU's work costs, in multiply-adds of a large matrix product:
+//! fitted to `examples/cpu_layers.rs` on AMD Zen 4.
 
 /// Writing a product and reading what it is added to.
 pub(super) const PRODUCT_COST: usize = 3;

@@ -1,7 +1,7 @@
 //! Dense filters: the expanded filters times the input, one matrix product a kernel row.
 //!
 //! ```text
-//! Z[(x, c), p] = X[c, p + shift(x)]                          copies of the input for every kernel column, zero in the padding
+//! Z[(x, c), p] = X[c, p + shift(x)]                   copies of the input for every kernel column, zero in the padding
 //! Y[i, p]      = sum_y (W[y] Z)[i, p + shift(y)]              W[y] is [O, KW * C]
 //! ```
 //!

@@ -7,8 +7,8 @@
 //!
 //! A filter with a learned position has two segments, and two such sums that are blended.
 //!
-//! An image is worked through in bands of rows whose products fit in a second-level cache. Products that the next band reads
-//! too are moved up rather than computed again.
+//! An image is worked through in bands of rows whose products fit in a second-level cache.
+//! Products that the next band reads too are moved up rather than computed again.
 
 use std::ops::Range;
 
@@ -53,8 +53,8 @@ pub(super) struct Shared {
 #[derive(Debug)]
 struct Group {
     phases: Vec<Phase>,
-    /// Where the products of every (filter, segment, tap that reads the image) begin; a segment's taps in the order of the
-    /// accumulation.
+    /// Where the products of every (filter, segment, tap that reads the image) begin;
+    /// a segment's taps in the order of the accumulation.
     taps: Vec<u32>,
     /// How far every filter lies between its two segments; empty where it has one.
     fractions: Vec<f32>,

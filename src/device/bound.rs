@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::device::dispatch::{Dispatch, Uniforms};
 
-/// A convolution bound to buffers: recording it makes no wgpu objects and looks nothing up, cloning it copies a pointer.
-/// (wgpu's own recording allocates memory of the program's, some few times a pass.)
+/// A convolution bound to buffers: recording it makes no wgpu objects and looks nothing up,
+/// cloning it copies a pointer. (wgpu's own recording allocates memory of the program's, some few times a pass.)
 #[derive(Debug, Clone)]
 pub struct BoundConv {
     pub(crate) dispatches: Arc<[Dispatch]>,

@@ -3,8 +3,8 @@
 use std::num::NonZeroU64;
 use std::ops::Range;
 
-/// A tensor in a caller's buffer of the layer's own device, NCHW, f32 or as the plan's [`Storage`](crate::Storage) says: `size` bytes from
-/// `offset` on.
+/// A tensor in a caller's buffer of the layer's own device, NCHW, f32 or as the plan's [`Storage`](crate::Storage)
+/// says: `size` bytes from `offset` on.
 ///
 /// The buffer needs usage `STORAGE`; `offset` must be a multiple of the device's `min_storage_buffer_offset_alignment`.
 #[derive(Debug, Clone, Copy)]

@@ -71,7 +71,8 @@ impl Pipelines {
         }
     }
 
-    /// Gives every pipeline a driver's cache of the caller's (feature `PIPELINE_CACHE`), who also keeps its data on disk.
+    /// Gives every pipeline a driver's cache of the caller's (feature `PIPELINE_CACHE`),
+    /// who also keeps its data on disk.
     #[must_use]
     pub fn with_cache(self, cache: wgpu::PipelineCache) -> Self {
         Self { cache: Some(cache), ..self }
@@ -235,14 +236,15 @@ impl Pipelines {
         let descriptor = wgpu::ShaderModuleDescriptor { label: Some(label), source };
         match self.checks {
             ShaderChecks::Checked => self.device.create_shader_module(descriptor),
-            // SAFETY: the text is ours alone (`shaders/` and integer constants). Its loops are bounded by uniforms that
-            // plans fill in, it divides only by sizes that `Problem` has checked to be at least 1, and every index it
-            // forms lies inside the buffers bound to it: inputs are masked against the image's size, weights and slots
-            // come from tables that plans build, indices of workgroup memory are clamped to it or bounded by the tile's
-            // constants (`kernels::tests` checks every tile), `FsConv2d::new` checks the plan against this device's limits,
-            // and `FsConv2d::bind` every buffer's size against the plan. A wrong subgroup size in a `Target` makes wrong
-            // results, but no index: shuffles yield values that are compared with their bounds before they are used.
-            // `tests/gpu_conv.rs` runs the case table in the checked form too and demands equal results.
+            // SAFETY: the text is ours alone (`shaders/` and integer constants). Its loops are bounded by uniforms
+            // that plans fill in, it divides only by sizes that `Problem` has checked to be at least 1,
+            // and every index it forms lies inside the buffers bound to it: inputs are masked against the image's size,
+            // weights and slots come from tables that plans build, indices of workgroup memory are clamped to it
+            // or bounded by the tile's constants (`kernels::tests` checks every tile), `FsConv2d::new` checks
+            // the plan against this device's limits, and `FsConv2d::bind` every buffer's size against the plan.
+            // A wrong subgroup size in a `Target` makes wrong results, but no index: shuffles yield values
+            // that are compared with their bounds before they are used. `tests/gpu_conv.rs` runs the case table
+            // in the checked form too and demands equal results.
             ShaderChecks::Trusted => unsafe {
                 self.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
             },

@@ -1,9 +1,9 @@
-//! Safetensors files, read with suspicion: no number in a file is believed, or allocated by, before it is checked against
-//! the size of the file.
+//! Safetensors files, read with suspicion: no number in a file is believed, or allocated by,
+//! before it is checked against the size of the file.
 //!
-//! The `safetensors` crate supplies the element types. Its reader is not used because its messages do not name the tensor
-//! and it adds offsets of the file unchecked (offsets near 2^64 panic where overflow is checked), its writer because it
-//! orders metadata at random.
+//! The `safetensors` crate supplies the element types. Its reader is not used because its messages do not name
+//! the tensor and it adds offsets of the file unchecked (offsets near 2^64 panic where overflow is checked),
+//! its writer because it orders metadata at random.
 
 #[cfg(feature = "files")]
 mod disk;

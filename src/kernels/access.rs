@@ -9,8 +9,8 @@ pub(crate) enum Access {
     Vec2,
     /// Together and aligned; all are valid or none.
     Vec4,
-    /// As [`Access::Vec2`], each two values of f32 as one word of 64 bits: for software adapters, whose loads and stores are
-    /// loops over lanes and words.
+    /// As [`Access::Vec2`], each two values of f32 as one word of 64 bits: for software adapters,
+    /// whose loads and stores are loops over lanes and words.
     Word,
     /// As [`Access::Vec4`], as two words of 64 bits.
     Words,

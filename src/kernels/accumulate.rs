@@ -1,5 +1,5 @@
-//! `accumulate`: outputs as sums of stored products, one a kernel row or one a tap. WebGPU core, for all families but those
-//! whose products lie plain.
+//! `accumulate`: outputs as sums of stored products, one a kernel row or one a tap. WebGPU core, for all families
+//! but those whose products lie plain.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -12,7 +12,8 @@ pub(crate) enum Terms {
     Rows,
     /// A product a tap, each wherever it is.
     Taps,
-    /// A product a tap, where outputs stand in the columns of their inputs, as many pixels beside them as this padding says.
+    /// A product a tap, where outputs stand in the columns of their inputs, as many pixels beside them
+    /// as this padding says.
     Shifted { padding: u32 },
 }
 

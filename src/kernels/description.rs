@@ -1,5 +1,5 @@
-//! A variant described: its label, its text, what it binds and needs. Kernels say what they are made of, in the order in
-//! which labels and texts have it.
+//! A variant described: its label, its text, what it binds and needs. Kernels say what they are made of,
+//! in the order in which labels and texts have it.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -165,7 +165,8 @@ impl Description {
         Self { weights: Some(weights.precision), ..described }
     }
 
-    /// Filters that may be blends of two neighbouring segments (learned positions), blended where sums of each are added up.
+    /// Filters that may be blends of two neighbouring segments (learned positions), blended
+    /// where sums of each are added up.
     pub(super) fn blend(self, blended: bool) -> Self {
         let described = self.part(include_str!("../../shaders/parts/blend.wgsl"));
         if blended { described.word("blend").constant("NEIGHBOURS", 2) } else { described }

@@ -72,7 +72,8 @@ impl Geometry {
         }
     }
 
-    /// Of the products of a problem's bases with its pixels: a 1x1 convolution, whose outputs are as large as the input.
+    /// Of the products of a problem's bases with its pixels: a 1x1 convolution, whose outputs are
+    /// as large as the input.
     pub(crate) fn of_products(problem: &Problem, first_image: usize) -> Self {
         let convolution = Self::of(problem, problem.bases().channel_stride);
         let Self { height, width, .. } = convolution;

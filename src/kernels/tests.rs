@@ -1,5 +1,5 @@
-//! Every variant of the covering lists through naga: parsed, validated for the portable tier, translated to SPIR-V, MSL,
-//! HLSL and GLSL ES, and compared with what plans assume of it.
+//! Every variant of the covering lists through naga: parsed, validated for the portable tier, translated to SPIR-V,
+//! MSL, HLSL and GLSL ES, and compared with what plans assume of it.
 #![allow(clippy::expect_used, clippy::panic)]
 
 pub(super) mod axes;

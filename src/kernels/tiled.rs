@@ -1,5 +1,5 @@
-//! `tiled`: implicit GEMM in tiles of workgroup memory, of convolutions and of products. WebGPU core; large tiles ask for
-//! more threads and memory.
+//! `tiled`: implicit GEMM in tiles of workgroup memory, of convolutions and of products. WebGPU core;
+//! large tiles ask for more threads and memory.
 
 use bytemuck::{Pod, Zeroable};
 

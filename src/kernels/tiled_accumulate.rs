@@ -1,4 +1,5 @@
-//! `tiled_accumulate`: outputs as sums of products that `tiled` and `matrix` have stored, by tiles of pixels and channels.
+//! `tiled_accumulate`: outputs as sums of products that `tiled` and `matrix` have stored,
+//! by tiles of pixels and channels.
 
 use bytemuck::{Pod, Zeroable};
 

@@ -27,7 +27,8 @@ impl Algorithm {
         }
     }
 
-    /// Multiply-adds for a batch, without what kernels save by Hankel products ([`Plan::multiply_adds`](super::Plan::multiply_adds)).
+    /// Multiply-adds for a batch, without what kernels save by Hankel products
+    /// ([`Plan::multiply_adds`](super::Plan::multiply_adds)).
     pub fn multiply_adds(self, problem: &Problem) -> u64 {
         match self {
             Self::Dense | Self::Gather => problem.dense_multiply_adds(),

@@ -76,12 +76,12 @@ impl Quantization {
         Ok(Self { scale_and_zero: [scale, zero] })
     }
 
-    /// The quantization from the least to the greatest of finite values: `zero` is the least, `scale` a 255th of the span,
-    /// rounded up to 16 bits.
+    /// The quantization from the least to the greatest of finite values: `zero` is the least,
+    /// `scale` a 255th of the span, rounded up to 16 bits.
     ///
-    /// Rounded so, `q * scale` is exact in f32: a device that fuses multiplication and addition and one that does not load the
-    /// same weights. Every value is at most `scale / 2` from its level's, and a rounding of that. Values that are all equal
-    /// get scale 1, so that level 0 is exact.
+    /// Rounded so, `q * scale` is exact in f32: a device that fuses multiplication and addition and one that does
+    /// not load the same weights. Every value is at most `scale / 2` from its level's, and a rounding of that.
+    /// Values that are all equal get scale 1, so that level 0 is exact.
     ///
     /// # Errors
     /// When a value is not finite, or their span is beyond f32.

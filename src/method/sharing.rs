@@ -1,8 +1,8 @@
 //! Sharing: which positions of the summary the filters' taps have in common.
 //!
-//! A **base** is where the channels of one tap of one filter begin. Filters that overlap have bases in common, and the
-//! product of a base with the input is computed once for all of them (FSNet section 3.3, "fast convolution"; derivation in
-//! `docs/method.md`).
+//! A **base** is where the channels of one tap of one filter begin. Filters that overlap have bases in common,
+//! and the product of a base with the input is computed once for all of them (FSNet section 3.3, "fast convolution";
+//! derivation in `docs/method.md`).
 
 mod tap_rows;
 
@@ -40,7 +40,8 @@ impl Bases {
                 Boundary::None | Boundary::Zero => window.channel_stride(),
             },
         };
-        // All bases whose channels lie outside read zeros: give them one common base, beyond the end the channels run to.
+        // All bases whose channels lie outside read zeros: give them one common base,
+        // beyond the end the channels run to.
         let nowhere = if channel_stride >= 0 { length } else { -1 };
         let reach = (channels - 1) * channel_stride;
         let canonical = |base: Option<i64>| match (placement.boundary(), base) {
@@ -154,9 +155,9 @@ impl Sharing {
         &self.rows
     }
 
-    /// Distance in rows from one tap of a kernel row to the next, when it is the same everywhere and not negative: then the
-    /// products of a kernel row can be summed where they are computed (the Q form), by every family that takes such sums, and kernel
-    /// rows have sums in common.
+    /// Distance in rows from one tap of a kernel row to the next, when it is the same everywhere and not negative:
+    /// then the products of a kernel row can be summed where they are computed (the Q form), by every family
+    /// that takes such sums, and kernel rows have sums in common.
     pub fn row_step(&self) -> Option<u32> {
         let [height, width] = self.taps;
         if width < 2 {

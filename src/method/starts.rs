@@ -18,18 +18,20 @@ pub enum Starts {
         /// `(c0, y0, x0)` of every filter.
         starts: Vec<[i64; 3]>,
     },
-    /// A summary of rank 1 with learned positions (DFSNet): real numbers, so that a filter is the linear blend of the two
-    /// neighbouring segments. With `p` its position, `s = floor(p) * unit` and `a = p - floor(p)`
+    /// A summary of rank 1 with learned positions (DFSNet): real numbers, so that a filter is the linear blend
+    /// of the two neighbouring segments. With `p` its position, `s = floor(p) * unit` and `a = p - floor(p)`
     ///
     /// ```text
-    /// W[i, c, t] = (1 - a) * f[s + c * channel_stride + tap_offset[t]] + a * f[s + unit + c * channel_stride + tap_offset[t]]
+    /// W[i, c, t] = (1 - a) * f[s + c * channel_stride + tap_offset[t]]
+    ///                  + a * f[s + unit + c * channel_stride + tap_offset[t]]
     /// ```
     Learned {
         /// L, the number of values.
         length: usize,
         /// `p_i`, in units.
         positions: Vec<f32>,
-        /// Values from one whole position to the next: 1, or C for whole taps of a tap-major window, which keeps the sharing.
+        /// Values from one whole position to the next: 1, or C for whole taps of a tap-major window,
+        /// which keeps the sharing.
         unit: usize,
     },
 }

@@ -61,7 +61,8 @@ impl Window {
         Ok(window)
     }
 
-    /// A window with strides along channel, y and x: tap `(y, x)` lies `y * strides[1] + x * strides[2]` from the start.
+    /// A window with strides along channel, y and x: tap `(y, x)` lies `y * strides[1] + x * strides[2]`
+    /// from the start.
     ///
     /// # Errors
     /// As [`Window::new`].

@@ -115,8 +115,8 @@ impl GpuNetwork {
         crate::device::wait::wait(Self::with_choices_async(pipelines, target, network, batch, options, choose))
     }
 
-    /// As [`GpuNetwork::new_async`], with every convolution planned by `choose`, which gets the layer's problem, and the
-    /// options that [`GpuNetwork::new_async`] would use for it.
+    /// As [`GpuNetwork::new_async`], with every convolution planned by `choose`, which gets the layer's problem,
+    /// and the options that [`GpuNetwork::new_async`] would use for it.
     ///
     /// # Errors
     /// As [`GpuNetwork::new_async`], and what `choose` returns.

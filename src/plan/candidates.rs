@@ -38,8 +38,8 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    /// Every way that `options` leave open. Dense kernels are among them only where nothing is compressed, where nothing
-    /// else runs, or where they are asked for: weights stay as small on the device as they are in the file.
+    /// Every way that `options` leave open. Dense kernels are among them only where nothing is compressed, where
+    /// nothing else runs, or where they are asked for: weights stay as small on the device as they are in the file.
     ///
     /// # Errors
     /// When the family asked for cannot run on the device. That a problem cannot be computed at all is no error here:

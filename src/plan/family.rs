@@ -6,8 +6,8 @@
 pub enum Family {
     /// WebGPU core without options: the floor, which runs on every device.
     Portable,
-    /// Lanes exchange weights and neighbours by subgroup operations: software adapters (llvmpipe), with subgroups of 4, 8
-    /// or 16. Its kernels are there with the crate's feature `software`.
+    /// Lanes exchange weights and neighbours by subgroup operations: software adapters (llvmpipe), with subgroups of 4,
+    /// 8 or 16. Its kernels are there with the crate's feature `software`.
     Software,
     /// Tiles of registers and workgroup memory: GPUs.
     Tiled,

@@ -131,9 +131,9 @@ fn assemble(
 }
 
 impl Plan {
-    /// The plan with weights in memory as `summary` has them, where it has them in fewer bytes than was planned: a layer that
-    /// was compressed is not expanded because nobody said so. Only dense filters with weights that no level stands for
-    /// stay wider.
+    /// The plan with weights in memory as `summary` has them, where it has them in fewer bytes than was planned:
+    /// a layer that was compressed is not expanded because nobody said so. Only dense filters with weights
+    /// that no level stands for stay wider.
     ///
     /// # Errors
     /// When the device cannot run it so; narrower weights ask for nothing more.

@@ -19,9 +19,9 @@ pub struct Target {
     /// Whether the device multiplies 16x16 by 16x16 matrices of f16 into f32 and was opened with
     /// [`wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX`]. A device cannot tell: see [`Target::with_matrices`].
     pub(crate) matrix_16x16x16: bool,
-    /// Processors (multiprocessors, compute units, cores) that plans reckon with when they choose tiles that keep all of them
-    /// busy. wgpu cannot tell how many there are: the constructors guess by the kind of device, and who knows better may
-    /// set it.
+    /// Processors (multiprocessors, compute units, cores) that plans reckon with when they choose tiles
+    /// that keep all of them busy. wgpu cannot tell how many there are: the constructors guess by the kind of device,
+    /// and who knows better may set it.
     pub(crate) processors: u32,
 }
 
@@ -129,8 +129,8 @@ impl Target {
         if self.software { [16, 8] } else { [8, 64] }
     }
 
-    /// Whether a thread of an accumulation walks a whole column: on a CPU its indices cost as much as ten rows; a GPU wants
-    /// threads.
+    /// Whether a thread of an accumulation walks a whole column: on a CPU its indices cost as much as ten rows;
+    /// a GPU wants threads.
     pub(super) fn walks_columns(&self) -> bool {
         self.software
     }

@@ -1,13 +1,13 @@
-//! Hankel products in f64: the twin of what kernels do where rows begin a piece of a tap after one another (derivation in
-//! `docs/method.md`), and the magnitudes that their error is measured against.
+//! Hankel products in f64: the twin of what kernels do where rows begin a piece of a tap after one another
+//! (derivation in `docs/method.md`), and the magnitudes that their error is measured against.
 
 use super::{Operands, Place, Reference, size_of};
 use crate::error::{Error, Result};
 use crate::method::algorithm::Algorithm;
 use crate::method::problem::Problem;
 
-/// The products of `x` with `2^levels` segments of `f`, each of `x.len()` values, that begin `x.len() / 2^levels` after one another: by
-/// `3^levels` products of pieces instead of `4^levels`.
+/// The products of `x` with `2^levels` segments of `f`, each of `x.len()` values, that begin `x.len() / 2^levels` after
+/// one another: by `3^levels` products of pieces instead of `4^levels`.
 ///
 /// ```
 /// use filter_summary::reference::hankel_products;
@@ -49,9 +49,9 @@ fn split(levels: u32, f: &[f64], x: &[f64], combine: fn(f64, f64) -> f64) -> Vec
 }
 
 impl Reference {
-    /// This reference with the magnitudes that outputs are measured by which an algorithm computes with `levels` of Hankel
-    /// products ([`Plan::hankel_levels`](crate::Plan::hankel_levels)): those of the numbers that these add, which
-    /// neighbouring rows have part in. With 0 levels, this reference.
+    /// This reference with the magnitudes that outputs are measured by which an algorithm computes with `levels`
+    /// of Hankel products ([`Plan::hankel_levels`](crate::Plan::hankel_levels)): those of the numbers that these add,
+    /// which neighbouring rows have part in. With 0 levels, this reference.
     ///
     /// # Errors
     /// When an operand does not fit the problem, or this is not the reference of all its outputs.
@@ -97,7 +97,8 @@ fn size((problem, algorithm): (&Problem, Algorithm), levels: u32, operands: &Ope
                     place.filter % (problem.out_channels() / problem.conv().groups) % rows
                 }
             };
-            // Where the first of the rows that share products begins. What lies behind the summary no row of the layer reads.
+            // Where the first of the rows that share products begins. What lies behind the summary no row
+            // of the layer reads.
             let begin = (bases.of_tap[index] as usize).saturating_sub(row * piece);
             let f = |at: usize| operands.summary.get(begin + at).map_or(0.0, |f| size_of(f64::from(f)));
             let f: Vec<f64> = (0..2 * channels - piece).map(f).collect();

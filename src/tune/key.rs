@@ -9,8 +9,8 @@ use crate::method::quantization::Precision;
 use crate::method::starts::Starts;
 use crate::plan::{Family, PlanOptions, Target};
 
-/// Readable in front, complete in the number behind. Field by field: what a dependency calls its own does not matter, and
-/// a name of ours may change.
+/// Readable in front, complete in the number behind. Field by field: what a dependency calls its own does not matter,
+/// and a name of ours may change.
 pub(super) fn key(problem: &Problem, options: PlanOptions, target: &Target, pipelines: &Pipelines) -> String {
     let mut digest = Digest::new();
     add_problem(&mut digest, problem);

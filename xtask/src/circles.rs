@@ -1,5 +1,5 @@
-//! The import picture of the library: which file names what of which other. It has no circles, so that every file can be
-//! read after those that it is built on.
+//! The import picture of the library: which file names what of which other. It has no circles,
+//! so that every file can be read after those that it is built on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,10 +1,11 @@
-// The operands of an implicit GEMM: rows of the summary by pixels of the input, four channels at a time. A kernel says with
-// DEPTH how many channels of a tap a step takes.
+// The operands of an implicit GEMM: rows of the summary by pixels of the input, four channels at a time. A kernel says
+// with DEPTH how many channels of a tap a step takes.
 //
 //   f[ base(g, r, t) + c * channel_stride ]        X[n, g * C + c, stride * p + dilation * t - pad]
 //   base(g, r, t) = table[(g * rows + r) * T + t]                                       T = KH * KW, 1 for products
 //
-// Filters with learned positions are blended from two bases: base k of (g, r, t) = table[((g * rows + r) * 2 + k) * T + t].
+// Filters with learned positions are blended from two bases: base k of (g, r, t) = table[((g * rows + r) * 2 + k) * T +
+// t].
 struct Params {
     conv: Geometry,
     tiles: u32,

@@ -1,5 +1,5 @@
-// Four pixels of one channel of one image: what a thread works on where every value stands for itself. Two divisions tell
-// where they are, however many channels the tensors have.
+// Four pixels of one channel of one image: what a thread works on where every value stands for itself. Two divisions
+// tell where they are, however many channels the tensors have.
 struct PlaneQuad {
     image: u32,
     channel: u32,

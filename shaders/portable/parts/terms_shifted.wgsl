@@ -1,5 +1,6 @@
-// Plain form where outputs stand in the columns of their inputs, a constant number of pixels beside those that a tap reads (stride
-// and dilation 1): quads are put together from two neighbours in a row of products, one whole and of the other what is missing.
+// Plain form where outputs stand in the columns of their inputs, a constant number of pixels beside those that a tap
+// reads (stride and dilation 1): quads are put together from two neighbours in a row of products, one whole and of the
+// other what is missing.
 const PAD_LEFT: u32 = 1u;
 
 // The term of kernel column `kx` for output quad `x_quad`, from row `row` of the products; zero unless `inside`.

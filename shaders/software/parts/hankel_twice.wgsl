@@ -1,5 +1,6 @@
-// Two levels of Hankel products: four rows of quarters of a tap, windows of the run g0 .. g6, by an input (x0, x1, x2, x3). The level of
-// `hankel_once.wgsl` on pairs of rows and halves of a tap, then on rows and quarters in each of its three products.
+// Two levels of Hankel products: four rows of quarters of a tap, windows of the run g0 .. g6, by an input (x0, x1, x2,
+// x3). The level of `hankel_once.wgsl` on pairs of rows and halves of a tap, then on rows and quarters in each of its
+// three products.
 const LOAD_ROWS: u32 = 4u; // rows whose weights a lane loads
 const PRODUCTS: u32 = 9u;
 

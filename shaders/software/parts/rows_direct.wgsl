@@ -1,10 +1,11 @@
-// The rows of a tile by its pixels, over the channels of one tap: multiplied as they are. A lane loads the weights of one row a
-// block, and the others take them from it by shuffles.
+// The rows of a tile by its pixels, over the channels of one tap: multiplied as they are. A lane loads the weights of
+// one row a block, and the others take them from it by shuffles.
 const LOAD_ROWS: u32 = 1u; // rows whose weights a lane loads
 const LOADS: u32 = ROW_BLOCKS;
 
 fn multiply_rows(
-    sums: ptr<function, Sums>, own: array<Row, LOADS>, at: array<vec4<u32>, QUADS>, valid: array<vec4<bool>, QUADS>, plane: u32,
+    sums: ptr<function, Sums>, own: array<Row, LOADS>, at: array<vec4<u32>, QUADS>, valid: array<vec4<bool>, QUADS>,
+        plane: u32,
 ) {
     for (var channel = 0u; channel < params.conv.channels; channel += 4u) {
         var x: array<array<vec4<f32>, 4>, QUADS>;

@@ -1,12 +1,13 @@
-// The rows of a tile by its pixels, over the channels of one tap, where rows begin a piece of a tap after one another: PRODUCTS products of
-// pieces for LOAD_ROWS rows of LOAD_ROWS pieces (`hankel_once.wgsl`, `hankel_twice.wgsl`; docs/method.md, Hankel products).
-// Consecutive rows are windows of one run of pieces. A lane loads such a run a block, and the others take its combinations from it
-// by shuffles.
+// The rows of a tile by its pixels, over the channels of one tap, where rows begin a piece of a tap after one another:
+// PRODUCTS products of pieces for LOAD_ROWS rows of LOAD_ROWS pieces (`hankel_once.wgsl`, `hankel_twice.wgsl`;
+// docs/method.md, Hankel products). Consecutive rows are windows of one run of pieces. A lane loads such a run a block,
+// and the others take its combinations from it by shuffles.
 const LOADS: u32 = (ROW_BLOCKS + LOAD_ROWS - 1u) / LOAD_ROWS;
 const PIECES: u32 = 2u * LOAD_ROWS - 1u;
 
 fn multiply_rows(
-    sums: ptr<function, Sums>, own: array<Row, LOADS>, at: array<vec4<u32>, QUADS>, valid: array<vec4<bool>, QUADS>, plane: u32,
+    sums: ptr<function, Sums>, own: array<Row, LOADS>, at: array<vec4<u32>, QUADS>, valid: array<vec4<bool>, QUADS>,
+        plane: u32,
 ) {
     let piece = params.conv.channels / LOAD_ROWS;
     // Pieces of rows that do not exist may lie behind the summary's end; any other will do for them.
@@ -41,7 +42,8 @@ fn multiply_rows(
                     for (var i = 0u; i < PRODUCTS; i++) {
                         let w = subgroupShuffle(weights[i], l);
                         for (var q = 0u; q < QUADS; q++) {
-                            products[b][l][i][q] += w.x * x[q][0][i] + w.y * x[q][1][i] + w.z * x[q][2][i] + w.w * x[q][3][i];
+                            products[b][l][i][q] += w.x * x[q][0][i] + w.y * x[q][1][i] + w.z * x[q][2][i]
+                                + w.w * x[q][3][i];
                         }
                     }
                 }

@@ -1,5 +1,5 @@
-// Which rows a row sum adds up where in every kernel row each tap lies as many rows after the last: sums begin at every row, and
-// kernel rows have them in common.
+// Which rows a row sum adds up where in every kernel row each tap lies as many rows after the last: sums begin at every
+// row, and kernel rows have them in common.
 const ROW_STEP: u32 = 1u;
 
 const SUM_KINDS: u32 = 1u;

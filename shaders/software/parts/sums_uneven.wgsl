@@ -1,5 +1,5 @@
-// Which rows a row sum adds up where taps lie in each kernel row differently, but in all filters alike: one kind of sum a kernel
-// row, all counted from the filter's first row, which is a multiple of SUMS_APART.
+// Which rows a row sum adds up where taps lie in each kernel row differently, but in all filters alike: one kind of sum
+// a kernel row, all counted from the filter's first row, which is a multiple of SUMS_APART.
 const SUM_KINDS: u32 = 3u;
 const SUMS_APART: u32 = 1u;
 const FEEDING: u32 = 8u;       // the largest offset

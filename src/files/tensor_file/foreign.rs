@@ -47,12 +47,15 @@ const ORIGINAL: &str = "look for the same model as safetensors, or export it fro
 /// Each is one line for a shell, with the two files as its arguments.
 const FROM_TORCH: &str = "convert it with python3 -c \"import sys, torch, safetensors.torch as s; \
     d = torch.load(sys.argv[1], map_location='cpu', weights_only=True); d = d.get('state_dict', d.get('model', d)); \
-    s.save_file({k: v.clone().contiguous() for k, v in d.items() if torch.is_tensor(v)}, sys.argv[2])\" FILE NEW.safetensors";
+    s.save_file({k: v.clone().contiguous() for k, v in d.items() if torch.is_tensor(v)}, sys.argv[2])\" \
+    FILE NEW.safetensors";
 const FROM_TORCH_SCRIPT: &str = "convert it with python3 -c \"import sys, torch, safetensors.torch as s; \
     d = torch.jit.load(sys.argv[1], map_location='cpu').state_dict(); \
     s.save_file({k: v.clone().contiguous() for k, v in d.items()}, sys.argv[2])\" FILE NEW.safetensors";
-const FROM_SHARDS: &str = "join its files with python3 -c \"import json, os, sys, safetensors.torch as s; d, i = {}, sys.argv[1]; \
-    [d.update(s.load_file(os.path.join(os.path.dirname(i), f))) for f in set(json.load(open(i))['weight_map'].values())]; \
+const FROM_SHARDS: &str = "join its files with python3 -c \"import json, os, sys, safetensors.torch as s; \
+    d, i = {}, sys.argv[1]; \
+    [d.update(s.load_file(os.path.join(os.path.dirname(i), f))) \
+    for f in set(json.load(open(i))['weight_map'].values())]; \
     s.save_file(d, sys.argv[2])\" FILE NEW.safetensors";
 const FROM_NPZ: &str = "convert it with python3 -c \"import sys, numpy, safetensors.numpy as s; \
     s.save_file(dict(numpy.load(sys.argv[1])), sys.argv[2])\" FILE NEW.safetensors";

@@ -3,8 +3,8 @@
 use super::gather::{Uniform, described};
 use crate::kernels::{Description, End, Kernel, Tensor, Tile, Variant, Weights};
 
-/// Taps of a kernel row where outputs stand in the columns of their inputs: they share a load of the input, as its pixels
-/// stay in registers from tap to tap.
+/// Taps of a kernel row where outputs stand in the columns of their inputs: they share a load of the input,
+/// as its pixels stay in registers from tap to tap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct RowTaps {
     pub(crate) taps: u32,

@@ -22,8 +22,8 @@ pub(crate) enum TapRows {
 }
 
 impl TapRows {
-    /// Of filters (or segments of them) whose taps have `rows`, `[filters, KH, KW]`; `None` where they differ, or have no place in
-    /// three words.
+    /// Of filters (or segments of them) whose taps have `rows`, `[filters, KH, KW]`; `None` where they differ,
+    /// or have no place in three words.
     pub(super) fn uneven(rows: &[u32], [height, width]: [usize; 2]) -> Option<Self> {
         if !(2..=MOST_TAPS).contains(&width) || height > MOST_KERNEL_ROWS {
             return None;

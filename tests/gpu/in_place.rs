@@ -2,10 +2,8 @@
 //! residuals that become outputs.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
-mod common;
-
-use common::gpu::{Device, assert_exact, device};
-use common::operands::{Data, Random};
+use crate::common::gpu::{Device, assert_exact, device};
+use crate::common::operands::{Data, Random};
 use filter_summary::{
     Algorithm, BoundConv, BufferRange, ChannelParams, Conv2d, ConvBuffers, Family, FilterSummary, FsConv2d, Placement,
     Plan, PlanOptions, Precision, Problem, Quantization, Storage, wgpu,
