@@ -8,8 +8,8 @@ use crate::problem::Problem;
 use crate::reference::check_length;
 use crate::summary::check_finite;
 
-/// A tensor in a caller's buffer of the layer's own device, NCHW, f32 or as the plan's [`Storage`](crate::Storage) says: `size` bytes from
-/// `offset` on.
+/// A tensor in a caller's buffer of the layer's own device, NCHW, f32 or as the plan's [`Storage`](crate::Storage)
+/// says: `size` bytes from `offset` on.
 ///
 /// The buffer needs usage `STORAGE`; `offset` must be a multiple of the device's `min_storage_buffer_offset_alignment`.
 #[derive(Debug, Clone, Copy)]

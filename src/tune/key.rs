@@ -8,8 +8,8 @@ use crate::problem::{Activation, Conv2d, Problem};
 use crate::quantization::Precision;
 use crate::starts::Starts;
 
-/// Readable in front, complete in the number behind. Field by field: what a dependency calls its own does not matter, and
-/// a name of ours may change.
+/// Readable in front, complete in the number behind. Field by field: what a dependency calls its own does not matter,
+/// and a name of ours may change.
 pub(super) fn key(problem: &Problem, options: PlanOptions, target: &Target, pipelines: &Pipelines) -> String {
     let mut digest = Digest::new();
     add_problem(&mut digest, problem);
