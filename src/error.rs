@@ -123,8 +123,8 @@ impl Error {
         self.named_field().and_then(|(node, _)| node)
     }
 
-    /// The error of the system or of wgpu that it comes from, where there is one. Messages have what it says,
-    /// so that it is no [`std::error::Error::source`]: whoever prints all sources would print it twice.
+    /// The error of the system or of wgpu that it comes from, where there is one. Messages have what it says, so that
+    /// it is no [`std::error::Error::source`]: whoever prints all sources would print it twice.
     pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
         match self {
             Self::Io { cause, .. } | Self::NoAdapter { cause, .. } => cause.as_deref(),

@@ -208,8 +208,8 @@ impl FsConv2d {
     ///
     /// The layer remembers the buffers it was bound to last (eight sets of them): binding them again makes nothing.
     /// What it remembers stays in memory, unless [`FsConv2d::forget_buffers`] or `wgpu::Buffer::destroy` frees it.
-    /// Whoever keeps the [`BoundConv`] needs none of this: it is recorded without looking anything up,
-    /// for any number of sets.
+    /// Whoever keeps the [`BoundConv`] needs none of this: it is recorded without looking anything up, for any number
+    /// of sets.
     ///
     /// Buffers must be of the layer's own device: wgpu tells those of another device, and may take those of another
     /// instance, whose ids look alike, for its own. On a lost device this may succeed, as recording and submitting do:
@@ -243,9 +243,9 @@ impl FsConv2d {
         self.bindings.clear();
     }
 
-    /// Binds and records in one go, as one compute pass. Does not submit; makes nothing but the pass on buffers
-    /// that the layer remembers: eight sets of them, in more than which [`FsConv2d::bind`] is better kept.
-    /// Not in browsers, as `bind`: record what [`FsConv2d::bind_async`] returns.
+    /// Binds and records in one go, as one compute pass. Does not submit; makes nothing but the pass on buffers that
+    /// the layer remembers: eight sets of them, in more than which [`FsConv2d::bind`] is better kept. Not in browsers,
+    /// as `bind`: record what [`FsConv2d::bind_async`] returns.
     ///
     /// # Errors
     /// As `bind`.

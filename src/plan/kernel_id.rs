@@ -12,8 +12,8 @@ const VERSION: u64 = 1;
 /// Which kernels a plan runs: equal for plans of one problem that compute it in the same way. Made of what the kernels
 /// do, not of their names, which may change; so it says nothing to people: [`Plan::kernels`] does.
 ///
-/// Kept as text, it finds the same kernels again among the [`Candidates`](super::Candidates) as long
-/// as this crate has them:
+/// Kept as text, it finds the same kernels again among the [`Candidates`](super::Candidates) as long as this crate has
+/// them:
 ///
 /// ```
 /// use filter_summary::{Candidates, Conv2d, Placement, Plan, PlanOptions, Problem, Target};

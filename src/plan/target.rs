@@ -19,9 +19,9 @@ pub struct Target {
     /// Whether the device multiplies 16x16 by 16x16 matrices of f16 into f32 and was opened with
     /// [`wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX`]. A device cannot tell: see [`Target::with_matrices`].
     pub(crate) matrix_16x16x16: bool,
-    /// Processors (multiprocessors, compute units, cores) that plans reckon with when they choose tiles
-    /// that keep all of them busy. wgpu cannot tell how many there are: the constructors guess by the kind of device,
-    /// and who knows better may set it.
+    /// Processors (multiprocessors, compute units, cores) that plans reckon with when they choose tiles that keep all
+    /// of them busy. wgpu cannot tell how many there are: the constructors guess by the kind of device, and who knows
+    /// better may set it.
     pub(crate) processors: u32,
 }
 
@@ -183,6 +183,16 @@ pub fn required_features(adapter: wgpu::Features) -> wgpu::Features {
 }
 
 /// Limits worth requesting: WebGPU's defaults, with the adapter's own sizes of buffers, bindings and workgroups.
+///
+/// The least that the kernels of a family run with, beside buffers as large as the tensors are. With more they have
+/// larger tiles; plans choose among what runs.
+///
+/// | family | storage buffers | threads | bytes of workgroup memory |
+/// | --- | --- | --- | --- |
+/// | [`Family::Portable`](crate::Family::Portable) | 4; 5 with a residual, but for shared | 64 | 14,336 if shared |
+/// | the one for software adapters | as many | 64 | 0 |
+/// | [`Family::Tiled`](crate::Family::Tiled) | as many | 64 | 8,192 |
+/// | [`Family::Matrix`](crate::Family::Matrix) | as many | 128 | 49,152 |
 pub fn required_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
     let wanted = wgpu::Limits {
         max_buffer_size: adapter.max_buffer_size,
@@ -196,7 +206,68 @@ pub fn required_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
 
 #[cfg(test)]
 mod tests {
-    use super::required_features;
+    use super::*;
+    use crate::method::algorithm::Algorithm;
+    use crate::method::storage::Storage;
+    use crate::plan::{Family, Plan, PlanOptions};
+    use crate::{Conv2d, Placement, Problem};
+
+    /// The table of [`required_limits`].
+    #[test]
+    fn families_need_no_more_than_is_said() {
+        let target = |software, size| Target {
+            features: wgpu::Features::all(),
+            software,
+            subgroup_min_size: size,
+            subgroup_max_size: size,
+            matrix_16x16x16: true,
+            ..Target::portable()
+        };
+        let targets = [target(true, 8), target(false, 32)];
+        for &family in Family::ALL {
+            let (threads, memory) = match family {
+                Family::Portable => (64, 14_336),
+                Family::Tiled => (64, 8_192),
+                Family::Matrix => (128, 49_152),
+                Family::Software => (64, 0),
+            };
+            for (&algorithm, residual) in
+                Algorithm::ALL.iter().flat_map(|algorithm| [(algorithm, false), (algorithm, true)])
+            {
+                let buffers = if residual && algorithm != Algorithm::Shared { 5 } else { 4 };
+                let limits = wgpu::Limits {
+                    max_storage_buffers_per_shader_stage: buffers,
+                    max_compute_invocations_per_workgroup: threads,
+                    max_compute_workgroup_storage_size: memory,
+                    ..wgpu::Limits::default()
+                };
+                let least = targets.clone().map(|target| Target { limits: limits.clone(), ..target });
+                let least = least.iter().find(|target| family.runs_on(target)).unwrap();
+                for (channels, size) in [(16, 8), (64, 14), (256, 14), (512, 28)] {
+                    let placement = Placement::tap_major(channels, channels, 3, 3, channels).unwrap();
+                    let problem = Problem::new(&placement, Conv2d::padded(1), [4, size, size]).unwrap();
+                    let problem = if residual { problem.with_residual() } else { problem };
+                    let storage = if family.computes(Storage::F32) { Storage::F32 } else { Storage::F16 };
+                    let options = PlanOptions::new().with_family(family).with_algorithm(algorithm);
+                    Plan::new(&problem, least, options.with_storage(storage)).unwrap();
+                }
+            }
+        }
+    }
+
+    /// A residual costs gather its fifth buffer; shared products need none.
+    #[test]
+    fn on_four_storage_buffers_the_choice_is_what_runs() {
+        let mut target = Target::portable();
+        target.limits.max_storage_buffers_per_shader_stage = 4;
+        // Products of every pixel, of which an output needs one in nine: gather would be chosen.
+        let placement = Placement::tap_major(16, 16, 3, 3, 16).unwrap();
+        let strided = Conv2d { stride: [3, 3], ..Conv2d::padded(1) };
+        let problem = Problem::new(&placement, strided, [1, 15, 15]).unwrap().with_residual();
+        let chosen = |target: &Target| Plan::new(&problem, target, PlanOptions::new()).map(|plan| plan.algorithm());
+        assert_eq!(chosen(&Target::portable()), Ok(Algorithm::Gather));
+        assert_eq!(chosen(&target), Ok(Algorithm::Shared));
+    }
 
     #[test]
     fn experimental_features_are_never_required() {

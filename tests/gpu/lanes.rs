@@ -46,7 +46,7 @@ fn exact_on_these_lanes() {
             kernels.extend(plan.kernels());
         }
     }
-    let mut wanted = vec!["subgroup_gather-", "subgroup_gather_rows-", "subgroup_gather_few-", "subgroup_products-"];
+    let mut wanted = vec!["software_gather-", "software_gather_rows-", "software_gather_few-", "software_products-"];
     // Row sums over 16 lanes take too long to compile.
     wanted.extend(if target.subgroup_sizes()[1] < 16 { &["-sum3x1", "-sum3x0.4.8_"][..] } else { &[] });
     for kernel in wanted {

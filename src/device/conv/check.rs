@@ -46,8 +46,8 @@ impl FsConv2d {
         let (problem, output) = (self.plan.problem(), buffers.output);
         let is_output =
             |residual: BufferRange<'_>| residual.buffer == output.buffer && residual.offset == output.offset;
-        // Everything else of a plan that binds read_write does so too; see the store of every kernel
-        // that has an epilogue.
+        // Everything else of a plan that binds read_write does so too; see the store of every kernel that has an
+        // epilogue.
         buffers.residual.is_some_and(is_output)
             && self.plan.options().bind_read_write
             && problem.output_shape() == problem.output_tensor_shape()
