@@ -28,7 +28,7 @@ impl Algorithm {
     }
 
     /// Multiply-adds for a batch, without what kernels save by Hankel products
-    /// ([`Plan::multiply_adds`](super::Plan::multiply_adds)).
+    /// ([`Plan::multiply_adds`](crate::Plan::multiply_adds)).
     pub fn multiply_adds(self, problem: &Problem) -> u64 {
         match self {
             Self::Dense | Self::Gather => problem.dense_multiply_adds(),
