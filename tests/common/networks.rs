@@ -9,6 +9,7 @@ use super::gpu::{Device, device};
 use super::interpreter::interpret;
 use super::operands::Random;
 use super::parts::{Parts, Tensor, floats};
+use super::selection::runs_all;
 
 pub const CHOICES: [Option<Algorithm>; 3] = [None, Some(Algorithm::Dense), Some(Algorithm::Shared)];
 
@@ -43,7 +44,7 @@ pub fn images(network: &Network, count: usize, seed: u64, value: fn(&mut Random)
 pub fn check(name: &str, network: &Network) {
     let forward = CHOICES.map(|algorithm| CpuNetwork::new(network, 3, algorithm).expect("a network for the CPU"));
     for count in [1, 3] {
-        let on_gpu = device().map(|device| (device, gpu_networks(device, network, count)));
+        let on_gpu = device().map(|device| (device, gpu_networks(device, name, network, count)));
         for (seed, value) in [(1, Random::integer as fn(&mut Random) -> f32), (2, Random::float)] {
             let input = images(network, count, seed, value);
             let want = interpret(network, &input);
@@ -70,12 +71,16 @@ pub fn check(name: &str, network: &Network) {
 }
 
 /// The network as planned by default and with every algorithm of every family, or once when it has no convolution.
-pub fn gpu_networks(device: &Device, network: &Network, batch: usize) -> Vec<GpuNetwork> {
+/// In ordinary runs with one of those, by its name and batch: what kernels compute is compared elsewhere.
+pub fn gpu_networks(device: &Device, name: &str, network: &Network, batch: usize) -> Vec<GpuNetwork> {
     let convolves = network.nodes().iter().any(|node| matches!(node.op, Op::Conv(_)));
     let target = few_tiles(&device.gpu.target());
     let mut all = vec![PlanOptions::default()];
     if convolves {
-        all.extend(choices(&target).into_iter().map(Choice::options));
+        let choices = choices(&target);
+        let turn = name.bytes().fold(batch, |sum, byte| 31 * sum % 1_000_003 + usize::from(byte)) % choices.len();
+        let chosen = choices.into_iter().enumerate().filter(|(at, _)| runs_all() || *at == turn);
+        all.extend(chosen.map(|(_, choice)| Choice::options(choice)));
     }
     let build =
         |options| GpuNetwork::new(&device.trusted, &target, network, batch, options).expect("a network for the GPU");

@@ -3,23 +3,24 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::common::cases::{Case, cases};
 use crate::common::choices::{Choice, choices, choices_in, few_tiles};
-use crate::common::gpu::{assert_exact, device, run};
+use crate::common::gpu::{Device, assert_exact, device, run};
 use crate::common::operands::{Data, random_error_fraction};
 use crate::common::problems::problems;
-use crate::common::selection::{Run, runs_all, selected};
+use crate::common::selection::{Run, covering, runs_all, runs_in_f32, single, table};
 use crate::common::variants::{of_family, shape_of_label, target_of};
 use filter_summary::reference::conv2d;
 use filter_summary::{
-    Algorithm, Boundary, Conv2d, Family, Placement, Plan, PlanOptions, Problem, Starts, Target, Window,
+    Algorithm, Boundary, Conv2d, Family, Pipelines, Placement, Plan, PlanOptions, Problem, Starts, Target, Window,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 /// Cases that run the larger families in checked form too. With loop checks nothing unrolls, and a driver may take ten
-/// seconds for one variant: every kernel, every way to load weights and every way to address pixels once.
+/// seconds for one variant.
 const IN_CHECKED_FORM: [&str; 24] = [
     "step_half_c",
     "step_7_of_5_channels",
@@ -55,51 +56,41 @@ fn cases_in_checked_form_exist() {
     }
 }
 
-/// The case table on one kind of tiles, in trusted and checked form.
-fn run_table(software: bool, checked: bool) {
+/// Integers are exact, floats within the tolerance.
+fn check(device: &Device, pipelines: &Arc<Pipelines>, Run { case, index, plan, .. }: &Run<'_>) {
+    let problem = case.problem();
+    let data = Data::integers(&problem, *index as u64);
+    assert_exact(case.name, plan, &run(device, pipelines, plan, &data.operands()), &data);
+    let data = Data::floats(&problem, *index as u64);
+    let want = conv2d(&problem, &data.operands()).expect(case.name);
+    let got = run(device, pipelines, plan, &data.operands());
+    let fraction = random_error_fraction(&got, &want, problem.placement().window().weights());
+    assert!(fraction <= 1.0, "{}: {:?} is off by {fraction} tolerances", case.name, plan.kernels());
+}
+
+#[test]
+fn the_table_is_right_with_software_tiles() {
     let Some(device) = device() else { return };
-    let target = few_tiles(&device.gpu.target()).with_software(software);
-    let pipelines = if checked { &device.checked } else { &device.trusted };
-    let mut choices = choices(&target);
-    // On a GPU kernels for software adapters differ by how they load, and by nothing else.
-    choices.retain(|choice| software || choice.family != Family::Software);
-    for Run { case, index, choice, plan } in selected(&cases(), &target, &choices) {
-        if checked && choice.family != Family::Portable && !IN_CHECKED_FORM.contains(&case.name) {
-            continue;
-        }
-        let data = Data::integers(&case.problem(), index as u64);
-        let got = run(device, pipelines, &plan, &data.operands());
-        assert_exact(case.name, &plan, &got, &data);
-    }
+    table(&cases(), device, true).iter().for_each(|run| check(device, &device.trusted, run));
 }
 
 #[test]
-fn exact_on_integers_with_software_tiles() {
-    run_table(true, false);
-}
-
-#[test]
-fn exact_on_integers_with_gpu_tiles() {
-    run_table(false, false);
-}
-
-#[test]
-fn exact_on_integers_in_checked_form() {
-    run_table(true, true);
-}
-
-#[test]
-fn floats_stay_within_the_derived_tolerance() {
+fn the_table_is_right_with_gpu_tiles() {
     let Some(device) = device() else { return };
-    let target = few_tiles(&device.gpu.target()).with_software(true);
-    for Run { case, index, plan, .. } in selected(&cases(), &target, &choices(&target)) {
-        let problem = case.problem();
-        let data = Data::floats(&problem, index as u64);
-        let want = conv2d(&problem, &data.operands()).expect(case.name);
-        let terms = problem.placement().window().weights();
-        let got = run(device, &device.trusted, &plan, &data.operands());
-        let fraction = random_error_fraction(&got, &want, terms);
-        assert!(fraction <= 1.0, "{}: {:?} is off by {fraction} tolerances", case.name, plan.kernels());
+    table(&cases(), device, false).iter().for_each(|run| check(device, &device.trusted, run));
+}
+
+#[test]
+fn the_table_is_right_in_checked_form() {
+    let Some(device) = device() else { return };
+    let table = cases();
+    for software in [true, false] {
+        let target = few_tiles(&device.gpu.target()).with_software(software);
+        let mut choices = choices(&target);
+        choices.retain(|choice| software == (choice.family == Family::Software));
+        let mut runs = runs_in_f32(&table, &target, &choices);
+        runs.retain(|run| run.choice.family == Family::Portable || IN_CHECKED_FORM.contains(&run.case.name));
+        covering(runs, single).iter().for_each(|run| check(device, &device.checked, run));
     }
 }
 
@@ -185,7 +176,7 @@ fn every_tile_of_the_tiled_family() {
         ("32x32x8", 28, [2, 9, 9], 99, 16_384, 64),
         ("32x32x8x4", 28, [2, 9, 9], 99, 16_384, 256),
     ];
-    for (tile, rows, size, processors, memory, invocations) in tiles {
+    for (index, (tile, rows, size, processors, memory, invocations)) in tiles.into_iter().enumerate() {
         let mut target = device.gpu.target().with_processors(processors);
         target.limits.max_compute_workgroup_storage_size = memory;
         target.limits.max_compute_invocations_per_workgroup = invocations;
@@ -194,7 +185,9 @@ fn every_tile_of_the_tiled_family() {
             continue;
         }
         // Nine taps and step C: eight bases more than filters.
-        for (algorithm, filters) in [(Algorithm::Gather, rows), (Algorithm::Shared, rows - 8)] {
+        let algorithms = [(Algorithm::Gather, rows), (Algorithm::Shared, rows - 8)].into_iter().enumerate();
+        // Both have the same tiles: they take turns.
+        for (_, (algorithm, filters)) in algorithms.filter(|(at, _)| runs_all() || at % 2 == index % 2) {
             let placement = Placement::tap_major(filters, 12, 3, 3, 12).expect("placement");
             let problem = Problem::new(&placement, Conv2d::padded(1), size).expect("problem");
             let data = Data::integers(&problem, 0);
@@ -235,10 +228,11 @@ fn writes_only_its_own_channels() {
 #[test]
 fn random_problems_are_exact() {
     let Some(device) = device() else { return };
-    let targets = [true, false].map(|software| few_tiles(&device.gpu.target()).with_software(software));
-    let table = cases();
-    let known = targets.each_ref().map(|target| {
-        let runs = selected(&table, target, &choices(target));
+    let kinds = [true, false];
+    let targets = kinds.map(|software| few_tiles(&device.gpu.target()).with_software(software));
+    let cases = cases();
+    let known = kinds.map(|software| {
+        let runs = table(&cases, device, software);
         runs.iter().flat_map(|run| run.plan.kernels()).collect::<BTreeSet<_>>()
     });
     let mut runner = TestRunner::new(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() });

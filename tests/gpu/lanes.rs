@@ -8,23 +8,8 @@ use crate::common::cases::cases;
 use crate::common::choices::{choices, few_tiles};
 use crate::common::gpu::{assert_exact, device, run};
 use crate::common::operands::Data;
-use filter_summary::{Algorithm, Family, Plan};
-
-/// Every kernel of the family: each compiles anew, for seconds.
-const CASES: [&str; 12] = [
-    "step_half_c",
-    "step_2c",
-    "kernel_5x5",
-    "width_131",
-    "stride_2_rows_residual",
-    "tap_order",
-    "chains_width_9",
-    "learned_rows_width_9",
-    "even_sums",
-    "pixels_66_channels_512",
-    "few_zero",
-    "few_linear",
-];
+use crate::common::selection::{Run, covering, runs_in_f32, single};
+use filter_summary::{Algorithm, Family};
 
 /// Not on its own: the tests below run it, with other vectors.
 #[test]
@@ -33,18 +18,16 @@ fn exact_on_these_lanes() {
     let Some(device) = device() else { return };
     let target = few_tiles(&device.gpu.target());
     println!("{}\n{} lanes", device.gpu.describe(), target.subgroup_sizes()[1]);
+    let of_family = choices(&target).into_iter().filter(|choice| choice.family == Family::Software);
+    let choices: Vec<_> = of_family.filter(|choice| choice.algorithm != Algorithm::Dense).collect();
+    let cases = cases();
     let (mut runs, mut kernels) = (0, Vec::new());
-    for case in cases().into_iter().filter(|case| CASES.contains(&case.name)) {
-        let problem = case.problem();
-        let data = Data::integers(&problem, runs);
-        let of_family = choices(&target).into_iter().filter(|choice| choice.family == Family::Software);
-        for choice in of_family.filter(|choice| choice.algorithm != Algorithm::Dense) {
-            let plan = Plan::new(&problem, &target, choice.options()).expect(case.name);
-            let got = run(device, &device.trusted, &plan, &data.operands());
-            assert_exact(case.name, &plan, &got, &data);
-            runs += 1;
-            kernels.extend(plan.kernels());
-        }
+    for Run { case, index, plan, .. } in covering(runs_in_f32(&cases, &target, &choices), single) {
+        let data = Data::integers(&case.problem(), index as u64);
+        let got = run(device, &device.trusted, &plan, &data.operands());
+        assert_exact(case.name, &plan, &got, &data);
+        runs += 1;
+        kernels.extend(plan.kernels());
     }
     let mut wanted = vec!["software_gather-", "software_gather_rows-", "software_gather_few-", "software_products-"];
     // Row sums over 16 lanes take too long to compile.
@@ -72,7 +55,7 @@ fn with_lanes(lanes: u32) {
         return;
     }
     let runs = text.lines().find_map(|line| line.strip_suffix(" runs")?.parse::<usize>().ok());
-    assert!(runs.is_some_and(|runs| runs >= 2 * CASES.len()), "{text}");
+    assert!(runs.is_some_and(|runs| runs >= 20), "{text}");
 }
 
 #[test]

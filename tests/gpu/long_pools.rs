@@ -33,7 +33,7 @@ fn check(name: &str, network: &Network) {
         };
         assert_right("CPU", &CpuNetwork::new(network, count, None).unwrap().run(&input).unwrap());
         let Some(device) = device() else { continue };
-        assert_right("GPU", &run_on_gpu(device, &gpu_networks(device, network, count)[0], &input));
+        assert_right("GPU", &run_on_gpu(device, &gpu_networks(device, name, network, count)[0], &input));
     }
 }
 
@@ -74,7 +74,7 @@ fn means_of_4096_by_4096_values() {
         [("alike", &alike), ("ramp", &ramp), ("alternating", &alternating)];
     let network = pool("avg_pool2d", [SIZE, SIZE], [1, SIZE, SIZE], json!({}));
     let on_cpu = CpuNetwork::new(&network, 1, None).unwrap();
-    let on_gpu = device().map(|device| (device, gpu_networks(device, &network, 1)));
+    let on_gpu = device().map(|device| (device, gpu_networks(device, "network", &network, 1)));
     for (name, value) in values {
         let input: Vec<f32> = (0..COUNT).map(value).collect();
         let mean = input.iter().map(|&value| f64::from(value)).sum::<f64>() / COUNT as f64;

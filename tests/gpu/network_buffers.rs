@@ -54,7 +54,7 @@ fn check(name: &str, network: &Network) {
     let input = images(network, PLANNED, 11, Random::integer);
     let (image, classes) = (input.len() / PLANNED, network.output().shape.iter().product::<usize>());
     let whole = interpret(network, &input);
-    for forward in gpu_networks(device, network, PLANNED) {
+    for forward in gpu_networks(device, name, network, PLANNED) {
         let kernels: Vec<_> = forward.layers().flat_map(|(_, plan)| plan.kernels()).collect();
         let own = run_on_gpu(device, &forward, &input);
         // The last images of the batch, so that each batch has others.
@@ -104,7 +104,7 @@ fn large_windows_and_views_in_any_batch() {
 fn bindings_take_turns() {
     let Some(device) = device() else { return };
     let network = Parts::good().load().unwrap();
-    let forward = &gpu_networks(device, &network, PLANNED)[0];
+    let forward = &gpu_networks(device, "turns", &network, PLANNED)[0];
     let input = images(&network, PLANNED, 3, Random::integer);
     let own = run_on_gpu(device, forward, &input);
     let image = input.len() / PLANNED;

@@ -143,7 +143,7 @@ fn concatenation_costs_no_dispatch() {
     let dispatches = |nodes: &[Value]| {
         let network = network([2, 3, 5], nodes, &[]);
         check("concat", &network);
-        gpu_networks(device, &network, 2)[0].dispatches()
+        gpu_networks(device, "concat", &network, 2)[0].dispatches()
     };
     assert_eq!(dispatches(&[pool("a"), pool("b"), concat(json!(["a", "b"]))]), 2);
     assert_eq!(dispatches(&[pool("a"), concat(json!(["a", "input"]))]), 2, "the input is copied");

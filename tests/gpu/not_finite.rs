@@ -9,6 +9,7 @@ use crate::common::interpreter::interpret;
 use crate::common::networks::{CHOICES, check, gpu_networks, network, run_on_gpu};
 use crate::common::operands::Data;
 use crate::common::parts::{Tensor, integers};
+use crate::common::selection::{Run, table};
 use filter_summary::cpu::conv2d;
 use filter_summary::network::{CpuNetwork, Network};
 use filter_summary::{
@@ -43,7 +44,7 @@ fn check_values(name: &str, network: &Network) {
     check(name, network);
     let length: usize = network.input().shape.iter().product();
     let ordinary = (0..length).map(|at| (at % 7) as f32 - 3.0);
-    let on_gpu = device().map(|device| (device, gpu_networks(device, network, 1)));
+    let on_gpu = device().map(|device| (device, gpu_networks(device, name, network, 1)));
     for turn in 0..VALUES.len() {
         let special = |at: usize| VALUES.get(at / 3 + turn).filter(|_| at % 3 == 1).map(|&bits| f32::from_bits(bits));
         let image: Vec<f32> = ordinary.clone().enumerate().map(|(at, value)| special(at).unwrap_or(value)).collect();
@@ -110,7 +111,7 @@ fn a_network_that_overflows_says_so() {
         assert!(got.iter().all(|value| value.is_nan()), "CPU {algorithm:?}: {got:?}");
     }
     let Some(device) = device() else { return };
-    for forward in gpu_networks(device, &network, 1) {
+    for forward in gpu_networks(device, "network", &network, 1) {
         let got = run_on_gpu(device, &forward, &image);
         assert!(got.iter().all(|value| value.is_nan()), "{:?}: {got:?}", forward.dispatches());
     }
@@ -152,25 +153,22 @@ fn kernels_spread_infinities_as_far_as_filters_reach() {
                     case.name
                 );
             }
-            let Some(device) = device() else { continue };
-            // Kernels treat infinities and NaN alike; the CPU has looked at both. A variant takes a driver seconds.
-            if value != f32::INFINITY || index % 8 != 0 {
-                continue;
-            }
-            let target = few_tiles(&device.gpu.target());
-            for choice in choices(&target) {
-                let plan = Plan::new(&problem, &target, choice.options()).expect(case.name);
-                let got = run(device, &device.trusted, &plan, &data.operands());
-                let reordered = plan.hankel_levels() > 0 || blended && plan.algorithm() == Algorithm::Shared;
-                assert_eq!(
-                    first_other_kind(&got, &want, &before, reordered),
-                    None,
-                    "{}: {:?}",
-                    case.name,
-                    plan.kernels()
-                );
-            }
         }
+    }
+    let (Some(device), cases) = (device(), cases()) else { return };
+    // Kernels treat infinities and NaN alike; the CPU has looked at both.
+    for Run { case, index, plan, .. } in [true, false].iter().flat_map(|&software| table(&cases, device, software)) {
+        let problem = case.problem();
+        let mut data = Data::integers(&problem, index as u64);
+        let middle = data.input.len() / 2;
+        data.input[middle] = f32::INFINITY;
+        let of = |problem: &Problem| reference::conv2d(problem, &data.operands()).expect(case.name).output;
+        let (want, before) = (of(&problem), of(&problem.clone().with_activation(Activation::None)));
+        let got = run(device, &device.trusted, &plan, &data.operands());
+        let blended = problem.placement().neighbours() > 1;
+        let reordered = plan.hankel_levels() > 0 || blended && plan.algorithm() == Algorithm::Shared;
+        let wrong = first_other_kind(&got, &want, &before, reordered);
+        assert_eq!(wrong, None, "{}: {:?}", case.name, plan.kernels());
     }
 }
 

@@ -2,12 +2,11 @@
 //! as f32, and the rounding of operands stays within its own derived bound.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
-use std::collections::BTreeSet;
-
-use crate::common::cases::cases;
+use crate::common::cases::{Case, cases};
 use crate::common::choices::{Choice, choices, choices_in, few_tiles};
-use crate::common::gpu::{device, run};
+use crate::common::gpu::{Device, device, run};
 use crate::common::operands::Data;
+use crate::common::selection::{Run, covering, runs, runs_all, stored as stored_otherwise};
 use filter_summary::reference::{self, Reference, conv2d};
 use filter_summary::{
     Algorithm, Boundary, ChannelParams, Conv2d, Error, Family, FilterSummary, FsConv2d, Placement, Plan, PlanOptions,
@@ -84,49 +83,42 @@ fn planned(storage: Storage, choice: Choice, problem: &Problem) -> Storage {
     }
 }
 
-/// What of a plan's labels names other loads and stores, without sizes, activations and residuals: software adapters
-/// take seconds to compile a kernel. Tensors that are f32 are loaded and stored as in plans that are all f32.
-fn loads_and_stores(plan: &Plan) -> Vec<String> {
-    let tensors: &[&str] = if plan.storage().has_f16_tensors() { &[] } else { &["in", "out"] };
-    let of_label = |label: String| {
-        let mut words = label.split('-');
-        let kernel = words.next().unwrap_or_default().to_owned();
-        let left_out = ["relu", "res", "terms", "row", "chain"].iter().chain(tensors);
-        let other = |word: &&str| !left_out.clone().any(|start| word.starts_with(start));
-        let rest = words.skip(1).filter(other).map(|word| if word.starts_with("sum") { "sums" } else { word });
-        rest.fold(kernel, |all, word| all + "-" + word)
-    };
-    plan.kernels().into_iter().map(of_label).collect()
+/// The cases in every storage beside f32, on variants with every way to load and store what is stored so. Portable
+/// kernels have a GPU's tiles, which compile in half the time.
+fn table<'a>(cases: &'a [Case], device: &Device) -> Vec<Run<'a>> {
+    let mut all = Vec::new();
+    for software in [true, false] {
+        let target = few_tiles(&device.gpu.target()).with_software(software);
+        let mut choices = in_storages(&target);
+        choices.retain(|(_, choice)| software == (choice.family == Family::Software));
+        let runs = runs(cases, &target, &choices);
+        for Run { case, storage, choice, plan, .. } in &runs {
+            assert_eq!(plan.storage(), planned(*storage, *choice, &case.problem()), "{}", case.name);
+        }
+        all.extend(covering(runs, stored_otherwise));
+    }
+    all
 }
 
-/// For every way to load and store, the first case that has it; integers and floats take turns.
-#[test]
-fn every_kernel_from_stored_operands() {
+/// One part of two of the table.
+fn every_kernel_from_stored_operands(part: usize) {
     let Some(device) = device() else { return };
-    let target = few_tiles(&device.gpu.target());
-    let (mut seen, mut runs) = (BTreeSet::new(), 0);
-    for case in cases() {
-        for (storage, choice) in in_storages(&target) {
-            let problem = case.problem();
-            let plan = Plan::new(&problem, &target, choice.options().with_storage(storage)).expect(case.name);
-            let asked = storage;
-            let storage = planned(asked, choice, &problem);
-            assert_eq!(plan.storage(), storage);
-            let before = seen.len();
-            seen.extend(loads_and_stores(&plan));
-            if seen.len() == before {
-                continue;
-            }
-            runs += 1;
-            let integers = runs % 2 == 0;
-            let data = operands(&problem, runs, asked, integers);
+    let cases = cases();
+    for Run { case, index, storage: asked, plan, .. } in table(&cases, device) {
+        let tensors = plan.storage().has_f16_tensors();
+        if usize::from(tensors) != part || plan.storage() == Storage::F32 {
+            continue;
+        }
+        let (problem, storage) = (case.problem(), plan.storage());
+        for integers in [true, false] {
+            let data = operands(&problem, index as u64, asked, integers);
             let want = conv2d(&problem, &stored(&data, storage).operands()).expect(case.name);
             let got = run(device, &device.trusted, &plan, &data.operands());
             assert_eq!(got.len(), want.output.len());
             let name = format!("{}: {:?}", case.name, plan.kernels());
             if integers {
                 // f16 holds every integer up to 2048, and every half up to 1024.
-                let exact = |want: f64| !storage.has_f16_tensors() || want.abs() <= 1024.0;
+                let exact = |want: f64| !tensors || want.abs() <= 1024.0;
                 let wrong = got.iter().zip(&want.output).find(|&(&got, &want)| exact(want) && f64::from(got) != want);
                 assert_eq!(wrong, None, "{name}");
             }
@@ -135,7 +127,16 @@ fn every_kernel_from_stored_operands() {
             assert!(fraction <= 1.0, "{name} is off by {fraction} tolerances");
         }
     }
-    assert!(runs >= 60, "{runs} runs cannot have seen every kernel: {seen:?}");
+}
+
+#[test]
+fn every_kernel_from_stored_weights() {
+    every_kernel_from_stored_operands(0);
+}
+
+#[test]
+fn every_kernel_from_stored_tensors() {
+    every_kernel_from_stored_operands(1);
 }
 
 /// Against operands that were not rounded: the bound users are told.
@@ -149,7 +150,9 @@ fn rounding_stays_within_the_derived_tolerance() {
         let terms = problem.placement().window().weights();
         // Levels are no rounding: they are what the reference computes with.
         let rounds = |storage: &Storage| *storage != Storage::U8_WEIGHTS;
-        for (storage, choice) in in_storages(&target).into_iter().filter(|(storage, _)| rounds(storage)) {
+        let ways = in_storages(&target).into_iter().filter(|(storage, _)| rounds(storage)).enumerate();
+        // Every storage, family and algorithm is among every fourth.
+        for (_, (storage, choice)) in ways.filter(|(at, _)| runs_all() || at % 4 == seed as usize) {
             let data = operands(&problem, seed, storage, false);
             let want = conv2d(&problem, &data.operands()).expect("reference");
             let plan = Plan::new(&problem, &target, choice.options().with_storage(storage)).expect("plan");
@@ -226,26 +229,6 @@ fn storage_decides_the_bytes() {
             tables.push(layer.table_bytes());
         }
         assert!(tables.iter().all(|&bytes| bytes == tables[0]), "{tables:?}");
-    }
-}
-
-/// Every case through every algorithm of the family that compiles fastest, in 8 bits: windows,
-/// boundaries, groups, odd channels.
-#[test]
-fn levels_are_exact_over_the_case_table() {
-    let Some(device) = device() else { return };
-    let target = few_tiles(&device.gpu.target());
-    for (index, case) in cases().iter().enumerate() {
-        let problem = case.problem();
-        let data = Data::levels(&problem, index as u64);
-        let want = conv2d(&problem, &data.operands()).expect(case.name);
-        for &algorithm in Algorithm::ALL {
-            let options = PlanOptions::new().with_algorithm(algorithm).with_family(Family::Portable);
-            let plan = Plan::new(&problem, &target, options.for_summary(&data.summary)).expect(case.name);
-            let got = run(device, &device.trusted, &plan, &data.operands());
-            let wrong = got.iter().zip(&want.output).find(|&(&got, &want)| f64::from(got) != want);
-            assert_eq!((wrong, got.len()), (None, want.output.len()), "{}: {:?}", case.name, plan.kernels());
-        }
     }
 }
 
