@@ -30,6 +30,7 @@ all_shared!(
     filter_summary::Algorithm,
     filter_summary::BoundConv,
     filter_summary::Boundary,
+    filter_summary::Candidates,
     filter_summary::Cause,
     filter_summary::BufferRange<'static>,
     filter_summary::ChannelParams<'static>,
