@@ -11,7 +11,7 @@ pub enum Family {
     /// Tiles of registers and workgroup memory: GPUs.
     Tiled,
     /// Cooperative matrices: GPUs that have them, opened with wgpu's experimental feature. Computes with f16 tensors
-    /// only ([`Storage::F16`], [`Storage::F16_U8_WEIGHTS`]).
+    /// only ([`Storage::F16`](crate::Storage::F16) and its 8-bit kind).
     Matrix,
 }
 
