@@ -61,7 +61,8 @@ pub struct ConvBuffers<'a> {
     /// the output has no other channels: every element is read by the invocation that writes it, before it does. Not in
     /// browsers: WebGPU allows no two bindings of the same bytes of which one is written.
     pub residual: Option<BufferRange<'a>>,
-    /// [`Plan::workspace_size`](crate::Plan::workspace_size) bytes, when that is not 0. Its contents do not matter before or after.
+    /// [`Plan::workspace_size`](crate::Plan::workspace_size) bytes, when that is not 0. Its contents do not matter before
+    /// or after.
     pub workspace: Option<BufferRange<'a>>,
 }
 
