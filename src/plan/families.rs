@@ -1,4 +1,4 @@
-//! Which planner a family has, and which families suit a device. A new family is a folder beside this file with an
+//! Which planner a family has, and which families suit a device. A new family is a file beside this one with an
 //! implementation of [`Planner`], a value of [`Family`] and a line here.
 
 use super::gemm::{Matrix, Tiled};
