@@ -78,7 +78,7 @@ fn parser() -> impl TypedValueParser<Value = Choice> {
     })
 }
 
-/// Before 0.2.
+/// What it was called at first.
 const OLD_NAME_OF_SOFTWARE: &str = "subgroup";
 
 impl FamilyArgs {

@@ -243,7 +243,7 @@ impl Pipelines {
             // or bounded by the tile's constants (`kernels::tests` checks every tile), `FsConv2d::new` checks
             // the plan against this device's limits, and `FsConv2d::bind` every buffer's size against the plan.
             // A wrong subgroup size in a `Target` makes wrong results, but no index: shuffles yield values
-            // that are compared with their bounds before they are used. `tests/gpu_conv.rs` runs the case table
+            // that are compared with their bounds before they are used. `tests/gpu/conv.rs` runs the case table
             // in the checked form too and demands equal results.
             ShaderChecks::Trusted => unsafe {
                 self.device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())

@@ -3,7 +3,7 @@
 //! wgpu answers whether something could be made when its error scopes are popped: native back ends at once, browsers
 //! later, when the page has returned to its event loop. So whatever makes things on a device is a future here; what it
 //! makes is made when it is first polled, and no scope is open while it waits. Native programs drive it with
-//! `crate::wait`.
+//! `crate::device::wait`.
 
 use std::pin::Pin;
 

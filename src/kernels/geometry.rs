@@ -98,7 +98,7 @@ impl Geometry {
         Self { first_image: first_image as u32, ..self }
     }
 
-    /// Input and output pixels of a plane.
+    /// Taps of a filter.
     pub(super) fn taps(&self) -> u64 {
         u64::from(self.kernel_height) * u64::from(self.kernel_width)
     }

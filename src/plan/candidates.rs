@@ -116,7 +116,9 @@ fn families(target: &Target, options: PlanOptions) -> Result<Vec<Family>> {
     match options.family {
         Some(family) if family.runs_on(target) => Ok(vec![family]),
         Some(family) => {
-            let reason = "the device lacks what its kernels need".to_owned();
+            let lacks_kernels = "the crate was built without the feature `software`";
+            let lacks = "the device lacks what its kernels need";
+            let reason = if family.has_kernels() { lacks } else { lacks_kernels }.to_owned();
             Err(Error::Unsupported { kernel: family.name(), reason })
         }
         None => Ok(Family::by_preference(target)),

@@ -2,6 +2,7 @@
 
 use super::{Operand, Plan};
 use crate::error::{Error, Result};
+use crate::kernels::Role;
 use crate::method::problem::Problem;
 use crate::method::reduction::MOST_TURNS;
 
@@ -41,6 +42,13 @@ impl Plan {
                 let binding = limits.max_storage_buffer_binding_size;
                 at_most(&field, bytes, "max_storage_buffer_binding_size", binding)?;
                 at_most(&field, bytes, "max_buffer_size", limits.max_buffer_size)?;
+                // Devices may bind more than that: WebGPU's limits are of 64 bits.
+                let weights = self.storage.weights().bytes();
+                let size = if role == Role::Summary { weights } else { 4 };
+                if bytes / size > u64::from(u32::MAX) {
+                    let reason = format!("indices of {role:?} exceed 32 bits");
+                    return Err(Error::Unsupported { kernel: description.kernel(), reason });
+                }
             }
             let buffers = format!("storage buffers of {label}");
             let most = u64::from(limits.max_storage_buffers_per_shader_stage);

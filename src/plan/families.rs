@@ -1,4 +1,4 @@
-//! Which planner a family has, and which families suit a device. A new family is a folder beside this file with an
+//! Which planner a family has, and which families suit a device. A new family is a file beside this one with an
 //! implementation of [`Planner`], a value of [`Family`] and a line here.
 
 use super::gemm::{Matrix, Tiled};
@@ -12,9 +12,12 @@ use crate::method::storage::Storage;
 impl Family {
     /// Whether a device has what the family's kernels need.
     pub fn runs_on(self, target: &Target) -> bool {
-        // Without its kernels it runs nowhere.
-        let has_kernels = self != Self::Software || cfg!(feature = "software");
-        has_kernels && planner(self).runs_on(target)
+        self.has_kernels() && planner(self).runs_on(target)
+    }
+
+    /// Whether the crate was built with its kernels; without them it runs nowhere.
+    pub(super) fn has_kernels(self) -> bool {
+        self != Self::Software || cfg!(feature = "software")
     }
 
     /// Whether the family's kernels compute with what is in memory: only [`Family::Matrix`] is particular, it wants f16

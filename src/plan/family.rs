@@ -17,7 +17,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// What [`Family::Software`] was called before 0.2.
+    /// What [`Family::Software`] was called at first.
     #[deprecated = "it is Family::Software"]
     #[allow(non_upper_case_globals, reason = "it was a variant")]
     pub const Subgroup: Self = Self::Software;

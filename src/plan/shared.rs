@@ -86,5 +86,7 @@ fn images_a_chunk(image_bytes: u64, target: &Target, options: PlanOptions) -> Re
             limit: hard,
         });
     }
-    Ok((options.workspace_limit.unwrap_or(default).min(hard) / image_bytes).max(1))
+    // Kernels count the products of a chunk with 32 bits.
+    let most = hard.min(4 * u64::from(u32::MAX));
+    Ok((options.workspace_limit.unwrap_or(default).min(most) / image_bytes).max(1))
 }

@@ -191,8 +191,8 @@ pub fn required_features(adapter: wgpu::Features) -> wgpu::Features {
 /// | --- | --- | --- | --- |
 /// | [`Family::Portable`](crate::Family::Portable) | 4; 5 with a residual, but for shared | 64 | 14,336 if shared |
 /// | the one for software adapters | as many | 64 | 0 |
-/// | [`Family::Tiled`](crate::Family::Tiled) | as many | 64 | 8,192 |
-/// | [`Family::Matrix`](crate::Family::Matrix) | as many | 128 | 49,152 |
+/// | [`Family::Tiled`](crate::Family::Tiled) | as many | 64 | 4,096 |
+/// | [`Family::Matrix`](crate::Family::Matrix) | as many | 64 | 17,408 |
 pub fn required_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
     let wanted = wgpu::Limits {
         max_buffer_size: adapter.max_buffer_size,
@@ -227,8 +227,8 @@ mod tests {
         for &family in Family::ALL {
             let (threads, memory) = match family {
                 Family::Portable => (64, 14_336),
-                Family::Tiled => (64, 8_192),
-                Family::Matrix => (128, 49_152),
+                Family::Tiled => (64, 4_096),
+                Family::Matrix => (64, 17_408),
                 Family::Software => (64, 0),
             };
             for (&algorithm, residual) in
@@ -253,6 +253,27 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Devices may bind more than kernels count with 32 bits.
+    #[test]
+    fn indices_beyond_32_bits_are_refused() {
+        let mut target = Target::portable();
+        (target.limits.max_storage_buffer_binding_size, target.limits.max_buffer_size) = (1 << 40, 1 << 40);
+        // 2^32 dense weights of a summary of 131,071.
+        let placement = Placement::tap_major(1 << 16, 1 << 16, 1, 1, 1).unwrap();
+        let problem = Problem::new(&placement, Conv2d::default(), [1, 1, 2]).unwrap();
+        let error = Plan::new(&problem, &target, PlanOptions::new().with_algorithm(Algorithm::Dense)).unwrap_err();
+        assert!(error.to_string().contains("indices of Summary exceed 32 bits"), "{error}");
+        // 72 bases by 2^26 pixels: too many in one image, and taken image by image where there are four.
+        let placement = Placement::tap_major(64, 1, 3, 3, 1).unwrap();
+        let strided = Conv2d { stride: [4, 4], ..Conv2d::padded(1) };
+        let options = PlanOptions::new().with_algorithm(Algorithm::Shared).with_family(Family::Tiled);
+        let options = options.with_workspace_limit(u64::MAX);
+        let plan = |size| Plan::new(&Problem::new(&placement, strided, size).unwrap(), &target, options);
+        let error = plan([1, 8192, 8192]).unwrap_err();
+        assert!(error.to_string().contains("exceed 32 bits"), "{error}");
+        assert!(plan([4, 4096, 4096]).unwrap().workspace_size() / 4 <= u64::from(u32::MAX));
     }
 
     /// A residual costs gather its fifth buffer; shared products need none.

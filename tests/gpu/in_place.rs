@@ -84,6 +84,10 @@ fn a_summary_is_written_over_another() {
             // What is bound later, or made later on the same weights, has the last too.
             let late = both[0].layer.with_plan(plan_of(3)).expect("the same weights");
             Bound::new(device, late).check(device, &third);
+            // Levels, where weights are wider, are written as what they stand for.
+            let levels = summary(Precision::U8, 3);
+            both[0].layer.update_summary(&device.gpu.queue, &levels).expect("an update");
+            both.iter().for_each(|bound| bound.check(device, &levels));
         }
     }
     let f32 = summary(Precision::F32, 1);

@@ -42,7 +42,7 @@ impl Weights {
     ) -> Result<Self> {
         let packed = pack_summary(plan, summary)?;
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
-        let quantization = summary.levels().map(|(_, quantization)| quantization);
+        let quantization = quantization(plan, summary);
         Ok(Self {
             summary: upload(device, &plan.labelled("fs_summary"), &packed, usage).await?,
             at: (0, plan.size_of(Role::Summary)),
@@ -116,7 +116,7 @@ impl Weights {
             // Of two who write at a time, one comes second in all that is written.
             let mut levels = lock(&self.levels);
             queue.write_buffer(&self.summary, 0, &packed);
-            let quantization = summary.levels().map(|(_, quantization)| quantization);
+            let quantization = quantization(plan, summary);
             if let Some(changed) = quantization.filter(|_| quantization != levels.quantization) {
                 levels.quantization = quantization;
                 levels.told.iter().filter_map(Weak::upgrade).for_each(|uniforms| uniforms.quantize(queue, changed));
@@ -124,6 +124,12 @@ impl Weights {
         };
         sized(device, &plan.labelled("fs_summary"), Some(packed.len() as u64), write).await
     }
+}
+
+/// What the weights in memory stand for, where they are levels: wider ones are what the levels stand for already.
+fn quantization(plan: &Plan, summary: &FilterSummary) -> Option<Quantization> {
+    let levels = summary.levels().filter(|_| plan.storage().weights() == Precision::U8);
+    levels.map(|(_, quantization)| quantization)
 }
 
 async fn upload_table(device: &wgpu::Device, plan: &Plan, params: ChannelParams<'_>) -> Result<wgpu::Buffer> {

@@ -1,6 +1,6 @@
 //! The tiled family: implicit GEMM in tiles of registers and workgroup memory, for GPUs.
 //!
-//! The rates are predictions for a large GPU (`shaders/tiled.wgsl` has the arithmetic), none is measured.
+//! The rates are predictions for a large GPU (`shaders/gpu/tiled.wgsl` has the arithmetic), none is measured.
 
 use super::Kernels;
 use super::engine::Engine;
