@@ -8,6 +8,7 @@ mod bench;
 mod lines;
 mod msrv;
 mod shell;
+mod test;
 mod vulkan;
 mod wasm;
 
@@ -16,8 +17,9 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  test [-- ARGS]  run every test on a real adapter; on Linux without one, install Mesa's software Vulkan first.
-                  ARGS go to `cargo test --workspace`
+  test [--all] [-- ARGS]
+                  run the tests on a real adapter; on Linux without one, install Mesa's software Vulkan first. --all
+                  adds the kernel variants that ordinary runs leave out. ARGS go to `cargo test --workspace`
   wasm            check that the library compiles for browsers: with rustup's target, which it adds where it can,
                   or with Debian's compiler for the web, which it installs where it can
   bench [--peers [NAMES]] [--quick] [ARGS]
@@ -33,7 +35,7 @@ fn main() -> ExitCode {
     let rest = arguments.get(1..).unwrap_or_default();
     let rest = if rest.first().is_some_and(|first| first == "--") { &rest[1..] } else { rest };
     let outcome = match arguments.first().map(String::as_str) {
-        Some("test") => test(rest),
+        Some("test") => test::run(rest),
         Some("bench") => bench::run(rest),
         Some("lines") if rest.is_empty() => lines::check(),
         Some("wasm") if rest.is_empty() => wasm::check(),
@@ -51,23 +53,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Runs the tests, then says which adapter the kernels ran on.
-fn test(arguments: &[String]) -> Result<(), String> {
-    vulkan::ensure_adapter()?;
-    // The dev profile on purpose: overflow checks stay on, clippy and rustdoc share its artifacts, and GPU tests spend
-    // their time in the driver, not in our code.
-    let mut command = shell::cargo();
-    command.args(["test", "--workspace"]).args(arguments);
-    shell::run(&mut command)?;
-    if std::env::var_os("FILTER_SUMMARY_SKIP_GPU_TESTS").is_some() {
-        println!("\nxtask: all tests passed, but FILTER_SUMMARY_SKIP_GPU_TESTS is set: no kernel needed to run");
-        return Ok(());
-    }
-    let mut command = shell::cargo();
-    let best = ["devices", "--best", "--require-gpu"];
-    command.args(["run", "--quiet", "--package", "filter-summary-cli", "--"]).args(best);
-    println!("\nxtask: all tests passed; the kernels ran on {}", shell::output(&mut command)?);
-    Ok(())
 }

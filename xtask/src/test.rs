@@ -1,0 +1,51 @@
+//! Runs the tests, then says which adapter the kernels ran on, and what was left out.
+
+use std::env;
+
+use crate::{shell, vulkan};
+
+/// What tests look at to run everything.
+const ALL: &str = "FS_TEST_ALL";
+
+/// What turns off the optimisations of Mesa's software Vulkan, which take longer than all that they speed up here.
+const UNOPTIMISED: (&str, &str) = ("GALLIVM_PERF", "nopt");
+
+/// `[--all] [--] [ARGS]`.
+pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
+    let (asked, rest) = match arguments.split_first() {
+        Some((first, rest)) if first == "--all" => (true, rest),
+        _ => (false, arguments),
+    };
+    let rest = if rest.first().is_some_and(|first| first == "--") { &rest[1..] } else { rest };
+    let all = asked || env::var_os(ALL).is_some();
+    vulkan::ensure_adapter()?;
+    // The dev profile on purpose: overflow checks stay on, clippy and rustdoc share its artifacts, and GPU tests spend
+    // their time in the driver, not in our code.
+    let mut command = shell::cargo();
+    command.args(["test", "--workspace"]).args(rest);
+    if all {
+        println!("xtask: all cases on all kernel variants, as the driver compiles them for users: this takes an hour");
+        command.env(ALL, "1");
+    } else if env::var_os(UNOPTIMISED.0).is_none() {
+        command.env(UNOPTIMISED.0, UNOPTIMISED.1);
+    }
+    // Beside the programs that it belongs to, and there also for users without a home.
+    if env::var_os("MESA_SHADER_CACHE_DIR").is_none() {
+        command.env("MESA_SHADER_CACHE_DIR", shell::target().join("shader-cache"));
+    }
+    shell::run(&mut command)?;
+    if env::var_os("FILTER_SUMMARY_SKIP_GPU_TESTS").is_some() {
+        println!("\nxtask: all tests passed, but FILTER_SUMMARY_SKIP_GPU_TESTS is set: no kernel needed to run");
+        return Ok(());
+    }
+    let mut command = shell::cargo();
+    let best = ["devices", "--best", "--require-gpu"];
+    command.args(["run", "--quiet", "--package", "filter-summary-cli", "--"]).args(best);
+    println!("\nxtask: all tests passed; the kernels ran on {}", shell::output(&mut command)?);
+    if !all {
+        println!(
+            "xtask: left out: cases on kernel variants whose parts others showed; cargo xtask test --all runs them"
+        );
+    }
+    Ok(())
+}
