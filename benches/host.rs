@@ -30,12 +30,8 @@ fn layer(criterion: &mut Criterion) {
     let bytes = 4 * 256 * 14 * 14;
     let [input, output] = ["input", "output"].map(|label| gpu.allocate(label, bytes).expect("a buffer"));
     let workspace = gpu.allocate("workspace", conv.plan().workspace_size().max(16)).expect("workspace");
-    let buffers = ConvBuffers {
-        input: BufferRange::whole(&input),
-        output: BufferRange::whole(&output),
-        residual: None,
-        workspace: Some(BufferRange::whole(&workspace)),
-    };
+    let buffers = ConvBuffers::new(BufferRange::whole(&input), BufferRange::whole(&output))
+        .with_workspace(BufferRange::whole(&workspace));
 
     let mut group = criterion.benchmark_group("layer");
     group.bench_function("problem: analyse sharing", |bencher| bencher.iter(analyse));

@@ -52,16 +52,12 @@ fn layers(criterion: &mut Criterion) {
         let choices: Vec<(Family, Algorithm)> =
             families.flat_map(|&family| Algorithm::ALL.iter().map(move |&algorithm| (family, algorithm))).collect();
         for (family, algorithm) in choices {
-            let options = PlanOptions { algorithm: Some(algorithm), family: Some(family), ..PlanOptions::default() };
+            let options = PlanOptions::new().with_algorithm(algorithm).with_family(family);
             let plan = Plan::new(&problem, &gpu.target(), options).expect("plan");
             let workspace = gpu.allocate("workspace", plan.workspace_size().max(16)).expect("workspace");
             let layer = FsConv2d::new(&pipelines, plan, &summary, ChannelParams::default()).expect("layer");
-            let buffers = ConvBuffers {
-                input: BufferRange::whole(&input),
-                output: BufferRange::whole(&output),
-                residual: None,
-                workspace: Some(BufferRange::whole(&workspace)),
-            };
+            let buffers = ConvBuffers::new(BufferRange::whole(&input), BufferRange::whole(&output))
+                .with_workspace(BufferRange::whole(&workspace));
             let bound = layer.bind(&buffers).expect("buffers");
             group.bench_function(BenchmarkId::new(algorithm.name(), family.name()), |bencher| {
                 bencher.iter_custom(|times| {

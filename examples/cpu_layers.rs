@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 0 => {
                     let shape = [problem.sharing().bases(), size * size, channels];
                     input.chunks_exact(channels * size * size).try_for_each(|image| {
-                        multiply(shape, summary.values(), image, &mut products);
+                        multiply(shape, &summary.values(), image, &mut products);
                         Ok(())
                     })
                 }

@@ -21,7 +21,7 @@ const BATCH: usize = 8;
 fn main() -> Result<(), Box<dyn Error>> {
     let network = residual_network()?;
     let (info, device, queue) = open()?;
-    let target = Target::new(&device, &info);
+    let target = Target::of(&device);
 
     // What a batch will take is known before anything is made on the device.
     let plan = NetworkPlan::new(&network, &target, BATCH, PlanOptions::default())?;

@@ -1,32 +1,35 @@
 //! Compressing trained dense filters: a summary, and the filters' order in it, that come near to given weights.
 //!
-//! A filter of the summary is `a_i * segment(s_i)`: a scale of its own (the layer's `scale`) times the segment at its start.
-//! With scales and starts fixed, the best summary in the sense of least squares is exact and cheap: every weight of every
-//! filter maps to one value of the summary, so the normal equations are diagonal,
+//! A filter of the summary is `a_i * segment(s_i)`: a scale of its own (the layer's `scale`) times the segment
+//! at its start. With scales and starts fixed, the best summary in the sense of least squares is exact and cheap:
+//! every weight of every filter maps to one value of the summary, so the normal equations are diagonal,
 //!
 //! ```text
 //! f[u] = sum a_i W_i[k] / sum a_i^2        over all (i, k) whose weight lies at u
 //! ```
 //!
-//! and so are those of the scales, `a_i = <W_i, segment_i> / <segment_i, segment_i>`; the two alternate. What is left is
-//! how well filters agree where they overlap, and that depends on which filters are neighbours. Starts may come in any
-//! order (`Y[i]` reads the bases of its own start), so filters are *ordered* by giving them each other's starts: the function
-//! of the network around them stays as it is, and no channel moves. `order` looks for the order by annealing; a filter may
-//! also change its sign, which its scale undoes.
+//! and so are those of the scales, `a_i = <W_i, segment_i> / <segment_i, segment_i>`; the two alternate.
+//! What is left is how well filters agree where they overlap, and that depends on which filters are neighbours.
+//! Starts may come in any order (`Y[i]` reads the bases of its own start), so filters are *ordered* by giving them
+//! each other's starts: the function of the network around them stays as it is, and no channel moves. `order` looks
+//! for the order by annealing; a filter may also change its sign, which its scale undoes.
 
 mod fit;
 mod order;
 mod overlap;
 
+use crate::check::check_finite;
 use crate::error::{Error, Result};
-use crate::placement::Placement;
-use crate::starts::Starts;
-use crate::summary::{FilterSummary, check_finite};
+use crate::method::placement::Placement;
+use crate::method::starts::Starts;
+use crate::method::summary::FilterSummary;
 
 /// How hard to try.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Effort {
-    /// Exchanges of two filters, or changes of a sign, that are tried for each filter; none keeps the filters in their order.
+    /// Exchanges of two filters, or changes of a sign, that are tried for each filter;
+    /// none keeps the filters in their order.
     pub moves_per_filter: usize,
     /// Rounds of least squares: the summary, then the scales.
     pub rounds: usize,
@@ -41,6 +44,24 @@ impl Default for Effort {
 }
 
 impl Effort {
+    /// The same with so many exchanges tried for each filter.
+    #[must_use]
+    pub fn with_moves_per_filter(self, moves_per_filter: usize) -> Self {
+        Self { moves_per_filter, ..self }
+    }
+
+    /// The same with so many rounds of least squares.
+    #[must_use]
+    pub fn with_rounds(self, rounds: usize) -> Self {
+        Self { rounds, ..self }
+    }
+
+    /// The same with another seed.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
     /// The same without a search for an order.
     pub fn unordered(self) -> Self {
         Self { moves_per_filter: 0, ..self }
@@ -49,6 +70,7 @@ impl Effort {
 
 /// A summary that comes near to dense filters.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Compressed {
     /// The summary, its starts in the order found.
     pub summary: FilterSummary,
@@ -58,8 +80,8 @@ pub struct Compressed {
     pub relative_error: f64,
 }
 
-/// Finds a summary for dense filters `[O, C/groups, KH, KW]`, placed as `placement` but in whichever order of the filters comes
-/// nearest.
+/// Finds a summary for dense filters `[O, C/groups, KH, KW]`, placed as `placement` but in whichever order
+/// of the filters comes nearest.
 ///
 /// ```
 /// use filter_summary::compress::{Effort, compress};

@@ -1,9 +1,11 @@
-//! Convolution on the CPU: the shared algorithm and a dense one, on faer's matrix product, pulp's vectors and rayon's threads.
+//! Convolution on the CPU: the shared algorithm and a dense one, on faer's matrix product,
+//! pulp's vectors and rayon's threads.
 //!
 //! [`CpuConv`] packs a layer once and runs it over batches; [`conv2d`] does both for one call.
 //!
-//! What bounds it is arithmetic. On one core of AMD Zen 4 (AVX-512, `examples/cpu_layers.rs`, 3x3, padding 1, s = C, CPU time)
-//! faer's product alone reaches 100 to 118 GFLOP/s, except 91 at 7 x 7 pixels, whose 49 columns fill three of four vectors:
+//! What bounds it is arithmetic. On one core of AMD Zen 4 (AVX-512, `examples/cpu_layers.rs`, 3x3,
+//! padding 1, s = C, CPU time) faer's product alone reaches 100 to 118 GFLOP/s, except 91 at 7 x 7 pixels,
+//! whose 49 columns fill three of four vectors:
 //!
 //! | C = O, H = W, N | products alone | shared | GFLOP/s alone, shared | dense | GFLOP/s dense |
 //! |---|---|---|---|---|---|
@@ -16,47 +18,42 @@
 //! | 256, 8, 16 | 1.17 ms | 1.47 ms | 118, 94 | 11.2 ms | 108 |
 //! | 512, 4, 16 | 1.17 ms | 1.67 ms | 116, 82 | 12.0 ms | 101 |
 //!
-//! (GFLOP/s count the multiply-adds of the products, or of the dense convolution, twice.) The rest of the shared time is the
-//! sum over taps: 9 loads and additions an output however many channels there are, so that it weighs most where there are
-//! few. The products of a band of rows stay in the second-level cache, so memory bounds nothing at these sizes.
+//! (GFLOP/s count the multiply-adds of the products, or of the dense convolution, twice.)
+//! The rest of the shared time is the sum over taps: 9 loads and additions an output however many channels there are,
+//! so that it weighs most where there are few. The products of a band of rows stay in the second-level cache,
+//! so memory bounds nothing at these sizes.
 
 mod accumulate;
 mod axis;
+mod costs;
 mod dense;
 mod finish;
+mod image;
 mod matmul;
+mod memory;
 mod scratch;
 mod shared;
 mod walk;
 
 use std::sync::Arc;
 
-use crate::conv::ChannelParams;
+use crate::check::check_finite;
+use crate::check::check_length;
 use crate::error::{Error, Result};
-use crate::plan::Algorithm;
-use crate::problem::Problem;
-use crate::reference::{Operands, check_length};
-use crate::summary::{FilterSummary, check_finite};
+use crate::method::algorithm::Algorithm;
+use crate::method::params::ChannelParams;
+use crate::method::problem::Problem;
+use crate::method::summary::FilterSummary;
+use crate::reference::Operands;
+use costs::THREAD_COST;
 use dense::Dense;
 use finish::Finish;
+use image::Image;
+pub(crate) use memory::check_memory;
 pub(crate) use scratch::Pool;
 use scratch::{Scratch, split};
 use shared::Shared;
 use walk::Walk;
-
-// Costs in multiply-adds of a large matrix product, fitted to `examples/cpu_layers.rs` on AMD Zen 4.
-
-/// Writing a product and reading what it is added to.
-const PRODUCT_COST: usize = 3;
-/// Loading and adding a product.
-const SUM_COST: usize = 4;
-/// Copying a value of the input.
-const COPY_COST: usize = 6;
-/// What a thread must have to do, so that waking it is worth while: some 70 microseconds.
-const THREAD_COST: usize = 1 << 22;
-
-/// Most values of any one buffer a layer allocates beside its operands: a gigabyte.
-const MEMORY_LIMIT: usize = 1 << 28;
 
 /// A convolution with its weights packed for the CPU.
 ///
@@ -97,8 +94,8 @@ impl CpuConv {
     /// [`Algorithm::Shared`].
     ///
     /// # Errors
-    /// When the summary or the parameters do not fit the problem, when the algorithm is [`Algorithm::Gather`], or when the
-    /// packed layer would take gigabytes.
+    /// When the summary or the parameters do not fit the problem, when the algorithm is [`Algorithm::Gather`],
+    /// or when the packed layer would take gigabytes.
     pub fn new(
         problem: &Problem,
         summary: &FilterSummary,
@@ -214,16 +211,8 @@ impl CpuConv {
     }
 }
 
-/// One group's channels of one input image, `[C, H, W]`.
-#[derive(Debug, Clone, Copy)]
-struct Image<'a> {
-    values: &'a [f32],
-    /// H * W.
-    plane: usize,
-}
-
-/// One convolution: packs the weights and runs. The result is `[N, channels in total, OH, OW]`, zero outside the problem's
-/// own channels.
+/// One convolution: packs the weights and runs. The result is `[N, channels in total, OH, OW]`,
+/// zero outside the problem's own channels.
 ///
 /// # Errors
 /// As [`CpuConv::new`] and [`CpuConv::run`].
@@ -234,13 +223,4 @@ pub fn conv2d(problem: &Problem, operands: &Operands<'_>, algorithm: Option<Algo
     let mut output = vec![0.0; problem.output_tensor_shape().iter().product()];
     conv.run(operands.input, operands.residual, &mut output)?;
     Ok(output)
-}
-
-/// Refuses buffers that only a hostile layer needs.
-pub(crate) fn check_memory(what: &str, sizes: &[usize]) -> Result<()> {
-    let values = sizes.iter().fold(1usize, |product, &size| product.saturating_mul(size));
-    if values > MEMORY_LIMIT {
-        return Err(Error::value(what, format!("{values} values"), format!("the CPU takes at most {MEMORY_LIMIT}")));
-    }
-    Ok(())
 }

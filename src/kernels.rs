@@ -8,6 +8,7 @@ pub(crate) mod accumulate;
 pub(crate) mod add;
 #[cfg(feature = "network")]
 pub(crate) mod batch_norm;
+pub(crate) mod depthwise;
 mod description;
 mod end;
 pub(crate) mod gather;
@@ -20,10 +21,11 @@ pub(crate) mod pool;
 pub(crate) mod pool_window;
 pub(crate) mod products;
 mod role;
+#[cfg(feature = "software")]
 pub(crate) mod software;
 #[cfg(feature = "network")]
 pub(crate) mod subsample;
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 mod tests;
 mod tile;
 pub(crate) mod tiled;
@@ -43,14 +45,19 @@ pub(crate) use weights::{WeightLoad, Weights};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Variant {
     Gather(gather::Gather),
+    Depthwise(depthwise::Depthwise),
     Products(products::Products),
     Accumulate(accumulate::Accumulate),
     Tiled(tiled::Tiled),
     TiledAccumulate(tiled_accumulate::TiledAccumulate),
     Matrix(matrix::Matrix),
+    #[cfg(feature = "software")]
     SoftwareGather(software::gather::Gather),
+    #[cfg(feature = "software")]
     SoftwareGatherRows(software::gather_rows::GatherRows),
+    #[cfg(feature = "software")]
     SoftwareGatherFew(software::gather_few::GatherFew),
+    #[cfg(feature = "software")]
     SoftwareProducts(software::products::Products),
     #[cfg(feature = "network")]
     Pool(pool::Pool),
@@ -69,14 +76,19 @@ impl Variant {
     pub(crate) fn describe(&self) -> Description {
         match self {
             Self::Gather(kernel) => kernel.describe(),
+            Self::Depthwise(kernel) => kernel.describe(),
             Self::Products(kernel) => kernel.describe(),
             Self::Accumulate(kernel) => kernel.describe(),
             Self::Tiled(kernel) => kernel.describe(),
             Self::TiledAccumulate(kernel) => kernel.describe(),
             Self::Matrix(kernel) => kernel.describe(),
+            #[cfg(feature = "software")]
             Self::SoftwareGather(kernel) => kernel.describe(),
+            #[cfg(feature = "software")]
             Self::SoftwareGatherRows(kernel) => kernel.describe(),
+            #[cfg(feature = "software")]
             Self::SoftwareGatherFew(kernel) => kernel.describe(),
+            #[cfg(feature = "software")]
             Self::SoftwareProducts(kernel) => kernel.describe(),
             #[cfg(feature = "network")]
             Self::Pool(kernel) => kernel.describe(),
@@ -92,12 +104,13 @@ impl Variant {
     }
 
     /// Every kernel's variants, for tests.
-    #[cfg(all(test, feature = "network"))]
+    #[cfg(all(test, feature = "network", feature = "software"))]
     fn all() -> Vec<tests::Listed> {
         use tests::listed;
 
         let all = [
             listed(gather::Gather::variants()),
+            listed(depthwise::Depthwise::variants()),
             listed(products::Products::variants()),
             listed(accumulate::Accumulate::variants()),
             listed(tiled::Tiled::variants()),

@@ -1,7 +1,8 @@
 //! Convolution by Filter Summary (FSNet, arXiv 1902.03264) on any GPU.
 //!
-//! A layer's filters are overlapping segments of one learned vector, the summary. Weights shrink by the compression ratio; and
-//! because overlapping filters share partial products, multiplications fall by nearly as much. See `docs/method.md`.
+//! A layer's filters are overlapping segments of one learned vector, the summary.
+//! Weights shrink by the compression ratio; and because overlapping filters share partial products,
+//! multiplications fall by nearly as much. See `docs/method.md`.
 //!
 //! Data flows one way:
 //!
@@ -14,70 +15,60 @@
 //!   -> record()   dispatches into the caller's encoder
 //! ```
 //!
-//! [`network`] runs whole networks the same way, [`cpu`] computes without a device, and [`mod@reference`] is the truth that
-//! everything is tested against. The crate never creates a device, submits or waits for one to finish, except in
-//! [`standalone`].
+//! [`network`] runs whole networks the same way, [`cpu`] computes without a device, and [`mod@reference`] is the truth
+//! that everything is tested against. The crate never creates a device, submits or waits for one to finish,
+//! except in [`standalone`].
 //!
 //! Whatever makes things on a device is a future, as a browser tells later what it refuses: [`FsConv2d::new_async`],
 //! [`FsConv2d::bind_async`], [`Pipelines::warm_up_async`], `GpuNetwork::new_async`. Native back ends tell at once, so
 //! that these futures wait only for kernels that another thread compiles, and native targets have the same functions
 //! without `_async`. Recording is a plain call everywhere.
 //!
-//! Cargo features: `network` reads networks and layers from bytes and runs them, `files` from paths; `cpu` is the CPU
-//! executor; `standalone` opens devices, and `tune` measures kernels on them, both on native targets only;
-//! `cooperative-matrix` lets `standalone` open devices with wgpu's experimental cooperative matrices, and changes
-//! nothing for others; `vulkan`, `metal`, `dx12`, `gles`, `webgpu` and `noop` are wgpu's.
+//! Cargo features: `network` reads networks and layers from bytes and runs them, `files` from paths;
+//! `cpu` is the CPU executor; `software` has kernels for software adapters; `standalone` opens devices,
+//! and `tune` measures kernels on them, both on native targets only; `cooperative-matrix` lets `standalone` open
+//! devices with wgpu's experimental cooperative matrices, and changes nothing for others; `vulkan`, `metal`, `dx12`,
+//! `gles`, `webgpu` and `noop` are wgpu's.
 
+mod check;
 pub mod compress;
-mod conv;
 #[cfg(feature = "cpu")]
 pub mod cpu;
+mod device;
+mod digest;
 mod error;
+#[cfg(feature = "network")]
+mod files;
 mod kernels;
-#[cfg(feature = "network")]
-pub mod layer_file;
-#[cfg(feature = "network")]
-mod nearest;
+mod method;
 #[cfg(feature = "network")]
 pub mod network;
-mod parallel;
-mod pipeline;
-mod placement;
 mod plan;
-mod problem;
-mod quantization;
-mod reduction;
 pub mod reference;
-mod scope;
-mod sharing;
 #[cfg(all(feature = "standalone", not(target_family = "wasm")))]
 pub mod standalone;
-mod starts;
-#[cfg(feature = "network")]
-mod stored_summary;
-mod summary;
-#[cfg(feature = "network")]
-pub mod tensor_file;
 #[cfg(all(feature = "tune", not(target_family = "wasm")))]
 pub mod tune;
-#[cfg(not(target_family = "wasm"))]
-mod wait;
-mod window;
 
-pub use conv::{BoundConv, BufferRange, ChannelParams, ConvBuffers, FsConv2d};
-pub use error::{Error, Result};
-pub use pipeline::{Pipelines, ShaderChecks};
-pub use placement::{Boundary, Placement};
-pub use plan::{
-    Algorithm, Candidates, Declined, Family, Plan, PlanOptions, Storage, Target, required_features, required_limits,
-};
-pub use problem::{Activation, Conv2d, Problem};
-pub use quantization::{Precision, Quantization};
-pub use sharing::Sharing;
-pub use starts::Starts;
-pub use summary::FilterSummary;
+pub use device::bound::BoundConv;
+pub use device::buffers::{BufferRange, ConvBuffers};
+pub use device::conv::FsConv2d;
+pub use device::pipeline::{Pipelines, ShaderChecks};
+pub use error::{Cause, Error, Result};
+#[cfg(feature = "network")]
+pub use files::{layer_file, tensor_file};
+pub use method::algorithm::Algorithm;
+pub use method::params::ChannelParams;
+pub use method::placement::{Boundary, Placement};
+pub use method::problem::{Activation, Conv2d, Problem};
+pub use method::quantization::{Precision, Quantization};
+pub use method::sharing::Sharing;
+pub use method::starts::Starts;
+pub use method::storage::Storage;
+pub use method::summary::FilterSummary;
+pub use method::window::Window;
+pub use plan::{Candidates, Declined, Family, KernelId, Plan, PlanOptions, Target, required_features, required_limits};
 pub use wgpu;
-pub use window::Window;
 
 /// The README's examples, compiled as doctests.
 #[cfg(doctest)]

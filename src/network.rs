@@ -10,6 +10,7 @@
 
 mod builder;
 mod compress;
+mod context;
 #[cfg(feature = "cpu")]
 mod cpu;
 mod destination;
@@ -17,6 +18,7 @@ mod file;
 mod gpu;
 mod graph;
 mod job;
+mod layout;
 mod memory;
 mod names;
 mod ops;
@@ -67,6 +69,7 @@ pub enum Source {
 
 /// One operation.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Node {
     /// Its name in the file.
     pub name: String,
@@ -115,7 +118,7 @@ impl Network {
     /// Effective parameters as FSNet counts them: a quantized tensor of L values for L / 4 + 2, all else whole.
     pub fn effective_parameters(&self) -> f64 {
         let quantized = |node: &Node| match &node.op {
-            Op::Conv(conv) => conv.summary.values().len() as f64 - conv.summary.effective_parameters(),
+            Op::Conv(conv) => conv.summary.placement().length() as f64 - conv.summary.effective_parameters(),
             _ => 0.0,
         };
         self.parameters() as f64 - self.nodes.iter().map(quantized).sum::<f64>()

@@ -1,7 +1,6 @@
 //! The plan: how a problem is computed. Pure: a [`Problem`] and a [`Target`] in, dispatches and buffer sizes out.
 
 mod accumulate;
-mod algorithm;
 mod ask;
 mod candidates;
 mod check;
@@ -11,39 +10,36 @@ mod draft;
 mod families;
 mod family;
 pub(crate) mod gemm;
+mod kernel_id;
 mod options;
+mod packing;
 mod parts;
 mod planner;
 mod portable;
 mod shared;
+#[cfg(feature = "software")]
 mod software;
 mod step;
-mod storage;
 mod tables;
 mod target;
 
-pub use algorithm::Algorithm;
 pub use candidates::{Candidates, Declined};
 pub use family::Family;
+pub use kernel_id::KernelId;
 pub use options::PlanOptions;
-pub use storage::Storage;
 pub use target::{Target, required_features, required_limits};
+
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::error::Result;
 use crate::kernels::Role;
-use crate::problem::Problem;
-use crate::summary::FilterSummary;
-use parts::Table;
+use crate::method::algorithm::Algorithm;
+use crate::method::problem::Problem;
+use crate::method::storage::Storage;
+use crate::reference::{Operands, Reference};
+use packing::Packing;
 pub(crate) use step::{Operand, Places, Step};
-
-/// What the weight buffers of a planned layer hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Packing {
-    /// The summary's own values, or dense filters `[O, T, channels rounded up to 4]`.
-    pub(crate) dense: bool,
-    /// The table of every part of the sums, in their order.
-    pub(crate) tables: Vec<Table>,
-}
 
 /// How one problem is computed on one kind of device.
 ///
@@ -74,17 +70,10 @@ pub struct Plan {
     hankel_levels: u32,
     cost: f64,
     declined: Vec<Declined>,
+    label: Option<Arc<str>>,
 }
 
 impl Plan {
-    /// Plans a problem for a device: the first of its [`Candidates`].
-    ///
-    /// # Errors
-    /// When the problem exceeds a limit of the device, or the algorithm asked for cannot run it.
-    pub fn new(problem: &Problem, target: &Target, options: PlanOptions) -> Result<Self> {
-        Candidates::best(problem, target, options)
-    }
-
     /// The ways that could not be taken, and why: kernel families that suit such a device better, and algorithms of its
     /// own family. Empty where there was nothing in the way.
     pub fn declined(&self) -> &[Declined] {
@@ -104,6 +93,11 @@ impl Plan {
     /// What the numbers in buffers are.
     pub fn storage(&self) -> Storage {
         self.storage
+    }
+
+    /// What it was planned for.
+    pub fn target(&self) -> &Target {
+        &self.target
     }
 
     /// The problem planned.
@@ -128,8 +122,8 @@ impl Plan {
         self.hankel_levels
     }
 
-    /// What a batch is expected to cost, in multiply-adds of the inner loops of the plan's family: a number to compare with
-    /// those of other plans of this family.
+    /// What a batch is expected to cost, in multiply-adds of the inner loops of the plan's family:
+    /// a number to compare with those of other plans of this family.
     pub fn cost(&self) -> f64 {
         self.cost
     }
@@ -166,6 +160,44 @@ impl Plan {
         self.steps.len()
     }
 
+    /// The same under a name, which the labels of what a layer makes on a device end with, and errors about it: that of
+    /// the layer in an engine's graph. Networks give their nodes'.
+    #[must_use]
+    pub fn with_label(self, label: &str) -> Self {
+        Self { label: Some(label.into()), ..self }
+    }
+
+    /// The same under another plan's name.
+    #[cfg(feature = "network")]
+    pub(crate) fn with_label_of(self, other: &Self) -> Self {
+        Self { label: other.label.clone(), ..self }
+    }
+
+    /// The name it was given.
+    pub fn label(&self) -> Option<&str> {
+        self.label.as_deref()
+    }
+
+    /// `fs_summary of conv1`.
+    pub(crate) fn labelled(&self, what: &'static str) -> Cow<'static, str> {
+        self.label().map_or(Cow::Borrowed(what), |label| Cow::Owned(format!("{what} of {label}")))
+    }
+
+    /// Bytes that the input's range must have at least: those of the tensor, up to whole words of 4 bytes.
+    pub fn input_size(&self) -> u64 {
+        self.size_of(Role::Input)
+    }
+
+    /// Bytes that the output's range must have at least: those of the tensor that is written into, up to whole words.
+    pub fn output_size(&self) -> u64 {
+        self.size_of(Role::Output)
+    }
+
+    /// Bytes that the residual's range must have at least, up to whole words; 0 where there is none.
+    pub fn residual_size(&self) -> u64 {
+        if self.problem.residual() { self.size_of(Role::Residual) } else { 0 }
+    }
+
     /// Bytes of device memory that the summary takes, or the dense weights where the plan expands them.
     pub fn summary_bytes(&self) -> u64 {
         self.size_of(Role::Summary)
@@ -184,27 +216,11 @@ impl Plan {
         &self.packing
     }
 
-    /// The plan with weights in memory as `summary` has them, where it has them in fewer bytes than was planned: a layer that
-    /// was compressed is not expanded because nobody said so. Only dense filters with weights that no level stands for
-    /// stay wider.
-    ///
-    /// # Errors
-    /// When the device cannot run it so; narrower weights ask for nothing more.
-    pub(crate) fn narrowed(self, summary: &FilterSummary) -> Result<Self> {
-        let (stored, planned) = (summary.precision(), self.storage.weights());
-        if stored.bytes() >= planned.bytes() || self.packing.dense && ask::widens(&self.problem, stored) {
-            return Ok(self);
-        }
-        let options = PlanOptions { storage: self.storage.with_weights(stored), ..self.options };
-        let plan = parts::plan(self.algorithm, self.family, &self.problem, &self.target, options)?;
-        Ok(Self { declined: self.declined, ..plan })
-    }
-
     /// Bytes of a role's buffer.
     pub(crate) fn size_of(&self, role: Role) -> u64 {
         let elements = |shape: [usize; 4]| shape.iter().map(|&size| size as u64).product::<u64>();
         // Bindings are whole words.
-        let tensor = |shape| (self.storage.tensor_bytes() * elements(shape)).next_multiple_of(4);
+        let tensor = |shape| (self.storage.tensors().bytes() * elements(shape)).next_multiple_of(4);
         match role {
             Role::Input => tensor(self.problem.input_shape()),
             Role::Output => tensor(self.problem.output_tensor_shape()),
@@ -221,5 +237,15 @@ impl Plan {
             }
             Role::Table => self.packing.tables.last().map_or(0, |table| table.at.end),
         }
+    }
+}
+
+impl Reference {
+    /// [`Reference::with_hankel`], for what a plan multiplies.
+    ///
+    /// # Errors
+    /// When an operand does not fit the plan's problem, or this is not the reference of all its outputs.
+    pub fn for_plan(self, plan: &Plan, operands: &Operands<'_>) -> Result<Self> {
+        self.with_hankel(plan.problem(), plan.algorithm(), plan.hankel_levels(), operands)
     }
 }

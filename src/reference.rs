@@ -4,10 +4,12 @@ mod hankel;
 
 pub use hankel::hankel_products;
 
-use crate::error::{Error, Result, check_size};
-use crate::plan::Storage;
-use crate::problem::Problem;
-use crate::summary::{Blend, FilterSummary, check_finite};
+use crate::check::{check_finite, check_length, check_size};
+use crate::error::{Error, Result};
+use crate::method::problem::Problem;
+use crate::method::quantization::Precision;
+use crate::method::storage::Storage;
+use crate::method::summary::{Blend, FilterSummary};
 
 /// Most outputs the reference computes: 16 bytes each, and a naive sum.
 const OUTPUT_LIMIT: usize = 1 << 26;
@@ -50,15 +52,6 @@ impl Operands<'_> {
         }
         problem.check_residual(self.residual.is_some())?;
         Ok(())
-    }
-}
-
-pub(crate) fn check_length(field: &str, values: Option<&[f32]>, expected: usize) -> Result<()> {
-    match values {
-        Some(values) if values.len() != expected => {
-            Err(Error::value(field, format!("{} values", values.len()), format!("it must have {expected}")))
-        }
-        _ => Ok(()),
     }
 }
 
@@ -208,15 +201,15 @@ pub fn random_tolerance(terms: usize) -> f64 {
 /// It holds for operands that are normal in f16 (from 6.1e-5 to 65,504): devices may take smaller ones for 0.
 pub fn storage_tolerance(terms: usize, storage: Storage) -> f64 {
     let half_unit = 1.0 / 2048.0;
-    let rounding = match storage {
-        // What 8-bit levels stand for is what the reference computes with.
-        Storage::F32 | Storage::U8Weights => 0.0,
-        Storage::F16Weights => half_unit,
-        // The weight and the input of every product (and their product's second-order term), then the output.
-        Storage::F16 | Storage::F16U8Weights => {
-            half_unit * (2.0 + half_unit) + 2.0 * half_unit * (1.0 + 3.0 * half_unit)
-        }
+    let tensors = if storage.has_f16_tensors() { half_unit } else { 0.0 };
+    let weights = match storage.weights() {
+        Precision::F32 => 0.0,
+        Precision::F16 => half_unit,
+        // What 8-bit levels stand for is what the reference computes with; kernels on matrices round it.
+        Precision::U8 => tensors,
     };
+    // The weight and the input of every product, and their product's second-order term; then the output.
+    let rounding = weights + tensors + weights * tensors + 2.0 * tensors * (1.0 + 3.0 * half_unit);
     random_tolerance(terms) * (1.0 + 3.0 * rounding) + rounding
 }
 

@@ -1,4 +1,5 @@
-//! Adapters, devices and blocking transfers, for programs that have none of their own: the command line, tests, examples.
+//! Adapters, devices and blocking transfers, for programs that have none of their own:
+//! the command line, tests, examples.
 //!
 //! Engines bring their own device and never need this module. It waits, so it is not there in browsers.
 
@@ -8,11 +9,10 @@ mod timestamps;
 
 use std::time::Duration;
 
-use crate::error::{Error, Result};
-use crate::pipeline::one_line;
+use crate::device::scope::{self, Scoped, is_lost};
+use crate::device::wait::wait;
+use crate::error::{Cause, Error, Result, one_line};
 use crate::plan::{Target, required_features, required_limits};
-use crate::scope::{self, Scoped, is_lost};
-use crate::wait::wait;
 use adapters::computes;
 pub use adapters::{adapters, describe, is_software};
 use contained::contained;
@@ -32,6 +32,7 @@ const READBACK: &str = "the readback";
 
 /// An open device.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Gpu {
     /// What the adapter says of itself.
     pub info: wgpu::AdapterInfo,
@@ -56,7 +57,7 @@ impl Gpu {
                 Err(error) => refused = refused.or(Some(error)),
             }
         }
-        Err(refused.unwrap_or_else(|| Error::Gpu("no adapter found".to_owned())))
+        Err(refused.unwrap_or_else(|| Error::NoAdapter { reason: "no adapter found".to_owned(), cause: None }))
     }
 
     /// Opens a device on `adapter` with the features and limits this crate can use; with this crate's feature
@@ -66,9 +67,12 @@ impl Gpu {
     /// When the adapter has no compute shaders, or its driver refuses; the message names it.
     pub fn open(adapter: &wgpu::Adapter) -> Result<Self> {
         let info = adapter.get_info();
-        let refused = |reason: &str| Error::Gpu(format!("{} cannot be opened: {reason}", describe(&info)));
+        let refused = |reason: &str, cause| Error::NoAdapter {
+            reason: format!("{} cannot be opened: {reason}", describe(&info)),
+            cause,
+        };
         if !computes(adapter) {
-            return Err(refused("it has no compute shaders"));
+            return Err(refused("it has no compute shaders", None));
         }
         let (matrices, experimental_features) = experimental(adapter.features());
         let descriptor = wgpu::DeviceDescriptor {
@@ -82,18 +86,25 @@ impl Gpu {
         // A driver that is not what it says makes wgpu panic.
         let opened = contained(|| wait(adapter.request_device(&descriptor)));
         let (device, queue) = opened
-            .map_err(|panic| refused(&format!("wgpu cannot use its driver ({panic})")))?
-            .map_err(|error| refused(&one_line(&error.to_string())))?;
+            .map_err(|panic| refused(&format!("wgpu cannot use its driver ({panic})"), None))?
+            .map_err(|error| refused(&one_line(&error.to_string()), Some(Cause::of(error))))?;
         // Old OpenGL may have the extensions that wgpu looks for, and no shading language that it can write.
         if info.backend == wgpu::Backend::Gl && !compiles(&device) {
-            return Err(refused("wgpu cannot compile compute shaders for its driver"));
+            return Err(refused("wgpu cannot compile compute shaders for its driver", None));
         }
         Ok(Self { info, device, queue, matrices: adapter.cooperative_matrix_properties() })
     }
 
+    /// A device that is open already, for the blocking transfers and [`Timestamps`] of this module. Its adapter's
+    /// cooperative matrices are not known.
+    pub fn of(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
+        let (device, queue) = (device.clone(), queue.clone());
+        Self { info: device.adapter_info(), device, queue, matrices: Vec::new() }
+    }
+
     /// The target of plans for this device.
     pub fn target(&self) -> Target {
-        Target::new(&self.device, &self.info).with_matrices(&self.matrices)
+        Target::of(&self.device).with_matrices(&self.matrices)
     }
 
     /// `Vulkan: llvmpipe (LLVM 15.0.6, 256 bits), Mesa 22.3.6`, for people.

@@ -154,7 +154,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     args.tune.check()?;
     let device = args.device.open(Some("bench measures adapters"))?.device;
     let software = match &device {
-        Device::Gpu(gpu) => gpu.target().software,
+        Device::Gpu(gpu) => gpu.target().is_software(),
         Device::Cpu => true,
     };
     // Where a CPU computes, other programs' work stretches the time but hardly the CPU time.

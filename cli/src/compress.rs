@@ -115,15 +115,13 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let model = one_line(&args.model.display().to_string());
     refuse_to_replace(&args.model, &args.output)?;
     let network = Network::load(&args.model)?;
-    let options = Compression {
-        placement: match (args.step, args.placement) {
-            (Some(step), _) => PlacementRule::Step(step),
-            (None, PlacementArg::TapMajor) => PlacementRule::Ratio(args.ratio),
-            (None, PlacementArg::Published) => PlacementRule::Published(args.ratio),
-        },
-        keep: args.keep.clone(),
-        effort: Effort { seed: args.seed, ..Effort::default() },
-    };
+    let options = Compression::new(match (args.step, args.placement) {
+        (Some(step), _) => PlacementRule::Step(step),
+        (None, PlacementArg::TapMajor) => PlacementRule::Ratio(args.ratio),
+        (None, PlacementArg::Published) => PlacementRule::Published(args.ratio),
+    })
+    .with_keep(args.keep.clone())
+    .with_effort(Effort::default().with_seed(args.seed));
     let bar = progress(network.compressible(&args.keep).with_context(|| model.clone())?.len(), "layers");
     let (compressed, layers) = network.compress(&options, |_| bar.inc(1)).with_context(|| model.clone())?;
     bar.finish_and_clear();

@@ -189,7 +189,7 @@ fn on_device(file: &LayerFile, family: FamilyArgs, algorithm: Option<Algorithm>,
     let name = device.describe();
     match device {
         Device::Gpu(gpu) => {
-            let options = family.apply(PlanOptions { algorithm, ..PlanOptions::default() });
+            let options = family.apply(PlanOptions::new().with_algorithm(algorithm));
             let plan = Plan::new(&file.problem, &gpu.target(), options.for_summary(&file.summary))?;
             let output = on_gpu(file, gpu, plan.clone())?;
             Ok(Computed { output, kernel: plan.algorithm().name(), device: name, plan: Some(plan) })
@@ -213,7 +213,7 @@ fn operands(file: &LayerFile) -> Operands<'_> {
 }
 
 fn on_cpu(file: &LayerFile, algorithm: Option<Algorithm>) -> Result<(Vec<f32>, Algorithm)> {
-    let params = ChannelParams { scale: file.scale.as_deref(), bias: file.bias.as_deref() };
+    let params = ChannelParams::new(file.scale.as_deref(), file.bias.as_deref());
     let conv = CpuConv::new(&file.problem, &file.summary, params, algorithm)?;
     let elements: usize = file.problem.output_shape().iter().product();
     let mut output = Vec::new();
@@ -229,7 +229,7 @@ fn on_gpu(file: &LayerFile, gpu: &Gpu, plan: Plan) -> Result<Vec<f32>> {
     let _compiling = waiting("compiling kernels");
     let workspace = plan.workspace_size();
     let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::default()));
-    let params = ChannelParams { scale: file.scale.as_deref(), bias: file.bias.as_deref() };
+    let params = ChannelParams::new(file.scale.as_deref(), file.bias.as_deref());
     let conv = FsConv2d::new(&pipelines, plan, &file.summary, params)?;
     let input = gpu.upload("input", &file.input)?;
     let residual = file.residual.as_ref().map(|residual| gpu.upload("residual", residual)).transpose()?;
@@ -240,12 +240,9 @@ fn on_gpu(file: &LayerFile, gpu: &Gpu, plan: Plan) -> Result<Vec<f32>> {
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
     conv.record(
         &mut encoder,
-        &ConvBuffers {
-            input: BufferRange::whole(&input),
-            output: BufferRange::whole(&output),
-            residual: residual.as_ref().map(BufferRange::whole),
-            workspace: workspace.as_ref().map(BufferRange::whole),
-        },
+        &ConvBuffers::new(BufferRange::whole(&input), BufferRange::whole(&output))
+            .with_residual(residual.as_ref().map(BufferRange::whole))
+            .with_workspace(workspace.as_ref().map(BufferRange::whole)),
     )?;
     gpu.submit(encoder)?;
     Ok(gpu.download(&output)?)

@@ -137,8 +137,7 @@ fn tiers(target: &Target) -> Vec<Tier> {
     let variants = |algorithm: Algorithm, family: Family| {
         let problem = Problem::new(&Placement::tap_major(64, 64, 3, 3, 64)?, Conv2d::padded(1), [1, 56, 56])?;
         let storage = Storage::ALL.iter().copied().find(|&storage| family.computes(storage)).unwrap_or_default();
-        let options =
-            PlanOptions { algorithm: Some(algorithm), family: Some(family), storage, ..PlanOptions::default() };
+        let options = PlanOptions::new().with_algorithm(algorithm).with_family(family).with_storage(storage);
         Ok(Plan::new(&problem, target, options)?.kernels())
     };
     let tier = |algorithm: Algorithm, family: Family| {

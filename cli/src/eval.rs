@@ -203,7 +203,7 @@ fn ranked(labelled: &Labelled, at: usize, rank: Option<usize>) -> Ranked {
 /// those of large images would fill its memory.
 fn default_batch(device: &Device, network: &Network) -> usize {
     let wanted = match device {
-        Device::Gpu(gpu) if !gpu.target().software => 256,
+        Device::Gpu(gpu) if !gpu.target().is_software() => 256,
         Device::Gpu(_) | Device::Cpu => 32,
     };
     batches::size(wanted, network)

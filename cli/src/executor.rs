@@ -151,9 +151,7 @@ mod tests {
         let descriptor = wgpu::DeviceDescriptor { required_limits, ..Default::default() };
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         match std::pin::pin!(adapter.request_device(&descriptor)).poll(&mut context) {
-            std::task::Poll::Ready(Ok((device, queue))) => {
-                Gpu { info: adapter.get_info(), device, queue, matrices: Vec::new() }
-            }
+            std::task::Poll::Ready(Ok((device, queue))) => Gpu::of(&device, &queue),
             other => panic!("{}: {other:?}", describe(&adapter.get_info())),
         }
     }

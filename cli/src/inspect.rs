@@ -1,16 +1,19 @@
 //! `fsnet inspect`: what a network is made of, and how it would run.
 
+mod why;
+
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use filter_summary::network::{ConvKind, CpuNetwork, Network, NetworkPlan, Node, Op};
-use filter_summary::{Algorithm, Declined, Plan, Problem, Starts};
+use filter_summary::{Algorithm, Declined, Plan, Problem, Starts, Target};
 use serde::Serialize;
 
 use crate::device::{Device, DeviceArgs, cpu_name};
 use crate::kernel::KernelArgs;
 use crate::output::{Format, Verdict, one_line, thousands};
 use crate::table::{render, table};
+use why::Why;
 
 /// Show a network's layers: shapes, summaries, sharing, kernels, multiply-adds
 #[derive(clap::Args, Debug)]
@@ -21,6 +24,10 @@ pub(crate) struct Args {
     /// Images at a time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     batch: u32,
+
+    /// Also list every way to compute each layer on the adapter, with its expected cost, and why others are none
+    #[arg(long)]
+    why: bool,
 
     #[command(flatten)]
     kernels: KernelArgs,
@@ -48,6 +55,9 @@ struct Report {
     layers: Vec<Layer>,
     /// Nodes without weights: pooling, additions, shortcuts.
     other_nodes: usize,
+    /// Every way to compute a layer, with `--why`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    why: Vec<Why>,
     totals: Totals,
     metadata: std::collections::BTreeMap<String, String>,
 }
@@ -143,6 +153,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         multiply_adds: sum(|layer| layer.multiply_adds),
         additions: sum(|layer| layer.additions),
     };
+    let why = planned.why(args).with_context(|| model.clone())?;
     let report = Report {
         model,
         bytes,
@@ -154,6 +165,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         forward: planned.forward(),
         other_nodes: network.nodes().len() - layers.len(),
         layers,
+        why,
         totals,
         metadata: network.metadata().clone(),
     };
@@ -163,7 +175,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
 
 /// What would run the network.
 enum Planned<'a> {
-    Adapter { name: String, plan: Box<NetworkPlan<'a>> },
+    Adapter { name: String, target: Box<Target>, plan: Box<NetworkPlan<'a>> },
     Cpu { batch: usize, network: Box<CpuNetwork> },
 }
 
@@ -174,7 +186,9 @@ impl<'a> Planned<'a> {
         let name = device.describe();
         Ok(match device {
             Device::Gpu(gpu) => {
-                Self::Adapter { name, plan: Box::new(NetworkPlan::new(network, &gpu.target(), batch, options)?) }
+                let target = Box::new(gpu.target());
+                let plan = Box::new(NetworkPlan::new(network, &target, batch, options)?);
+                Self::Adapter { name, target, plan }
             }
             Device::Cpu => {
                 args.kernels.refuse_on_cpu()?;
@@ -187,6 +201,14 @@ impl<'a> Planned<'a> {
         match self {
             Self::Adapter { name, .. } => name.clone(),
             Self::Cpu { .. } => cpu_name(),
+        }
+    }
+
+    fn why(&self, args: &Args) -> Result<Vec<Why>> {
+        match self {
+            Self::Adapter { target, plan, .. } if args.why => Why::of(plan, target, args.kernels.options()),
+            Self::Cpu { .. } if args.why => bail!("--why is for adapters: the CPU executor has no candidates"),
+            Self::Adapter { .. } | Self::Cpu { .. } => Ok(Vec::new()),
         }
     }
 
@@ -241,6 +263,7 @@ fn layer(
             ConvKind::FilterSummary => "fs_conv2d",
             ConvKind::Dense => "conv2d",
             ConvKind::Linear => "linear",
+            _ => "another convolution",
         },
         input: node.inputs.first().map_or(network.input().shape, |&source| network.shape_of(source)),
         output: node.shape,
@@ -251,7 +274,7 @@ fn layer(
         ratio: placement.ratio(),
         start_unit: match placement.starts() {
             Starts::Learned { unit, .. } => Some(*unit),
-            Starts::Line { .. } | Starts::Volume { .. } => None,
+            _ => None,
         },
         bases: problem.sharing().bases(),
         sharing_factor: problem.sharing().factor(),
@@ -350,7 +373,7 @@ fn text(report: &Report) -> String {
          bytes of weights: in the file {}{on_device}\n\
          {} multiply-adds instead of {} ({:.2} times fewer), and {} additions after the products; \
          batch {}, nodes without weights: {}\n\
-         {forward}planned for {}\n{}",
+         {forward}planned for {}\n{}{}",
         render(&table),
         report.model,
         thousands(report.bytes),
@@ -366,6 +389,7 @@ fn text(report: &Report) -> String {
         report.other_nodes,
         report.planned_for,
         declined.collect::<String>(),
+        why::text(&report.why),
     )
 }
 

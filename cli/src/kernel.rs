@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use filter_summary::{Algorithm, Family, PlanOptions, Storage};
 
 /// Which kernels compute the convolutions.
@@ -23,11 +23,13 @@ pub(crate) struct KernelArgs {
 impl KernelArgs {
     /// What the plans of a GPU are made with.
     pub(crate) fn options(self) -> PlanOptions {
-        self.family.apply(PlanOptions {
-            algorithm: self.kernel.algorithm(),
-            storage: if self.f16_weights { Storage::F16Weights } else { Storage::F32 },
-            ..PlanOptions::default()
-        })
+        self.family.apply(
+            PlanOptions::new().with_algorithm(self.kernel.algorithm()).with_storage(if self.f16_weights {
+                Storage::F16_WEIGHTS
+            } else {
+                Storage::F32
+            }),
+        )
     }
 
     /// What was asked for that only adapters have.
@@ -65,10 +67,19 @@ const AUTO: &str = "auto";
 struct Choice(Option<Family>);
 
 fn parser() -> impl TypedValueParser<Value = Choice> {
-    let names = std::iter::once(AUTO).chain(Family::ALL.iter().map(|family| family.name()));
-    PossibleValuesParser::new(names)
-        .map(|name| Choice(Family::ALL.iter().copied().find(|family| family.name() == name)))
+    let value = |family: &Family| match family {
+        Family::Software => PossibleValue::new(family.name()).alias(OLD_NAME_OF_SOFTWARE),
+        _ => PossibleValue::new(family.name()),
+    };
+    let values = std::iter::once(PossibleValue::new(AUTO)).chain(Family::ALL.iter().map(value));
+    PossibleValuesParser::new(values).map(|typed| {
+        let name = if typed == OLD_NAME_OF_SOFTWARE { Family::Software.name() } else { &typed };
+        Choice(Family::ALL.iter().copied().find(|family| family.name() == name))
+    })
 }
+
+/// Before 0.2.
+const OLD_NAME_OF_SOFTWARE: &str = "subgroup";
 
 impl FamilyArgs {
     /// The library's name for it; `None` lets the plan choose.
@@ -78,7 +89,7 @@ impl FamilyArgs {
 
     /// `options` with the family and the Hankel products asked for.
     pub(crate) fn apply(self, options: PlanOptions) -> PlanOptions {
-        PlanOptions { family: self.family(), hankel_levels: self.hankel, ..options }
+        options.with_family(self.family()).with_hankel_levels(self.hankel)
     }
 
     /// What was asked for that only adapters have.

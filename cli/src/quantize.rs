@@ -135,19 +135,20 @@ fn layer(name: &str, from: &ConvOp, to: &ConvOp) -> Option<Layer> {
     if from.precision() == to.precision() {
         return None;
     }
-    let errors = from.values().iter().zip(to.values()).map(|(&from, &to)| f64::from(from) - f64::from(to));
-    let sizes = from.values().iter().map(|value| f64::from(value.abs()));
+    let (before, after) = (from.values(), to.values());
+    let errors = before.iter().zip(after.iter()).map(|(&from, &to)| f64::from(from) - f64::from(to));
+    let sizes = before.iter().map(|value| f64::from(value.abs()));
     let lost =
         sizes.clone().zip(errors.clone()).filter(|&(size, error)| size > 0.0 && 2.0 * error.abs() >= size).count();
     let norm = |squares: f64| squares.sqrt();
     let error = norm(errors.clone().map(|error| error * error).sum());
-    let size = norm(from.values().iter().map(|&value| f64::from(value) * f64::from(value)).sum());
+    let size = norm(before.iter().map(|&value| f64::from(value) * f64::from(value)).sum());
     Some(Layer {
         name: name.to_owned(),
-        values: from.values().len(),
+        values: before.len(),
         nonzero: sizes.filter(|&size| size > 0.0).count(),
         lost,
-        largest: from.values().iter().fold(0.0, |largest, value| value.abs().max(largest)),
+        largest: before.iter().fold(0.0, |largest, value| value.abs().max(largest)),
         bytes: [from.stored_bytes(), to.stored_bytes()],
         largest_error: errors.map(f64::abs).fold(0.0, f64::max),
         // Zeros are exact.

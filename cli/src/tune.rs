@@ -46,7 +46,7 @@ impl TuneArgs {
         if !self.tune {
             return None;
         }
-        let mut tuner = Tuner::new(gpu, pipelines);
+        let mut tuner = Tuner::new(&gpu.device, &gpu.queue, pipelines).with_target(gpu.target());
         let default = || Some(dirs::cache_dir()?.join("filter-summary").join("tuning.json"));
         match self.tuning_cache.clone().or_else(default) {
             Some(path) => tuner = tuner.with_cache(&path),

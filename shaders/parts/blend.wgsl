@@ -1,5 +1,5 @@
-// A filter is a segment of the summary, or with a learned position a blend of two neighbouring ones: (1 - a) * first + a * next.
-// `table` then holds every filter's a before the scales, as the bits of f32.
+// A filter is a segment of the summary, or with a learned position a blend of two neighbouring ones: (1 - a) * first +
+// a * next. `table` then holds every filter's a before the scales, as the bits of f32.
 const NEIGHBOURS: u32 = 1u; // 2 for learned positions
 
 fn fraction_of(filter_index: u32) -> f32 {

@@ -6,10 +6,10 @@ const BOUNDARY: u32 = 0u; // 0 none, 1 zero outside, 2 wrap
 fn value_at(index: u32) -> f32 {
     if BOUNDARY == 1u {
         // Negative indices are large as u32. The load is clamped, because `select` evaluates both sides.
-        let value = stored_weight(min(index, params.conv.summary_length - 1u));
+        let value = summary_at(min(index, params.conv.summary_length - 1u));
         return select(0.0, value, index < params.conv.summary_length);
     }
-    return stored_weight(index);
+    return summary_at(index);
 }
 
 fn weight_quad(base: i32, channel: u32) -> vec4<f32> {

@@ -1,6 +1,6 @@
 // Weights of four consecutive channels, when they lie together: channel stride 1, no boundary, bases and channels
-// multiples of 4. `base` is where channel 0 of the tap begins. Channels past the last, which dense weights are padded with,
-// may come out as anything finite: X is zero there.
+// multiples of 4. `base` is where channel 0 of the tap begins. Channels past the last, which dense weights are padded
+// with, may come out as anything finite: X is zero there.
 fn weight_quad(base: i32, channel: u32) -> vec4<f32> {
-    return stored_quad((u32(base) + channel) >> 2u);
+    return summary_whole((u32(base) + channel) >> 2u);
 }

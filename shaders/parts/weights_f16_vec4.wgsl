@@ -1,7 +1,7 @@
 // Weights in f16, two a word, four at a time. They are packed, so that no device needs f16 in shaders.
 @group(0) @binding(2) var<storage, read> summary: array<vec2<u32>>;
 
-fn stored_quad(quad: u32) -> vec4<f32> {
+fn summary_whole(quad: u32) -> vec4<f32> {
     let words = summary[quad];
     return vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));
 }

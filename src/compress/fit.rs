@@ -2,8 +2,8 @@
 
 use super::{Compressed, Order};
 use crate::error::Result;
-use crate::placement::Placement;
-use crate::summary::FilterSummary;
+use crate::method::placement::Placement;
+use crate::method::summary::FilterSummary;
 
 /// Values of the summary that every filter reads, `[O, K]`, in the order of the weights.
 struct Positions {

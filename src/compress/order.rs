@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::overlap::Agreements;
 use super::{Effort, Order};
 use crate::error::Result;
-use crate::placement::Placement;
-use crate::starts::Starts;
+use crate::method::placement::Placement;
+use crate::method::starts::Starts;
 
 /// Times the search begins anew; the moves are divided among them.
 const STARTS: usize = 4;
@@ -43,7 +43,8 @@ pub(super) fn search(weights: &[f32], placement: &Placement, effort: Effort) -> 
 fn anneal<'a>(mut seats: Seats<'a>, moves_per_filter: usize, random: &mut Random) -> Seats<'a> {
     let filters = seats.filter.len();
     let moves = moves_per_filter.saturating_mul(filters) / STARTS;
-    // From where most changes are taken down to where only gains are: an agreement is at most 1, that of strangers 1/sqrt(K).
+    // From where most changes are taken down to where only gains are: an agreement is at most 1,
+    // that of strangers 1/sqrt(K).
     let (hot, cold) = (1.0f64, 1e-4f64);
     for step in 0..moves {
         let temperature = hot * (cold / hot).powf(step as f64 / moves as f64);
@@ -119,7 +120,8 @@ impl<'a> Seats<'a> {
         }
     }
 
-    /// How well the filters at two overlapping starts agree: minus half the square of their difference where they overlap.
+    /// How well the filters at two overlapping starts agree: minus half the square of their difference
+    /// where they overlap.
     fn pair(&self, distance: usize, first: usize, second: usize) -> f64 {
         let (i, j) = (self.filter[first], self.filter[second]);
         self.sign[i] * self.sign[j] * self.agreements.product(distance, i, j) - self.agreements.halves(distance, i, j)

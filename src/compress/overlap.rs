@@ -3,19 +3,20 @@
 use std::collections::HashMap;
 
 use crate::error::{Error, Result};
-use crate::placement::{Boundary, Placement};
-use crate::starts::Starts;
+use crate::method::placement::{Boundary, Placement};
+use crate::method::starts::Starts;
 
 /// Most agreements that are kept, 1 GiB of them: filters x filters x distances between starts.
 const LIMIT: usize = 1 << 28;
 
-/// What is known of any two filters, scaled to norm 1, where they overlap: where filter `j` starts a distance behind filter `i`.
-/// Distances are numbered.
+/// What is known of any two filters, scaled to norm 1, where they overlap: where filter `j` starts a distance behind
+/// filter `i`. Distances are numbered.
 pub(super) struct Agreements {
     filters: usize,
     /// `<w_i, w_j>` over the weights that share a place, by distance, `i`, `j`.
     products: Vec<f32>,
-    /// By distance and filter, half the square of the weights that share a place with a filter behind, and with one before.
+    /// By distance and filter, half the square of the weights that share a place with a filter behind,
+    /// and with one before.
     halves: Vec<[f32; 2]>,
     /// Of every start, those it overlaps with further on: `(distance, start)`.
     pub(super) behind: Vec<Vec<(usize, usize)>>,
@@ -89,7 +90,8 @@ fn unit_filters(weights: &[f32], each: usize) -> Vec<f32> {
     weights.chunks(each).flat_map(unit).collect()
 }
 
-/// `(weight of the first, weight of the second)` at the same place, when the second filter starts `apart` behind the first.
+/// `(weight of the first, weight of the second)` at the same place, when the second filter starts
+/// `apart` behind the first.
 fn shared_weights(placement: &Placement, apart: i64) -> Vec<(usize, usize)> {
     let window = placement.window();
     let offsets = (0..window.channels())

@@ -1,7 +1,7 @@
 use super::{Effort, compress};
-use crate::placement::{Boundary, Placement};
-use crate::starts::Starts;
-use crate::window::Window;
+use crate::method::placement::{Boundary, Placement};
+use crate::method::starts::Starts;
+use crate::method::window::Window;
 
 /// Numbers that look random, between -1 and 1.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -23,8 +23,8 @@ fn placements() -> Vec<Placement> {
     ]
 }
 
-/// Filters of a summary in disorder, each with a factor of its own, are found again. A search may end in a lesser valley; it must
-/// not do so often, nor without having gained.
+/// Filters of a summary in disorder, each with a factor of its own, are found again.
+/// A search may end in a lesser valley; it must not do so often, nor without having gained.
 #[test]
 fn a_hidden_summary_is_found() {
     let mut recovered = 0;
@@ -64,7 +64,7 @@ fn the_fit_is_a_minimum() {
             let miss = |(k, (w, s)): (usize, (&f32, f32))| f64::from(w - scale[k / each] * s).powi(2);
             weights.iter().zip(summary.expand()).enumerate().map(miss).sum::<f64>()
         };
-        let (values, scale) = (found.summary.values(), &found.scale);
+        let (values, scale) = (&found.summary.values(), &found.scale);
         let least = error(values, scale);
         for step in [0.02f32, -0.02] {
             for at in 0..values.len() {

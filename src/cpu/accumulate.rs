@@ -22,8 +22,8 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::check_memory;
 use super::finish::{FilterFinish, Finish};
+use super::memory::check_memory;
 use super::walk::Walk;
 use crate::error::Result;
 

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-/// One axis of a [`super::walk::Walk`]. Place `q` of a phase with residue `p` is input coordinate `q * stride + p + offset`.
+/// One axis of a [`super::walk::Walk`]. Place `q` of a phase with residue `p` is input coordinate
+/// `q * stride + p + offset`.
 #[derive(Debug, Clone)]
 pub(super) struct Axis {
     pub(super) input: usize,

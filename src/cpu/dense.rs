@@ -1,7 +1,7 @@
 //! Dense filters: the expanded filters times the input, one matrix product a kernel row.
 //!
 //! ```text
-//! Z[(x, c), p] = X[c, p + shift(x)]                          copies of the input for every kernel column, zero in the padding
+//! Z[(x, c), p] = X[c, p + shift(x)]                   copies of the input for every kernel column, zero in the padding
 //! Y[i, p]      = sum_y (W[y] Z)[i, p + shift(y)]              W[y] is [O, KW * C]
 //! ```
 //!
@@ -11,14 +11,16 @@
 
 use std::ops::Range;
 
+use super::costs::{COPY_COST, PRODUCT_COST};
 use super::finish::{Finish, write_rows};
+use super::image::Image;
 use super::matmul::{Before, Rows, multiply};
+use super::memory::check_memory;
 use super::scratch::{Scratch, first, split};
 use super::walk::Walk;
-use super::{COPY_COST, Image, PRODUCT_COST, check_memory};
 use crate::error::Result;
-use crate::problem::Problem;
-use crate::summary::FilterSummary;
+use crate::method::problem::Problem;
+use crate::method::summary::FilterSummary;
 
 /// Most values of a band's copies and results: half a megabyte.
 const BAND_VALUES: usize = 1 << 17;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::problem::Activation;
+use crate::method::problem::Activation;
 
 /// What follows the sums of one image and group.
 #[derive(Debug, Clone, Copy)]

@@ -7,21 +7,23 @@
 //!
 //! A filter with a learned position has two segments, and two such sums that are blended.
 //!
-//! An image is worked through in bands of rows whose products fit in a second-level cache. Products that the next band reads
-//! too are moved up rather than computed again.
+//! An image is worked through in bands of rows whose products fit in a second-level cache.
+//! Products that the next band reads too are moved up rather than computed again.
 
 use std::ops::Range;
 
 use super::accumulate::{Accumulation, Job, LANES};
+use super::costs::{COPY_COST, PRODUCT_COST, SUM_COST};
 use super::finish::Finish;
+use super::image::Image;
 use super::matmul::{Before, multiply};
+use super::memory::check_memory;
 use super::scratch::{Scratch, first, split};
 use super::walk::Walk;
-use super::{COPY_COST, Image, PRODUCT_COST, SUM_COST, check_memory};
 use crate::error::Result;
-use crate::placement::Boundary;
-use crate::problem::Problem;
-use crate::summary::FilterSummary;
+use crate::method::placement::Boundary;
+use crate::method::problem::Problem;
+use crate::method::summary::FilterSummary;
 
 /// Most products of a band, in values: half a megabyte.
 const BAND_PRODUCTS: usize = 1 << 17;
@@ -51,8 +53,8 @@ pub(super) struct Shared {
 #[derive(Debug)]
 struct Group {
     phases: Vec<Phase>,
-    /// Where the products of every (filter, segment, tap that reads the image) begin; a segment's taps in the order of the
-    /// accumulation.
+    /// Where the products of every (filter, segment, tap that reads the image) begin;
+    /// a segment's taps in the order of the accumulation.
     taps: Vec<u32>,
     /// How far every filter lies between its two segments; empty where it has one.
     fractions: Vec<f32>,
@@ -257,10 +259,9 @@ fn pack(
 
 /// A value of the summary, by its boundary's rule.
 fn value_at(summary: &FilterSummary, index: i64) -> f32 {
-    let values = summary.values();
     let index = match summary.placement().boundary() {
-        Boundary::Wrap => index.rem_euclid(values.len() as i64),
+        Boundary::Wrap => index.rem_euclid(summary.placement().length() as i64),
         Boundary::None | Boundary::Zero => index,
     };
-    usize::try_from(index).ok().and_then(|index| values.get(index)).copied().unwrap_or(0.0)
+    usize::try_from(index).ok().and_then(|index| summary.get(index)).unwrap_or(0.0)
 }

@@ -1,25 +1,25 @@
 //! The walk: how a convolution steps over its input, turned into plain shifts of a flattened plane.
 //!
-//! A strided convolution reads an image in `stride_y * stride_x` interleaved **phases**. Each phase is a plane of its own
-//! without any padding, `pitch` values a row, so that for every tap whose place lies in the image
+//! A strided convolution reads an image in `stride_y * stride_x` interleaved **phases**. Each phase is a plane of its
+//! own without any padding, `pitch` values a row, so that for every tap whose place lies in the image
 //!
 //! ```text
 //! the value that output (y, x) reads = plane[phase of the tap][y * pitch + x + shift of the tap]
 //! ```
 //!
-//! whatever stride, dilation and padding are: everything that follows works on whole runs of pixels. With stride 1 and as
-//! many outputs a row as inputs the plane is the image itself. Padding is left out twice: output rows are cut into
-//! [`Segment`]s whose kernel rows all read the image, and for kernel columns that reach over a row's end some
-//! outputs (those not in [`AxisTap::outputs`](super::axis::AxisTap::outputs)) must not take what they find there. Phases and taps that read nothing but padding
-//! do not exist.
+//! whatever stride, dilation and padding are: everything that follows works on whole runs of pixels.
+//! With stride 1 and as many outputs a row as inputs the plane is the image itself. Padding is left out twice:
+//! output rows are cut into [`Segment`]s whose kernel rows all read the image, and for kernel columns
+//! that reach over a row's end some outputs (those not in [`AxisTap::outputs`](super::axis::AxisTap::outputs))
+//! must not take what they find there. Phases and taps that read nothing but padding do not exist.
 
 use std::ops::Range;
 
-use super::Image;
 use super::axis::Axis;
+use super::image::Image;
 use super::matmul::Rows;
 use super::scratch::{first, split};
-use crate::problem::Problem;
+use crate::method::problem::Problem;
 
 /// What one tap reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

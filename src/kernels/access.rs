@@ -9,8 +9,8 @@ pub(crate) enum Access {
     Vec2,
     /// Together and aligned; all are valid or none.
     Vec4,
-    /// As [`Access::Vec2`], each two values of f32 as one word of 64 bits: for software adapters, whose loads and stores are
-    /// loops over lanes and words.
+    /// As [`Access::Vec2`], each two values of f32 as one word of 64 bits: for software adapters,
+    /// whose loads and stores are loops over lanes and words.
     Word,
     /// As [`Access::Vec4`], as two words of 64 bits.
     Words,
@@ -39,6 +39,28 @@ impl Access {
         }
     }
 
+    /// The part that reads a tensor so.
+    pub(super) fn read_text(self) -> &'static str {
+        match self {
+            Self::Scalar => include_str!("../../shaders/access/read_scalar.wgsl"),
+            Self::Vec2 => include_str!("../../shaders/access/read_vec2.wgsl"),
+            Self::Vec4 => include_str!("../../shaders/access/read_vec4.wgsl"),
+            Self::Word => include_str!("../../shaders/access/read_word.wgsl"),
+            Self::Words => include_str!("../../shaders/access/read_words.wgsl"),
+        }
+    }
+
+    /// The part that writes the output so.
+    pub(super) fn write_text(self) -> &'static str {
+        match self {
+            Self::Scalar => include_str!("../../shaders/access/write_scalar.wgsl"),
+            Self::Vec2 => include_str!("../../shaders/access/write_vec2.wgsl"),
+            Self::Vec4 => include_str!("../../shaders/access/write_vec4.wgsl"),
+            Self::Word => include_str!("../../shaders/access/write_word.wgsl"),
+            Self::Words => include_str!("../../shaders/access/write_words.wgsl"),
+        }
+    }
+
     /// Whether they are moved as words of 64 bits.
     pub(crate) fn moves_words(self) -> bool {
         matches!(self, Self::Word | Self::Words)
@@ -55,6 +77,7 @@ pub(crate) struct Tensor {
 
 impl Tensor {
     /// Of f32.
+    #[cfg(feature = "network")]
     pub(crate) const fn f32(access: Access) -> Self {
         Self { access, half: false }
     }

@@ -1,9 +1,9 @@
-//! `accumulate`: outputs as sums of stored products, one a kernel row or one a tap. WebGPU core, for all families but those
-//! whose products lie plain.
+//! `accumulate`: outputs as sums of stored products, one a kernel row or one a tap. WebGPU core, for all families
+//! but those whose products lie plain.
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Description, End, Geometry, Kernel, Role, Tile, Variant};
+use super::{Access, Description, End, Geometry, Kernel, Role, Tile, Variant};
 
 /// What an output adds up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -12,7 +12,8 @@ pub(crate) enum Terms {
     Rows,
     /// A product a tap, each wherever it is.
     Taps,
-    /// A product a tap, where outputs stand in the columns of their inputs, as many pixels beside them as this padding says.
+    /// A product a tap, where outputs stand in the columns of their inputs, as many pixels beside them
+    /// as this padding says.
     Shifted { padding: u32 },
 }
 
@@ -48,6 +49,11 @@ pub(crate) struct Uniform {
 }
 
 impl Accumulate {
+    /// How rows of products are read: they are whole quads.
+    fn products(&self) -> Access {
+        if self.words { Access::Words } else { Access::Vec4 }
+    }
+
     /// Turns that one output takes: kernel rows, and in each the terms, of one or two segments.
     pub(crate) fn turns_an_output(&self) -> u64 {
         let [rows, columns] = self.size.map(u64::from);
@@ -67,19 +73,23 @@ impl Kernel for Accumulate {
         let Tile { lanes_x, rows, .. } = self.tile;
         let [height, width] = self.size;
         let name = if self.terms == Terms::Rows { "accumulate_rows" } else { "accumulate_taps" };
-        let text = include_str!("../../shaders/accumulate.wgsl");
+        let text = include_str!("../../shaders/portable/accumulate.wgsl");
         let described = Description::of_convolution(name, text, self.tile.threads())
             .word(format!("{lanes_x}x{rows}"))
             .constants([("LANES", lanes_x), ("ROWS", rows), ("TERM_ROWS", height), ("TERM_COLUMNS", width)])
             .role(Role::Table);
         let described = match self.terms {
-            Terms::Rows => described.products_in(self.words).part(include_str!("../../shaders/parts/terms_rows.wgsl")),
-            Terms::Taps => described.role(Role::ProductsIn).part(include_str!("../../shaders/parts/terms_taps.wgsl")),
+            Terms::Rows => described
+                .products_in(self.products())
+                .part(include_str!("../../shaders/portable/parts/terms_rows.wgsl")),
+            Terms::Taps => {
+                described.products_in(Access::Scalar).part(include_str!("../../shaders/portable/parts/terms_taps.wgsl"))
+            }
             Terms::Shifted { padding } => described
                 .word(format!("row{width}p{padding}"))
                 .constant("PAD_LEFT", padding)
-                .products_in(self.words)
-                .part(include_str!("../../shaders/parts/terms_shifted.wgsl")),
+                .products_in(self.products())
+                .part(include_str!("../../shaders/portable/parts/terms_shifted.wgsl")),
         };
         let described = described.word(format!("terms{height}x{width}"));
         described.blend(self.blended).end(self.end).read_write(self.read_write)
@@ -90,7 +100,7 @@ impl Kernel for Accumulate {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Accumulate {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {

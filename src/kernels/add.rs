@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{Access, Description, End, Kernel, Tensor, Variant};
-use crate::problem::Activation;
+use crate::method::problem::Activation;
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,11 +45,11 @@ impl Kernel for Add {
 
     fn describe(&self) -> Description {
         let output = Tensor::f32(self.access);
-        Description::new("add", include_str!("../../shaders/add.wgsl"), Self::LANES)
+        Description::new("add", include_str!("../../shaders/network/add.wgsl"), Self::LANES)
             .word(Self::LANES)
             .constant("LANES", Self::LANES)
             .input(output)
-            .part(include_str!("../../shaders/parts/plane_quads.wgsl"))
+            .part(include_str!("../../shaders/network/parts/plane_quads.wgsl"))
             .part(include_str!("../../shaders/parts/activation.wgsl"))
             .stored(End { output, residual: self.sums.then_some(output), activation: self.activation })
             .read_write(self.read_write)
@@ -60,7 +60,7 @@ impl Kernel for Add {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Add {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {

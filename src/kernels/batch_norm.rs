@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{Access, Description, Kernel, Role, Tensor, Variant};
-use crate::problem::Activation;
+use crate::method::problem::Activation;
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,12 +43,12 @@ impl Kernel for BatchNorm {
 
     fn describe(&self) -> Description {
         let tensor = Tensor::f32(self.access);
-        Description::new("batch_norm", include_str!("../../shaders/batch_norm.wgsl"), Self::LANES)
+        Description::new("batch_norm", include_str!("../../shaders/network/batch_norm.wgsl"), Self::LANES)
             .word(Self::LANES)
             .constant("LANES", Self::LANES)
             .role(Role::Table)
             .input(tensor)
-            .part(include_str!("../../shaders/parts/plane_quads.wgsl"))
+            .part(include_str!("../../shaders/network/parts/plane_quads.wgsl"))
             .part(include_str!("../../shaders/parts/activation.wgsl"))
             .part(include_str!("../../shaders/parts/epilogue.wgsl"))
             .output(tensor)
@@ -61,7 +61,7 @@ impl Kernel for BatchNorm {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl BatchNorm {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {

@@ -1,12 +1,39 @@
-//! A variant described: its label, its text, what it binds and needs. Kernels say what they are made of, in the order in
-//! which labels and texts have it.
+//! A variant described: its label, its text, what it binds and needs. Kernels say what they are made of,
+//! in the order in which labels and texts have it.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use super::{Access, End, Role, Tensor, WeightLoad, Weights};
-use crate::placement::Boundary;
-use crate::problem::Activation;
-use crate::quantization::Precision;
+use crate::method::placement::Boundary;
+use crate::method::problem::Activation;
+use crate::method::quantization::Precision;
+
+/// A text that goes before a kernel's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Text(&'static str),
+    /// That reads a tensor, by its name.
+    Read {
+        name: &'static str,
+        role: Role,
+        access: Access,
+    },
+}
+
+impl Part {
+    fn text(self) -> Cow<'static, str> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Read { name, role, access } => {
+                let title = format!("{}{}", name[..1].to_uppercase(), &name[1..]);
+                let text = access.read_text().replace("tensor", name).replace("Tensor", &title);
+                let text = text.replace("TENSOR", &name.to_uppercase());
+                Cow::Owned(with_constant(&text, &format!("{}_BINDING", name.to_uppercase()), role.binding()))
+            }
+        }
+    }
+}
 
 /// What can be said of a kernel variant without compiling it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +42,7 @@ pub(crate) struct Description {
     /// Of the label, after the kernel's name.
     words: Vec<String>,
     /// Texts that go before the kernel's.
-    parts: Vec<&'static str>,
+    parts: Vec<Part>,
     text: &'static str,
     constants: Vec<(&'static str, u32)>,
     /// Named types that are f16 in this variant; by default they are f32.
@@ -66,7 +93,7 @@ impl Description {
 
     /// A text before the kernel's.
     pub(super) fn part(mut self, text: &'static str) -> Self {
-        self.parts.push(text);
+        self.parts.push(Part::Text(text));
         self
     }
 
@@ -106,48 +133,40 @@ impl Description {
 
     /// Reads the input.
     pub(super) fn input(self, input: Tensor) -> Self {
-        let text = match input.access {
-            Access::Scalar => include_str!("../../shaders/parts/input_scalar.wgsl"),
-            Access::Vec2 => include_str!("../../shaders/parts/input_vec2.wgsl"),
-            Access::Vec4 => include_str!("../../shaders/parts/input_vec4.wgsl"),
-            Access::Word => include_str!("../../shaders/parts/input_vec2_pairs.wgsl"),
-            Access::Words => include_str!("../../shaders/parts/input_vec4_pairs.wgsl"),
-        };
-        let word = format!("in{}", input.access.values());
-        self.role(Role::Input).word(word).part(text).moved(input.access).typed("Input", "in32", input)
+        let described = self.reads("input", Role::Input, input.access).word(format!("in{}", input.access.values()));
+        described.typed("Input", "in32", input)
     }
 
     /// Loads weights; `table` says where.
     pub(super) fn weights(self, weights: Weights) -> Self {
-        let stored = match (weights.precision, weights.load, weights.words) {
-            (Precision::F32, WeightLoad::Scalar(_), _) => {
-                include_str!("../../shaders/parts/weights_f32_scalar.wgsl")
+        let described = self.role(Role::Table).word(weights.word());
+        let described = match (weights.precision, weights.load) {
+            (Precision::F32, WeightLoad::Scalar(_)) => described.reads("summary", Role::Summary, Access::Scalar),
+            (Precision::F32, WeightLoad::Vec4) if weights.words => {
+                described.reads("summary", Role::Summary, Access::Words)
             }
-            (Precision::F32, WeightLoad::Vec4, false) => include_str!("../../shaders/parts/weights_f32_vec4.wgsl"),
-            (Precision::F32, WeightLoad::Vec4, true) => include_str!("../../shaders/parts/weights_f32_pairs.wgsl"),
-            (Precision::F16, WeightLoad::Scalar(_), _) => {
-                include_str!("../../shaders/parts/weights_f16_scalar.wgsl")
+            (Precision::F32, WeightLoad::Vec4) => described.reads("summary", Role::Summary, Access::Vec4),
+            (Precision::F16, WeightLoad::Scalar(_)) => {
+                described.role(Role::Summary).part(include_str!("../../shaders/parts/weights_f16_scalar.wgsl"))
             }
-            (Precision::F16, WeightLoad::Vec4, _) => include_str!("../../shaders/parts/weights_f16_vec4.wgsl"),
-            (Precision::U8, ..) => include_str!("../../shaders/parts/weights_u8.wgsl"),
+            (Precision::F16, WeightLoad::Vec4) => {
+                described.role(Role::Summary).part(include_str!("../../shaders/parts/weights_f16_vec4.wgsl"))
+            }
+            (Precision::U8, _) => {
+                described.role(Role::Summary).part(include_str!("../../shaders/parts/weights_u8.wgsl"))
+            }
         };
-        let loaded = match weights.load {
-            WeightLoad::Vec4 => include_str!("../../shaders/parts/summary_vec4.wgsl"),
-            WeightLoad::Scalar(_) => include_str!("../../shaders/parts/summary_scalar.wgsl"),
+        let described = match weights.load {
+            WeightLoad::Vec4 => described.part(include_str!("../../shaders/parts/summary_vec4.wgsl")),
+            WeightLoad::Scalar(boundary) => described
+                .part(include_str!("../../shaders/parts/summary_scalar.wgsl"))
+                .constant("BOUNDARY", boundary_code(boundary)),
         };
-        let boundary = match weights.load {
-            WeightLoad::Vec4 => None,
-            WeightLoad::Scalar(Boundary::None) => Some(0),
-            WeightLoad::Scalar(Boundary::Zero) => Some(1),
-            WeightLoad::Scalar(Boundary::Wrap) => Some(2),
-        };
-        let described = self.role(Role::Summary).role(Role::Table).word(weights.word()).part(stored).part(loaded);
-        let described = described.constants(boundary.map(|code| ("BOUNDARY", code)));
-        let words64 = described.words64 || weights.words;
-        Self { weights: Some(weights.precision), words64, ..described }
+        Self { weights: Some(weights.precision), ..described }
     }
 
-    /// Filters that may be blends of two neighbouring segments (learned positions), blended where sums of each are added up.
+    /// Filters that may be blends of two neighbouring segments (learned positions), blended
+    /// where sums of each are added up.
     pub(super) fn blend(self, blended: bool) -> Self {
         let described = self.part(include_str!("../../shaders/parts/blend.wgsl"));
         if blended { described.word("blend").constant("NEIGHBOURS", 2) } else { described }
@@ -158,15 +177,9 @@ impl Description {
         self.blend(blended).part(include_str!("../../shaders/parts/blend_weights.wgsl"))
     }
 
-    /// Reads products by fours, in `words` of 64 bits.
-    pub(super) fn products_in(self, words: bool) -> Self {
-        let text = if words {
-            include_str!("../../shaders/parts/products_pairs.wgsl")
-        } else {
-            include_str!("../../shaders/parts/products_vec4.wgsl")
-        };
-        let described = self.role(Role::ProductsIn).part(text);
-        Self { words64: described.words64 || words, ..described }
+    /// Reads products.
+    pub(super) fn products_in(self, access: Access) -> Self {
+        self.reads("products", Role::ProductsIn, access)
     }
 
     /// Writes products.
@@ -182,21 +195,16 @@ impl Description {
 
     /// Adds a residual, if there is one, and stores outputs after an activation, which is the kernel's.
     pub(super) fn stored(self, end: End) -> Self {
-        let text = match end.residual.map(|residual| residual.access) {
-            None => include_str!("../../shaders/parts/residual_none.wgsl"),
-            Some(Access::Scalar) => include_str!("../../shaders/parts/residual_scalar.wgsl"),
-            Some(Access::Vec2) => include_str!("../../shaders/parts/residual_vec2.wgsl"),
-            Some(Access::Vec4) => include_str!("../../shaders/parts/residual_vec4.wgsl"),
-            Some(Access::Word) => include_str!("../../shaders/parts/residual_vec2_pairs.wgsl"),
-            Some(Access::Words) => include_str!("../../shaders/parts/residual_vec4_pairs.wgsl"),
+        let described = match end.residual {
+            None => self.part(include_str!("../../shaders/parts/residual_none.wgsl")),
+            Some(residual) => self.reads("residual", Role::Residual, residual.access),
         };
-        let described = self.part(text).output(end.output);
+        let described = described.output(end.output);
         let described = match end.residual {
             None => described,
             Some(residual) => {
                 let word = format!("res{}", residual.access.values());
-                let described = described.role(Role::Residual).word(word).moved(residual.access);
-                described.typed("Residual", "res32", residual)
+                described.word(word).typed("Residual", "res32", residual)
             }
         };
         described.activation(end.activation)
@@ -216,14 +224,13 @@ impl Description {
     }
 
     fn written(self, role: Role, access: Access) -> Self {
-        let text = match access {
-            Access::Scalar => include_str!("../../shaders/parts/output_scalar.wgsl"),
-            Access::Vec2 => include_str!("../../shaders/parts/output_vec2.wgsl"),
-            Access::Vec4 => include_str!("../../shaders/parts/output_vec4.wgsl"),
-            Access::Word => include_str!("../../shaders/parts/output_vec2_pairs.wgsl"),
-            Access::Words => include_str!("../../shaders/parts/output_vec4_pairs.wgsl"),
-        };
-        self.role(role).word(format!("out{}", access.values())).part(text).moved(access)
+        self.role(role).word(format!("out{}", access.values())).part(access.write_text()).moved(access)
+    }
+
+    /// Reads a tensor, by functions that begin with its name.
+    fn reads(mut self, name: &'static str, role: Role, access: Access) -> Self {
+        self.parts.push(Part::Read { name, role, access });
+        self.role(role).moved(access)
     }
 
     fn moved(self, access: Access) -> Self {
@@ -252,7 +259,8 @@ impl Description {
         let has_halves = !self.halves.is_empty();
         let storage = match (has_halves, self.weights) {
             (true, Some(Precision::U8)) => Some("f16w8"),
-            (true, _) => Some("f16"),
+            (true, Some(Precision::F32)) => Some("f16w32"),
+            (true, Some(Precision::F16) | None) => Some("f16"),
             (false, Some(Precision::F16)) => Some("w16"),
             (false, Some(Precision::U8)) => Some("w8"),
             (false, Some(Precision::F32) | None) => None,
@@ -300,10 +308,11 @@ impl Description {
 
     /// The WGSL: parts, then the kernel, with this variant's constants and types in place of the defaults.
     pub(crate) fn source(&self) -> String {
-        let pairs = self.words64.then_some(include_str!("../../shaders/parts/pairs.wgsl"));
+        let pairs = self.words64.then_some(include_str!("../../shaders/parts/words.wgsl"));
         let grid = include_str!("../../shaders/parts/grid.wgsl");
-        let texts = std::iter::once(grid).chain(pairs).chain(self.parts.iter().copied()).chain([self.text]);
-        let mut source: String = texts.collect();
+        let parts = self.parts.iter().map(|part| part.text());
+        let texts = std::iter::once(grid).chain(pairs).map(Cow::Borrowed).chain(parts);
+        let mut source: String = texts.chain([Cow::Borrowed(self.text)]).collect();
         for &(name, value) in &self.constants {
             source = with_constant(&source, name, value);
         }
@@ -332,6 +341,14 @@ impl Description {
     #[cfg(test)]
     pub(super) fn half_types(&self) -> &[&'static str] {
         &self.halves
+    }
+}
+
+fn boundary_code(boundary: Boundary) -> u32 {
+    match boundary {
+        Boundary::None => 0,
+        Boundary::Zero => 1,
+        Boundary::Wrap => 2,
     }
 }
 

@@ -39,7 +39,7 @@ impl Kernel for Gather {
 
     fn describe(&self) -> Description {
         let Tile { lanes_x, lanes_y, rows, quads, .. } = self.tile;
-        let text = include_str!("../../shaders/gather.wgsl");
+        let text = include_str!("../../shaders/portable/gather.wgsl");
         Description::of_convolution("gather", text, self.tile.threads())
             .word(format!("{lanes_x}x{lanes_y}x{rows}x{quads}"))
             .constants([("LANES_X", lanes_x), ("LANES_Y", lanes_y), ("ROWS", rows), ("QUADS", quads)])
@@ -55,7 +55,7 @@ impl Kernel for Gather {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Gather {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {
@@ -67,7 +67,7 @@ impl Gather {
 
         let tiles = [[8, 8, 8, 2], [64, 1, 8, 2], [8, 1, 16, 2], [8, 8, 16, 2]]
             .map(|[x, y, rows, quads]| Tile::registers(x, y, rows, quads));
-        covering(&[4, 2, 2, 2, 2, 3, 4, 8, 2], |at| {
+        covering(&[4, 2, 2, 2, 2, 3, 4, 9, 2], |at| {
             let memory = MEMORIES[at[7]];
             let output = ACCESSES[at[5]];
             // A lone tap's inputs lie as its outputs do, or anywhere.

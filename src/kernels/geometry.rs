@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::problem::Problem;
+use crate::method::problem::Problem;
 
 /// `Geometry` of the shaders, field for field.
 #[repr(C)]
@@ -72,7 +72,8 @@ impl Geometry {
         }
     }
 
-    /// Of the products of a problem's bases with its pixels: a 1x1 convolution, whose outputs are as large as the input.
+    /// Of the products of a problem's bases with its pixels: a 1x1 convolution, whose outputs are
+    /// as large as the input.
     pub(crate) fn of_products(problem: &Problem, first_image: usize) -> Self {
         let convolution = Self::of(problem, problem.bases().channel_stride);
         let Self { height, width, .. } = convolution;
@@ -93,7 +94,7 @@ impl Geometry {
     }
 
     /// From image `first_image` on.
-    pub(crate) fn from_image(self, first_image: usize) -> Self {
+    pub(crate) fn at_image(self, first_image: usize) -> Self {
         Self { first_image: first_image as u32, ..self }
     }
 

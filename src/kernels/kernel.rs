@@ -2,8 +2,8 @@
 
 use super::{Description, Variant};
 
-/// A kernel; a value of it is one of its variants. Only what makes another text is part of the value: fields of a kernel
-/// are all of use to it, so that equal shaders are equal values.
+/// A kernel; a value of it is one of its variants. Only what makes another text is part of the value:
+/// fields of a kernel are all of use to it, so that equal shaders are equal values.
 pub(crate) trait Kernel: Copy {
     /// The shader's `Params`, field for field: a test compares names and order. Kernels of convolutions begin it with
     /// their [`Geometry`](super::Geometry).
@@ -15,8 +15,8 @@ pub(crate) trait Kernel: Copy {
     /// Its label, text, bindings and needs.
     fn describe(&self) -> Description;
 
-    /// Most turns that the loops of one invocation take together, of those whose number depends on the layer: plans
-    /// refuse more than [`MOST_TURNS`](crate::reduction::MOST_TURNS). Loops over what a tile keeps in registers are
-    /// unrolled.
+    /// Most turns that the loops of one invocation take together, of those whose number depends on the layer:
+    /// plans refuse more than [`MOST_TURNS`](crate::method::reduction::MOST_TURNS).
+    /// Loops over what a tile keeps in registers are unrolled.
     fn turns(&self, uniform: &Self::Uniform) -> u64;
 }

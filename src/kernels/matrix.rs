@@ -37,7 +37,7 @@ impl Kernel for Matrix {
     fn describe(&self) -> Description {
         let name = if self.sums == Sums::Products { "matrix_products" } else { "matrix_gather" };
         let described =
-            Description::of_convolution(name, include_str!("../../shaders/matrix.wgsl"), self.tile.threads())
+            Description::of_convolution(name, include_str!("../../shaders/gpu/matrix.wgsl"), self.tile.threads())
                 .features(Self::FEATURES)
                 .word(tile_word(self.tile))
                 .constants([("SUBGROUPS", self.tile.lanes_y), ("DEPTH", self.tile.depth)])
@@ -53,7 +53,7 @@ impl Kernel for Matrix {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Matrix {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {
@@ -64,7 +64,7 @@ impl Matrix {
         };
 
         let tiles: Vec<Tile> = crate::plan::gemm::matrix::tiles().collect();
-        covering(&[tiles.len(), 2, 2, 2, 2, 4, 8, 2], |at| {
+        covering(&[tiles.len(), 2, 2, 2, 2, 4, 9, 2], |at| {
             let memory = MEMORIES[at[6]];
             (!memory.has_addend || at[3] == 1).then_some(())?;
             // Operands of matrices are f16.

@@ -46,8 +46,8 @@ pub(super) fn described(name: &'static str, text: &'static str) -> Description {
     Description::new(name, text, Pool::LANES)
         .word(Pool::LANES)
         .constant("LANES", Pool::LANES)
-        .part(include_str!("../../shaders/parts/larger.wgsl"))
-        .part(include_str!("../../shaders/parts/pool_windows.wgsl"))
+        .part(include_str!("../../shaders/network/parts/larger.wgsl"))
+        .part(include_str!("../../shaders/network/parts/pool_windows.wgsl"))
 }
 
 impl Kernel for Pool {
@@ -58,7 +58,7 @@ impl Kernel for Pool {
     }
 
     fn describe(&self) -> Description {
-        let described = described("pool", include_str!("../../shaders/pool.wgsl"));
+        let described = described("pool", include_str!("../../shaders/network/pool.wgsl"));
         described.role(Role::Input).role(Role::Output).read_write(self.read_write)
     }
 
@@ -69,7 +69,7 @@ impl Kernel for Pool {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Pool {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {

@@ -34,7 +34,7 @@ impl Kernel for PoolWindow {
             Stage::Blocks => ("pool_blocks", 1, [Role::Input, Role::ProductsOut]),
             Stage::Finish => ("pool_finish", 2, [Role::ProductsIn, Role::Output]),
         };
-        let described = pool::described(name, include_str!("../../shaders/pool_window.wgsl"));
+        let described = pool::described(name, include_str!("../../shaders/network/pool_window.wgsl"));
         let described = described.constant("STAGE", stage).role(roles[0]).role(roles[1]);
         // A value a lane.
         described.workgroup_bytes(4 * u64::from(Pool::LANES)).read_write(self.read_write)
@@ -49,7 +49,7 @@ impl Kernel for PoolWindow {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl PoolWindow {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {

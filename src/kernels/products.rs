@@ -56,14 +56,18 @@ impl Kernel for Products {
         let Tile { lanes_x, lanes_y, rows, quads, .. } = self.tile;
         // A tile of products.
         let bytes = 4 * self.tile.rows_per_tile() as u64 * self.tile.pixels_per_tile() as u64;
-        Description::of_convolution("products", include_str!("../../shaders/products.wgsl"), self.tile.threads())
-            .word(format!("{lanes_x}x{lanes_y}x{rows}x{quads}"))
-            .constants([("LANES_X", lanes_x), ("LANES_Y", lanes_y), ("ROWS", rows), ("QUADS", quads)])
-            .input(self.input)
-            .weights(self.weights)
-            .role(Role::ProductsOut)
-            .workgroup_bytes(bytes)
-            .read_write(self.read_write)
+        Description::of_convolution(
+            "products",
+            include_str!("../../shaders/portable/products.wgsl"),
+            self.tile.threads(),
+        )
+        .word(format!("{lanes_x}x{lanes_y}x{rows}x{quads}"))
+        .constants([("LANES_X", lanes_x), ("LANES_Y", lanes_y), ("ROWS", rows), ("QUADS", quads)])
+        .input(self.input)
+        .weights(self.weights)
+        .role(Role::ProductsOut)
+        .workgroup_bytes(bytes)
+        .read_write(self.read_write)
     }
 
     fn turns(&self, uniform: &Uniform) -> u64 {
@@ -74,7 +78,7 @@ impl Kernel for Products {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Products {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {
@@ -83,7 +87,7 @@ impl Products {
             covering::covering,
         };
 
-        covering(&[3, 4, 5, 2], |at| {
+        covering(&[3, 4, 6, 2], |at| {
             let memory = MEMORIES[at[2]];
             Some(Self {
                 tile: Tile::registers(8, 8, 7, 2),

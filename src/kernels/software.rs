@@ -10,14 +10,16 @@ mod row_sums;
 use super::Description;
 pub(crate) use row_sums::RowSums;
 
-/// How a tile's rows are multiplied by its pixels: as they are, or with `levels` of Hankel products where rows begin half
-/// or a quarter of a tap after one another.
+/// How a tile's rows are multiplied by its pixels: as they are, or with `levels` of Hankel products
+/// where rows begin half or a quarter of a tap after one another.
 fn multiplying(described: Description, levels: u32) -> Description {
-    let described = described.part(include_str!("../../shaders/parts/rows.wgsl"));
-    let hankel = include_str!("../../shaders/parts/rows_hankel.wgsl");
+    let described = described.part(include_str!("../../shaders/software/parts/rows.wgsl"));
+    let hankel = include_str!("../../shaders/software/parts/rows_hankel.wgsl");
     match levels {
-        0 => described.part(include_str!("../../shaders/parts/rows_direct.wgsl")),
-        1 => described.word("hankel1").part(include_str!("../../shaders/parts/hankel_once.wgsl")).part(hankel),
-        _ => described.word("hankel2").part(include_str!("../../shaders/parts/hankel_twice.wgsl")).part(hankel),
+        0 => described.part(include_str!("../../shaders/software/parts/rows_direct.wgsl")),
+        1 => described.word("hankel1").part(include_str!("../../shaders/software/parts/hankel_once.wgsl")).part(hankel),
+        _ => {
+            described.word("hankel2").part(include_str!("../../shaders/software/parts/hankel_twice.wgsl")).part(hankel)
+        }
     }
 }

@@ -41,7 +41,7 @@ impl Kernel for Subsample {
     }
 
     fn describe(&self) -> Description {
-        Description::new("subsample", include_str!("../../shaders/subsample.wgsl"), Self::LANES)
+        Description::new("subsample", include_str!("../../shaders/network/subsample.wgsl"), Self::LANES)
             .word(Self::LANES)
             .constant("LANES", Self::LANES)
             .role(Role::Input)
@@ -54,7 +54,7 @@ impl Kernel for Subsample {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Subsample {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {

@@ -1,5 +1,5 @@
-//! Every variant of the covering lists through naga: parsed, validated for the portable tier, translated to SPIR-V, MSL,
-//! HLSL and GLSL ES, and compared with what plans assume of it.
+//! Every variant of the covering lists through naga: parsed, validated for the portable tier, translated to SPIR-V,
+//! MSL, HLSL and GLSL ES, and compared with what plans assume of it.
 #![allow(clippy::expect_used, clippy::panic)]
 
 pub(super) mod axes;
@@ -14,9 +14,9 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, ShaderStage, StorageAccess, TypeInner, back, front, proc};
 
 use super::{Description, Kernel, Variant};
+use crate::method::quantization::Precision;
+use crate::method::reduction::MOST_TURNS;
 use crate::plan::gemm::tiled;
-use crate::quantization::Precision;
-use crate::reduction::MOST_TURNS;
 
 /// A variant with what its type knows.
 pub(super) struct Listed {

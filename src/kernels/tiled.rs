@@ -1,5 +1,5 @@
-//! `tiled`: implicit GEMM in tiles of workgroup memory, of convolutions and of products. WebGPU core; large tiles ask for
-//! more threads and memory.
+//! `tiled`: implicit GEMM in tiles of workgroup memory, of convolutions and of products. WebGPU core;
+//! large tiles ask for more threads and memory.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -17,14 +17,14 @@ pub(crate) enum Sums {
 impl Sums {
     /// What the kernel does with them.
     pub(super) fn describe(self, described: Description) -> Description {
-        let operands = include_str!("../../shaders/parts/operands.wgsl");
+        let operands = include_str!("../../shaders/gpu/parts/operands.wgsl");
         match self {
             Self::Outputs { blended, end } => {
-                let outputs = include_str!("../../shaders/parts/sums_outputs.wgsl");
+                let outputs = include_str!("../../shaders/gpu/parts/sums_outputs.wgsl");
                 described.blend_weights(blended).part(operands).part(outputs).end(end)
             }
             Self::Products => {
-                let products = include_str!("../../shaders/parts/sums_products.wgsl");
+                let products = include_str!("../../shaders/gpu/parts/sums_products.wgsl");
                 described.blend_weights(false).part(operands).part(products).products_out(Access::Scalar)
             }
         }
@@ -87,7 +87,7 @@ impl Kernel for Tiled {
         let name = if self.sums == Sums::Products { "tiled_products" } else { "tiled_gather" };
         let Tile { lanes_x, lanes_y, rows, quads, depth, slices } = self.tile;
         let described =
-            Description::of_convolution(name, include_str!("../../shaders/tiled.wgsl"), self.tile.threads())
+            Description::of_convolution(name, include_str!("../../shaders/gpu/tiled.wgsl"), self.tile.threads())
                 .word(tile_word(self.tile))
                 .constants([("LANES_X", lanes_x), ("LANES_Y", lanes_y), ("SLICES", slices)])
                 .constants([("ROWS", rows), ("QUADS", quads), ("DEPTH", depth)])
@@ -103,7 +103,7 @@ impl Kernel for Tiled {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Tiled {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {
@@ -113,7 +113,7 @@ impl Tiled {
         };
 
         let tiles: Vec<Tile> = crate::plan::gemm::tiled::tiles().collect();
-        covering(&[tiles.len(), 2, 2, 2, 2, 4, 8, 2], |at| {
+        covering(&[tiles.len(), 2, 2, 2, 2, 4, 9, 2], |at| {
             let memory = MEMORIES[at[6]];
             (!memory.has_addend || at[3] == 1).then_some(())?;
             let end = memory.end(Access::Scalar, at[3] == 1, ACTIVATIONS[at[4]]);

@@ -1,8 +1,9 @@
-//! `tiled_accumulate`: outputs as sums of products that `tiled` and `matrix` have stored, by tiles of pixels and channels.
+//! `tiled_accumulate`: outputs as sums of products that `tiled` and `matrix` have stored,
+//! by tiles of pixels and channels.
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Description, End, Geometry, Kernel, Role, Tile, Variant};
+use super::{Access, Description, End, Geometry, Kernel, Role, Tile, Variant};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,11 +37,11 @@ impl Kernel for TiledAccumulate {
 
     fn describe(&self) -> Description {
         let Tile { lanes_x, lanes_y, rows, .. } = self.tile;
-        let text = include_str!("../../shaders/tiled_accumulate.wgsl");
+        let text = include_str!("../../shaders/gpu/tiled_accumulate.wgsl");
         Description::of_convolution("tiled_accumulate", text, self.tile.threads())
             .word(format!("{}x{}", self.tile.rows_per_tile(), self.tile.pixels_per_tile()))
             .constants([("LANES_X", lanes_x), ("LANES_Y", lanes_y), ("ROWS", rows)])
-            .role(Role::ProductsIn)
+            .products_in(Access::Scalar)
             .role(Role::Table)
             .blend(self.blended)
             .end(self.end)
@@ -52,7 +53,7 @@ impl Kernel for TiledAccumulate {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl TiledAccumulate {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {
@@ -63,7 +64,7 @@ impl TiledAccumulate {
         };
 
         let tiles = crate::plan::gemm::accumulate::TILES;
-        covering(&[tiles.len(), 2, 2, 2, 8, 2], |at| {
+        covering(&[tiles.len(), 2, 2, 2, 9, 2], |at| {
             let memory = MEMORIES[at[4]];
             (!memory.has_addend || at[2] == 1).then_some(())?;
             Some(Self {

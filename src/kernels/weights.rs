@@ -1,7 +1,7 @@
 //! How kernels load weights.
 
-use crate::placement::Boundary;
-use crate::quantization::Precision;
+use crate::method::placement::Boundary;
+use crate::method::quantization::Precision;
 
 /// How weights are loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

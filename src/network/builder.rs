@@ -1,15 +1,16 @@
 //! Networks built in code, node by node, with the checks that files pass too.
 
+mod ops;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::file::check_metadata_key;
-use super::graph::NODE_LIMIT;
-use super::names::{INPUT, Names};
+use super::names::{INPUT, NODE_LIMIT, Names, check_metadata_key};
 use super::ops::{NodeInput, Op};
 use super::{Input, Network, Node, Preprocess, Source};
-use crate::error::{Error, Result, check_size};
-use crate::tensor_file::one_line;
-use crate::window::INDEX_LIMIT;
+use crate::check::check_size;
+use crate::error::{Error, Result};
+use crate::files::tensor_file::one_line;
+use crate::method::window::INDEX_LIMIT;
 
 /// Most taps of all windows of a network: 32 MiB of offsets. A thousand layers of 7x7 have 49,000.
 const TAP_BUDGET: usize = 1 << 22;

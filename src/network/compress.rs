@@ -3,11 +3,12 @@
 use super::{ConvKind, ConvOp, Network, Node, Op, Source};
 use crate::compress::{Compressed, Effort, compress};
 use crate::error::{Error, Result};
-use crate::nearest::nearest;
-use crate::placement::Placement;
+use crate::files::nearest::nearest;
+use crate::method::placement::Placement;
 
 /// How [`Network::compress`] places filters.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum PlacementRule {
     /// [`Placement::for_ratio`]: tap-major, whose products are shared, with the step that comes near a compression
     /// ratio.
@@ -35,6 +36,7 @@ impl PlacementRule {
 
 /// What [`Network::compress`] does.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Compression {
     /// Where filters lie.
     pub placement: PlacementRule,
@@ -44,8 +46,34 @@ pub struct Compression {
     pub effort: Effort,
 }
 
+impl Compression {
+    /// Every convolution that may be compressed, placed so, with the usual effort.
+    pub fn new(placement: PlacementRule) -> Self {
+        Self { placement, keep: Vec::new(), effort: Effort::default() }
+    }
+
+    /// The same with filters placed otherwise.
+    #[must_use]
+    pub fn with_placement(self, placement: PlacementRule) -> Self {
+        Self { placement, ..self }
+    }
+
+    /// The same with these convolutions kept dense.
+    #[must_use]
+    pub fn with_keep(self, keep: Vec<String>) -> Self {
+        Self { keep, ..self }
+    }
+
+    /// The same with another effort.
+    #[must_use]
+    pub fn with_effort(self, effort: Effort) -> Self {
+        Self { effort, ..self }
+    }
+}
+
 /// What became of one layer.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct CompressedLayer {
     /// The node's name.
     pub name: String,

@@ -7,14 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::destination::Destination;
-use super::job::{Job, JobWork, Layout};
+use super::job::{Job, JobWork};
+use super::layout::{Destination, Layout};
 use super::stage::{Operands, Stage};
 use super::{Network, Source};
+use crate::check::check_size;
 use crate::cpu::{CpuConv, check_memory};
-use crate::error::{Error, Result, check_size};
-use crate::plan::Algorithm;
-use crate::window::INDEX_LIMIT;
+use crate::error::{Error, Result};
+use crate::method::algorithm::Algorithm;
+use crate::method::window::INDEX_LIMIT;
 
 /// A network with its weights packed for the CPU.
 ///

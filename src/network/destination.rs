@@ -1,29 +1,7 @@
 //! Where nodes write: concatenation costs nothing when its operands are written in place.
 
+use super::layout::Destination;
 use super::{Network, Op, Source};
-
-/// A tensor that nodes write into: its owner is a node, or the network's input.
-pub(crate) type Owner = Source;
-
-/// Where a value is: a tensor, and the channels of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Destination {
-    pub(crate) owner: Owner,
-    pub(crate) channel_offset: usize,
-    pub(crate) channels_total: usize,
-}
-
-impl Destination {
-    /// All channels of a tensor.
-    pub(crate) fn whole(owner: Owner, channels: usize) -> Self {
-        Self { owner, channel_offset: 0, channels_total: channels }
-    }
-
-    /// The destination of what begins `channels` later.
-    pub(crate) fn after(self, channels: usize) -> Self {
-        Self { channel_offset: self.channel_offset + channels, ..self }
-    }
-}
 
 /// Where the value of every node is: in a tensor of its own; in that of the concat that reads it; or, flattened, where
 /// its operand is.

@@ -6,19 +6,15 @@ use std::path::Path;
 
 use super::builder::{NetworkBuilder, Value};
 use super::graph::{GraphJson, InputJson};
+use super::names::{FORMAT, GRAPH, VERSION, check_metadata_key};
 use super::ops::FileOp;
 use super::{ChannelOrder, Network, Preprocess, Source, write};
 use crate::error::{Error, Result};
-use crate::nearest::misspelt;
-use crate::stored_summary::Word;
-use crate::tensor_file::{TensorFile, encode, one_line};
+use crate::files::nearest::misspelt;
+use crate::files::stored_summary::Word;
+use crate::files::tensor_file::{TensorFile, encode, one_line};
 #[cfg(feature = "files")]
-use crate::tensor_file::{read_with, write_beside};
-
-/// Metadata keys that this crate reads and writes, and the values two of them must have.
-const FORMAT: (&str, &str) = ("format", "filter-summary");
-const VERSION: (&str, &str) = ("format_version", "1");
-const GRAPH: &str = "graph";
+use crate::files::tensor_file::{read_with, write_beside};
 
 impl Network {
     /// Reads and checks a file.
@@ -80,7 +76,7 @@ impl Network {
             }
         }
         let graph = metadata.remove(GRAPH).ok_or_else(|| Error::format("metadata graph", "it is missing"))?;
-        let (mut builder, output) = assemble(&GraphJson::parse(&graph)?, &mut tensors)?;
+        let (mut builder, output) = assemble(&GraphJson::parse(&graph, FileOp::check_keys)?, &mut tensors)?;
         metadata.iter().try_for_each(|(key, value)| builder.metadata(key, value))?;
         let network = builder.finish(output)?;
         match tensors.names().next() {
@@ -88,14 +84,6 @@ impl Network {
             None => Ok(network),
         }
     }
-}
-
-/// Refuses metadata that the format writes.
-pub(super) fn check_metadata_key(key: &str) -> Result<()> {
-    if [FORMAT.0, VERSION.0, GRAPH].contains(&key) {
-        return Err(Error::format(format!("metadata {key}"), "the format itself writes it"));
-    }
-    Ok(())
 }
 
 /// Which tensor of a node a misspelt name may mean, for a message.
@@ -119,7 +107,7 @@ fn assemble(graph: &GraphJson, tensors: &mut TensorFile<'_>) -> Result<(NetworkB
         };
         let inputs: Vec<Value> = sources[index].iter().map(value_of).collect();
         let shape = inputs.first().map_or([0; 3], |value| value.shape());
-        let op = (node.file_op()?.read)(node, shape, tensors).map_err(|error| node.error(error))?;
+        let op = (FileOp::of(node)?.read)(node, shape, tensors).map_err(|error| node.error(error))?;
         values[index] = builder.node(&node.name, op, &inputs)?;
     }
     builder.labels(graph.labels.clone());

@@ -8,11 +8,12 @@ pub use bind::BoundNetwork;
 
 use super::plan::{Choose, NetworkPlan, Planned, Work};
 use super::{Network, Op};
-use crate::conv::{BufferRange, FsConv2d};
+use crate::device::buffers::BufferRange;
+use crate::device::conv::FsConv2d;
+use crate::device::pipeline::Pipelines;
+use crate::device::scope::{allocate, upload};
 use crate::error::{Error, Result};
-use crate::pipeline::Pipelines;
 use crate::plan::{Plan, PlanOptions, Target};
-use crate::scope::{allocate, upload};
 
 /// A network with its weights and activations on a device, planned for batches of up to so many inputs.
 ///
@@ -76,7 +77,7 @@ impl GpuNetwork {
         batch: usize,
         options: PlanOptions,
     ) -> Result<Self> {
-        crate::wait::wait(Self::new_async(pipelines, target, network, batch, options))
+        crate::device::wait::wait(Self::new_async(pipelines, target, network, batch, options))
     }
 
     /// As `new`, which waits for it on native programs. In browsers kernels are compiled one after another, so that the
@@ -97,8 +98,8 @@ impl GpuNetwork {
         Self::with_plan_async(pipelines, &plan).await
     }
 
-    /// As `new`, with the options of every convolution chosen one by one: `choose` gets the layer's problem, and the
-    /// options that `new` would use for it.
+    /// As `new`, with every convolution planned by `choose`, which gets the layer's problem, and the options that `new`
+    /// would use for it.
     ///
     /// # Errors
     /// As `new`, and what `choose` returns.
@@ -111,11 +112,11 @@ impl GpuNetwork {
         options: PlanOptions,
         choose: &mut Choose<'_>,
     ) -> Result<Self> {
-        crate::wait::wait(Self::with_choices_async(pipelines, target, network, batch, options, choose))
+        crate::device::wait::wait(Self::with_choices_async(pipelines, target, network, batch, options, choose))
     }
 
-    /// As [`GpuNetwork::new_async`], with the options of every convolution chosen one by one: `choose` gets the layer's
-    /// problem, and the options that [`GpuNetwork::new_async`] would use for it.
+    /// As [`GpuNetwork::new_async`], with every convolution planned by `choose`, which gets the layer's problem,
+    /// and the options that [`GpuNetwork::new_async`] would use for it.
     ///
     /// # Errors
     /// As [`GpuNetwork::new_async`], and what `choose` returns.
@@ -138,7 +139,7 @@ impl GpuNetwork {
     /// When the plan exceeds the device's limits, or the device is out of memory or lost, or refuses.
     #[cfg(not(target_family = "wasm"))]
     pub fn with_plan(pipelines: &Arc<Pipelines>, plan: &NetworkPlan<'_>) -> Result<Self> {
-        crate::wait::wait(Self::with_plan_async(pipelines, plan))
+        crate::device::wait::wait(Self::with_plan_async(pipelines, plan))
     }
 
     /// As [`GpuNetwork::new_async`], by a plan that was made before, of whose network the weights are uploaded.

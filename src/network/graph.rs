@@ -8,18 +8,14 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::Source;
-use super::names::{INPUT, Names};
-use super::ops::FileOp;
+use super::names::{INPUT, NODE_LIMIT, Names};
 use crate::error::{Error, Result};
-use crate::nearest::misspelt;
-use crate::problem::Activation;
-use crate::stored_summary::{WindowJson, Word};
+use crate::files::nearest::misspelt;
+use crate::files::stored_summary::{WindowJson, Word};
+use crate::method::problem::Activation;
 
 /// Longest graph that is parsed, in bytes.
 const GRAPH_LIMIT: usize = 16 << 20;
-
-/// Most nodes a graph may have.
-pub(crate) const NODE_LIMIT: usize = 100_000;
 
 /// The whole graph.
 #[derive(Debug, Serialize, Deserialize)]
@@ -68,7 +64,7 @@ macro_rules! node_json {
 
         impl NodeJson {
             /// The keys it has.
-            fn keys(&self) -> impl Iterator<Item = &'static str> {
+            pub(crate) fn keys(&self) -> impl Iterator<Item = &'static str> {
                 let keys = [$((stringify!($key), self.$key.is_some()),)*];
                 keys.into_iter().filter_map(|(key, there)| there.then_some(key))
             }
@@ -95,11 +91,11 @@ node_json! {
 }
 
 impl GraphJson {
-    /// Parses and checks names and keys, not yet shapes.
-    pub(crate) fn parse(text: &str) -> Result<Self> {
+    /// Parses, and checks names, and every node's keys by `check`; not yet shapes.
+    pub(crate) fn parse(text: &str, check: impl Fn(&NodeJson) -> Result<()>) -> Result<Self> {
         check_length(text)?;
         let graph: Self = serde_json::from_str(text).map_err(|error| Error::format("graph", error))?;
-        graph.nodes.iter().try_for_each(NodeJson::check_keys)?;
+        graph.nodes.iter().try_for_each(check)?;
         Ok(graph)
     }
 
@@ -202,30 +198,9 @@ impl NodeJson {
         self.activation.as_deref().map_or(Ok(Activation::None), |word| Activation::from_word("activation", word))
     }
 
-    /// How files have its operation.
-    pub(crate) fn file_op(&self) -> Result<&'static FileOp> {
-        FileOp::find(&self.op).ok_or_else(|| {
-            let ops: Vec<&str> = FileOp::all().map(|op| op.name).collect();
-            self.error(format!("op is {}: it must be one of {}", self.op, ops.join(", ")))
-        })
-    }
-
     /// Names of the nodes it reads.
     fn reads(&self) -> impl Iterator<Item = &String> {
         self.input.iter().chain(self.inputs.iter().flatten()).chain(&self.residual)
-    }
-
-    fn check_keys(&self) -> Result<()> {
-        let op = self.file_op()?;
-        if let Some(key) = self.keys().find(|key| !op.takes(key)) {
-            return Err(self.error(format!("{key} is not a key of {}", self.op)));
-        }
-        for key in ["input", "inputs"].into_iter().filter(|key| op.takes(key)) {
-            if !self.keys().any(|there| there == key) {
-                return Err(self.error(format!("{key}: it is missing")));
-            }
-        }
-        Ok(())
     }
 }
 

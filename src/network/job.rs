@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::destination::{Destination, destinations};
+use super::destination::destinations;
+use super::layout::{Destination, Layout, Wiring};
 use super::ops::{ConvOp, Copy, Work};
-use super::stage::{Stage, Wiring};
+use super::stage::Stage;
 use super::{Network, Source};
 
 /// A node's work, or a part of it.
@@ -20,16 +21,6 @@ pub(crate) enum JobWork<'a> {
     Stage(Arc<dyn Stage>),
 }
 
-/// Where every value is. Knows shapes, and neither names nor weights.
-#[derive(Debug)]
-pub(crate) struct Layout {
-    input: [usize; 3],
-    shapes: Vec<[usize; 3]>,
-    destinations: Vec<Destination>,
-    /// The node whose value is the result.
-    pub(crate) output: usize,
-}
-
 impl Layout {
     pub(crate) fn new(network: &Network) -> Self {
         Self {
@@ -37,22 +28,6 @@ impl Layout {
             shapes: network.nodes().iter().map(|node| node.shape).collect(),
             destinations: destinations(network),
             output: network.output,
-        }
-    }
-
-    /// C, H, W of a value.
-    pub(crate) fn shape_of(&self, source: Source) -> [usize; 3] {
-        match source {
-            Source::Input => self.input,
-            Source::Node(index) => self.shapes[index],
-        }
-    }
-
-    /// The tensor that a value is in, and its channels there.
-    pub(crate) fn view(&self, source: Source) -> Destination {
-        match source {
-            Source::Input => Destination::whole(source, self.input[0]),
-            Source::Node(index) => self.destinations[index],
         }
     }
 

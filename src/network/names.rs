@@ -4,6 +4,14 @@ use std::collections::HashMap;
 
 use crate::error::{Error, Result};
 
+/// Metadata keys that this crate reads and writes, and the values two of them must have.
+pub(super) const FORMAT: (&str, &str) = ("format", "filter-summary");
+pub(super) const VERSION: (&str, &str) = ("format_version", "1");
+pub(super) const GRAPH: &str = "graph";
+
+/// Most nodes a graph may have.
+pub(super) const NODE_LIMIT: usize = 100_000;
+
 /// What nodes call the network's input.
 pub(super) const INPUT: &str = "input";
 
@@ -37,4 +45,12 @@ impl Names {
     pub(super) fn index(&self, name: &str) -> Option<usize> {
         self.0.get(name).copied()
     }
+}
+
+/// Refuses metadata that the format writes.
+pub(super) fn check_metadata_key(key: &str) -> Result<()> {
+    if [FORMAT.0, VERSION.0, GRAPH].contains(&key) {
+        return Err(Error::format(format!("metadata {key}"), "the format itself writes it"));
+    }
+    Ok(())
 }

@@ -24,10 +24,11 @@ pub use shortcut_a::ShortcutA;
 use super::graph::NodeJson;
 use super::stage::Stage;
 use crate::error::{Error, Result};
-use crate::tensor_file::{NewTensor, TensorFile};
+use crate::files::tensor_file::{NewTensor, TensorFile};
 
 /// What a node computes.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub enum Op {
     /// `fs_conv2d`, `conv2d` and `linear` (a 1x1 convolution of the flattened input).
     Conv(Box<ConvOp>),
@@ -92,6 +93,28 @@ impl FileOp {
 
     pub(super) fn find(name: &str) -> Option<&'static Self> {
         Self::all().find(|op| op.name == name)
+    }
+
+    /// How files have a node's operation.
+    pub(super) fn of(node: &NodeJson) -> Result<&'static Self> {
+        Self::find(&node.op).ok_or_else(|| {
+            let ops: Vec<&str> = Self::all().map(|op| op.name).collect();
+            node.error(format!("op is {}: it must be one of {}", node.op, ops.join(", ")))
+        })
+    }
+
+    /// Checks that a node has an operation, what that reads, and no keys of others.
+    pub(super) fn check_keys(node: &NodeJson) -> Result<()> {
+        let op = Self::of(node)?;
+        if let Some(key) = node.keys().find(|key| !op.takes(key)) {
+            return Err(node.error(format!("{key} is not a key of {}", node.op)));
+        }
+        for key in ["input", "inputs"].into_iter().filter(|key| op.takes(key)) {
+            if !node.keys().any(|there| there == key) {
+                return Err(node.error(format!("{key}: it is missing")));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn takes(&self, key: &str) -> bool {

@@ -2,18 +2,16 @@
 
 mod planned;
 mod planner;
-mod steps;
 
 pub(crate) use planned::{Operation, Place, Planned, Work};
-pub(crate) use planner::Planner;
 
 use super::Network;
 use crate::error::Result;
+use crate::method::problem::Problem;
 use crate::plan::{Plan, PlanOptions, Target};
-use crate::problem::Problem;
 
-/// Chooses the options of one convolution, given those that apply by default.
-pub type Choose<'a> = dyn FnMut(&Problem, PlanOptions) -> Result<PlanOptions> + 'a;
+/// Plans one convolution, given the options that apply by default.
+pub type Choose<'a> = dyn FnMut(&Problem, PlanOptions) -> Result<Plan> + 'a;
 
 /// How a network is computed for batches of one size on one kind of device: what [`GpuNetwork`](super::GpuNetwork) runs
 /// and allocates.
@@ -50,14 +48,14 @@ impl<'a> NetworkPlan<'a> {
     /// # Errors
     /// When a layer exceeds the target's limits (naming the node), the batch is zero, or the storage is f16.
     pub fn new(network: &'a Network, target: &Target, batch: usize, options: PlanOptions) -> Result<Self> {
-        Self::with_choices(network, target, batch, options, &mut |_, options| Ok(options))
+        Self::with_choices(network, target, batch, options, &mut |problem, options| Plan::new(problem, target, options))
     }
 
-    /// As [`NetworkPlan::new`], with the options of every convolution chosen one by one: `choose` gets the layer's
-    /// problem, and the options that [`NetworkPlan::new`] would use for it.
+    /// As [`NetworkPlan::new`], with every convolution planned by `choose`, which gets the layer's problem, and the
+    /// options that [`NetworkPlan::new`] would use for it.
     ///
     /// # Errors
-    /// As [`NetworkPlan::new`], and what `choose` returns.
+    /// As [`NetworkPlan::new`], when `choose` returns a plan of another problem, and what it returns.
     pub fn with_choices(
         network: &'a Network,
         target: &Target,

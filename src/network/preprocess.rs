@@ -1,8 +1,8 @@
 //! How pixels become the input tensor.
 
+use crate::check::check_finite;
 use crate::error::{Error, Result};
-use crate::stored_summary::Word;
-use crate::summary::check_finite;
+use crate::files::stored_summary::Word;
 
 /// Most input channels that get default values: a hostile number of them must not be allocated.
 const DEFAULT_CHANNELS: usize = 1 << 16;

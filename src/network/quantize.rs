@@ -2,8 +2,8 @@
 
 use super::{ConvKind, ConvOp, Network, Op};
 use crate::error::{Error, Result};
-use crate::quantization::Precision;
-use crate::summary::FilterSummary;
+use crate::method::quantization::Precision;
+use crate::method::summary::FilterSummary;
 
 impl Network {
     /// The same network with every summary in another precision: quantized to 8 bits, or rounded to f16. With `dense`,

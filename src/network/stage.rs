@@ -2,16 +2,15 @@
 
 use std::fmt::Debug;
 
-use super::Source;
-use super::destination::Destination;
-use super::plan::Planner;
+use super::context::Context;
+use super::layout::{Destination, Wiring};
 use crate::error::Result;
 use crate::plan::Step;
 
 /// One pass over tensors. It knows no graph: the same stage serves any node and any batch.
 pub(crate) trait Stage: Debug + Send + Sync {
     /// Its dispatches, one after another, of which the last writes `to`.
-    fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>>;
+    fn steps(&self, context: &Context<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>>;
 
     /// What its dispatches bind as a table; empty for none.
     fn table(&self) -> Vec<f32> {
@@ -21,14 +20,6 @@ pub(crate) trait Stage: Debug + Send + Sync {
     /// Computes one image; every element of `to` is written.
     #[cfg(feature = "cpu")]
     fn run(&self, operands: &Operands<'_>, to: &mut [f32]);
-}
-
-/// What is read, in the operation's order, and the shape of what comes out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wiring {
-    pub(crate) inputs: Vec<Source>,
-    /// C, H, W.
-    pub(crate) shape: [usize; 3],
 }
 
 /// One image's values.

@@ -4,8 +4,8 @@ use super::graph::{GraphJson, InputJson, NodeJson, PreprocessJson};
 use super::names::INPUT;
 use super::ops::FileOp;
 use super::{Network, Node, Source};
-use crate::stored_summary::Word;
-use crate::tensor_file::NewTensor;
+use crate::files::stored_summary::Word;
+use crate::files::tensor_file::NewTensor;
 
 /// The tensors of all nodes.
 pub(super) fn tensors(network: &Network) -> Vec<NewTensor<'_>> {

@@ -1,11 +1,11 @@
-//! Pass 2 where products lie in rows of whole quads: for the families `portable` and `subgroup`.
+//! Pass 2 where products lie in rows of whole quads: for the families `portable` and `software`.
 
 use super::Step;
 use super::shared::Pass;
 use super::tables::Stored;
 use crate::kernels::accumulate::{Accumulate, Terms, Uniform};
 use crate::kernels::{Geometry, Tile};
-use crate::reduction::MOST_TURNS;
+use crate::method::reduction::MOST_TURNS;
 
 /// Threads, and output rows that each finishes at a time.
 const TILE: Tile = Tile::registers(64, 1, 4, 1);
@@ -31,14 +31,14 @@ pub(super) fn step(pass: &Pass<'_>, stored: Stored) -> Step {
         read_write: ask.options.bind_read_write,
     };
     let row_quads = out_width.div_ceil(4);
-    // On a CPU a thread's indices cost as much as ten rows; a GPU wants threads. No thread walks a column without end.
+    // No thread walks a column without end.
     let rows = TILE.rows as usize;
     let most_rows = (MOST_TURNS / kernel.turns_an_output()).max(1) as usize * rows;
-    let thread_rows = if ask.target.software { out_height.min(most_rows) } else { rows }.next_multiple_of(rows);
+    let thread_rows = if ask.target.walks_columns() { out_height.min(most_rows) } else { rows }.next_multiple_of(rows);
     let row_blocks = out_height.div_ceil(thread_rows);
     let threads = row_quads * row_blocks * out_channels * images;
     let uniform = Uniform {
-        conv: Geometry::of(problem, problem.bases().channel_stride).from_image(*first_image),
+        conv: Geometry::of(problem, problem.bases().channel_stride).at_image(*first_image),
         threads: threads as u32,
         row_quads: row_quads as u32,
         row_blocks: row_blocks as u32,

@@ -1,10 +1,11 @@
 //! What a family's planner is asked for: a problem on a device, with what the caller has decided.
 
-use super::{PlanOptions, Storage, Target};
+use super::{PlanOptions, Target};
 use crate::kernels::{Access, End, Tensor, WeightLoad, Weights};
-use crate::placement::Boundary;
-use crate::problem::Problem;
-use crate::quantization::Precision;
+use crate::method::placement::Boundary;
+use crate::method::problem::Problem;
+use crate::method::quantization::Precision;
+use crate::method::storage::Storage;
 
 /// A problem, or a part of its sums, to plan with one family's kernels.
 #[derive(Debug, Clone, Copy)]

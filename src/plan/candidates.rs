@@ -2,10 +2,11 @@
 
 use super::ask::{overflows, weight_load};
 use super::families::planner;
-use super::{Algorithm, Family, Plan, PlanOptions, Target, parts};
+use super::{Family, Plan, PlanOptions, Target, parts};
 use crate::error::{Error, Result};
 use crate::kernels::WeightLoad;
-use crate::problem::Problem;
+use crate::method::algorithm::Algorithm;
+use crate::method::problem::Problem;
 
 /// Shared must be this much cheaper before it is chosen: it needs a workspace and one more dispatch.
 const MARGIN: f64 = 0.9;
@@ -37,8 +38,8 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    /// Every way that `options` leave open. Dense kernels are among them only where nothing is compressed, where nothing
-    /// else runs, or where they are asked for: weights stay as small on the device as they are in the file.
+    /// Every way that `options` leave open. Dense kernels are among them only where nothing is compressed, where
+    /// nothing else runs, or where they are asked for: weights stay as small on the device as they are in the file.
     ///
     /// # Errors
     /// When the family asked for cannot run on the device. That a problem cannot be computed at all is no error here:
@@ -47,8 +48,9 @@ impl Candidates {
         let mut all = Self::default();
         for family in families(target, options)? {
             let of_family = Self::of_family(family, problem, target, options, true)?;
-            all.plans.extend(of_family.plans);
             all.declined.extend(of_family.declined);
+            let declined = &all.declined;
+            all.plans.extend(of_family.plans.into_iter().map(|plan| Plan { declined: declined.clone(), ..plan }));
         }
         Ok(all)
     }
@@ -86,22 +88,25 @@ impl Candidates {
             None if every => planner(family).hankel_levels(),
             _ => &[options.hankel_levels],
         };
-        for algorithm in algorithms(problem, options.algorithm) {
-            for &hankel_levels in levels {
+        // What is expected to be best stands before what only a measurement can find to be better.
+        for (order, &hankel_levels) in levels.iter().enumerate() {
+            let mut plans = Vec::new();
+            for algorithm in algorithms(problem, options.algorithm) {
                 match parts::plan(algorithm, family, problem, target, PlanOptions { hankel_levels, ..options }) {
                     Ok(plan) if found.plans.iter().any(|other| other.is_alike(&plan)) => {}
-                    Ok(plan) => found.plans.push(plan),
-                    // More levels ask for nothing more: the first has said it.
-                    Err(Error::Unsupported { .. } | Error::Limit { .. }) if hankel_levels != levels[0] => {}
+                    Ok(plan) => plans.push(plan),
                     Err(reason @ (Error::Unsupported { .. } | Error::Limit { .. })) => {
-                        found.declined.push(Declined { family, algorithm: Some(algorithm), reason });
+                        // Other levels ask for nothing more: the first have said it.
+                        let declined = Declined { family, algorithm: Some(algorithm), reason };
+                        found.declined.extend((order == 0).then_some(declined));
                     }
                     Err(fault) => return Err(fault),
                 }
             }
+            let rank = |plan: &Plan| plan.cost / if plan.algorithm == Algorithm::Shared { MARGIN } else { 1.0 };
+            plans.sort_by(|a, b| rank(a).total_cmp(&rank(b)));
+            found.plans.append(&mut plans);
         }
-        let rank = |plan: &Plan| plan.cost / if plan.algorithm == Algorithm::Shared { MARGIN } else { 1.0 };
-        found.plans.sort_by(|a, b| rank(a).total_cmp(&rank(b)));
         Ok(found)
     }
 }
@@ -135,4 +140,14 @@ fn algorithms(problem: &Problem, wanted: Option<Algorithm>) -> Vec<Algorithm> {
     };
     let shared = (problem.sharing().factor() >= LEAST_SHARING).then_some(Algorithm::Shared);
     direct.into_iter().chain(shared).collect()
+}
+
+impl Plan {
+    /// Plans a problem for a device: the first of its [`Candidates`].
+    ///
+    /// # Errors
+    /// When the problem exceeds a limit of the device, or the algorithm asked for cannot run it.
+    pub fn new(problem: &Problem, target: &Target, options: PlanOptions) -> Result<Self> {
+        Candidates::best(problem, target, options)
+    }
 }

@@ -2,11 +2,16 @@
 
 use super::{Operand, Plan};
 use crate::error::{Error, Result};
-use crate::reduction::MOST_TURNS;
+use crate::method::problem::Problem;
+use crate::method::reduction::MOST_TURNS;
 
 impl Plan {
     /// Checks every dispatch against a device's limits and features, and against what one invocation may loop.
     pub(crate) fn check(&self, limits: &wgpu::Limits, features: wgpu::Features) -> Result<()> {
+        self.check_steps(limits, features).map_err(|error| of_layer(&self.problem, error))
+    }
+
+    fn check_steps(&self, limits: &wgpu::Limits, features: wgpu::Features) -> Result<()> {
         let at_most = |field: &str, value: u64, limit_name: &'static str, limit: u64| {
             if value <= limit {
                 Ok(())
@@ -58,10 +63,19 @@ impl Plan {
     }
 }
 
+/// Says of which layer a limit is: `bytes of Output of fs_dense-..., 64x3x3 on [1, 32, 28, 28]`.
+pub(super) fn of_layer(problem: &Problem, error: Error) -> Error {
+    let Error::Limit { field, value, limit_name, limit } = error else { return error };
+    let (filters, window) = (problem.out_channels(), problem.placement().window());
+    let layer = format!("{filters}x{}x{} on {:?}", window.height(), window.width(), problem.input_shape());
+    Error::Limit { field: format!("{field}, {layer}"), value, limit_name, limit }
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::plan::{Algorithm, Family, Plan, PlanOptions, Target};
-    use crate::reduction::MOST_TURNS;
+    use crate::method::algorithm::Algorithm;
+    use crate::method::reduction::MOST_TURNS;
+    use crate::plan::{Family, Plan, PlanOptions, Target};
     use crate::{Conv2d, Placement, Problem};
 
     /// A number of turns past the bound is refused, not dispatched. That kernels count theirs, `kernels::tests` checks.
@@ -72,7 +86,7 @@ mod tests {
         let features = wgpu::Features::SUBGROUP;
         let lanes = Target { features, subgroup_min_size: 8, subgroup_max_size: 8, ..Target::portable() };
         let target = Target { software: true, ..lanes };
-        for family in [Family::Portable, Family::Subgroup, Family::Tiled] {
+        for family in [Family::Portable, Family::Software, Family::Tiled] {
             for &algorithm in Algorithm::ALL {
                 let options =
                     PlanOptions { algorithm: Some(algorithm), family: Some(family), ..PlanOptions::default() };

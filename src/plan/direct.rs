@@ -4,9 +4,16 @@ use super::Step;
 use super::ask::{Ask, fractions, weight_load, widens};
 use super::cost::Costs;
 use super::draft::Draft;
+use crate::error::Result;
+use crate::kernels::depthwise::{Depthwise, Uniform};
 use crate::kernels::{Access, Geometry, WeightLoad, Weights};
-use crate::problem::Problem;
-use crate::quantization::Precision;
+use crate::method::problem::Problem;
+
+/// Filters of one channel from which on tiles of filters are worth their loads of X.
+const LEAST_FILTERS: usize = 4;
+
+/// What a depthwise multiply-add costs, in those of tiles: nothing that is loaded serves another filter.
+const LOADS_A_MULTIPLY_ADD: f64 = 4.0;
 
 /// A convolution to compute directly, on the summary or on dense weights.
 pub(super) struct Direct<'a> {
@@ -18,6 +25,7 @@ pub(super) struct Direct<'a> {
     /// How they are loaded: together only where every output pixel reads its own input pixel.
     pub(super) input: Access,
     /// Filters are packed on their own, `[O, T, channels]`, not read from the summary.
+    #[cfg_attr(not(feature = "software"), allow(dead_code, reason = "its kernels alone ask"))]
     pub(super) dense: bool,
     /// Weights are blended from two segments where they are loaded.
     pub(super) blended: bool,
@@ -35,10 +43,10 @@ pub(super) struct Dispatches {
 }
 
 impl<'a> Direct<'a> {
-    pub(super) fn new(mut ask: Ask<'a>, dense: bool) -> Self {
+    fn new(mut ask: Ask<'a>, dense: bool) -> Self {
         let problem = ask.problem;
         if dense && widens(problem, ask.storage().weights()) {
-            ask.options.storage = ask.storage().with_weights(Precision::F32);
+            ask.options.storage = ask.storage().widened();
         }
         let (table, channel_stride, load): (Vec<u32>, _, _) = if dense {
             (dense_bases(problem).collect(), 1, WeightLoad::Vec4)
@@ -63,6 +71,44 @@ impl<'a> Direct<'a> {
         }
     }
 
+    /// Whether filters see one channel each, and so few of them the same one that tiles of filters would be empty.
+    fn is_depthwise(&self) -> bool {
+        self.ask.problem.whole().channels == 1 && self.filters() < LEAST_FILTERS
+    }
+
+    /// The dispatch that computes such a convolution, for all families alike.
+    fn depthwise(&self) -> Dispatches {
+        let (ask, problem) = (&self.ask, self.ask.problem);
+        let [batch, out_channels, out_height, out_width] = problem.output_shape();
+        let kernel = Depthwise {
+            half: ask.input(Access::Scalar).half,
+            weights: self.weights,
+            blended: self.blended,
+            // Quads are cut from rows.
+            end: ask.end(ask.access(&[out_width])),
+            read_write: ask.options.bind_read_write,
+        };
+        let (row_quads, row_blocks) = (out_width.div_ceil(4), out_height.div_ceil(Depthwise::ROWS as usize));
+        let threads = row_quads * row_blocks * out_channels * batch;
+        let [scale_at, bias_at] = self.affine_at();
+        let uniform = Uniform {
+            conv: self.geometry(),
+            threads: threads as u32,
+            row_quads: row_quads as u32,
+            row_blocks: row_blocks as u32,
+            filters: self.filters() as u32,
+            scale_at,
+            bias_at,
+        };
+        let workgroups = threads.div_ceil(Depthwise::LANES as usize) as u64;
+        Dispatches {
+            steps: vec![Step::new(kernel, &uniform, workgroups, ask.most_workgroups())],
+            // A load each, of four pixels.
+            multiply_adds: LOADS_A_MULTIPLY_ADD * problem.dense_multiply_adds() as f64,
+            hankel_levels: 0,
+        }
+    }
+
     /// What uniforms begin with.
     pub(super) fn geometry(&self) -> Geometry {
         Geometry::of(self.ask.problem, self.channel_stride)
@@ -83,20 +129,27 @@ impl<'a> Direct<'a> {
     pub(super) fn filters(&self) -> usize {
         self.ask.problem.out_channels() / self.ask.problem.conv().groups
     }
+}
 
-    /// The draft that a family's dispatches make.
-    pub(super) fn draft(self, costs: Costs, dispatches: Dispatches) -> Draft {
-        let Dispatches { steps, multiply_adds, hankel_levels } = dispatches;
-        Draft {
-            steps,
-            workspace: 0,
-            storage: self.ask.storage(),
-            hankel_levels,
-            terms: 0,
-            cost: costs.of_direct(multiply_adds, self.blended),
-            table: self.table,
-        }
-    }
+/// Plans a convolution computed directly, on dense weights or on the summary, by a family's `kernels`.
+pub(super) fn draft(
+    ask: Ask<'_>,
+    dense: bool,
+    costs: Costs,
+    kernels: impl FnOnce(&Direct<'_>) -> Result<Dispatches>,
+) -> Result<Draft> {
+    let direct = Direct::new(ask, dense);
+    let dispatches = if direct.is_depthwise() { Ok(direct.depthwise()) } else { kernels(&direct) };
+    let Dispatches { steps, multiply_adds, hankel_levels } = dispatches?;
+    Ok(Draft {
+        steps,
+        workspace: 0,
+        storage: direct.ask.storage(),
+        hankel_levels,
+        terms: 0,
+        cost: costs.of_direct(multiply_adds, direct.blended),
+        table: direct.table,
+    })
 }
 
 /// Where the taps of filters begin that are packed `[O, T, channels]`: a summary without overlap.

@@ -1,6 +1,7 @@
 //! A draft: how one part of a problem's sums is computed, and what that is expected to cost.
 
-use super::{Step, Storage};
+use super::Step;
+use crate::method::storage::Storage;
 
 /// How one part of a sum is computed.
 #[derive(Debug)]

@@ -4,13 +4,17 @@
 use super::gemm::{Matrix, Tiled};
 use super::planner::Planner;
 use super::portable::Portable;
+#[cfg(feature = "software")]
 use super::software::Software;
-use super::{Family, Storage, Target};
+use super::{Family, Target};
+use crate::method::storage::Storage;
 
 impl Family {
     /// Whether a device has what the family's kernels need.
     pub fn runs_on(self, target: &Target) -> bool {
-        planner(self).runs_on(target)
+        // Without its kernels it runs nowhere.
+        let has_kernels = self != Self::Software || cfg!(feature = "software");
+        has_kernels && planner(self).runs_on(target)
     }
 
     /// Whether the family's kernels compute with what is in memory: only [`Family::Matrix`] is particular, it wants f16
@@ -19,21 +23,20 @@ impl Family {
         planner(self).computes(storage)
     }
 
-    /// The families to try on a device, best first; the floor is always the last.
+    /// Those to try on a device, best first; the floor is always the last.
     pub(super) fn by_preference(target: &Target) -> Vec<Self> {
-        let preferred: &[Self] = if target.software {
-            &[Self::Subgroup, Self::Portable]
-        } else {
-            &[Self::Matrix, Self::Tiled, Self::Portable]
-        };
-        preferred.iter().copied().filter(|family| family.runs_on(target)).collect()
+        target.families().iter().copied().filter(|family| family.runs_on(target)).collect()
     }
 }
 
 pub(super) fn planner(family: Family) -> &'static dyn Planner {
     match family {
         Family::Portable => &Portable,
-        Family::Subgroup => &Software,
+        #[cfg(feature = "software")]
+        Family::Software => &Software,
+        // Never asked for a plan: it runs nowhere.
+        #[cfg(not(feature = "software"))]
+        Family::Software => &Portable,
         Family::Tiled => &Tiled,
         Family::Matrix => &Matrix,
     }

@@ -6,24 +6,30 @@
 pub enum Family {
     /// WebGPU core without options: the floor, which runs on every device.
     Portable,
-    /// Lanes exchange weights and neighbours by subgroup operations: software adapters, with subgroups of 4, 8 or 16.
-    Subgroup,
+    /// Lanes exchange weights and neighbours by subgroup operations: software adapters (llvmpipe), with subgroups of 4,
+    /// 8 or 16. Its kernels are there with the crate's feature `software`.
+    Software,
     /// Tiles of registers and workgroup memory: GPUs.
     Tiled,
     /// Cooperative matrices: GPUs that have them, opened with wgpu's experimental feature. Computes with f16 tensors
-    /// only ([`Storage::F16`], [`Storage::F16U8Weights`]).
+    /// only ([`Storage::F16`](crate::Storage::F16), [`Storage::F16_U8_WEIGHTS`](crate::Storage::F16_U8_WEIGHTS)).
     Matrix,
 }
 
 impl Family {
-    /// Every family, whichever device it is for.
-    pub const ALL: &[Self] = &[Self::Portable, Self::Subgroup, Self::Tiled, Self::Matrix];
+    /// What [`Family::Software`] was called before 0.2.
+    #[deprecated = "it is Family::Software"]
+    #[allow(non_upper_case_globals, reason = "it was a variant")]
+    pub const Subgroup: Self = Self::Software;
 
-    /// `portable`, `subgroup`, `tiled` or `matrix`.
+    /// Every family, whichever device it is for.
+    pub const ALL: &[Self] = &[Self::Portable, Self::Software, Self::Tiled, Self::Matrix];
+
+    /// `portable`, `software`, `tiled` or `matrix`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
-            Self::Subgroup => "subgroup",
+            Self::Software => "software",
             Self::Tiled => "tiled",
             Self::Matrix => "matrix",
         }

@@ -2,6 +2,7 @@
 //! whose filters are the bases; they are stored plain, and pass 2 adds them up a tile of channels at a time.
 
 pub(crate) mod accumulate;
+mod engine;
 pub(crate) mod matrix;
 pub(crate) mod tiled;
 mod tiles;
@@ -15,36 +16,13 @@ use crate::error::{Error, Result};
 use crate::kernels::matrix::Matrix as MatrixKernel;
 use crate::kernels::tiled::{Sums, Tiled as TiledKernel, Uniform};
 use crate::kernels::{Access, Geometry, Tile, Weights};
-use crate::problem::Problem;
-use crate::sharing::TapRows;
+use crate::method::problem::Problem;
+use crate::method::sharing::TapRows;
 
+use engine::Engine;
 pub(super) use matrix::Matrix;
 pub(super) use tiled::Tiled;
 use tiles::{Candidate, Size};
-
-/// The kernel of a family.
-#[derive(Debug, Clone, Copy)]
-enum Engine {
-    Tiled,
-    Matrix,
-}
-
-impl Engine {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Tiled => "tiled",
-            Self::Matrix => "matrix",
-        }
-    }
-
-    /// Bytes of workgroup memory.
-    fn bytes(self, tile: Tile) -> u64 {
-        match self {
-            Self::Tiled => TiledKernel::bytes(tile),
-            Self::Matrix => MatrixKernel::bytes(tile),
-        }
-    }
-}
 
 /// A family's kernel and its tiles.
 struct Kernels {

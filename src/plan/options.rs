@@ -1,11 +1,14 @@
 //! What a caller may decide about a plan.
 
-use super::{Algorithm, Family, Storage};
-use crate::quantization::Precision;
-use crate::summary::FilterSummary;
+use super::Family;
+use crate::method::algorithm::Algorithm;
+use crate::method::quantization::Precision;
+use crate::method::storage::Storage;
+use crate::method::summary::FilterSummary;
 
 /// What a caller may decide about a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub struct PlanOptions {
     /// The algorithm; by default the cheaper of gather and shared, or dense where the weights are not compressed.
     pub algorithm: Option<Algorithm>,
@@ -28,6 +31,54 @@ pub struct PlanOptions {
 }
 
 impl PlanOptions {
+    /// Everything by default.
+    ///
+    /// ```
+    /// use filter_summary::{Algorithm, Family, PlanOptions};
+    ///
+    /// let options = PlanOptions::new().with_algorithm(Algorithm::Shared).with_workspace_limit(1 << 20);
+    /// assert_eq!((options.workspace_limit, options.family), (Some(1 << 20), None));
+    /// ```
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with this algorithm, or `None` for the plan's choice.
+    #[must_use]
+    pub fn with_algorithm(self, algorithm: impl Into<Option<Algorithm>>) -> Self {
+        Self { algorithm: algorithm.into(), ..self }
+    }
+
+    /// The same with this kernel family, or `None` for the plan's choice.
+    #[must_use]
+    pub fn with_family(self, family: impl Into<Option<Family>>) -> Self {
+        Self { family: family.into(), ..self }
+    }
+
+    /// The same with numbers in buffers stored so.
+    #[must_use]
+    pub fn with_storage(self, storage: Storage) -> Self {
+        Self { storage, ..self }
+    }
+
+    /// The same with at most so many bytes of workspace, or `None` for the plan's choice.
+    #[must_use]
+    pub fn with_workspace_limit(self, bytes: impl Into<Option<u64>>) -> Self {
+        Self { workspace_limit: bytes.into(), ..self }
+    }
+
+    /// The same with at most so many levels of Hankel products, or `None` for the plan's choice.
+    #[must_use]
+    pub fn with_hankel_levels(self, levels: impl Into<Option<u32>>) -> Self {
+        Self { hankel_levels: levels.into(), ..self }
+    }
+
+    /// The same with every storage buffer bound read_write, or not.
+    #[must_use]
+    pub fn with_bind_read_write(self, bind_read_write: bool) -> Self {
+        Self { bind_read_write, ..self }
+    }
+
     /// The same with weights in memory as `summary` holds them: a quantized summary stays in 8 bits. What f32 values
     /// become is left to `storage`.
     #[must_use]

@@ -1,16 +1,17 @@
 //! Plans whose sums are cut into parts, one after another: each adds to the sum of those before, which lies in the
 //! workspace between them. Nearly all plans have one part, and nothing of this.
 
-use std::ops::Range;
-
-use super::ask::{Ask, overflows};
-use super::direct::Direct;
+use super::ask::{Ask, overflows, widens};
+use super::check::of_layer;
 use super::draft::Draft;
 use super::families::planner;
-use super::{Algorithm, Family, Packing, Places, Plan, PlanOptions, Target, shared};
+use super::packing::{Packing, Table};
+use super::{Family, Places, Plan, PlanOptions, Target, direct, shared};
 use crate::error::{Error, Result};
-use crate::problem::Problem;
-use crate::reduction;
+use crate::method::algorithm::Algorithm;
+use crate::method::problem::Problem;
+use crate::method::reduction;
+use crate::method::summary::FilterSummary;
 
 /// Tables and parts of the workspace begin at multiples of this: the most that a device may ask for.
 const ALIGNMENT: u64 = 256;
@@ -52,7 +53,7 @@ pub(super) fn plan(
     let ask =
         |(index, problem)| Ask { problem, target, options, words, has_addend: index > 0, is_addend: index < last };
     let drafts = problems.iter().enumerate().map(ask).map(|ask| draft(algorithm, family, ask));
-    let drafts = drafts.collect::<Result<Vec<_>>>()?;
+    let drafts = drafts.collect::<Result<Vec<_>>>().map_err(|error| of_layer(problem, error))?;
     let plan = assemble(algorithm, family, problem, &problems, drafts, asked, target);
     plan.check(&target.limits, target.features)?;
     Ok(plan)
@@ -63,9 +64,7 @@ fn draft(algorithm: Algorithm, family: Family, ask: Ask<'_>) -> Result<Draft> {
     let costs = planner.costs(ask.target);
     match algorithm {
         Algorithm::Dense | Algorithm::Gather => {
-            let direct = Direct::new(ask, algorithm == Algorithm::Dense);
-            let dispatches = planner.direct(&direct)?;
-            Ok(direct.draft(costs, dispatches))
+            direct::draft(ask, algorithm == Algorithm::Dense, costs, |direct| planner.direct(direct))
         }
         Algorithm::Shared => shared::draft(ask, planner.products(ask)?.as_ref(), costs),
     }
@@ -127,14 +126,24 @@ fn assemble(
         hankel_levels,
         cost,
         declined: Vec::new(),
+        label: None,
     }
 }
 
-/// The table of one part: its words, then scales and biases, all within a range of the buffer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Table {
-    /// Bases, slots, fractions: what comes before the scales.
-    pub(crate) words: Vec<u32>,
-    /// Bytes of the buffer.
-    pub(crate) at: Range<u64>,
+impl Plan {
+    /// The plan with weights in memory as `summary` has them, where it has them in fewer bytes than was planned:
+    /// a layer that was compressed is not expanded because nobody said so. Only dense filters with weights
+    /// that no level stands for stay wider.
+    ///
+    /// # Errors
+    /// When the device cannot run it so; narrower weights ask for nothing more.
+    pub(crate) fn narrowed(self, summary: &FilterSummary) -> Result<Self> {
+        let (stored, planned) = (summary.precision(), self.storage.weights());
+        if stored.bytes() >= planned.bytes() || self.packing.dense && widens(&self.problem, stored) {
+            return Ok(self);
+        }
+        let options = PlanOptions { storage: self.storage.with_weights(stored), ..self.options };
+        let plan = plan(self.algorithm, self.family, &self.problem, &self.target, options)?;
+        Ok(Self { declined: self.declined, label: self.label, ..plan })
+    }
 }

@@ -1,11 +1,12 @@
 //! What a family brings.
 
+use super::Target;
 use super::ask::Ask;
 use super::cost::Costs;
 use super::direct::{Direct, Dispatches};
 use super::shared::Products;
-use super::{Storage, Target};
 use crate::error::Result;
+use crate::method::storage::Storage;
 
 /// What a family brings.
 pub(super) trait Planner: Sync {

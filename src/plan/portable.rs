@@ -68,9 +68,7 @@ impl Planner for Portable {
 /// Rows and quads a thread keeps, and as many rows of threads as the filters fill.
 fn tile(target: &Target, filters: usize) -> Tile {
     const QUADS: u32 = 2;
-    // On a CPU every load is a loop over lanes, so that more rows a thread pay, and small workgroups cost nothing; on
-    // a GPU registers are scarcer, and a workgroup should fill its warps.
-    let (rows, threads) = if target.software { (16, 8) } else { (8, 64) };
+    let [rows, threads] = target.gather_tile();
     let mut lanes_y = 8;
     while lanes_y > 1 && (lanes_y / 2 * rows) as usize >= filters {
         lanes_y /= 2;

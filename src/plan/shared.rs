@@ -76,8 +76,7 @@ pub(super) fn draft(ask: Ask<'_>, products: &dyn Products, costs: Costs) -> Resu
 }
 
 fn images_a_chunk(image_bytes: u64, target: &Target, options: PlanOptions) -> Result<u64> {
-    // Products should stay in cache between the passes: the last level of a CPU, the L2 of a large GPU.
-    let default = if target.software { 4 << 20 } else { 32 << 20 };
+    let default = target.cached_bytes();
     let hard = target.limits.max_storage_buffer_binding_size.min(target.limits.max_buffer_size);
     if image_bytes > hard {
         return Err(Error::Limit {

@@ -1,5 +1,6 @@
-//! The software family: one subgroup a workgroup, everything in registers, weights and neighbours exchanged by shuffles.
-//! Meant for software adapters, whose lanes are cheap and whose loads are not: each load is a loop over lanes.
+//! The software family: one subgroup a workgroup, everything in registers, weights
+//! and neighbours exchanged by shuffles. Meant for software adapters, whose lanes are cheap and whose loads are not:
+//! each load is a loop over lanes.
 
 mod gather;
 mod hankel;
@@ -36,8 +37,8 @@ impl Planner for Software {
         &[None, Some(0), Some(u32::MAX)]
     }
 
-    /// From the times of loads and stores on lavapipe, a multiply-add of gather being 0.12 ns there. Blended weights made
-    /// gather 1.28 and 1.37 times slower against dense (128 channels, 16x16; 64, 32x32).
+    /// From the times of loads and stores on lavapipe, a multiply-add of gather being 0.12 ns there.
+    /// Blended weights made gather 1.28 and 1.37 times slower against dense (128 channels, 16x16; 64, 32x32).
     fn costs(&self, _: &Target) -> Costs {
         Costs { store: 8.0, row_tap: 1.0, finish: 10.0, row: 6.5, tap: 10.0, dispatch: DISPATCH, blend: 0.3 }
     }

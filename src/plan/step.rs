@@ -5,7 +5,7 @@ use std::mem::offset_of;
 use std::ops::Range;
 
 use crate::kernels::{Description, Geometry, Kernel, Role, Variant};
-use crate::quantization::Quantization;
+use crate::method::quantization::Quantization;
 
 /// One dispatch.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,19 +81,28 @@ impl Step {
 
     /// The uniform, for weights quantized so: plans know of a summary's levels nothing but that there are some.
     pub(crate) fn uniform(&self, quantization: Option<Quantization>) -> Cow<'_, [u8]> {
-        let Some(quantization) = quantization.filter(|_| self.description.weights_in().is_some()) else {
+        let Some(quantization) = quantization.filter(|_| self.loads_weights()) else {
             return Cow::Borrowed(&self.uniform);
         };
-        // Uniforms of kernels that load weights begin with the geometry.
         let mut bytes = self.uniform.clone();
-        let fields = [
-            (offset_of!(Geometry, weight_scale), quantization.scale()),
-            (offset_of!(Geometry, weight_zero), quantization.zero()),
-        ];
-        for (at, value) in fields {
-            bytes[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+        for (at, value) in Self::levels(quantization) {
+            bytes[at..at + 4].copy_from_slice(&value);
         }
         Cow::Owned(bytes)
+    }
+
+    /// Whether its uniform says what 8-bit weights stand for.
+    pub(crate) fn loads_weights(&self) -> bool {
+        self.description.weights_in().is_some()
+    }
+
+    /// What its uniform says of it, and at which byte.
+    pub(crate) fn levels(quantization: Quantization) -> [(usize, [u8; 4]); 2] {
+        // Uniforms of kernels that load weights begin with the geometry.
+        [
+            (offset_of!(Geometry, weight_scale), quantization.scale().to_ne_bytes()),
+            (offset_of!(Geometry, weight_zero), quantization.zero().to_ne_bytes()),
+        ]
     }
 }
 

@@ -1,8 +1,8 @@
 //! The table that the kernels of shared products read: which base, which slot, for whom.
 
 use super::ask::fractions;
-use crate::problem::Problem;
-use crate::sharing::TapRows;
+use crate::method::problem::Problem;
+use crate::method::sharing::TapRows;
 
 /// What a product pass stores for every base and input row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,31 +1,34 @@
-//! What a plan must know of a device, and what a device should be asked for.
+//! What a plan must know of a device, and what a device should be asked for. Nothing else asks whether it is a CPU.
+
+use super::Family;
 
 /// What a plan must know of a device.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Target {
     /// The limits the device was opened with.
     pub limits: wgpu::Limits,
     /// The features the device was opened with.
     pub features: wgpu::Features,
     /// Whether the device is a CPU (lavapipe, SwiftShader, WARP): tiles and chunks then fit its caches.
-    pub software: bool,
+    pub(crate) software: bool,
     /// Fewest invocations of a subgroup; 0 where [`wgpu::Features::SUBGROUP`] was not enabled.
-    pub subgroup_min_size: u32,
+    pub(crate) subgroup_min_size: u32,
     /// Most invocations of a subgroup; 0 where [`wgpu::Features::SUBGROUP`] was not enabled.
-    pub subgroup_max_size: u32,
+    pub(crate) subgroup_max_size: u32,
     /// Whether the device multiplies 16x16 by 16x16 matrices of f16 into f32 and was opened with
     /// [`wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX`]. A device cannot tell: see [`Target::with_matrices`].
-    pub matrix_16x16x16: bool,
-    /// Processors (multiprocessors, compute units, cores) that plans reckon with when they choose tiles that keep all of them
-    /// busy. wgpu cannot tell how many there are: the constructors guess by the kind of device, and who knows better may
-    /// set it.
-    pub processors: u32,
+    pub(crate) matrix_16x16x16: bool,
+    /// Processors (multiprocessors, compute units, cores) that plans reckon with when they choose tiles that keep all
+    /// of them busy. wgpu cannot tell how many there are: the constructors guess by the kind of device, and who knows
+    /// better may set it.
+    pub(crate) processors: u32,
 }
 
 impl Target {
-    /// The target for an open device on the adapter described by `info`.
-    pub fn new(device: &wgpu::Device, info: &wgpu::AdapterInfo) -> Self {
-        Self::with(device.limits(), device.features(), info)
+    /// The target that an open device is. Cooperative matrices only its adapter knows: [`Target::with_matrices`].
+    pub fn of(device: &wgpu::Device) -> Self {
+        Self::with(device.limits(), device.features(), &device.adapter_info())
     }
 
     /// The target that a device on `adapter` would be, opened with [`required_features`] and [`required_limits`].
@@ -47,6 +50,55 @@ impl Target {
         self
     }
 
+    /// The same with other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: wgpu::Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The same with other features.
+    #[must_use]
+    pub fn with_features(self, features: wgpu::Features) -> Self {
+        Self { features, ..self }
+    }
+
+    /// Whether it is a CPU (lavapipe, SwiftShader, WARP), or a GPU: they have kernel families of their own.
+    #[must_use]
+    pub fn with_software(self, software: bool) -> Self {
+        Self { software, ..self }
+    }
+
+    /// Whether it is a CPU.
+    pub fn is_software(&self) -> bool {
+        self.software
+    }
+
+    /// Fewest and most invocations of a subgroup; 0 where [`wgpu::Features::SUBGROUP`] was not enabled.
+    pub fn subgroup_sizes(&self) -> [u32; 2] {
+        [self.subgroup_min_size, self.subgroup_max_size]
+    }
+
+    /// Fewest and most invocations of a subgroup, for kernels on subgroups; they count with
+    /// [`wgpu::Features::SUBGROUP`] only.
+    #[must_use]
+    pub fn with_subgroup_sizes(self, least: u32, most: u32) -> Self {
+        Self { subgroup_min_size: least, subgroup_max_size: most, ..self }
+    }
+
+    /// How many processors (multiprocessors, compute units, cores) plans reckon with, where the guess by the kind of
+    /// device is wrong.
+    #[must_use]
+    pub fn with_processors(self, processors: u32) -> Self {
+        Self { processors, ..self }
+    }
+
+    /// Whether the device multiplies 16x16 by 16x16 matrices of f16 into f32, where there is no adapter to ask
+    /// ([`Target::with_matrices`]).
+    #[must_use]
+    pub fn with_matrix_16x16x16(self, matrix_16x16x16: bool) -> Self {
+        Self { matrix_16x16x16, ..self }
+    }
+
     /// The least any WebGPU device offers.
     pub fn portable() -> Self {
         Self {
@@ -60,8 +112,32 @@ impl Target {
         }
     }
 
+    /// The families to try, best first; the floor is always the last.
+    pub(super) fn families(&self) -> &'static [Family] {
+        if self.software { &[Family::Software, Family::Portable] } else { GPU_FAMILIES }
+    }
+
+    /// Bytes of products that stay in cache between the passes: the last level of a CPU, the L2 of a large GPU.
+    pub(super) fn cached_bytes(&self) -> u64 {
+        if self.software { 4 << 20 } else { 32 << 20 }
+    }
+
+    /// Rows a thread of portable gather kernels keeps, and threads of a workgroup. On a CPU every load is a loop over
+    /// lanes, so that more rows a thread pay, and small workgroups cost nothing; on a GPU registers are scarcer, and a
+    /// workgroup should fill its warps.
+    pub(super) fn gather_tile(&self) -> [u32; 2] {
+        if self.software { [16, 8] } else { [8, 64] }
+    }
+
+    /// Whether a thread of an accumulation walks a whole column: on a CPU its indices cost as much as ten rows;
+    /// a GPU wants threads.
+    pub(super) fn walks_columns(&self) -> bool {
+        self.software
+    }
+
     /// Whether quads of f32 are better moved as two words of 64 bits: software adapters load and store word by word.
-    pub(crate) fn moves_words(&self) -> bool {
+    #[cfg(feature = "software")]
+    pub(super) fn moves_words(&self) -> bool {
         self.software && self.features.contains(wgpu::Features::SHADER_INT64)
     }
 
@@ -79,6 +155,9 @@ impl Target {
         }
     }
 }
+
+/// What suits GPUs, the best first.
+const GPU_FAMILIES: &[Family] = &[Family::Matrix, Family::Tiled, Family::Portable];
 
 /// A guess at the processors of a device: too many costs small layers efficiency, too few leaves processors idle.
 fn processors(kind: wgpu::DeviceType) -> u32 {
@@ -104,6 +183,16 @@ pub fn required_features(adapter: wgpu::Features) -> wgpu::Features {
 }
 
 /// Limits worth requesting: WebGPU's defaults, with the adapter's own sizes of buffers, bindings and workgroups.
+///
+/// The least that the kernels of a family run with, beside buffers as large as the tensors are. With more they have
+/// larger tiles; plans choose among what runs.
+///
+/// | family | storage buffers | threads | bytes of workgroup memory |
+/// | --- | --- | --- | --- |
+/// | [`Family::Portable`](crate::Family::Portable) | 4; 5 with a residual, but for shared | 64 | 14,336 if shared |
+/// | the one for software adapters | as many | 64 | 0 |
+/// | [`Family::Tiled`](crate::Family::Tiled) | as many | 64 | 8,192 |
+/// | [`Family::Matrix`](crate::Family::Matrix) | as many | 128 | 49,152 |
 pub fn required_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
     let wanted = wgpu::Limits {
         max_buffer_size: adapter.max_buffer_size,
@@ -117,7 +206,68 @@ pub fn required_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
 
 #[cfg(test)]
 mod tests {
-    use super::required_features;
+    use super::*;
+    use crate::method::algorithm::Algorithm;
+    use crate::method::storage::Storage;
+    use crate::plan::{Family, Plan, PlanOptions};
+    use crate::{Conv2d, Placement, Problem};
+
+    /// The table of [`required_limits`].
+    #[test]
+    fn families_need_no_more_than_is_said() {
+        let target = |software, size| Target {
+            features: wgpu::Features::all(),
+            software,
+            subgroup_min_size: size,
+            subgroup_max_size: size,
+            matrix_16x16x16: true,
+            ..Target::portable()
+        };
+        let targets = [target(true, 8), target(false, 32)];
+        for &family in Family::ALL {
+            let (threads, memory) = match family {
+                Family::Portable => (64, 14_336),
+                Family::Tiled => (64, 8_192),
+                Family::Matrix => (128, 49_152),
+                Family::Software => (64, 0),
+            };
+            for (&algorithm, residual) in
+                Algorithm::ALL.iter().flat_map(|algorithm| [(algorithm, false), (algorithm, true)])
+            {
+                let buffers = if residual && algorithm != Algorithm::Shared { 5 } else { 4 };
+                let limits = wgpu::Limits {
+                    max_storage_buffers_per_shader_stage: buffers,
+                    max_compute_invocations_per_workgroup: threads,
+                    max_compute_workgroup_storage_size: memory,
+                    ..wgpu::Limits::default()
+                };
+                let least = targets.clone().map(|target| Target { limits: limits.clone(), ..target });
+                let least = least.iter().find(|target| family.runs_on(target)).unwrap();
+                for (channels, size) in [(16, 8), (64, 14), (256, 14), (512, 28)] {
+                    let placement = Placement::tap_major(channels, channels, 3, 3, channels).unwrap();
+                    let problem = Problem::new(&placement, Conv2d::padded(1), [4, size, size]).unwrap();
+                    let problem = if residual { problem.with_residual() } else { problem };
+                    let storage = if family.computes(Storage::F32) { Storage::F32 } else { Storage::F16 };
+                    let options = PlanOptions::new().with_family(family).with_algorithm(algorithm);
+                    Plan::new(&problem, least, options.with_storage(storage)).unwrap();
+                }
+            }
+        }
+    }
+
+    /// A residual costs gather its fifth buffer; shared products need none.
+    #[test]
+    fn on_four_storage_buffers_the_choice_is_what_runs() {
+        let mut target = Target::portable();
+        target.limits.max_storage_buffers_per_shader_stage = 4;
+        // Products of every pixel, of which an output needs one in nine: gather would be chosen.
+        let placement = Placement::tap_major(16, 16, 3, 3, 16).unwrap();
+        let strided = Conv2d { stride: [3, 3], ..Conv2d::padded(1) };
+        let problem = Problem::new(&placement, strided, [1, 15, 15]).unwrap().with_residual();
+        let chosen = |target: &Target| Plan::new(&problem, target, PlanOptions::new()).map(|plan| plan.algorithm());
+        assert_eq!(chosen(&Target::portable()), Ok(Algorithm::Gather));
+        assert_eq!(chosen(&target), Ok(Algorithm::Shared));
+    }
 
     #[test]
     fn experimental_features_are_never_required() {

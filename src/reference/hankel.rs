@@ -1,12 +1,13 @@
-//! Hankel products in f64: the twin of what kernels do where rows begin a piece of a tap after one another (derivation in
-//! `docs/method.md`), and the magnitudes that their error is measured against.
+//! Hankel products in f64: the twin of what kernels do where rows begin a piece of a tap after one another
+//! (derivation in `docs/method.md`), and the magnitudes that their error is measured against.
 
 use super::{Operands, Place, Reference, size_of};
 use crate::error::{Error, Result};
-use crate::plan::{Algorithm, Plan};
+use crate::method::algorithm::Algorithm;
+use crate::method::problem::Problem;
 
-/// The products of `x` with `2^levels` segments of `f`, each of `x.len()` values, that begin `x.len() / 2^levels` after one another: by
-/// `3^levels` products of pieces instead of `4^levels`.
+/// The products of `x` with `2^levels` segments of `f`, each of `x.len()` values, that begin `x.len() / 2^levels` after
+/// one another: by `3^levels` products of pieces instead of `4^levels`.
 ///
 /// ```
 /// use filter_summary::reference::hankel_products;
@@ -48,13 +49,19 @@ fn split(levels: u32, f: &[f64], x: &[f64], combine: fn(f64, f64) -> f64) -> Vec
 }
 
 impl Reference {
-    /// This reference with the magnitudes that the outputs of `plan` are measured by: where it multiplies by Hankel products, those of
-    /// the numbers that these add, which neighbouring rows have part in.
+    /// This reference with the magnitudes that outputs are measured by which an algorithm computes with `levels`
+    /// of Hankel products ([`Plan::hankel_levels`](crate::Plan::hankel_levels)): those of the numbers that these add,
+    /// which neighbouring rows have part in. With 0 levels, this reference.
     ///
     /// # Errors
-    /// When an operand does not fit the plan's problem, or this is not the reference of all its outputs.
-    pub fn for_plan(mut self, plan: &Plan, operands: &Operands<'_>) -> Result<Self> {
-        let (problem, levels) = (plan.problem(), plan.hankel_levels());
+    /// When an operand does not fit the problem, or this is not the reference of all its outputs.
+    pub fn with_hankel(
+        mut self,
+        problem: &Problem,
+        algorithm: Algorithm,
+        levels: u32,
+        operands: &Operands<'_>,
+    ) -> Result<Self> {
         operands.check(problem)?;
         let outputs: usize = problem.output_shape().iter().product();
         if self.magnitude.len() != outputs {
@@ -63,7 +70,7 @@ impl Reference {
         }
         if levels > 0 {
             for (at, magnitude) in self.magnitude.iter_mut().enumerate() {
-                *magnitude = size(plan, levels, operands, &Place::new(problem, at));
+                *magnitude = size((problem, algorithm), levels, operands, &Place::new(problem, at));
             }
         }
         Ok(self)
@@ -71,8 +78,7 @@ impl Reference {
 }
 
 /// The magnitude of one output.
-fn size(plan: &Plan, levels: u32, operands: &Operands<'_>, place: &Place) -> f64 {
-    let problem = plan.problem();
+fn size((problem, algorithm): (&Problem, Algorithm), levels: u32, operands: &Operands<'_>, place: &Place) -> f64 {
     let (placement, bases) = (problem.placement(), problem.bases());
     let (taps, channels, neighbours) = (placement.taps(), placement.window().channels(), bases.neighbours);
     let plane = problem.input_shape()[2] * problem.input_shape()[3];
@@ -85,15 +91,16 @@ fn size(plan: &Plan, levels: u32, operands: &Operands<'_>, place: &Place) -> f64
         let x: Vec<f64> = (0..channels).map(x).collect();
         for segment in 0..neighbours {
             let index = (place.filter * neighbours + segment) * taps + tap;
-            let row = match plan.algorithm() {
+            let row = match algorithm {
                 Algorithm::Shared => problem.sharing().rows()[index] as usize % rows,
                 Algorithm::Gather | Algorithm::Dense => {
                     place.filter % (problem.out_channels() / problem.conv().groups) % rows
                 }
             };
-            // Where the first of the rows that share products begins. What lies behind the summary no row of the layer reads.
+            // Where the first of the rows that share products begins. What lies behind the summary no row
+            // of the layer reads.
             let begin = (bases.of_tap[index] as usize).saturating_sub(row * piece);
-            let f = |at: usize| operands.summary.values().get(begin + at).map_or(0.0, |&f| size_of(f64::from(f)));
+            let f = |at: usize| operands.summary.get(begin + at).map_or(0.0, |f| size_of(f64::from(f)));
             let f: Vec<f64> = (0..2 * channels - piece).map(f).collect();
             let share = if segment == 0 { 1.0 - fraction } else { fraction };
             sum += share * split(levels, &f, &x, |a, b| a + b)[row];

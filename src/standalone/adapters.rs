@@ -1,7 +1,7 @@
 //! The adapters of this machine, and which of them comes first.
 
+use crate::device::wait::wait;
 use crate::error::{Error, Result};
-use crate::wait::wait;
 
 /// The environment variable that names back ends, and what it may name.
 const VARIABLE: &str = "WGPU_BACKEND";

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::pipeline::one_line;
+use crate::error::one_line;
 
 thread_local!(static CONTAINED: Cell<bool> = const { Cell::new(false) });
 

@@ -1,9 +1,9 @@
 //! GPU timestamps around a compute pass.
 
 use super::Gpu;
+use crate::device::scope::{Scoped, allocate};
+use crate::device::wait::wait;
 use crate::error::{Error, Result};
-use crate::scope::{Scoped, allocate};
-use crate::wait::wait;
 
 /// Two timestamps around a compute pass, where the device has them (feature `TIMESTAMP_QUERY`).
 #[derive(Debug)]

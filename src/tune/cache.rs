@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::tensor_file::{check_writable, read_file, write_beside};
+use crate::files::tensor_file::{check_writable, read_file, write_beside};
+use crate::plan::KernelId;
 
 /// The first value of a file. It changes with the meaning of the fields below.
-const FORMAT: &str = "filter-summary tuning cache 2";
+const FORMAT: &str = "filter-summary tuning cache 3";
 
 /// The number in [`FORMAT`].
-const FORMAT_NUMBER: u32 = 2;
+const FORMAT_NUMBER: u32 = 3;
 
 /// Most adapters, drivers and versions that a file remembers; the one that was written first is forgotten first.
 const ENTRY_LIMIT: usize = 64;
@@ -21,24 +22,24 @@ const ENTRY_LIMIT: usize = 64;
 /// Largest file that is read. A choice takes some 200 bytes, and networks have hundreds of layers at most.
 const SIZE_LIMIT: u64 = 16 << 20;
 
-/// A choice made before: the kernels, by their labels, whatever options lead to them.
+/// A choice made before: the kernels, whatever they are called and whatever options lead to them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Choice {
-    algorithm: String,
-    kernels: Vec<String>,
+    /// [`KernelId`], as text.
+    kernels: String,
     /// Of one convolution when it was measured; for people.
     microseconds: f64,
 }
 
 impl Choice {
-    pub(super) fn new((algorithm, kernels): (&str, Vec<String>), seconds: f64) -> Self {
-        Self { algorithm: algorithm.to_owned(), kernels, microseconds: seconds * 1e6 }
+    pub(super) fn new(kernels: KernelId, seconds: f64) -> Self {
+        Self { kernels: kernels.to_string(), microseconds: seconds * 1e6 }
     }
 
-    /// Whether this is the plan of that name.
-    pub(super) fn is(&self, (algorithm, kernels): (&str, Vec<String>)) -> bool {
-        self.algorithm == algorithm && self.kernels == kernels
+    /// Whether it is of a plan with these kernels.
+    pub(super) fn is(&self, kernels: KernelId) -> bool {
+        self.kernels == kernels.to_string()
     }
 }
 
@@ -109,8 +110,8 @@ impl Cache {
         if std::mem::replace(&mut self.complained, true) {
             return None;
         }
-        let path = crate::pipeline::one_line(&self.path.display().to_string());
-        let reason = crate::pipeline::one_line(unusable.reason());
+        let path = crate::error::one_line(&self.path.display().to_string());
+        let reason = crate::error::one_line(unusable.reason());
         Some(match unusable {
             Unusable::Damaged(_) => format!("tuning cache {path} is damaged ({reason}) and is replaced"),
             Unusable::Older(_) => format!("tuning cache {path} {reason} and is replaced"),
@@ -159,8 +160,8 @@ impl Cache {
 pub(super) fn check(path: &Path) -> crate::Result<()> {
     match read(path) {
         Err(foreign @ Unusable::Foreign(_)) => {
-            let path = crate::pipeline::one_line(&path.display().to_string());
-            Err(Error::Io { path, reason: crate::pipeline::one_line(foreign.reason()) })
+            let path = crate::error::one_line(&path.display().to_string());
+            Err(Error::Io { path, reason: crate::error::one_line(foreign.reason()), cause: None })
         }
         Ok(_) | Err(Unusable::Damaged(_) | Unusable::Older(_)) => check_writable(path),
     }

@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::sample::{Sample, Uploaded, from_words, to_words};
 use super::select::Candidate;
-use crate::conv::{BoundConv, BufferRange, ChannelParams, ConvBuffers, FsConv2d};
+use crate::device::bound::BoundConv;
+use crate::device::buffers::{BufferRange, ConvBuffers};
+use crate::device::conv::FsConv2d;
+use crate::device::pipeline::Pipelines;
 use crate::error::Result;
-use crate::pipeline::Pipelines;
+use crate::method::params::ChannelParams;
 use crate::plan::Plan;
 use crate::standalone::{Gpu, Timestamps};
 

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use half::f16;
 
 use crate::error::Result;
-use crate::plan::Storage;
-use crate::problem::Problem;
-use crate::quantization::Precision;
+use crate::method::problem::Problem;
+use crate::method::quantization::Precision;
+use crate::method::storage::Storage;
+use crate::method::summary::FilterSummary;
 use crate::reference::Operands;
 use crate::standalone::Gpu;
-use crate::summary::FilterSummary;
 
 /// Operands of a problem, values in -1..1.
 pub(super) struct Sample {

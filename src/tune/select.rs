@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::sample::{Random, Sample};
 use crate::error::Result;
-use crate::plan::Storage;
-use crate::problem::Problem;
+use crate::method::problem::Problem;
+use crate::method::storage::Storage;
 use crate::reference::{self, Reference, conv2d_at};
 
 /// Multiply-adds that the reference may take for a problem: some tens of milliseconds.
@@ -14,8 +14,8 @@ const REFERENCE_TERMS: usize = 1 << 22;
 /// Fewest outputs that are compared.
 const FEWEST_OUTPUTS: usize = 256;
 
-/// A candidate whose best of the first rounds takes this many times as long as the best of all is not looked at again. One
-/// sample would not do: whatever else the machine has to do may stretch it tenfold.
+/// A candidate whose best of the first rounds takes this many times as long as the best of all is not looked at again.
+/// One sample would not do: whatever else the machine has to do may stretch it tenfold.
 const HOPELESS: f64 = 2.0;
 
 /// The first candidate, the plan's own choice, stays unless another takes less than this share of its time: nearer than
@@ -49,11 +49,11 @@ impl<C: Candidate> Candidate for Result<C> {
 
 /// Right numbers: all outputs of a small problem, of a large one its corners and a random choice.
 ///
-/// An error in a share p of the outputs stays unseen with probability `(1 - p)^n`: with the 910 outputs of a layer of 512
-/// channels and 3x3 taps, 0.01 % for one in a hundred.
+/// An error in a share p of the outputs stays unseen with probability `(1 - p)^n`: with the 910 outputs of a layer
+/// of 512 channels and 3x3 taps, 0.01 % for one in a hundred.
 ///
-/// The bound is that of plain sums, for Hankel products too: it holds for them where operands are alike in size, as those of a sample
-/// are (`docs/method.md`).
+/// The bound is that of plain sums, for Hankel products too: it holds for them where operands are alike in size,
+/// as those of a sample are (`docs/method.md`).
 pub(super) struct Expected {
     outputs: usize,
     at: Vec<usize>,
@@ -105,8 +105,8 @@ pub(super) struct Selection {
     pub(super) rejected: Vec<(usize, String)>,
 }
 
-/// Compares every candidate with what is expected, then times the right ones in turns: what slows the machine down for a
-/// while slows all of them.
+/// Compares every candidate with what is expected, then times the right ones in turns: what slows the machine down
+/// for a while slows all of them.
 pub(super) fn select(candidates: &mut [impl Candidate], expected: &Expected) -> Selection {
     let start = Instant::now();
     let mut selection = Selection { winner: None, rejected: Vec::new() };

@@ -14,7 +14,7 @@ pub struct Choice {
 impl Choice {
     /// Options that insist on it.
     pub fn options(self) -> PlanOptions {
-        PlanOptions { algorithm: Some(self.algorithm), family: Some(self.family), ..PlanOptions::default() }
+        PlanOptions::new().with_algorithm(self.algorithm).with_family(self.family)
     }
 }
 
@@ -33,5 +33,5 @@ pub fn choices_in(target: &Target, storage: Storage) -> Vec<Choice> {
 /// software adapters compile each tile for seconds. A test of its own runs every tile.
 pub fn few_tiles(target: &Target) -> Target {
     let limits = wgpu::Limits { max_compute_invocations_per_workgroup: 64, ..target.limits.clone() };
-    Target { limits, processors: 1_000_000, ..target.clone() }
+    target.clone().with_limits(limits).with_processors(1_000_000)
 }

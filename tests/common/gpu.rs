@@ -75,7 +75,7 @@ pub fn run(device: &Device, pipelines: &Arc<Pipelines>, plan: &Plan, operands: &
     let gpu = &device.gpu;
     let began = std::time::Instant::now();
     let problem = plan.problem().clone();
-    let params = ChannelParams { scale: operands.scale, bias: operands.bias };
+    let params = ChannelParams::new(operands.scale, operands.bias);
     let conv = FsConv2d::new(pipelines, plan.clone(), operands.summary, params).expect("the layer compiles");
     let guarded = |label: &str, values: &[f32]| {
         let mut words = vec![GUARD_VALUE; GUARD];
@@ -96,12 +96,11 @@ pub fn run(device: &Device, pipelines: &Arc<Pipelines>, plan: &Plan, operands: &
         |buffer, words: usize| BufferRange { buffer, offset: 4 * GUARD as u64, size: 4 * (words + TAIL) as u64 };
 
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    let buffers = ConvBuffers {
-        input: range(&input, words(operands.input).len()),
-        output: range(&output, poison.len()),
-        residual: operands.residual.zip(residual.as_ref()).map(|(values, buffer)| range(buffer, words(values).len())),
-        workspace: (workspace_words > 0).then(|| range(&workspace, workspace_words)),
-    };
+    let buffers = ConvBuffers::new(range(&input, words(operands.input).len()), range(&output, poison.len()))
+        .with_residual(
+            operands.residual.zip(residual.as_ref()).map(|(values, buffer)| range(buffer, words(values).len())),
+        )
+        .with_workspace((workspace_words > 0).then(|| range(&workspace, workspace_words)));
     conv.record(&mut encoder, &buffers).expect("the convolution records");
     gpu.submit(encoder).expect("the device runs it");
     eprintln!("TIME {:.3} {:?}", began.elapsed().as_secs_f64(), plan.kernels());

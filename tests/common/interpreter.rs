@@ -124,6 +124,7 @@ fn run(node: &Node, inputs: &[(&Value, [usize; 3])]) -> Value {
                 to.error.extend(&input.error);
             }
         }
+        op => panic!("{op:?}"),
     }
     to
 }
@@ -139,6 +140,7 @@ fn activate(activation: Activation, value: f64) -> f64 {
         Activation::None => value,
         Activation::Relu if value < 0.0 => 0.0,
         Activation::Relu => value,
+        other => panic!("{other:?}"),
     }
 }
 

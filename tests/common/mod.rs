@@ -3,6 +3,8 @@
     dead_code,
     unreachable_pub,
     clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
     reason = "every test file is its own crate and uses what it needs"
 )]
 

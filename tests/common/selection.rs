@@ -9,7 +9,7 @@ use super::cases::Case;
 use super::choices::{Choice, choices, few_tiles};
 use super::gpu::Device;
 use super::variants::shape_of_label;
-use filter_summary::{Family, Plan, PlanOptions, Storage, Target};
+use filter_summary::{Family, Plan, Storage, Target};
 
 /// A case, computed in one way.
 pub struct Run<'a> {
@@ -33,7 +33,7 @@ pub fn runs_all() -> bool {
 /// Every case in each of `choices`.
 pub fn runs<'a>(cases: &'a [Case], target: &Target, choices: &[(Storage, Choice)]) -> Vec<Run<'a>> {
     let run = |index: usize, case: &'a Case, storage, choice: Choice| {
-        let plan = Plan::new(&case.problem(), target, PlanOptions { storage, ..choice.options() }).expect(case.name);
+        let plan = Plan::new(&case.problem(), target, choice.options().with_storage(storage)).expect(case.name);
         assert_eq!(Choice { algorithm: plan.algorithm(), family: plan.family() }, choice, "{}", case.name);
         Run { case, index, choice, storage, plan }
     };
@@ -50,7 +50,7 @@ pub fn runs_in_f32<'a>(cases: &'a [Case], target: &Target, choices: &[Choice]) -
 /// The cases on software adapters' kernels, or on those of GPUs. Portable kernels differ by the sizes of tiles alone:
 /// those of a GPU, which compile in half the time, stand for both.
 pub fn table<'a>(cases: &'a [Case], device: &Device, software: bool) -> Vec<Run<'a>> {
-    let target = Target { software, ..few_tiles(&device.gpu.target()) };
+    let target = few_tiles(&device.gpu.target()).with_software(software);
     let of_table = |families: &[Family]| {
         let mut choices = choices(&target);
         choices.retain(|choice| families.contains(&choice.family));
@@ -59,7 +59,7 @@ pub fn table<'a>(cases: &'a [Case], device: &Device, software: bool) -> Vec<Run<
     if !software {
         return covering(of_table(&[Family::Portable, Family::Tiled]), pairs);
     }
-    let mut all = covering(of_table(&[Family::Subgroup]), pairs);
+    let mut all = covering(of_table(&[Family::Software]), pairs);
     all.extend(covering(of_table(&[Family::Portable]), single));
     all
 }

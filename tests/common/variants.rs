@@ -8,7 +8,7 @@ use filter_summary::{Family, Storage, Target, wgpu};
 pub fn of_family(family: Family) -> Vec<String> {
     match family {
         Family::Portable => portable_variants(),
-        Family::Subgroup => subgroup_variants(),
+        Family::Software => software_variants(),
         Family::Tiled => tiled_variants(),
         Family::Matrix => matrix_variants(),
         _ => panic!("{family:?} has no list of variants here"),
@@ -66,8 +66,8 @@ fn portable_variants() -> Vec<String> {
     expected
 }
 
-/// The subgroup family's variants; of its accumulations the plain form is the portable one.
-fn subgroup_variants() -> Vec<String> {
+/// The software family's variants; of its accumulations the plain form is the portable one.
+fn software_variants() -> Vec<String> {
     let mut expected = Vec::new();
     for weights in ["f4", "f1", "f1zero", "f1wrap"] {
         // Which rows are summed is apart from how weights are loaded: one way stands for all.
@@ -76,24 +76,24 @@ fn subgroup_variants() -> Vec<String> {
             // Rows of two and two in planes of whole quads, whatever loads weights.
             let planes = (weights == "f4" && !sums.is_empty()).then_some(("4", "2"));
             for (input, output) in [("1", "1"), ("2", "2"), ("4", "4")].into_iter().chain(planes) {
-                expected.push(format!("fs_subgroup_products {sums}in{input} {weights} out{output}"));
+                expected.push(format!("fs_software_products {sums}in{input} {weights} out{output}"));
             }
         }
         for output in ["1", "2", "4"] {
             let tails = tails(weights, output);
-            expected.extend(tails.iter().map(|tail| format!("fs_subgroup_gather in1 {weights} out{output}{tail}")));
-            expected.push(format!("fs_subgroup_gather in{output} {weights} out{output}"));
-            expected.push(format!("fs_subgroup_gather in1 {weights} blend out{output}"));
-            expected.push(format!("fs_subgroup_gather in{output} {weights} blend out{output}"));
+            expected.extend(tails.iter().map(|tail| format!("fs_software_gather in1 {weights} out{output}{tail}")));
+            expected.push(format!("fs_software_gather in{output} {weights} out{output}"));
+            expected.push(format!("fs_software_gather in1 {weights} blend out{output}"));
+            expected.push(format!("fs_software_gather in{output} {weights} blend out{output}"));
             let input = output;
-            let rows = |tail| format!("fs_subgroup_gather_rows in{input} {weights} out{output}{tail}");
+            let rows = |tail| format!("fs_software_gather_rows in{input} {weights} out{output}{tail}");
             expected.extend(tails.iter().map(rows));
-            expected.push(format!("fs_subgroup_gather_rows in{input} {weights} blend out{output}"));
+            expected.push(format!("fs_software_gather_rows in{input} {weights} blend out{output}"));
             if weights == "f4" {
-                let few = |tail| format!("fs_subgroup_gather_few in1 f4 out{output}{tail}");
+                let few = |tail| format!("fs_software_gather_few in1 f4 out{output}{tail}");
                 expected.extend(tails.iter().map(few));
-                expected.push(format!("fs_subgroup_gather_few in{output} f4 out{output}"));
-                expected.push("fs_subgroup_gather_rows in2 f4 out4".to_owned());
+                expected.push(format!("fs_software_gather_few in{output} f4 out{output}"));
+                expected.push("fs_software_gather_rows in2 f4 out4".to_owned());
                 let accumulations = ["fs_accumulate_rows", "fs_accumulate_taps row"];
                 let ends = |kernel| tails.iter().map(move |tail| format!("{kernel} out{output}{tail}"));
                 expected.extend(accumulations.into_iter().flat_map(ends));
@@ -104,7 +104,7 @@ fn subgroup_variants() -> Vec<String> {
     // in common with the others.
     expected.extend(
         ["f1", "f1zero", "f1wrap", "f4 blend", "f1wrap blend"]
-            .map(|weights| format!("fs_subgroup_gather_few in1 {weights} out1")),
+            .map(|weights| format!("fs_software_gather_few in1 {weights} out1")),
     );
     // Whatever moves quads of f32 can move them as pairs of words.
     let moves_quads = |label: &&String| {
@@ -148,8 +148,8 @@ fn matrix_variants() -> Vec<String> {
 pub fn target_of(family: Family) -> (Target, Storage) {
     if family != Family::Matrix {
         let features = wgpu::Features::SUBGROUP | wgpu::Features::SHADER_INT64;
-        let lanes = Target { features, subgroup_min_size: 8, subgroup_max_size: 8, ..Target::portable() };
-        return (Target { software: true, ..lanes }, Storage::F32);
+        let lanes = Target::portable().with_subgroup_sizes(8, 8).with_features(features);
+        return (lanes.with_software(true), Storage::F32);
     }
     let mut limits = Target::portable().limits;
     limits.max_compute_workgroup_storage_size = 49_152;
@@ -158,7 +158,11 @@ pub fn target_of(family: Family) -> (Target, Storage) {
     let [subgroup_min_size, subgroup_max_size] = [32; 2];
     let matrix_16x16x16 = true;
     (
-        Target { limits, features, subgroup_min_size, subgroup_max_size, matrix_16x16x16, ..Target::portable() },
+        Target::portable()
+            .with_subgroup_sizes(subgroup_min_size, subgroup_max_size)
+            .with_limits(limits)
+            .with_features(features)
+            .with_matrix_16x16x16(matrix_16x16x16),
         Storage::F16,
     )
 }

@@ -51,7 +51,7 @@ fn plain_networks() {
 fn a_dense_block_is_one_tensor() {
     let Some(device) = device() else { return };
     let network = dense_blocks(Rule::Published, 3, 16, 12, 32);
-    let options = PlanOptions { algorithm: Some(Algorithm::Gather), ..PlanOptions::default() };
+    let options = PlanOptions::new().with_algorithm(Algorithm::Gather);
     let batch = 2;
     let forward = GpuNetwork::new(&device.trusted, &device.gpu.target(), &network, batch, options).unwrap();
     let concats = network.nodes().iter().filter(|node| node.op == Op::Concat).count();

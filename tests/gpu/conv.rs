@@ -85,9 +85,9 @@ fn the_table_is_right_in_checked_form() {
     let Some(device) = device() else { return };
     let table = cases();
     for software in [true, false] {
-        let target = Target { software, ..few_tiles(&device.gpu.target()) };
+        let target = few_tiles(&device.gpu.target()).with_software(software);
         let mut choices = choices(&target);
-        choices.retain(|choice| software == (choice.family == Family::Subgroup));
+        choices.retain(|choice| software == (choice.family == Family::Software));
         let mut runs = runs_in_f32(&table, &target, &choices);
         runs.retain(|run| run.choice.family == Family::Portable || IN_CHECKED_FORM.contains(&run.case.name));
         covering(runs, single).iter().for_each(|run| check(device, &device.checked, run));
@@ -122,7 +122,7 @@ fn batches_larger_than_the_workspace_are_chunked() {
         let one_image = whole.workspace_size() / 5;
         let name = format!("chunks of {} neighbours", problem.placement().neighbours());
         for images in [1, 2, 4] {
-            let options = PlanOptions { workspace_limit: Some(images * one_image), ..choice.options() };
+            let options = choice.options().with_workspace_limit(images * one_image);
             let plan = Plan::new(problem, &target, options).expect("plan");
             assert_eq!(plan.workspace_size(), images * one_image);
             assert_eq!(plan.dispatches() as u64, 2 * 5u64.div_ceil(images));
@@ -182,7 +182,7 @@ fn every_tile_of_the_tiled_family() {
         ("32x32x8x4", 28, [2, 9, 9], 99, 16_384, 256),
     ];
     for (index, (tile, rows, size, processors, memory, invocations)) in tiles.into_iter().enumerate() {
-        let mut target = Target { processors, ..device.gpu.target() };
+        let mut target = device.gpu.target().with_processors(processors);
         target.limits.max_compute_workgroup_storage_size = memory;
         target.limits.max_compute_invocations_per_workgroup = invocations;
         if !target.limits.check_limits(&device.gpu.device.limits()) {
@@ -234,7 +234,7 @@ fn writes_only_its_own_channels() {
 fn random_problems_are_exact() {
     let Some(device) = device() else { return };
     let kinds = [true, false];
-    let targets = kinds.map(|software| Target { software, ..few_tiles(&device.gpu.target()) });
+    let targets = kinds.map(|software| few_tiles(&device.gpu.target()).with_software(software));
     let cases = cases();
     let known = kinds.map(|software| {
         let runs = table(&cases, device, software);
@@ -245,7 +245,7 @@ fn random_problems_are_exact() {
         let target = &targets[kind];
         let data = Data::integers(&problem, seed);
         for choice in choices(target) {
-            let options = PlanOptions { workspace_limit: chunked.then_some(0), ..choice.options() };
+            let options = choice.options().with_workspace_limit(chunked.then_some(0));
             let plan = Plan::new(&problem, target, options).expect("plan");
             if runs_all() || plan.kernels().iter().all(|label| known[kind].contains(label)) {
                 let name = format!("seed {seed}, {problem:?}");
@@ -268,12 +268,12 @@ fn the_table_reaches_every_variant() {
         for case in cases() {
             let Case { name, .. } = case;
             for choice in choices_in(&target, storage).into_iter().filter(|choice| choice.family == family) {
-                let options = PlanOptions { storage, ..choice.options() };
+                let options = choice.options().with_storage(storage);
                 // Some accumulations are for software adapters, some for others; and not all of those have words
                 // of 64 bits.
                 let words = target.features.difference(wgpu::Features::SHADER_INT64);
                 for (software, features) in [(false, target.features), (true, target.features), (true, words)] {
-                    let target = Target { software, features, ..target.clone() };
+                    let target = target.clone().with_software(software).with_features(features);
                     let plan = Plan::new(&case.problem(), &target, options).expect(name);
                     reached.extend(plan.kernels().iter().map(|label| shape_of_label(label)));
                 }
@@ -288,7 +288,7 @@ fn the_table_reaches_every_variant() {
 fn the_plan_chooses_the_cheaper_algorithm() {
     let in_family = |family, placement: &Placement, conv: Conv2d, size| {
         let problem = Problem::new(placement, conv, size).expect("problem");
-        let options = PlanOptions { family: Some(family), ..PlanOptions::default() };
+        let options = PlanOptions::new().with_family(family);
         Plan::new(&problem, &Target::portable(), options).expect("plan").algorithm()
     };
     let choose = |placement: &Placement, conv: Conv2d, size| in_family(Family::Portable, placement, conv, size);

@@ -43,7 +43,7 @@ fn memory_that_runs_out_is_a_typed_error_at_every_step() {
         return;
     }
     let adapter = Gpu::open_best().expect("GPU tests need an adapter");
-    if !adapter.target().software || Command::new("prlimit").arg("--version").output().is_err() {
+    if !adapter.target().is_software() || Command::new("prlimit").arg("--version").output().is_err() {
         eprintln!("SKIPPED: memory of {} cannot be limited", adapter.describe());
         return;
     }

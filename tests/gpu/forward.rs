@@ -5,7 +5,7 @@
 use crate::common::gpu::{Device, device};
 use crate::common::operands::Random;
 use filter_summary::network::{GpuNetwork, Network};
-use filter_summary::{Algorithm, PlanOptions, wgpu};
+use filter_summary::{Algorithm, Plan, PlanOptions, wgpu};
 
 const BATCH: usize = 3;
 
@@ -82,7 +82,7 @@ fn any_workspace_bound_is_kept_and_gives_the_same() {
     let Some(device) = device() else { return };
     let network = resnet20();
     let with =
-        |workspace_limit| PlanOptions { algorithm: Some(Algorithm::Shared), workspace_limit, ..PlanOptions::default() };
+        |workspace_limit| PlanOptions::new().with_algorithm(Algorithm::Shared).with_workspace_limit(workspace_limit);
     // Most of one image: what is always allowed.
     let floor = build(device, &network, with(Some(0)));
     let one = floor.layers().map(|(_, plan)| plan.workspace_size()).max().expect("a layer");
@@ -106,13 +106,13 @@ fn layers_may_be_planned_one_by_one() {
     let Some(device) = device() else { return };
     let network = resnet20();
     let choices = [None, Some(Algorithm::Gather), Some(Algorithm::Shared), Some(Algorithm::Dense)];
+    let (pipelines, target) = (&device.trusted, device.gpu.target());
     let mut asked = 0;
     let mut choose = |problem: &filter_summary::Problem, options: PlanOptions| {
         assert_eq!((problem.batch(), options), (BATCH, PlanOptions::default()));
         asked += 1;
-        Ok(PlanOptions { algorithm: choices[asked % 4], ..options })
+        Plan::new(problem, &target, options.with_algorithm(choices[asked % 4]))
     };
-    let (pipelines, target) = (&device.trusted, device.gpu.target());
     let mixed = GpuNetwork::with_choices(pipelines, &target, &network, BATCH, PlanOptions::default(), &mut choose);
     let mixed = mixed.expect("it builds");
     assert_eq!(asked, 20);

@@ -9,7 +9,7 @@ use crate::common::selection::runs_all;
 use filter_summary::reference::{Operands, conv2d};
 use filter_summary::{
     Activation, Algorithm, Boundary, Conv2d, Family, FilterSummary, Placement, Plan, PlanOptions, Precision, Problem,
-    Starts, Storage, Target, Window, wgpu,
+    Starts, Storage, Window, wgpu,
 };
 
 /// A layer whose rows begin a piece after one another, and the levels that its kernels then have.
@@ -83,8 +83,8 @@ fn layers() -> Vec<Layer> {
 fn for_all(storages: &[Storage], check: impl Fn(&Device, &str, &Plan) -> bool) -> Option<BTreeSet<u32>> {
     let mut reached = BTreeSet::new();
     let device = device()?;
-    let target = Target { software: true, ..device.gpu.target() };
-    if !Family::Subgroup.runs_on(&target) {
+    let target = device.gpu.target().with_software(true);
+    if !Family::Software.runs_on(&target) {
         eprintln!("SKIPPED: {} has no subgroups that Hankel products are for", device.gpu.describe());
         return None;
     }
@@ -92,9 +92,12 @@ fn for_all(storages: &[Storage], check: impl Fn(&Device, &str, &Plan) -> bool) -
         for (algorithm, levels) in [(Algorithm::Gather, gather), (Algorithm::Shared, shared)] {
             let halves = target.features.contains(wgpu::Features::SHADER_F16);
             for &storage in storages.iter().filter(|storage| halves || !storage.has_f16_tensors()) {
-                let (algorithm, family) = (Some(algorithm), Some(Family::Subgroup));
-                let options =
-                    PlanOptions { algorithm, family, storage, hankel_levels: Some(2), ..PlanOptions::default() };
+                let (algorithm, family) = (Some(algorithm), Some(Family::Software));
+                let options = PlanOptions::new()
+                    .with_algorithm(algorithm)
+                    .with_family(family)
+                    .with_storage(storage)
+                    .with_hankel_levels(2);
                 let plan = Plan::new(&problem, &target, options).expect(name);
                 assert_eq!(plan.hankel_levels(), levels, "{name}: {:?}", plan.kernels());
                 if levels > 0 && check(device, name, &plan) {
@@ -117,7 +120,7 @@ fn exact_on_integers_from_every_storage() {
     // How weights and tensors are stored does not depend on the rows: some layers are enough.
     let stored = |name: &str, storage: Storage| match name {
         "1x1, quarters" => true,
-        "1x1, halves" => runs_all() || matches!(storage, Storage::U8Weights | Storage::F16),
+        "1x1, halves" => runs_all() || [Storage::U8_WEIGHTS, Storage::F16].contains(&storage),
         "3x3, halves" | "3x3, stride 2, quarters" => runs_all(),
         _ => false,
     };

@@ -1,4 +1,4 @@
-//! The `subgroup` family with subgroups of 4 and 16 lanes, which llvmpipe has with vectors of 128 and 512 bits:
+//! The `software` family with subgroups of 4 and 16 lanes, which llvmpipe has with vectors of 128 and 512 bits:
 //! the width is read once a process, so that each has a process of its own.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
@@ -17,8 +17,8 @@ use filter_summary::{Algorithm, Family};
 fn exact_on_these_lanes() {
     let Some(device) = device() else { return };
     let target = few_tiles(&device.gpu.target());
-    println!("{}\n{} lanes", device.gpu.describe(), target.subgroup_max_size);
-    let of_family = choices(&target).into_iter().filter(|choice| choice.family == Family::Subgroup);
+    println!("{}\n{} lanes", device.gpu.describe(), target.subgroup_sizes()[1]);
+    let of_family = choices(&target).into_iter().filter(|choice| choice.family == Family::Software);
     let choices: Vec<_> = of_family.filter(|choice| choice.algorithm != Algorithm::Dense).collect();
     let cases = cases();
     let (mut runs, mut kernels) = (0, Vec::new());
@@ -29,9 +29,9 @@ fn exact_on_these_lanes() {
         runs += 1;
         kernels.extend(plan.kernels());
     }
-    let mut wanted = vec!["subgroup_gather-", "subgroup_gather_rows-", "subgroup_gather_few-", "subgroup_products-"];
+    let mut wanted = vec!["software_gather-", "software_gather_rows-", "software_gather_few-", "software_products-"];
     // Row sums over 16 lanes take too long to compile.
-    wanted.extend(if target.subgroup_max_size < 16 { &["-sum3x1", "-sum3x0.4.8_"][..] } else { &[] });
+    wanted.extend(if target.subgroup_sizes()[1] < 16 { &["-sum3x1", "-sum3x0.4.8_"][..] } else { &[] });
     for kernel in wanted {
         assert!(kernels.iter().any(|label| label.contains(kernel)), "{kernel} was not run");
     }

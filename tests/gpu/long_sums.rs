@@ -135,7 +135,7 @@ fn run_cases(target: &Target) -> BTreeSet<String> {
             let got = run(device, &device.trusted, &plan, &data.operands());
             assert_equal(case.name, &plan, &got, &want);
             // Rests of tiles are dispatches of their own.
-            if choice.family != Family::Subgroup {
+            if choice.family != Family::Software {
                 let expected = case.parts[usize::from(choice.algorithm == Algorithm::Shared)];
                 assert_eq!(parts(&plan), expected, "{}: {:?}", case.name, plan.kernels());
             }
@@ -150,23 +150,23 @@ fn run_cases(target: &Target) -> BTreeSet<String> {
 fn every_kernel_sums_past_the_bound() {
     let Some(device) = device() else { return };
     let target = few_tiles(&device.gpu.target());
-    let reached = run_cases(&Target { software: true, ..target });
+    let reached = run_cases(&target.with_software(true));
     let every = [
         "fs_accumulate_rows",
         "fs_accumulate_taps",
         "fs_gather",
         "fs_products",
-        "fs_subgroup_gather",
-        "fs_subgroup_gather_few",
-        "fs_subgroup_gather_rows",
-        "fs_subgroup_products",
+        "fs_software_gather",
+        "fs_software_gather_few",
+        "fs_software_gather_rows",
+        "fs_software_products",
         "fs_tiled_accumulate",
         "fs_tiled_gather",
         "fs_tiled_products",
     ];
-    let subgroups = Family::Subgroup.runs_on(&device.gpu.target());
+    let software = Family::Software.runs_on(&device.gpu.target());
     for kernel in every {
-        let runs = subgroups || !kernel.starts_with("fs_subgroup");
+        let runs = software || !kernel.starts_with("fs_software");
         assert!(!runs || reached.contains(kernel), "no case has {kernel}");
     }
 }
@@ -193,12 +193,7 @@ fn storages_sum_past_the_bound() {
         data.residual = data.residual.as_deref().map(eighth);
         for family in Family::ALL.iter().filter(|family| family.runs_on(&target) && family.computes(*storage)) {
             for &algorithm in Algorithm::ALL {
-                let options = PlanOptions {
-                    algorithm: Some(algorithm),
-                    family: Some(*family),
-                    storage: *storage,
-                    ..PlanOptions::default()
-                };
+                let options = PlanOptions::new().with_algorithm(algorithm).with_family(*family).with_storage(*storage);
                 let plan = Plan::new(&problem, &target, options).expect("plan");
                 let got = run(device, &device.trusted, &plan, &data.operands());
                 assert_exact(storage.name(), &plan, &got, &data);

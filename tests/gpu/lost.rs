@@ -33,7 +33,7 @@ fn kinds() -> Vec<Kind> {
 
 fn noop() -> Gpu {
     let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
-    Gpu { info: device.adapter_info(), device, queue, matrices: Vec::new() }
+    Gpu::of(&device, &queue)
 }
 
 /// Goes through a life step by step, and destroys the device before one of them: `None` when there is no such step.
@@ -119,12 +119,8 @@ fn live_as_layer(gpu: &Gpu, life: &mut Life<'_>) {
     let bytes = 4 * problem.output_shape().iter().product::<usize>() as u64;
     let allocate = || Ok((gpu.allocate("output", bytes)?, gpu.allocate("workspace", workspace)?));
     let Some((output, workspace)) = life.step("allocate", allocate) else { return };
-    let buffers = ConvBuffers {
-        input: BufferRange::whole(&input),
-        output: BufferRange::whole(&output),
-        residual: None,
-        workspace: Some(BufferRange::whole(&workspace)),
-    };
+    let buffers = ConvBuffers::new(BufferRange::whole(&input), BufferRange::whole(&output))
+        .with_workspace(BufferRange::whole(&workspace));
     if life.step("bind", || conv.bind(&buffers)).is_none() {
         return;
     }
@@ -215,7 +211,7 @@ fn forward(gpu: &Gpu) -> Result<Vec<f32>> {
 fn a_lost_device_is_not_tuned() {
     let gpu = noop();
     let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::Trusted));
-    let mut tuner = Tuner::new(&gpu, &pipelines);
+    let mut tuner = Tuner::new(&gpu.device, &gpu.queue, &pipelines);
     gpu.device.destroy();
     let (problem, _) = layer();
     let error = tuner.choose(&problem, PlanOptions::default()).expect_err("an error");
@@ -233,5 +229,5 @@ fn what_a_device_has_no_buffers_for_is_beyond_its_limits() {
         }
         other => panic!("{other:?}"),
     }
-    assert!(matches!(gpu.write(&gpu.allocate("input", 4).unwrap(), &[0.0; 2]), Err(Error::Gpu(_))));
+    assert!(matches!(gpu.write(&gpu.allocate("input", 4).unwrap(), &[0.0; 2]), Err(Error::Validation { .. })));
 }

@@ -9,6 +9,7 @@ mod conv;
 mod exhausted;
 mod forward;
 mod hankel;
+mod in_place;
 mod lanes;
 mod long_pools;
 mod long_sums;

@@ -133,7 +133,7 @@ fn one_buffer_for_both() {
     let relu = json!({"name": "relu", "op": "relu", "input": "input"});
     let single = crate::common::networks::network([4, 4, 4], &[relu], &[]);
     let build = |network: &Network, bind_read_write| {
-        let options = PlanOptions { bind_read_write, ..PlanOptions::default() };
+        let options = PlanOptions::new().with_bind_read_write(bind_read_write);
         GpuNetwork::new(&device.trusted, &device.gpu.target(), network, 1, options).unwrap()
     };
     for (network, bind_read_write) in [(&network, false), (&network, true), (&single, true)] {

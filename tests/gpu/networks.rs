@@ -9,7 +9,7 @@ use crate::common::networks::{CHOICES, check, gpu_networks, images, network, run
 use crate::common::operands::Random;
 use crate::common::parts::{Parts, Tensor, integers};
 use filter_summary::network::{CpuNetwork, GpuNetwork};
-use filter_summary::{Algorithm, PlanOptions, Precision, Problem, Storage};
+use filter_summary::{Algorithm, Plan, PlanOptions, Precision, Storage};
 use serde_json::{Value, json};
 
 #[test]
@@ -235,12 +235,13 @@ fn weights_may_be_f16_and_activations_may_not() {
     let Some(device) = device() else { return };
     let (target, network) = (device.gpu.target(), Parts::good().load().unwrap());
     let build = |storage| {
-        let options = PlanOptions { storage, ..PlanOptions::default() };
+        let options = PlanOptions::new().with_storage(storage);
         GpuNetwork::new(&device.trusted, &target, &network, 2, options)
     };
     let error = build(Storage::F16).unwrap_err().to_string();
     assert_eq!(error, "options.storage is f16: networks keep activations in f32; f16-weights they can do");
-    let choose = &mut |_: &Problem, options| Ok(PlanOptions { storage: Storage::F16, ..options });
+    let choose =
+        &mut |problem: &_, options: PlanOptions| Plan::new(problem, &target, options.with_storage(Storage::F16));
     let open = PlanOptions::default();
     let error = GpuNetwork::with_choices(&device.trusted, &target, &network, 2, open, choose).unwrap_err();
     assert!(
@@ -251,7 +252,7 @@ fn weights_may_be_f16_and_activations_may_not() {
     );
     let input: Vec<f32> = (0..2 * 144).map(|at| (at % 7) as f32 - 3.0).collect();
     let [full, half] =
-        [Storage::F32, Storage::F16Weights].map(|storage| run_on_gpu(device, &build(storage).unwrap(), &input));
+        [Storage::F32, Storage::F16_WEIGHTS].map(|storage| run_on_gpu(device, &build(storage).unwrap(), &input));
     let largest = full.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
     for (full, half) in full.iter().zip(&half) {
         assert!((full - half).abs() <= 0.01 * largest, "{half} is not {full} with rounded weights");
@@ -262,7 +263,7 @@ fn weights_may_be_f16_and_activations_may_not() {
 fn quantized_networks_stay_so_on_the_device() {
     let Some(device) = device() else { return };
     let target = few_tiles(&device.gpu.target());
-    for (precision, storage) in [(Precision::U8, Storage::U8Weights), (Precision::F16, Storage::F16Weights)] {
+    for (precision, storage) in [(Precision::U8, Storage::U8_WEIGHTS), (Precision::F16, Storage::F16_WEIGHTS)] {
         let network = Parts::good().load().unwrap().quantized(precision, true).unwrap();
         let input = images(&network, 2, 3, Random::float);
         let want = interpret(&network, &input);
@@ -271,8 +272,8 @@ fn quantized_networks_stay_so_on_the_device() {
             assert_eq!(want.first_difference(&got), None, "CPU {algorithm:?}");
         }
         // Whoever asks for f16 does not get more than the file holds.
-        for asked in [Storage::F32, Storage::F16Weights] {
-            let options = PlanOptions { storage: asked, ..PlanOptions::default() };
+        for asked in [Storage::F32, Storage::F16_WEIGHTS] {
+            let options = PlanOptions::new().with_storage(asked);
             let forward = GpuNetwork::new(&device.trusted, &target, &network, 2, options).unwrap();
             assert!(forward.layers().all(|(_, plan)| plan.storage() == storage));
             assert_eq!(want.first_difference(&run_on_gpu(device, &forward, &input)), None, "{precision:?} on the GPU");

@@ -41,8 +41,8 @@ fn operands(problem: &Problem, seed: u64, storage: Storage, integers: bool) -> D
 fn stored(data: &Data, storage: Storage) -> Data {
     let placement = data.summary.placement().clone();
     let summary = match storage.weights() {
-        Precision::F16 => FilterSummary::new(rounded(data.summary.values()), placement).expect("summary"),
-        Precision::F32 | Precision::U8 => data.summary.clone(),
+        Precision::F16 => FilterSummary::new(rounded(&data.summary.values()), placement).expect("summary"),
+        _ => data.summary.clone(),
     };
     let tensors = storage.has_f16_tensors();
     let input = if tensors { rounded(&data.input) } else { data.input.clone() };
@@ -77,8 +77,8 @@ fn planned(storage: Storage, choice: Choice, problem: &Problem) -> Storage {
     let between = placement.boundary() == Boundary::Zero || placement.neighbours() > 1;
     let expanded = choice.algorithm == Algorithm::Dense && between;
     match storage {
-        Storage::U8Weights if expanded => Storage::F32,
-        Storage::F16U8Weights if expanded => Storage::F16,
+        Storage::U8_WEIGHTS if expanded => Storage::F32,
+        Storage::F16_U8_WEIGHTS if expanded => Storage::F16,
         storage => storage,
     }
 }
@@ -88,9 +88,9 @@ fn planned(storage: Storage, choice: Choice, problem: &Problem) -> Storage {
 fn table<'a>(cases: &'a [Case], device: &Device) -> Vec<Run<'a>> {
     let mut all = Vec::new();
     for software in [true, false] {
-        let target = Target { software, ..few_tiles(&device.gpu.target()) };
+        let target = few_tiles(&device.gpu.target()).with_software(software);
         let mut choices = in_storages(&target);
-        choices.retain(|(_, choice)| software == (choice.family == Family::Subgroup));
+        choices.retain(|(_, choice)| software == (choice.family == Family::Software));
         let runs = runs(cases, &target, &choices);
         for Run { case, storage, choice, plan, .. } in &runs {
             assert_eq!(plan.storage(), planned(*storage, *choice, &case.problem()), "{}", case.name);
@@ -149,13 +149,13 @@ fn rounding_stays_within_the_derived_tolerance() {
         let problem = Problem::new(&placement, Conv2d::padded(1), [2, 6, width]).expect("problem").with_residual();
         let terms = problem.placement().window().weights();
         // Levels are no rounding: they are what the reference computes with.
-        let rounds = |storage: &Storage| *storage != Storage::U8Weights;
+        let rounds = |storage: &Storage| *storage != Storage::U8_WEIGHTS;
         let ways = in_storages(&target).into_iter().filter(|(storage, _)| rounds(storage)).enumerate();
         // Every storage, family and algorithm is among every fourth.
         for (_, (storage, choice)) in ways.filter(|(at, _)| runs_all() || at % 4 == seed as usize) {
             let data = operands(&problem, seed, storage, false);
             let want = conv2d(&problem, &data.operands()).expect("reference");
-            let plan = Plan::new(&problem, &target, PlanOptions { storage, ..choice.options() }).expect("plan");
+            let plan = Plan::new(&problem, &target, choice.options().with_storage(storage)).expect("plan");
             let got = run(device, &device.trusted, &plan, &data.operands());
             let fraction = |tolerance: f64| {
                 reference::error_fraction(&got, &want, terms) * reference::tolerance(terms) / tolerance
@@ -174,7 +174,7 @@ fn a_device_without_f16_is_refused_f16_tensors() {
     let problem = Problem::new(&placement, Conv2d::padded(1), [1, 8, 8]).expect("problem");
     for storage in storages() {
         for choice in choices(&Target::portable()) {
-            let options = PlanOptions { storage, ..choice.options() };
+            let options = choice.options().with_storage(storage);
             if !storage.has_f16_tensors() {
                 let plan =
                     Plan::new(&problem, &Target::portable(), options).expect("weights are unpacked by the kernels");
@@ -200,17 +200,12 @@ fn weights_beyond_f16_are_refused() {
     values[5] = 65_520.0;
     let summary = FilterSummary::new(values, placement).expect("summary");
     let build = |algorithm, storage| {
-        let options = PlanOptions {
-            storage,
-            algorithm: Some(algorithm),
-            family: Some(Family::Portable),
-            ..PlanOptions::default()
-        };
+        let options = PlanOptions::new().with_storage(storage).with_algorithm(algorithm).with_family(Family::Portable);
         let plan = Plan::new(&problem, &device.gpu.target(), options).expect("plan");
         FsConv2d::new(&device.trusted, plan, &summary, ChannelParams::default())
     };
     for &algorithm in Algorithm::ALL {
-        let error = build(algorithm, Storage::F16Weights).expect_err("an error").to_string();
+        let error = build(algorithm, Storage::F16_WEIGHTS).expect_err("an error").to_string();
         assert_eq!(error, "summary[5] is 65520: f16 storage holds at most 65504");
         build(algorithm, Storage::F32).expect("f32 holds it");
     }
@@ -224,9 +219,9 @@ fn storage_decides_the_bytes() {
     for algorithm in Algorithm::ALL.iter().copied() {
         let values = if algorithm == Algorithm::Dense { 64 * 64 * 9 } else { placement.length() as u64 };
         let mut tables = Vec::new();
-        for storage in [Storage::F32, Storage::F16Weights, Storage::U8Weights] {
+        for storage in [Storage::F32, Storage::F16_WEIGHTS, Storage::U8_WEIGHTS] {
             let data = operands(&problem, 3, storage, true);
-            let options = PlanOptions { storage, algorithm: Some(algorithm), ..PlanOptions::default() };
+            let options = PlanOptions::new().with_storage(storage).with_algorithm(algorithm);
             let plan = Plan::new(&problem, &device.gpu.target(), options).expect("plan");
             let layer = FsConv2d::new(&device.trusted, plan, &data.summary, ChannelParams::default()).expect("layer");
             assert_eq!(layer.summary_bytes(), storage.weights().bytes() * values, "{algorithm:?} {storage:?}");
@@ -243,7 +238,7 @@ fn eight_bits_take_a_quantized_summary() {
     let placement = Placement::tap_major(8, 8, 3, 3, 8).expect("placement");
     let problem = Problem::new(&placement, Conv2d::padded(1), [1, 8, 8]).expect("problem");
     let data = Data::integers(&problem, 3);
-    let options = PlanOptions { storage: Storage::U8Weights, ..PlanOptions::default() };
+    let options = PlanOptions::new().with_storage(Storage::U8_WEIGHTS);
     assert_eq!(options.for_summary(&data.summary), options, "an f32 summary leaves the storage to the caller");
     let plan = Plan::new(&problem, &device.gpu.target(), options).expect("plan");
     let error = FsConv2d::new(&device.trusted, plan, &data.summary, ChannelParams::default()).expect_err("an error");

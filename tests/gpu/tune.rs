@@ -12,14 +12,18 @@ use crate::common::operands::Data;
 use crate::common::selection::runs_all;
 use filter_summary::network::{GpuNetwork, Network};
 use filter_summary::reference::conv2d;
-use filter_summary::tune::{Tuner, candidates};
+use filter_summary::tune::Tuner;
 use filter_summary::{
-    Activation, Algorithm, Conv2d, Pipelines, Placement, Plan, PlanOptions, Problem, ShaderChecks, Storage, wgpu,
+    Activation, Algorithm, Candidates, Conv2d, Pipelines, Placement, PlanOptions, Problem, ShaderChecks, Storage, wgpu,
 };
 use tempfile::tempdir;
 
 fn tuner(device: &Device) -> Tuner {
-    Tuner::new(&device.gpu, &device.trusted)
+    tuner_of(device, &device.trusted)
+}
+
+fn tuner_of(device: &Device, pipelines: &Arc<Pipelines>) -> Tuner {
+    Tuner::new(&device.gpu.device, &device.gpu.queue, pipelines).with_target(device.gpu.target())
 }
 
 #[test]
@@ -29,10 +33,10 @@ fn every_choice_is_a_candidate_that_computes_right() {
     // Measuring takes its time, as it compiles every candidate.
     for (index, case) in cases().iter().enumerate().step_by(if runs_all() { 4 } else { 24 }) {
         let problem = case.problem();
-        let found = candidates(&problem, &target, PlanOptions::default());
-        let chosen = tuner.choose(&problem, PlanOptions::default()).expect(case.name);
-        assert!(found.contains(&chosen), "{}: {chosen:?}", case.name);
-        let plan = Plan::new(&problem, &target, chosen).expect(case.name);
+        let found = Candidates::new(&problem, &target, PlanOptions::default()).expect(case.name);
+        let plan = tuner.choose(&problem, PlanOptions::default()).expect(case.name);
+        let ids: Vec<_> = found.plans.iter().map(|plan| plan.kernel_id()).collect();
+        assert!(ids.contains(&plan.kernel_id()), "{}: {:?}", case.name, plan.kernels());
         let data = Data::integers(&problem, index as u64);
         let want = conv2d(&problem, &data.operands()).expect(case.name);
         let got = run(device, &device.trusted, &plan, &data.operands());
@@ -59,10 +63,10 @@ fn forced_options_are_kept() {
     let Some(device) = device() else { return };
     let placement = Placement::tap_major(16, 16, 3, 3, 16).expect("placement");
     let problem = Problem::new(&placement, Conv2d::padded(1), [2, 8, 8]).expect("problem");
-    let bounded = PlanOptions { workspace_limit: Some(0), bind_read_write: true, ..PlanOptions::default() };
+    let bounded = PlanOptions::new().with_workspace_limit(0).with_bind_read_write(true);
     for algorithm in [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared] {
-        let options = PlanOptions { algorithm: Some(algorithm), ..bounded };
-        let chosen = tuner(device).choose(&problem, options).expect("a choice");
+        let options = bounded.with_algorithm(algorithm);
+        let chosen = tuner(device).choose(&problem, options).expect("a choice").options();
         assert_eq!(
             (chosen.algorithm, chosen.workspace_limit, chosen.bind_read_write),
             (Some(algorithm), Some(0), true)
@@ -82,8 +86,8 @@ fn storage_is_kept_and_its_rounding_is_no_fault() {
     let problem = Problem::new(&placement, Conv2d::padded(1), [1, 7, 9]).expect("problem").with_residual();
     for storage in Storage::ALL.iter().copied().filter(|&storage| storage != Storage::F32) {
         let mut tuner = tuner(device);
-        let chosen = tuner.choose(&problem, PlanOptions { storage, ..PlanOptions::default() }).expect("a choice");
-        assert_eq!((chosen.storage, tuner.measured(), tuner.warnings()), (storage, 1, &[][..]));
+        let chosen = tuner.choose(&problem, PlanOptions::new().with_storage(storage)).expect("a choice");
+        assert_eq!((chosen.storage(), tuner.measured(), tuner.warnings()), (storage, 1, &[][..]));
     }
 }
 
@@ -100,8 +104,7 @@ fn problems() -> Vec<Problem> {
 fn choose(device: &Device, cache: &Path) -> (usize, Vec<String>, Vec<Vec<f32>>) {
     let mut tuner = tuner(device).with_cache(cache);
     let results = problems().into_iter().map(|problem| {
-        let options = tuner.choose(&problem, PlanOptions::default()).expect("a choice");
-        let plan = Plan::new(&problem, &device.gpu.target(), options).expect("a plan");
+        let plan = tuner.choose(&problem, PlanOptions::default()).expect("a choice");
         // Integers: every kernel gives the same bits.
         run(device, &device.trusted, &plan, &Data::integers(&problem, 3).operands())
     });
@@ -122,11 +125,11 @@ fn a_cache_is_found_again_and_what_is_wrong_with_it_is_one_warning() {
     assert_eq!(choose(device, &path), (0, vec![], want.clone()));
     assert_eq!(fs::read_to_string(&path).expect("a file"), whole);
 
-    let labels = |text: &str| text.replace("fs_", "fs_magic_");
+    let ids = |text: &str| text.replace("\"kernels\": \"1-", "\"kernels\": \"0-");
     let damaged: [(&str, String); 3] = [
         ("truncated", whole[..whole.len() / 2].to_owned()),
-        ("stale", whole.replace("cache 2", "cache 0")),
-        ("kernels that do not exist", labels(&whole)),
+        ("stale", whole.replace("cache 3", "cache 0")),
+        ("kernels that do not exist", ids(&whole)),
     ];
     for (what, text) in damaged {
         assert_ne!(text, whole, "{what}");
@@ -163,7 +166,7 @@ fn a_cache_for_other_kernels_is_not_taken() {
     let path = directory.path().join("tuning.json");
     choose(device, &path);
     // Shaders with checks run at other speeds.
-    let mut checked = Tuner::new(&device.gpu, &device.checked).with_cache(&path);
+    let mut checked = tuner_of(device, &device.checked).with_cache(&path);
     problems().iter().for_each(|problem| {
         checked.choose(problem, PlanOptions::default()).expect("a choice");
     });
@@ -177,7 +180,7 @@ fn a_tuned_network_computes_the_same() {
     let network = Network::load(path.as_ref()).expect("ResNet-20");
     let pipelines = Arc::new(Pipelines::new(&device.gpu.device, ShaderChecks::Trusted));
     let (target, options) = (device.gpu.target(), PlanOptions::default());
-    let mut tuner = Tuner::new(&device.gpu, &pipelines);
+    let mut tuner = tuner_of(device, &pipelines);
     let mut choose = |problem: &Problem, options| tuner.choose(problem, options);
     let tuned = GpuNetwork::with_choices(&pipelines, &target, &network, 2, options, &mut choose).expect("it builds");
     // Layers that are the same are measured once.

@@ -63,7 +63,7 @@ impl Layer {
     fn new(device: &wgpu::Device) -> Self {
         let placement = Placement::tap_major(8, 8, 3, 3, 8).unwrap();
         let problem = Problem::new(&placement, Conv2d::padded(1), [1, 8, 8]).unwrap();
-        let options = PlanOptions { algorithm: Some(Algorithm::Shared), ..Default::default() };
+        let options = PlanOptions::new().with_algorithm(Algorithm::Shared);
         let plan = Plan::new(&problem, &Target::portable(), options).unwrap();
         assert_eq!(plan.dispatches(), 2);
         let summary = FilterSummary::new(vec![1.0; placement.length()], placement).unwrap();
@@ -75,7 +75,7 @@ impl Layer {
 
     fn operands(&self) -> ConvBuffers<'_> {
         let [input, output, workspace] = self.buffers.each_ref().map(BufferRange::whole);
-        ConvBuffers { input, output, residual: None, workspace: Some(workspace) }
+        ConvBuffers::new(input, output).with_workspace(workspace)
     }
 }
 

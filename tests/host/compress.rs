@@ -53,11 +53,9 @@ fn dense_network() -> Network {
 }
 
 fn options(keep: &[&str]) -> Compression {
-    Compression {
-        placement: PlacementRule::Ratio(RATIO),
-        keep: keep.iter().map(|&name| name.to_owned()).collect(),
-        effort: Effort { moves_per_filter: 100_000, rounds: 3000, seed: 0 },
-    }
+    Compression::new(PlacementRule::Ratio(RATIO))
+        .with_keep(keep.iter().map(|&name| name.to_owned()).collect())
+        .with_effort(Effort::default().with_moves_per_filter(100_000).with_rounds(3000).with_seed(0))
 }
 
 fn kinds(network: &Network) -> Vec<ConvKind> {
@@ -98,7 +96,7 @@ fn a_network_whose_filters_overlap_keeps_its_function() {
 fn every_layer_but_the_first_is_compressed() {
     let network = dense_network();
     for placement in [PlacementRule::Ratio(RATIO), PlacementRule::Step([9, 4]), PlacementRule::Published(RATIO)] {
-        let (compressed, layers) = network.compress(&Compression { placement, ..options(&[]) }, |_| ()).unwrap();
+        let (compressed, layers) = network.compress(&options(&[]).with_placement(placement), |_| ()).unwrap();
         assert_eq!(kinds(&compressed), [ConvKind::Dense, ConvKind::FilterSummary, ConvKind::FilterSummary]);
         // A step of 9/4 C does not overlap the filters of a 1x1 convolution.
         let overlapping = layers.iter().filter(|layer| placement != PlacementRule::Step([9, 4]) || layer.shape[2] > 1);
@@ -124,7 +122,7 @@ fn bad_options_are_refused() {
         error(options(&["pool"])),
         "keep is pool: it must be a convolution of dense weights; the nearest are first, second, third"
     );
-    let placed = |placement| error(Compression { placement, ..options(&[]) });
+    let placed = |placement| error(options(&[]).with_placement(placement));
     for ratio in [f64::NAN, 0.5, f64::INFINITY] {
         assert!(placed(PlacementRule::Ratio(ratio)).starts_with("node second: ratio is "), "{ratio}");
         assert!(placed(PlacementRule::Published(ratio)).starts_with("node second: ratio is "), "{ratio}");

@@ -16,7 +16,7 @@ const PATHS: [Algorithm; 2] = [Algorithm::Dense, Algorithm::Shared];
 /// Runs a prepared layer twice on poisoned outputs: scratch memory that the first run left behind must not matter.
 fn run(problem: &Problem, data: &Data, algorithm: Option<Algorithm>) -> Vec<f32> {
     let operands = data.operands();
-    let params = ChannelParams { scale: operands.scale, bias: operands.bias };
+    let params = ChannelParams::new(operands.scale, operands.bias);
     let conv = CpuConv::new(problem, &data.summary, params, algorithm).unwrap();
     assert!(algorithm.is_none_or(|algorithm| conv.algorithm() == algorithm));
     let mut outputs = vec![vec![f32::NAN; problem.output_tensor_shape().iter().product()]; 2];
@@ -188,9 +188,9 @@ fn wrong_operands_are_named() {
     let data = Data::integers(&problem, 3);
     let new = |params, algorithm| CpuConv::new(&problem, &data.summary, params, algorithm);
     let message = |result: Result<CpuConv, Error>| result.unwrap_err().to_string();
-    let short = ChannelParams { scale: Some(&[1.0; 3]), bias: None };
+    let short = ChannelParams::default().with_scale(&[1.0; 3]);
     assert_eq!(message(new(short, None)), "scale is 3 values: it must have 4");
-    let infinite = ChannelParams { scale: None, bias: Some(&[0.0, f32::NAN, 0.0, 0.0]) };
+    let infinite = ChannelParams::default().with_bias(&[0.0, f32::NAN, 0.0, 0.0]);
     assert_eq!(message(new(infinite, None)), "bias[1] is NaN: it must be finite");
     let gather = message(new(ChannelParams::default(), Some(Algorithm::Gather)));
     assert_eq!(gather, "kernel gather cannot run this problem: the CPU has the kernels dense and shared");

@@ -14,7 +14,7 @@ fn learned(window: Window, length: usize, positions: &[f32], unit: usize, bounda
 /// A software adapter whose subgroups have eight lanes.
 fn software() -> Target {
     let (features, software) = (wgpu::Features::SUBGROUP, true);
-    Target { features, software, subgroup_min_size: 8, subgroup_max_size: 8, ..Target::portable() }
+    Target::portable().with_subgroup_sizes(8, 8).with_features(features).with_software(software)
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn layers_in_tap_units_run_on_shared_products() {
         let window = Window::tap_major(64, 3, 3).unwrap();
         let placement = learned(window, 64 * 136, &positions, 64, boundary).unwrap();
         let problem = Problem::new(&placement, Conv2d::padded(1), [1, size, size]).unwrap();
-        for (target, family) in [(software(), Family::Subgroup), (Target::portable(), Family::Tiled)] {
+        for (target, family) in [(software(), Family::Software), (Target::portable(), Family::Tiled)] {
             let plan = Plan::new(&problem, &target, PlanOptions::default()).unwrap();
             assert_eq!((plan.algorithm(), plan.family()), (Algorithm::Shared, family), "{boundary:?} {size}");
             let kernels = plan.kernels();

@@ -22,11 +22,11 @@ fn small() -> Result<Network> {
     let placement = Placement::tap_major(8, 4, 3, 3, 4)?;
     let summary = FilterSummary::new((0..placement.length()).map(|i| i as f32 * 0.1).collect(), placement)?;
     let conv = net.conv("conv", net.input(), ConvOp::new(summary, Conv2d::padded(1)))?;
-    let norm = BatchNorm { scale: vec![0.5; 8], bias: vec![1.0; 8], activation: Activation::Relu };
+    let norm = BatchNorm::new(vec![0.5; 8], vec![1.0; 8]).with_activation(Activation::Relu);
     let norm = net.batch_norm("norm", conv, norm)?;
     let dense = ConvOp::dense(vec![0.5; 8 * 8 * 9], [8, 8, 3, 3], Conv2d::padded(1))?.with_bias(vec![1.0; 8]);
     let dense = net.conv_with_residual("dense", norm, conv, dense)?;
-    let pool = net.pool("pool", norm, Pool { stride: [1, 1], padding: [1; 4], ..Pool::max([3, 3]) })?;
+    let pool = net.pool("pool", norm, Pool::max([3, 3]).with_stride([1, 1]).with_padding([1; 4]))?;
     let both = net.concat("both", &[dense, pool])?;
     let mean = net.global_avg_pool("mean", both)?;
     let fc = net.conv("fc", mean, ConvOp::linear(vec![0.1; 5 * 16], [5, 16])?)?;
@@ -45,7 +45,7 @@ fn plans_tell_what_is_allocated() {
     for network in [&small, &quantized, &resnet20()] {
         for algorithm in [None, Some(Algorithm::Gather), Some(Algorithm::Shared), Some(Algorithm::Dense)] {
             for batch in [1, 6] {
-                let options = PlanOptions { algorithm, ..PlanOptions::default() };
+                let options = PlanOptions::new().with_algorithm(algorithm);
                 let plan = NetworkPlan::new(network, &Target::portable(), batch, options).unwrap();
                 let forward = GpuNetwork::with_plan(&pipelines, &plan).unwrap();
                 assert_eq!((plan.batch(), plan.dispatches()), (batch, forward.dispatches()));
@@ -72,7 +72,7 @@ fn plans_tell_what_is_allocated() {
 #[test]
 fn bytes_are_those_of_the_values() {
     let small = small().unwrap();
-    let options = PlanOptions { algorithm: Some(Algorithm::Gather), ..PlanOptions::default() };
+    let options = PlanOptions::new().with_algorithm(Algorithm::Gather);
     let plan = NetworkPlan::new(&small, &Target::portable(), 1, options).unwrap();
     let image = 4 * 160 * 120;
     assert_eq!((plan.input_bytes(), plan.output_bytes()), (4 * image, 4 * 5));
@@ -97,7 +97,7 @@ fn any_batch_binds() {
     for network in [&small().unwrap(), &resnet20()] {
         for algorithm in [None, Some(Algorithm::Gather), Some(Algorithm::Shared), Some(Algorithm::Dense)] {
             for workspace_limit in [None, Some(0), Some(1 << 20), Some(3 << 20)] {
-                let options = PlanOptions { algorithm, workspace_limit, ..PlanOptions::default() };
+                let options = PlanOptions::new().with_algorithm(algorithm).with_workspace_limit(workspace_limit);
                 let forward = GpuNetwork::new(&pipelines, &Target::portable(), network, 9, options).unwrap();
                 let (input, output) = (forward.input().size() / 9, forward.output().size() / 9);
                 for batch in 1..=9 {
@@ -130,8 +130,8 @@ fn wrong_buffers_are_refused() {
     for (batch, input, output, want) in [
         (0, from, to, "batch is 0: it must be between 1 and 3"),
         (4, from, to, "batch is 4: it must be between 1 and 3"),
-        (3, range(&input, 0, 3 * image - 4), to, "input.size is 921596: the tensor has 921600 bytes"),
-        (2, from, range(&output, 0, 36), "output.size is 36: the tensor has 40 bytes"),
+        (3, range(&input, 0, 3 * image - 4), to, "input.size is 921596: it needs 921600 bytes, in whole words of 4"),
+        (2, from, range(&output, 0, 36), "output.size is 36: it needs 40 bytes, in whole words of 4"),
         (1, range(&input, 4, image), to, "input.offset is 4: it must be a multiple of"),
         (1, from, range(&output, 1024, 20), "output.offset is 1024: 20 bytes from there must lie in a buffer of 1024"),
         (1, from, range(&output, u64::MAX - 255, 512), "output.offset is 18446744073709551360: 512 bytes from there"),
@@ -177,7 +177,7 @@ fn a_layer_runs_by_other_plans_on_the_same_weights() {
     let problem = Problem::new(&placement, Conv2d::padded(1), [2, 8, 8]).unwrap();
     let summary = FilterSummary::new(vec![0.5; placement.length()], placement).unwrap();
     let plan = |problem: &Problem, algorithm| {
-        let options = PlanOptions { algorithm: Some(algorithm), ..PlanOptions::default() };
+        let options = PlanOptions::new().with_algorithm(algorithm);
         Plan::new(problem, &Target::portable(), options).unwrap()
     };
     let gather = plan(&problem, Algorithm::Gather);

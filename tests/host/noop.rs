@@ -48,21 +48,18 @@ fn every_plan_builds_binds_and_records() {
             let problem = case.problem();
             let data = Data::integers(&problem, 0);
             for choice in choices(&target) {
-                let options = PlanOptions { bind_read_write: read_write, ..choice.options() };
+                let options = choice.options().with_bind_read_write(read_write);
                 let plan = Plan::new(&problem, &target, options).expect(case.name);
-                let params = ChannelParams { scale: data.scale.as_deref(), bias: data.bias.as_deref() };
+                let params = ChannelParams::new(data.scale.as_deref(), data.bias.as_deref());
                 let conv = FsConv2d::new(&noop.pipelines, plan, &data.summary, params).expect(case.name);
                 let input = noop.buffer(bytes(problem.input_shape()));
                 let output = noop.buffer(bytes(problem.output_shape()));
                 let residual = noop.buffer(bytes(problem.output_shape()));
                 let workspace = noop.buffer(conv.plan().workspace_size().max(16));
                 let mut encoder = noop.device.create_command_encoder(&Default::default());
-                let buffers = ConvBuffers {
-                    input: BufferRange::whole(&input),
-                    output: BufferRange::whole(&output),
-                    residual: problem.residual().then(|| BufferRange::whole(&residual)),
-                    workspace: Some(BufferRange::whole(&workspace)),
-                };
+                let buffers = ConvBuffers::new(BufferRange::whole(&input), BufferRange::whole(&output))
+                    .with_residual(problem.residual().then(|| BufferRange::whole(&residual)))
+                    .with_workspace(BufferRange::whole(&workspace));
                 conv.record(&mut encoder, &buffers).expect(case.name);
                 noop.queue.submit([encoder.finish()]);
             }
@@ -87,21 +84,18 @@ fn matrix_plans_build_where_there_are_matrices() {
     };
     let (device, _queue) = wgpu::Device::noop(&descriptor);
     let pipelines = Arc::new(Pipelines::new(&device, ShaderChecks::Trusted));
-    let target = Target {
-        limits: required_limits,
-        features: required_features,
-        subgroup_min_size: 32,
-        subgroup_max_size: 32,
-        matrix_16x16x16: true,
-        ..Target::portable()
-    };
+    let target = Target::portable()
+        .with_subgroup_sizes(32, 32)
+        .with_limits(required_limits)
+        .with_features(required_features)
+        .with_matrix_16x16x16(true);
     for case in cases() {
         let problem = case.problem();
         for data in [Data::integers(&problem, 0), Data::levels(&problem, 0)] {
             for &algorithm in Algorithm::ALL {
                 let family = Some(Family::Matrix);
                 let options =
-                    PlanOptions { algorithm: Some(algorithm), family, storage: Storage::F16, ..PlanOptions::default() };
+                    PlanOptions::new().with_algorithm(algorithm).with_family(family).with_storage(Storage::F16);
                 let plan = Plan::new(&problem, &target, options.for_summary(&data.summary)).expect(case.name);
                 FsConv2d::new(&pipelines, plan, &data.summary, ChannelParams::default()).expect(case.name);
             }
@@ -114,7 +108,7 @@ fn matrix_plans_build_where_there_are_matrices() {
 fn layer(noop: &Noop, bind_read_write: bool) -> FsConv2d {
     let placement = Placement::tap_major(8, 8, 3, 3, 8).expect("placement");
     let problem = Problem::new(&placement, Conv2d::padded(1), [1, 8, 8]).expect("problem").with_residual();
-    let options = PlanOptions { algorithm: Some(Algorithm::Shared), bind_read_write, ..Default::default() };
+    let options = PlanOptions::new().with_algorithm(Algorithm::Shared).with_bind_read_write(bind_read_write);
     let plan = Plan::new(&problem, &Target::portable(), options).expect("plan");
     let data = Data::integers(&problem, 0);
     FsConv2d::new(&noop.pipelines, plan, &data.summary, ChannelParams::default()).expect("layer")
@@ -133,17 +127,13 @@ fn wrong_buffers_are_refused_by_name() {
     let buffers: Vec<_> = (0..3).map(|_| noop.buffer(2 * size)).collect();
     let workspace = noop.buffer(workspace_size);
     let range = |index: usize| BufferRange { buffer: &buffers[index], offset: 0, size };
-    let right = ConvBuffers {
-        input: range(0),
-        output: range(1),
-        residual: Some(range(2)),
-        workspace: Some(BufferRange::whole(&workspace)),
-    };
+    let right =
+        ConvBuffers::new(range(0), range(1)).with_residual(range(2)).with_workspace(BufferRange::whole(&workspace));
     conv.bind(&right).expect("right buffers bind");
 
-    let with_input = |input| ConvBuffers { input, ..right };
+    let with_input = |input| right.with_input(input);
     let short = BufferRange { size: size - 4, ..range(0) };
-    assert_eq!(message(conv.bind(&with_input(short))), "input.size is 2044: the tensor has 2048 bytes");
+    assert_eq!(message(conv.bind(&with_input(short))), "input.size is 2044: it needs 2048 bytes, in whole words of 4");
     let outside = BufferRange { offset: size + 256, ..range(0) };
     let rule = "2048 bytes from there must lie in a buffer of 4096";
     assert_eq!(message(conv.bind(&with_input(outside))), format!("input.offset is 2304: {rule}"));
@@ -164,10 +154,10 @@ fn wrong_buffers_are_refused_by_name() {
     assert!(message(conv.bind(&unusable)).ends_with("it needs usage STORAGE"));
 
     let rule = "it must be given exactly when the problem has one";
-    assert_eq!(message(conv.bind(&ConvBuffers { residual: None, ..right })), format!("residual is absent: {rule}"));
-    let without = ConvBuffers { workspace: None, ..right };
+    assert_eq!(message(conv.bind(&right.with_residual(None))), format!("residual is absent: {rule}"));
+    let without = right.with_workspace(None);
     assert_eq!(message(conv.bind(&without)), format!("workspace is absent: the plan needs {workspace_size} bytes"));
-    let aliased = ConvBuffers { output: range(0), ..right };
+    let aliased = right.with_output(range(0));
     let rule = "it is written: it needs memory of its own";
     assert_eq!(message(conv.bind(&aliased)), format!("output is overlapping input: {rule}"));
 }
@@ -181,12 +171,9 @@ fn one_buffer_may_hold_every_tensor_when_bound_read_write() {
         let stride = 4096u64.max(conv.plan().workspace_size()).next_multiple_of(alignment);
         let buffer = noop.buffer(4 * stride);
         let range = |index: u64, size| BufferRange { buffer: &buffer, offset: index * stride, size };
-        let buffers = ConvBuffers {
-            input: range(0, 2048),
-            output: range(1, 2048),
-            residual: Some(range(2, 2048)),
-            workspace: Some(range(3, conv.plan().workspace_size())),
-        };
+        let buffers = ConvBuffers::new(range(0, 2048), range(1, 2048))
+            .with_residual(range(2, 2048))
+            .with_workspace(range(3, conv.plan().workspace_size()));
         let bound = conv.bind(&buffers);
         if read_write {
             let bound = bound.expect("it binds");
@@ -209,10 +196,10 @@ fn weights_must_fit_the_plan() {
     let data = Data::integers(&problem, 0);
     let build = |params| FsConv2d::new(&noop.pipelines, plan(), &data.summary, params).map(|_| ());
     let message = |params| build(params).expect_err("an error").to_string();
-    assert_eq!(message(ChannelParams { scale: Some(&[1.0; 7]), bias: None }), "scale is 7 values: it must have 8");
+    assert_eq!(message(ChannelParams::default().with_scale(&[1.0; 7])), "scale is 7 values: it must have 8");
     let mut bias = [0.0; 8];
     bias[3] = f32::NAN;
-    assert_eq!(message(ChannelParams { scale: None, bias: Some(&bias) }), "bias[3] is NaN: it must be finite");
+    assert_eq!(message(ChannelParams::default().with_bias(&bias)), "bias[3] is NaN: it must be finite");
     let other = Data::integers(
         &Problem::new(&Placement::tap_major(8, 8, 3, 3, 4).expect("placement"), Conv2d::padded(1), [1, 8, 8])
             .expect("problem"),
@@ -237,7 +224,7 @@ fn pipelines_are_compiled_once() {
 /// Plans of the whole case table, with every algorithm.
 fn plans() -> Vec<Plan> {
     let plan = |problem: &Problem, algorithm| {
-        let options = PlanOptions { algorithm: Some(algorithm), ..Default::default() };
+        let options = PlanOptions::new().with_algorithm(algorithm);
         Plan::new(problem, &Target::portable(), options).expect("plan")
     };
     let all = [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared];

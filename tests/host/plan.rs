@@ -15,7 +15,7 @@ fn problem(channels: usize, size: [usize; 3]) -> Problem {
 /// With the portable family: its needs are those that these tests know.
 fn plan(problem: &Problem, target: &Target, algorithm: Algorithm) -> filter_summary::Result<Plan> {
     let family = Some(Family::Portable);
-    Plan::new(problem, target, PlanOptions { algorithm: Some(algorithm), family, ..Default::default() })
+    Plan::new(problem, target, PlanOptions::new().with_algorithm(algorithm).with_family(family))
 }
 
 #[track_caller]
@@ -94,7 +94,7 @@ fn wrapped_indices_beyond_32_bits_are_left_to_dense() {
 fn the_workspace_keeps_to_its_limit_but_for_one_image() {
     let problem = problem(32, [8, 16, 16]);
     let planned = |workspace_limit| {
-        let options = PlanOptions { algorithm: Some(Algorithm::Shared), workspace_limit, ..Default::default() };
+        let options = PlanOptions::new().with_algorithm(Algorithm::Shared).with_workspace_limit(workspace_limit);
         Plan::new(&problem, &Target::portable(), options).expect("a plan")
     };
     let one = planned(Some(0)).workspace_size();
@@ -107,8 +107,11 @@ fn the_workspace_keeps_to_its_limit_but_for_one_image() {
 /// A plan for a software adapter with subgroups.
 fn plan_for_lanes(lanes: u32, problem: &Problem, algorithm: Algorithm) -> Plan {
     let (features, subgroup_min_size, subgroup_max_size) = (wgpu::Features::SUBGROUP, lanes, lanes);
-    let target = Target { software: true, features, subgroup_min_size, subgroup_max_size, ..Target::portable() };
-    let options = PlanOptions { algorithm: Some(algorithm), family: Some(Family::Subgroup), ..Default::default() };
+    let target = Target::portable()
+        .with_subgroup_sizes(subgroup_min_size, subgroup_max_size)
+        .with_software(true)
+        .with_features(features);
+    let options = PlanOptions::new().with_algorithm(algorithm).with_family(Family::Software);
     Plan::new(problem, &target, options).expect("a plan")
 }
 
@@ -120,10 +123,10 @@ fn products_take_the_tile_that_wastes_less() {
         plan_for_lanes(lanes, &problem, Algorithm::Shared).kernels()[0].clone()
     };
     // Of 8 lanes by two quads or one: 196 pixels are four tiles of 56 in 64, or seven of 28 in 32.
-    assert!(kernel(8, [1, 14, 14]).starts_with("fs_subgroup_products-8x72x1-sum3x1"));
-    assert!(kernel(8, [1, 16, 16]).starts_with("fs_subgroup_products-8x72x2-sum3x1"));
+    assert!(kernel(8, [1, 14, 14]).starts_with("fs_software_products-8x72x1-sum3x1"));
+    assert!(kernel(8, [1, 16, 16]).starts_with("fs_software_products-8x72x2-sum3x1"));
     // Sums over more lanes take minutes to compile.
-    assert!(kernel(16, [1, 16, 16]).starts_with("fs_subgroup_products-16x80x2-in"));
+    assert!(kernel(16, [1, 16, 16]).starts_with("fs_software_products-16x80x2-in"));
 }
 
 #[test]
@@ -135,9 +138,9 @@ fn what_is_left_over_of_tiles_is_a_dispatch_of_its_own() {
         // The kernel and its tile.
         labels.iter().map(|label| label.split("-row").next().unwrap().split("-in").next().unwrap().to_owned()).collect()
     };
-    let whole = "fs_subgroup_gather_rows-8x32x2";
-    let half = "fs_subgroup_gather_rows-8x32x1";
-    let few = |blocks| format!("fs_subgroup_gather_few-8x{blocks}");
+    let whole = "fs_software_gather_rows-8x32x2";
+    let half = "fs_software_gather_rows-8x32x1";
+    let few = |blocks| format!("fs_software_gather_few-8x{blocks}");
     let expected = |size: [usize; 3], labels: &[&str]| assert_eq!(kernels(256, 256, size), labels, "{size:?}");
     // Tiles of 64 pixels: 196 are three and 4 pixels, 200 three and 8, 204 three and 12, 213 three and 21,
     // 225 three and 33, 256 four.
@@ -167,11 +170,10 @@ fn multiply_adds_are_counted() {
 
 #[test]
 fn kernel_rows_of_any_tap_order_are_summed_with_the_products_of_software_adapters() {
-    let lanes =
-        Target { features: wgpu::Features::SUBGROUP, subgroup_min_size: 8, subgroup_max_size: 8, ..Target::portable() };
-    let target = Target { software: true, ..lanes };
+    let lanes = Target::portable().with_subgroup_sizes(8, 8).with_features(wgpu::Features::SUBGROUP);
+    let target = lanes.with_software(true);
     // By order and step: additions an output of each family.
-    for (order, step, portable, subgroup) in [
+    for (order, step, portable, software) in [
         ([0, 1, 2, 3, 4, 5, 6, 7, 8], 16, 3, 3),
         ([0, 3, 6, 1, 4, 7, 2, 5, 8], 16, 3, 3),
         ([0, 4, 8, 1, 5, 6, 2, 3, 7], 16, 9, 3),
@@ -183,9 +185,8 @@ fn kernel_rows_of_any_tap_order_are_summed_with_the_products_of_software_adapter
         let placement = Placement::regular(window, 160, step).expect("placement");
         let problem = Problem::new(&placement, Conv2d::padded(1), [2, 8, 8]).expect("problem");
         let outputs = 2 * 160 * 8 * 8;
-        for (family, additions) in [(Family::Portable, portable), (Family::Subgroup, subgroup)] {
-            let options =
-                |algorithm| PlanOptions { algorithm: Some(algorithm), family: Some(family), ..Default::default() };
+        for (family, additions) in [(Family::Portable, portable), (Family::Software, software)] {
+            let options = |algorithm| PlanOptions::new().with_algorithm(algorithm).with_family(family);
             let shared = Plan::new(&problem, &target, options(Algorithm::Shared)).expect("plan");
             assert_eq!(shared.additions(), outputs * additions, "{order:?}, {family:?}");
             let gather = Plan::new(&problem, &target, options(Algorithm::Gather)).expect("plan");
@@ -206,8 +207,8 @@ fn a_plan_names_its_family_and_auto_finds_one() {
     assert!(plan.family().runs_on(&target));
     // The floor runs even where there is next to nothing.
     let limits = wgpu::Limits { max_compute_workgroup_storage_size: 0, ..wgpu::Limits::downlevel_defaults() };
-    let bare = Target { limits, ..target };
-    let options = PlanOptions { algorithm: Some(Algorithm::Gather), ..Default::default() };
+    let bare = target.with_limits(limits);
+    let options = PlanOptions::new().with_algorithm(Algorithm::Gather);
     assert_eq!(Plan::new(&problem, &bare, options).expect("a plan").family(), Family::Portable);
 }
 
@@ -231,13 +232,12 @@ fn requested_limits_never_exceed_the_adapters() {
 /// Where nobody insists, levels are those that pay; whoever forbids them gets none.
 #[test]
 fn hankel_levels_follow_the_steps_and_the_size_of_pieces() {
-    let lanes =
-        Target { features: wgpu::Features::SUBGROUP, subgroup_min_size: 8, subgroup_max_size: 8, ..Target::portable() };
-    let target = Target { software: true, ..lanes };
+    let lanes = Target::portable().with_subgroup_sizes(8, 8).with_features(wgpu::Features::SUBGROUP);
+    let target = lanes.with_software(true);
     let levels = |channels, kernel, step, hankel_levels| {
         let placement = Placement::tap_major(channels, channels, kernel, kernel, step).expect("placement");
         let problem = Problem::new(&placement, Conv2d::padded(kernel / 2), [1, 14, 14]).expect("problem");
-        let plan = Plan::new(&problem, &target, PlanOptions { hankel_levels, ..Default::default() }).expect("plan");
+        let plan = Plan::new(&problem, &target, PlanOptions::new().with_hankel_levels(hankel_levels)).expect("plan");
         let labelled = plan.kernels().iter().any(|label| label.contains("-hankel"));
         assert_eq!(labelled, plan.hankel_levels() > 0, "{:?}", plan.kernels());
         let direct = match plan.algorithm() {
@@ -260,8 +260,8 @@ fn hankel_levels_follow_the_steps_and_the_size_of_pieces() {
     }
     let problem =
         Problem::new(&Placement::tap_major(256, 256, 3, 3, 128).expect("placement"), Conv2d::padded(1), [1, 14, 14]);
-    for &family in Family::ALL.iter().filter(|&&family| family != Family::Subgroup && family.runs_on(&target)) {
-        let options = PlanOptions { family: Some(family), hankel_levels: Some(2), ..Default::default() };
+    for &family in Family::ALL.iter().filter(|&&family| family != Family::Software && family.runs_on(&target)) {
+        let options = PlanOptions::new().with_family(family).with_hankel_levels(2);
         let plan = Plan::new(problem.as_ref().expect("problem"), &target, options).expect("plan");
         assert_eq!(plan.hankel_levels(), 0, "{family:?} knows none");
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use filter_summary::network::{GpuNetwork, NetworkPlan};
 use filter_summary::{
     BufferRange, ChannelParams, ConvBuffers, FilterSummary, FsConv2d, Pipelines, Plan, PlanOptions, Target, compress,
-    cpu, layer_file, network, reference, standalone, tensor_file, tune,
+    cpu, layer_file, network, reference, standalone, tensor_file, tune, wgpu,
 };
 
 const fn shared<T: Send + Sync>() {}
@@ -31,6 +31,8 @@ all_shared!(
     filter_summary::BoundConv,
     filter_summary::Boundary,
     filter_summary::BufferRange<'static>,
+    filter_summary::Candidates,
+    filter_summary::Cause,
     filter_summary::ChannelParams<'static>,
     filter_summary::Conv2d,
     filter_summary::ConvBuffers<'static>,
@@ -38,6 +40,7 @@ all_shared!(
     filter_summary::Error,
     filter_summary::Family,
     filter_summary::FilterSummary,
+    filter_summary::KernelId,
     filter_summary::FsConv2d,
     filter_summary::Pipelines,
     filter_summary::Placement,
@@ -98,7 +101,10 @@ fn futures(
     plan: Plan,
     (summary, params): (&FilterSummary, ChannelParams<'_>),
     (conv, buffers): (&FsConv2d, &ConvBuffers<'_>),
+    queue: &wgpu::Queue,
 ) {
+    sent(conv.update_summary_async(queue, summary));
+    sent(FsConv2d::with_weights_async(pipelines, plan.clone(), buffers.input, params));
     sent(pipelines.warm_up_async([&plan]));
     sent(conv.bind_async(buffers));
     sent(conv.with_plan_async(plan.clone()));

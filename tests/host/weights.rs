@@ -28,7 +28,7 @@ fn bytes(problem: &Problem, algorithm: Algorithm) -> [u64; 2] {
     let table = match algorithm {
         // Groups are padded to the one with most bases.
         Algorithm::Shared => 2 * groups * most_bases(placement, groups) + taps,
-        Algorithm::Dense | Algorithm::Gather => taps,
+        _ => taps,
     };
     [placement.length(), table + fractions + 2 * filters].map(|words| 4 * words as u64)
 }
@@ -43,6 +43,7 @@ fn most_bases(placement: &Placement, groups: usize) -> usize {
             Starts::Learned { length, positions, unit } => {
                 Starts::Learned { length: *length, positions: positions[filters].to_vec(), unit: *unit }
             }
+            other => panic!("{other:?}"),
         };
         let alone = Placement::new(placement.window().clone(), starts, placement.boundary()).expect("a placement");
         Sharing::new(&alone, 1).bases()
@@ -58,7 +59,7 @@ fn weights_of_a_layer_are_hardly_more_than_its_summary() {
         let problem = case.problem();
         let data = Data::integers(&problem, 0);
         for algorithm in [Algorithm::Gather, Algorithm::Shared] {
-            let options = PlanOptions { algorithm: Some(algorithm), ..Default::default() };
+            let options = PlanOptions::new().with_algorithm(algorithm);
             let plan = Plan::new(&problem, &Target::portable(), options).expect(case.name);
             let layer = FsConv2d::new(&pipelines, plan, &data.summary, ChannelParams::default()).expect(case.name);
             let [summary, table] = bytes(&problem, algorithm);
@@ -89,7 +90,7 @@ fn weights_of_a_network_are_hardly_more_than_its_summaries() {
     for path in models() {
         let (network, name) = (Network::load(&path).expect("a network"), path.display());
         for algorithm in [None, Some(Algorithm::Gather), Some(Algorithm::Shared)] {
-            let options = PlanOptions { algorithm, ..Default::default() };
+            let options = PlanOptions::new().with_algorithm(algorithm);
             let forward = GpuNetwork::new(&pipelines, &Target::portable(), &network, 4, options).expect("it builds");
             let (mut summaries, mut tables, mut dense) = (0, 0, 0);
             for (node, plan) in forward.layers() {
@@ -169,7 +170,7 @@ fn layers_keep_a_summary_as_it_is() {
             assert_eq!(layer(summary, options).expect("a layer"), bytes * whole.placement().length() as u64);
         }
     }
-    let f16 = PlanOptions { storage: Storage::F16Weights, ..PlanOptions::default() };
+    let f16 = PlanOptions::new().with_storage(Storage::F16_WEIGHTS);
     assert_eq!(layer(&small, f16).expect("a layer"), small.placement().length() as u64);
     assert_eq!(layer(&whole, f16).expect("a layer"), 2 * whole.placement().length() as u64);
     // Whoever wants the values in f32 says so with a summary in f32.
@@ -187,7 +188,7 @@ fn quantized_weights_stay_small_on_the_device() {
         let problem = case.problem();
         let data = Data::levels(&problem, 0);
         for algorithm in [Algorithm::Gather, Algorithm::Shared] {
-            let options = PlanOptions { algorithm: Some(algorithm), ..Default::default() }.for_summary(&data.summary);
+            let options = PlanOptions::new().with_algorithm(algorithm).for_summary(&data.summary);
             let plan = Plan::new(&problem, &Target::portable(), options).expect(case.name);
             let layer = FsConv2d::new(&pipelines, plan, &data.summary, ChannelParams::default()).expect(case.name);
             let length = problem.placement().length() as u64;
@@ -198,7 +199,7 @@ fn quantized_weights_stay_small_on_the_device() {
         let (network, name) = (Network::load(&path).expect("a network"), path.display());
         let [summaries, everything] = [false, true].map(|dense| network.quantized(Precision::U8, dense).expect("f32"));
         for algorithm in [None, Some(Algorithm::Gather), Some(Algorithm::Shared)] {
-            let options = PlanOptions { algorithm, ..Default::default() };
+            let options = PlanOptions::new().with_algorithm(algorithm);
             let build = |network: &Network| {
                 let forward = GpuNetwork::new(&pipelines, &Target::portable(), network, 4, options).expect("it builds");
                 // Nothing else is allocated for weights, in f32 or otherwise.

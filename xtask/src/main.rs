@@ -1,10 +1,11 @@
-//! The project's own chores: `cargo xtask test`, `bench`, `lines`, `wasm` and `msrv`.
+//! The project's own chores: `cargo xtask test`, `bench`, `lines`, `circles`, `wasm` and `msrv`.
 //!
 //! No dependencies, so that the first command a contributor types compiles in a second.
 #![allow(clippy::print_stdout, reason = "a chore's output is its purpose")]
 
 mod apt;
 mod bench;
+mod circles;
 mod lines;
 mod msrv;
 mod shell;
@@ -28,6 +29,7 @@ usage: cargo xtask <chore>
                   ADAPTER-quick. Python packages go to target/peers; --python [NAME=]PROGRAM takes an interpreter that
                   has them. More: bench --help
   lines           check that no line has more than 120 columns, and no source file more than 400 lines
+  circles         check that no file of the library imports itself by way of others
   msrv            check that no dependency asks for a newer Rust than Cargo.toml declares";
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(rest),
         Some("bench") => bench::run(rest),
         Some("lines") if rest.is_empty() => lines::check(),
+        Some("circles") if rest.is_empty() => circles::check(),
         Some("wasm") if rest.is_empty() => wasm::check(),
         Some("msrv") if rest.is_empty() => msrv::check(),
         Some("--help" | "-h" | "help") => {

@@ -66,7 +66,7 @@ impl Data {
     /// Outputs with the sums of their products' magnitudes, which are exact too.
     fn reference(&self, problem: &Problem, output: &[f32]) -> Result<Reference> {
         let magnitudes = |values: &[f32]| values.iter().map(|value| value.abs()).collect::<Vec<f32>>();
-        let summary = FilterSummary::new(magnitudes(self.summary.values()), problem.placement().clone())?;
+        let summary = FilterSummary::new(magnitudes(&self.summary.values()), problem.placement().clone())?;
         let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect();
         let magnitude = convolve(problem, &magnitudes(&self.input), &summary)?;
         Ok(Reference { output: wide(output), magnitude: wide(&magnitude) })
@@ -132,8 +132,8 @@ mod tests {
         };
         let sum = check(Storage::F32, 1.0).unwrap();
         assert_eq!(check(Storage::F16, 1.0 + 1.0 / 2048.0).unwrap().to_bits(), sum.to_bits());
-        assert!(check(Storage::F16Weights, 1.0 + 1.0 / 2048.0).unwrap_err().to_string().contains("at output 0"));
+        assert!(check(Storage::F16_WEIGHTS, 1.0 + 1.0 / 2048.0).unwrap_err().to_string().contains("at output 0"));
         assert!(check(Storage::F16, 100.0).unwrap_err().to_string().contains("tolerances of f16 storage"));
-        assert!(check(Storage::F16U8Weights, f32::NAN).is_err());
+        assert!(check(Storage::F16_U8_WEIGHTS, f32::NAN).is_err());
     }
 }

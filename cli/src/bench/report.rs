@@ -65,7 +65,7 @@ impl Report {
                 name: gpu.info.name.clone(),
                 driver: gpu.info.driver.clone(),
                 driver_info: gpu.info.driver_info.clone(),
-                software: gpu.target().software,
+                software: gpu.target().is_software(),
             }),
             Device::Cpu => None,
         };

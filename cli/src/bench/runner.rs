@@ -108,7 +108,7 @@ impl<'a> Runner<'a> {
                 None
             }
         };
-        let options = family.apply(PlanOptions { storage: storage.storage, ..PlanOptions::default() });
+        let options = family.apply(PlanOptions::new().with_storage(storage.storage));
         Ok(Self { backend, options, tuner })
     }
 
@@ -134,7 +134,7 @@ impl<'a> Runner<'a> {
     /// Candidates are run in this order, round by round: what slows the machine down for a while slows all of them.
     pub(crate) fn choices(&mut self, problem: &Problem, data: &Data) -> Result<(Vec<Choice>, String)> {
         let own = match &mut self.tuner {
-            Some(tuner) => tuner.choose(problem, self.options)?,
+            Some(tuner) => tuner.choose(problem, self.options)?.options(),
             None => self.options,
         };
         let compressed = problem.placement().ratio() > 1.0;
@@ -148,7 +148,7 @@ impl<'a> Runner<'a> {
         }
         let choice = |algorithm: Algorithm| Choice {
             label: algorithm.name().to_owned(),
-            options: PlanOptions { algorithm: Some(algorithm), ..self.options },
+            options: self.options.with_algorithm(algorithm),
         };
         let mut choices: Vec<Choice> = algorithms.into_iter().map(choice).collect();
         // Two choices are the same when they come to the same kernels.
@@ -303,11 +303,9 @@ fn bind(gpu: &Gpu, conv: &FsConv2d, data: &Data) -> Result<(BoundConv, wgpu::Buf
         0 => None,
         size => Some(gpu.allocate("bench workspace", size)?),
     };
-    let bound = conv.bind(&ConvBuffers {
-        input: BufferRange::whole(&input),
-        output: BufferRange::whole(&output),
-        residual: None,
-        workspace: workspace.as_ref().map(BufferRange::whole),
-    })?;
+    let bound = conv.bind(
+        &ConvBuffers::new(BufferRange::whole(&input), BufferRange::whole(&output))
+            .with_workspace(workspace.as_ref().map(BufferRange::whole)),
+    )?;
     Ok((bound, output))
 }

@@ -59,7 +59,7 @@ mod tests {
     fn tensors_come_back_from_their_words() {
         let values = [1.5, -0.25, 63.0 / 64.0];
         for (storage, words) in
-            [(Storage::F32, 3), (Storage::U8Weights, 3), (Storage::F16, 2), (Storage::F16U8Weights, 2)]
+            [(Storage::F32, 3), (Storage::U8_WEIGHTS, 3), (Storage::F16, 2), (Storage::F16_U8_WEIGHTS, 2)]
         {
             let stored = to_words(&values, storage).into_owned();
             assert_eq!((stored.len(), from_words(stored, storage, 3)), (words, values.to_vec()), "{}", storage.name());

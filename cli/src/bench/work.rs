@@ -26,11 +26,11 @@ impl Work {
         let bytes = tensors + weight_bytes as f64;
         let flops = 2.0 * multiply_adds as f64;
         match algorithm {
-            Algorithm::Dense | Algorithm::Gather => Self { flops, bytes },
             Algorithm::Shared => {
                 let products = problem.shared_multiply_adds() as f64 / problem.placement().window().channels() as f64;
                 Self { flops: flops + problem.shared_additions() as f64, bytes: bytes + 2.0 * 4.0 * products }
             }
+            _ => Self { flops, bytes },
         }
     }
 }
@@ -46,7 +46,7 @@ mod tests {
         let (outputs, bases) = (64.0 * 64.0, 72.0);
         let dense = Work::new(&problem, Algorithm::Dense, problem.dense_multiply_adds(), Storage::F32, 100);
         assert_eq!(dense, Work { flops: 2.0 * outputs * 576.0, bytes: 4.0 * 2.0 * outputs + 100.0 });
-        let shared = Work::new(&problem, Algorithm::Shared, problem.shared_multiply_adds(), Storage::U8Weights, 0);
+        let shared = Work::new(&problem, Algorithm::Shared, problem.shared_multiply_adds(), Storage::U8_WEIGHTS, 0);
         // Three additions an output: a row of taps is summed with the products.
         assert_eq!(shared.flops, 2.0 * bases * 64.0 * 64.0 + 3.0 * outputs);
         assert_eq!(shared.bytes, 4.0 * 2.0 * outputs + 8.0 * bases * 64.0);

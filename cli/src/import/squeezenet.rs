@@ -53,6 +53,6 @@ fn pooled(net: &mut NetworkBuilder, number: usize, from: Value) -> Result<Value>
     if !POOLED.contains(&number) {
         return Ok(from);
     }
-    let pool = Pool { stride: [2, 2], ceil_mode: true, ..Pool::max([3, 3]) };
+    let pool = Pool::max([3, 3]).with_stride([2, 2]).with_ceil_mode(true);
     Ok(net.pool(&format!("pool{number}"), from, pool)?)
 }

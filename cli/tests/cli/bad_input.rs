@@ -32,7 +32,7 @@ fn misspellings_get_suggestions() {
         (&["--versoin"], "'--version' (see fsnet --help)"),
         (&["conv", "layer", "--kernal", "dense"], "'--kernel' (see fsnet conv --help)"),
         (&["conv", "layer", "--kernel", "gathr"], "'gather' (see fsnet conv --help)"),
-        (&["bench", "--family", "subgruop"], "'subgroup' (see fsnet bench --help)"),
+        (&["bench", "--family", "softwrae"], "'software' (see fsnet bench --help)"),
         (&["classify", "--famly", "tiled"], "'--family' (see fsnet classify --help)"),
         (&["import", "--arch", "resnt20", "a", "-o", "b"], "'resnet20' (see fsnet import --help)"),
         (&["import", "--arch", "squeezenet", "a", "-o", "b"], "'squeezenet1.0' (see fsnet import --help)"),

@@ -59,7 +59,7 @@ fn storages_are_checked_and_counted() {
     }
     // An odd number of outputs, the last word of which has one f16.
     let shape = ["bench", "--require-gpu", "--shape", "8-13x9/2", "--summaries", "C,dense", "--runs", "1", "--storage"];
-    let reports = ["f32", "f16-weights", "u8-weights", "f16", "f16-u8-weights"].map(|storage| {
+    let reports = ["f32", "f16-weights", "u8-weights", "f16", "f16-u8-weights", "f16-f32-weights"].map(|storage| {
         let report = json(shape.into_iter().chain([storage]));
         assert_eq!(report["storage"], storage);
         report

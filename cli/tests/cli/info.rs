@@ -98,3 +98,31 @@ fn a_reader_that_goes_away_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
 }
+
+/// The first that is listed is what runs, unless something else is asked for; what is not there has a reason.
+#[test]
+fn inspect_tells_why_kernels_are_taken() {
+    let directory = tempdir().unwrap();
+    let model = color_network(directory.path());
+    let error = failure(["inspect", text(&model), "--device", "cpu", "--why"]);
+    assert!(error.contains("--why is for adapters"), "{error}");
+    if skip_gpu("inspect_tells_why_kernels_are_taken") {
+        return;
+    }
+    let open = json(["inspect", text(&model), "--require-gpu", "--why"]);
+    assert_eq!(open["why"].as_array().unwrap().len(), open["layers"].as_array().unwrap().len());
+    for (why, layer) in open["why"].as_array().unwrap().iter().zip(open["layers"].as_array().unwrap()) {
+        let candidates = why["candidates"].as_array().unwrap();
+        assert_eq!((&candidates[0]["taken"], &candidates[0]["algorithm"]), (&true.into(), &layer["kernel"]));
+        assert!(candidates.iter().all(|candidate| candidate["cost"].as_f64().unwrap() > 0.0), "{why}");
+        assert!(candidates.len() > 1, "{why}");
+    }
+    let one = json(["inspect", text(&model), "--require-gpu", "--why", "--family", "portable", "--kernel", "gather"]);
+    for why in one["why"].as_array().unwrap() {
+        assert_eq!(why["candidates"].as_array().unwrap().len(), 1, "{why}");
+        assert_eq!(why["candidates"][0]["taken"], true);
+    }
+    let shown = success(["inspect", text(&model), "--require-gpu", "--why"]);
+    assert!(shown.contains("taken") && shown.contains("portable"), "{shown}");
+    assert!(!success(["inspect", text(&model), "--require-gpu"]).contains("taken"));
+}

@@ -36,7 +36,11 @@ fn choices_are_kept_and_a_broken_cache_is_one_warning() {
     let whole = fs::read_to_string(&cache).unwrap();
     assert_eq!(run(&cache), [""; 0]);
     assert_eq!(fs::read_to_string(&cache).unwrap(), whole, "nothing is measured again");
-    for damage in [&whole[..whole.len() / 2], &whole.replace("cache 2", "cache 1"), &whole.replace("fs_", "")] {
+    for damage in [
+        &whole[..whole.len() / 2],
+        &whole.replace("cache 3", "cache 2"),
+        &whole.replace("\"kernels\": \"1-", "\"kernels\": \"0-"),
+    ] {
         fs::write(&cache, damage).unwrap();
         let lines = run(&cache);
         assert_eq!(lines.len(), 1, "{damage}: {lines:?}");
@@ -62,7 +66,7 @@ fn other_files_are_no_cache_and_stay() {
         b"{}",
         b"[1, 2]",
         b"{\"format\": \"x\"}",
-        b"{\"format\": \"filter-summary tuning cache 3\"}",
+        b"{\"format\": \"filter-summary tuning cache 4\"}",
         b"\xff\0",
         &large,
     ] {

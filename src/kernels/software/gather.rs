@@ -1,4 +1,4 @@
-//! `subgroup_gather`: convolutions, a tap at a time.
+//! `software_gather`: convolutions, a tap at a time.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -36,8 +36,8 @@ pub(crate) struct Uniform {
 pub(super) fn described(name: &'static str, text: &'static str, threads: u32) -> Description {
     Description::of_convolution(name, text, threads)
         .features(wgpu::Features::SUBGROUP)
-        .part(include_str!("../../../shaders/parts/split.wgsl"))
-        .part(include_str!("../../../shaders/parts/subgroup_gather_params.wgsl"))
+        .part(include_str!("../../../shaders/software/parts/split.wgsl"))
+        .part(include_str!("../../../shaders/software/parts/gather_params.wgsl"))
 }
 
 impl Kernel for Gather {
@@ -49,8 +49,8 @@ impl Kernel for Gather {
 
     fn describe(&self) -> Description {
         let Tile { lanes_x, rows, quads, .. } = self.tile;
-        let text = include_str!("../../../shaders/subgroup_gather.wgsl");
-        let described = described("subgroup_gather", text, self.tile.threads())
+        let text = include_str!("../../../shaders/software/gather.wgsl");
+        let described = described("software_gather", text, self.tile.threads())
             .word(format!("{lanes_x}x{rows}x{quads}"))
             .constants([("SUBGROUP", lanes_x), ("ROW_BLOCKS", rows / lanes_x), ("QUADS", quads)])
             .input(self.input)
@@ -65,7 +65,7 @@ impl Kernel for Gather {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Gather {
     /// For tests.
     pub(in crate::kernels) fn variants() -> Vec<Self> {

@@ -1,4 +1,4 @@
-//! `subgroup_gather_few`: convolutions of one or two quads of pixels, with lanes that are output channels.
+//! `software_gather_few`: convolutions of one or two quads of pixels, with lanes that are output channels.
 
 use super::gather::{Uniform, described};
 use crate::kernels::{Description, End, Kernel, Tensor, Tile, Variant, Weights};
@@ -24,8 +24,8 @@ impl Kernel for GatherFew {
 
     fn describe(&self) -> Description {
         let Tile { lanes_y, rows, .. } = self.tile;
-        let text = include_str!("../../../shaders/subgroup_gather_few.wgsl");
-        described("subgroup_gather_few", text, self.tile.threads())
+        let text = include_str!("../../../shaders/software/gather_few.wgsl");
+        described("software_gather_few", text, self.tile.threads())
             .word(format!("{lanes_y}x{rows}"))
             .constants([("SUBGROUP", lanes_y), ("ROW_BLOCKS", rows)])
             .input(self.input)
@@ -40,7 +40,7 @@ impl Kernel for GatherFew {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl GatherFew {
     /// For tests.
     pub(in crate::kernels) fn variants() -> Vec<Self> {

@@ -1,10 +1,10 @@
-//! `subgroup_gather_rows`: convolutions whose outputs stand in the columns of their inputs, a kernel row at a time.
+//! `software_gather_rows`: convolutions whose outputs stand in the columns of their inputs, a kernel row at a time.
 
 use super::gather::{Uniform, described};
 use crate::kernels::{Description, End, Kernel, Tensor, Tile, Variant, Weights};
 
-/// Taps of a kernel row where outputs stand in the columns of their inputs: they share a load of the input, as its pixels
-/// stay in registers from tap to tap.
+/// Taps of a kernel row where outputs stand in the columns of their inputs: they share a load of the input,
+/// as its pixels stay in registers from tap to tap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct RowTaps {
     pub(crate) taps: u32,
@@ -32,8 +32,8 @@ impl Kernel for GatherRows {
 
     fn describe(&self) -> Description {
         let (Tile { lanes_x, rows, quads, .. }, RowTaps { taps, padding }) = (self.tile, self.row_taps);
-        let text = include_str!("../../../shaders/subgroup_gather_rows.wgsl");
-        described("subgroup_gather_rows", text, self.tile.threads())
+        let text = include_str!("../../../shaders/software/gather_rows.wgsl");
+        described("software_gather_rows", text, self.tile.threads())
             .word(format!("{lanes_x}x{rows}x{quads}"))
             .word(format!("row{taps}p{padding}"))
             .constants([("SUBGROUP", lanes_x), ("ROW_BLOCKS", rows / lanes_x), ("QUADS", quads)])
@@ -51,7 +51,7 @@ impl Kernel for GatherRows {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl GatherRows {
     /// For tests.
     pub(in crate::kernels) fn variants() -> Vec<Self> {

@@ -1,10 +1,10 @@
-//! `subgroup_products`: shared products, and their sums along kernel rows.
+//! `software_products`: shared products, and their sums along kernel rows.
 
 use bytemuck::{Pod, Zeroable};
 
 use super::{RowSums, multiplying};
 use crate::kernels::{Access, Description, Geometry, Kernel, Tensor, Tile, Variant, Weights};
-use crate::sharing::TapRows;
+use crate::method::sharing::TapRows;
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,14 +49,14 @@ impl Kernel for Products {
 
     fn describe(&self) -> Description {
         let Tile { lanes_x, rows, quads, .. } = self.tile;
-        let text = include_str!("../../../shaders/subgroup_products.wgsl");
+        let text = include_str!("../../../shaders/software/products.wgsl");
         let which_rows = match self.sums.rows {
-            TapRows::Even { .. } => include_str!("../../../shaders/parts/sums_even.wgsl"),
-            TapRows::Uneven { .. } => include_str!("../../../shaders/parts/sums_uneven.wgsl"),
+            TapRows::Even { .. } => include_str!("../../../shaders/software/parts/sums_even.wgsl"),
+            TapRows::Uneven { .. } => include_str!("../../../shaders/software/parts/sums_uneven.wgsl"),
         };
-        let described = Description::of_convolution("subgroup_products", text, self.tile.threads())
+        let described = Description::of_convolution("software_products", text, self.tile.threads())
             .features(wgpu::Features::SUBGROUP)
-            .part(include_str!("../../../shaders/parts/split.wgsl"))
+            .part(include_str!("../../../shaders/software/parts/split.wgsl"))
             .word(format!("{lanes_x}x{rows}x{quads}"))
             .constants([("SUBGROUP", lanes_x), ("ROW_BLOCKS", rows / lanes_x), ("QUADS", quads)])
             .constants(self.sums.constants())
@@ -66,7 +66,7 @@ impl Kernel for Products {
         let described = summed
             .input(self.input)
             .weights(self.weights)
-            .part(include_str!("../../../shaders/parts/segments.wgsl"))
+            .part(include_str!("../../../shaders/software/parts/segments.wgsl"))
             .part(which_rows);
         multiplying(described, self.hankel_levels).products_out(self.output).read_write(self.read_write)
     }
@@ -76,7 +76,7 @@ impl Kernel for Products {
     }
 }
 
-#[cfg(all(test, feature = "network"))]
+#[cfg(all(test, feature = "network", feature = "software"))]
 impl Products {
     /// For tests.
     pub(in crate::kernels) fn variants() -> Vec<Self> {

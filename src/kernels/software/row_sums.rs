@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::sharing::TapRows;
+use crate::method::sharing::TapRows;
 
 /// Products that are summed along an image row before they are stored, where the sums are unrolled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

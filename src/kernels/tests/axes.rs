@@ -1,9 +1,9 @@
 //! The axes that kernels have in common.
 
 use crate::kernels::{Access, End, Tensor, WeightLoad, Weights};
-use crate::placement::Boundary;
-use crate::problem::Activation;
-use crate::quantization::Precision;
+use crate::method::placement::Boundary;
+use crate::method::problem::Activation;
+use crate::method::quantization::Precision;
 
 pub(in crate::kernels) const ACTIVATIONS: [Activation; 2] = [Activation::None, Activation::Relu];
 
@@ -29,7 +29,7 @@ pub(in crate::kernels) struct Memory {
 }
 
 /// As plans have it: without words of 64 bits, then with them.
-pub(in crate::kernels) const MEMORIES: [Memory; 11] = {
+pub(in crate::kernels) const MEMORIES: [Memory; 12] = {
     const F32: Memory =
         Memory { half: false, weights: Precision::F32, words: false, has_addend: false, is_addend: false };
     const F16: Memory = Memory { half: true, weights: Precision::F16, ..F32 };
@@ -39,6 +39,7 @@ pub(in crate::kernels) const MEMORIES: [Memory; 11] = {
         Memory { weights: Precision::U8, ..F32 },
         F16,
         Memory { weights: Precision::U8, ..F16 },
+        Memory { weights: Precision::F32, ..F16 },
         Memory { has_addend: true, ..F16 },
         Memory { is_addend: true, ..F16 },
         Memory { has_addend: true, is_addend: true, ..F16 },

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 /// A value of one axis beside a value of another.
 type Pair = [(usize, usize); 2];
 
-/// Variants of a kernel whose axes have as many values as `sizes` say. `make` makes one of an index an axis; `None` where no
-/// plan asks for such a one. Every pair of values that some variant has is in one of those returned: a fault that one
-/// part, or one part beside one other, is to blame for shows in one of them.
+/// Variants of a kernel whose axes have as many values as `sizes` say. `make` makes one of an index an axis;
+/// `None` where no plan asks for such a one. Every pair of values that some variant has is in one of those returned:
+/// a fault that one part, or one part beside one other, is to blame for shows in one of them.
 pub(in crate::kernels) fn covering<T>(sizes: &[usize], make: impl Fn(&[usize]) -> Option<T>) -> Vec<T> {
     let mut all: Vec<Vec<usize>> = vec![Vec::new()];
     for &size in sizes {

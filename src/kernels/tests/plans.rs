@@ -6,11 +6,13 @@ use naga::TypeInner;
 
 use super::{assert_valid, by_threads};
 use crate::kernels::Variant;
-use crate::placement::{Boundary, Placement};
-use crate::plan::{Algorithm, Candidates, Family, Plan, PlanOptions, Storage, Target};
-use crate::problem::{Conv2d, Problem};
-use crate::starts::Starts;
-use crate::window::Window;
+use crate::method::algorithm::Algorithm;
+use crate::method::placement::{Boundary, Placement};
+use crate::method::problem::{Conv2d, Problem};
+use crate::method::starts::Starts;
+use crate::method::storage::Storage;
+use crate::method::window::Window;
+use crate::plan::{Candidates, Family, Plan, PlanOptions, Target};
 
 /// Kinds of devices: between them they run every family.
 fn targets() -> [Target; 7] {

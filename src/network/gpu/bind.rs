@@ -4,13 +4,16 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{GpuNetwork, Loaded, unlike};
-use crate::conv::check::{check_overlaps, check_range, one_buffer};
-use crate::conv::{BufferRange, ConvBuffers, Dispatch, FsConv2d, Uniforms, bind_group, bound_ranges};
-use crate::error::{Result, check_size};
+use crate::check::check_size;
+use crate::device::buffers::{BufferRange, ConvBuffers};
+use crate::device::check::{check_overlaps, check_range, one_buffer};
+use crate::device::conv::FsConv2d;
+use crate::device::dispatch::{Dispatch, Uniforms, bind_group, bound_ranges};
+use crate::device::scope::checked;
+use crate::error::Result;
 use crate::kernels::Role;
 use crate::network::plan::{Operation, Place, Planned, Work};
 use crate::plan::{Operand, Step};
-use crate::scope::checked;
 
 /// A network bound to buffers: recording it allocates nothing, cloning it copies a pointer.
 ///
@@ -54,7 +57,7 @@ impl GpuNetwork {
     /// lost.
     #[cfg(not(target_family = "wasm"))]
     pub fn bind(&self, batch: usize, input: BufferRange<'_>, output: BufferRange<'_>) -> Result<BoundNetwork> {
-        crate::wait::wait(self.bind_async(batch, input, output))
+        crate::device::wait::wait(self.bind_async(batch, input, output))
     }
 
     /// Binds the network to a caller's buffers, to be recorded any number of times: `input` `[batch, C, H, W]`, and
@@ -148,7 +151,7 @@ impl GpuNetwork {
     ) -> Result<Dispatch> {
         let device = self.pipelines.device();
         let compiled = self.pipelines.get(&step.variant).await?;
-        let uniforms = Uniforms::new(device, &[step.uniform(None)]).await?;
+        let uniforms = Uniforms::new(device, "fs_params", std::slice::from_ref(step), None).await?;
         let ranges = bound_ranges(step, operand);
         let bind = || bind_group(device, &compiled, uniforms.binding(0), &ranges);
         let bind_group = checked(device, "bindings", bind).await?;

@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use super::{FileOp, NodeInput, Op, Operation, Work};
 use crate::error::{Error, Result};
-use crate::network::builder::{NetworkBuilder, Value};
-use crate::network::destination::Destination;
+use crate::files::stored_summary::Word;
+use crate::kernels::{Access, add as kernel};
+use crate::method::problem::Activation;
+use crate::network::Source;
+use crate::network::context::{Context, word};
 use crate::network::graph::NodeJson;
-use crate::network::plan::Planner;
+use crate::network::layout::{Destination, Wiring};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
-use crate::network::stage::{Stage, Wiring};
+use crate::network::stage::Stage;
 use crate::plan::Step;
-use crate::problem::Activation;
-use crate::stored_summary::Word;
 
 /// `activation(left + right)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub struct Add {
     /// Applied last.
     pub activation: Activation,
@@ -29,13 +31,10 @@ pub(super) const FILE_OPS: &[FileOp] = &[FileOp {
     read: |node, _, _| Ok(Op::Add(Add { activation: node.activation()? })),
 }];
 
-impl NetworkBuilder {
-    /// Adds the sum of two values of one shape.
-    ///
-    /// # Errors
-    /// As [`NetworkBuilder::node`], and when the shapes differ.
-    pub fn add(&mut self, name: &str, inputs: [Value; 2], activation: Activation) -> Result<Value> {
-        self.node(name, Op::Add(Add { activation }), &inputs)
+impl Add {
+    /// A sum with this activation.
+    pub fn new(activation: Activation) -> Self {
+        Self { activation }
     }
 }
 
@@ -65,8 +64,8 @@ impl Operation for Add {
 }
 
 impl Stage for Add {
-    fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
-        planner.add(self.activation, wiring, to)
+    fn steps(&self, context: &Context<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
+        steps(self.activation, context, wiring, to)
     }
 
     #[cfg(feature = "cpu")]
@@ -75,4 +74,31 @@ impl Stage for Add {
             *to = self.activation.of(left + right);
         }
     }
+}
+
+/// The dispatch of a sum of two tensors, or of a copy of one, with an activation.
+pub(super) fn steps(
+    activation: Activation,
+    context: &Context<'_>,
+    wiring: &Wiring,
+    to: Destination,
+) -> Result<Vec<Step>> {
+    let [channels, height, width] = wiring.shape;
+    let plane = height * width;
+    let [first, second] = [0, 1].map(|at| wiring.inputs.get(at).map(|&source| context.view(source)));
+    let first = first.unwrap_or(Destination::whole(Source::Input, 0));
+    let uniform = kernel::Uniform {
+        images: word(context.batch),
+        channels: word(channels),
+        plane: word(plane),
+        in_channels_total: word(first.channels_total),
+        in_channel_offset: word(first.channel_offset),
+        residual_channels_total: word(second.map_or(0, |second| second.channels_total)),
+        residual_channel_offset: word(second.map_or(0, |second| second.channel_offset)),
+        channels_total: word(to.channels_total),
+        channel_offset: word(to.channel_offset),
+    };
+    let (access, read_write) = (Access::for_lengths(&[plane], false), context.options.bind_read_write);
+    let kernel = kernel::Add { access, sums: second.is_some(), activation, read_write };
+    Ok(vec![context.dispatch(kernel, &uniform, context.quads(wiring)?, wiring, to)?])
 }

@@ -3,23 +3,24 @@
 use std::sync::Arc;
 
 use super::{FileOp, NodeInput, Op, Operation, Work};
+use crate::check::check_finite;
+use crate::check::check_length;
 use crate::error::Result;
-use crate::network::builder::{NetworkBuilder, Value};
-use crate::network::destination::Destination;
+use crate::files::stored_summary::Word;
+use crate::files::tensor_file::{NewTensor, TensorFile, Values};
+use crate::kernels::{Access, batch_norm as kernel};
+use crate::method::problem::Activation;
+use crate::network::context::{Context, word};
 use crate::network::graph::NodeJson;
-use crate::network::plan::Planner;
+use crate::network::layout::{Destination, Wiring};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
-use crate::network::stage::{Stage, Wiring};
+use crate::network::stage::Stage;
 use crate::plan::Step;
-use crate::problem::Activation;
-use crate::reference::check_length;
-use crate::stored_summary::Word;
-use crate::summary::check_finite;
-use crate::tensor_file::{NewTensor, TensorFile, Values};
 
 /// `activation(scale[c] * x[c] + bias[c])`.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct BatchNorm {
     /// `[C]`.
     pub scale: Vec<f32>,
@@ -42,13 +43,16 @@ fn read(node: &NodeJson, [channels, ..]: [usize; 3], tensors: &mut TensorFile<'_
     Ok(Op::BatchNorm(Box::new(norm)))
 }
 
-impl NetworkBuilder {
-    /// Adds a batch norm. One that follows a convolution is better folded into its scale and bias.
-    ///
-    /// # Errors
-    /// As [`NetworkBuilder::node`], and when there is not one scale and one bias a channel, all finite.
-    pub fn batch_norm(&mut self, name: &str, input: Value, norm: BatchNorm) -> Result<Value> {
-        self.node(name, Op::BatchNorm(Box::new(norm)), &[input])
+impl BatchNorm {
+    /// `scale[c] * x[c] + bias[c]`.
+    pub fn new(scale: Vec<f32>, bias: Vec<f32>) -> Self {
+        Self { scale, bias, activation: Activation::None }
+    }
+
+    /// The same with an activation applied last.
+    #[must_use]
+    pub fn with_activation(self, activation: Activation) -> Self {
+        Self { activation, ..self }
     }
 }
 
@@ -87,8 +91,25 @@ impl Operation for BatchNorm {
 }
 
 impl Stage for BatchNorm {
-    fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
-        planner.batch_norm(self, wiring, to)
+    fn steps(&self, context: &Context<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
+        let [channels, height, width] = wiring.shape;
+        let plane = height * width;
+        let from = context.view(wiring.inputs[0]);
+        let uniform = kernel::Uniform {
+            images: word(context.batch),
+            channels: word(channels),
+            plane: word(plane),
+            in_channels_total: word(from.channels_total),
+            in_channel_offset: word(from.channel_offset),
+            channels_total: word(to.channels_total),
+            channel_offset: word(to.channel_offset),
+            scale_at: 0,
+            bias_at: word(self.scale.len()),
+        };
+        let access = Access::for_lengths(&[plane], false);
+        let kernel =
+            kernel::BatchNorm { access, activation: self.activation, read_write: context.options.bind_read_write };
+        Ok(vec![context.dispatch(kernel, &uniform, context.quads(wiring)?, wiring, to)?])
     }
 
     fn table(&self) -> Vec<f32> {

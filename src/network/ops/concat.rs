@@ -1,31 +1,18 @@
 //! `concat`: along the channels, at no cost where its operands are written in place.
 
-use super::{FileOp, NodeInput, Op, Operation, Work};
+use super::{FileOp, NodeInput, Op, Operation, Work, add};
 use crate::error::{Error, Result};
-use crate::network::builder::{NetworkBuilder, Value};
-use crate::network::destination::Destination;
+use crate::method::problem::Activation;
+use crate::network::context::Context;
 use crate::network::graph::NodeJson;
-use crate::network::plan::Planner;
+use crate::network::layout::{Destination, Wiring};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
-use crate::network::stage::{Stage, Wiring};
+use crate::network::stage::Stage;
 use crate::plan::Step;
-use crate::problem::Activation;
 
 pub(super) const FILE_OPS: &[FileOp] =
     &[FileOp { name: "concat", keys: &["inputs"], tensors: &[], read: |_, _, _| Ok(Op::Concat) }];
-
-impl NetworkBuilder {
-    /// Adds the channels of one or more values of one height and width, one after another.
-    ///
-    /// Operands that only this reads, and besides it batch norms, additions and ReLUs, are written in place.
-    ///
-    /// # Errors
-    /// As [`NetworkBuilder::node`], when there is no input, or heights or widths differ.
-    pub fn concat(&mut self, name: &str, inputs: &[Value]) -> Result<Value> {
-        self.node(name, Op::Concat, inputs)
-    }
-}
 
 pub(super) struct Concat;
 
@@ -60,8 +47,8 @@ impl Operation for Concat {
 pub(in crate::network) struct Copy;
 
 impl Stage for Copy {
-    fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
-        planner.add(Activation::None, wiring, to)
+    fn steps(&self, context: &Context<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
+        add::steps(Activation::None, context, wiring, to)
     }
 
     #[cfg(feature = "cpu")]

@@ -4,23 +4,25 @@ mod file;
 
 pub(super) use file::FILE_OPS;
 
-use super::{NodeInput, Op, Operation, Work};
-use crate::conv::ChannelParams;
-use crate::error::{Error, Result, check_size};
-use crate::network::builder::{NetworkBuilder, Value};
+use super::{NodeInput, Operation, Work};
+use crate::check::check_finite;
+use crate::check::check_length;
+use crate::check::check_size;
+use crate::error::{Error, Result};
+use crate::files::stored_summary::WindowJson;
+use crate::files::tensor_file::NewTensor;
+use crate::method::algorithm::Algorithm;
+use crate::method::params::ChannelParams;
+use crate::method::placement::Placement;
+use crate::method::problem::{Activation, Conv2d, Problem};
+use crate::method::starts::Starts;
+use crate::method::summary::FilterSummary;
+use crate::method::window::INDEX_LIMIT;
 use crate::network::graph::NodeJson;
-use crate::placement::Placement;
-use crate::plan::Algorithm;
-use crate::problem::{Activation, Conv2d, Problem};
-use crate::reference::check_length;
-use crate::starts::Starts;
-use crate::stored_summary::WindowJson;
-use crate::summary::{FilterSummary, check_finite};
-use crate::tensor_file::NewTensor;
-use crate::window::INDEX_LIMIT;
 
 /// A convolution with its weights.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct ConvOp {
     /// Which of the file's operations this is.
     pub kind: ConvKind,
@@ -38,6 +40,7 @@ pub struct ConvOp {
 
 /// Which of the file's operations a [`ConvOp`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ConvKind {
     /// Weights by Filter Summary.
     FilterSummary,
@@ -45,25 +48,6 @@ pub enum ConvKind {
     Dense,
     /// A linear layer: dense weights `[O, I, 1, 1]`, over an input of I values of any shape.
     Linear,
-}
-
-impl NetworkBuilder {
-    /// Adds a convolution `[C, H, W]` to `[O, OH, OW]`, or a linear layer to `[O, 1, 1]`.
-    ///
-    /// # Errors
-    /// As [`NetworkBuilder::node`]; when channels or groups do not fit the input, the kernel exceeds the padded input,
-    /// or scale or bias are not O finite values.
-    pub fn conv(&mut self, name: &str, input: Value, op: ConvOp) -> Result<Value> {
-        self.node(name, Op::Conv(Box::new(op)), &[input])
-    }
-
-    /// Adds a convolution to whose result `residual` `[O, OH, OW]` is added before the activation.
-    ///
-    /// # Errors
-    /// As [`NetworkBuilder::conv`], and when the residual has another shape.
-    pub fn conv_with_residual(&mut self, name: &str, input: Value, residual: Value, op: ConvOp) -> Result<Value> {
-        self.node(name, Op::Conv(Box::new(op)), &[input, residual])
-    }
 }
 
 impl ConvOp {
@@ -237,7 +221,7 @@ impl Operation for ConvOp {
             Starts::Learned { positions, .. } => positions.len(),
             Starts::Line { .. } | Starts::Volume { .. } => 0,
         };
-        self.summary.values().len() + positions + len(&self.scale) + len(&self.bias)
+        self.summary.placement().length() + positions + len(&self.scale) + len(&self.bias)
     }
 
     fn work(&self) -> Work<'_> {

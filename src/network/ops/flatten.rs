@@ -2,21 +2,10 @@
 
 use super::{FileOp, NodeInput, Op, Operation, Work};
 use crate::error::Result;
-use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::graph::NodeJson;
 
 pub(super) const FILE_OPS: &[FileOp] =
     &[FileOp { name: "flatten", keys: &["input"], tensors: &[], read: |_, _, _| Ok(Op::Flatten) }];
-
-impl NetworkBuilder {
-    /// Adds the same values as `[C*H*W, 1, 1]`; nothing is computed or copied.
-    ///
-    /// # Errors
-    /// As [`NetworkBuilder::node`].
-    pub fn flatten(&mut self, name: &str, input: Value) -> Result<Value> {
-        self.node(name, Op::Flatten, &[input])
-    }
-}
 
 pub(super) struct Flatten;
 

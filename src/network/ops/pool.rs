@@ -3,19 +3,23 @@
 use std::sync::Arc;
 
 use super::{FileOp, NodeInput, Op, Operation, Work};
-use crate::error::{Error, Result, check_size};
-use crate::network::builder::{NetworkBuilder, Value};
-use crate::network::destination::Destination;
+use crate::check::check_size;
+use crate::error::{Error, Result};
+use crate::kernels::pool as kernel;
+use crate::kernels::pool_window::{PoolWindow, Stage as WindowStage};
+use crate::method::reduction::BLOCK;
+use crate::method::window::INDEX_LIMIT;
+use crate::network::context::{Context, word};
 use crate::network::graph::NodeJson;
-use crate::network::plan::Planner;
+use crate::network::layout::{Destination, Wiring};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
-use crate::network::stage::{Stage, Wiring};
+use crate::network::stage::Stage;
 use crate::plan::Step;
-use crate::window::INDEX_LIMIT;
 
 /// A pooling window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Pool {
     /// Average instead of maximum.
     pub average: bool,
@@ -30,6 +34,9 @@ pub struct Pool {
     /// Averages count the padding's zeros; true for maxima, which have no use for it.
     pub count_include_pad: bool,
 }
+
+/// Most taps of a window that one thread walks.
+const MOST_TAPS_OF_A_THREAD: usize = 64;
 
 pub(super) const FILE_OPS: &[FileOp] = &[
     FileOp {
@@ -63,25 +70,6 @@ fn read(node: &NodeJson, pool: fn([usize; 2]) -> Pool) -> Result<Op> {
     }))
 }
 
-impl NetworkBuilder {
-    /// Adds maxima or averages of windows.
-    ///
-    /// # Errors
-    /// As [`NetworkBuilder::node`] and [`Pool::output_size`].
-    pub fn pool(&mut self, name: &str, input: Value, pool: Pool) -> Result<Value> {
-        self.node(name, Op::Pool(pool), &[input])
-    }
-
-    /// Adds the average of every channel, `[C, 1, 1]`.
-    ///
-    /// # Errors
-    /// As [`NetworkBuilder::node`].
-    pub fn global_avg_pool(&mut self, name: &str, input: Value) -> Result<Value> {
-        let [_, height, width] = input.shape();
-        self.node(name, Op::Pool(Pool::average([height, width])), &[input])
-    }
-}
-
 impl Pool {
     /// Maxima of windows of `kernel` `[y, x]` that lie side by side, without padding.
     pub fn max(kernel: [usize; 2]) -> Self {
@@ -92,6 +80,30 @@ impl Pool {
     pub fn average(kernel: [usize; 2]) -> Self {
         let (stride, padding) = (kernel, [0; 4]);
         Self { average: true, kernel, stride, padding, ceil_mode: false, count_include_pad: true }
+    }
+
+    /// The same with windows so far apart, `[y, x]`.
+    #[must_use]
+    pub fn with_stride(self, stride: [usize; 2]) -> Self {
+        Self { stride, ..self }
+    }
+
+    /// The same with padding `[top, left, bottom, right]`.
+    #[must_use]
+    pub fn with_padding(self, padding: [usize; 4]) -> Self {
+        Self { padding, ..self }
+    }
+
+    /// The same with the output size rounded up, or down.
+    #[must_use]
+    pub fn with_ceil_mode(self, ceil_mode: bool) -> Self {
+        Self { ceil_mode, ..self }
+    }
+
+    /// The same with the padding's zeros counted by averages, or not.
+    #[must_use]
+    pub fn with_count_include_pad(self, count_include_pad: bool) -> Self {
+        Self { count_include_pad, ..self }
     }
 
     /// Output height and width for an input of `size` (both `[y, x]`), by PyTorch's rule: with `ceil_mode` a last
@@ -164,8 +176,59 @@ impl Operation for Pool {
 }
 
 impl Stage for Pool {
-    fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
-        planner.pool(self, wiring, to)
+    /// A small window is walked by a thread; a large one is shared by the lanes of a workgroup, or of several.
+    fn steps(&self, context: &Context<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
+        let [channels, height, width] = context.layout.shape_of(wiring.inputs[0]);
+        let [_, out_height, out_width] = wiring.shape;
+        let elements = context.elements(wiring.shape)?;
+        let [top, left, bottom, right] = self.padding;
+        // Taps of a window that can lie inside the input.
+        let taps = self.kernel[0].min(height) * self.kernel[1].min(width);
+        let blocks = taps.div_ceil(BLOCK);
+        let uniform = kernel::Uniform {
+            elements: word(elements),
+            channels: word(channels),
+            height: word(height),
+            width: word(width),
+            out_height: word(out_height),
+            out_width: word(out_width),
+            channels_total: word(to.channels_total),
+            channel_offset: word(to.channel_offset),
+            kernel_height: word(self.kernel[0]),
+            kernel_width: word(self.kernel[1]),
+            stride_y: word(self.stride[0]),
+            stride_x: word(self.stride[1]),
+            pad_top: word(top),
+            pad_left: word(left),
+            padded_height: word(top + height + bottom),
+            padded_width: word(left + width + right),
+            average: u32::from(self.average),
+            count_padding: u32::from(self.count_include_pad),
+            blocks: word(blocks),
+            block: word(taps.min(BLOCK)),
+        };
+        let read_write = context.options.bind_read_write;
+        if taps <= MOST_TAPS_OF_A_THREAD {
+            return Ok(vec![context.dispatch(kernel::Pool { read_write }, &uniform, elements, wiring, to)?]);
+        }
+        let by_workgroups = |stage, workgroups| {
+            context.dispatch(
+                PoolWindow { stage, read_write },
+                &uniform,
+                workgroups * kernel::Pool::LANES as usize,
+                wiring,
+                to,
+            )
+        };
+        if blocks == 1 {
+            return Ok(vec![by_workgroups(WindowStage::Window, elements)?]);
+        }
+        let values = elements * blocks;
+        context.check_bytes("blocks of windows of pool", values as u64 * 4)?;
+        let mut steps =
+            vec![by_workgroups(WindowStage::Blocks, values)?, by_workgroups(WindowStage::Finish, elements)?];
+        steps.iter_mut().for_each(|step| step.places.products = 0..values as u64 * 4);
+        Ok(steps)
     }
 
     #[cfg(feature = "cpu")]

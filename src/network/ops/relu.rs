@@ -2,30 +2,19 @@
 
 use std::sync::Arc;
 
-use super::{FileOp, NodeInput, Op, Operation, Work};
+use super::{FileOp, NodeInput, Op, Operation, Work, add};
 use crate::error::Result;
-use crate::network::builder::{NetworkBuilder, Value};
-use crate::network::destination::Destination;
+use crate::method::problem::Activation;
+use crate::network::context::Context;
 use crate::network::graph::NodeJson;
-use crate::network::plan::Planner;
+use crate::network::layout::{Destination, Wiring};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
-use crate::network::stage::{Stage, Wiring};
+use crate::network::stage::Stage;
 use crate::plan::Step;
-use crate::problem::Activation;
 
 pub(super) const FILE_OPS: &[FileOp] =
     &[FileOp { name: "relu", keys: &["input"], tensors: &[], read: |_, _, _| Ok(Op::Relu) }];
-
-impl NetworkBuilder {
-    /// Adds a ReLU. Where it follows a convolution, an addition or a batch norm, their own activation costs nothing.
-    ///
-    /// # Errors
-    /// As [`NetworkBuilder::node`].
-    pub fn relu(&mut self, name: &str, input: Value) -> Result<Value> {
-        self.node(name, Op::Relu, &[input])
-    }
-}
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Relu;
@@ -49,8 +38,8 @@ impl Operation for Relu {
 }
 
 impl Stage for Relu {
-    fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
-        planner.add(Activation::Relu, wiring, to)
+    fn steps(&self, context: &Context<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
+        add::steps(Activation::Relu, context, wiring, to)
     }
 
     #[cfg(feature = "cpu")]

@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use super::{FileOp, NodeInput, Op, Operation, Work};
-use crate::error::{Error, Result, check_size};
-use crate::network::builder::{NetworkBuilder, Value};
-use crate::network::destination::Destination;
+use crate::check::check_size;
+use crate::error::{Error, Result};
+use crate::files::tensor_file::TensorFile;
+use crate::kernels::subsample as kernel;
+use crate::method::window::INDEX_LIMIT;
+use crate::network::context::{Context, word};
 use crate::network::graph::NodeJson;
-use crate::network::plan::Planner;
+use crate::network::layout::{Destination, Wiring};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
-use crate::network::stage::{Stage, Wiring};
+use crate::network::stage::Stage;
 use crate::plan::Step;
-use crate::tensor_file::TensorFile;
-use crate::window::INDEX_LIMIT;
 
 /// Every stride-th pixel, and `(O - C) / 2` zero channels before the input's, the rest after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct ShortcutA {
     /// O.
     pub out_channels: usize,
@@ -32,13 +34,10 @@ fn read(node: &NodeJson, _: [usize; 3], _: &mut TensorFile<'_>) -> Result<Op> {
     Ok(Op::ShortcutA(ShortcutA { out_channels: node.need("out_channels", &node.out_channels)?, stride }))
 }
 
-impl NetworkBuilder {
-    /// Adds an option-A shortcut.
-    ///
-    /// # Errors
-    /// As [`NetworkBuilder::node`], when there are fewer channels than the input has, or a stride is zero.
-    pub fn shortcut_a(&mut self, name: &str, input: Value, out_channels: usize, stride: [usize; 2]) -> Result<Value> {
-        self.node(name, Op::ShortcutA(ShortcutA { out_channels, stride }), &[input])
+impl ShortcutA {
+    /// A shortcut to `out_channels` channels, of every pixel that is `stride` `[y, x]` from the last.
+    pub fn new(out_channels: usize, stride: [usize; 2]) -> Self {
+        Self { out_channels, stride }
     }
 }
 
@@ -72,9 +71,26 @@ impl Operation for ShortcutA {
 }
 
 impl Stage for ShortcutA {
-    fn steps(&self, planner: &Planner<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
-        let [channels, ..] = planner.network.shape_of(wiring.inputs[0]);
-        planner.subsample(self.stride, self.zeros_before(channels), wiring, to)
+    fn steps(&self, context: &Context<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
+        let [channels, height, width] = context.layout.shape_of(wiring.inputs[0]);
+        let [out_channels, out_height, out_width] = wiring.shape;
+        let elements = context.elements(wiring.shape)?;
+        let uniform = kernel::Uniform {
+            elements: word(elements),
+            channels: word(channels),
+            out_channels: word(out_channels),
+            zeros_before: word(self.zeros_before(channels)),
+            height: word(height),
+            width: word(width),
+            out_height: word(out_height),
+            out_width: word(out_width),
+            channels_total: word(to.channels_total),
+            channel_offset: word(to.channel_offset),
+            stride_y: word(self.stride[0]),
+            stride_x: word(self.stride[1]),
+        };
+        let kernel = kernel::Subsample { read_write: context.options.bind_read_write };
+        Ok(vec![context.dispatch(kernel, &uniform, elements, wiring, to)?])
     }
 
     #[cfg(feature = "cpu")]

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Choose, Planner};
 use crate::error::{Error, Result};
-use crate::network::destination::Destination;
-use crate::network::job::{Job, JobWork, Layout};
-use crate::network::stage::{Stage, Wiring};
-use crate::network::{Network, Source};
+use crate::network::Source;
+use crate::network::layout::{Destination, Layout, Wiring};
+use crate::network::stage::Stage;
 use crate::plan::{Plan, PlanOptions, Step, Target};
 
 /// The network's input and output have buffers of their own; everything else shares `slots`.
@@ -77,49 +75,6 @@ impl Operation {
 }
 
 impl Planned {
-    pub(super) fn new(
-        network: &Network,
-        target: &Target,
-        batch: usize,
-        options: PlanOptions,
-        choose: &mut Choose<'_>,
-    ) -> Result<Self> {
-        super::planner::check_storage(options)?;
-        let layout = Arc::new(Layout::new(network));
-        let planner = Planner { network: &layout, target, batch, options };
-        let mut drafts = Vec::new();
-        let mut jobs = layout.jobs(network);
-        if layout.view(Source::Node(layout.output)).owner == Source::Input {
-            // A network that only reshapes its input has nothing in its output buffer yet.
-            let output = Destination::whole(result_of(&layout), network.input().shape[0]);
-            jobs.push(layout.copy(layout.output, Source::Input, output));
-        }
-        for Job { node, work, wiring, to } in jobs {
-            let planned = match work {
-                JobWork::Conv(conv) => planner.conv(conv, &wiring, to, choose).map(|plan| Work::Conv(Box::new(plan))),
-                JobWork::Stage(stage) => stage.steps(&planner, &wiring, to).map(|steps| Work::Stage(stage, steps)),
-            };
-            let work = planned.map_err(|error| named(&network.nodes()[node].name, error))?;
-            drafts.push(Draft { node, work, wiring, to });
-        }
-        planner.place(&layout, drafts)
-    }
-
-    /// The same for another batch: the same algorithms and kernel families in no more workspace, so that what layers
-    /// keep in memory is the same too.
-    pub(crate) fn resized(&self, batch: usize) -> Result<Self> {
-        let planner = Planner { network: &self.layout, target: &self.target, batch, options: self.options };
-        let resize = |Draft { node, work, wiring, to }: &Draft| {
-            let work = match work {
-                Work::Conv(plan) => Work::Conv(Box::new(planner.resized(plan)?)),
-                Work::Stage(stage, _) => Work::Stage(Arc::clone(stage), stage.steps(&planner, wiring, *to)?),
-            };
-            Ok(Draft { node: *node, work, wiring: wiring.clone(), to: *to })
-        };
-        let drafts = self.operations.iter().map(|operation| resize(&operation.draft)).collect::<Result<_>>()?;
-        planner.place(&self.layout, drafts)
-    }
-
     /// Every convolution's node and plan.
     pub(crate) fn layers(&self) -> impl Iterator<Item = (usize, &Plan)> {
         self.operations.iter().filter_map(|operation| match &operation.draft.work {
@@ -192,19 +147,5 @@ pub(super) fn result_of(layout: &Layout) -> Source {
     match layout.view(Source::Node(layout.output)).owner {
         Source::Input => Source::Node(layout.output),
         owner @ Source::Node(_) => owner,
-    }
-}
-
-/// Says which node an error belongs to.
-fn named(node: &str, error: Error) -> Error {
-    match error {
-        Error::Value { field, value, rule } => Error::Value { field: format!("node {node}: {field}"), value, rule },
-        Error::Limit { field, value, limit_name, limit } => {
-            Error::Limit { field: format!("node {node}: {field}"), value, limit_name, limit }
-        }
-        Error::Unsupported { kernel, reason } => {
-            Error::Unsupported { kernel, reason: format!("node {node}: {reason}") }
-        }
-        other => other,
     }
 }

@@ -6,68 +6,90 @@ use std::sync::Arc;
 use super::Choose;
 use super::planned::{Draft, Operation, Place, Planned, Work, result_of};
 use crate::error::{Error, Result};
-use crate::network::Source;
-use crate::network::destination::{Destination, Owner};
-use crate::network::job::Layout;
+use crate::method::algorithm::Algorithm;
+use crate::method::storage::Storage;
+use crate::network::context::Context;
+use crate::network::job::{Job, JobWork};
+use crate::network::layout::{Destination, Layout, Owner, Wiring};
 use crate::network::memory::{Lifetime, Slots, assign};
 use crate::network::ops::ConvOp;
-use crate::network::stage::Wiring;
-use crate::plan::{Algorithm, Plan, PlanOptions, Target};
+use crate::network::{Network, Source};
+use crate::plan::{Plan, PlanOptions, Target};
 
-/// What nodes are planned for.
-pub(crate) struct Planner<'a> {
-    pub(crate) network: &'a Layout,
-    pub(crate) target: &'a Target,
-    pub(crate) batch: usize,
-    pub(crate) options: PlanOptions,
+impl Planned {
+    pub(super) fn new(
+        network: &Network,
+        target: &Target,
+        batch: usize,
+        options: PlanOptions,
+        choose: &mut Choose<'_>,
+    ) -> Result<Self> {
+        check_storage(options.storage)?;
+        let layout = Arc::new(Layout::new(network));
+        let context = Context { layout: &layout, target, batch, options };
+        let mut drafts = Vec::new();
+        let mut jobs = layout.jobs(network);
+        if layout.view(Source::Node(layout.output)).owner == Source::Input {
+            // A network that only reshapes its input has nothing in its output buffer yet.
+            let output = Destination::whole(result_of(&layout), network.input().shape[0]);
+            jobs.push(layout.copy(layout.output, Source::Input, output));
+        }
+        for Job { node, work, wiring, to } in jobs {
+            let planned = match work {
+                JobWork::Conv(conv) => {
+                    let plan = context.conv(conv, &wiring, to, choose);
+                    plan.map(|plan| Work::Conv(Box::new(plan.with_label(&network.nodes()[node].name))))
+                }
+                JobWork::Stage(stage) => stage.steps(&context, &wiring, to).map(|steps| Work::Stage(stage, steps)),
+            };
+            let work = planned.map_err(|error| named(&network.nodes()[node].name, error))?;
+            drafts.push(Draft { node, work, wiring, to });
+        }
+        context.place(&layout, drafts)
+    }
+
+    /// The same for another batch: the same algorithms and kernel families in no more workspace, so that what layers
+    /// keep in memory is the same too.
+    pub(crate) fn resized(&self, batch: usize) -> Result<Self> {
+        let context = Context { layout: &self.layout, target: &self.target, batch, options: self.options };
+        let resize = |Draft { node, work, wiring, to }: &Draft| {
+            let work = match work {
+                Work::Conv(plan) => Work::Conv(Box::new(context.resized(plan)?)),
+                Work::Stage(stage, _) => Work::Stage(Arc::clone(stage), stage.steps(&context, wiring, *to)?),
+            };
+            Ok(Draft { node: *node, work, wiring: wiring.clone(), to: *to })
+        };
+        let drafts = self.operations.iter().map(|operation| resize(&operation.draft)).collect::<Result<_>>()?;
+        context.place(&self.layout, drafts)
+    }
 }
 
-impl Planner<'_> {
-    /// Where a value is that a node reads.
-    pub(super) fn view(&self, source: Source) -> Destination {
-        self.network.view(source)
-    }
-
-    pub(super) fn owner(&self, source: Source) -> Owner {
-        self.view(source).owner
-    }
-
-    pub(super) fn conv(
-        &self,
-        conv: &ConvOp,
-        wiring: &Wiring,
-        to: Destination,
-        choose: &mut Choose<'_>,
-    ) -> Result<Plan> {
-        let input = self.network.shape_of(wiring.inputs[0]);
+impl Context<'_> {
+    fn conv(&self, conv: &ConvOp, wiring: &Wiring, to: Destination, choose: &mut Choose<'_>) -> Result<Plan> {
+        let input = self.layout.shape_of(wiring.inputs[0]);
         let problem = conv.problem(self.batch, input, wiring.inputs.len() > 1)?;
         let problem = problem.into_channels(to.channel_offset, to.channels_total)?;
         let options = self.options.for_summary(&conv.summary);
         let algorithm = conv.algorithm(options.algorithm, Algorithm::Gather);
-        let options = choose(&problem, PlanOptions { algorithm, ..options })?;
-        check_storage(options)?;
-        Plan::new(&problem, self.target, options)?.narrowed(&conv.summary)
+        let plan = choose(&problem, PlanOptions { algorithm, ..options })?;
+        check_storage(plan.storage())?;
+        if !plan.problem().is_same(&problem) {
+            return Err(Error::value("plan", "of another problem", "it must be the layer's"));
+        }
+        plan.narrowed(&conv.summary)
     }
 
     /// A convolution's plan for this batch.
-    pub(super) fn resized(&self, plan: &Plan) -> Result<Plan> {
+    fn resized(&self, plan: &Plan) -> Result<Plan> {
         let [_, _, height, width] = plan.problem().input_shape();
         let products = plan.steps().iter().map(|step| step.places.products.end - step.places.products.start);
         let options = PlanOptions { workspace_limit: Some(products.max().unwrap_or(0)), ..plan.options() };
-        Plan::new(&plan.problem().resized([self.batch, height, width])?, self.target, options)
-    }
-
-    /// Elements of a batch of values.
-    pub(super) fn elements(&self, shape: [usize; 3]) -> Result<usize> {
-        let elements = shape.iter().try_fold(self.batch, |product, &size| product.checked_mul(size));
-        elements.filter(|&elements| elements <= crate::window::INDEX_LIMIT).ok_or_else(|| {
-            let rule = format!("a tensor must have at most {} elements", crate::window::INDEX_LIMIT);
-            Error::value("batch of activations", format!("{} x {shape:?}", self.batch), rule)
-        })
+        let resized = Plan::new(&plan.problem().resized([self.batch, height, width])?, plan.target(), options)?;
+        Ok(resized.with_label_of(plan))
     }
 
     /// Gives every tensor a buffer.
-    pub(super) fn place(&self, layout: &Arc<Layout>, drafts: Vec<Draft>) -> Result<Planned> {
+    fn place(&self, layout: &Arc<Layout>, drafts: Vec<Draft>) -> Result<Planned> {
         let result = result_of(layout);
         let bytes_of = |owner: Owner| self.elements(layout.shape_of(owner)).map(|elements| 4 * elements as u64);
         let operands = |draft: &Draft| {
@@ -126,10 +148,24 @@ impl Planner<'_> {
 }
 
 /// What is between the layers is f32.
-pub(super) fn check_storage(options: PlanOptions) -> Result<()> {
-    if options.storage.has_f16_tensors() {
+fn check_storage(storage: Storage) -> Result<()> {
+    if storage.has_f16_tensors() {
         let rule = "networks keep activations in f32; f16-weights they can do";
-        return Err(Error::value("options.storage", options.storage.name(), rule));
+        return Err(Error::value("options.storage", storage.name(), rule));
     }
     Ok(())
+}
+
+/// Says which node an error belongs to.
+fn named(node: &str, error: Error) -> Error {
+    match error {
+        Error::Value { field, value, rule } => Error::Value { field: format!("node {node}: {field}"), value, rule },
+        Error::Limit { field, value, limit_name, limit } => {
+            Error::Limit { field: format!("node {node}: {field}"), value, limit_name, limit }
+        }
+        Error::Unsupported { kernel, reason } => {
+            Error::Unsupported { kernel, reason: format!("node {node}: {reason}") }
+        }
+        other => other,
+    }
 }

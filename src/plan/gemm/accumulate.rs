@@ -29,7 +29,7 @@ pub(super) fn step(pass: &Pass<'_>) -> Step {
         read_write: ask.options.bind_read_write,
     };
     let uniform = Uniform {
-        conv: Geometry::of(problem, problem.bases().channel_stride).from_image(*first_image),
+        conv: Geometry::of(problem, problem.bases().channel_stride).at_image(*first_image),
         tiles: tiles as u32,
         pixel_tiles: pixel_tiles as u32,
         pixels: pixels as u32,

@@ -1,15 +1,18 @@
 //! The matrix family: implicit GEMM on cooperative matrices, for GPUs whose driver offers them to wgpu.
 
+use super::Kernels;
+use super::engine::Engine;
 use super::tiles::Candidate;
-use super::{Engine, Kernels};
 use crate::error::Result;
 use crate::kernels::{Tile, matrix};
+use crate::method::quantization::Precision;
+use crate::method::storage::Storage;
+use crate::plan::Target;
 use crate::plan::ask::Ask;
 use crate::plan::cost::Costs;
 use crate::plan::direct::{Direct, Dispatches};
 use crate::plan::planner::Planner;
 use crate::plan::shared::Products;
-use crate::plan::{Storage, Target};
 
 /// For GPUs with cooperative matrices.
 pub(in crate::plan) struct Matrix;
@@ -40,7 +43,7 @@ impl Planner for Matrix {
 
     /// The operands of a matrix are f16: other storage would be rounded behind the caller's back.
     fn computes(&self, storage: Storage) -> bool {
-        storage.has_f16_tensors()
+        storage.has_f16_tensors() && storage.weights() != Precision::F32
     }
 
     fn costs(&self, target: &Target) -> Costs {

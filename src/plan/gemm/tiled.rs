@@ -2,8 +2,9 @@
 //!
 //! The rates are predictions for a large GPU (`shaders/tiled.wgsl` has the arithmetic), none is measured.
 
+use super::Kernels;
+use super::engine::Engine;
 use super::tiles::Candidate;
-use super::{Engine, Kernels};
 use crate::error::Result;
 use crate::kernels::Tile;
 use crate::plan::Target;
@@ -28,7 +29,8 @@ static CANDIDATES: [Candidate; 10] = [
     Candidate { tile: tile([16, 16], 8, 2, 16, 1), rate: 0.65, registers: 128 },
     // 128x128, 8 deep: 16 KiB.
     Candidate { tile: tile([16, 16], 8, 2, 8, 1), rate: 0.62, registers: 128 },
-    // 72x128: with step C there are 8 bases more than filters, and filters come in powers of two; 72, 144, 288 fit better.
+    // 72x128: with step C there are 8 bases more than filters, and filters come in powers of two;
+    // 72, 144, 288 fit better.
     Candidate { tile: tile([16, 8], 9, 2, 8, 1), rate: 0.58, registers: 144 },
     Candidate { tile: tile([8, 8], 9, 2, 8, 1), rate: 0.53, registers: 144 },
     // 64x64: twice the traffic from the second-level cache.

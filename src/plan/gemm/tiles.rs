@@ -1,6 +1,6 @@
 //! Which tile: the largest that keeps the device busy.
 
-use super::Engine;
+use super::engine::Engine;
 use crate::kernels::Tile;
 use crate::plan::Target;
 
@@ -22,8 +22,9 @@ impl Candidate {
             && engine.bytes(self.tile) <= u64::from(limits.max_compute_workgroup_storage_size)
     }
 
-    /// Multiply-adds that the device could do at its peak in the time this tile takes, a unit of depth: more than the problem's,
-    /// for loads and barriers, for tiles that hang over its edges, that leave processors idle or threads waiting.
+    /// Multiply-adds that the device could do at its peak in the time this tile takes, a unit of depth:
+    /// more than the problem's, for loads and barriers, for tiles that hang over its edges, that leave processors idle
+    /// or threads waiting.
     fn cost(&self, size: &Size, processors: u32) -> f64 {
         let (rows, pixels) = (self.tile.rows_per_tile(), self.tile.pixels_per_tile());
         let tiles = size.rows.div_ceil(rows) * size.pixels.div_ceil(pixels) * size.groups;
@@ -46,8 +47,8 @@ pub(super) struct Size {
     pub(super) groups: usize,
 }
 
-/// The tile that is expected to take least time, and that time in multiply-adds of the device's peak a unit of depth. `None`
-/// where no tile fits.
+/// The tile that is expected to take least time, and that time in multiply-adds of the device's peak a unit of depth.
+/// `None` where no tile fits.
 pub(super) fn choose(candidates: &[Candidate], engine: Engine, size: &Size, target: &Target) -> Option<(Tile, f64)> {
     let fitting = candidates.iter().filter(|candidate| candidate.fits(engine, &target.limits));
     let costs = fitting.map(|candidate| (candidate.tile, candidate.cost(size, target.processors.max(1))));

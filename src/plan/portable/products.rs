@@ -3,13 +3,13 @@
 use crate::error::{Error, Result};
 use crate::kernels::products::{Products as Kernel, Uniform};
 use crate::kernels::{Geometry, Tile};
+use crate::method::problem::Problem;
+use crate::method::reduction::MOST_TURNS;
+use crate::method::sharing::TapRows;
 use crate::plan::ask::Ask;
 use crate::plan::shared::{Pass, Products};
 use crate::plan::tables::Stored;
 use crate::plan::{Step, accumulate};
-use crate::problem::Problem;
-use crate::reduction::MOST_TURNS;
-use crate::sharing::TapRows;
 
 /// The product pass keeps its tile in workgroup memory: 56 bases by 64 pixels is 14 KiB, below every device's limit.
 const TILE: Tile = Tile::registers(8, 8, 7, 2);

@@ -10,7 +10,8 @@ use crate::kernels::{Access, Tile};
 use crate::plan::Step;
 use crate::plan::direct::{Direct, Dispatches};
 
-/// Rows of a tile where taps share loads: the code that moves them from tap to tap is in the way of the instruction cache.
+/// Rows of a tile where taps share loads: the code that moves them from tap to tap is in the way
+/// of the instruction cache.
 const ROWS_OF_ROW_TAPS: [usize; 3] = [16, 24, 32];
 
 /// Most pixels to the left and to the right that taps sharing a load may reach: those of a quad.
@@ -53,7 +54,7 @@ impl<'a> Gather<'a> {
         };
         let tile = tile(target, sizes, direct.filters(), &RowSums::NONE, loads_a_tap, hankel_levels);
         let tile = tile.ok_or_else(|| Error::Unsupported {
-            kernel: "subgroup_gather",
+            kernel: "software_gather",
             reason: format!("subgroups of {} lanes", target.subgroup_max_size),
         })?;
         Ok(Self { direct, tile, row_taps, loads_a_tap, hankel_levels })

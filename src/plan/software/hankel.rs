@@ -6,8 +6,9 @@ use crate::plan::ask::{Ask, weight_load};
 /// Most levels that kernels know.
 const MOST_LEVELS: u32 = 2;
 
-/// Fewest channels of a piece for which a level is taken where nobody insists. At 32 products gain and 1x1 layers neither gain nor lose, at
-/// 16 products gain a little and 1x1 layers lose (measured on lavapipe, see `docs/kernels-log.md`).
+/// Fewest channels of a piece for which a level is taken where nobody insists. At 32 products gain
+/// and 1x1 layers neither gain nor lose, at 16 products gain a little and 1x1 layers lose (measured on lavapipe,
+/// see `docs/kernels-log.md`).
 const LEAST_PIECE: usize = 32;
 
 /// Consecutive rows that share products.

@@ -6,11 +6,11 @@ use crate::error::{Error, Result};
 use crate::kernels::software::RowSums;
 use crate::kernels::software::products::{Products as Kernel, Uniform};
 use crate::kernels::{Access, Geometry, Tile};
+use crate::method::problem::Problem;
 use crate::plan::ask::{Ask, weight_load};
 use crate::plan::shared::{Pass, Products};
 use crate::plan::tables::Stored;
 use crate::plan::{Step, accumulate};
-use crate::problem::Problem;
 
 /// Most lanes whose row sums lavapipe compiles in seconds: those of 48 rows over 16 lanes took a minute and a half.
 const MOST_LANES_OF_ROW_SUMS: u32 = 8;
@@ -62,8 +62,8 @@ impl Form {
         })
     }
 
-    /// Sums over kernel rows; `None` where taps have no common order, strides are neither 1 nor 2 or leave columns over, a tile cannot
-    /// hold what sums reach over, or lanes are too many.
+    /// Sums over kernel rows; `None` where taps have no common order, strides are neither 1 nor 2
+    /// or leave columns over, a tile cannot hold what sums reach over, or lanes are too many.
     fn row_sums(ask: &Ask<'_>, hankel_levels: u32) -> Option<Self> {
         let (problem, target) = (ask.problem, ask.target);
         let (conv, taps) = (problem.conv(), problem.placement().window().width());
@@ -86,7 +86,8 @@ impl Form {
         let sizes = sizes(weight_load(problem), hankel_levels);
         let bases = problem.sharing().most_bases();
         let tile = tile(target, sizes, bases, &sums, loads(Access::Vec4, target), hankel_levels)?;
-        // One quad a lane wastes less of images that are small or no multiple of a tile. Strided sums are every other pixel of two.
+        // One quad a lane wastes less of images that are small or no multiple of a tile.
+        // Strided sums are every other pixel of two.
         let least = if stride == 1 { 1 } else { QUADS };
         let form = |quads| Self::over_rows(sums, Tile { quads, ..tile }, problem, hankel_levels);
         let cost = |form: &Self| form.multiply_adds(ask);

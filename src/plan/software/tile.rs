@@ -16,8 +16,9 @@ const OF_ONE_QUAD: f64 = 1.1;
 /// Rows a tile may have. The more, the fewer times the input is loaded; a layer whose rows just fit is the fastest.
 const ROWS: [usize; 9] = [16, 24, 32, 40, 48, 56, 64, 72, 80];
 
-/// Those for a way to load weights. Where they come one by one, their loads weigh more than the input's and take long to compile: 48 at most.
-/// Two Hankel levels keep nine sums for four rows: more than 64 do not fit the first-level cache.
+/// Those for a way to load weights. Where they come one by one, their loads weigh more than the input's
+/// and take long to compile: 48 at most. Two Hankel levels keep nine sums for four rows:
+/// more than 64 do not fit the first-level cache.
 pub(super) fn sizes(weights: WeightLoad, hankel_levels: u32) -> &'static [usize] {
     match (weights, hankel_levels) {
         (WeightLoad::Scalar(_), _) => &ROWS[..5],
@@ -26,7 +27,8 @@ pub(super) fn sizes(weights: WeightLoad, hankel_levels: u32) -> &'static [usize]
     }
 }
 
-/// What a tile's loads of the input cost, in rows of the tile: eight quads, loaded as pairs, word by word or one by one.
+/// What a tile's loads of the input cost, in rows of the tile: eight quads, loaded as pairs,
+/// word by word or one by one.
 pub(super) fn loads(input: Access, target: &Target) -> usize {
     match input {
         Access::Scalar => 28,
@@ -49,14 +51,14 @@ pub(super) fn multiply_adds(tile: Tile, tiles: usize, terms: usize, loads_a_tap:
     tiles as f64 * rows * pixels * terms as f64
 }
 
-/// Most products of a tile's row sums a quad, rows times taps: they are unrolled. Those of 3 taps compile in seconds; longer sums
-/// reach over more lanes, and 240 products of 5 taps took a minute.
+/// Most products of a tile's row sums a quad, rows times taps: they are unrolled. Those of 3 taps compile in seconds;
+/// longer sums reach over more lanes, and 240 products of 5 taps took a minute.
 fn most_products(taps: usize) -> usize {
     if taps <= 3 { 240 } else { 144 }
 }
 
-/// The number of rows, of `sizes`, whose tiles compute `rows` rows at the least cost where loads cost as much as `loads` rows.
-/// `None` if no tile can take the `sums`, or only with half of its rows lost to its neighbours.
+/// The number of rows, of `sizes`, whose tiles compute `rows` rows at the least cost where loads cost as much
+/// as `loads` rows. `None` if no tile can take the `sums`, or only with half of its rows lost to its neighbours.
 pub(super) fn tile(
     target: &Target,
     sizes: &[usize],

@@ -14,7 +14,7 @@ fn info(driver_info: &str) -> wgpu::AdapterInfo {
 }
 
 fn choices(names: &[&str]) -> BTreeMap<String, Choice> {
-    let choice = |name: &&str| ((*name).to_owned(), Choice::new((name, vec![format!("fs_{name}")]), 1e-6));
+    let choice = |name: &&str| ((*name).to_owned(), Choice { kernels: format!("fs_{name}"), microseconds: 1.0 });
     names.iter().map(choice).collect()
 }
 
@@ -54,10 +54,10 @@ fn damage_is_one_warning_and_is_repaired() {
     cases.extend([
         // The first format, whose files were one adapter's.
         br#"{"of": {"format": 1, "version": "0.1.0"}, "choices": {}}"#.to_vec(),
-        replaced("cache 2", "cache 1"),
+        replaced("cache 3", "cache 2"),
         replaced("\"fs_a\"", "]"),
         replaced("\"choices\"", "\"chosen\""),
-        replaced("\"algorithm\"", "\"algorithms\""),
+        replaced("\"kernels\"", "\"kernel\""),
         replaced("\"fs_a\"", "17"),
         replaced("\"fs_a\"", ""),
         replaced("microseconds\": 1.0", "microseconds\": -1.0"),
@@ -71,7 +71,7 @@ fn damage_is_one_warning_and_is_repaired() {
         assert_eq!(found, BTreeMap::new(), "{:?}", String::from_utf8_lossy(&bytes));
         let warning = warning.unwrap();
         let is_said =
-            warning.contains("cache.json is damaged (") || warning.contains("cache.json has the older format 1 ");
+            warning.contains("cache.json is damaged (") || warning.contains("cache.json has the older format ");
         assert!(is_said && warning.ends_with(" and is replaced") && !warning.contains('\n'), "{warning}");
         assert_eq!(cache.save(&choices(&["c"])), None);
         let (_, found, warning) = open(&path);
@@ -122,7 +122,7 @@ fn other_files_stay_as_they_are() {
 fn a_newer_format_stays_as_it_is() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("cache.json");
-    let newer = written(&path).replace("cache 2", "cache 17");
+    let newer = written(&path).replace("cache 3", "cache 17");
     fs::write(&path, &newer).unwrap();
     let reason = "it has format 17, of a newer version of this program, and stays as it is";
     assert!(check(&path).unwrap_err().to_string().ends_with(&format!("cache.json: {reason}")));

@@ -1,6 +1,6 @@
 use super::*;
 use crate::error::Error;
-use crate::problem::Conv2d;
+use crate::method::problem::Conv2d;
 use crate::reference::conv2d;
 use crate::{Activation, Placement};
 
@@ -114,7 +114,7 @@ fn rounding_is_no_error() {
 
 #[test]
 fn rounding_to_the_storage_is_no_error() {
-    for (storage, right) in [(Storage::F32, None), (Storage::F16Weights, Some(0)), (Storage::F16, Some(0))] {
+    for (storage, right) in [(Storage::F32, None), (Storage::F16_WEIGHTS, Some(0)), (Storage::F16, Some(0))] {
         let (expected, mut halves) = layer_in(storage, 4, [2, 5, 5]);
         halves.iter_mut().for_each(|value| *value = half::f16::from_f32(*value).to_f32());
         assert_eq!(winner(&mut [fake(&halves, &[1.0])], &expected), right, "{storage:?}");

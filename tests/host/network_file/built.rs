@@ -37,14 +37,14 @@ fn good() -> Result<Network> {
     let short = net.shortcut_a("short", stem, 12, [2, 2])?;
     let dense = ConvOp::dense(floats(72), [12, 6, 1, 1], Conv2d::default())?.with_activation(Activation::Relu);
     let dense = net.conv_with_residual("dense", cube, short, dense)?;
-    let max = net.pool("max", dense, Pool { ceil_mode: true, ..Pool::max([2, 2]) })?;
-    let average = Pool { stride: [2, 2], padding: [1; 4], count_include_pad: false, ..Pool::average([3, 3]) };
+    let max = net.pool("max", dense, Pool::max([2, 2]).with_ceil_mode(true))?;
+    let average = Pool::average([3, 3]).with_stride([2, 2]).with_padding([1; 4]).with_count_include_pad(false);
     let avg = net.pool("avg", dense, average)?;
     let joined = net.concat("joined", &[max, avg])?;
     let positive = net.relu("positive", joined)?;
     let sum = net.add("sum", [joined, positive], Activation::Relu)?;
     let flat = net.flatten("flat", positive)?;
-    let norm = BatchNorm { scale: floats(24), bias: floats(24), activation: Activation::Relu };
+    let norm = BatchNorm::new(floats(24), floats(24)).with_activation(Activation::Relu);
     let norm = net.batch_norm("norm", sum, norm)?;
     let mean = net.global_avg_pool("mean", norm)?;
     let tail = net.concat("tail", &[flat, mean])?;

@@ -115,7 +115,8 @@ fn networks_are_quantized() {
     let [from, to] = [&network, &small].map(|network| conv(network, "stem"));
     assert_eq!((&from.bias, from.summary.placement()), (&to.bias, to.summary.placement()));
     let scale = to.summary.levels().unwrap().1.scale();
-    let errors = from.summary.values().iter().zip(to.summary.values()).map(|(from, to)| (from - to).abs());
+    let (before, after) = (from.summary.values(), to.summary.values());
+    let errors = before.iter().zip(after.iter()).map(|(from, to)| (from - to).abs());
     let worst = errors.fold(0.0, f32::max);
     assert!(worst > 0.0 && worst <= 0.5 * scale * 1.001, "{worst}");
 

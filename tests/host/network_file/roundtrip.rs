@@ -75,21 +75,13 @@ fn everything_is_read() {
     let Op::Conv(conv) = &node(&network, "fc").op else { panic!() };
     assert_eq!((conv.kind, conv.summary.weight(2, 7, 0)), (ConvKind::Linear, (247 % 13) as f32 - 6.5));
 
-    let pool = Pool {
-        average: false,
-        kernel: [2, 2],
-        stride: [2, 2],
-        padding: [0; 4],
-        ceil_mode: true,
-        count_include_pad: true,
-    };
+    let pool = Pool::max([2, 2]).with_ceil_mode(true);
     assert_eq!(node(&network, "max").op, Op::Pool(pool));
-    let average =
-        Pool { average: true, kernel: [3, 3], padding: [1; 4], ceil_mode: false, count_include_pad: false, ..pool };
+    let average = Pool::average([3, 3]).with_stride([2, 2]).with_padding([1; 4]).with_count_include_pad(false);
     assert_eq!(node(&network, "avg").op, Op::Pool(average));
-    assert_eq!(node(&network, "mean").op, Op::Pool(Pool { average: true, ceil_mode: false, ..pool }));
-    assert_eq!(node(&network, "short").op, Op::ShortcutA(ShortcutA { out_channels: 12, stride: [2, 2] }));
-    assert_eq!(node(&network, "sum").op, Op::Add(Add { activation: Activation::Relu }));
+    assert_eq!(node(&network, "mean").op, Op::Pool(Pool::average([2, 2])));
+    assert_eq!(node(&network, "short").op, Op::ShortcutA(ShortcutA::new(12, [2, 2])));
+    assert_eq!(node(&network, "sum").op, Op::Add(Add::new(Activation::Relu)));
     assert_eq!(node(&network, "positive").op, Op::Relu);
     let Op::BatchNorm(norm) = &node(&network, "norm").op else { panic!() };
     assert_eq!((norm.scale[2], norm.bias[23], norm.activation), (-4.5, 3.5, Activation::Relu));
@@ -110,13 +102,8 @@ fn defaults() {
 /// PyTorch 2: `torch.nn.functional.max_pool2d(torch.zeros(1, 1, *size), ..., ceil_mode=...)`.
 #[test]
 fn pool_sizes_are_those_of_pytorch() {
-    let pool = |kernel, stride, padding, ceil_mode| Pool {
-        average: false,
-        kernel: [kernel; 2],
-        stride: [stride; 2],
-        padding: [padding; 4],
-        ceil_mode,
-        count_include_pad: true,
+    let pool = |kernel, stride, padding, ceil_mode| {
+        Pool::max([kernel; 2]).with_stride([stride; 2]).with_padding([padding; 4]).with_ceil_mode(ceil_mode)
     };
     let size = |pool: Pool, size| pool.output_size([size; 2]).unwrap()[0];
     assert_eq!(size(pool(3, 2, 1, false), 112), 56);

@@ -2,17 +2,18 @@
 
 use super::super::{FileOp, Op};
 use super::{ConvKind, ConvOp, group_channels};
-use crate::error::{Result, check_size};
-use crate::network::graph::NodeJson;
-use crate::placement::{Boundary, Placement};
-use crate::problem::Conv2d;
-use crate::starts::Starts;
-use crate::stored_summary::{
+use crate::check::check_size;
+use crate::error::Result;
+use crate::files::stored_summary::{
     WindowJson, Word, new_tensors, read_values, take_optional, take_quantization, take_summary,
 };
-use crate::summary::FilterSummary;
-use crate::tensor_file::{NewTensor, Tensor, TensorFile, Values};
-use crate::window::INDEX_LIMIT;
+use crate::files::tensor_file::{NewTensor, Tensor, TensorFile, Values};
+use crate::method::placement::{Boundary, Placement};
+use crate::method::problem::Conv2d;
+use crate::method::starts::Starts;
+use crate::method::summary::FilterSummary;
+use crate::method::window::INDEX_LIMIT;
+use crate::network::graph::NodeJson;
 
 pub(in super::super) const FILE_OPS: &[FileOp] = &[
     FileOp {

@@ -1,0 +1,194 @@
+//! A layer's weights on a device: the summary, and the table of bases, slots, scales and biases.
+
+use std::sync::{Arc, Mutex, Weak};
+
+use crate::check::check_f16;
+use crate::device::buffers::BufferRange;
+use crate::device::check::check_range;
+use crate::device::dispatch::Uniforms;
+use crate::device::lock::lock;
+use crate::device::scope::{sized, upload};
+use crate::error::{Error, Result};
+use crate::kernels::Role;
+use crate::method::params::ChannelParams;
+use crate::method::quantization::{Precision, Quantization};
+use crate::method::summary::FilterSummary;
+use crate::plan::Plan;
+
+/// The weights of a layer, and of the same layer by other plans.
+#[derive(Debug)]
+pub(super) struct Weights {
+    summary: wgpu::Buffer,
+    /// First byte, and how many.
+    at: (u64, u64),
+    is_lent: bool,
+    pub(super) table: wgpu::Buffer,
+    levels: Mutex<Levels>,
+}
+
+/// What 8-bit weights stand for, and whose uniforms say so.
+#[derive(Debug, Default)]
+struct Levels {
+    quantization: Option<Quantization>,
+    told: Vec<Weak<Uniforms>>,
+}
+
+impl Weights {
+    pub(super) async fn upload(
+        device: &wgpu::Device,
+        plan: &Plan,
+        summary: &FilterSummary,
+        params: ChannelParams<'_>,
+    ) -> Result<Self> {
+        let packed = pack_summary(plan, summary)?;
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
+        let quantization = summary.levels().map(|(_, quantization)| quantization);
+        Ok(Self {
+            summary: upload(device, &plan.labelled("fs_summary"), &packed, usage).await?,
+            at: (0, plan.size_of(Role::Summary)),
+            is_lent: false,
+            table: upload_table(device, plan, params).await?,
+            levels: Mutex::new(Levels { quantization, told: Vec::new() }),
+        })
+    }
+
+    /// Those in a buffer of the caller's.
+    pub(super) async fn lent(
+        device: &wgpu::Device,
+        plan: &Plan,
+        weights: BufferRange<'_>,
+        params: ChannelParams<'_>,
+    ) -> Result<Self> {
+        if plan.storage().weights() == Precision::U8 {
+            let rule = "weights of the caller's are f32 or f16: plan with such storage";
+            return Err(Error::value("storage", plan.storage().name(), rule));
+        }
+        let bytes = plan.size_of(Role::Summary);
+        check_range("weights", &weights, bytes, device)?;
+        Ok(Self {
+            summary: weights.buffer.clone(),
+            at: (weights.offset, bytes),
+            is_lent: true,
+            table: upload_table(device, plan, params).await?,
+            levels: Mutex::default(),
+        })
+    }
+
+    /// Where the summary is, or dense filters.
+    pub(super) fn summary(&self) -> BufferRange<'_> {
+        BufferRange { buffer: &self.summary, offset: self.at.0, size: self.at.1 }
+    }
+
+    /// The caller's buffer, if they are in one.
+    pub(super) fn lender(&self) -> Option<BufferRange<'_>> {
+        self.is_lent.then(|| self.summary())
+    }
+
+    /// What 8-bit weights stand for now.
+    pub(super) fn quantization(&self) -> Option<Quantization> {
+        lock(&self.levels).quantization
+    }
+
+    /// Takes note of uniforms made for a quantization. False where it is another by now.
+    pub(super) fn tell(&self, uniforms: &Arc<Uniforms>, quantization: Option<Quantization>) -> bool {
+        let mut levels = lock(&self.levels);
+        if levels.quantization != quantization {
+            return false;
+        }
+        levels.told.retain(|told| told.strong_count() > 0);
+        levels.told.push(Arc::downgrade(uniforms));
+        true
+    }
+
+    /// Writes other weights, before whatever is submitted next.
+    pub(super) async fn update(
+        &self,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        plan: &Plan,
+        summary: &FilterSummary,
+    ) -> Result<()> {
+        if self.is_lent {
+            return Err(Error::value("weights", "lent", "they are in a buffer of the caller's: write there"));
+        }
+        let packed = pack_summary(plan, summary)?;
+        let write = || {
+            // Of two who write at a time, one comes second in all that is written.
+            let mut levels = lock(&self.levels);
+            queue.write_buffer(&self.summary, 0, &packed);
+            let quantization = summary.levels().map(|(_, quantization)| quantization);
+            if let Some(changed) = quantization.filter(|_| quantization != levels.quantization) {
+                levels.quantization = quantization;
+                levels.told.iter().filter_map(Weak::upgrade).for_each(|uniforms| uniforms.quantize(queue, changed));
+            }
+        };
+        sized(device, &plan.labelled("fs_summary"), Some(packed.len() as u64), write).await
+    }
+}
+
+async fn upload_table(device: &wgpu::Device, plan: &Plan, params: ChannelParams<'_>) -> Result<wgpu::Buffer> {
+    let (table, usage) = (pack_table(plan, params), wgpu::BufferUsages::STORAGE);
+    upload(device, &plan.labelled("fs_table"), bytemuck::cast_slice(&table), usage).await
+}
+
+/// The summary's values, or dense filters `[O, T, channels rounded up to 4]`, padded to whole quads, as the plan
+/// stores them.
+fn pack_summary(plan: &Plan, summary: &FilterSummary) -> Result<Vec<u8>> {
+    if plan.storage().has_f16_tensors() && plan.storage().weights() == Precision::U8 {
+        // Kernels on matrices make f16 of what levels stand for.
+        check_f16(&summary.values())?;
+    }
+    let weight = |filter, channel, tap| summary.weight(filter, channel, tap);
+    match plan.storage().weights() {
+        Precision::F32 => Ok(arrange(plan, &summary.values(), weight).into_iter().flat_map(f32::to_le_bytes).collect()),
+        Precision::F16 => {
+            check_f16(&summary.values())?;
+            let halves = arrange(plan, &summary.values(), weight).into_iter().map(half::f16::from_f32);
+            Ok(halves.flat_map(half::f16::to_le_bytes).collect())
+        }
+        Precision::U8 => {
+            let Some((levels, _)) = summary.levels() else {
+                let rule = "the plan has 8-bit weights: quantize it";
+                return Err(Error::value("summary", summary.precision().name(), rule));
+            };
+            // Blends are no levels: plans expand them in another precision.
+            let level =
+                |filter, channel, tap| summary.placement().index(filter, channel, tap).map_or(0, |at| levels[at]);
+            Ok(arrange(plan, levels, level))
+        }
+    }
+}
+
+/// A summary's values in the order in which kernels read them: as they are, or for dense filters weight by weight.
+/// What lies outside, and channels past the last, is `T::default()`: a weight of zero, or a level of which nothing is
+/// made.
+fn arrange<T: Copy + Default>(plan: &Plan, values: &[T], weight: impl Fn(usize, usize, usize) -> T) -> Vec<T> {
+    let mut arranged = if plan.packing().dense {
+        let (placement, padded) = (plan.problem().placement(), plan.problem().padded_channels());
+        let taps = (0..placement.filters()).flat_map(|filter| (0..placement.taps()).map(move |tap| (filter, tap)));
+        let channels = |(filter, tap)| (0..padded).map(move |channel| (filter, channel, tap));
+        taps.flat_map(channels).map(|(filter, channel, tap)| weight(filter, channel, tap)).collect()
+    } else {
+        values.to_vec()
+    };
+    arranged.resize(arranged.len().next_multiple_of(4), T::default());
+    arranged
+}
+
+/// The plan's tables, each with O scales and O biases behind, as the bits of f32. Sums of several parts are scaled
+/// part by part; the bias is added once.
+fn pack_table(plan: &Plan, params: ChannelParams<'_>) -> Vec<u32> {
+    let filters = plan.problem().out_channels();
+    let column = |values: Option<&[f32]>, default: f32| match values {
+        Some(values) => values.iter().map(|value| value.to_bits()).collect(),
+        None => vec![default.to_bits(); filters],
+    };
+    let mut packed = Vec::new();
+    for (index, table) in plan.packing().tables.iter().enumerate() {
+        packed.resize(table.at.start as usize / 4, 0);
+        packed.extend(&table.words);
+        packed.extend(column(params.scale, 1.0));
+        packed.extend(column(params.bias.filter(|_| index == 0), 0.0));
+    }
+    packed
+}

@@ -1,0 +1,13 @@
+//! The method: what a Filter Summary is, and what a convolution by it is. Pure data that knows no device.
+
+pub(crate) mod algorithm;
+pub(crate) mod params;
+pub(crate) mod placement;
+pub(crate) mod problem;
+pub(crate) mod quantization;
+pub(crate) mod reduction;
+pub(crate) mod sharing;
+pub(crate) mod starts;
+pub(crate) mod storage;
+pub(crate) mod summary;
+pub(crate) mod window;

@@ -1,0 +1,43 @@
+//! What a layer has beside its summary.
+
+use crate::check::{check_finite, check_length};
+use crate::error::Result;
+use crate::method::problem::Problem;
+
+/// Weights of a layer beside its summary.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct ChannelParams<'a> {
+    /// `[O]`, multiplies the sum (batch norm, folded); 1 when absent.
+    pub scale: Option<&'a [f32]>,
+    /// `[O]`, added to it; 0 when absent.
+    pub bias: Option<&'a [f32]>,
+}
+
+impl<'a> ChannelParams<'a> {
+    /// Scale and bias, where there are any.
+    pub fn new(scale: Option<&'a [f32]>, bias: Option<&'a [f32]>) -> Self {
+        Self { scale, bias }
+    }
+
+    /// Checks lengths, and that all of it is finite.
+    pub(crate) fn check(&self, problem: &Problem) -> Result<()> {
+        for (field, values) in [("scale", self.scale), ("bias", self.bias)] {
+            check_length(field, values, problem.out_channels())?;
+            check_finite(field, values.unwrap_or(&[]))?;
+        }
+        Ok(())
+    }
+
+    /// The same with this scale.
+    #[must_use]
+    pub fn with_scale(self, scale: &'a [f32]) -> Self {
+        Self { scale: Some(scale), ..self }
+    }
+
+    /// The same with this bias.
+    #[must_use]
+    pub fn with_bias(self, bias: &'a [f32]) -> Self {
+        Self { bias: Some(bias), ..self }
+    }
+}

@@ -1,0 +1,373 @@
+//! The problem: what must be computed. Shapes, stride, padding, dilation, groups, epilogue; no device.
+
+use std::sync::Arc;
+
+use crate::check::check_size;
+use crate::error::{Error, Result};
+use crate::method::placement::Placement;
+use crate::method::reduction::Part;
+use crate::method::sharing::{Bases, Sharing};
+use crate::method::window::INDEX_LIMIT;
+
+/// How a convolution walks over its input. Pairs are `[y, x]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Conv2d {
+    /// Input pixels from one output pixel to the next.
+    pub stride: [usize; 2],
+    /// Zeros around the input: `[top, left, bottom, right]`.
+    pub padding: [usize; 4],
+    /// Input pixels from one tap to the next.
+    pub dilation: [usize; 2],
+    /// Groups of channels that are convolved apart; divides input and output channels.
+    pub groups: usize,
+}
+
+impl Default for Conv2d {
+    fn default() -> Self {
+        Self { stride: [1, 1], padding: [0; 4], dilation: [1, 1], groups: 1 }
+    }
+}
+
+impl Conv2d {
+    /// Stride 1 and the same padding on all four sides.
+    pub fn padded(padding: usize) -> Self {
+        Self { padding: [padding; 4], ..Self::default() }
+    }
+
+    /// Output height and width for an input of `size` and a kernel of `kernel` (all `[y, x]`):
+    /// `(size + padding - dilation * (kernel - 1) - 1) / stride + 1`, rounded down.
+    ///
+    /// # Errors
+    /// When a size, stride or dilation is zero or too large, or the kernel is larger than the padded input.
+    pub fn output_size(&self, size: [usize; 2], kernel: [usize; 2]) -> Result<[usize; 2]> {
+        let mut output = [0; 2];
+        for (axis, name) in ["height", "width"].into_iter().enumerate() {
+            check_size(&format!("input {name}"), size[axis], INDEX_LIMIT)?;
+            check_size(&format!("kernel {name}"), kernel[axis], INDEX_LIMIT)?;
+            check_size(&format!("stride[{axis}]"), self.stride[axis], INDEX_LIMIT)?;
+            check_size(&format!("dilation[{axis}]"), self.dilation[axis], INDEX_LIMIT)?;
+            let padding = self.padding[axis].saturating_add(self.padding[axis + 2]);
+            if padding > INDEX_LIMIT {
+                return Err(Error::value(
+                    format!("padding {name}"),
+                    padding,
+                    format!("it must be at most {INDEX_LIMIT}"),
+                ));
+            }
+            let padded = size[axis] + padding;
+            let extent = (kernel[axis] - 1).saturating_mul(self.dilation[axis]).saturating_add(1);
+            if extent > padded {
+                let rule = format!("it must fit in the padded input of {padded}");
+                return Err(Error::value(format!("dilated kernel {name}"), extent, rule));
+            }
+            output[axis] = (padded - extent) / self.stride[axis] + 1;
+        }
+        Ok(output)
+    }
+}
+
+/// What follows the sum in the same pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Activation {
+    /// Nothing.
+    #[default]
+    None,
+    /// `max(0, y)`; NaN stays NaN on every device, as in PyTorch.
+    Relu,
+}
+
+impl Activation {
+    /// Applies it to a number.
+    pub(crate) fn of<T: PartialOrd + Default>(self, value: T) -> T {
+        // `max` would make 0 of a NaN.
+        if self == Self::Relu && value < T::default() { T::default() } else { value }
+    }
+}
+
+/// One convolution to compute: `activation(scale * conv(x) + bias + residual)` for a batch of images, NCHW, f32.
+///
+/// ```
+/// use filter_summary::{Activation, Conv2d, Placement, Problem};
+///
+/// let placement = Placement::tap_major(64, 32, 3, 3, 32)?;
+/// let problem = Problem::new(&placement, Conv2d::padded(1), [8, 28, 28])?.with_activation(Activation::Relu);
+/// assert_eq!(problem.input_shape(), [8, 32, 28, 28]);
+/// assert_eq!(problem.output_shape(), [8, 64, 28, 28]);
+/// assert_eq!(problem.sharing().bases(), 72); // 64 + 8 instead of 64 * 9
+/// # Ok::<(), filter_summary::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Problem {
+    conv: Conv2d,
+    batch: usize,
+    input: [usize; 2],
+    output: [usize; 2],
+    activation: Activation,
+    residual: bool,
+    channel_offset: usize,
+    channels_total: usize,
+    whole: Whole,
+    layer: Arc<Layer>,
+}
+
+/// The convolution that a problem is, or is a part of: how its input and dense weights lie in memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whole {
+    /// Channels of a group, and the first of them that the problem sums.
+    pub(crate) channels: usize,
+    pub(crate) first_channel: usize,
+    /// Height and width of the kernel, and the first row and column that the problem sums.
+    pub(crate) kernel: [usize; 2],
+    pub(crate) first_tap: [usize; 2],
+}
+
+/// What depends on the placement and the groups only, analysed once and shared by problems of any input size.
+#[derive(Debug)]
+struct Layer {
+    placement: Placement,
+    bases: Bases,
+    sharing: Sharing,
+}
+
+impl Problem {
+    /// A convolution with `placement` over `[batch, height, width]` images.
+    ///
+    /// # Errors
+    /// When a size is zero or too large, groups do not divide the filters, or the kernel exceeds the padded input.
+    pub fn new(placement: &Placement, conv: Conv2d, [batch, height, width]: [usize; 3]) -> Result<Self> {
+        check_size("batch", batch, INDEX_LIMIT)?;
+        check_size("groups", conv.groups, INDEX_LIMIT)?;
+        let filters = placement.filters();
+        if !filters.is_multiple_of(conv.groups) {
+            return Err(Error::value("groups", conv.groups, format!("it must divide the {filters} output channels")));
+        }
+        let window = placement.window();
+        let output = conv.output_size([height, width], [window.height(), window.width()])?;
+        let bases = Bases::new(placement);
+        let sharing = Sharing::from_bases(&bases, placement, conv.groups);
+        let layer = Arc::new(Layer { placement: placement.clone(), bases, sharing });
+        let problem = Self {
+            conv,
+            batch,
+            input: [height, width],
+            output,
+            activation: Activation::None,
+            residual: false,
+            channel_offset: 0,
+            channels_total: filters,
+            whole: Whole {
+                channels: window.channels(),
+                first_channel: 0,
+                kernel: [window.height(), window.width()],
+                first_tap: [0, 0],
+            },
+            layer,
+        };
+        problem.check_tensors()?;
+        Ok(problem)
+    }
+
+    /// The convolution with some of the taps and channels only, over the same input. All but the last store their sum
+    /// by itself and without an activation; all but the first add to it.
+    pub(crate) fn part(&self, part: &Part, is_first: bool, is_last: bool) -> Result<Self> {
+        let placement = self.placement().part(part)?;
+        let bases = Bases::new(&placement);
+        let sharing = Sharing::from_bases(&bases, &placement, self.conv.groups);
+        let first_tap = [part.rows.start, part.columns.start];
+        let whole = Whole { first_channel: part.channels.start, first_tap, ..self.whole };
+        let mut problem = Self { whole, layer: Arc::new(Layer { placement, bases, sharing }), ..self.clone() };
+        problem.residual |= !is_first;
+        if !is_last {
+            problem.activation = Activation::None;
+            (problem.channel_offset, problem.channels_total) = (0, problem.out_channels());
+        }
+        Ok(problem)
+    }
+
+    /// Applies an activation last.
+    #[must_use]
+    pub fn with_activation(mut self, activation: Activation) -> Self {
+        self.activation = activation;
+        self
+    }
+
+    /// Adds a tensor of the output's shape before the activation.
+    #[must_use]
+    pub fn with_residual(mut self) -> Self {
+        self.residual = true;
+        self
+    }
+
+    /// Writes channels `offset..offset + O` of a tensor with `total` channels, so that concatenation costs nothing.
+    ///
+    /// A residual is read from a tensor of O channels.
+    ///
+    /// # Errors
+    /// When the channels do not fit in `total`, or the tensor becomes too large.
+    pub fn into_channels(mut self, offset: usize, total: usize) -> Result<Self> {
+        let filters = self.out_channels();
+        if offset.checked_add(filters).is_none_or(|end| end > total) {
+            let rule = format!("{filters} channels from there must fit in a tensor of {total}");
+            return Err(Error::value("output channel offset", offset, rule));
+        }
+        (self.channel_offset, self.channels_total) = (offset, total);
+        self.check_tensors()?;
+        Ok(self)
+    }
+
+    /// The same layer over other `[batch, height, width]` images.
+    ///
+    /// # Errors
+    /// As [`Problem::new`].
+    pub fn resized(&self, [batch, height, width]: [usize; 3]) -> Result<Self> {
+        check_size("batch", batch, INDEX_LIMIT)?;
+        let window = self.placement().window();
+        let output = self.conv.output_size([height, width], [window.height(), window.width()])?;
+        let problem = Self { batch, input: [height, width], output, ..self.clone() };
+        problem.check_tensors()?;
+        Ok(problem)
+    }
+
+    fn check_tensors(&self) -> Result<()> {
+        for (field, shape) in [("input", self.input_shape()), ("output", self.output_tensor_shape())] {
+            let elements = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
+            if elements.is_none_or(|elements| elements > INDEX_LIMIT) {
+                let rule = format!("a tensor must have at most {INDEX_LIMIT} elements");
+                return Err(Error::value(format!("{field} shape"), format!("{shape:?}"), rule));
+            }
+        }
+        Ok(())
+    }
+
+    /// The placement of the filters.
+    pub fn placement(&self) -> &Placement {
+        &self.layer.placement
+    }
+
+    /// Whether another problem is to compute the same.
+    #[cfg(feature = "network")]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let shapes = |problem: &Self| [problem.input_shape(), problem.output_tensor_shape()];
+        let ends = |problem: &Self| (problem.activation, problem.residual, problem.channel_offset);
+        (self.conv, shapes(self), ends(self)) == (other.conv, shapes(other), ends(other))
+            && (Arc::ptr_eq(&self.layer, &other.layer) || self.placement() == other.placement())
+    }
+
+    pub(crate) fn bases(&self) -> &Bases {
+        &self.layer.bases
+    }
+
+    /// Which bases the filters have in common.
+    pub fn sharing(&self) -> &Sharing {
+        &self.layer.sharing
+    }
+
+    /// Stride, padding, dilation, groups.
+    pub fn conv(&self) -> &Conv2d {
+        &self.conv
+    }
+
+    /// N.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// O.
+    pub fn out_channels(&self) -> usize {
+        self.layer.placement.filters()
+    }
+
+    /// C, over all groups.
+    pub fn in_channels(&self) -> usize {
+        self.whole.channels.saturating_mul(self.conv.groups)
+    }
+
+    pub(crate) fn whole(&self) -> &Whole {
+        &self.whole
+    }
+
+    /// Input rows and columns that the first tap of the first output lies above and left of the input. Below 0 for
+    /// later taps, as kernels see them: numbers that wrap around.
+    pub(crate) fn before(&self) -> [u32; 2] {
+        let before = |axis: usize| {
+            let padding = self.conv.padding[axis] as u32;
+            padding.wrapping_sub((self.whole.first_tap[axis] as u32).wrapping_mul(self.conv.dilation[axis] as u32))
+        };
+        [before(0), before(1)]
+    }
+
+    /// Whether the first tap of every kernel row is the kernel's own.
+    pub(crate) fn begins_rows(&self) -> bool {
+        self.whole.first_tap[1] == 0
+    }
+
+    /// `[N, C, H, W]`.
+    pub fn input_shape(&self) -> [usize; 4] {
+        [self.batch, self.in_channels(), self.input[0], self.input[1]]
+    }
+
+    /// `[N, O, OH, OW]`: what is computed, and the shape of a residual.
+    pub fn output_shape(&self) -> [usize; 4] {
+        [self.batch, self.out_channels(), self.output[0], self.output[1]]
+    }
+
+    /// Shape of the tensor that is written into: [`Self::output_shape`] unless [`Self::into_channels`] widened it.
+    pub fn output_tensor_shape(&self) -> [usize; 4] {
+        [self.batch, self.channels_total, self.output[0], self.output[1]]
+    }
+
+    /// First channel that is written.
+    pub fn channel_offset(&self) -> usize {
+        self.channel_offset
+    }
+
+    /// Whether a residual is added.
+    pub fn residual(&self) -> bool {
+        self.residual
+    }
+
+    /// Checks that a residual is given exactly when one is to be added.
+    pub(crate) fn check_residual(&self, given: bool) -> Result<()> {
+        if given == self.residual {
+            return Ok(());
+        }
+        let value = if given { "given" } else { "absent" };
+        Err(Error::value("residual", value, "it must be given exactly when the problem has one"))
+    }
+
+    /// The activation applied last.
+    pub fn activation(&self) -> Activation {
+        self.activation
+    }
+
+    /// Channels of a group, rounded up to a multiple of four: dense weights are packed so.
+    pub(crate) fn padded_channels(&self) -> usize {
+        self.whole.channels.next_multiple_of(4)
+    }
+
+    /// Numbers of the output: `N * O * OH * OW`.
+    pub(crate) fn outputs(&self) -> u64 {
+        self.output_shape().iter().map(|&size| size as u64).product()
+    }
+
+    /// Multiply-adds of the dense convolution (and of gather): `N * O * OH * OW * K`.
+    pub fn dense_multiply_adds(&self) -> u64 {
+        self.outputs() * self.placement().window().weights() as u64
+    }
+
+    /// Multiply-adds of shared products, without padding to tiles: `N * H * W * C/groups * |U|`.
+    pub fn shared_multiply_adds(&self) -> u64 {
+        let pixels = (self.batch * self.input[0] * self.input[1]) as u64;
+        pixels * (self.placement().window().channels() * self.sharing().bases()) as u64
+    }
+
+    /// Additions of the accumulation that follows shared products: one a tap and output, or one a kernel row and output
+    /// where taps are evenly spaced and row sums can be taken with the products; twice as many for learned positions.
+    /// [`Plan::additions`](crate::Plan::additions) says what a plan does.
+    pub fn shared_additions(&self) -> u64 {
+        let window = self.placement().window();
+        let terms = if self.sharing().row_step().is_some() { window.height() } else { window.taps() };
+        self.outputs() * (self.bases().neighbours * terms) as u64
+    }
+}

@@ -1,0 +1,29 @@
+//! Which kernel multiplies.
+
+use crate::kernels::Tile;
+use crate::kernels::matrix::Matrix as MatrixKernel;
+use crate::kernels::tiled::Tiled as TiledKernel;
+
+/// The kernel of a family.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Engine {
+    Tiled,
+    Matrix,
+}
+
+impl Engine {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Tiled => "tiled",
+            Self::Matrix => "matrix",
+        }
+    }
+
+    /// Bytes of workgroup memory.
+    pub(super) fn bytes(self, tile: Tile) -> u64 {
+        match self {
+            Self::Tiled => TiledKernel::bytes(tile),
+            Self::Matrix => MatrixKernel::bytes(tile),
+        }
+    }
+}
