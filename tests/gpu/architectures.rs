@@ -8,7 +8,7 @@ use crate::common::interpreter::interpret;
 use crate::common::networks::{check, run_on_gpu};
 use crate::common::selection::runs_all;
 use filter_summary::network::{CpuNetwork, GpuNetwork, Network, Op};
-use filter_summary::{Algorithm, Family, PlanOptions, Target};
+use filter_summary::{Algorithm, Family, PlanOptions};
 
 fn with_every_rule(name: &str, build: fn(Rule) -> Network) {
     for rule in Rule::ALL {
@@ -92,9 +92,9 @@ fn exported_networks_compute_what_pytorch_does() {
         // tests build networks as planned for the adapter.
         let (target, family) = match runs_all() {
             true => (device.gpu.target(), None),
-            false => (Target { software: false, ..device.gpu.target() }, Some(Family::Portable)),
+            false => (device.gpu.target().with_software(false), Some(Family::Portable)),
         };
-        let options = PlanOptions { family, ..PlanOptions::default() };
+        let options = PlanOptions::new().with_family(family);
         let forward = GpuNetwork::new(&device.trusted, &target, &network, 1, options).expect(&name);
         check("the GPU", &run_on_gpu(device, &forward, &image));
     }
