@@ -91,7 +91,7 @@ fn storage_is_kept_and_its_rounding_is_no_fault() {
     let algorithm = (!runs_all()).then_some(Algorithm::Gather);
     for storage in Storage::ALL.iter().copied().filter(|&storage| storage != Storage::F32) {
         let mut tuner = tuner(device);
-        let options = PlanOptions { algorithm, ..PlanOptions::new().with_storage(storage) };
+        let options = PlanOptions::new().with_storage(storage).with_algorithm(algorithm);
         let chosen = tuner.choose(&problem, options).expect("a choice");
         assert_eq!((chosen.storage(), tuner.measured(), tuner.warnings()), (storage, 1, &[][..]));
     }
