@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let mut command = shell::cargo();
     command.args(["test", "--workspace"]).args(rest);
     if all {
-        println!("xtask: all cases on all kernel variants, as the driver compiles them for users: this takes an hour");
+        println!("xtask: all cases on all kernel variants, as the driver compiles them for users: this takes long");
         command.env(ALL, "1");
     } else if env::var_os(UNOPTIMISED.0).is_none() {
         command.env(UNOPTIMISED.0, UNOPTIMISED.1);
