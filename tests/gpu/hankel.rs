@@ -208,7 +208,7 @@ fn the_bound_counts_what_neighbours_add(device: &Device, name: &str, plan: &Plan
     }
     // Every other piece of the summary is as small as those inputs are large.
     let piece = of_group >> plan.hankel_levels();
-    let small = |(at, &value): (usize, &f32)| if at / piece % 2 == 0 { value * 1e-6 } else { value };
+    let small = |(at, &value): (usize, &f32)| if (at / piece).is_multiple_of(2) { value * 1e-6 } else { value };
     let values = data.summary.values().iter().enumerate().map(small).collect();
     let summary = FilterSummary::new(values, problem.placement().clone()).expect(name);
     let operands = Operands { summary: &summary, ..data.operands() };

@@ -119,7 +119,8 @@ fn choices_of(index: usize, target: &Target) -> Vec<Choice> {
         let algorithm = Algorithm::ALL.iter().position(|algorithm| *algorithm == choice.algorithm);
         family.zip(algorithm).map(|(family, algorithm)| family + algorithm)
     };
-    choices.retain(|choice| runs_all() || at(choice).is_some_and(|at| (at + index) % Algorithm::ALL.len() == 0));
+    choices
+        .retain(|choice| runs_all() || at(choice).is_some_and(|at| (at + index).is_multiple_of(Algorithm::ALL.len())));
     choices
 }
 
