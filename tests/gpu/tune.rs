@@ -8,17 +8,15 @@ use std::sync::Arc;
 
 use crate::common::cases::cases;
 use crate::common::gpu::{Device, device, run};
-use crate::common::networks::{network, ternary};
-use crate::common::operands::Data;
-use crate::common::parts::integers;
+use crate::common::operands::{Data, Random};
 use crate::common::selection::runs_all;
-use filter_summary::network::{GpuNetwork, Network};
+use filter_summary::network::{ConvOp, GpuNetwork, Network};
 use filter_summary::reference::conv2d;
 use filter_summary::tune::Tuner;
 use filter_summary::{
-    Activation, Algorithm, Candidates, Conv2d, Pipelines, Placement, PlanOptions, Problem, ShaderChecks, Storage, wgpu,
+    Activation, Algorithm, Candidates, Conv2d, FilterSummary, Pipelines, Placement, PlanOptions, Problem, ShaderChecks,
+    Storage, wgpu,
 };
-use serde_json::json;
 use tempfile::tempdir;
 
 fn tuner(device: &Device) -> Tuner {
@@ -181,22 +179,16 @@ fn a_cache_for_other_kernels_is_not_taken() {
 
 /// A network of five layers, of which four are the same.
 fn repeated_layer() -> Network {
-    let conv = |name: &str, input: &str, channels: usize| {
-        json!({"name": name, "op": "fs_conv2d", "input": input, "out_channels": 8, "activation": "relu",
-               "padding": [1, 1, 1, 1], "window": {"channels": channels, "height": 3, "width": 3}})
-    };
-    let names = ["first", "second", "third", "fourth", "fifth"];
-    let channels = |at: usize| if at == 0 { 3 } else { 8 };
-    let input = |at: usize| if at == 0 { "input" } else { names[at - 1] };
-    let nodes: Vec<_> = (0..5).map(|at| conv(names[at], input(at), channels(at))).collect();
-    let tensors = names.iter().enumerate().flat_map(|(at, name)| {
-        let (step, window) = (channels(at), 9 * channels(at));
-        let starts = integers(&[8], (0..8).map(|filter| filter * step as i64));
-        [(format!("{name}.summary"), ternary(&[window + 7 * step])), (format!("{name}.starts"), starts)]
-    });
-    let tensors: Vec<_> = tensors.collect();
-    let tensors: Vec<_> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect();
-    network([3, 9, 8], &nodes, &tensors)
+    let mut net = Network::builder([3, 9, 8]).expect("an input");
+    let (mut value, mut channels, mut random) = (net.input(), 3, Random::new(5));
+    for name in ["first", "second", "third", "fourth", "fifth"] {
+        let placement = Placement::tap_major(8, channels, 3, 3, channels).expect("placement");
+        let values = (0..placement.length()).map(|_| random.below(3) as f32 - 1.0).collect();
+        let summary = FilterSummary::new(values, placement).expect("summary");
+        value = net.conv(name, value, ConvOp::new(summary, Conv2d::padded(1))).expect("a layer");
+        channels = 8;
+    }
+    net.finish(value).expect("a network")
 }
 
 #[test]
