@@ -177,11 +177,11 @@ fn a_cache_for_other_kernels_is_not_taken() {
     assert_eq!((checked.measured(), checked.warnings()), (2, &[][..]));
 }
 
-/// A network of five layers, of which four are the same.
+/// A network of four layers, of which three are the same. On pixels -1, 0 and 1 all of its sums are exact in f32.
 fn repeated_layer() -> Network {
     let mut net = Network::builder([3, 9, 8]).expect("an input");
     let (mut value, mut channels, mut random) = (net.input(), 3, Random::new(5));
-    for name in ["first", "second", "third", "fourth", "fifth"] {
+    for name in ["first", "second", "third", "fourth"] {
         let placement = Placement::tap_major(8, channels, 3, 3, channels).expect("placement");
         let values = (0..placement.length()).map(|_| random.below(3) as f32 - 1.0).collect();
         let summary = FilterSummary::new(values, placement).expect("summary");
@@ -212,7 +212,7 @@ fn a_tuned_network_computes_the_same() {
     assert_eq!(tuner.warnings(), [""; 0]);
     let plain = GpuNetwork::new(&pipelines, &target, &network, 2, options).expect("it builds");
     let [got, want] = [&tuned, &plain].map(|forward| {
-        let pixels: Vec<u8> = (0..values).flat_map(|at| ((at % 23) as f32 / 23.0 - 0.5).to_le_bytes()).collect();
+        let pixels: Vec<u8> = (0..values).flat_map(|at| ((at % 3) as f32 - 1.0).to_le_bytes()).collect();
         device.gpu.queue.write_buffer(forward.input(), 0, &pixels);
         let mut encoder = device.gpu.device.create_command_encoder(&Default::default());
         forward.record(&mut encoder);
