@@ -43,9 +43,7 @@ impl Kernel for BatchNorm {
 
     fn describe(&self) -> Description {
         let tensor = Tensor::f32(self.access);
-        Description::new("batch_norm", include_str!("../../shaders/network/batch_norm.wgsl"), Self::LANES)
-            .word(Self::LANES)
-            .constant("LANES", Self::LANES)
+        Description::in_lanes("batch_norm", include_str!("../../shaders/network/batch_norm.wgsl"), Self::LANES)
             .role(Role::Table)
             .input(tensor)
             .part(include_str!("../../shaders/network/parts/plane_quads.wgsl"))

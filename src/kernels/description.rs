@@ -80,6 +80,11 @@ impl Description {
         }
     }
 
+    /// The same of a row of `lanes` threads, which the name and the text say.
+    pub(super) fn in_lanes(kernel: &'static str, text: &'static str, lanes: u32) -> Self {
+        Self::new(kernel, text, lanes).word(lanes).constant("LANES", lanes)
+    }
+
     /// The same of a convolution, whose uniform begins with its geometry.
     pub(super) fn of_convolution(kernel: &'static str, text: &'static str, threads: u32) -> Self {
         Self::new(kernel, text, threads).part(include_str!("../../shaders/parts/geometry.wgsl"))

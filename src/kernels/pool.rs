@@ -43,9 +43,7 @@ impl Pool {
 
 /// A pooling kernel that declares its own tensors.
 pub(super) fn described(name: &'static str, text: &'static str) -> Description {
-    Description::new(name, text, Pool::LANES)
-        .word(Pool::LANES)
-        .constant("LANES", Pool::LANES)
+    Description::in_lanes(name, text, Pool::LANES)
         .part(include_str!("../../shaders/network/parts/larger.wgsl"))
         .part(include_str!("../../shaders/network/parts/pool_windows.wgsl"))
 }

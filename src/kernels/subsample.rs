@@ -41,9 +41,7 @@ impl Kernel for Subsample {
     }
 
     fn describe(&self) -> Description {
-        Description::new("subsample", include_str!("../../shaders/network/subsample.wgsl"), Self::LANES)
-            .word(Self::LANES)
-            .constant("LANES", Self::LANES)
+        Description::in_lanes("subsample", include_str!("../../shaders/network/subsample.wgsl"), Self::LANES)
             .role(Role::Input)
             .role(Role::Output)
             .read_write(self.read_write)
