@@ -44,6 +44,7 @@ mod method;
 #[cfg(feature = "network")]
 pub mod network;
 mod plan;
+mod random;
 pub mod reference;
 #[cfg(all(feature = "standalone", not(target_family = "wasm")))]
 pub mod standalone;

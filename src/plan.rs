@@ -30,6 +30,7 @@ pub use options::PlanOptions;
 pub use target::{Target, required_features, required_limits};
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::error::Result;
@@ -53,7 +54,7 @@ pub(crate) use step::{Operand, Places, Step};
 /// assert_eq!(plan.kernels().len(), 2);
 /// # Ok::<(), filter_summary::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Plan {
     algorithm: Algorithm,
     family: Family,
@@ -237,6 +238,23 @@ impl Plan {
             }
             Role::Table => self.packing.tables.last().map_or(0, |table| table.at.end),
         }
+    }
+}
+
+/// What it computes, and by which kernels; not their texts, nor what their buffers hold.
+impl fmt::Debug for Plan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Plan")
+            .field("label", &self.label)
+            .field("problem", &self.problem)
+            .field("algorithm", &self.algorithm)
+            .field("family", &self.family)
+            .field("storage", &self.storage)
+            .field("kernels", &self.kernels())
+            .field("dispatches", &self.dispatches())
+            .field("workspace_size", &self.workspace)
+            .finish_non_exhaustive()
     }
 }
 

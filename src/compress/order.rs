@@ -7,6 +7,7 @@ use super::{Effort, Order};
 use crate::error::Result;
 use crate::method::placement::Placement;
 use crate::method::starts::Starts;
+use crate::random::Random;
 
 /// Times the search begins anew; the moves are divided among them.
 const STARTS: usize = 4;
@@ -21,7 +22,7 @@ pub(super) fn search(weights: &[f32], placement: &Placement, effort: Effort) -> 
         return Ok(Order { placement: placement.clone(), signs: vec![1.0; filters] });
     }
     let agreements = Agreements::new(weights, placement)?;
-    let mut random = Random(effort.seed);
+    let mut random = Random::new(effort.seed);
     // Annealing ends in a valley; which one is chance.
     let mut best = Seats::new(&agreements, filters);
     for _ in 0..STARTS {
@@ -52,7 +53,7 @@ fn anneal<'a>(mut seats: Seats<'a>, moves_per_filter: usize, random: &mut Random
         let before = seats.around(change);
         seats.apply(change);
         let gain = seats.around(change) - before;
-        if gain < 0.0 && random.unit() >= (gain / temperature).exp() {
+        if gain < 0.0 && unit(random) >= (gain / temperature).exp() {
             seats.apply(change.undone());
         }
     }
@@ -74,12 +75,12 @@ impl Change {
     fn any(random: &mut Random, filters: usize) -> Self {
         match random.below(8) {
             0 | 1 => {
-                let length = random.length(1, filters);
+                let length = length(random, 1, filters);
                 let first = random.below(filters - length + 1);
                 Self::Signs { first, end: first + length }
             }
             2 => {
-                let length = random.length(2, filters);
+                let length = length(random, 2, filters);
                 let first = random.below(filters - length + 1);
                 Self::Rotation { first, middle: first + 1 + random.below(length - 1), end: first + length }
             }
@@ -157,29 +158,13 @@ impl<'a> Seats<'a> {
     }
 }
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): small, seeded, good enough to shuffle.
-struct Random(u64);
+/// Between `least` and `most`: any power of two as often as another, so that most are short.
+fn length(random: &mut Random, least: usize, most: usize) -> usize {
+    let doublings = random.below(most.ilog2() as usize + 2);
+    (least + random.below(1 << doublings)).min(most)
+}
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        ((u128::from(self.next()) * limit as u128) >> 64) as usize
-    }
-
-    /// Between `least` and `most`: any power of two as often as another, so that most are short.
-    fn length(&mut self, least: usize, most: usize) -> usize {
-        let doublings = self.below(most.ilog2() as usize + 2);
-        (least + self.below(1 << doublings)).min(most)
-    }
-
-    fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
+/// In 0..1.
+fn unit(random: &mut Random) -> f64 {
+    (random.bits() >> 11) as f64 / (1u64 << 53) as f64
 }

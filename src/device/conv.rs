@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::kernels::Role;
 use crate::method::params::ChannelParams;
 use crate::method::summary::FilterSummary;
-use crate::plan::{Operand, Plan, Step};
+use crate::plan::{Operand, Plan, Step, Target};
 use bindings::Bindings;
 use weights::Weights;
 
@@ -61,7 +61,7 @@ impl FsConv2d {
         params: ChannelParams<'_>,
     ) -> Result<Self> {
         // The target a plan was made for may have been another device's; shaders rely on what was checked.
-        plan.check(&pipelines.device().limits(), pipelines.device().features())?;
+        plan.check(&Target::of(pipelines.device()))?;
         let plan = plan.narrowed(summary)?;
         check_placement(&plan, summary)?;
         params.check(plan.problem())?;
@@ -104,7 +104,7 @@ impl FsConv2d {
         weights: BufferRange<'_>,
         params: ChannelParams<'_>,
     ) -> Result<Self> {
-        plan.check(&pipelines.device().limits(), pipelines.device().features())?;
+        plan.check(&Target::of(pipelines.device()))?;
         params.check(plan.problem())?;
         let weights = Weights::lent(pipelines.device(), &plan, weights, params).await?;
         pipelines.warm_up_async([&plan]).await?;
@@ -152,7 +152,7 @@ impl FsConv2d {
     /// When the plan is one of other filters, or packs their weights otherwise, as another algorithm or kernel family
     /// may; or the device refuses, is out of memory or lost.
     pub async fn with_plan_async(&self, plan: Plan) -> Result<Self> {
-        plan.check(&self.pipelines.device().limits(), self.pipelines.device().features())?;
+        plan.check(&Target::of(self.pipelines.device()))?;
         if plan.problem().placement() != self.plan.problem().placement() {
             return Err(Error::value("plan", "of other filters", "its placement must be the layer's"));
         }

@@ -260,7 +260,7 @@ impl Keys {
 
     /// A choice, its first word when absent.
     fn word<T: Word>(&self, key: &str) -> Result<T> {
-        let word = self.0.get(key).map_or(T::WORDS[0].0, String::as_str);
+        let word = self.0.get(key).map_or(T::ALL[0].word(), String::as_str);
         T::from_word(&format!("metadata {key}"), word)
     }
 

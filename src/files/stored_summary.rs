@@ -191,29 +191,42 @@ pub(crate) fn take_optional(tensors: &mut TensorFile<'_>, name: &str, shape: &[u
 }
 
 /// A choice that files store as a word.
-pub(crate) trait Word: Sized + Copy + PartialEq + 'static {
-    /// Every value and its word.
-    const WORDS: &'static [(&'static str, Self)];
+pub(crate) trait Word: Sized + Copy + 'static {
+    /// Every value.
+    const ALL: &'static [Self];
+
+    /// The word of a value.
+    fn word(self) -> &'static str;
 
     /// The value of a word; `key` is where it stands.
     fn from_word(key: &str, word: &str) -> Result<Self> {
-        let found = Self::WORDS.iter().find(|(known, _)| *known == word);
-        found.map(|&(_, value)| value).ok_or_else(|| {
-            let words: Vec<&str> = Self::WORDS.iter().map(|&(known, _)| known).collect();
+        let found = Self::ALL.iter().find(|value| value.word() == word);
+        found.copied().ok_or_else(|| {
+            let words: Vec<&str> = Self::ALL.iter().map(|value| value.word()).collect();
             Error::value(key, word, format!("it must be one of {}", words.join(", ")))
         })
-    }
-
-    /// The word of a value.
-    fn word(self) -> &'static str {
-        Self::WORDS.iter().find(|(_, value)| *value == self).map_or("", |&(word, _)| word)
     }
 }
 
 impl Word for Boundary {
-    const WORDS: &'static [(&'static str, Self)] = &[("none", Self::None), ("zero", Self::Zero), ("wrap", Self::Wrap)];
+    const ALL: &'static [Self] = &[Self::None, Self::Zero, Self::Wrap];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Zero => "zero",
+            Self::Wrap => "wrap",
+        }
+    }
 }
 
 impl Word for Activation {
-    const WORDS: &'static [(&'static str, Self)] = &[("none", Self::None), ("relu", Self::Relu)];
+    const ALL: &'static [Self] = &[Self::None, Self::Relu];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Relu => "relu",
+        }
+    }
 }

@@ -26,9 +26,9 @@ impl Context<'_> {
     }
 
     /// Threads of kernels that give one to each quad of a channel's pixels.
-    pub(crate) fn quads(&self, wiring: &Wiring) -> Result<usize> {
+    pub(crate) fn quads(&self, wiring: &Wiring) -> Result<u64> {
         let plane = wiring.shape[1] * wiring.shape[2];
-        Ok(self.elements(wiring.shape)? / plane * plane.div_ceil(4))
+        Ok((self.elements(wiring.shape)? / plane * plane.div_ceil(4)) as u64)
     }
 
     /// A dispatch, after a check that the tensors it reads and writes can be bound.
@@ -36,13 +36,12 @@ impl Context<'_> {
         &self,
         kernel: K,
         uniform: &K::Uniform,
-        threads: usize,
+        threads: u64,
         wiring: &Wiring,
         to: Destination,
     ) -> Result<Step> {
-        let workgroups = threads.div_ceil(kernel.describe().threads() as usize) as u64;
         let limit = self.target.limits.max_compute_workgroups_per_dimension;
-        let step = Step::new(kernel, uniform, workgroups, limit);
+        let step = Step::of_threads(kernel, uniform, threads, limit);
         let bytes = |owner| self.elements(self.layout.shape_of(owner)).map(|elements| 4 * elements as u64);
         let (read, written) = (bytes(self.owner(wiring.inputs[0]))?, bytes(to.owner)?);
         self.check_bytes(&format!("a tensor of {}", step.description.kernel()), read.max(written))?;

@@ -71,5 +71,12 @@ impl Preprocess {
 }
 
 impl Word for ChannelOrder {
-    const WORDS: &'static [(&'static str, Self)] = &[("rgb", Self::Rgb), ("bgr", Self::Bgr)];
+    const ALL: &'static [Self] = &[Self::Rgb, Self::Bgr];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Rgb => "rgb",
+            Self::Bgr => "bgr",
+        }
+    }
 }

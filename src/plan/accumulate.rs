@@ -49,5 +49,5 @@ pub(super) fn step(pass: &Pass<'_>, stored: Stored) -> Step {
         scale_at: tables.at.scale as u32,
         bias_at: tables.at.bias as u32,
     };
-    Step::new(kernel, &uniform, threads.div_ceil(TILE.threads() as usize) as u64, ask.most_workgroups())
+    Step::of_threads(kernel, &uniform, threads as u64, ask.most_workgroups())
 }

@@ -52,6 +52,12 @@ impl Candidates {
             let declined = &all.declined;
             all.plans.extend(of_family.plans.into_iter().map(|plan| Plan { declined: declined.clone(), ..plan }));
         }
+        if options.family.is_none() {
+            // No device is expected to have them all, so that plans do not complain of it.
+            let missing = |family: &Family| Some((*family, family.missing(target)?));
+            let missing = Family::ALL.iter().filter_map(missing);
+            all.declined.extend(missing.map(|(family, reason)| Declined { family, algorithm: None, reason }));
+        }
         Ok(all)
     }
 
@@ -114,13 +120,7 @@ impl Candidates {
 /// The families to try, best first.
 fn families(target: &Target, options: PlanOptions) -> Result<Vec<Family>> {
     match options.family {
-        Some(family) if family.runs_on(target) => Ok(vec![family]),
-        Some(family) => {
-            let lacks_kernels = "the crate was built without the feature `software`";
-            let lacks = "the device lacks what its kernels need";
-            let reason = if family.has_kernels() { lacks } else { lacks_kernels }.to_owned();
-            Err(Error::Unsupported { kernel: family.name(), reason })
-        }
+        Some(family) => family.missing(target).map_or(Ok(vec![family]), Err),
         None => Ok(Family::by_preference(target)),
     }
 }

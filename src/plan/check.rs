@@ -1,18 +1,23 @@
 //! What a device must grant for a plan to run: checked before anything is dispatched.
 
-use super::{Operand, Plan};
+use super::{Operand, Plan, Target};
 use crate::error::{Error, Result};
 use crate::kernels::Role;
 use crate::method::problem::Problem;
 use crate::method::reduction::MOST_TURNS;
 
+/// What kernels need whose lanes work together.
+const OF_SUBGROUPS: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
+
 impl Plan {
-    /// Checks every dispatch against a device's limits and features, and against what one invocation may loop.
-    pub(crate) fn check(&self, limits: &wgpu::Limits, features: wgpu::Features) -> Result<()> {
-        self.check_steps(limits, features).map_err(|error| of_layer(&self.problem, error))
+    /// Checks every dispatch against a device's limits, features and subgroups, and against what one invocation may
+    /// loop.
+    pub(crate) fn check(&self, device: &Target) -> Result<()> {
+        self.check_steps(device).map_err(|error| of_layer(&self.problem, error))
     }
 
-    fn check_steps(&self, limits: &wgpu::Limits, features: wgpu::Features) -> Result<()> {
+    fn check_steps(&self, device: &Target) -> Result<()> {
+        let limits = &device.limits;
         let at_most = |field: &str, value: u64, limit_name: &'static str, limit: u64| {
             if value <= limit {
                 Ok(())
@@ -22,15 +27,21 @@ impl Plan {
         };
         for step in &self.steps {
             let (label, description) = (step.description.label(), &step.description);
-            let missing = description.needs().difference(features);
+            let unsupported = |reason| Err(Error::Unsupported { kernel: description.kernel(), reason });
+            let missing = description.needs().difference(device.features);
             if !missing.is_empty() {
-                let reason = format!("the device was opened without {missing:?}");
-                return Err(Error::Unsupported { kernel: description.kernel(), reason });
+                return unsupported(format!("the device was opened without {missing:?}"));
+            }
+            // Such kernels are made for subgroups of one size; in others they would compute something else.
+            let (planned, sizes) = (self.target.subgroup_sizes(), device.subgroup_sizes());
+            if description.needs().intersects(OF_SUBGROUPS) && sizes != planned {
+                let [planned, sizes] = [planned, sizes].map(|[least, most]| format!("{least} to {most}"));
+                return unsupported(format!("it was planned for subgroups of {planned} lanes, the device has {sizes}"));
             }
             let turns = step.turns;
             if turns > MOST_TURNS {
-                let reason = format!("its loops would turn {turns} times an invocation, and may {MOST_TURNS} times");
-                return Err(Error::Unsupported { kernel: description.kernel(), reason });
+                let most = MOST_TURNS;
+                return unsupported(format!("its loops would turn {turns} times an invocation, and may {most} times"));
             }
             let roles = description.roles();
             for &role in roles {
@@ -46,8 +57,7 @@ impl Plan {
                 let weights = self.storage.weights().bytes();
                 let size = if role == Role::Summary { weights } else { 4 };
                 if bytes / size > u64::from(u32::MAX) {
-                    let reason = format!("indices of {role:?} exceed 32 bits");
-                    return Err(Error::Unsupported { kernel: description.kernel(), reason });
+                    return unsupported(format!("indices of {role:?} exceed 32 bits"));
                 }
             }
             let buffers = format!("storage buffers of {label}");
@@ -86,6 +96,25 @@ mod tests {
     use crate::plan::{Family, Plan, PlanOptions, Target};
     use crate::{Conv2d, Placement, Problem};
 
+    /// Lanes of other subgroups would exchange other values, without an index out of bounds.
+    #[test]
+    #[cfg(feature = "software")]
+    fn other_subgroups_are_refused() {
+        let placement = Placement::tap_major(8, 4, 3, 3, 4).unwrap();
+        let problem = Problem::new(&placement, Conv2d::padded(1), [1, 8, 8]).unwrap();
+        let target = |size| {
+            let target = Target::portable().with_software(true).with_features(wgpu::Features::SUBGROUP);
+            target.with_subgroup_sizes(size, size)
+        };
+        let plan = Plan::new(&problem, &target(8), PlanOptions::new().with_family(Family::Software)).unwrap();
+        assert_eq!(plan.check(&target(8)), Ok(()));
+        let error = plan.check(&target(4)).unwrap_err().to_string();
+        assert!(error.contains("it was planned for subgroups of 8 to 8 lanes, the device has 4 to 4"), "{error}");
+        // Others do not care.
+        let plan = Plan::new(&problem, &target(8), PlanOptions::new().with_family(Family::Portable)).unwrap();
+        assert_eq!(plan.check(&target(4)), Ok(()));
+    }
+
     /// A number of turns past the bound is refused, not dispatched. That kernels count theirs, `kernels::tests` checks.
     #[test]
     fn loops_past_the_bound_are_refused() {
@@ -103,7 +132,7 @@ mod tests {
                 for index in 0..plan.steps().len() {
                     let mut longer = plan.clone();
                     longer.steps[index].turns = MOST_TURNS + 1;
-                    let error = longer.check(&target.limits, target.features).unwrap_err().to_string();
+                    let error = longer.check(&target).unwrap_err().to_string();
                     assert!(error.contains("its loops would turn"), "{error}");
                 }
             }

@@ -100,9 +100,8 @@ impl<'a> Direct<'a> {
             scale_at,
             bias_at,
         };
-        let workgroups = threads.div_ceil(Depthwise::LANES as usize) as u64;
         Dispatches {
-            steps: vec![Step::new(kernel, &uniform, workgroups, ask.most_workgroups())],
+            steps: vec![Step::of_threads(kernel, &uniform, threads as u64, ask.most_workgroups())],
             // A load each, of four pixels.
             multiply_adds: LOADS_A_MULTIPLY_ADD * problem.dense_multiply_adds() as f64,
             hankel_levels: 0,

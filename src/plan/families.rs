@@ -7,17 +7,28 @@ use super::portable::Portable;
 #[cfg(feature = "software")]
 use super::software::Software;
 use super::{Family, Target};
+use crate::error::Error;
 use crate::method::storage::Storage;
 
 impl Family {
     /// Whether a device has what the family's kernels need.
     pub fn runs_on(self, target: &Target) -> bool {
-        self.has_kernels() && planner(self).runs_on(target)
+        self.lacks(target).is_none()
     }
 
-    /// Whether the crate was built with its kernels; without them it runs nowhere.
-    pub(super) fn has_kernels(self) -> bool {
-        self != Self::Software || cfg!(feature = "software")
+    /// Why it cannot run on a device.
+    pub(super) fn missing(self, target: &Target) -> Option<Error> {
+        self.lacks(target).map(|lacks| Error::Unsupported { kernel: self.name(), reason: format!("it needs {lacks}") })
+    }
+
+    fn lacks(self, target: &Target) -> Option<&'static str> {
+        // Without its kernels it runs nowhere.
+        let has_kernels = self != Self::Software || cfg!(feature = "software");
+        if has_kernels {
+            planner(self).lacks(target)
+        } else {
+            Some("the crate to be built with its feature `software`")
+        }
     }
 
     /// Whether the family's kernels compute with what is in memory: only [`Family::Matrix`] is particular, it wants f16

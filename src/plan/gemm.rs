@@ -31,9 +31,10 @@ struct Kernels {
 }
 
 impl Kernels {
-    /// Whether the smallest tile fits the device.
-    fn fit(&self, limits: &wgpu::Limits) -> bool {
-        self.candidates.iter().any(|candidate| candidate.fits(self.engine, limits))
+    /// What the smallest tile needs that a device has not.
+    fn lacks(&self, limits: &wgpu::Limits) -> Option<&'static str> {
+        let fits = self.candidates.iter().any(|candidate| candidate.fits(self.engine, limits));
+        (!fits).then_some("the threads and the workgroup memory of its smallest tile")
     }
 
     /// The best tile, and its time in multiply-adds of the device's peak a unit of depth.

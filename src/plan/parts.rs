@@ -55,7 +55,7 @@ pub(super) fn plan(
     let drafts = problems.iter().enumerate().map(ask).map(|ask| draft(algorithm, family, ask));
     let drafts = drafts.collect::<Result<Vec<_>>>().map_err(|error| of_layer(problem, error))?;
     let plan = assemble(algorithm, family, problem, &problems, drafts, asked, target);
-    plan.check(&target.limits, target.features)?;
+    plan.check(target)?;
     Ok(plan)
 }
 

@@ -10,8 +10,8 @@ use crate::method::storage::Storage;
 
 /// What a family brings.
 pub(super) trait Planner: Sync {
-    /// Whether a device has what the kernels need.
-    fn runs_on(&self, target: &Target) -> bool;
+    /// What the kernels need that a device has not, as the end of a sentence.
+    fn lacks(&self, target: &Target) -> Option<&'static str>;
 
     /// Whether the kernels compute with what is in memory.
     fn computes(&self, _: Storage) -> bool {

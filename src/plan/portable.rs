@@ -18,8 +18,8 @@ use products::Form;
 pub(super) struct Portable;
 
 impl Planner for Portable {
-    fn runs_on(&self, _: &Target) -> bool {
-        true
+    fn lacks(&self, _: &Target) -> Option<&'static str> {
+        None
     }
 
     /// A fit to CPU time on lavapipe (layers of 16 to 512 channels, steps C and 2C; it reproduces them within a

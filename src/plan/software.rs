@@ -22,10 +22,10 @@ use tile::DISPATCH;
 pub(super) struct Software;
 
 impl Planner for Software {
-    fn runs_on(&self, target: &Target) -> bool {
-        target.features.contains(wgpu::Features::SUBGROUP)
-            && target.subgroup_min_size == target.subgroup_max_size
-            && matches!(target.subgroup_max_size, 4 | 8 | 16)
+    fn lacks(&self, target: &Target) -> Option<&'static str> {
+        let has_subgroups = target.features.contains(wgpu::Features::SUBGROUP)
+            && matches!(target.subgroup_sizes(), [4, 4] | [8, 8] | [16, 16]);
+        (!has_subgroups).then_some("wgpu's feature SUBGROUP, and subgroups of always 4, 8 or 16 lanes")
     }
 
     fn moves_words(&self, target: &Target) -> bool {

@@ -51,9 +51,20 @@ pub(crate) enum Operand {
 impl Step {
     /// A dispatch of `tiles` workgroups, of at most `limit` a dimension.
     pub(crate) fn new<K: Kernel>(kernel: K, uniform: &K::Uniform, tiles: u64, limit: u32) -> Self {
+        Self::described(kernel, kernel.describe(), uniform, tiles, limit)
+    }
+
+    /// The same of as many workgroups as `threads` need.
+    pub(crate) fn of_threads<K: Kernel>(kernel: K, uniform: &K::Uniform, threads: u64, limit: u32) -> Self {
+        let description = kernel.describe();
+        let tiles = threads.div_ceil(u64::from(description.threads()));
+        Self::described(kernel, description, uniform, tiles, limit)
+    }
+
+    fn described<K: Kernel>(kernel: K, description: Description, uniform: &K::Uniform, tiles: u64, limit: u32) -> Self {
         Self {
             variant: kernel.variant(),
-            description: kernel.describe(),
+            description,
             grid: fold_grid(tiles, limit),
             turns: kernel.turns(uniform),
             places: Places::default(),

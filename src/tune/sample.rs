@@ -9,6 +9,7 @@ use crate::method::problem::Problem;
 use crate::method::quantization::Precision;
 use crate::method::storage::Storage;
 use crate::method::summary::FilterSummary;
+use crate::random::Random;
 use crate::reference::Operands;
 use crate::standalone::Gpu;
 
@@ -31,7 +32,7 @@ impl Sample {
     /// The summary is quantized where the storage has 8-bit weights.
     pub(super) fn new(problem: &Problem, storage: Storage) -> Result<Self> {
         let mut random = Random::new(1);
-        let mut values = |count: usize| (0..count).map(|_| random.value()).collect::<Vec<f32>>();
+        let mut values = |count: usize| (0..count).map(|_| operand(&mut random)).collect::<Vec<f32>>();
         let outputs = problem.output_shape();
         let placement = problem.placement();
         let input = values(problem.input_shape().iter().product());
@@ -84,30 +85,9 @@ pub(super) fn from_words(words: Vec<f32>, storage: Storage, count: usize) -> Vec
     words.into_iter().flat_map(pair).take(count).collect()
 }
 
-/// SplitMix64: the same numbers everywhere, without a dependency.
-pub(super) struct Random(u64);
-
-impl Random {
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^ (bits >> 31)
-    }
-
-    /// In `0..limit`.
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
-        self.bits() % limit
-    }
-
-    /// In -1..1, never 0: an operand that does nothing hides errors.
-    fn value(&mut self) -> f32 {
-        let magnitude = ((self.bits() >> 41) + 1) as f32 / (1u64 << 23) as f32;
-        if self.bits() & 1 == 0 { magnitude } else { -magnitude }
-    }
+/// In -1..1, never 0: an operand that does nothing hides errors.
+fn operand(random: &mut Random) -> f32 {
+    let bits = random.bits();
+    let magnitude = ((bits >> 41) + 1) as f32 / (1u64 << 23) as f32;
+    if bits & 1 == 0 { magnitude } else { -magnitude }
 }

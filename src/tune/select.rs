@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::sample::{Random, Sample};
+use super::sample::Sample;
 use crate::error::Result;
 use crate::method::problem::Problem;
 use crate::method::storage::Storage;
+use crate::random::Random;
 use crate::reference::{self, Reference, conv2d_at};
 
 /// Multiply-adds that the reference may take for a problem: some tens of milliseconds.
@@ -94,7 +95,7 @@ fn compared(shape: [usize; 4], most: usize) -> Vec<usize> {
     }
     let corner = |bits: usize| (0..4).fold(0, |at, axis| at * shape[axis] + (bits >> axis & 1) * (shape[axis] - 1));
     let mut random = Random::new(outputs as u64);
-    let others = (0..most.saturating_sub(16)).map(|_| random.below(outputs as u64) as usize);
+    let others = (0..most.saturating_sub(16)).map(|_| random.below(outputs));
     (0..16).map(corner).chain(others).collect()
 }
 

@@ -73,7 +73,6 @@ const GUARD_VALUE: f32 = 12345.0;
 /// Returns the whole output tensor, `[N, channels_total, OH, OW]`.
 pub fn run(device: &Device, pipelines: &Arc<Pipelines>, plan: &Plan, operands: &Operands<'_>) -> Vec<f32> {
     let gpu = &device.gpu;
-    let began = std::time::Instant::now();
     let problem = plan.problem().clone();
     let params = ChannelParams::new(operands.scale, operands.bias);
     let conv = FsConv2d::new(pipelines, plan.clone(), operands.summary, params).expect("the layer compiles");
@@ -103,7 +102,6 @@ pub fn run(device: &Device, pipelines: &Arc<Pipelines>, plan: &Plan, operands: &
         .with_workspace((workspace_words > 0).then(|| range(&workspace, workspace_words)));
     conv.record(&mut encoder, &buffers).expect("the convolution records");
     gpu.submit(encoder).expect("the device runs it");
-    eprintln!("TIME {:.3} {:?}", began.elapsed().as_secs_f64(), plan.kernels());
 
     for buffer in [Some(&input), Some(&output), residual.as_ref(), Some(&workspace)].into_iter().flatten() {
         let words = gpu.download(buffer).expect("download");

@@ -47,8 +47,8 @@ pub fn runs_in_f32<'a>(cases: &'a [Case], target: &Target, choices: &[Choice]) -
     runs(cases, target, &choices)
 }
 
-/// The cases on software adapters' kernels, or on those of GPUs. Portable kernels differ by the sizes of tiles alone:
-/// those of a GPU, which compile in half the time, stand for both.
+/// The cases on software adapters' kernels, or on those of GPUs: on these each of them at least once. Portable kernels
+/// differ by the sizes of tiles alone: those of a GPU, which compile in half the time, stand for both.
 pub fn table<'a>(cases: &'a [Case], device: &Device, software: bool) -> Vec<Run<'a>> {
     let target = few_tiles(&device.gpu.target()).with_software(software);
     let of_table = |families: &[Family]| {
@@ -57,7 +57,7 @@ pub fn table<'a>(cases: &'a [Case], device: &Device, software: bool) -> Vec<Run<
         runs_in_f32(cases, &target, &choices)
     };
     if !software {
-        return covering(of_table(&[Family::Portable, Family::Tiled]), pairs);
+        return covering_with_cases(of_table(&[Family::Portable, Family::Tiled]), pairs);
     }
     let mut all = covering(of_table(&[Family::Software]), pairs);
     all.extend(covering(of_table(&[Family::Portable]), single));
@@ -66,14 +66,25 @@ pub fn table<'a>(cases: &'a [Case], device: &Device, software: bool) -> Vec<Run<
 
 /// All of `runs`, if [`runs_all`]. Else those on kernel variants chosen so that every property of any of them is one
 /// of a variant that is run.
-pub fn covering<'a>(mut runs: Vec<Run<'a>>, properties: Properties) -> Vec<Run<'a>> {
+pub fn covering<'a>(runs: Vec<Run<'a>>, properties: Properties) -> Vec<Run<'a>> {
+    cover(runs, properties, false)
+}
+
+/// The same, and so that every case is run.
+pub fn covering_with_cases<'a>(runs: Vec<Run<'a>>, properties: Properties) -> Vec<Run<'a>> {
+    cover(runs, properties, true)
+}
+
+fn cover<'a>(mut runs: Vec<Run<'a>>, properties: Properties, with_cases: bool) -> Vec<Run<'a>> {
     if runs_all() {
         return runs;
     }
     let mut missing = BTreeSet::new();
+    let mut missing_cases = BTreeSet::new();
     // The properties of a label, and what it costs to compile.
     let mut labels = BTreeMap::new();
-    let mut together = BTreeSet::new();
+    // What is compiled together, and the cases that run on it.
+    let mut together: BTreeMap<Vec<String>, BTreeSet<usize>> = BTreeMap::new();
     for run in &runs {
         let kernels = run.plan.kernels();
         for label in &kernels {
@@ -83,22 +94,27 @@ pub fn covering<'a>(mut runs: Vec<Run<'a>>, properties: Properties) -> Vec<Run<'
                 (shown, cost(label))
             });
         }
-        together.insert(kernels);
+        if with_cases {
+            missing_cases.insert(run.index);
+        }
+        together.entry(kernels).or_default().insert(run.index);
     }
     let mut chosen: BTreeSet<&String> = BTreeSet::new();
-    while !missing.is_empty() {
+    while !(missing.is_empty() && missing_cases.is_empty()) {
         // The kernels of a run that show the most that is new for what they cost, each for itself.
-        let worth = |kernels: &&Vec<String>| {
+        let worth = |(kernels, cases): &(&Vec<String>, &BTreeSet<usize>)| {
             let new: BTreeSet<_> = kernels.iter().filter(|label| !chosen.contains(label)).collect();
             let shown: BTreeSet<_> = new.iter().flat_map(|&label| &labels[label].0).collect();
             let shown = shown.into_iter().filter(|&property| missing.contains(property)).count();
+            let shown = shown + cases.intersection(&missing_cases).count();
             1000 * shown / new.iter().map(|&label| labels[label].1).sum::<usize>().max(1)
         };
-        let best = together.iter().max_by_key(worth).expect("a run");
+        let (best, cases) = together.iter().max_by_key(worth).expect("a run");
         for label in best {
             labels[label].0.iter().for_each(|property| _ = missing.remove(property));
             chosen.insert(label);
         }
+        missing_cases.retain(|case| !cases.contains(case));
     }
     let count = runs.len();
     runs.retain(|run| run.plan.kernels().iter().all(|label| chosen.contains(label)));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::common::cases::{Case, cases};
 use crate::common::choices::{Choice, choices, choices_in, few_tiles};
 use crate::common::gpu::{Device, assert_exact, device, run};
+use crate::common::infinities::check_spread;
 use crate::common::operands::{Data, random_error_fraction};
 use crate::common::problems::problems;
 use crate::common::selection::{Run, covering, runs_all, runs_in_f32, single, table};
@@ -56,8 +57,10 @@ fn cases_in_checked_form_exist() {
     }
 }
 
-/// Integers are exact, floats within the tolerance.
-fn check(device: &Device, pipelines: &Arc<Pipelines>, Run { case, index, plan, .. }: &Run<'_>) {
+/// Integers are exact, floats within the tolerance, infinities where they belong: all at once, because software
+/// adapters forget what they compiled.
+fn check(device: &Device, pipelines: &Arc<Pipelines>, checked: &Run<'_>) {
+    let Run { case, index, plan, .. } = checked;
     let problem = case.problem();
     let data = Data::integers(&problem, *index as u64);
     assert_exact(case.name, plan, &run(device, pipelines, plan, &data.operands()), &data);
@@ -66,6 +69,7 @@ fn check(device: &Device, pipelines: &Arc<Pipelines>, Run { case, index, plan, .
     let got = run(device, pipelines, plan, &data.operands());
     let fraction = random_error_fraction(&got, &want, problem.placement().window().weights());
     assert!(fraction <= 1.0, "{}: {:?} is off by {fraction} tolerances", case.name, plan.kernels());
+    check_spread(device, pipelines, checked);
 }
 
 #[test]

@@ -5,11 +5,11 @@
 use crate::common::cases::cases;
 use crate::common::choices::{choices, few_tiles};
 use crate::common::gpu::{device, run};
+use crate::common::infinities::first_other_kind;
 use crate::common::interpreter::interpret;
 use crate::common::networks::{CHOICES, check, gpu_networks, network, run_on_gpu};
 use crate::common::operands::Data;
 use crate::common::parts::{Tensor, integers};
-use crate::common::selection::{Run, table};
 use filter_summary::cpu::conv2d;
 use filter_summary::network::{CpuNetwork, Network};
 use filter_summary::{
@@ -117,22 +117,9 @@ fn a_network_that_overflows_says_so() {
     }
 }
 
-/// The first output that is finite, infinite or NaN where it should be something else. Where sums are reordered, NaN
-/// may stand for what is not finite `before` the activation.
-fn first_other_kind(got: &[f32], want: &[f64], before: &[f64], reordered: bool) -> Option<String> {
-    let same = |got: f64, want: f64, before: f64| {
-        got == want
-            || got.is_finite() && want.is_finite()
-            || got.is_nan() && (want.is_nan() || reordered && !before.is_finite())
-    };
-    let at = (0..want.len()).find(|&at| !same(f64::from(got[at]), want[at], before[at]))?;
-    Some(format!("output {at} is {}, not {}", got[at], want[at]))
-}
-
-/// Infinities and NaN in the middle of an image reach every output that reads them, and no other: not through
-/// padding, channels past the last, pixels of other images or rows that a tile computes beside those of the layer.
+/// As kernels do, which the tests of the table show.
 #[test]
-fn kernels_spread_infinities_as_far_as_filters_reach() {
+fn the_cpu_spreads_infinities_as_far_as_filters_reach() {
     for (index, case) in cases().iter().enumerate() {
         let problem = case.problem();
         let mut data = Data::integers(&problem, index as u64);
@@ -154,21 +141,6 @@ fn kernels_spread_infinities_as_far_as_filters_reach() {
                 );
             }
         }
-    }
-    let (Some(device), cases) = (device(), cases()) else { return };
-    // Kernels treat infinities and NaN alike; the CPU has looked at both.
-    for Run { case, index, plan, .. } in [true, false].iter().flat_map(|&software| table(&cases, device, software)) {
-        let problem = case.problem();
-        let mut data = Data::integers(&problem, index as u64);
-        let middle = data.input.len() / 2;
-        data.input[middle] = f32::INFINITY;
-        let of = |problem: &Problem| reference::conv2d(problem, &data.operands()).expect(case.name).output;
-        let (want, before) = (of(&problem), of(&problem.clone().with_activation(Activation::None)));
-        let got = run(device, &device.trusted, &plan, &data.operands());
-        let blended = problem.placement().neighbours() > 1;
-        let reordered = plan.hankel_levels() > 0 || blended && plan.algorithm() == Algorithm::Shared;
-        let wrong = first_other_kind(&got, &want, &before, reordered);
-        assert_eq!(wrong, None, "{}: {:?}", case.name, plan.kernels());
     }
 }
 

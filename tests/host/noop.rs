@@ -2,7 +2,9 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use crate::common::cases::cases;
 use crate::common::choices::choices;
@@ -67,6 +69,31 @@ fn every_plan_builds_binds_and_records() {
     }
 }
 
+/// A device without hardware that says so of its subgroups.
+fn noop_with_subgroups(size: u32, descriptor: &wgpu::DeviceDescriptor<'_>) -> wgpu::Device {
+    let noop = wgpu::NoopBackendOptions {
+        enable: true,
+        subgroup_min_size: Some(size),
+        subgroup_max_size: Some(size),
+        ..Default::default()
+    };
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends: wgpu::Backends::NOOP,
+        backend_options: wgpu::BackendOptions { noop, ..Default::default() },
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    let adapter = at_once(instance.request_adapter(&Default::default())).expect("a noop adapter");
+    at_once(adapter.request_device(descriptor)).expect("a noop device").0
+}
+
+/// What a future has that waits for nothing.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("it waits for something"),
+    }
+}
+
 /// No adapter of the tests has cooperative matrices; wgpu's checks at least see every plan of the matrix family.
 #[test]
 #[allow(unsafe_code, reason = "wgpu hands out its token for experimental features only so")]
@@ -82,13 +109,10 @@ fn matrix_plans_build_where_there_are_matrices() {
         experimental_features,
         ..Default::default()
     };
-    let (device, _queue) = wgpu::Device::noop(&descriptor);
+    let device = noop_with_subgroups(32, &descriptor);
     let pipelines = Arc::new(Pipelines::new(&device, ShaderChecks::Trusted));
-    let target = Target::portable()
-        .with_subgroup_sizes(32, 32)
-        .with_limits(required_limits)
-        .with_features(required_features)
-        .with_matrix_16x16x16(true);
+    let target = Target::of(&device).with_matrix_16x16x16(true);
+    assert_eq!((target.subgroup_sizes(), &target.limits), ([32; 2], &required_limits));
     for case in cases() {
         let problem = case.problem();
         for data in [Data::integers(&problem, 0), Data::levels(&problem, 0)] {

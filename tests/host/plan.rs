@@ -3,8 +3,8 @@
 
 use crate::common::choices::choices;
 use filter_summary::{
-    Algorithm, Boundary, Conv2d, Error, Family, Placement, Plan, PlanOptions, Problem, Starts, Target, Window,
-    required_limits, wgpu,
+    Algorithm, Boundary, Candidates, Conv2d, Error, Family, Placement, Plan, PlanOptions, Problem, Starts, Target,
+    Window, required_limits, wgpu,
 };
 
 fn problem(channels: usize, size: [usize; 3]) -> Problem {
@@ -210,6 +210,33 @@ fn a_plan_names_its_family_and_auto_finds_one() {
     let bare = target.with_limits(limits);
     let options = PlanOptions::new().with_algorithm(Algorithm::Gather);
     assert_eq!(Plan::new(&problem, &bare, options).expect("a plan").family(), Family::Portable);
+}
+
+#[test]
+fn candidates_say_what_families_lack() {
+    let problem = problem(8, [1, 8, 8]);
+    let declined = |target: &Target, options| {
+        let found = Candidates::new(&problem, target, options).expect("candidates");
+        found.declined.into_iter().map(|declined| (declined.family, declined.reason.to_string())).collect::<Vec<_>>()
+    };
+    let declined_by_portable = declined(&Target::portable(), PlanOptions::new());
+    assert!(matches!(declined_by_portable.as_slice(), [(Family::Software, software), (Family::Matrix, matrix)]
+        if software.contains("it needs wgpu's feature SUBGROUP") && matrix.contains("EXPERIMENTAL_COOPERATIVE_MATRIX")));
+    // A family that was not asked about is not missed.
+    assert_eq!(declined(&Target::portable(), PlanOptions::new().with_family(Family::Tiled)), []);
+    // What a family asked for lacks is the error; cooperative matrices lack one thing after another.
+    let lacks = |target: Target| {
+        let options = PlanOptions::new().with_family(Family::Matrix);
+        Plan::new(&problem, &target, options).expect_err("an error").to_string()
+    };
+    let matrices =
+        wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16 | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+    let target = Target::portable().with_features(matrices);
+    assert!(lacks(target.clone()).contains("16x16x16"));
+    let target = target.with_matrix_16x16x16(true);
+    assert!(lacks(target.clone()).contains("subgroups of always 32 lanes"));
+    let small = wgpu::Limits { max_compute_workgroup_storage_size: 1024, ..wgpu::Limits::default() };
+    assert!(lacks(target.with_subgroup_sizes(32, 32).with_limits(small)).contains("workgroup memory"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask test`, `bench`, `lines`, `circles`, `wasm` and `msrv`.
+//! The project's own chores: `cargo xtask test`, `bench`, `lines`, `circles`, `features`, `wasm` and `msrv`.
 //!
 //! No dependencies, so that the first command a contributor types compiles in a second.
 #![allow(clippy::print_stdout, reason = "a chore's output is its purpose")]
@@ -6,6 +6,7 @@
 mod apt;
 mod bench;
 mod circles;
+mod features;
 mod lines;
 mod msrv;
 mod shell;
@@ -30,6 +31,7 @@ usage: cargo xtask <chore>
                   has them. More: bench --help
   lines           check that no line has more than 120 columns, and no source file more than 400 lines
   circles         check that no file of the library imports itself by way of others
+  features        check that the library compiles without warnings with each of its features alone
   msrv            check that no dependency asks for a newer Rust than Cargo.toml declares";
 
 fn main() -> ExitCode {
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Some("bench") => bench::run(rest),
         Some("lines") if rest.is_empty() => lines::check(),
         Some("circles") if rest.is_empty() => circles::check(),
+        Some("features") if rest.is_empty() => features::check(),
         Some("wasm") if rest.is_empty() => wasm::check(),
         Some("msrv") if rest.is_empty() => msrv::check(),
         Some("--help" | "-h" | "help") => {

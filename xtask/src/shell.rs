@@ -1,5 +1,6 @@
 //! Running other programs.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -13,7 +14,12 @@ pub(crate) fn target() -> PathBuf {
 
 /// The cargo that runs this chore, in the workspace's root.
 pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// A program that may open adapters, in the workspace's root.
+pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(name);
     command.current_dir(ROOT);
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
         // Mesa's Vulkan layers print an error for every adapter without it; nothing is ever put there.

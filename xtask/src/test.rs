@@ -1,6 +1,7 @@
 //! Runs the tests, then says which adapter the kernels ran on, and what was left out.
 
 use std::env;
+use std::process::Command;
 
 use crate::{shell, vulkan};
 
@@ -38,9 +39,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         println!("\nxtask: all tests passed, but FILTER_SUMMARY_SKIP_GPU_TESTS is set: no kernel needed to run");
         return Ok(());
     }
-    let mut command = shell::cargo();
-    let best = ["devices", "--best", "--require-gpu"];
-    command.args(["run", "--quiet", "--package", "filter-summary-cli", "--"]).args(best);
+    let mut command = fsnet();
+    command.args(["devices", "--best", "--require-gpu"]);
     println!("\nxtask: all tests passed; the kernels ran on {}", shell::output(&mut command)?);
     if !all {
         println!(
@@ -48,4 +48,16 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+/// The command line, as its tests were built with it: `cargo run` would build half of all again, with the features that
+/// this package alone asks for.
+fn fsnet() -> Command {
+    let built = shell::target().join("debug").join(format!("fsnet{}", env::consts::EXE_SUFFIX));
+    if built.is_file() {
+        return shell::program(built);
+    }
+    let mut command = shell::cargo();
+    command.args(["run", "--quiet", "--package", "filter-summary-cli", "--"]);
+    command
 }

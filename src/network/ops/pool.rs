@@ -209,25 +209,21 @@ impl Stage for Pool {
         };
         let read_write = context.options.bind_read_write;
         if taps <= MOST_TAPS_OF_A_THREAD {
-            return Ok(vec![context.dispatch(kernel::Pool { read_write }, &uniform, elements, wiring, to)?]);
+            return Ok(vec![context.dispatch(kernel::Pool { read_write }, &uniform, elements as u64, wiring, to)?]);
         }
-        let by_workgroups = |stage, workgroups| {
-            context.dispatch(
-                PoolWindow { stage, read_write },
-                &uniform,
-                workgroups * kernel::Pool::LANES as usize,
-                wiring,
-                to,
-            )
+        // In 64 bits, which browsers' `usize` has not.
+        let (elements, lanes) = (elements as u64, u64::from(kernel::Pool::LANES));
+        let by_workgroups = |stage, workgroups: u64| {
+            context.dispatch(PoolWindow { stage, read_write }, &uniform, workgroups * lanes, wiring, to)
         };
         if blocks == 1 {
             return Ok(vec![by_workgroups(WindowStage::Window, elements)?]);
         }
-        let values = elements * blocks;
-        context.check_bytes("blocks of windows of pool", values as u64 * 4)?;
+        let values = elements * blocks as u64;
+        context.check_bytes("blocks of windows of pool", values * 4)?;
         let mut steps =
             vec![by_workgroups(WindowStage::Blocks, values)?, by_workgroups(WindowStage::Finish, elements)?];
-        steps.iter_mut().for_each(|step| step.places.products = 0..values as u64 * 4);
+        steps.iter_mut().for_each(|step| step.places.products = 0..values * 4);
         Ok(steps)
     }
 

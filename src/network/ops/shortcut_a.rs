@@ -90,7 +90,7 @@ impl Stage for ShortcutA {
             stride_x: word(self.stride[1]),
         };
         let kernel = kernel::Subsample { read_write: context.options.bind_read_write };
-        Ok(vec![context.dispatch(kernel, &uniform, elements, wiring, to)?])
+        Ok(vec![context.dispatch(kernel, &uniform, elements as u64, wiring, to)?])
     }
 
     #[cfg(feature = "cpu")]

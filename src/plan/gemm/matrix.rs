@@ -33,12 +33,17 @@ static CANDIDATES: [Candidate; 3] = [
 ];
 
 impl Planner for Matrix {
-    fn runs_on(&self, target: &Target) -> bool {
-        let subgroups = [target.subgroup_min_size, target.subgroup_max_size];
-        target.features.contains(matrix::Matrix::FEATURES)
-            && target.matrix_16x16x16
-            && subgroups == [32, 32]
-            && KERNELS.fit(&target.limits)
+    fn lacks(&self, target: &Target) -> Option<&'static str> {
+        if !target.features.contains(matrix::Matrix::FEATURES) {
+            return Some("wgpu's features SUBGROUP, SHADER_F16 and EXPERIMENTAL_COOPERATIVE_MATRIX");
+        }
+        if !target.matrix_16x16x16 {
+            return Some("matrices of 16x16x16, from f16 to f32");
+        }
+        if target.subgroup_sizes() != [32, 32] {
+            return Some("subgroups of always 32 lanes");
+        }
+        KERNELS.lacks(&target.limits)
     }
 
     /// The operands of a matrix are f16: other storage would be rounded behind the caller's back.

@@ -45,8 +45,8 @@ static CANDIDATES: [Candidate; 10] = [
 ];
 
 impl Planner for Tiled {
-    fn runs_on(&self, target: &Target) -> bool {
-        KERNELS.fit(&target.limits)
+    fn lacks(&self, target: &Target) -> Option<&'static str> {
+        KERNELS.lacks(&target.limits)
     }
 
     fn costs(&self, target: &Target) -> Costs {
