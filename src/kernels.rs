@@ -59,6 +59,8 @@ pub(crate) enum Variant {
     SoftwareGatherFew(software::gather_few::GatherFew),
     #[cfg(feature = "software")]
     SoftwareProducts(software::products::Products),
+    #[cfg(feature = "software")]
+    SoftwareAccumulate(software::accumulate::Accumulate),
     #[cfg(feature = "network")]
     Pool(pool::Pool),
     #[cfg(feature = "network")]
@@ -90,6 +92,8 @@ impl Variant {
             Self::SoftwareGatherFew(kernel) => kernel.describe(),
             #[cfg(feature = "software")]
             Self::SoftwareProducts(kernel) => kernel.describe(),
+            #[cfg(feature = "software")]
+            Self::SoftwareAccumulate(kernel) => kernel.describe(),
             #[cfg(feature = "network")]
             Self::Pool(kernel) => kernel.describe(),
             #[cfg(feature = "network")]
@@ -120,6 +124,7 @@ impl Variant {
             listed(software::gather_rows::GatherRows::variants()),
             listed(software::gather_few::GatherFew::variants()),
             listed(software::products::Products::variants()),
+            listed(software::accumulate::Accumulate::variants()),
             listed(pool::Pool::variants()),
             listed(pool_window::PoolWindow::variants()),
             listed(add::Add::variants()),

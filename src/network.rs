@@ -34,7 +34,7 @@ pub use builder::{NetworkBuilder, Value};
 pub use compress::{CompressedLayer, Compression, PlacementRule};
 #[cfg(feature = "cpu")]
 pub use cpu::CpuNetwork;
-pub use gpu::{BoundNetwork, GpuNetwork};
+pub use gpu::{Activations, BoundNetwork, GpuNetwork};
 pub use ops::{Add, BatchNorm, ConvKind, ConvOp, Op, Pool, ShortcutA};
 pub use plan::{Choose, NetworkPlan};
 pub use preprocess::{ChannelOrder, Preprocess};

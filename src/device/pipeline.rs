@@ -53,6 +53,8 @@ pub struct Pipelines {
     device: wgpu::Device,
     checks: ShaderChecks,
     cache: Option<wgpu::PipelineCache>,
+    /// How many threads compile, the caller's included.
+    threads: usize,
     slots: Mutex<HashMap<Variant, Arc<Slot<Compiled>>>>,
     compiled: AtomicUsize,
     loss: Loss,
@@ -65,6 +67,7 @@ impl Pipelines {
             device: device.clone(),
             checks,
             cache: None,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
             slots: Mutex::default(),
             compiled: AtomicUsize::new(0),
             loss: Loss::watch(device),
@@ -76,6 +79,13 @@ impl Pipelines {
     #[must_use]
     pub fn with_cache(self, cache: wgpu::PipelineCache) -> Self {
         Self { cache: Some(cache), ..self }
+    }
+
+    /// Compiles on so many threads at most, the caller's among them; with 1 none is started. By default they are as
+    /// many as the machine has cores. They end before the call that started them; browsers have none.
+    #[must_use]
+    pub fn with_threads(self, threads: usize) -> Self {
+        Self { threads: threads.max(1), ..self }
     }
 
     /// The device.
@@ -96,6 +106,16 @@ impl Pipelines {
     /// Whether nothing has been compiled yet.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Lets go of the variants that no layer has any more, and returns how many those were. Who asks for one later
+    /// compiles it again.
+    pub fn evict(&self) -> usize {
+        let mut slots = lock(&self.slots);
+        let before = slots.len();
+        // Whoever is about to make or take a variant holds its slot.
+        slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_in_use());
+        before - slots.len()
     }
 
     /// Compiles what plans need ahead of the layers, several variants at a time, and waits for it. Returns how many
@@ -144,7 +164,7 @@ impl Pipelines {
         }
         let (mut made, mut others) = (0, Vec::new());
         for batch in missing.chunks(batch) {
-            for started in each(batch, |variant| self.start(variant)) {
+            for started in each(batch, self.threads, |variant| self.start(variant)) {
                 match started {
                     Started::Made => {}
                     Started::Mine(claim, scoped) => {

@@ -1,6 +1,7 @@
 //! Kernels for software adapters (llvmpipe), whose lanes are cheap and whose loads are not: one subgroup a workgroup,
 //! everything in registers, weights and neighbours exchanged by shuffles.
 
+pub(crate) mod accumulate;
 pub(crate) mod gather;
 pub(crate) mod gather_few;
 pub(crate) mod gather_rows;

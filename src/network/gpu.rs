@@ -1,9 +1,11 @@
 //! A network on the caller's device: a whole forward pass of one batch, recorded into one encoder.
 
+mod activations;
 mod bind;
 
 use std::sync::Arc;
 
+pub use activations::Activations;
 pub use bind::BoundNetwork;
 
 use super::plan::{Choose, NetworkPlan, Planned, Work};
@@ -42,8 +44,7 @@ pub struct GpuNetwork {
     planned: Planned,
     /// Of every operation planned, what it keeps on the device.
     loaded: Vec<Loaded>,
-    workspace: Option<wgpu::Buffer>,
-    slots: Vec<wgpu::Buffer>,
+    activations: Activations,
     input: wgpu::Buffer,
     output: wgpu::Buffer,
     /// On the buffers of its own, for a whole batch.
@@ -147,24 +148,46 @@ impl GpuNetwork {
     /// # Errors
     /// When the plan exceeds the device's limits, or the device is out of memory or lost, or refuses.
     pub async fn with_plan_async(pipelines: &Arc<Pipelines>, plan: &NetworkPlan<'_>) -> Result<Self> {
+        let activations = Activations::new_async(pipelines, &[plan]).await?;
+        Self::with_activations_async(pipelines, plan, &activations).await
+    }
+
+    /// As `with_plan`, in memory that other networks may use too, when their forward passes are not under way.
+    ///
+    /// # Errors
+    /// When the plan exceeds the device's limits or does not fit in `activations`, or the device is out of memory or
+    /// lost, or refuses.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn with_activations(
+        pipelines: &Arc<Pipelines>,
+        plan: &NetworkPlan<'_>,
+        activations: &Activations,
+    ) -> Result<Self> {
+        crate::device::wait::wait(Self::with_activations_async(pipelines, plan, activations))
+    }
+
+    /// As [`GpuNetwork::with_plan_async`], in memory that other networks may use too, when their forward passes are not
+    /// under way.
+    ///
+    /// # Errors
+    /// When the plan exceeds the device's limits or does not fit in `activations`, or the device is out of memory or
+    /// lost, or refuses.
+    pub async fn with_activations_async(
+        pipelines: &Arc<Pipelines>,
+        plan: &NetworkPlan<'_>,
+        activations: &Activations,
+    ) -> Result<Self> {
         let NetworkPlan { network, planned } = plan;
         let device = pipelines.device();
         // The target a plan was made for may have been another device's; shaders rely on what was checked.
         planned.check(&device.limits())?;
+        activations.check_holds(planned)?;
         pipelines.compile_all(planned.steps().map(|(_, step)| step.variant)).await?;
         let buffer = |label: &'static str, size: u64, usage: wgpu::BufferUsages| {
             allocate(device, label, size, usage | wgpu::BufferUsages::STORAGE)
         };
         let input = buffer("fs_input", planned.input_bytes, wgpu::BufferUsages::COPY_DST).await?;
         let output = buffer("fs_output", planned.output_bytes, wgpu::BufferUsages::COPY_SRC).await?;
-        let workspace = match planned.workspace {
-            0 => None,
-            size => Some(buffer("fs_workspace", size, wgpu::BufferUsages::empty()).await?),
-        };
-        let mut slots = Vec::with_capacity(planned.slots.len());
-        for &size in &planned.slots {
-            slots.push(buffer("fs_activations", size, wgpu::BufferUsages::empty()).await?);
-        }
         let mut loaded = Vec::with_capacity(planned.operations.len());
         for operation in &planned.operations {
             loaded.push(match operation.work() {
@@ -182,9 +205,9 @@ impl GpuNetwork {
                 }),
             });
         }
-        let (pipelines, planned) = (Arc::clone(pipelines), planned.clone());
+        let (pipelines, planned, activations) = (Arc::clone(pipelines), planned.clone(), activations.clone());
         let own = BoundNetwork::default();
-        let mut network = Self { pipelines, planned, loaded, workspace, slots, input, output, own };
+        let mut network = Self { pipelines, planned, loaded, activations, input, output, own };
         let [input, output] = [&network.input, &network.output].map(BufferRange::whole);
         network.own = network.bind_planned(&network.planned, input, output).await?;
         network.pipelines.check_lost("the network")?;
@@ -255,9 +278,10 @@ impl GpuNetwork {
         self.summary_bytes() + self.table_bytes()
     }
 
-    /// Bytes of device memory that activations and workspace take, beside input and output.
+    /// Bytes of device memory that activations and workspace take, beside input and output; all of it where they are
+    /// shared.
     pub fn activation_bytes(&self) -> u64 {
-        self.slots.iter().chain(&self.workspace).map(wgpu::Buffer::size).sum()
+        self.activations.bytes()
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) struct Direct<'a> {
     /// Weights are blended from two segments where they are loaded.
     pub(super) blended: bool,
     channel_stride: i32,
-    /// The table: bases [O, neighbours, T], then fractions [O] where there are two neighbours.
+    /// The table: bases `[O, neighbours, T]`, then fractions `[O]` where there are two neighbours.
     table: Vec<u32>,
 }
 

@@ -2,6 +2,7 @@
 //! and neighbours exchanged by shuffles. Meant for software adapters, whose lanes are cheap and whose loads are not:
 //! each load is a loop over lanes.
 
+mod accumulate;
 mod gather;
 mod hankel;
 mod products;

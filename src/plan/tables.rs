@@ -24,8 +24,8 @@ pub(super) struct TableOffsets {
     pub(super) bias: usize,
 }
 
-/// The table: bases [groups * rows], the slots of every row [groups * rows, kinds of sums], the slots every filter
-/// adds up [O, neighbours, terms], and where there are two neighbours the fractions [O].
+/// The table: bases `[groups * rows]`, the slots of every row `[groups * rows, kinds of sums]`, the slots every filter
+/// adds up `[O, neighbours, terms]`, and where there are two neighbours the fractions `[O]`.
 pub(super) struct Tables {
     pub(super) words: Vec<u32>,
     /// Bases of the largest group.

@@ -189,10 +189,10 @@ pub fn required_features(adapter: wgpu::Features) -> wgpu::Features {
 ///
 /// | family | storage buffers | threads | bytes of workgroup memory |
 /// | --- | --- | --- | --- |
-/// | [`Family::Portable`](crate::Family::Portable) | 4; 5 with a residual, but for shared | 64 | 14,336 if shared |
+/// | [`Family::Portable`] | 4; 5 with a residual, but for shared | 64 | 14,336 if shared |
 /// | the one for software adapters | as many | 64 | 0 |
-/// | [`Family::Tiled`](crate::Family::Tiled) | as many | 64 | 4,096 |
-/// | [`Family::Matrix`](crate::Family::Matrix) | as many | 64 | 17,408 |
+/// | [`Family::Tiled`] | as many | 64 | 4,096 |
+/// | [`Family::Matrix`] | as many | 64 | 17,408 |
 pub fn required_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
     let wanted = wgpu::Limits {
         max_buffer_size: adapter.max_buffer_size,

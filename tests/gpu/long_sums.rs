@@ -160,6 +160,7 @@ fn every_kernel_sums_past_the_bound() {
         "fs_accumulate_taps",
         "fs_gather",
         "fs_products",
+        "fs_software_accumulate",
         "fs_software_gather",
         "fs_software_gather_few",
         "fs_software_gather_rows",

@@ -8,7 +8,7 @@ use crate::common::interpreter::interpret;
 use crate::common::networks::{gpu_networks, images, network, run_on_gpu};
 use crate::common::operands::Random;
 use crate::common::parts::Parts;
-use filter_summary::network::{GpuNetwork, Network};
+use filter_summary::network::{Activations, GpuNetwork, Network, NetworkPlan};
 use filter_summary::{BufferRange, PlanOptions, Precision, wgpu};
 use serde_json::json;
 
@@ -155,4 +155,37 @@ fn one_buffer_for_both() {
     let error = build(&single, false).bind(1, input, output).unwrap_err().to_string();
     let want = "output.buffer is that of input: plan with bind_read_write to keep several tensors in one buffer";
     assert_eq!(error, want);
+}
+
+/// Networks of different sizes in the same memory, one after another in one pass.
+#[test]
+fn networks_share_activations() {
+    let Some(device) = device() else { return };
+    let networks = [basic_blocks(Rule::TapMajor), Parts::good().load().unwrap()];
+    let target = device.gpu.target();
+    let plans = networks.each_ref().map(|network| NetworkPlan::new(network, &target, 2, PlanOptions::new()).unwrap());
+    let shared = Activations::new(&device.trusted, &[&plans[0], &plans[1]]).unwrap();
+    let each = plans.each_ref().map(NetworkPlan::activation_bytes);
+    assert!(
+        shared.bytes() >= each[0].max(each[1]) && shared.bytes() < each[0] + each[1],
+        "{} {each:?}",
+        shared.bytes()
+    );
+    let forward = plans.each_ref().map(|plan| GpuNetwork::with_activations(&device.trusted, plan, &shared).unwrap());
+    assert!(forward.iter().all(|forward| forward.activation_bytes() == shared.bytes()));
+    let inputs = networks.each_ref().map(|network| images(network, 2, 17, Random::integer));
+    for (forward, input) in forward.iter().zip(&inputs) {
+        device.gpu.write(forward.input(), input).unwrap();
+    }
+    let mut encoder = device.gpu.device.create_command_encoder(&Default::default());
+    // The first again: it finds what the second left behind.
+    [0, 1, 0].iter().for_each(|&at| forward[at].record(&mut encoder));
+    device.gpu.submit(encoder).unwrap();
+    for ((network, forward), input) in networks.iter().zip(&forward).zip(&inputs) {
+        let got = device.gpu.download(forward.output()).unwrap();
+        assert_eq!(interpret(network, input).first_difference(&got), None);
+    }
+    let alone = Activations::new(&device.trusted, &[&plans[1]]).unwrap();
+    let error = GpuNetwork::with_activations(&device.trusted, &plans[0], &alone).unwrap_err().to_string();
+    assert!(error.starts_with("bytes of activations is [") && error.contains("they must be at least ["), "{error}");
 }

@@ -307,3 +307,27 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
         std::task::Poll::Pending => panic!("native wgpu answers at once"),
     }
 }
+
+#[test]
+fn kernels_that_no_layer_has_are_let_go() {
+    let noop = noop();
+    let [first, second] = [false, true].map(|read_write| layer(&noop, read_write));
+    let kernels = noop.pipelines.len();
+    assert_eq!((kernels, noop.pipelines.evict()), (4, 0));
+    drop(first);
+    assert_eq!((noop.pipelines.evict(), noop.pipelines.evict()), (2, 0));
+    drop(second);
+    assert_eq!(noop.pipelines.evict(), 2);
+    layer(&noop, false);
+    assert_eq!(noop.pipelines.len(), kernels + 2);
+}
+
+#[test]
+fn a_pipelines_that_may_start_no_thread_compiles_all_the_same() {
+    let (device, _) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+    let pipelines = Arc::new(Pipelines::new(&device, ShaderChecks::Trusted).with_threads(0));
+    let placement = Placement::tap_major(8, 8, 3, 3, 8).expect("placement");
+    let problem = Problem::new(&placement, Conv2d::padded(1), [1, 8, 8]).expect("problem");
+    let plan = Plan::new(&problem, &Target::portable(), PlanOptions::new().with_algorithm(Algorithm::Shared));
+    assert_eq!(pipelines.warm_up([&plan.expect("plan")]), Ok(2));
+}

@@ -221,7 +221,7 @@ fn candidates_say_what_families_lack() {
     };
     let declined_by_portable = declined(&Target::portable(), PlanOptions::new());
     assert!(matches!(declined_by_portable.as_slice(), [(Family::Software, software), (Family::Matrix, matrix)]
-        if software.contains("it needs wgpu's feature SUBGROUP") && matrix.contains("EXPERIMENTAL_COOPERATIVE_MATRIX")));
+        if software.contains("wgpu's feature SUBGROUP") && matrix.contains("EXPERIMENTAL_COOPERATIVE_MATRIX")));
     // A family that was not asked about is not missed.
     assert_eq!(declined(&Target::portable(), PlanOptions::new().with_family(Family::Tiled)), []);
     // What a family asked for lacks is the error; cooperative matrices lack one thing after another.

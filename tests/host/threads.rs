@@ -63,6 +63,7 @@ all_shared!(
     layer_file::Unread,
     network::Add,
     network::BatchNorm,
+    network::Activations,
     network::BoundNetwork,
     network::ChannelOrder,
     network::CompressedLayer,

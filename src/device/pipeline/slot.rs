@@ -74,6 +74,15 @@ impl<T> Slot<T> {
         matches!(*self.state(), State::Made(_))
     }
 
+    /// Whether somebody has the value, or is making it.
+    pub(super) fn is_in_use(&self) -> bool {
+        match &*self.state() {
+            State::Empty => false,
+            State::Claimed(_) => true,
+            State::Made(value) => Arc::strong_count(value) > 1,
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State<T>> {
         lock(&self.0)
     }

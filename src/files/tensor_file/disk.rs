@@ -64,7 +64,7 @@ pub fn write_beside(path: &Path, bytes: &[u8]) -> Result<()> {
 /// their bytes together.
 ///
 /// # Errors
-/// Those of [`encode`](super::encode) and of [`write_beside`].
+/// Those of [`encode`](super::encode()) and of [`write_beside`].
 pub(crate) fn write_tensors(path: &Path, tensors: &[NewTensor<'_>], metadata: &BTreeMap<String, String>) -> Result<()> {
     let layout = Layout::new(tensors, metadata)?;
     let replaced = output(path)?;

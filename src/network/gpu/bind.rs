@@ -17,8 +17,8 @@ use crate::plan::{Operand, Step};
 
 /// A network bound to buffers: recording it allocates nothing, cloning it copies a pointer.
 ///
-/// All of a network's bindings share its weights, its activations and its workspace, so that their forward passes must
-/// run one after another, as those of one queue do.
+/// All of a network's bindings share its weights and its [`Activations`](super::Activations), so that their forward
+/// passes must run one after another, as those of one queue do.
 #[derive(Debug, Clone, Default)]
 pub struct BoundNetwork {
     dispatches: Arc<[Dispatch]>,
@@ -80,7 +80,7 @@ impl GpuNetwork {
         check_size("batch", batch, self.batch())?;
         let planned =
             if batch == self.batch() { Cow::Borrowed(&self.planned) } else { Cow::Owned(self.planned.resized(batch)?) };
-        planned.check_fits(&self.planned)?;
+        self.activations.check_holds(&planned)?;
         let device = self.pipelines.device();
         check_range("input", &input, planned.input_bytes, device)?;
         check_range("output", &output, planned.output_bytes, device)?;
@@ -101,11 +101,11 @@ impl GpuNetwork {
         input: BufferRange<'_>,
         output: BufferRange<'_>,
     ) -> Result<BoundNetwork> {
-        let workspace = self.workspace.as_ref().map(BufferRange::whole);
+        let workspace = self.activations.workspace.as_ref().map(BufferRange::whole);
         let range = |place: Place| match place {
             Place::Input => input,
             Place::Output => output,
-            Place::Slot(slot) => BufferRange::whole(&self.slots[slot]),
+            Place::Slot(slot) => BufferRange::whole(&self.activations.slots[slot]),
         };
         let mut dispatches = Vec::with_capacity(planned.dispatches());
         for (operation, loaded) in planned.operations.iter().zip(&self.loaded) {

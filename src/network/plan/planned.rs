@@ -130,15 +130,14 @@ impl Planned {
         }
     }
 
-    /// Checks that this, for a smaller batch, runs in the buffers of `larger`.
-    pub(crate) fn check_fits(&self, larger: &Self) -> Result<()> {
-        let slots = self.slots.iter().zip(&larger.slots);
-        let fits = self.slots.len() <= larger.slots.len() && slots.into_iter().all(|(slot, memory)| slot <= memory);
-        if fits && self.workspace <= larger.workspace {
+    /// Checks that it runs in buffers of so many bytes.
+    pub(crate) fn check_fits(&self, slots: &[u64], workspace: u64) -> Result<()> {
+        let fits = self.slots.len() <= slots.len() && self.slots.iter().zip(slots).all(|(needed, size)| needed <= size);
+        if fits && self.workspace <= workspace {
             return Ok(());
         }
-        let rule = format!("planned for {}, the network has {} bytes", larger.batch, larger.activation_bytes());
-        Err(Error::value("bytes of activations", self.activation_bytes(), rule))
+        let rule = format!("they must be at least {:?} and a workspace of {}", self.slots, self.workspace);
+        Err(Error::value("bytes of activations", format!("{slots:?} and a workspace of {workspace}"), rule))
     }
 }
 

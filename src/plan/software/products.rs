@@ -1,16 +1,16 @@
 //! The product pass: tiles of bases by whole image rows or segments of them, and what is summed there.
 
-use super::hankel;
 use super::tile::{QUADS, loads, multiply_adds, sizes, tile};
+use super::{accumulate, hankel};
 use crate::error::{Error, Result};
 use crate::kernels::software::RowSums;
 use crate::kernels::software::products::{Products as Kernel, Uniform};
 use crate::kernels::{Access, Geometry, Tile};
 use crate::method::problem::Problem;
+use crate::plan::Step;
 use crate::plan::ask::{Ask, weight_load};
 use crate::plan::shared::{Pass, Products};
 use crate::plan::tables::Stored;
-use crate::plan::{Step, accumulate};
 
 /// Most lanes whose row sums lavapipe compiles in seconds: those of 48 rows over 16 lanes took a minute and a half.
 const MOST_LANES_OF_ROW_SUMS: u32 = 8;
