@@ -182,7 +182,8 @@ enum Planned<'a> {
 impl<'a> Planned<'a> {
     fn new(network: &'a Network, args: &Args) -> Result<Self> {
         let (batch, options) = (args.batch as usize, args.kernels.options());
-        let device = args.device.open_quietly(args.kernels.need_adapter())?;
+        let why = args.why.then_some("--why is for adapters");
+        let device = args.device.open_quietly(args.kernels.need_adapter().or(why))?;
         let name = device.describe();
         Ok(match device {
             Device::Gpu(gpu) => {

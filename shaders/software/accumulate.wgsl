@@ -17,7 +17,8 @@
 //           Diagonals go on at the top where they leave the image at the bottom: then a link's row is not the one that
 //           a filter asks for, which lies outside. A thread finishes all H diagonals.
 // Grid      one thread a quad x chains x images (quads fastest), flattened and folded.
-// Requires  stride 1 and OH = H > (TERM_ROWS - 1) * dilation; 4 storage buffers with a residual, 3 without.
+// Requires  stride 1, OH = H > (TERM_ROWS - 1) * dilation, and H > pad_top; 4 storage buffers with a residual, 3
+//           without.
 
 const LANES: u32 = 8u;
 const CHAIN: u32 = 4u;

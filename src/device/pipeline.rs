@@ -22,7 +22,9 @@ pub enum ShaderChecks {
     /// Without: plans keep every index in bounds and every loop finite. Up to three times faster on software adapters.
     #[default]
     Trusted,
-    /// With: for whoever would rather not take our word for it.
+    /// With: for whoever would rather not take our word for it. Drivers then unroll nothing, and llvmpipe, which ends
+    /// the loops of an invocation after 65,535 turns without an error, computes wrong sums of more than some 10,000
+    /// products; without checks, and on other drivers, sums may have any length.
     Checked,
 }
 
@@ -108,14 +110,18 @@ impl Pipelines {
         self.len() == 0
     }
 
-    /// Lets go of the variants that no layer has any more, and returns how many those were. Who asks for one later
-    /// compiles it again.
+    /// Lets go of the variants that no layer has, also of those warmed up for layers to come, and returns how many
+    /// those were. Who asks for one later compiles it again.
     pub fn evict(&self) -> usize {
         let mut slots = lock(&self.slots);
-        let before = slots.len();
-        // Whoever is about to make or take a variant holds its slot.
-        slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.is_in_use());
-        before - slots.len()
+        let mut evicted = 0;
+        slots.retain(|_, slot| {
+            // Whoever is about to make or take a variant holds its slot.
+            let stays = Arc::strong_count(slot) > 1 || slot.is_in_use();
+            evicted += usize::from(!stays && slot.is_made());
+            stays
+        });
+        evicted
     }
 
     /// Compiles what plans need ahead of the layers, several variants at a time, and waits for it. Returns how many
@@ -262,7 +268,7 @@ impl Pipelines {
             // weights and slots come from tables that plans build, indices of workgroup memory are clamped to it
             // or bounded by the tile's constants (`kernels::tests` checks every tile), `FsConv2d::new` checks
             // the plan against this device's limits, and `FsConv2d::bind` every buffer's size against the plan.
-            // A wrong subgroup size in a `Target` makes wrong results, but no index: shuffles yield values
+            // Plans for other subgroups are refused; they would make wrong results, but no index: shuffles yield values
             // that are compared with their bounds before they are used. `tests/gpu/conv.rs` runs the case table
             // in the checked form too and demands equal results.
             ShaderChecks::Trusted => unsafe {

@@ -180,7 +180,7 @@ impl GpuNetwork {
         let NetworkPlan { network, planned } = plan;
         let device = pipelines.device();
         // The target a plan was made for may have been another device's; shaders rely on what was checked.
-        planned.check(&device.limits())?;
+        planned.check(&Target::of(device))?;
         activations.check_holds(planned)?;
         pipelines.compile_all(planned.steps().map(|(_, step)| step.variant)).await?;
         let buffer = |label: &'static str, size: u64, usage: wgpu::BufferUsages| {

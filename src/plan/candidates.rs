@@ -31,7 +31,7 @@ pub struct Declined {
 #[non_exhaustive]
 pub struct Candidates {
     /// Those that can be taken, one for each set of kernels: families by how well they suit the device, and of a family
-    /// the cheapest first. [`Plan::new`] takes the first.
+    /// the cheapest first. [`Plan::new`] takes the first, and of a family that has none keeps one reason, not all.
     pub plans: Vec<Plan>,
     /// Those that cannot, and why.
     pub declined: Vec<Declined>,

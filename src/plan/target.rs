@@ -79,7 +79,8 @@ impl Target {
     }
 
     /// Fewest and most invocations of a subgroup, for kernels on subgroups; they count with
-    /// [`wgpu::Features::SUBGROUP`] only.
+    /// [`wgpu::Features::SUBGROUP`] only. For planning where there is no device: one that reports other sizes refuses
+    /// layers with such kernels.
     #[must_use]
     pub fn with_subgroup_sizes(self, least: u32, most: u32) -> Self {
         Self { subgroup_min_size: least, subgroup_max_size: most, ..self }

@@ -107,7 +107,7 @@ fn cover<'a>(mut runs: Vec<Run<'a>>, properties: Properties, with_cases: bool) -
             let shown: BTreeSet<_> = new.iter().flat_map(|&label| &labels[label].0).collect();
             let shown = shown.into_iter().filter(|&property| missing.contains(property)).count();
             let shown = shown + cases.intersection(&missing_cases).count();
-            1000 * shown / new.iter().map(|&label| labels[label].1).sum::<usize>().max(1)
+            1_000_000 * shown / new.iter().map(|&label| labels[label].1).sum::<usize>().max(1)
         };
         let (best, cases) = together.iter().max_by_key(worth).expect("a run");
         for label in best {

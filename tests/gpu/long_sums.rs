@@ -94,6 +94,8 @@ fn cases() -> Vec<Case> {
         case("column_far", tap_major(3, [4, 3, 1], 4), padded(1, 0), [1, 300_000, 1], [1; 2]),
         case("column_of_taps_far", tap_major(3, [4, 3, 3], 4), padded(1, 1), [1, 300_000, 1], [1; 2]),
         case("column_at", tap_major(8, [4, 3, 1], 4), padded(1, 0), [1, 16_384, 1], [1; 2]),
+        case("chains_at", tap_major(12, [4, 3, 3], 4), padded(1, 1), [1, 512, 4], [1; 2]),
+        case("chains_of_tall_kernels_far", tap_major(20, [4, 7, 3], 12), padded(3, 1), [1, 16_000, 4], [1; 2]),
         case("wide_sums_of_one_column", tap_major(30, [4, 1, 29], 4), padded(0, 64), [1, 130, 1], [1; 2]),
     ]
 }
@@ -158,6 +160,7 @@ fn every_kernel_sums_past_the_bound() {
     let every = [
         "fs_accumulate_rows",
         "fs_accumulate_taps",
+        "fs_depthwise",
         "fs_gather",
         "fs_products",
         "fs_software_accumulate",

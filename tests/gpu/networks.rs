@@ -171,6 +171,21 @@ fn concatenation_costs_no_dispatch() {
     assert_eq!(dispatches(&[pool("a"), node("b", "flatten", "a"), append("all", ["a", "a"])]), 3);
 }
 
+/// Both lie in the tensor of a concat, behind one another.
+#[test]
+fn parts_of_a_tensor_are_added() {
+    for width in [4, 5, 6] {
+        let nodes = [
+            json!({"name": "first", "op": "max_pool2d", "input": "input", "kernel": [1, 1]}),
+            json!({"name": "second", "op": "relu", "input": "input"}),
+            json!({"name": "both", "op": "concat", "inputs": ["first", "second"]}),
+            json!({"name": "sum", "op": "add", "inputs": ["second", "first"]}),
+            json!({"name": "all", "op": "concat", "inputs": ["both", "sum"]}),
+        ];
+        check("sum of parts", &network([2, 3, width], &nodes, &[]));
+    }
+}
+
 /// Graphs in which values are read in many ways, and concats lie in concats.
 #[test]
 fn random_graphs_of_concats() {

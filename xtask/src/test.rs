@@ -30,10 +30,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     } else if env::var_os(UNOPTIMISED.0).is_none() {
         command.env(UNOPTIMISED.0, UNOPTIMISED.1);
     }
-    // What is compiled bit by bit, for those who edit, runs two to three times slower.
-    if env::var_os("CARGO_INCREMENTAL").is_none() {
-        command.env("CARGO_INCREMENTAL", "0");
-    }
     // Beside the programs that it belongs to, and there also for users without a home.
     if env::var_os("MESA_SHADER_CACHE_DIR").is_none() {
         command.env("MESA_SHADER_CACHE_DIR", shell::target().join("shader-cache"));

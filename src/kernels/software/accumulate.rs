@@ -38,6 +38,13 @@ pub(crate) struct Uniform {
 impl Accumulate {
     /// Threads of a workgroup.
     const LANES: u32 = 8;
+
+    /// Turns that a diagonal takes: its links, and of every filter the terms. They are too many for a driver to unroll
+    /// where kernels are tall.
+    pub(crate) fn turns_a_diagonal(&self) -> u64 {
+        let [chain, terms, step] = [self.chain, self.terms, self.step].map(u64::from);
+        1 + (chain - 1) * step + terms + chain * (1 + terms)
+    }
 }
 
 impl Kernel for Accumulate {
@@ -62,7 +69,7 @@ impl Kernel for Accumulate {
     }
 
     fn turns(&self, uniform: &Uniform) -> u64 {
-        u64::from(uniform.conv.height)
+        u64::from(uniform.conv.height) * self.turns_a_diagonal()
     }
 }
 

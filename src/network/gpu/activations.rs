@@ -6,11 +6,13 @@ use crate::device::pipeline::Pipelines;
 use crate::device::scope::allocate;
 use crate::error::Result;
 use crate::network::plan::{NetworkPlan, Planned};
+use crate::plan::Target;
 
 /// Device memory for what lies between a network's input and output: activations, and the scratch memory of its layers.
 ///
 /// Networks whose forward passes run one after another, as those of one queue do, may have it in common:
-/// [`GpuNetwork::with_activations_async`](super::GpuNetwork::with_activations_async). Cloning it copies handles.
+/// [`GpuNetwork::with_activations_async`](super::GpuNetwork::with_activations_async). They must be on one device: wgpu
+/// tells buffers of another instance's apart from its own by a panic at best. Cloning it copies handles.
 #[derive(Debug, Clone)]
 pub struct Activations {
     pub(super) slots: Vec<wgpu::Buffer>,
@@ -34,8 +36,9 @@ impl Activations {
     /// When a plan exceeds the device's limits, or the device is out of memory or lost.
     pub async fn new_async(pipelines: &Arc<Pipelines>, plans: &[&NetworkPlan<'_>]) -> Result<Self> {
         let device = pipelines.device();
+        let target = Target::of(device);
         for plan in plans {
-            plan.planned.check(&device.limits())?;
+            plan.planned.check(&target)?;
         }
         let most = |bytes: &dyn Fn(&Planned) -> u64| plans.iter().map(|plan| bytes(&plan.planned)).max().unwrap_or(0);
         let buffer = |label: &'static str, size: u64| allocate(device, label, size, wgpu::BufferUsages::STORAGE);

@@ -109,8 +109,9 @@ impl Planned {
         self.operations.iter().map(of).sum()
     }
 
-    /// Checks stages and buffers against a device's limits; convolutions' plans are checked with their weights.
-    pub(crate) fn check(&self, limits: &wgpu::Limits) -> Result<()> {
+    /// Checks all of it against a device.
+    pub(crate) fn check(&self, device: &Target) -> Result<()> {
+        let limits = &device.limits;
         let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let buffers = [("input", self.input_bytes), ("output", self.output_bytes)];
         let shared = self.slots.iter().map(|&bytes| ("activations", bytes));
@@ -119,15 +120,18 @@ impl Planned {
             return Err(Error::Limit { field, value, limit_name, limit: binding });
         }
         let most = limits.max_compute_workgroups_per_dimension;
-        match self.steps().find(|(_, step)| step.grid.iter().any(|&size| size > most)) {
-            None => Ok(()),
-            Some((_, step)) => Err(Error::Limit {
+        if let Some((_, step)) = self.steps().find(|(_, step)| step.grid.iter().any(|&size| size > most)) {
+            return Err(Error::Limit {
                 field: format!("workgroups of {}", step.description.label()),
                 value: u64::from(step.grid.into_iter().max().unwrap_or(0)),
                 limit_name: "max_compute_workgroups_per_dimension",
                 limit: u64::from(most),
-            }),
+            });
         }
+        for (_, plan) in self.layers() {
+            plan.check(device).map_err(|error| named(plan.label().unwrap_or("of a convolution"), error))?;
+        }
+        Ok(())
     }
 
     /// Checks that it runs in buffers of so many bytes.
@@ -146,5 +150,19 @@ pub(super) fn result_of(layout: &Layout) -> Source {
     match layout.view(Source::Node(layout.output)).owner {
         Source::Input => Source::Node(layout.output),
         owner @ Source::Node(_) => owner,
+    }
+}
+
+/// Says which node an error belongs to.
+pub(super) fn named(node: &str, error: Error) -> Error {
+    match error {
+        Error::Value { field, value, rule } => Error::Value { field: format!("node {node}: {field}"), value, rule },
+        Error::Limit { field, value, limit_name, limit } => {
+            Error::Limit { field: format!("node {node}: {field}"), value, limit_name, limit }
+        }
+        Error::Unsupported { kernel, reason } => {
+            Error::Unsupported { kernel, reason: format!("node {node}: {reason}") }
+        }
+        other => other,
     }
 }

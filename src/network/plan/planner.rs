@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Choose;
-use super::planned::{Draft, Operation, Place, Planned, Work, result_of};
+use super::planned::{Draft, Operation, Place, Planned, Work, named, result_of};
 use crate::error::{Error, Result};
 use crate::method::algorithm::Algorithm;
 use crate::method::storage::Storage;
@@ -154,18 +154,4 @@ fn check_storage(storage: Storage) -> Result<()> {
         return Err(Error::value("options.storage", storage.name(), rule));
     }
     Ok(())
-}
-
-/// Says which node an error belongs to.
-fn named(node: &str, error: Error) -> Error {
-    match error {
-        Error::Value { field, value, rule } => Error::Value { field: format!("node {node}: {field}"), value, rule },
-        Error::Limit { field, value, limit_name, limit } => {
-            Error::Limit { field: format!("node {node}: {field}"), value, limit_name, limit }
-        }
-        Error::Unsupported { kernel, reason } => {
-            Error::Unsupported { kernel, reason: format!("node {node}: {reason}") }
-        }
-        other => other,
-    }
 }

@@ -46,7 +46,7 @@ fn along_chains(pass: &Pass<'_>, stored: Stored) -> Option<Step> {
     let [_, out_channels, out_height, out_width] = problem.output_shape();
     let (conv, terms) = (problem.conv(), problem.placement().window().height());
     let diagonal = conv.stride[0] == 1 && out_height == height && (terms - 1) * conv.dilation[0] < height;
-    let diagonal = diagonal && problem.whole().first_tap == [0, 0] && height as u64 <= MOST_TURNS;
+    let diagonal = diagonal && problem.whole().first_tap == [0, 0] && (problem.before()[0] as usize) < height;
     // Blends of two segments have two lists of slots.
     if ask.blended() || stored.row_taps < 2 || conv.groups > 1 || !diagonal || terms > MOST_TERMS {
         return None;
@@ -60,6 +60,9 @@ fn along_chains(pass: &Pass<'_>, stored: Stored) -> Option<Step> {
         end: ask.end(ask.access(&[out_width])),
         read_write: ask.options.bind_read_write,
     };
+    if height as u64 * kernel.turns_a_diagonal() > MOST_TURNS {
+        return None;
+    }
     let row_quads = out_width.div_ceil(4);
     let chains = links.step * out_channels.div_ceil(links.step * CHAIN as usize);
     let threads = row_quads * chains * images;
