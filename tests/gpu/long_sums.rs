@@ -202,7 +202,8 @@ fn storages_sum_past_the_bound() {
         data.residual = data.residual.as_deref().map(eighth);
         for family in Family::ALL.iter().filter(|family| family.runs_on(&target) && family.computes(*storage)) {
             for (at, &algorithm) in Algorithm::ALL.iter().enumerate() {
-                if !runs_all() && (at + *family as usize + seed as usize) % Algorithm::ALL.len() != 0 {
+                let turn = at + *family as usize + seed as usize;
+                if !runs_all() && !turn.is_multiple_of(Algorithm::ALL.len()) {
                     continue;
                 }
                 let options = PlanOptions::new().with_algorithm(algorithm).with_family(*family).with_storage(*storage);
