@@ -81,6 +81,7 @@ impl Description {
     }
 
     /// The same of a row of `lanes` threads, which the name and the text say.
+    #[cfg(feature = "network")]
     pub(super) fn in_lanes(kernel: &'static str, text: &'static str, lanes: u32) -> Self {
         Self::new(kernel, text, lanes).word(lanes).constant("LANES", lanes)
     }
