@@ -21,7 +21,11 @@ fn pool(op: &str, kernel: [usize; 2], input: [usize; 3], keys: Value) -> Network
 /// units in the last place.
 fn check(name: &str, network: &Network) {
     for count in [1, 2] {
-        let input = images(network, count, count as u64, Random::integer);
+        let mut input = images(network, count, count as u64, Random::integer);
+        if count == 2 {
+            // A maximum below zero is none that began with it.
+            input.iter_mut().for_each(|value| *value -= 16.0);
+        }
         let want = interpret(network, &input).value;
         let assert_right = |executor: &str, got: &[f32]| {
             assert_eq!(got.len(), want.len(), "{name} on the {executor}");
