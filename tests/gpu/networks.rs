@@ -180,7 +180,8 @@ fn parts_of_a_tensor_are_added() {
             json!({"name": "second", "op": "relu", "input": "input"}),
             json!({"name": "both", "op": "concat", "inputs": ["first", "second"]}),
             json!({"name": "sum", "op": "add", "inputs": ["second", "first"]}),
-            json!({"name": "all", "op": "concat", "inputs": ["both", "sum"]}),
+            json!({"name": "third", "op": "relu", "input": "both"}),
+            json!({"name": "all", "op": "concat", "inputs": ["third", "sum"]}),
         ];
         check("sum of parts", &network([2, 3, width], &nodes, &[]));
     }
