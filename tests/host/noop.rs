@@ -2,9 +2,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
 use crate::common::cases::cases;
 use crate::common::choices::choices;
@@ -82,16 +80,8 @@ fn noop_with_subgroups(size: u32, descriptor: &wgpu::DeviceDescriptor<'_>) -> wg
         backend_options: wgpu::BackendOptions { noop, ..Default::default() },
         ..wgpu::InstanceDescriptor::new_without_display_handle()
     });
-    let adapter = at_once(instance.request_adapter(&Default::default())).expect("a noop adapter");
-    at_once(adapter.request_device(descriptor)).expect("a noop device").0
-}
-
-/// What a future has that waits for nothing.
-fn at_once<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("it waits for something"),
-    }
+    let adapter = ready(instance.request_adapter(&Default::default())).expect("a noop adapter");
+    ready(adapter.request_device(descriptor)).expect("a noop device").0
 }
 
 /// No adapter of the tests has cooperative matrices; wgpu's checks at least see every plan of the matrix family.
