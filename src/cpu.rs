@@ -37,7 +37,6 @@ mod walk;
 
 use std::sync::Arc;
 
-use crate::check::check_finite;
 use crate::check::check_length;
 use crate::error::{Error, Result};
 use crate::method::algorithm::Algorithm;
@@ -118,10 +117,7 @@ impl CpuConv {
             return Err(Error::value("summary", "placed otherwise", "its placement must be the problem's"));
         }
         let filters = problem.out_channels();
-        for (field, values) in [("scale", params.scale), ("bias", params.bias)] {
-            check_length(field, values, filters)?;
-            check_finite(field, values.unwrap_or(&[]))?;
-        }
+        params.check_beside_summary(problem)?;
         let walk = Walk::new(problem);
         let costs = [shared::cost(problem, &walk), dense::cost(problem, &walk)];
         let cheaper = if costs[0] < costs[1] { Algorithm::Shared } else { Algorithm::Dense };
@@ -218,7 +214,7 @@ impl CpuConv {
 /// As [`CpuConv::new`] and [`CpuConv::run`].
 pub fn conv2d(problem: &Problem, operands: &Operands<'_>, algorithm: Option<Algorithm>) -> Result<Vec<f32>> {
     operands.check(problem)?;
-    let params = ChannelParams { scale: operands.scale, bias: operands.bias };
+    let params = ChannelParams::new(operands.scale, operands.bias);
     let conv = CpuConv::new(problem, operands.summary, params, algorithm)?;
     let mut output = vec![0.0; problem.output_tensor_shape().iter().product()];
     conv.run(operands.input, operands.residual, &mut output)?;

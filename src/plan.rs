@@ -40,6 +40,7 @@ use crate::method::problem::Problem;
 use crate::method::storage::Storage;
 use crate::reference::{Operands, Reference};
 use packing::Packing;
+pub(crate) use packing::Table;
 pub(crate) use step::{Operand, Places, Step};
 
 /// How one problem is computed on one kind of device.

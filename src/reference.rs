@@ -9,14 +9,10 @@ use crate::error::{Error, Result};
 use crate::method::problem::Problem;
 use crate::method::quantization::Precision;
 use crate::method::storage::Storage;
-use crate::method::summary::{Blend, FilterSummary};
+use crate::method::summary::{Blend, FilterSummary, UNDERFLOW};
 
 /// Most outputs the reference computes: 16 bytes each, and a naive sum.
 const OUTPUT_LIMIT: usize = 1 << 26;
-
-/// What the size of a number is counted too large by. Devices may take for 0 what is below 2^-126, the least normal
-/// f32, whether they read, multiply or add it; [`tolerance`] of this is at least four times as much.
-const UNDERFLOW: f64 = f32::MIN_POSITIVE as f64 / f32::EPSILON as f64;
 
 /// Operands of one convolution, on the CPU.
 #[derive(Debug, Clone, Copy)]

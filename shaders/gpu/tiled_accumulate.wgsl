@@ -1,9 +1,10 @@
 // Shared products, pass 2 of 2, for GPUs: every output is a sum of stored products, one a tap.
 //
-//   Y[n, i, y, x] = epilogue( sum_t P[slot(i, t), n, y * stride_y + ky * dilation_y - pad_top, x * stride_x + kx *
+//   Y[n, i, y, x] = epilogue( sum_t g(i, t) * P[slot(i, t), n, y * stride_y + ky * dilation_y - pad_top, x * stride_x + kx *
 //       dilation_x - pad_left] )
 //
 // With learned positions it is the blend of two such sums (blend.wgsl), over the products of two neighbouring segments.
+// The gains g are 1 unless there are some (gains.wgsl).
 //
 // Layouts   products [slots, images, H, W]; table from `slots_at`: slot(i, t) [O, NEIGHBOURS, T]. Y and residual as in
 //           gather.
@@ -75,9 +76,10 @@ fn main(
             let at = (image * params.conv.height + y) * params.conv.width + x;
             for (var r = 0u; r < ROWS; r++) {
                 let channel = min(first_channel + r, params.conv.out_channels - 1u);
+                let gain = gain_of(channel, tap);
                 for (var k = 0u; k < NEIGHBOURS; k++) {
                     let slot = table[params.slots_at + (channel * NEIGHBOURS + k) * taps + tap] * slot_size;
-                    sums[r][k] += products_quad(slot + at, inside);
+                    sums[r][k] += gain * products_quad(slot + at, inside);
                 }
             }
             tap += 1u;

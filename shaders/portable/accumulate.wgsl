@@ -4,6 +4,7 @@
 //   Y[n, i, y, x] = epilogue( sum_k term k of slot(i, k) at (n, y, x) )              k < terms: KH, or KH * KW
 //
 // With learned positions it is the blend of two such sums (blend.wgsl), over the products of two neighbouring segments.
+// In the plain form terms may have gains g(i, k) (gains.wgsl).
 //
 // Layouts   products [slots, images, H, pitch] with pitch a multiple of 4; table from `slots_at`: slot(i, k)
 //           [O, NEIGHBOURS, terms]. Y and residual as in gather.
@@ -76,12 +77,13 @@ fn main(
                 }
                 for (var kx = 0u; kx < TERM_COLUMNS; kx++) {
                     let first_row = first_rows[kx];
+                    let gain = gain_of(channel, ky * TERM_COLUMNS + kx);
                     for (var r = 0u; r < ROWS; r++) {
                         // Above the input this wraps around to a large number, which the comparison refuses.
                         let y = (first_y + r) * params.conv.stride_y
                             + ky * params.conv.dilation_y - params.conv.pad_top;
                         let inside = y < params.conv.height && first_y + r < end;
-                        sums[k][r] += term_quad(first_row + y, inside, x_quad, kx);
+                        sums[k][r] += gain * term_quad(first_row + y, inside, x_quad, kx);
                     }
                 }
             }

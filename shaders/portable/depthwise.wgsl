@@ -4,7 +4,7 @@
 //   W(i, t) = f[ base(i, t) ]                                              table[i * T + t] = base(i, t)
 //
 // With learned positions W is the blend of two such weights: table[(i * 2 + k) * T + t] = base k of (i, t), see
-// blend.wgsl.
+// blend.wgsl. With gains it is g(i, t) times that, see gains.wgsl.
 //
 // Layouts   X [N, C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on, residual [N, O, OH, OW].
 // Tile      a thread finishes a column of ROWS quads of one output channel; a load of a weight serves all of them:
@@ -61,7 +61,8 @@ fn main(
     for (var ky = 0u; ky < params.conv.kernel_height; ky++) {
         for (var kx = 0u; kx < params.conv.kernel_width; kx++) {
             let next = i32(table[tap + (NEIGHBOURS - 1u) * taps]);
-            let weight = blended_quad(fraction, i32(table[tap]), next, 0u).x;
+            let gain = gain_of(channel, ky * params.conv.kernel_width + kx);
+            let weight = gain * blended_quad(fraction, i32(table[tap]), next, 0u).x;
             tap += 1u;
             // Above and left of the input these wrap around to large numbers, which the comparisons refuse.
             let column = x * params.conv.stride_x + kx * params.conv.dilation_x - params.conv.pad_left;

@@ -5,7 +5,7 @@
 //   W(i, c, t) = f[ base(i, t) + c * channel_stride ]                      table[i * T + t] = base(i, t)
 //
 // With learned positions W is the blend of two such weights: table[(i * 2 + k) * T + t] = base k of (i, t), see
-// blend.wgsl.
+// blend.wgsl. With gains it is g(i, t) times that, see gains.wgsl.
 //
 // Layouts   X [N, C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on, residual [N, O, OH, OW].
 // Tile      LANES_X * QUADS quads of pixels (four consecutive pixels of the flattened [N, OH, OW]) by LANES_Y * ROWS
@@ -96,8 +96,10 @@ fn main(
             at[q] = (quads[q].image * params.conv.in_channels + first_channel) * plane + y * params.conv.width + x;
         }
         var bases: array<array<i32, NEIGHBOURS>, ROWS>;
+        var gains: array<f32, ROWS>;
         for (var r = 0u; r < ROWS; r++) {
             let filter_index = min(first_filter + r, params.filters - 1u) + group * params.filters;
+            gains[r] = gain_of(filter_index, tap);
             for (var k = 0u; k < NEIGHBOURS; k++) {
                 bases[r][k] = i32(table[(filter_index * NEIGHBOURS + k) * taps + tap]);
             }
@@ -111,7 +113,7 @@ fn main(
                 }
             }
             for (var r = 0u; r < ROWS; r++) {
-                let w = blended_quad(fractions[r], bases[r][0], bases[r][NEIGHBOURS - 1u], channel);
+                let w = gains[r] * blended_quad(fractions[r], bases[r][0], bases[r][NEIGHBOURS - 1u], channel);
                 for (var q = 0u; q < QUADS; q++) {
                     sums[r][q] += w.x * x[q][0] + w.y * x[q][1] + w.z * x[q][2] + w.w * x[q][3];
                 }

@@ -4,7 +4,7 @@
 //   W(i, c, t) = f[ base(i, t) + c * channel_stride ]                      table[i * T + t] = base(i, t)
 //
 // With learned positions W is the blend of two such weights: table[(i * 2 + k) * T + t] = base k of (i, t), see
-// blend.wgsl.
+// blend.wgsl. With gains it is g(i, t) times that, see gains.wgsl.
 //
 // Layouts   X [N, C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on, residual [N, O, OH, OW].
 // Tile      SUBGROUP * QUADS quads of pixels (four consecutive pixels of the flattened [N, OH, OW]) by
@@ -97,7 +97,7 @@ fn main(
         for (var b = 0u; b < LOADS; b++) {
             let first = i32(table[loaded[b] * NEIGHBOURS * taps + tap]);
             let next = i32(table[(loaded[b] * NEIGHBOURS + NEIGHBOURS - 1u) * taps + tap]);
-            rows[b] = Row(first, next, fractions[b]);
+            rows[b] = Row(first, next, fractions[b], gain_of(loaded[b], tap));
         }
         multiply_rows(&sums, rows, at, valid, plane);
     }

@@ -6,7 +6,7 @@
 //   W(i, c, t) = f[ base(i, t) + c * channel_stride ]                      table[i * T + t] = base(i, t)
 //
 // With learned positions W is the blend of two such weights: table[(i * 2 + k) * T + t] = base k of (i, t), see
-// blend.wgsl.
+// blend.wgsl. With gains it is g(i, t) times that, see gains.wgsl.
 //
 // Layouts   X [N, C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on, residual [N, O, OH, OW].
 // Tile      one quad of pixels (four consecutive pixels of the flattened [N, OH, OW]) by ROW_BLOCKS * SUBGROUP output
@@ -78,7 +78,9 @@ fn main(
         }
         var first: array<i32, ROW_BLOCKS>;
         var next: array<i32, ROW_BLOCKS>;
+        var gains: array<f32, ROW_BLOCKS>;
         for (var b = 0u; b < ROW_BLOCKS; b++) {
+            gains[b] = gain_of(own[b], tap);
             first[b] = i32(table[own[b] * NEIGHBOURS * taps + tap]);
             next[b] = i32(table[(own[b] * NEIGHBOURS + NEIGHBOURS - 1u) * taps + tap]);
         }
@@ -94,7 +96,7 @@ fn main(
             for (var k = 0u; k < SUBGROUP / 4u; k++) {
                 let quad = min(channel + k * 4u, last_quad);
                 for (var b = 0u; b < ROW_BLOCKS; b++) {
-                    let w = blended_quad(fractions[b], first[b], next[b], quad);
+                    let w = gains[b] * blended_quad(fractions[b], first[b], next[b], quad);
                     sums[b] += w.x * of_quad[k][0] + w.y * of_quad[k][1] + w.z * of_quad[k][2] + w.w * of_quad[k][3];
                 }
             }

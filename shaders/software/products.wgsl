@@ -112,7 +112,7 @@ fn main(
     for (var b = 0u; b < LOADS; b++) {
         let row = first_row + (b * SUBGROUP + lane) * LOAD_ROWS;
         let base = i32(table[group * params.rows + min(row, params.rows - 1u)]);
-        own[b] = Row(base, base, 0.0);
+        own[b] = Row(base, base, 0.0, 1.0);
     }
     var sums: Sums;
     multiply_rows(&sums, own, at, valid, params.plane);

@@ -100,6 +100,8 @@ pub(super) struct Job<'a> {
     pub(super) taps: &'a [u32],
     /// Of the group's filters, where they are blends of two segments; else empty.
     pub(super) fractions: &'a [f32],
+    /// Of the taps of every filter of the group, in the same order; empty where there are none.
+    pub(super) gains: &'a [f32],
     pub(super) finish: &'a Finish<'a>,
     /// The band's output rows.
     pub(super) rows: Range<usize>,
@@ -119,7 +121,8 @@ impl WithSimd for Job<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { walk, accumulation, products, taps, fractions, finish, rows: band, first_filter, output } = self;
+        let Self { walk, accumulation, products, taps, fractions, gains, finish, rows: band, first_filter, output } =
+            self;
         let width = finish.output[1];
         // With rows as long as the output's, a run of rows is a run of pixels.
         let rows_per_run = if walk.pitch == width { usize::MAX } else { 1 };
@@ -132,6 +135,7 @@ impl WithSimd for Job<'_> {
                 let (taps, next) = taps.split_at(accumulation.taps);
                 // A second segment without weight is not read: nothing is left of an infinity in it, not even NaN.
                 let next = fractions.get(filter).filter(|&&fraction| fraction > 0.0).map(|&fraction| (next, fraction));
+                let gains = gains.get(filter * accumulation.taps..).unwrap_or_default();
                 let finish = finish.of_filter(filter, simd);
                 for segment in &walk.segments {
                     let rows = segment.rows.start.max(part.start)..segment.rows.end.min(part.end);
@@ -143,6 +147,7 @@ impl WithSimd for Job<'_> {
                             // Without any taps there are no products.
                             products: products.get((row - band.start) * walk.pitch..).unwrap_or_default(),
                             taps,
+                            gains,
                             next,
                             classes: &accumulation.classes,
                             kernel_rows: segment.kernel_rows.clone(),
@@ -161,6 +166,8 @@ struct Run<'a, S> {
     simd: S,
     products: &'a [f32],
     taps: &'a [u32],
+    /// Of each of them, or empty.
+    gains: &'a [f32],
     /// The taps of a second segment, and its share of the blend.
     next: Option<(&'a [u32], f32)>,
     classes: &'a [Class],
@@ -224,10 +231,10 @@ impl<S: Simd> Run<'_, S> {
             let [start, end] =
                 [self.kernel_rows.start, self.kernel_rows.end].map(|row| class.first_tap + row * per_row);
             match &class.mask {
-                None => self.add_taps(&taps[start..end], at, total),
+                None => self.add_taps(taps, start..end, at, total),
                 Some(mask) => {
                     let mut sums = [simd.splat_f32s(0.0); N];
-                    self.add_taps(&taps[start..end], at, &mut sums);
+                    self.add_taps(taps, start..end, at, &mut sums);
                     if let Some(mask) = vectors::<S, N>(mask, at) {
                         for ((total, sum), mask) in total.iter_mut().zip(sums).zip(mask) {
                             // Not a product with 0 or 1: what is left out may be infinite.
@@ -240,23 +247,35 @@ impl<S: Simd> Run<'_, S> {
     }
 
     #[inline(always)]
-    fn add_taps<const N: usize>(&self, taps: &[u32], at: usize, total: &mut [S::f32s; N]) {
-        if taps.len() > TERMS {
-            for taps in taps.chunks(TERMS) {
+    fn add_taps<const N: usize>(&self, taps: &[u32], own: Range<usize>, at: usize, total: &mut [S::f32s; N]) {
+        if own.len() > TERMS {
+            for first in own.clone().step_by(TERMS) {
                 let mut sums = [self.simd.splat_f32s(0.0); N];
-                self.add(taps, at, &mut sums);
+                self.add(taps, first..own.end.min(first + TERMS), at, &mut sums);
                 self.add_sums(&sums, total);
             }
         } else {
-            self.add(taps, at, total);
+            self.add(taps, own, at, total);
         }
     }
 
     #[inline(always)]
-    fn add<const N: usize>(&self, taps: &[u32], at: usize, sums: &mut [S::f32s; N]) {
-        for &tap in taps {
+    fn add<const N: usize>(&self, taps: &[u32], own: Range<usize>, at: usize, sums: &mut [S::f32s; N]) {
+        let taps = &taps[own.clone()];
+        let Some(gains) = self.gains.get(own) else {
+            for &tap in taps {
+                if let Some(values) = vectors::<S, N>(self.products, tap as usize + at) {
+                    self.add_sums(values, sums);
+                }
+            }
+            return;
+        };
+        for (&tap, &gain) in taps.iter().zip(gains) {
             if let Some(values) = vectors::<S, N>(self.products, tap as usize + at) {
-                self.add_sums(values, sums);
+                let gain = self.simd.splat_f32s(gain);
+                for (sum, &value) in sums.iter_mut().zip(values) {
+                    *sum = self.simd.mul_add_e_f32s(gain, value, *sum);
+                }
             }
         }
     }

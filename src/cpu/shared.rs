@@ -58,6 +58,8 @@ struct Group {
     taps: Vec<u32>,
     /// How far every filter lies between its two segments; empty where it has one.
     fractions: Vec<f32>,
+    /// Of every (filter, tap that reads the image), in the order of the accumulation; empty where there are none.
+    gains: Vec<f32>,
 }
 
 /// The bases that taps of one phase use.
@@ -168,6 +170,7 @@ impl Shared {
                     products: &products[self.lead - walk.lead..],
                     taps: &group.taps,
                     fractions: &group.fractions,
+                    gains: &group.gains,
                     finish,
                     rows: band.clone(),
                     first_filter: index * share,
@@ -252,9 +255,20 @@ fn pack(
     let order = accumulation.order(walk.rows.taps.len());
     let of_segment = |segment| order.iter().map(move |&[row, column]| place(segment, row, column));
     let filters = problem.out_channels() / sharing.groups().len();
-    let filters = if bases.neighbours > 1 { group * filters..(group + 1) * filters } else { 0..0 };
+    let of_group = group * filters..(group + 1) * filters;
+    let filters = if bases.neighbours > 1 { of_group.clone() } else { 0..0 };
     let fractions = filters.map(|filter| problem.placement().fraction(filter)).collect();
-    Group { phases, taps: rows.chunks(taps).flat_map(of_segment).collect(), fractions }
+    let gain = |filter: usize, [row, column]: [usize; 2]| {
+        summary.gain(filter, walk.rows.kernel_index(row) * width + walk.columns.kernel_index(column))
+    };
+    let filters = if problem.placement().has_gains() { of_group.clone() } else { 0..0 };
+    let gains = filters.flat_map(|filter| order.iter().map(move |&tap| (filter, tap)));
+    Group {
+        phases,
+        taps: rows.chunks(taps).flat_map(of_segment).collect(),
+        fractions,
+        gains: gains.map(|(filter, tap)| gain(filter, tap)).collect(),
+    }
 }
 
 /// A value of the summary, by its boundary's rule.

@@ -64,7 +64,7 @@ impl FsConv2d {
         plan.check(&Target::of(pipelines.device()))?;
         let plan = plan.narrowed(summary)?;
         check_placement(&plan, summary)?;
-        params.check(plan.problem())?;
+        params.check_beside_summary(plan.problem())?;
         pipelines.warm_up_async([&plan]).await?;
         let weights = Weights::upload(pipelines.device(), &plan, summary, params).await?;
         Self::on_weights(pipelines, plan, Arc::new(weights)).await
@@ -78,7 +78,8 @@ impl FsConv2d {
     /// them, [`Plan::summary_bytes`] in all: for gather and shared products the L values of the summary (row-major
     /// `[D, FH, FW]` for rank 3); for [`Algorithm::Dense`](crate::Algorithm::Dense) filters
     /// `[O, KH * KW, C/groups rounded up to 4]`, zeros where there is no channel or the boundary has none. Zeros follow
-    /// up to a multiple of four values.
+    /// up to a multiple of four values. Dense filters have been multiplied by their gains; beside a summary gains are
+    /// [`ChannelParams::lent_gains`].
     ///
     /// # Errors
     /// When the plan has 8-bit weights; the range is too small, misaligned, or its buffer lacks usage `STORAGE`; scale
@@ -111,7 +112,7 @@ impl FsConv2d {
         Self::on_weights(pipelines, plan, Arc::new(weights)).await
     }
 
-    /// Writes the values of another summary in place of the layer's, for whatever is submitted next: training goes on,
+    /// Writes the values and gains of another summary in place of the layer's, for whatever is submitted next: training goes on,
     /// or a network is exchanged. Nothing is made anew; bindings stay, also those of layers on the same weights
     /// ([`FsConv2d::with_plan`]). Scales and biases stay as they are. Not in browsers, where nothing can wait:
     /// [`FsConv2d::update_summary_async`].

@@ -21,7 +21,7 @@ use crate::method::summary::FilterSummary;
 use crate::method::window::INDEX_LIMIT;
 
 /// What a file may hold: tensors, and keys of the metadata.
-const TENSORS: [&str; 8] = ["input", "summary", "starts", "weight", "scale", "bias", "residual", "expected"];
+const TENSORS: [&str; 9] = ["input", "summary", "starts", "gains", "weight", "scale", "bias", "residual", "expected"];
 const KEYS: [&str; 7] = ["stride", "padding", "dilation", "groups", "activation", "scale", "zero"];
 /// Keys that only a summary has, not dense filters.
 const SUMMARY_KEYS: [&str; 3] = ["window", "boundary", "start_unit"];
@@ -157,6 +157,9 @@ impl Keys {
     ) -> Result<FilterSummary> {
         if tensors.names().any(|name| name == "summary") {
             return Err(weight.error("the file has a summary too: which one are the filters?"));
+        }
+        if let Some(gains) = tensors.take("gains") {
+            return Err(gains.error("a weight has none: multiply its taps, or give a summary"));
         }
         let group_channels = channels / groups;
         match *weight.shape() {

@@ -65,7 +65,7 @@ impl WindowJson {
     }
 }
 
-/// Takes `PREFIXsummary` and `PREFIXstarts` out of a file; `filters` is how many starts there must be, where that is
+/// Takes `PREFIXsummary`, `PREFIXstarts` and, if there, `PREFIXgains` out of a file; `filters` is how many starts there must be, where that is
 /// known, and `unit` that of learned ones, which are F32. `quantization` finds what 8-bit values stand for.
 pub(crate) fn take_summary(
     tensors: &mut TensorFile<'_>,
@@ -115,7 +115,13 @@ pub(crate) fn take_summary(
     };
     let quantization = quantization(tensors, &values)?;
     let window = window.window(values.shape())?;
-    read_values(&values, quantization, Placement::new(window, starts, boundary)?)
+    let placement = Placement::new(window, starts, boundary)?;
+    let gains = tensors.take(&format!("{prefix}{GAINS}"));
+    let shape = [placement.filters(), placement.taps()];
+    let summary = read_values(&values, quantization, placement)?;
+    let Some(gains) = gains else { return Ok(summary) };
+    gains.expect_shape(&shape)?;
+    summary.with_gains(gains.to_f32()?).map_err(|error| gains.error(error))
 }
 
 /// The summary whose values a tensor holds in F32, F16 or U8, or in BF16 or F64, which become F32; 8-bit ones are read
@@ -159,7 +165,10 @@ pub(crate) fn take_quantization(
 /// What the tensor of scale and zero is called.
 const QUANTIZATION: &str = "quantization";
 
-/// The tensor of a summary's values, `PREFIX` + `name`, and of what 8-bit ones stand for.
+/// What the tensor of tap gains is called.
+const GAINS: &str = "gains";
+
+/// The tensors of a summary's values, `PREFIX` + `name`, of what 8-bit ones stand for, and of its gains.
 pub(crate) fn new_tensors<'a>(
     prefix: &str,
     name: &str,
@@ -167,14 +176,17 @@ pub(crate) fn new_tensors<'a>(
     summary: &'a FilterSummary,
 ) -> Vec<NewTensor<'a>> {
     let tensor = |name: &str, shape, values| NewTensor { name: format!("{prefix}{name}"), shape, values };
-    match summary.stored() {
+    let mut tensors = match summary.stored() {
         Stored::U8 { levels, quantization } => vec![
             tensor(name, shape, Values::U8(levels)),
             tensor(QUANTIZATION, vec![2], Values::F32(quantization.as_array())),
         ],
         Stored::F16(values) => vec![tensor(name, shape, Values::F16(values))],
         Stored::F32(values) => vec![tensor(name, shape, Values::F32(values))],
-    }
+    };
+    let shape = vec![summary.placement().filters(), summary.placement().taps()];
+    tensors.extend(summary.gains().map(|gains| tensor(GAINS, shape, Values::F32(gains))));
+    tensors
 }
 
 fn shape_error(tensor: &Tensor<'_>, shape: &[usize], right: &str) -> Error {

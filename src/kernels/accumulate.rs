@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Access, Description, End, Geometry, Kernel, Role, Tile, Variant};
+use super::{Access, Description, End, Filters, Geometry, Kernel, Role, Tile, Variant};
 
 /// What an output adds up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,7 +27,7 @@ pub(crate) struct Accumulate {
     pub(crate) size: [u32; 2],
     /// Products are read as words of 64 bits, where they are read by fours.
     pub(crate) words: bool,
-    pub(crate) blended: bool,
+    pub(crate) filters: Filters,
     pub(crate) end: End,
     pub(crate) read_write: bool,
 }
@@ -57,7 +57,7 @@ impl Accumulate {
     /// Turns that one output takes: kernel rows, and in each the terms, of one or two segments.
     pub(crate) fn turns_an_output(&self) -> u64 {
         let [rows, columns] = self.size.map(u64::from);
-        let neighbours = if self.blended { 2 } else { 1 };
+        let neighbours = if self.filters.blended { 2 } else { 1 };
         neighbours * rows * (1 + columns)
     }
 }
@@ -92,7 +92,7 @@ impl Kernel for Accumulate {
                 .part(include_str!("../../shaders/portable/parts/terms_shifted.wgsl")),
         };
         let described = described.word(format!("terms{height}x{width}"));
-        described.blend(self.blended).end(self.end).read_write(self.read_write)
+        described.filter_sums(self.filters).end(self.end).read_write(self.read_write)
     }
 
     fn turns(&self, uniform: &Uniform) -> u64 {
@@ -116,15 +116,18 @@ impl Accumulate {
             Terms::Shifted { padding: 0 },
             Terms::Shifted { padding: 7 },
         ];
-        covering(&[5, 5, 2, 2, 2, MEMORIES.len(), 2], |at| {
+        covering(&[5, 5, 2, 2, 4, MEMORIES.len(), 2], |at| {
             let (terms, memory, output) = (terms[at[0]], MEMORIES[at[5]], ACCESSES[at[1]]);
-            (memory.fits(output) && (!memory.has_addend || at[2] == 1)).then_some(())?;
+            let filters = Filters::ALL[at[4]];
+            // Gains differ from tap to tap.
+            let fits = memory.fits(output) && !(filters.gains && terms == Terms::Rows);
+            (fits && (!memory.has_addend || at[2] == 1)).then_some(())?;
             Some(Self {
                 tile: Tile::registers(64, 1, 4, 1),
                 terms,
                 size: [3, if terms == Terms::Rows { 1 } else { 3 }],
                 words: memory.words && terms != Terms::Taps,
-                blended: at[4] == 1,
+                filters,
                 end: memory.end(output, at[2] == 1, ACTIVATIONS[at[3]]),
                 read_write: memory.has_addend || memory.is_addend || at[6] == 1,
             })

@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Access, Description, End, Geometry, Kernel, Tensor, Variant, Weights};
+use super::{Access, Description, End, Filters, Geometry, Kernel, Tensor, Variant, Weights};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,8 +11,7 @@ pub(crate) struct Depthwise {
     /// The input's values are f16; they are read one by one.
     pub(crate) half: bool,
     pub(crate) weights: Weights,
-    /// Filters are blends of two neighbouring segments (learned positions).
-    pub(crate) blended: bool,
+    pub(crate) filters: Filters,
     pub(crate) end: End,
     pub(crate) read_write: bool,
 }
@@ -52,7 +51,7 @@ impl Kernel for Depthwise {
             .constants([("LANES", Self::LANES), ("ROWS", Self::ROWS)])
             .input(Tensor { access: Access::Scalar, half: self.half })
             .weights(self.weights)
-            .blend_weights(self.blended)
+            .filter_weights(self.filters)
             .end(self.end)
             .read_write(self.read_write)
     }
@@ -69,13 +68,13 @@ impl Depthwise {
         use super::tests::axes::{ACCESSES, ACTIVATIONS, LOADS, MEMORIES};
         use super::tests::covering::covering;
 
-        covering(&[2, 2, 2, 5, 4, MEMORIES.len(), 2], |at| {
+        covering(&[4, 2, 2, 5, 4, MEMORIES.len(), 2], |at| {
             let (output, memory) = (ACCESSES[at[3]], MEMORIES[at[5]]);
             (memory.fits(output) && (!memory.has_addend || at[1] == 1)).then_some(())?;
             Some(Self {
                 half: memory.half,
                 weights: memory.weights(LOADS[at[4]]),
-                blended: at[0] == 1,
+                filters: Filters::ALL[at[0]],
                 end: memory.end(output, at[1] == 1, ACTIVATIONS[at[2]]),
                 read_write: memory.has_addend || memory.is_addend || at[6] == 1,
             })

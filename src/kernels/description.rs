@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
-use super::{Access, End, Role, Tensor, WeightLoad, Weights};
+use super::{Access, End, Filters, Role, Tensor, WeightLoad, Weights};
 use crate::method::placement::Boundary;
 use crate::method::problem::Activation;
 use crate::method::quantization::Precision;
@@ -171,16 +171,18 @@ impl Description {
         Self { weights: Some(weights.precision), ..described }
     }
 
-    /// Filters that may be blends of two neighbouring segments (learned positions), blended
-    /// where sums of each are added up.
-    pub(super) fn blend(self, blended: bool) -> Self {
+    /// Filters that may be blends of two neighbouring segments, and whose taps may have gains: all of it
+    /// where products are added up.
+    pub(super) fn filter_sums(self, filters: Filters) -> Self {
         let described = self.part(include_str!("../../shaders/parts/blend.wgsl"));
-        if blended { described.word("blend").constant("NEIGHBOURS", 2) } else { described }
+        let described = described.part(include_str!("../../shaders/parts/gains.wgsl"));
+        let described = if filters.blended { described.word("blend").constant("NEIGHBOURS", 2) } else { described };
+        if filters.gains { described.word("gains").constant("GAINS", 1) } else { described }
     }
 
-    /// The same, blended where weights are loaded.
-    pub(super) fn blend_weights(self, blended: bool) -> Self {
-        self.blend(blended).part(include_str!("../../shaders/parts/blend_weights.wgsl"))
+    /// The same where weights are loaded.
+    pub(super) fn filter_weights(self, filters: Filters) -> Self {
+        self.filter_sums(filters).part(include_str!("../../shaders/parts/blend_weights.wgsl"))
     }
 
     /// Reads products.

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Description, End, Geometry, Kernel, Tensor, Tile, Variant, Weights};
+use super::{Description, End, Filters, Geometry, Kernel, Tensor, Tile, Variant, Weights};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -10,8 +10,7 @@ pub(crate) struct Gather {
     pub(crate) tile: Tile,
     pub(crate) input: Tensor,
     pub(crate) weights: Weights,
-    /// Filters are blends of two neighbouring segments (learned positions).
-    pub(crate) blended: bool,
+    pub(crate) filters: Filters,
     pub(crate) end: End,
     pub(crate) read_write: bool,
 }
@@ -45,7 +44,7 @@ impl Kernel for Gather {
             .constants([("LANES_X", lanes_x), ("LANES_Y", lanes_y), ("ROWS", rows), ("QUADS", quads)])
             .input(self.input)
             .weights(self.weights)
-            .blend_weights(self.blended)
+            .filter_weights(self.filters)
             .end(self.end)
             .read_write(self.read_write)
     }
@@ -67,7 +66,7 @@ impl Gather {
 
         let tiles = [[8, 8, 8, 2], [64, 1, 8, 2], [8, 1, 16, 2], [8, 8, 16, 2]]
             .map(|[x, y, rows, quads]| Tile::registers(x, y, rows, quads));
-        covering(&[4, 2, 2, 2, 2, 3, 4, 9, 2], |at| {
+        covering(&[4, 4, 2, 2, 2, 3, 4, 9, 2], |at| {
             let memory = MEMORIES[at[7]];
             let output = ACCESSES[at[5]];
             // A lone tap's inputs lie as its outputs do, or anywhere.
@@ -78,7 +77,7 @@ impl Gather {
                 tile: tiles[at[0]],
                 input: memory.input(input),
                 weights: memory.weights(LOADS[at[6]]),
-                blended: at[1] == 1,
+                filters: Filters::ALL[at[1]],
                 end: memory.end(output, at[2] == 1, ACTIVATIONS[at[3]]),
                 read_write: parts || at[8] == 1,
             })

@@ -58,19 +58,19 @@ impl Matrix {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {
         use super::{
-            Access,
+            Access, Filters,
             tests::axes::{ACTIVATIONS, LOADS, MEMORIES},
             tests::covering::covering,
         };
 
         let tiles: Vec<Tile> = crate::plan::gemm::matrix::tiles().collect();
-        covering(&[tiles.len(), 2, 2, 2, 2, 4, 9, 2], |at| {
+        covering(&[tiles.len(), 2, 4, 2, 2, 4, 9, 2], |at| {
             let memory = MEMORIES[at[6]];
             (!memory.has_addend || at[3] == 1).then_some(())?;
             // Operands of matrices are f16.
             memory.half.then_some(())?;
             let end = memory.end(Access::Scalar, at[3] == 1, ACTIVATIONS[at[4]]);
-            let outputs = Sums::Outputs { blended: at[2] == 1, end };
+            let outputs = Sums::Outputs { filters: Filters::ALL[at[2]], end };
             Some(Self {
                 tile: tiles[at[0]],
                 input: memory.input(Access::Scalar),

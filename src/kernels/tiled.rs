@@ -3,13 +3,13 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Access, Description, End, Geometry, Kernel, Tensor, Tile, Variant, Weights};
+use super::{Access, Description, End, Filters, Geometry, Kernel, Tensor, Tile, Variant, Weights};
 
 /// What the sums of an implicit GEMM are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Sums {
-    /// Outputs of a convolution; its filters may be blends of two neighbouring segments.
-    Outputs { blended: bool, end: End },
+    /// Outputs of a convolution; its filters may be more than segments.
+    Outputs { filters: Filters, end: End },
     /// Products, one a base and pixel.
     Products,
 }
@@ -19,13 +19,13 @@ impl Sums {
     pub(super) fn describe(self, described: Description) -> Description {
         let operands = include_str!("../../shaders/gpu/parts/operands.wgsl");
         match self {
-            Self::Outputs { blended, end } => {
+            Self::Outputs { filters, end } => {
                 let outputs = include_str!("../../shaders/gpu/parts/sums_outputs.wgsl");
-                described.blend_weights(blended).part(operands).part(outputs).end(end)
+                described.filter_weights(filters).part(operands).part(outputs).end(end)
             }
             Self::Products => {
                 let products = include_str!("../../shaders/gpu/parts/sums_products.wgsl");
-                described.blend_weights(false).part(operands).part(products).products_out(Access::Scalar)
+                described.filter_weights(Filters::PLAIN).part(operands).part(products).products_out(Access::Scalar)
             }
         }
     }
@@ -113,11 +113,11 @@ impl Tiled {
         };
 
         let tiles: Vec<Tile> = crate::plan::gemm::tiled::tiles().collect();
-        covering(&[tiles.len(), 2, 2, 2, 2, 4, 9, 2], |at| {
+        covering(&[tiles.len(), 2, 4, 2, 2, 4, 9, 2], |at| {
             let memory = MEMORIES[at[6]];
             (!memory.has_addend || at[3] == 1).then_some(())?;
             let end = memory.end(Access::Scalar, at[3] == 1, ACTIVATIONS[at[4]]);
-            let outputs = Sums::Outputs { blended: at[2] == 1, end };
+            let outputs = Sums::Outputs { filters: Filters::ALL[at[2]], end };
             Some(Self {
                 tile: tiles[at[0]],
                 input: memory.input(Access::Scalar),

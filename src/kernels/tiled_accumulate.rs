@@ -3,13 +3,13 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Access, Description, End, Geometry, Kernel, Role, Tile, Variant};
+use super::{Access, Description, End, Filters, Geometry, Kernel, Role, Tile, Variant};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TiledAccumulate {
     pub(crate) tile: Tile,
-    pub(crate) blended: bool,
+    pub(crate) filters: Filters,
     pub(crate) end: End,
     pub(crate) read_write: bool,
 }
@@ -43,7 +43,7 @@ impl Kernel for TiledAccumulate {
             .constants([("LANES_X", lanes_x), ("LANES_Y", lanes_y), ("ROWS", rows)])
             .products_in(Access::Scalar)
             .role(Role::Table)
-            .blend(self.blended)
+            .filter_sums(self.filters)
             .end(self.end)
             .read_write(self.read_write)
     }
@@ -64,12 +64,12 @@ impl TiledAccumulate {
         };
 
         let tiles = crate::plan::gemm::accumulate::TILES;
-        covering(&[tiles.len(), 2, 2, 2, 9, 2], |at| {
+        covering(&[tiles.len(), 4, 2, 2, 9, 2], |at| {
             let memory = MEMORIES[at[4]];
             (!memory.has_addend || at[2] == 1).then_some(())?;
             Some(Self {
                 tile: tiles[at[0]],
-                blended: at[1] == 1,
+                filters: Filters::ALL[at[1]],
                 end: memory.end(Access::Scalar, at[2] == 1, ACTIVATIONS[at[3]]),
                 read_write: memory.has_addend || memory.is_addend || at[5] == 1,
             })

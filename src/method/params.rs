@@ -1,7 +1,7 @@
 //! What a layer has beside its summary.
 
 use crate::check::{check_finite, check_length};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::method::problem::Problem;
 
 /// Weights of a layer beside its summary.
@@ -12,12 +12,15 @@ pub struct ChannelParams<'a> {
     pub scale: Option<&'a [f32]>,
     /// `[O]`, added to it; 0 when absent.
     pub bias: Option<&'a [f32]>,
+    /// `[O, T]`, of weights that the caller lends, where the placement has gains and kernels apply them; 1 when absent.
+    /// A [`FilterSummary`](crate::FilterSummary) brings its own.
+    pub lent_gains: Option<&'a [f32]>,
 }
 
 impl<'a> ChannelParams<'a> {
     /// Scale and bias, where there are any.
     pub fn new(scale: Option<&'a [f32]>, bias: Option<&'a [f32]>) -> Self {
-        Self { scale, bias }
+        Self { scale, bias, lent_gains: None }
     }
 
     /// Checks lengths, and that all of it is finite.
@@ -26,7 +29,22 @@ impl<'a> ChannelParams<'a> {
             check_length(field, values, problem.out_channels())?;
             check_finite(field, values.unwrap_or(&[]))?;
         }
-        Ok(())
+        check_length("lent_gains", self.lent_gains, problem.placement().gains())?;
+        check_finite("lent_gains", self.lent_gains.unwrap_or(&[]))
+    }
+
+    /// [`Self::check`] beside a summary, which has its own gains.
+    pub(crate) fn check_beside_summary(&self, problem: &Problem) -> Result<()> {
+        if self.lent_gains.is_some() {
+            return Err(Error::value("lent_gains", "given", "those of a summary are FilterSummary::with_gains"));
+        }
+        self.check(problem)
+    }
+
+    /// The same with these gains of lent weights.
+    #[must_use]
+    pub fn with_lent_gains(self, gains: &'a [f32]) -> Self {
+        Self { lent_gains: Some(gains), ..self }
     }
 
     /// The same with this scale.

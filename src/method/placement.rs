@@ -25,12 +25,13 @@ pub enum Boundary {
     Wrap,
 }
 
-/// Where the weights of every filter lie: window, starts, boundary.
+/// Where the weights of every filter lie: window, starts, boundary; and whether taps have gains.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Placement {
     window: Window,
     starts: Starts,
     boundary: Boundary,
+    has_gains: bool,
 }
 
 /// Positions are finite: none is unequal to itself.
@@ -42,7 +43,7 @@ impl Placement {
     /// # Errors
     /// When a size is zero or too large, or a filter lies outside the summary with [`Boundary::None`].
     pub fn new(window: Window, starts: Starts, boundary: Boundary) -> Result<Self> {
-        let placement = Self { window, starts, boundary };
+        let placement = Self { window, starts, boundary, has_gains: false };
         check_size("out_channels", placement.filters(), INDEX_LIMIT)?;
         check_size("out_channels * taps", placement.filters().saturating_mul(placement.taps()), POSITION_LIMIT)?;
         match &placement.starts {
@@ -74,6 +75,24 @@ impl Placement {
     pub fn tap_major(out_channels: usize, channels: usize, height: usize, width: usize, step: usize) -> Result<Self> {
         let window = Window::tap_major(channels, height, width)?;
         Self::regular(window, out_channels, step)
+    }
+
+    /// Every tap of filter `i` on one base, at `i * step`, told apart by gains: with `step = C` a 1x1 convolution and a
+    /// depthwise one after it (BSConv-U, Haase & Amthor 2020), with less an overlapping one.
+    /// `L = C + (O - 1) * step`.
+    ///
+    /// ```
+    /// use filter_summary::Placement;
+    ///
+    /// let placement = Placement::one_base(128, 64, 3, 3, 64)?;
+    /// assert_eq!((placement.length(), placement.has_gains()), (128 * 64, true)); // and 128 * 9 gains
+    /// # Ok::<(), filter_summary::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When a size is zero or too large.
+    pub fn one_base(out_channels: usize, channels: usize, height: usize, width: usize, step: usize) -> Result<Self> {
+        Ok(Self::regular(Window::one_base(channels, height, width)?, out_channels, step)?.with_gains())
     }
 
     /// Filters `i` at `i * step` of any window that starts at offset 0, with nothing left over at the end.
@@ -151,6 +170,23 @@ impl Placement {
         Self::regular(window, out_channels, step)
     }
 
+    /// The same with a gain a filter and tap, which multiplies the tap's weights: `W[i, c, t] = g[i, t] * f[..]`.
+    /// The gains are the summary's ([`FilterSummary::with_gains`](crate::FilterSummary::with_gains)).
+    #[must_use]
+    pub fn with_gains(self) -> Self {
+        Self { has_gains: true, ..self }
+    }
+
+    /// Whether taps have gains.
+    pub fn has_gains(&self) -> bool {
+        self.has_gains
+    }
+
+    /// G, the number of gains: O * T, or none.
+    pub fn gains(&self) -> usize {
+        if self.has_gains { self.filters() * self.taps() } else { 0 }
+    }
+
     /// The window every filter uses.
     pub fn window(&self) -> &Window {
         &self.window
@@ -188,9 +224,9 @@ impl Placement {
         }
     }
 
-    /// Compression ratio r = O * K / L.
+    /// Compression ratio r = O * K / (L + G).
     pub fn ratio(&self) -> f64 {
-        self.filters() as f64 * self.window.weights() as f64 / self.length() as f64
+        self.filters() as f64 * self.window.weights() as f64 / (self.length() + self.gains()) as f64
     }
 
     /// Neighbouring segments that every filter is blended from: 2 for learned positions, unless all of them are
@@ -275,7 +311,7 @@ impl Placement {
             }
             starts => starts.clone(),
         };
-        Self::new(window, starts, self.boundary)
+        Ok(Self { has_gains: self.has_gains, ..Self::new(window, starts, self.boundary)? })
     }
 
     fn check_starts(&self) -> Result<()> {

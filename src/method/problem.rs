@@ -297,6 +297,13 @@ impl Problem {
         [before(0), before(1)]
     }
 
+    /// The taps that it sums, counted in the whole kernel, row-major.
+    pub(crate) fn own_taps(&self) -> impl Iterator<Item = usize> + Clone {
+        let ([first_row, first_column], [_, columns]) = (self.whole.first_tap, self.whole.kernel);
+        let (height, width) = (self.placement().window().height(), self.placement().window().width());
+        (0..height).flat_map(move |y| (0..width).map(move |x| (first_row + y) * columns + first_column + x))
+    }
+
     /// Whether the first tap of every kernel row is the kernel's own.
     pub(crate) fn begins_rows(&self) -> bool {
         self.whole.first_tap[1] == 0

@@ -103,6 +103,7 @@ pub struct Sharing {
     rows: Vec<u32>,
     neighbours: usize,
     taps: [usize; 2],
+    has_gains: bool,
 }
 
 impl Sharing {
@@ -127,7 +128,8 @@ impl Sharing {
             lists.push(distinct);
         }
         let window = placement.window();
-        Self { groups: lists, rows, neighbours: bases.neighbours, taps: [window.height(), window.width()] }
+        let taps = [window.height(), window.width()];
+        Self { groups: lists, rows, neighbours: bases.neighbours, taps, has_gains: placement.has_gains() }
     }
 
     /// |U|, the number of distinct bases over all groups; with learned positions those of both segments.
@@ -157,10 +159,10 @@ impl Sharing {
 
     /// Distance in rows from one tap of a kernel row to the next, when it is the same everywhere and not negative:
     /// then the products of a kernel row can be summed where they are computed (the Q form), by every family
-    /// that takes such sums, and kernel rows have sums in common.
+    /// that takes such sums, and kernel rows have sums in common. Never with gains, which differ from filter to filter.
     pub fn row_step(&self) -> Option<u32> {
         let [height, width] = self.taps;
-        if width < 2 {
+        if width < 2 || self.has_gains {
             return None;
         }
         let step = self.rows[1].checked_sub(self.rows[0])?;
@@ -173,6 +175,9 @@ impl Sharing {
     /// need.
     #[cfg(feature = "software")]
     pub(crate) fn tap_rows(&self) -> Option<TapRows> {
+        if self.has_gains {
+            return None;
+        }
         let even = self.row_step().map(|step| TapRows::Even { step });
         even.or_else(|| TapRows::uneven(&self.rows, self.taps))
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::check::{check_f16, check_finite};
+use crate::check::{check_f16, check_finite, check_length};
 use crate::error::{Error, Result};
 use crate::method::placement::Placement;
 use crate::method::quantization::{Precision, Quantization};
@@ -22,6 +22,8 @@ use crate::method::quantization::{Precision, Quantization};
 #[derive(Debug, Clone, PartialEq)]
 pub struct FilterSummary {
     stored: Stored,
+    /// `[O, T]`; empty where the placement has none.
+    gains: Vec<f32>,
     placement: Placement,
 }
 
@@ -39,14 +41,15 @@ pub(crate) enum Stored {
 }
 
 impl FilterSummary {
-    /// A summary of `placement.length()` finite values (row-major `[D, FH, FW]` for rank 3).
+    /// A summary of `placement.length()` finite values (row-major `[D, FH, FW]` for rank 3). Gains that the placement
+    /// has are 1.
     ///
     /// # Errors
     /// When the number of values is another, or one is not finite.
     pub fn new(values: Vec<f32>, placement: Placement) -> Result<Self> {
         check_count(values.len(), &placement)?;
         check_finite("summary", &values)?;
-        Ok(Self { stored: Stored::F32(values), placement })
+        Ok(Self::of(Stored::F32(values), placement))
     }
 
     /// A summary of `placement.length()` values in 8 bits.
@@ -55,7 +58,43 @@ impl FilterSummary {
     /// When the number of levels is another.
     pub fn from_levels(levels: Vec<u8>, quantization: Quantization, placement: Placement) -> Result<Self> {
         check_count(levels.len(), &placement)?;
-        Ok(Self { stored: Stored::U8 { levels, quantization }, placement })
+        Ok(Self::of(Stored::U8 { levels, quantization }, placement))
+    }
+
+    fn of(stored: Stored, placement: Placement) -> Self {
+        Self { stored, gains: vec![1.0; placement.gains()], placement }
+    }
+
+    /// The same with gains `[O, T]`, row-major taps, in place of those that it has: `W[i, c, t] = g[i, t] * f[..]`, or
+    /// that times the blend of two segments where positions are learned.
+    ///
+    /// ```
+    /// use filter_summary::{FilterSummary, Placement};
+    ///
+    /// let placement = Placement::one_base(2, 1, 1, 3, 1)?;
+    /// let summary = FilterSummary::new(vec![2.0, 3.0], placement)?.with_gains(vec![1.0, 0.0, -1.0, 0.5, 1.0, 0.5])?;
+    /// assert_eq!(summary.expand(), [2.0, 0.0, -2.0, 1.5, 3.0, 1.5]);
+    /// # Ok::<(), filter_summary::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the number of gains is another, or one is not finite.
+    pub fn with_gains(self, gains: Vec<f32>) -> Result<Self> {
+        let placement = self.placement.with_gains();
+        check_length("gains", Some(&gains), placement.gains())?;
+        check_finite("gains", &gains)?;
+        Ok(Self { gains, placement, ..self })
+    }
+
+    /// The gains `[O, T]`, where there are any. They stay f32 whatever the values are.
+    pub fn gains(&self) -> Option<&[f32]> {
+        self.placement.has_gains().then_some(&*self.gains)
+    }
+
+    /// What multiplies a tap of a filter: 1 without gains.
+    pub(crate) fn gain(&self, filter: usize, tap: usize) -> f32 {
+        // Without gains there is none at any index.
+        self.gains.get(filter * self.placement.taps() + tap).copied().unwrap_or(1.0)
     }
 
     /// Dense filters `[O, C/groups, KH, KW]` as a summary without overlap.
@@ -85,7 +124,7 @@ impl FilterSummary {
         let values = self.f32_values()?;
         let quantization = Quantization::of(values)?;
         let levels = values.iter().map(|&value| quantization.level(value)).collect();
-        Self::from_levels(levels, quantization, self.placement.clone())
+        Ok(Self { stored: Stored::U8 { levels, quantization }, ..self.clone() })
     }
 
     /// The same in f16, every value rounded to nearest: half the memory.
@@ -96,7 +135,7 @@ impl FilterSummary {
         let values = self.f32_values()?;
         check_f16(values)?;
         let values = values.iter().map(|&value| half::f16::from_f32(value).to_f32()).collect();
-        Ok(Self { stored: Stored::F16(values), placement: self.placement.clone() })
+        Ok(Self { stored: Stored::F16(values), ..self.clone() })
     }
 
     fn f32_values(&self) -> Result<&[f32]> {
@@ -148,16 +187,17 @@ impl FilterSummary {
         &self.stored
     }
 
-    /// Bytes of the values as they are stored; 8-bit ones with their scale and zero.
+    /// Bytes of the values as they are stored, and of the gains; 8-bit ones with their scale and zero.
     pub fn stored_bytes(&self) -> u64 {
         let quantization = if self.precision() == Precision::U8 { 8 } else { 0 };
-        self.placement.length() as u64 * self.precision().bytes() + quantization
+        self.placement.length() as u64 * self.precision().bytes() + quantization + 4 * self.gains.len() as u64
     }
 
     /// Effective parameters as FSNet counts them: a quantized tensor of L values for L / 4 + 2, all else whole.
     pub fn effective_parameters(&self) -> f64 {
         let length = self.placement.length() as f64;
-        if self.precision() == Precision::U8 { length / 4.0 + 2.0 } else { length }
+        let values = if self.precision() == Precision::U8 { length / 4.0 + 2.0 } else { length };
+        values + self.gains.len() as f64
     }
 
     /// Where the filters lie.
@@ -165,7 +205,7 @@ impl FilterSummary {
         &self.placement
     }
 
-    /// Weight `(channel, tap)` of a filter. A blend, of a learned position, is rounded once.
+    /// Weight `(channel, tap)` of a filter. A blend, of a learned position, times a gain is rounded once.
     pub fn weight(&self, filter: usize, channel: usize, tap: usize) -> f32 {
         self.blend(filter, channel, tap).value as f32
     }
@@ -175,12 +215,18 @@ impl FilterSummary {
         let value = |index: Option<usize>| index.and_then(|index| self.get(index)).map_or(0.0, f64::from);
         let first = value(self.placement.index(filter, channel, tap));
         let fraction = f64::from(self.placement.fraction(filter));
-        if fraction == 0.0 {
-            return Blend { value: first, size: first.abs() };
+        let blended = if fraction == 0.0 {
+            Blend { value: first, size: first.abs() }
+        } else {
+            let next = value(self.placement.next_index(filter, channel, tap));
+            let blend = |first: f64, next: f64| (1.0 - fraction) * first + fraction * next;
+            Blend { value: blend(first, next), size: blend(first.abs(), next.abs()) }
+        };
+        if self.gains.is_empty() {
+            return blended;
         }
-        let next = value(self.placement.next_index(filter, channel, tap));
-        let blend = |first: f64, next: f64| (1.0 - fraction) * first + fraction * next;
-        Blend { value: blend(first, next), size: blend(first.abs(), next.abs()) }
+        let gain = f64::from(self.gain(filter, tap));
+        Blend { value: gain * blended.value, size: (gain.abs() + UNDERFLOW) * (blended.size + UNDERFLOW) }
     }
 
     /// The dense filters this summary stands for, `[O, C/groups, KH, KW]`.
@@ -205,6 +251,11 @@ impl FilterSummary {
         dense
     }
 }
+
+/// What the size of a number is counted too large by. Devices may take for 0 what is below 2^-126, the least normal
+/// f32, whether they read, multiply or add it; [`tolerance`](crate::reference::tolerance) of this is at least four times
+/// as much.
+pub(crate) const UNDERFLOW: f64 = f32::MIN_POSITIVE as f64 / f32::EPSILON as f64;
 
 /// A weight, and the size of the numbers that were added up for it.
 #[derive(Debug, Clone, Copy)]

@@ -105,6 +105,14 @@ impl Window {
         Self::new(channels, height, width, 1, offsets)
     }
 
+    /// All taps at the start: filters whose taps differ by their gains only.
+    ///
+    /// # Errors
+    /// As [`Window::new`].
+    pub fn one_base(channels: usize, height: usize, width: usize) -> Result<Self> {
+        Self::with_strides(channels, height, width, [1, 0, 0])
+    }
+
     /// Channel-major: the taps of one channel lie together, as in a flattened PyTorch weight.
     ///
     /// # Errors

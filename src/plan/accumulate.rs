@@ -26,7 +26,7 @@ pub(super) fn step(pass: &Pass<'_>, stored: Stored) -> Step {
         terms,
         size: [window.height() as u32, (window.width() / stored.row_taps) as u32],
         words: ask.words && terms != Terms::Taps,
-        blended: ask.blended(),
+        filters: ask.filters(),
         end: ask.end(ask.access(&[out_width])),
         read_write: ask.options.bind_read_write,
     };

@@ -1,7 +1,7 @@
 //! What a family's planner is asked for: a problem on a device, with what the caller has decided.
 
 use super::{PlanOptions, Target};
-use crate::kernels::{Access, End, Tensor, WeightLoad, Weights};
+use crate::kernels::{Access, End, Filters, Tensor, WeightLoad, Weights};
 use crate::method::placement::Boundary;
 use crate::method::problem::Problem;
 use crate::method::quantization::Precision;
@@ -62,9 +62,9 @@ impl Ask<'_> {
         self.weights(weight_load(self.problem))
     }
 
-    /// Whether filters are blends of two neighbouring segments (learned positions).
-    pub(super) fn blended(&self) -> bool {
-        self.problem.bases().neighbours > 1
+    /// What filters are made of.
+    pub(super) fn filters(&self) -> Filters {
+        Filters { blended: self.problem.bases().neighbours > 1, gains: self.problem.placement().has_gains() }
     }
 }
 
@@ -90,11 +90,12 @@ pub(super) fn overflows(problem: &Problem) -> bool {
         && problem.placement().length() as u64 + last_channel * stride > u64::from(u32::MAX)
 }
 
-/// Whether dense filters of 8 bits would need weights that no level stands for: the zeros outside the summary, or
-/// blends.
+/// Whether dense filters of 8 bits would need weights that no level stands for: the zeros outside the summary, blends,
+/// or products with gains.
 pub(super) fn widens(problem: &Problem, weights: Precision) -> bool {
-    let between_levels = problem.placement().boundary() == Boundary::Zero || problem.bases().neighbours > 1;
-    weights == Precision::U8 && between_levels
+    let placement = problem.placement();
+    let blended = problem.bases().neighbours > 1;
+    weights == Precision::U8 && (placement.boundary() == Boundary::Zero || blended || placement.has_gains())
 }
 
 /// What the table holds before the scales: how far every filter lies between its two segments, as the bits of f32.

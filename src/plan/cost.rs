@@ -1,6 +1,7 @@
 //! The cost model, in multiply-adds of the inner loops that a family's gather and products share.
 
 use super::Target;
+use crate::kernels::Filters;
 
 /// What a family's passes cost beside their multiply-adds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,8 +47,9 @@ impl Costs {
     }
 
     /// Of a convolution computed directly.
-    pub(super) fn of_direct(&self, multiply_adds: f64, blended: bool) -> f64 {
-        multiply_adds * if blended { 1.0 + self.blend } else { 1.0 }
+    pub(super) fn of_direct(&self, multiply_adds: f64, filters: Filters) -> f64 {
+        // A gain serves all channels of a tap.
+        multiply_adds * if filters.blended { 1.0 + self.blend } else { 1.0 }
     }
 
     /// Of shared products.

@@ -6,7 +6,7 @@ use super::cost::Costs;
 use super::draft::Draft;
 use crate::error::Result;
 use crate::kernels::depthwise::{Depthwise, Uniform};
-use crate::kernels::{Access, Geometry, WeightLoad, Weights};
+use crate::kernels::{Access, Filters, Geometry, WeightLoad, Weights};
 use crate::method::problem::Problem;
 
 /// Filters of one channel from which on tiles of filters are worth their loads of X.
@@ -27,8 +27,8 @@ pub(super) struct Direct<'a> {
     /// Filters are packed on their own, `[O, T, channels]`, not read from the summary.
     #[cfg_attr(not(feature = "software"), allow(dead_code, reason = "its kernels alone ask"))]
     pub(super) dense: bool,
-    /// Weights are blended from two segments where they are loaded.
-    pub(super) blended: bool,
+    /// What is done to weights where they are loaded: dense ones are filters already.
+    pub(super) made_of: Filters,
     channel_stride: i32,
     /// The table: bases `[O, neighbours, T]`, then fractions `[O]` where there are two neighbours.
     table: Vec<u32>,
@@ -65,7 +65,7 @@ impl<'a> Direct<'a> {
             output,
             input: if pointwise { output } else { Access::Scalar },
             dense,
-            blended: !dense && ask.blended(),
+            made_of: if dense { Filters::PLAIN } else { ask.filters() },
             channel_stride,
             table,
         }
@@ -83,7 +83,7 @@ impl<'a> Direct<'a> {
         let kernel = Depthwise {
             half: ask.input(Access::Scalar).half,
             weights: self.weights,
-            blended: self.blended,
+            filters: self.made_of,
             // Quads are cut from rows.
             end: ask.end(ask.access(&[out_width])),
             read_write: ask.options.bind_read_write,
@@ -146,19 +146,16 @@ pub(super) fn draft(
         storage: direct.ask.storage(),
         hankel_levels,
         terms: 0,
-        cost: costs.of_direct(multiply_adds, direct.blended),
+        cost: costs.of_direct(multiply_adds, direct.made_of),
         table: direct.table,
     })
 }
 
 /// Where the taps of filters begin that are packed `[O, T, channels]`: a summary without overlap.
 fn dense_bases(problem: &Problem) -> impl Iterator<Item = u32> {
-    let (whole, window) = (*problem.whole(), problem.placement().window());
+    let whole = *problem.whole();
     let (channels, taps) = (problem.padded_channels(), whole.kernel[0] * whole.kernel[1]);
-    let [first_row, first_column] = whole.first_tap;
-    let (height, width) = (window.height(), window.width());
-    let own_taps = (0..height).flat_map(move |y| (0..width).map(move |x| [first_row + y, first_column + x]));
-    let in_filter = own_taps.map(move |[y, x]| (y * whole.kernel[1] + x) * channels + whole.first_channel);
+    let in_filter = problem.own_taps().map(move |tap| tap * channels + whole.first_channel);
     (0..problem.out_channels())
         .flat_map(move |filter| in_filter.clone().map(move |offset| (filter * taps * channels + offset) as u32))
 }

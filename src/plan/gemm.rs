@@ -55,7 +55,7 @@ impl Kernels {
             rows: direct.filters(),
             pixels: direct.pixels(),
             weights: direct.weights,
-            sums: Sums::Outputs { blended: direct.blended, end: direct.ask.end(Access::Scalar) },
+            sums: Sums::Outputs { filters: direct.made_of, end: direct.ask.end(Access::Scalar) },
             table: Table { scale_at, bias_at, ..Table::default() },
         };
         let (tile, each) = self.tile(&gemm.size(), direct.ask.target)?;

@@ -11,11 +11,20 @@ pub(crate) struct Packing {
     pub(crate) tables: Vec<Table>,
 }
 
-/// The table of one part: its words, then scales and biases, all within a range of the buffer.
+/// The table of one part: its words, then scales, biases and gains, all within a range of the buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Table {
     /// Bases, slots, fractions: what comes before the scales.
     pub(crate) words: Vec<u32>,
+    /// The taps of the filters whose gains it holds, in their order, `[O, taps]`; none where weights have them.
+    pub(crate) gains: Vec<usize>,
     /// Bytes of the buffer.
     pub(crate) at: Range<u64>,
+}
+
+impl Table {
+    /// Where its gains begin, in bytes of the buffer.
+    pub(crate) fn gains_at(&self, filters: usize) -> u64 {
+        self.at.start + 4 * (self.words.len() + 2 * filters) as u64
+    }
 }

@@ -96,7 +96,10 @@ fn assemble(
     let (mut multiply_adds, mut additions) = (0, 0);
     let mut table_at = 0u64;
     for (index, (draft, problem)) in drafts.into_iter().zip(problems).enumerate() {
-        let words = draft.table.len() + 2 * problem.out_channels();
+        // Dense weights are multiplied where they are packed.
+        let has_gains = algorithm != Algorithm::Dense && problem.placement().has_gains();
+        let gains: Vec<usize> = if has_gains { problem.own_taps().collect() } else { Vec::new() };
+        let words = draft.table.len() + (2 + gains.len()) * problem.out_channels();
         let places = Places {
             table: table_at..table_at + 4 * words as u64,
             products: products_at..products_at + draft.workspace,
@@ -107,7 +110,7 @@ fn assemble(
         // Three products of pieces for four.
         multiply_adds += (0..draft.hankel_levels).fold(algorithm.multiply_adds(problem), |count, _| count - count / 4);
         additions += problem.outputs() * draft.terms as u64;
-        tables.push(Table { words: draft.table, at: places.table.clone() });
+        tables.push(Table { words: draft.table, gains, at: places.table.clone() });
         steps.extend(draft.steps.into_iter().map(|step| step.placed(&places)));
     }
     let packing = Packing { dense: algorithm == Algorithm::Dense, tables };

@@ -40,7 +40,7 @@ impl Planner for Portable {
             tile,
             input: ask.input(direct.input),
             weights: direct.weights,
-            blended: direct.blended,
+            filters: direct.made_of,
             end: ask.end(direct.output),
             read_write: ask.options.bind_read_write,
         };

@@ -42,7 +42,7 @@ impl<'a> DeviceCandidate<'a> {
         sample: &Sample,
         operands: &Uploaded,
     ) -> Result<Self> {
-        let params = ChannelParams { scale: Some(&sample.scale), bias: Some(&sample.bias) };
+        let params = ChannelParams::new(Some(&sample.scale), Some(&sample.bias));
         let conv = FsConv2d::new(pipelines, plan.clone(), &sample.summary, params)?;
         // What a kernel does not write stays NaN.
         let poison = vec![f32::NAN; elements(plan)];

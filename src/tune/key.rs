@@ -57,6 +57,7 @@ fn add_placement(digest: &mut Digest, placement: &Placement) {
         Boundary::Zero => 1,
         Boundary::Wrap => 2,
     });
+    digest.number(u64::from(placement.has_gains()));
     match placement.starts() {
         Starts::Line { length, starts } => {
             [0, *length as u64].iter().for_each(|&number| digest.number(number));

@@ -1,10 +1,11 @@
 //! The table of named edge cases every kernel of every executor runs over. Each is below three million multiply-adds.
 //!
 //! Here is what a case is, and what cases are made of. `shapes` has those about images, kernels and how one walks over
-//! the other, `placements` those about where filters lie in their summary.
+//! the other, `placements` those about where filters lie in their summary, `gains` those whose taps have gains.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
+mod gains;
 mod placements;
 mod shapes;
 
@@ -94,6 +95,7 @@ pub fn cases() -> Vec<Case> {
         shapes::chains(),
         placements::epilogues(),
         placements::blends(),
+        gains::gains(),
         shapes::even_rows(),
         shapes::last_tiles(),
         shapes::few_pixels(),

@@ -71,11 +71,16 @@ impl Data {
         let levels = (0..placement.length()).map(|_| random.below(15) as u8).collect();
         let quantization = Quantization::new(0.5 * step(&placement), -3.0 * step(&placement)).unwrap();
         let summary = FilterSummary::from_levels(levels, quantization, placement).unwrap();
-        Self { summary, ..Self::integers(problem, seed) }
+        let data = Self::integers(problem, seed);
+        let summary = match data.summary.gains() {
+            Some(gains) => summary.with_gains(gains.to_vec()).unwrap(),
+            None => summary,
+        };
+        Self { summary, ..data }
     }
 
     fn generate(problem: &Problem, seed: u64, value: fn(&mut Random) -> f32) -> Self {
-        let mut random = Random::new(seed);
+        let (mut random, mut of_gains) = (Random::new(seed), Random::new(seed ^ 0x6a11));
         let mut values = |count: usize| (0..count).map(|_| value(&mut random)).collect::<Vec<f32>>();
         let (outputs, placement) = (problem.output_shape(), problem.placement());
         let scaled = |value: f32| step(placement) * value;
@@ -83,7 +88,9 @@ impl Data {
             input: values(problem.input_shape().iter().product()),
             summary: {
                 let values = values(placement.length()).into_iter().map(scaled).collect();
-                FilterSummary::new(values, placement.clone()).unwrap()
+                let summary = FilterSummary::new(values, placement.clone()).unwrap();
+                let gains = (0..placement.gains()).map(|_| value(&mut of_gains)).collect::<Vec<_>>();
+                if gains.is_empty() { summary } else { summary.with_gains(gains).unwrap() }
             },
             scale: (seed & 1 == 0).then(|| values(outputs[1])),
             bias: (seed & 2 == 0).then(|| values(outputs[1])),

@@ -9,7 +9,7 @@ use super::operands::Random;
 pub fn problems() -> impl Strategy<Value = (Problem, u64)> {
     let pair = |range: std::ops::Range<usize>| [range.clone(), range];
     let walk = (pair(1..4), [0usize..4, 0..40, 0..4, 0..40], pair(1..4), 1usize..4);
-    let layer = (1usize..6, 1usize..4, 1usize..4, 1usize..6, 0u8..4, any::<u64>());
+    let layer = (1usize..6, 1usize..4, 1usize..4, 1usize..6, 0u8..8, any::<u64>());
     let image = [1usize..4, 1..14, 1..14];
     (walk, layer, image, any::<bool>(), any::<bool>()).prop_filter_map(
         "the kernel must fit",
@@ -19,7 +19,7 @@ pub fn problems() -> impl Strategy<Value = (Problem, u64)> {
             let filters = per_group * groups;
             let mut within = |limit: i64| random.below(2 * limit as u64 + 1) as i64 - limit;
             let weights = (channels * height * width) as i64;
-            let placement = match kind {
+            let placement = match kind % 4 {
                 0 => {
                     Placement::tap_major(filters, channels, height, width, channels + within(1).unsigned_abs() as usize)
                 }
@@ -49,8 +49,9 @@ pub fn problems() -> impl Strategy<Value = (Problem, u64)> {
                 }
             };
             let conv = Conv2d { stride, padding, dilation, groups };
+            let placement = if kind > 3 { placement.ok()?.with_gains() } else { placement.ok()? };
             let activation = if relu { Activation::Relu } else { Activation::None };
-            let problem = Problem::new(&placement.ok()?, conv, size).ok()?.with_activation(activation);
+            let problem = Problem::new(&placement, conv, size).ok()?.with_activation(activation);
             Some((if residual { problem.with_residual() } else { problem }, seed))
         },
     )

@@ -44,11 +44,15 @@ fn tails(weights: &str, output: &str) -> Vec<String> {
     }
 }
 
+/// What filters may be, other than segments.
+const FILTERS: [&str; 3] = ["blend", "gains", "blend gains"];
+
 /// The portable family's variants.
 fn portable_variants() -> Vec<String> {
     let mut expected = Vec::new();
     for weights in ["f4", "f1", "f1zero", "f1wrap"] {
         expected.extend(["in1", "in2", "in4"].map(|input| format!("fs_products {input} {weights}")));
+        expected.extend(["gains", "blend gains"].map(|filters| format!("fs_gather in1 {weights} {filters} out1")));
         for output in ["1", "2", "4"] {
             let tails = tails(weights, output);
             expected.extend(tails.iter().map(|tail| format!("fs_gather in1 {weights} out{output}{tail}")));
@@ -59,6 +63,9 @@ fn portable_variants() -> Vec<String> {
                 for kernel in ["fs_accumulate_rows", "fs_accumulate_taps", "fs_accumulate_taps row"] {
                     expected.extend(tails.iter().map(|tail| format!("{kernel} out{output}{tail}")));
                     expected.push(format!("{kernel} blend out{output}"));
+                    // Sums of rows have no gains.
+                    let filters: &[&str] = if kernel.contains("taps") { &["gains", "blend gains"] } else { &[] };
+                    expected.extend(filters.iter().map(|filters| format!("{kernel} {filters} out{output}")));
                 }
             }
         }
@@ -103,9 +110,12 @@ fn software_variants() -> Vec<String> {
     // How weights are loaded and blended is a part of its own, which the kernel of few pixels has
     // in common with the others.
     expected.extend(
-        ["f1", "f1zero", "f1wrap", "f4 blend", "f1wrap blend"]
+        ["f1", "f1zero", "f1wrap", "f4 blend", "f1wrap blend", "f4 gains", "f1wrap gains"]
             .map(|weights| format!("fs_software_gather_few in1 {weights} out1")),
     );
+    for weights in ["f4", "f1", "f1zero", "f1wrap"] {
+        expected.extend(FILTERS.map(|filters| format!("fs_software_gather in1 {weights} {filters} out1")));
+    }
     // Whatever moves quads of f32 can move them as pairs of words.
     let moves_quads = |label: &&String| {
         let moved = |word| matches!(word, "in2" | "in4" | "f4" | "out2" | "out4" | "res2" | "res4");
@@ -122,11 +132,11 @@ fn tiled_variants() -> Vec<String> {
     for tail in ["", " relu", " res1", " res1 relu"] {
         for weights in ["f4", "f1", "f1zero", "f1wrap"] {
             expected.push(format!("fs_tiled_gather in1 {weights} out1{tail}"));
-            expected.push(format!("fs_tiled_gather in1 {weights} blend out1"));
+            expected.extend(FILTERS.map(|filters| format!("fs_tiled_gather in1 {weights} {filters} out1")));
         }
         expected.push(format!("fs_tiled_accumulate out1{tail}"));
     }
-    expected.push("fs_tiled_accumulate blend out1".to_owned());
+    expected.extend(FILTERS.map(|filters| format!("fs_tiled_accumulate {filters} out1")));
     expected.extend(["f4", "f1", "f1zero", "f1wrap"].map(|weights| format!("fs_tiled_products in1 {weights} out1")));
     expected
 }
@@ -139,7 +149,7 @@ fn matrix_variants() -> Vec<String> {
             expected.push(format!("fs_matrix_gather in1 {weights} out1{tail} f16"));
         }
         expected.push(format!("fs_matrix_products in1 {weights} out1 f16"));
-        expected.push(format!("fs_matrix_gather in1 {weights} blend out1 f16"));
+        expected.extend(FILTERS.map(|filters| format!("fs_matrix_gather in1 {weights} {filters} out1 f16")));
     }
     expected
 }

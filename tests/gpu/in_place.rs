@@ -9,29 +9,31 @@ use filter_summary::{
     Plan, PlanOptions, Precision, Problem, Quantization, Storage, wgpu,
 };
 
-fn placement() -> Placement {
-    Placement::tap_major(12, 8, 3, 3, 4).expect("placement")
+/// Without tap gains, and with them.
+fn placements() -> [Placement; 2] {
+    let placement = Placement::tap_major(12, 8, 3, 3, 4).expect("placement");
+    [placement.clone(), placement.with_gains()]
 }
 
-fn problem(batch: usize) -> Problem {
-    Problem::new(&placement(), Conv2d::padded(1), [batch, 6, 7]).expect("problem")
-}
-
-fn plan(device: &Device, batch: usize, algorithm: Algorithm, storage: Storage) -> Plan {
+fn plan(device: &Device, placement: &Placement, batch: usize, algorithm: Algorithm, storage: Storage) -> Plan {
+    let problem = Problem::new(placement, Conv2d::padded(1), [batch, 6, 7]).expect("problem");
     let options = PlanOptions::new().with_algorithm(algorithm).with_storage(storage);
-    Plan::new(&problem(batch), &device.gpu.target(), options).expect("a plan")
+    Plan::new(&problem, &device.gpu.target(), options).expect("a plan")
 }
 
 /// Small integers, of 8 bits with a quantization of the seed's own.
-fn summary(precision: Precision, seed: u64) -> FilterSummary {
+fn summary(placement: &Placement, precision: Precision, seed: u64) -> FilterSummary {
     let mut random = Random::new(seed);
-    if precision == Precision::U8 {
-        let levels = (0..placement().length()).map(|_| random.below(5) as u8).collect();
+    let gains: Vec<f32> = (0..placement.gains()).map(|_| random.integer()).collect();
+    let summary = if precision == Precision::U8 {
+        let levels = (0..placement.length()).map(|_| random.below(5) as u8).collect();
         let quantization = Quantization::new(1.0 + seed as f32, -2.0 * seed as f32).expect("quantization");
-        return FilterSummary::from_levels(levels, quantization, placement()).expect("summary");
-    }
-    let values = (0..placement().length()).map(|_| random.integer()).collect();
-    FilterSummary::new(values, placement()).expect("summary")
+        FilterSummary::from_levels(levels, quantization, placement.clone()).expect("summary")
+    } else {
+        let values = (0..placement.length()).map(|_| random.integer()).collect();
+        FilterSummary::new(values, placement.clone()).expect("summary")
+    };
+    if placement.has_gains() { summary.with_gains(gains).expect("gains") } else { summary }
 }
 
 /// A layer on buffers of its own.
@@ -69,10 +71,14 @@ impl Bound {
 #[test]
 fn a_summary_is_written_over_another() {
     let Some(device) = device() else { return };
-    for storage in [Storage::F32, Storage::F16_WEIGHTS, Storage::U8_WEIGHTS] {
+    let [plain, with_gains] = placements();
+    let storages = [Storage::F32, Storage::F16_WEIGHTS, Storage::U8_WEIGHTS];
+    // Gains are f32 whatever the summary is: one storage stands for all.
+    let layers = storages.map(|storage| (&plain, storage)).into_iter().chain([(&with_gains, Storage::U8_WEIGHTS)]);
+    for (placement, storage) in layers {
         for &algorithm in Algorithm::ALL {
-            let [first, second, third] = [1, 2, 3].map(|seed| summary(storage.weights(), seed));
-            let plan_of = |batch| plan(device, batch, algorithm, storage);
+            let [first, second, third] = [1, 2, 3].map(|seed| summary(placement, storage.weights(), seed));
+            let plan_of = |batch| plan(device, placement, batch, algorithm, storage);
             let layer = FsConv2d::new(&device.trusted, plan_of(1), &first, ChannelParams::default()).expect("a layer");
             let sibling = layer.with_plan(plan_of(2)).expect("the same weights");
             let both = [Bound::new(device, layer), Bound::new(device, sibling)];
@@ -85,14 +91,14 @@ fn a_summary_is_written_over_another() {
             let late = both[0].layer.with_plan(plan_of(3)).expect("the same weights");
             Bound::new(device, late).check(device, &third);
             // Levels, where weights are wider, are written as what they stand for.
-            let levels = summary(Precision::U8, 3);
+            let levels = summary(placement, Precision::U8, 3);
             both[0].layer.update_summary(&device.gpu.queue, &levels).expect("an update");
             both.iter().for_each(|bound| bound.check(device, &levels));
         }
     }
-    let f32 = summary(Precision::F32, 1);
-    let plan = plan(device, 1, Algorithm::Gather, Storage::U8_WEIGHTS);
-    let layer = FsConv2d::new(&device.trusted, plan, &summary(Precision::U8, 1), ChannelParams::default());
+    let f32 = summary(&plain, Precision::F32, 1);
+    let plan = plan(device, &plain, 1, Algorithm::Gather, Storage::U8_WEIGHTS);
+    let layer = FsConv2d::new(&device.trusted, plan, &summary(&plain, Precision::U8, 1), ChannelParams::default());
     let layer = layer.expect("a layer");
     let message =
         |summary: &FilterSummary| layer.update_summary(&device.gpu.queue, summary).expect_err("an error").to_string();
@@ -106,15 +112,25 @@ fn a_summary_is_written_over_another() {
 fn weights_are_read_from_a_callers_buffer() {
     let Some(device) = device() else { return };
     let gpu = &device.gpu;
-    for algorithm in [Algorithm::Gather, Algorithm::Shared] {
-        let plan = plan(device, 1, algorithm, Storage::F32);
-        let (first, second) = (summary(Precision::F32, 1), summary(Precision::F32, 2));
+    let both = placements();
+    for (placement, algorithm) in both.iter().flat_map(|of| [(of, Algorithm::Gather), (of, Algorithm::Shared)]) {
+        let plan = plan(device, placement, 1, algorithm, Storage::F32);
+        // The gains stay.
+        let first = summary(placement, Precision::F32, 1);
+        let gains = first.gains().map(<[f32]>::to_vec);
+        let second = summary(placement, Precision::F32, 2);
+        let second = match &gains {
+            Some(gains) => second.with_gains(gains.clone()).expect("gains"),
+            None => second,
+        };
+        let params =
+            gains.as_deref().map_or(ChannelParams::default(), |gains| ChannelParams::default().with_lent_gains(gains));
         let mut words = vec![f32::NAN; 64];
         words.extend_from_slice(&first.values());
         words.resize(words.len().next_multiple_of(4) + 64, 0.0);
         let arena = gpu.upload("arena", &words).expect("a buffer");
         let lent = BufferRange { buffer: &arena, offset: 256, size: plan.summary_bytes() };
-        let build = |lent| FsConv2d::with_weights(&device.trusted, plan.clone(), lent, ChannelParams::default());
+        let build = |lent| FsConv2d::with_weights(&device.trusted, plan.clone(), lent, params);
         let bound = Bound::new(device, build(lent).expect("a layer"));
         assert_eq!(bound.layer.summary_bytes(), plan.summary_bytes());
         bound.check(device, &first);
@@ -139,7 +155,7 @@ fn weights_are_read_from_a_callers_buffer() {
         let error = error.expect_err("an error").to_string();
         assert!(error.starts_with("output is overlapping weights: ") || error.starts_with("output.size"), "{error}");
     }
-    let levels = plan(device, 1, Algorithm::Gather, Storage::U8_WEIGHTS);
+    let levels = plan(device, &both[0], 1, Algorithm::Gather, Storage::U8_WEIGHTS);
     let arena = gpu.allocate("arena", 1 << 12).expect("a buffer");
     let refused = FsConv2d::with_weights(&device.trusted, levels, BufferRange::whole(&arena), ChannelParams::default());
     assert!(refused.expect_err("an error").to_string().starts_with("storage is u8-weights: "));

@@ -82,6 +82,8 @@ fn cases() -> Vec<Case> {
         case("groups_past", tap_major(8, [1820, 3, 3], 1820), grouped, [1, 5, 6], [2; 2]),
         case("wrap_past", wrapped(2001), padded(1, 1), [1, 5, 4], [2; 2]),
         case("learned_past", learned(2000), padded(1, 1), [1, 5, 4], [2; 2]),
+        case("gains_past", tap_major(12, [1820, 3, 3], 1820).with_gains(), padded(1, 1), [1, 5, 4], [2; 2]),
+        case("gains_of_taps_past", tap_major(2, [1, 33, 64], 1).with_gains(), padded(16, 31), [1, 4, 5], [2; 2]),
         case("volume_past", volume(), padded(2, 2), [1, 5, 4], [2; 2]),
         case("dense_past", Placement::dense(5, 1820, 3, 3).expect("placement"), padded(1, 1), [1, 5, 4], [2; 2]),
         // Small images in wide paddings: every tap is walked, over few products.

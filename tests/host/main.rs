@@ -7,6 +7,7 @@ mod allocations;
 mod compress;
 mod cpu;
 mod cpu_long_sums;
+mod gains;
 mod learned;
 mod network_file;
 mod network_plan;

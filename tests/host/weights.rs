@@ -30,7 +30,7 @@ fn bytes(problem: &Problem, algorithm: Algorithm) -> [u64; 2] {
         Algorithm::Shared => 2 * groups * most_bases(placement, groups) + taps,
         _ => taps,
     };
-    [placement.length(), table + fractions + 2 * filters].map(|words| 4 * words as u64)
+    [placement.length(), table + fractions + 2 * filters + placement.gains()].map(|words| 4 * words as u64)
 }
 
 fn most_bases(placement: &Placement, groups: usize) -> usize {

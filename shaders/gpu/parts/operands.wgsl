@@ -5,7 +5,7 @@
 //   base(g, r, t) = table[(g * rows + r) * T + t]                                       T = KH * KW, 1 for products
 //
 // Filters with learned positions are blended from two bases: base k of (g, r, t) = table[((g * rows + r) * 2 + k) * T +
-// t].
+// t]. Those with gains are multiplied by g(r, t), see gains.wgsl.
 struct Params {
     conv: Geometry,
     tiles: u32,
@@ -81,10 +81,11 @@ fn load_pixel(pixel: Pixel, depth: Depth, quad: u32) -> vec4<f32> {
 fn load_row(row: u32, depth: Depth, quad: u32) -> vec4<f32> {
     let taps = params.conv.kernel_height * params.conv.kernel_width;
     let channel = depth.channel + quad * 4u;
-    let at = row * NEIGHBOURS * taps + min(depth.tap, taps - 1u);
+    let tap = min(depth.tap, taps - 1u);
+    let at = row * NEIGHBOURS * taps + tap;
     let first = i32(table[at]);
     let next = i32(table[at + (NEIGHBOURS - 1u) * taps]);
     // The load is clamped, because `select` evaluates both sides.
     let weights = blended_quad(fraction_of(row), first, next, min(channel, (params.conv.channels - 1u) / 4u * 4u));
-    return select(vec4<f32>(0.0), weights, channel < params.conv.channels);
+    return select(vec4<f32>(0.0), gain_of(row, tap) * weights, channel < params.conv.channels);
 }

@@ -16,7 +16,7 @@ fn multiply_rows(
             }
         }
         for (var b = 0u; b < LOADS; b++) {
-            let weights = blended_quad(own[b].fraction, own[b].first, own[b].next, channel);
+            let weights = own[b].gain * blended_quad(own[b].fraction, own[b].first, own[b].next, channel);
             for (var l = 0u; l < SUBGROUP; l++) {
                 let w = subgroupShuffle(weights, l);
                 for (var q = 0u; q < QUADS; q++) {

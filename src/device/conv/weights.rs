@@ -13,7 +13,7 @@ use crate::kernels::Role;
 use crate::method::params::ChannelParams;
 use crate::method::quantization::{Precision, Quantization};
 use crate::method::summary::FilterSummary;
-use crate::plan::Plan;
+use crate::plan::{Plan, Table};
 
 /// The weights of a layer, and of the same layer by other plans.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Weights {
             summary: upload(device, &plan.labelled("fs_summary"), &packed, usage).await?,
             at: (0, plan.size_of(Role::Summary)),
             is_lent: false,
-            table: upload_table(device, plan, params).await?,
+            table: upload_table(device, plan, params, of(summary)).await?,
             levels: Mutex::new(Levels { quantization, told: Vec::new() }),
         })
     }
@@ -65,11 +65,13 @@ impl Weights {
         }
         let bytes = plan.size_of(Role::Summary);
         check_range("weights", &weights, bytes, device)?;
+        let taps = plan.problem().placement().taps();
+        let gain = |filter, tap| params.lent_gains.map_or(1.0, |gains| gains[filter * taps + tap]);
         Ok(Self {
             summary: weights.buffer.clone(),
             at: (weights.offset, bytes),
             is_lent: true,
-            table: upload_table(device, plan, params).await?,
+            table: upload_table(device, plan, params, gain).await?,
             levels: Mutex::default(),
         })
     }
@@ -112,10 +114,15 @@ impl Weights {
             return Err(Error::value("weights", "lent", "they are in a buffer of the caller's: write there"));
         }
         let packed = pack_summary(plan, summary)?;
+        let filters = plan.problem().out_channels();
+        let gains = plan.packing().tables.iter().filter(|table| !table.gains.is_empty());
+        let gains: Vec<_> =
+            gains.map(|table| (table.gains_at(filters), pack_gains(filters, table, &of(summary)))).collect();
         let write = || {
             // Of two who write at a time, one comes second in all that is written.
             let mut levels = lock(&self.levels);
             queue.write_buffer(&self.summary, 0, &packed);
+            gains.iter().for_each(|(at, gains)| queue.write_buffer(&self.table, *at, bytemuck::cast_slice(gains)));
             let quantization = quantization(plan, summary);
             if let Some(changed) = quantization.filter(|_| quantization != levels.quantization) {
                 levels.quantization = quantization;
@@ -132,8 +139,13 @@ fn quantization(plan: &Plan, summary: &FilterSummary) -> Option<Quantization> {
     levels.map(|(_, quantization)| quantization)
 }
 
-async fn upload_table(device: &wgpu::Device, plan: &Plan, params: ChannelParams<'_>) -> Result<wgpu::Buffer> {
-    let (table, usage) = (pack_table(plan, params), wgpu::BufferUsages::STORAGE);
+async fn upload_table(
+    device: &wgpu::Device,
+    plan: &Plan,
+    params: ChannelParams<'_>,
+    gain: impl Fn(usize, usize) -> f32,
+) -> Result<wgpu::Buffer> {
+    let (table, usage) = (pack_table(plan, params, gain), wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST);
     upload(device, &plan.labelled("fs_table"), bytemuck::cast_slice(&table), usage).await
 }
 
@@ -181,9 +193,9 @@ fn arrange<T: Copy + Default>(plan: &Plan, values: &[T], weight: impl Fn(usize, 
     arranged
 }
 
-/// The plan's tables, each with O scales and O biases behind, as the bits of f32. Sums of several parts are scaled
-/// part by part; the bias is added once.
-fn pack_table(plan: &Plan, params: ChannelParams<'_>) -> Vec<u32> {
+/// The plan's tables, each with O scales, O biases and its gains behind, as the bits of f32. Sums of several parts are
+/// scaled part by part; the bias is added once.
+fn pack_table(plan: &Plan, params: ChannelParams<'_>, gain: impl Fn(usize, usize) -> f32) -> Vec<u32> {
     let filters = plan.problem().out_channels();
     let column = |values: Option<&[f32]>, default: f32| match values {
         Some(values) => values.iter().map(|value| value.to_bits()).collect(),
@@ -195,6 +207,18 @@ fn pack_table(plan: &Plan, params: ChannelParams<'_>) -> Vec<u32> {
         packed.extend(&table.words);
         packed.extend(column(params.scale, 1.0));
         packed.extend(column(params.bias.filter(|_| index == 0), 0.0));
+        packed.extend(pack_gains(filters, table, &gain));
     }
     packed
+}
+
+/// The gains of a table, as the bits of f32.
+fn pack_gains(filters: usize, table: &Table, gain: &impl Fn(usize, usize) -> f32) -> Vec<u32> {
+    let of_filter = |filter| table.gains.iter().map(move |&tap| (filter, tap));
+    (0..filters).flat_map(of_filter).map(|(filter, tap)| gain(filter, tap).to_bits()).collect()
+}
+
+/// The gains of a summary: of a filter, of a tap.
+fn of(summary: &FilterSummary) -> impl Fn(usize, usize) -> f32 {
+    |filter, tap| summary.gain(filter, tap)
 }

@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::multiplying;
-use crate::kernels::{Description, End, Geometry, Kernel, Tensor, Tile, Variant, Weights};
+use crate::kernels::{Description, End, Filters, Geometry, Kernel, Tensor, Tile, Variant, Weights};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,7 +11,7 @@ pub(crate) struct Gather {
     pub(crate) tile: Tile,
     pub(crate) input: Tensor,
     pub(crate) weights: Weights,
-    pub(crate) blended: bool,
+    pub(crate) filters: Filters,
     pub(crate) hankel_levels: u32,
     pub(crate) end: End,
     pub(crate) read_write: bool,
@@ -55,7 +55,7 @@ impl Kernel for Gather {
             .constants([("SUBGROUP", lanes_x), ("ROW_BLOCKS", rows / lanes_x), ("QUADS", quads)])
             .input(self.input)
             .weights(self.weights)
-            .blend_weights(self.blended);
+            .filter_weights(self.filters);
         multiplying(described, self.hankel_levels).end(self.end).read_write(self.read_write)
     }
 
@@ -77,18 +77,19 @@ impl Gather {
 
         let tiles = [[8, 40, 2], [4, 32, 2], [16, 16, 2], [8, 16, 1]]
             .map(|[lanes, rows, quads]| Tile::registers(lanes, 1, rows, quads));
-        covering(&[4, 2, 2, 2, 2, 5, 4, MEMORIES.len(), 3, 2], |at| {
+        covering(&[4, 4, 2, 2, 2, 5, 4, MEMORIES.len(), 3, 2], |at| {
             let (memory, output, load) = (MEMORIES[at[7]], ACCESSES[at[5]], LOADS[at[6]]);
             // A lone tap's inputs lie as its outputs do, or anywhere.
             let input = if at[4] == 1 { output } else { Access::Scalar };
-            // Hankel products want weights four at a time, and filters that are no blends.
-            let multiplies = at[8] == 0 || load == WeightLoad::Vec4 && at[1] == 0;
+            let filters = Filters::ALL[at[1]];
+            // Hankel products want weights four at a time, and filters that are segments.
+            let multiplies = at[8] == 0 || load == WeightLoad::Vec4 && filters == Filters::PLAIN;
             (memory.fits(output) && multiplies && (!memory.has_addend || at[2] == 1)).then_some(())?;
             Some(Self {
                 tile: tiles[at[0]],
                 input: memory.input(input),
                 weights: memory.weights(load),
-                blended: at[1] == 1,
+                filters,
                 hankel_levels: at[8] as u32,
                 end: memory.end(output, at[2] == 1, ACTIVATIONS[at[3]]),
                 read_write: memory.has_addend || memory.is_addend || at[9] == 1,

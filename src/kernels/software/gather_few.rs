@@ -1,7 +1,7 @@
 //! `software_gather_few`: convolutions of one or two quads of pixels, with lanes that are output channels.
 
 use super::gather::{Uniform, described};
-use crate::kernels::{Description, End, Kernel, Tensor, Tile, Variant, Weights};
+use crate::kernels::{Description, End, Filters, Kernel, Tensor, Tile, Variant, Weights};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -10,7 +10,7 @@ pub(crate) struct GatherFew {
     pub(crate) tile: Tile,
     pub(crate) input: Tensor,
     pub(crate) weights: Weights,
-    pub(crate) blended: bool,
+    pub(crate) filters: Filters,
     pub(crate) end: End,
     pub(crate) read_write: bool,
 }
@@ -30,7 +30,7 @@ impl Kernel for GatherFew {
             .constants([("SUBGROUP", lanes_y), ("ROW_BLOCKS", rows)])
             .input(self.input)
             .weights(self.weights)
-            .blend_weights(self.blended)
+            .filter_weights(self.filters)
             .end(self.end)
             .read_write(self.read_write)
     }
@@ -51,7 +51,7 @@ impl GatherFew {
         };
 
         let tiles = [[8, 2], [4, 2], [16, 2], [8, 4]].map(|[lanes, blocks]| Tile::registers(1, lanes, blocks, 1));
-        covering(&[4, 2, 2, 2, 2, 5, 4, MEMORIES.len(), 2], |at| {
+        covering(&[4, 4, 2, 2, 2, 5, 4, MEMORIES.len(), 2], |at| {
             let (memory, output) = (MEMORIES[at[7]], ACCESSES[at[5]]);
             let input = if at[4] == 1 { output } else { Access::Scalar };
             (memory.fits(output) && (!memory.has_addend || at[2] == 1)).then_some(())?;
@@ -59,7 +59,7 @@ impl GatherFew {
                 tile: tiles[at[0]],
                 input: memory.input(input),
                 weights: memory.weights(LOADS[at[6]]),
-                blended: at[1] == 1,
+                filters: Filters::ALL[at[1]],
                 end: memory.end(output, at[2] == 1, ACTIVATIONS[at[3]]),
                 read_write: memory.has_addend || memory.is_addend || at[8] == 1,
             })

@@ -112,7 +112,7 @@ impl ConvOp {
     }
 
     pub(crate) fn channel_params(&self) -> ChannelParams<'_> {
-        ChannelParams { scale: self.scale.as_deref(), bias: self.bias.as_deref() }
+        ChannelParams::new(self.scale.as_deref(), self.bias.as_deref())
     }
 
     fn convolution_shape(&self, [channels, height, width]: [usize; 3]) -> Result<[usize; 3]> {
@@ -221,7 +221,8 @@ impl Operation for ConvOp {
             Starts::Learned { positions, .. } => positions.len(),
             Starts::Line { .. } | Starts::Volume { .. } => 0,
         };
-        self.summary.placement().length() + positions + len(&self.scale) + len(&self.bias)
+        let placement = self.summary.placement();
+        placement.length() + placement.gains() + positions + len(&self.scale) + len(&self.bias)
     }
 
     fn work(&self) -> Work<'_> {

@@ -24,7 +24,7 @@ pub(super) fn step(pass: &Pass<'_>) -> Step {
     let (pixel_tiles, tiles) = count(&tile);
     let kernel = TiledAccumulate {
         tile,
-        blended: ask.blended(),
+        filters: ask.filters(),
         end: ask.end(Access::Scalar),
         read_write: ask.options.bind_read_write,
     };

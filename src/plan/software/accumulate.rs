@@ -1,7 +1,7 @@
 //! Pass 2 along chains of filters that share row sums, each some kernel rows further in the summary than the last.
 
-use crate::kernels::Geometry;
 use crate::kernels::software::accumulate::{Accumulate, Uniform};
+use crate::kernels::{Filters, Geometry};
 use crate::method::reduction::MOST_TURNS;
 use crate::plan::shared::Pass;
 use crate::plan::tables::Stored;
@@ -48,7 +48,7 @@ fn along_chains(pass: &Pass<'_>, stored: Stored) -> Option<Step> {
     let diagonal = conv.stride[0] == 1 && out_height == height && (terms - 1) * conv.dilation[0] < height;
     let diagonal = diagonal && problem.whole().first_tap == [0, 0] && (problem.before()[0] as usize) < height;
     // Blends of two segments have two lists of slots.
-    if ask.blended() || stored.row_taps < 2 || conv.groups > 1 || !diagonal || terms > MOST_TERMS {
+    if ask.filters() != Filters::PLAIN || stored.row_taps < 2 || conv.groups > 1 || !diagonal || terms > MOST_TERMS {
         return None;
     }
     let links = links(&tables.words[tables.at.tap_slots..][..out_channels * terms], terms)?;

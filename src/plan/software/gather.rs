@@ -127,21 +127,21 @@ impl<'a> Gather<'a> {
             scale_at,
             bias_at,
         };
-        let (weights, blended, end) = (direct.weights, direct.blended, ask.end(direct.output));
+        let (weights, filters, end) = (direct.weights, direct.made_of, ask.end(direct.output));
         let (input, read_write, limit) = (ask.input(direct.input), ask.options.bind_read_write, ask.most_workgroups());
         match (form, self.row_taps) {
             (Form::Few, _) => {
-                let kernel = GatherFew { tile, input, weights, blended, end, read_write };
+                let kernel = GatherFew { tile, input, weights, filters, end, read_write };
                 Step::new(kernel, &uniform, tiles, limit)
             }
             (_, Some((row_taps, input))) => {
-                let input = ask.input(input);
+                let (blended, input) = (filters.blended, ask.input(input));
                 let kernel = GatherRows { tile, row_taps, input, weights, blended, end, read_write };
                 Step::new(kernel, &uniform, tiles, limit)
             }
             (_, None) => {
                 let hankel_levels = self.hankel_levels;
-                let kernel = GatherTaps { tile, input, weights, blended, hankel_levels, end, read_write };
+                let kernel = GatherTaps { tile, input, weights, filters, hankel_levels, end, read_write };
                 Step::new(kernel, &uniform, tiles, limit)
             }
         }
@@ -155,7 +155,14 @@ fn row_taps(direct: &Direct<'_>) -> Option<(RowTaps, Access)> {
     let (conv, taps) = (problem.conv(), problem.placement().window().width());
     let (width, columns, padding) = (problem.input_shape()[3], problem.output_shape()[3], conv.padding[1]);
     let in_place = conv.stride[1] == 1 && conv.dilation[1] == 1 && width <= columns && problem.begins_rows();
-    if !in_place || taps < 2 || padding >= taps || padding > MOST_REACH || taps - 1 - padding > MOST_REACH {
+    // Its window of pixels moves from tap to tap; gains would have to move along.
+    if direct.made_of.gains
+        || !in_place
+        || taps < 2
+        || padding >= taps
+        || padding > MOST_REACH
+        || taps - 1 - padding > MOST_REACH
+    {
         return None;
     }
     // Image rows that are whole quads stay so in every kernel row.

@@ -1,6 +1,6 @@
 //! Hankel products: how many levels of them a layer's rows admit. The mathematics is in `docs/method.md`.
 
-use crate::kernels::WeightLoad;
+use crate::kernels::{Filters, WeightLoad};
 use crate::plan::ask::{Ask, weight_load};
 
 /// Most levels that kernels know.
@@ -27,8 +27,8 @@ pub(super) fn of_bases(ask: &Ask<'_>) -> u32 {
 /// Levels for a kernel whose rows are the filters, tap by tap.
 pub(super) fn of_filters(ask: &Ask<'_>) -> u32 {
     let problem = ask.problem;
-    if ask.blended() {
-        // Neighbouring filters are other blends.
+    if ask.filters() != Filters::PLAIN {
+        // Neighbouring filters are other blends, or multiplied by other gains.
         return 0;
     }
     let (taps, filters) = (problem.placement().taps(), problem.out_channels() / problem.conv().groups);

@@ -8,6 +8,7 @@ mod built_only;
 mod container;
 mod floats;
 mod foreign;
+mod gains;
 mod hostile;
 mod layer;
 mod learned;

@@ -31,7 +31,7 @@ pub(in super::super) const FILE_OPS: &[FileOp] = &[
             "residual",
             "activation",
         ],
-        tensors: &["summary", "starts", "scale", "bias", "quantization"],
+        tensors: &["summary", "starts", "gains", "scale", "bias", "quantization"],
         read: fs_conv2d,
     },
     FileOp {
