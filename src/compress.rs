@@ -9,6 +9,15 @@
 //! ```
 //!
 //! and so are those of the scales, `a_i = <W_i, segment_i> / <segment_i, segment_i>`; the two alternate.
+//! Where the placement has gains, a filter's scale becomes one a tap, and the same two steps go on from there,
+//!
+//! ```text
+//! g[i, t] = <W_i[t], segment_i[t]> / <segment_i[t], segment_i[t]>
+//! ```
+//!
+//! so that gains never fit worse than scales. With one base a filter that does not overlap, this is the power method for
+//! the best rank-1 approximation of `W_i`, channels by taps.
+//!
 //! What is left is how well filters agree where they overlap, and that depends on which filters are neighbours.
 //! Starts may come in any order (`Y[i]` reads the bases of its own start), so filters are *ordered* by giving them
 //! each other's starts: the function of the network around them stays as it is, and no channel moves. `order` looks
@@ -74,10 +83,12 @@ impl Effort {
 pub struct Compressed {
     /// The summary, its starts in the order found.
     pub summary: FilterSummary,
-    /// `[O]`: filter `i` is `scale[i]` times its segment.
+    /// `[O]`: filter `i` is `scale[i]` times its segment. 1 where the placement has gains, which are the summary's.
     pub scale: Vec<f32>,
     /// `|W - scale * segments| / |W|` over all filters; 0 when all weights are zero.
     pub relative_error: f64,
+    /// What it was before the scales became gains, where the placement has some.
+    pub error_without_gains: Option<f64>,
 }
 
 /// Finds a summary for dense filters `[O, C/groups, KH, KW]`, placed as `placement` but in whichever order

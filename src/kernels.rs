@@ -4,6 +4,7 @@
 
 mod access;
 pub(crate) mod accumulate;
+pub(crate) mod accumulate_plane;
 #[cfg(feature = "network")]
 pub(crate) mod add;
 #[cfg(feature = "network")]
@@ -50,6 +51,7 @@ pub(crate) enum Variant {
     Depthwise(depthwise::Depthwise),
     Products(products::Products),
     Accumulate(accumulate::Accumulate),
+    AccumulatePlane(accumulate_plane::AccumulatePlane),
     Tiled(tiled::Tiled),
     TiledAccumulate(tiled_accumulate::TiledAccumulate),
     Matrix(matrix::Matrix),
@@ -83,6 +85,7 @@ impl Variant {
             Self::Depthwise(kernel) => kernel.describe(),
             Self::Products(kernel) => kernel.describe(),
             Self::Accumulate(kernel) => kernel.describe(),
+            Self::AccumulatePlane(kernel) => kernel.describe(),
             Self::Tiled(kernel) => kernel.describe(),
             Self::TiledAccumulate(kernel) => kernel.describe(),
             Self::Matrix(kernel) => kernel.describe(),
@@ -119,6 +122,7 @@ impl Variant {
             listed(depthwise::Depthwise::variants()),
             listed(products::Products::variants()),
             listed(accumulate::Accumulate::variants()),
+            listed(accumulate_plane::AccumulatePlane::variants()),
             listed(tiled::Tiled::variants()),
             listed(tiled_accumulate::TiledAccumulate::variants()),
             listed(matrix::Matrix::variants()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use filter_summary::Precision;
 use filter_summary::compress::Effort;
@@ -15,6 +15,9 @@ use crate::output::{Format, Verdict, one_line, progress, refuse_to_replace, thou
 use crate::quantize::{self, precision};
 use crate::table::{render, table};
 
+/// What `--ratio` is unless given.
+const DEFAULT_RATIO: f64 = 4.5;
+
 /// Compress a trained dense network: fit summaries to its filters, put in the order that fits best
 ///
 /// The result is a starting point for training, not a network to use: most of the accuracy is gone until it
@@ -24,18 +27,22 @@ pub(crate) struct Args {
     /// A network file with dense convolutions, for instance of `fsnet import`
     model: PathBuf,
 
-    /// Compression ratio of each layer: weights of the dense filters over values of the summary
-    #[arg(long, value_name = "R", default_value_t = 4.5)]
-    ratio: f64,
+    /// Compression ratio of each layer: weights of the dense filters over values of the summary [default: 4.5]
+    #[arg(long, value_name = "R")]
+    ratio: Option<f64>,
 
     /// Where filters lie
     #[arg(long, value_enum, default_value_t)]
     placement: PlacementArg,
 
-    /// Tap-major with starts every A/B channels' worth of weights, instead of a ratio:
-    /// 2 is a step of 2C, 3/2 one of 1.5C
-    #[arg(long, value_name = "A/B", value_parser = fraction, conflicts_with_all = ["ratio", "placement"])]
+    /// Starts every A/B channels' worth of weights, instead of a ratio: 2 is a step of 2C, 3/2 one of 1.5C (tap-major
+    /// and one-base; there it is 1 unless given)
+    #[arg(long, value_name = "A/B", value_parser = fraction, conflicts_with = "ratio")]
     step: Option<[usize; 2]>,
+
+    /// Fit a gain for every filter and tap too
+    #[arg(long)]
+    gains: bool,
 
     /// Convolutions to keep dense, by name (the first one and linear layers always are)
     #[arg(long, value_name = "NODE", value_delimiter = ',')]
@@ -65,6 +72,21 @@ enum PlacementArg {
     TapMajor,
     /// The FSNet authors': channel-major, starts trunc(i * L / (O - 1)), wrap
     Published,
+    /// All taps of a filter on one base, told apart by gains
+    OneBase,
+}
+
+/// The rule that the options stand for.
+fn rule(args: &Args) -> Result<PlacementRule> {
+    let ratio = args.ratio.unwrap_or(DEFAULT_RATIO);
+    Ok(match (args.placement, args.step) {
+        (PlacementArg::TapMajor, Some(step)) => PlacementRule::Step(step),
+        (PlacementArg::TapMajor, None) => PlacementRule::Ratio(ratio),
+        (PlacementArg::Published, None) => PlacementRule::Published(ratio),
+        (PlacementArg::Published, Some(_)) => bail!("--step is given: the published placement has a --ratio instead"),
+        (PlacementArg::OneBase, step) if args.ratio.is_none() => PlacementRule::OneBase(step.unwrap_or([1, 1])),
+        (PlacementArg::OneBase, _) => bail!("--ratio is given: the one-base placement has a --step instead"),
+    })
 }
 
 /// `A` or `A/B`.
@@ -96,6 +118,9 @@ struct Layer {
     ratio: f64,
     relative_error_unordered: f64,
     relative_error: f64,
+    /// G; and the error without them.
+    gains: usize,
+    relative_error_without_gains: Option<f64>,
 }
 
 impl From<&CompressedLayer> for Layer {
@@ -104,9 +129,11 @@ impl From<&CompressedLayer> for Layer {
             name: layer.name.clone(),
             shape: layer.shape,
             length: layer.length,
-            ratio: layer.shape.iter().product::<usize>() as f64 / layer.length as f64,
+            ratio: layer.shape.iter().product::<usize>() as f64 / (layer.length + layer.gains) as f64,
             relative_error_unordered: layer.error_unordered,
             relative_error: layer.error,
+            gains: layer.gains,
+            relative_error_without_gains: layer.error_without_gains,
         }
     }
 }
@@ -115,13 +142,9 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let model = one_line(&args.model.display().to_string());
     refuse_to_replace(&args.model, &args.output)?;
     let network = Network::load(&args.model)?;
-    let options = Compression::new(match (args.step, args.placement) {
-        (Some(step), _) => PlacementRule::Step(step),
-        (None, PlacementArg::TapMajor) => PlacementRule::Ratio(args.ratio),
-        (None, PlacementArg::Published) => PlacementRule::Published(args.ratio),
-    })
-    .with_keep(args.keep.clone())
-    .with_effort(Effort::default().with_seed(args.seed));
+    let options = Compression::new(rule(args)?).with_keep(args.keep.clone());
+    let options = options.with_effort(Effort::default().with_seed(args.seed));
+    let options = if args.gains { options.with_gains() } else { options };
     let bar = progress(network.compressible(&args.keep).with_context(|| model.clone())?.len(), "layers");
     let (compressed, layers) = network.compress(&options, |_| bar.inc(1)).with_context(|| model.clone())?;
     bar.finish_and_clear();
@@ -153,17 +176,27 @@ fn span(layers: &[CompressedLayer]) -> String {
 }
 
 fn text(report: &Report) -> String {
-    let mut rows = table(1, &["layer", "filters", "summary", "r", "error, own order", "error, ordered"]);
+    let has_gains = report.layers.iter().any(|layer| layer.gains > 0);
+    let mut head = vec!["layer", "filters", "summary", "r", "error, own order", "error, ordered"];
+    if has_gains {
+        head.splice(3..3, ["gains"]);
+        head.splice(5.., ["error without gains", "error"]);
+    }
+    let mut rows = table(1, &head);
     for layer in &report.layers {
         let [filters, channels, height, width] = layer.shape;
-        rows.add_row([
+        let mut row = vec![
             one_line(&layer.name),
             format!("{filters} x {channels}x{height}x{width}"),
             thousands(layer.length as u64),
             format!("{:.2}", layer.ratio),
-            format!("{:.3}", layer.relative_error_unordered),
+            format!("{:.3}", layer.relative_error_without_gains.unwrap_or(layer.relative_error_unordered)),
             format!("{:.3}", layer.relative_error),
-        ]);
+        ];
+        if has_gains {
+            row.insert(3, thousands(layer.gains as u64));
+        }
+        rows.add_row(row);
     }
     let count = |number: usize| thousands(number as u64);
     format!(

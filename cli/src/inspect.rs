@@ -1,18 +1,20 @@
 //! `fsnet inspect`: what a network is made of, and how it would run.
 
+mod layer;
 mod why;
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use filter_summary::network::{ConvKind, CpuNetwork, Network, NetworkPlan, Node, Op};
-use filter_summary::{Algorithm, Declined, Plan, Problem, Starts, Target};
+use filter_summary::Target;
+use filter_summary::network::{CpuNetwork, Network, NetworkPlan, Node, Op};
 use serde::Serialize;
 
 use crate::device::{Device, DeviceArgs, cpu_name};
 use crate::kernel::KernelArgs;
 use crate::output::{Format, Verdict, one_line, thousands};
 use crate::table::{render, table};
+use layer::{Layer, layer};
 use why::Why;
 
 /// Show a network's layers: shapes, summaries, sharing, kernels, multiply-adds
@@ -74,48 +76,6 @@ struct Forward {
     activation_bytes: u64,
     workspace_bytes: u64,
     weight_bytes: u64,
-}
-
-#[derive(Serialize)]
-struct Layer {
-    name: String,
-    op: &'static str,
-    input: [usize; 3],
-    output: [usize; 3],
-    window: [usize; 2],
-    stride: [usize; 2],
-    groups: usize,
-    /// L.
-    length: usize,
-    /// r = O * K / L.
-    ratio: f64,
-    /// Starts are learned positions, in units of so many values.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    start_unit: Option<usize>,
-    /// |U|.
-    bases: usize,
-    sharing_factor: f64,
-    /// What the weights are stored as.
-    precision: &'static str,
-    /// Bytes of the weights in the file.
-    bytes: u64,
-    /// Bytes of summary and table in GPU memory; the CPU executor has its own.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device_bytes: Option<[u64; 2]>,
-    kernel: &'static str,
-    /// Dispatches; the CPU executor has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dispatches: Option<usize>,
-    /// Of the kernels; the CPU executor has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    family: Option<&'static str>,
-    /// Faster kernels that the adapter cannot run, and why.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    declined: Vec<String>,
-    dense_multiply_adds: u64,
-    multiply_adds: u64,
-    /// Of the accumulation that follows shared products.
-    additions: u64,
 }
 
 #[derive(Serialize)]
@@ -247,57 +207,6 @@ impl<'a> Planned<'a> {
     }
 }
 
-fn layer(
-    network: &Network,
-    node: usize,
-    problem: &Problem,
-    algorithm: Algorithm,
-    plan: Option<&Plan>,
-) -> Result<Layer> {
-    let node = &network.nodes()[node];
-    let Op::Conv(conv) = &node.op else { bail!("{}: it is no convolution", node.name) };
-    let placement = conv.summary.placement();
-    let shared = algorithm == Algorithm::Shared;
-    Ok(Layer {
-        name: node.name.clone(),
-        op: match conv.kind {
-            ConvKind::FilterSummary => "fs_conv2d",
-            ConvKind::Dense => "conv2d",
-            ConvKind::Linear => "linear",
-            _ => "another convolution",
-        },
-        input: node.inputs.first().map_or(network.input().shape, |&source| network.shape_of(source)),
-        output: node.shape,
-        window: [placement.window().height(), placement.window().width()],
-        stride: conv.conv.stride,
-        groups: conv.conv.groups,
-        length: placement.length(),
-        ratio: placement.ratio(),
-        start_unit: match placement.starts() {
-            Starts::Learned { unit, .. } => Some(*unit),
-            _ => None,
-        },
-        bases: problem.sharing().bases(),
-        sharing_factor: problem.sharing().factor(),
-        kernel: algorithm.name(),
-        dispatches: plan.map(Plan::dispatches),
-        family: plan.map(|plan| plan.family().name()),
-        declined: plan.into_iter().flat_map(Plan::declined).map(declined).collect(),
-        precision: conv.summary.precision().name(),
-        bytes: conv.summary.stored_bytes(),
-        multiply_adds: plan.map_or_else(|| algorithm.multiply_adds(problem), Plan::multiply_adds),
-        additions: plan.map_or(if shared { problem.shared_additions() } else { 0 }, Plan::additions),
-        device_bytes: plan.map(|plan| [plan.summary_bytes(), plan.table_bytes()]),
-        dense_multiply_adds: problem.dense_multiply_adds(),
-    })
-}
-
-/// `tiled shared: why not`.
-fn declined(declined: &Declined) -> String {
-    let algorithm = declined.algorithm.map_or_else(String::new, |algorithm| format!(" {}", algorithm.name()));
-    format!("{}{algorithm}: {}", declined.family.name(), declined.reason)
-}
-
 fn dense_weights(network: &Network) -> usize {
     let weights = |node: &Node| match &node.op {
         Op::Conv(conv) => conv.summary.placement().filters() * conv.summary.placement().window().weights(),
@@ -332,6 +241,9 @@ fn text(report: &Report) -> String {
         if layer.groups > 1 {
             window += &format!(" g{}", layer.groups);
         }
+        if layer.gains > 0 {
+            window += if layer.one_base { " one base" } else { " gains" };
+        }
         if let Some(unit) = layer.start_unit {
             window += &format!(" learned:{unit}");
         }
@@ -342,7 +254,11 @@ fn text(report: &Report) -> String {
             shape(layer.output),
             window,
             layer.precision.to_owned(),
-            thousands(layer.length as u64),
+            if layer.gains > 0 {
+                format!("{} + {}", thousands(layer.length as u64), thousands(layer.gains as u64))
+            } else {
+                thousands(layer.length as u64)
+            },
             format!("{:.2}", layer.ratio),
             thousands(layer.bases as u64),
             format!("{:.2}", layer.sharing_factor),

@@ -37,7 +37,8 @@ pub(super) fn search(weights: &[f32], placement: &Placement, effort: Effort) -> 
         ordered[filter] = starts[seat];
     }
     let starts = Starts::Line { length: *length, starts: ordered };
-    let placement = Placement::new(placement.window().clone(), starts, placement.boundary())?;
+    let ordered = Placement::new(placement.window().clone(), starts, placement.boundary())?;
+    let placement = if placement.has_gains() { ordered.with_gains() } else { ordered };
     Ok(Order { placement, signs: seats.sign })
 }
 

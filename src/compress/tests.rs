@@ -130,3 +130,42 @@ fn bad_input_is_refused() {
     let error = compress(&[1.0, 2.0], &volume, Effort::default()).unwrap_err().to_string();
     assert_eq!(error, "summary is of rank 3: compression needs a summary of rank 1");
 }
+
+/// Filters of a summary with gains are found again: with one base a filter, and with overlapping ones.
+#[test]
+fn hidden_gains_are_found() {
+    for placement in [
+        Placement::one_base(12, 8, 3, 3, 8).unwrap(),
+        Placement::one_base(12, 8, 3, 3, 4).unwrap(),
+        Placement::tap_major(12, 8, 3, 3, 8).unwrap().with_gains(),
+    ] {
+        let gains = numbers(placement.gains(), 11);
+        let summary = crate::FilterSummary::new(numbers(placement.length(), 7), placement.clone()).unwrap();
+        let hidden = summary.with_gains(gains).unwrap().expand();
+        let effort = Effort { rounds: 3000, ..Effort::default() }.unordered();
+        let found = compress(&hidden, &placement, effort).unwrap();
+        let without = found.error_without_gains.unwrap();
+        // A best rank-1 approximation is found; where filters overlap the search may end in a lesser valley.
+        let overlaps = placement.length() < 12 * 8;
+        let most = if overlaps || placement.window().tap_offsets()[8] > 0 { 0.5 * without } else { 1e-3 };
+        assert!(without > 0.5 && found.relative_error < most, "{placement:?}: {without}, {}", found.relative_error);
+        assert!(found.summary.gains().is_some() && found.scale == [1.0; 12]);
+    }
+}
+
+/// Gains begin as the scales of the fit without them, and least squares never makes it worse.
+#[test]
+fn gains_never_fit_worse() {
+    for placement in placements() {
+        let weights = numbers(placement.filters() * placement.window().weights(), 3);
+        let effort = Effort { moves_per_filter: 10, rounds: 20, seed: 1 };
+        let plain = compress(&weights, &placement, effort).unwrap();
+        let found = compress(&weights, &placement.with_gains(), effort).unwrap();
+        let without = found.error_without_gains.unwrap();
+        assert!((without - plain.relative_error).abs() < 1e-6, "{without} {}", plain.relative_error);
+        assert!(found.relative_error <= without, "{} {without}", found.relative_error);
+        // A 1x1 filter has one tap: its gain is its scale.
+        let more = found.summary.placement().taps() > 1;
+        assert_eq!(found.relative_error < 0.99 * without, more, "{} {without}", found.relative_error);
+    }
+}

@@ -363,18 +363,28 @@ impl Problem {
         self.outputs() * self.placement().window().weights() as u64
     }
 
-    /// Multiply-adds of shared products, without padding to tiles: `N * H * W * C/groups * |U|`.
+    /// Multiply-adds of shared products, without padding to tiles: `N * H * W * C/groups * |U|`; and those of gains,
+    /// one a tap and output, twice as many for learned positions.
     pub fn shared_multiply_adds(&self) -> u64 {
         let pixels = (self.batch * self.input[0] * self.input[1]) as u64;
-        pixels * (self.placement().window().channels() * self.sharing().bases()) as u64
+        let products = pixels * (self.placement().window().channels() * self.sharing().bases()) as u64;
+        products + if self.placement().has_gains() { self.terms() } else { 0 }
+    }
+
+    /// What outputs add up where products are not summed before.
+    fn terms(&self) -> u64 {
+        self.outputs() * (self.bases().neighbours * self.placement().taps()) as u64
     }
 
     /// Additions of the accumulation that follows shared products: one a tap and output, or one a kernel row and output
-    /// where taps are evenly spaced and row sums can be taken with the products; twice as many for learned positions.
+    /// where taps are evenly spaced and row sums can be taken with the products; twice as many for learned positions,
+    /// none with gains, which make them [multiply-adds](Self::shared_multiply_adds).
     /// [`Plan::additions`](crate::Plan::additions) says what a plan does.
     pub fn shared_additions(&self) -> u64 {
-        let window = self.placement().window();
-        let terms = if self.sharing().row_step().is_some() { window.height() } else { window.taps() };
-        self.outputs() * (self.bases().neighbours * terms) as u64
+        if self.placement().has_gains() {
+            return 0;
+        }
+        let columns = if self.sharing().row_step().is_some() { self.placement().window().width() } else { 1 };
+        self.terms() / columns as u64
     }
 }

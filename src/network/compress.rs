@@ -17,6 +17,8 @@ pub enum PlacementRule {
     Step([usize; 2]),
     /// [`Placement::published`]: the FSNet authors', of a compression ratio.
     Published(f64),
+    /// [`Placement::one_base`] with a step of `C * a / b`: `[a, b]`. It has gains in any case.
+    OneBase([usize; 2]),
 }
 
 impl PlacementRule {
@@ -24,14 +26,18 @@ impl PlacementRule {
         match self {
             Self::Ratio(ratio) => Placement::for_ratio(filters, channels, height, width, ratio),
             Self::Published(ratio) => Placement::published(filters, channels, height, width, ratio),
-            Self::Step([a, b]) => match channels.checked_mul(a) {
-                Some(step) if b > 0 && step.is_multiple_of(b) => {
-                    Placement::tap_major(filters, channels, height, width, step / b)
-                }
-                _ => Err(Error::value("step", format!("{channels} * {a} / {b}"), "it must be a whole number")),
-            },
+            Self::Step(step) => Placement::tap_major(filters, channels, height, width, part_of(channels, step)?),
+            Self::OneBase(step) => Placement::one_base(filters, channels, height, width, part_of(channels, step)?),
         }
     }
+}
+
+/// `channels * a / b`.
+fn part_of(channels: usize, [a, b]: [usize; 2]) -> Result<usize> {
+    let whole = channels.checked_mul(a).filter(|step| b > 0 && step.is_multiple_of(b));
+    whole
+        .map(|step| step / b)
+        .ok_or_else(|| Error::value("step", format!("{channels} * {a} / {b}"), "it must be a whole number"))
 }
 
 /// What [`Network::compress`] does.
@@ -44,12 +50,14 @@ pub struct Compression {
     pub keep: Vec<String>,
     /// The search for an order, and the fit.
     pub effort: Effort,
+    /// Fits a gain for every filter and tap too.
+    pub gains: bool,
 }
 
 impl Compression {
     /// Every convolution that may be compressed, placed so, with the usual effort.
     pub fn new(placement: PlacementRule) -> Self {
-        Self { placement, keep: Vec::new(), effort: Effort::default() }
+        Self { placement, keep: Vec::new(), effort: Effort::default(), gains: false }
     }
 
     /// The same with filters placed otherwise.
@@ -69,6 +77,12 @@ impl Compression {
     pub fn with_effort(self, effort: Effort) -> Self {
         Self { effort, ..self }
     }
+
+    /// The same with tap gains.
+    #[must_use]
+    pub fn with_gains(self) -> Self {
+        Self { gains: true, ..self }
+    }
 }
 
 /// What became of one layer.
@@ -85,6 +99,10 @@ pub struct CompressedLayer {
     pub error_unordered: f64,
     /// The same in the order found.
     pub error: f64,
+    /// G, the number of gains.
+    pub gains: usize,
+    /// What the error was without them, in that order.
+    pub error_without_gains: Option<f64>,
 }
 
 impl Network {
@@ -145,17 +163,19 @@ fn compress_layer(name: &str, conv: &mut ConvOp, options: &Compression) -> Resul
     let (filters, window) = (placement.filters(), placement.window());
     let shape = [filters, window.channels(), window.height(), window.width()];
     let placement = options.placement.place(shape)?;
+    let placement = if options.gains { placement.with_gains() } else { placement };
     let weights = conv.summary.expand();
     let unordered = compress(&weights, &placement, options.effort.unordered())?;
     let ordered = compress(&weights, &placement, options.effort)?;
     let error_unordered = unordered.relative_error;
-    let Compressed { summary, scale, relative_error } =
+    let Compressed { summary, scale, relative_error, error_without_gains } =
         if ordered.relative_error <= error_unordered { ordered } else { unordered };
-    let length = summary.placement().length();
+    let (length, gains) = (summary.placement().length(), summary.placement().gains());
     let old = conv.scale.take();
     let of_filter = |(i, a): (usize, f32)| a * old.as_ref().map_or(1.0, |old| old[i]);
     conv.scale = Some(scale.into_iter().enumerate().map(of_filter).collect());
     conv.summary = summary;
     conv.kind = ConvKind::FilterSummary;
-    Ok(CompressedLayer { name: name.to_owned(), shape, length, error_unordered, error: relative_error })
+    let (name, error) = (name.to_owned(), relative_error);
+    Ok(CompressedLayer { name, shape, length, error_unordered, error, gains, error_without_gains })
 }

@@ -108,8 +108,12 @@ fn assemble(
         };
         table_at = places.table.end.next_multiple_of(ALIGNMENT);
         // Three products of pieces for four.
-        multiply_adds += (0..draft.hankel_levels).fold(algorithm.multiply_adds(problem), |count, _| count - count / 4);
-        additions += problem.outputs() * draft.terms as u64;
+        // Gains make multiply-adds of the additions that follow.
+        let terms = problem.outputs() * draft.terms as u64;
+        let [of_gains, added] = if has_gains { [terms, 0] } else { [0, terms] };
+        let products = algorithm.multiply_adds(problem) - of_gains;
+        multiply_adds += of_gains + (0..draft.hankel_levels).fold(products, |count, _| count - count / 4);
+        additions += added;
         tables.push(Table { words: draft.table, gains, at: places.table.clone() });
         steps.extend(draft.steps.into_iter().map(|step| step.placed(&places)));
     }

@@ -63,10 +63,14 @@ fn portable_variants() -> Vec<String> {
                 for kernel in ["fs_accumulate_rows", "fs_accumulate_taps", "fs_accumulate_taps row"] {
                     expected.extend(tails.iter().map(|tail| format!("{kernel} out{output}{tail}")));
                     expected.push(format!("{kernel} blend out{output}"));
-                    // Sums of rows have no gains.
-                    let filters: &[&str] = if kernel.contains("taps") { &["gains", "blend gains"] } else { &[] };
-                    expected.extend(filters.iter().map(|filters| format!("{kernel} {filters} out{output}")));
                 }
+                // Sums of rows have no gains.
+                for kernel in ["fs_accumulate_taps", "fs_accumulate_taps row"] {
+                    expected.push(format!("{kernel} gains out{output}"));
+                    expected.push(format!("{kernel} blend gains out1"));
+                }
+                expected.push(format!("fs_accumulate_plane gains out{output}"));
+                expected.push(format!("fs_accumulate_plane gains out{output} res{output} relu"));
             }
         }
     }
@@ -110,12 +114,13 @@ fn software_variants() -> Vec<String> {
     // How weights are loaded and blended is a part of its own, which the kernel of few pixels has
     // in common with the others.
     expected.extend(
-        ["f1", "f1zero", "f1wrap", "f4 blend", "f1wrap blend", "f4 gains", "f1wrap gains"]
+        ["f1", "f1zero", "f1wrap", "f4 blend", "f1wrap blend", "f4 gains"]
             .map(|weights| format!("fs_software_gather_few in1 {weights} out1")),
     );
     for weights in ["f4", "f1", "f1zero", "f1wrap"] {
-        expected.extend(FILTERS.map(|filters| format!("fs_software_gather in1 {weights} {filters} out1")));
+        expected.push(format!("fs_software_gather in1 {weights} gains out1"));
     }
+    expected.push("fs_software_gather in1 f4 blend gains out1".to_owned());
     // Whatever moves quads of f32 can move them as pairs of words.
     let moves_quads = |label: &&String| {
         let moved = |word| matches!(word, "in2" | "in4" | "f4" | "out2" | "out4" | "res2" | "res4");

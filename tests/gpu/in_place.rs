@@ -174,7 +174,8 @@ fn a_residual_may_be_the_output() {
     {
         for &algorithm in Algorithm::ALL {
             let options = PlanOptions::new().with_family(family).with_algorithm(algorithm).with_bind_read_write(true);
-            let problem = problem(2).with_residual();
+            let problem = Problem::new(&placements()[0], Conv2d::padded(1), [2, 6, 7]).expect("problem");
+            let problem = problem.with_residual();
             let plan = Plan::new(&problem, &target, options).expect("a plan");
             let data = Data { scale: None, bias: None, ..Data::integers(&problem, 11) };
             let build = |plan: Plan| {

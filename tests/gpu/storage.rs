@@ -40,8 +40,11 @@ fn operands(problem: &Problem, seed: u64, storage: Storage, integers: bool) -> D
 /// What is left of the operands in memory.
 fn stored(data: &Data, storage: Storage) -> Data {
     let placement = data.summary.placement().clone();
-    let summary = match storage.weights() {
-        Precision::F16 => FilterSummary::new(rounded(&data.summary.values()), placement).expect("summary"),
+    let summary = match (storage.weights(), data.summary.gains()) {
+        (Precision::F16, gains) => {
+            let summary = FilterSummary::new(rounded(&data.summary.values()), placement).expect("summary");
+            gains.map_or(summary.clone(), |gains| summary.with_gains(gains.to_vec()).expect("gains"))
+        }
         _ => data.summary.clone(),
     };
     let tensors = storage.has_f16_tensors();
@@ -74,7 +77,7 @@ fn in_storages(target: &Target) -> Vec<(Storage, Choice)> {
 /// or for a blend, so that dense filters with some are not 8-bit.
 fn planned(storage: Storage, choice: Choice, problem: &Problem) -> Storage {
     let placement = problem.placement();
-    let between = placement.boundary() == Boundary::Zero || placement.neighbours() > 1;
+    let between = placement.boundary() == Boundary::Zero || placement.neighbours() > 1 || placement.has_gains();
     let expanded = choice.algorithm == Algorithm::Dense && between;
     match storage {
         Storage::U8_WEIGHTS if expanded => Storage::F32,
@@ -123,9 +126,10 @@ fn every_kernel_from_stored_operands(part: usize) {
                 assert_eq!(wrong, None, "{name}");
             }
             let terms = problem.placement().window().weights();
-            // Of dense filters the blends are rounded, of others what is blended.
-            let blends = choice.algorithm == Algorithm::Dense && problem.placement().neighbours() > 1;
-            let fraction = if blends && storage.weights() == Precision::F16 {
+            // Of dense filters blends and products with gains are rounded, of others what these are made of.
+            let placement = problem.placement();
+            let made = choice.algorithm == Algorithm::Dense && (placement.neighbours() > 1 || placement.has_gains());
+            let fraction = if made && storage.weights() == Precision::F16 {
                 let want = conv2d(&problem, &data.operands()).expect(case.name);
                 let wider = reference::storage_tolerance(terms, storage) / reference::tolerance(terms);
                 reference::error_fraction(&got, &want, terms) / wider

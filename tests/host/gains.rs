@@ -63,6 +63,12 @@ fn one_base_is_pointwise_then_depthwise() {
     assert_eq!(run(&problem, &summary, &input), run(&of_depthwise, &depthwise, &products));
 }
 
+/// The placement of a problem, without gains.
+fn placement_without(problem: &Problem) -> Placement {
+    let placement = problem.placement();
+    Placement::new(placement.window().clone(), placement.starts().clone(), placement.boundary()).unwrap()
+}
+
 /// Gains differ from filter to filter: sums of rows have none, bases are what they were.
 #[test]
 fn products_stay_shared_and_row_sums_fall_away() {
@@ -74,7 +80,9 @@ fn products_stay_shared_and_row_sums_fall_away() {
     ] {
         let problem = Problem::new(&placement.with_gains(), Conv2d::padded(1), [1, 14, 14]).unwrap();
         assert_eq!((problem.sharing().bases(), problem.sharing().row_step()), (bases, None));
-        assert_eq!(problem.shared_additions(), 64 * 196 * 9);
+        let plain = Problem::new(&placement_without(&problem), Conv2d::padded(1), [1, 14, 14]).unwrap();
+        assert_eq!(problem.shared_multiply_adds(), plain.shared_multiply_adds() + 64 * 196 * 9);
+        assert_eq!(problem.shared_additions(), 0);
         let lanes = Target::portable().with_features(wgpu::Features::SUBGROUP).with_subgroup_sizes(8, 8);
         for family in [Family::Portable, Family::Software, Family::Tiled] {
             let options = PlanOptions::new().with_algorithm(Algorithm::Shared).with_family(family);
@@ -115,9 +123,7 @@ fn errors_name_gains() {
     let lent = refused(ChannelParams::default().with_lent_gains(&[1.0; 6]));
     assert_eq!(lent, "lent_gains is given: those of a summary are FilterSummary::with_gains");
     // A summary without gains is not that of a plan with some.
-    let starts = placement.starts().clone();
-    let plain = Placement::new(placement.window().clone(), starts, placement.boundary()).unwrap();
-    let plain = FilterSummary::new(vec![1.0, 2.0], plain).unwrap();
+    let plain = FilterSummary::new(vec![1.0, 2.0], placement_without(plan.problem())).unwrap();
     let other = FsConv2d::new(&pipelines, plan, &plain, ChannelParams::default()).unwrap_err().to_string();
     assert_eq!(other, "summary is placed otherwise: its placement must be the plan's");
 }

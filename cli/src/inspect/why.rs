@@ -5,7 +5,7 @@ use filter_summary::network::NetworkPlan;
 use filter_summary::{Candidates, Plan, PlanOptions, Target};
 use serde::Serialize;
 
-use super::declined;
+use super::layer::declined;
 use crate::output::one_line;
 use crate::table::{render, table};
 

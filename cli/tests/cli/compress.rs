@@ -34,6 +34,24 @@ fn a_dense_network_becomes_a_filter_summary_network() {
     assert!(short["bytes"].as_u64().unwrap() * 2 < report["bytes"].as_u64().unwrap(), "{short}");
     success(["inspect", text(&quantized), "--device", "cpu"]);
 
+    // One base a filter, told apart by gains, and gains on overlapping filters.
+    let gains = directory.path().join("gains.safetensors");
+    for (arguments, length, more) in [
+        (&["--placement", "one-base", "--bits", "8"][..], 16 * 16, 9 * 16),
+        (&["--placement", "one-base", "--step", "1/2"], 17 * 8, 9 * 16),
+        (&["--step", "1", "--gains"], (9 + 15) * 16, 9 * 16),
+    ] {
+        let report = json([&["compress", text(&dense), "-o", text(&gains)], arguments].concat());
+        let layer = &report["layers"][1];
+        assert_eq!((layer["length"].as_u64(), layer["gains"].as_u64()), (Some(length), Some(more)), "{arguments:?}");
+        let [with, without] =
+            ["relative_error", "relative_error_without_gains"].map(|key| layer[key].as_f64().unwrap());
+        assert!(with < 0.97 * without, "{arguments:?}: {layer}");
+        let inspected = json(["inspect", text(&gains), "--device", "cpu"]);
+        assert_eq!(inspected["totals"]["parameters"], report["parameters"]);
+        assert_eq!(json(["eval", "--model", text(&gains), "--cifar10", text(&images), "--device", "cpu"])["total"], 2);
+    }
+
     let first = fs::read(&model).unwrap();
     let table = success(["compress", text(&dense), "--ratio", "4.5", "--keep", "layer1.0.conv1", "-o", text(&model)]);
     assert!(table.contains("layer3.2.conv2"), "{table}");
@@ -48,6 +66,8 @@ fn a_dense_network_becomes_a_filter_summary_network() {
     refused(&["--ratio", "NaN"], "ratio is NaN");
     refused(&["--step", "2", "--ratio", "3"], "--step");
     refused(&["--step", "1/0"], "1/0");
+    refused(&["--placement", "published", "--step", "2"], "the published placement has a --ratio instead");
+    refused(&["--placement", "one-base", "--ratio", "2"], "the one-base placement has a --step instead");
     refused(&["--step", "1/7"], "step is 16 * 1 / 7");
     refused(&["--keep", "layer9"], "keep is layer9");
     refused(&["--placement", "sideways"], "sideways");
