@@ -118,13 +118,16 @@ impl Network {
     /// Effective parameters as FSNet counts them: a quantized tensor of L values for L / 4 + 2, all else whole.
     pub fn effective_parameters(&self) -> f64 {
         let quantized = |node: &Node| match &node.op {
-            Op::Conv(conv) => conv.summary.placement().length() as f64 - conv.summary.effective_parameters(),
+            Op::Conv(conv) => {
+                let placement = conv.summary.placement();
+                (placement.length() + placement.gains()) as f64 - conv.summary.effective_parameters()
+            }
             _ => 0.0,
         };
         self.parameters() as f64 - self.nodes.iter().map(quantized).sum::<f64>()
     }
 
-    /// Number of learned values stored: summaries or dense weights, learned positions, scales, biases. Batch norm
+    /// Number of learned values stored: summaries or dense weights, gains, learned positions, scales, biases. Batch norm
     /// counts as the scale and the bias it is folded into; frameworks count its four vectors (and PyTorch a counter) in
     /// training.
     pub fn parameters(&self) -> usize {

@@ -81,7 +81,7 @@ fn malformed_networks() {
         (
             "of a dense layer",
             |p| p.tensor("fc.gains", floats(&[3, 1])),
-            "tensor fc.gains: linear fc has no such tensor",
+            "tensor fc.gains: no node reads it",
         ),
     ];
     check(cases);
