@@ -38,8 +38,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SHAPE")]
     shape: Vec<Layer>,
 
-    /// How filters lie: steps between them in input channels, learned:2C for positions between taps,
-    /// published:R for the FSNet authors' placement, dense
+    /// How filters lie: steps between them in input channels, learned:2C for positions between taps, gains:C for tap
+    /// gains, base:C for one base a filter with gains, published:R for the FSNet authors' placement, dense
     #[arg(
         long,
         alias = "steps",

@@ -16,11 +16,13 @@ impl Data {
     pub(crate) fn new(problem: &Problem, storage: Storage) -> Result<Self> {
         // Products are integers times 1/4096; sums of K of them stay below 2^24 of those.
         let terms = problem.placement().window().weights();
-        let largest = ((f64::from(1 << 24) / terms as f64).sqrt() as u64).clamp(1, 63);
+        let largest_gain = if problem.placement().has_gains() { 2.0 } else { 1.0 };
+        let largest = ((f64::from(1 << 24) / (terms as f64 * largest_gain)).sqrt() as u64).clamp(1, 63);
         let mut numbers = Numbers { state: 1, largest };
         let elements = problem.input_shape().iter().product();
         let input = (0..elements).map(|_| numbers.next()).collect();
         let values: Vec<f32> = (0..problem.placement().length()).map(|_| numbers.next()).collect();
+        let gains = (0..problem.placement().gains()).map(|at| [1.0, -2.0, -1.0, 2.0][at % 4]).collect();
         let placement = problem.placement().clone();
         let summary = if storage.weights() == Precision::U8 {
             // Levels 1/64 apart.
@@ -30,6 +32,7 @@ impl Data {
         } else {
             FilterSummary::new(values, placement)?
         };
+        let summary = if problem.placement().has_gains() { summary.with_gains(gains)? } else { summary };
         Ok(Self { input, summary, storage })
     }
 
@@ -67,6 +70,10 @@ impl Data {
     fn reference(&self, problem: &Problem, output: &[f32]) -> Result<Reference> {
         let magnitudes = |values: &[f32]| values.iter().map(|value| value.abs()).collect::<Vec<f32>>();
         let summary = FilterSummary::new(magnitudes(&self.summary.values()), problem.placement().clone())?;
+        let summary = match self.summary.gains() {
+            Some(gains) => summary.with_gains(magnitudes(gains))?,
+            None => summary,
+        };
         let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect();
         let magnitude = convolve(problem, &magnitudes(&self.input), &summary)?;
         Ok(Reference { output: wide(output), magnitude: wide(&magnitude) })

@@ -1,4 +1,4 @@
-//! How a layer's filters lie in their summary: `C/2`, `2C`, `published:4`, `dense`.
+//! How a layer's filters lie in their summary: `C/2`, `2C`, `gains:C`, `base:C`, `published:4`, `dense`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +14,10 @@ pub(crate) enum Summary {
     Step { times: usize, over: usize },
     /// The same with learned positions in units of a tap, all of them halfway between two.
     Learned { times: usize, over: usize },
+    /// Tap-major with tap gains.
+    Gains { times: usize, over: usize },
+    /// All taps of a filter on one base, with gains.
+    OneBase { times: usize, over: usize },
     /// The FSNet authors' placement with this compression ratio.
     Published(f64),
     /// Filters that share nothing.
@@ -32,6 +36,13 @@ impl Summary {
             Self::Step { times, over } => {
                 Placement::tap_major(filters, channels, kernel, kernel, channels.saturating_mul(times) / over)?
             }
+            Self::Gains { times, over } => {
+                let step = channels.saturating_mul(times) / over;
+                Placement::tap_major(filters, channels, kernel, kernel, step)?.with_gains()
+            }
+            Self::OneBase { times, over } => {
+                Placement::one_base(filters, channels, kernel, kernel, channels.saturating_mul(times) / over)?
+            }
             Self::Learned { times, over } => halfway(layer, times, over)?,
             Self::Published(ratio) => Placement::published(filters, channels, kernel, kernel, ratio)?,
             Self::Dense => Placement::dense(filters, channels, kernel, kernel)?,
@@ -43,10 +54,12 @@ impl Summary {
     /// leaves gaps, and one below a single value, as C/2 is for one channel, is none.
     pub(crate) fn suits(self, layer: &Layer) -> bool {
         match self {
-            Self::Step { times, over } | Self::Learned { times, over } => {
+            Self::Step { times, over } | Self::Learned { times, over } | Self::Gains { times, over } => {
                 let taps = layer.kernel.saturating_mul(layer.kernel);
                 times < over.saturating_mul(taps) && layer.channels.saturating_mul(times) >= over
             }
+            // Filters of one base end to end are the most that there can be.
+            Self::OneBase { times, over } => times <= over && layer.channels.saturating_mul(times) >= over,
             Self::Published(_) | Self::Dense => true,
         }
     }
@@ -68,10 +81,16 @@ fn halfway(layer: &Layer, times: usize, over: usize) -> filter_summary::Result<P
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Step { times, over } | Self::Learned { times, over } => {
-                if matches!(self, Self::Learned { .. }) {
-                    f.write_str("learned:")?;
-                }
+            Self::Step { times, over }
+            | Self::Learned { times, over }
+            | Self::Gains { times, over }
+            | Self::OneBase { times, over } => {
+                f.write_str(match self {
+                    Self::Learned { .. } => "learned:",
+                    Self::Gains { .. } => "gains:",
+                    Self::OneBase { .. } => "base:",
+                    _ => "",
+                })?;
                 if times != 1 {
                     write!(f, "{times}")?;
                 }
@@ -99,9 +118,14 @@ impl FromStr for Summary {
                     .filter(|ratio: &f64| ratio.is_finite() && *ratio >= 1.0)
                     .map(Self::Published);
             }
-            if let Some(step) = text.strip_prefix("learned:") {
+            let kinds: [(&str, fn(usize, usize) -> Self); 3] = [
+                ("learned:", |times, over| Self::Learned { times, over }),
+                ("gains:", |times, over| Self::Gains { times, over }),
+                ("base:", |times, over| Self::OneBase { times, over }),
+            ];
+            if let Some((step, kind)) = kinds.iter().find_map(|(word, kind)| Some((text.strip_prefix(word)?, kind))) {
                 return match step.parse().ok()? {
-                    Self::Step { times, over } => Some(Self::Learned { times, over }),
+                    Self::Step { times, over } => Some(kind(times, over)),
                     _ => None,
                 };
             }
@@ -111,7 +135,9 @@ impl FromStr for Summary {
             let over = if over.is_empty() { 1 } else { number(over.strip_prefix('/')?)? };
             Some(Self::Step { times, over })
         };
-        parse().ok_or_else(|| "write it like C, C/2, 2C, 3C/2, learned:2C, published:4 or dense".to_owned())
+        parse().ok_or_else(|| {
+            "write it like C, C/2, 2C, 3C/2, learned:2C, gains:C, base:C, published:4 or dense".to_owned()
+        })
     }
 }
 
@@ -121,7 +147,19 @@ mod tests {
 
     #[test]
     fn summaries_read_as_they_print() {
-        for text in ["C", "C/2", "2C", "3C/2", "learned:2C", "learned:C/2", "published:4", "published:2.5", "dense"] {
+        for text in [
+            "C",
+            "C/2",
+            "2C",
+            "3C/2",
+            "learned:2C",
+            "learned:C/2",
+            "gains:C",
+            "base:C/2",
+            "published:4",
+            "published:2.5",
+            "dense",
+        ] {
             assert_eq!(text.parse::<Summary>().unwrap().to_string(), text);
         }
         for text in [
@@ -129,6 +167,7 @@ mod tests {
             "learned:",
             "learned:dense",
             "learned:learned:C",
+            "gains:base:C",
             "",
             "2",
             "C2",
@@ -150,6 +189,7 @@ mod tests {
         assert!(suits("2C", "64x8") && suits("8C", "64x8") && !suits("9C", "64x8"));
         assert!(suits("C/2", "64x8k1") && !suits("C", "64x8k1") && !suits("3C", "64x8k1"));
         assert!(suits("dense", "64x8k1") && suits("published:4", "64x8k1"));
+        assert!(suits("gains:2C", "64x8") && suits("base:C", "64x8k1") && !suits("base:2C", "64x8"));
         assert!(suits("learned:2C", "64x8") && !suits("learned:C", "64x8k1"));
     }
 }

@@ -78,11 +78,7 @@ fn malformed_networks() {
             },
             "node stem: tensor stem.gains: value 70 is -inf: it must be finite",
         ),
-        (
-            "of a dense layer",
-            |p| p.tensor("fc.gains", floats(&[3, 1])),
-            "tensor fc.gains: no node reads it",
-        ),
+        ("of a dense layer", |p| p.tensor("fc.gains", floats(&[3, 1])), "tensor fc.gains: no node reads it"),
     ];
     check(cases);
 }
