@@ -4,8 +4,7 @@ use super::Step;
 use super::shared::Pass;
 use super::tables::Stored;
 use crate::kernels::accumulate::{Accumulate, Terms, Uniform};
-use crate::kernels::{Geometry, Tile};
-use crate::method::reduction::MOST_TURNS;
+use crate::kernels::{Geometry, Kernel, Tile};
 
 /// Threads, and output rows that each finishes at a time.
 const TILE: Tile = Tile::registers(64, 1, 4, 1);
@@ -33,7 +32,7 @@ pub(super) fn step(pass: &Pass<'_>, stored: Stored) -> Step {
     let row_quads = out_width.div_ceil(4);
     // No thread walks a column without end.
     let rows = TILE.rows as usize;
-    let most_rows = (MOST_TURNS / kernel.turns_an_output()).max(1) as usize * rows;
+    let most_rows = (ask.target.most_turns(kernel.unrolled()) / kernel.turns_an_output()).max(1) as usize * rows;
     let thread_rows = if ask.target.walks_columns() { out_height.min(most_rows) } else { rows }.next_multiple_of(rows);
     let row_blocks = out_height.div_ceil(thread_rows);
     let threads = row_quads * row_blocks * out_channels * images;
