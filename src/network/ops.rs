@@ -1,7 +1,7 @@
 //! The operations: one file each, with its checks, its keys and tensors in a file, and what computes it.
 //!
-//! A new operation is a file here, a variant of [`Op`] with its line in [`Op::operation`], and its words in
-//! [`FILE_OPS`]; then its kernel, where no other will do, and its place in `docs/format.md`.
+//! A new operation is a file here, a variant of [`Op`] with its line in [`Op::operation`], its words in [`FILE_OPS`]
+//! and its keys in [`NodeJson`]; then its kernel, where no other will do, and its place in `docs/format.md`.
 
 mod add;
 mod batch_norm;
@@ -21,9 +21,10 @@ pub use conv::{ConvKind, ConvOp};
 pub use pool::Pool;
 pub use shortcut_a::ShortcutA;
 
-use super::graph::NodeJson;
+use super::node_json::node_json;
 use super::stage::Stage;
 use crate::error::{Error, Result};
+use crate::files::stored_summary::WindowJson;
 use crate::files::tensor_file::{NewTensor, TensorFile};
 
 /// What a node computes.
@@ -74,6 +75,25 @@ const FILE_OPS: [&[FileOp]; 8] = [
     concat::FILE_OPS,
     flatten::FILE_OPS,
 ];
+
+// Every key of theirs.
+node_json! {
+    input: String,
+    inputs: Vec<String>,
+    residual: String,
+    out_channels: usize,
+    window: WindowJson,
+    boundary: String,
+    start_unit: usize,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 4],
+    dilation: [usize; 2],
+    groups: usize,
+    activation: String,
+    ceil_mode: bool,
+    count_include_pad: bool,
+}
 
 /// An operation as files have it. What it needs is checked when the node is added to a network, not here.
 pub(crate) struct FileOp {
