@@ -30,6 +30,8 @@ mod tests;
 mod tile;
 pub(crate) mod tiled;
 pub(crate) mod tiled_accumulate;
+#[cfg(feature = "network")]
+pub(crate) mod upsample_nearest;
 mod weights;
 
 pub(crate) use access::{Access, Tensor};
@@ -71,6 +73,8 @@ pub(crate) enum Variant {
     BatchNorm(batch_norm::BatchNorm),
     #[cfg(feature = "network")]
     Subsample(subsample::Subsample),
+    #[cfg(feature = "network")]
+    UpsampleNearest(upsample_nearest::UpsampleNearest),
 }
 
 impl Variant {
@@ -104,6 +108,8 @@ impl Variant {
             Self::BatchNorm(kernel) => kernel.describe(),
             #[cfg(feature = "network")]
             Self::Subsample(kernel) => kernel.describe(),
+            #[cfg(feature = "network")]
+            Self::UpsampleNearest(kernel) => kernel.describe(),
         }
     }
 
@@ -130,6 +136,7 @@ impl Variant {
             listed(add::Add::variants()),
             listed(batch_norm::BatchNorm::variants()),
             listed(subsample::Subsample::variants()),
+            listed(upsample_nearest::UpsampleNearest::variants()),
         ];
         all.into_iter().flatten().collect()
     }

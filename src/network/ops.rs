@@ -11,6 +11,7 @@ mod flatten;
 mod pool;
 mod relu;
 mod shortcut_a;
+mod upsample_nearest;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ pub(super) use concat::Copy;
 pub use conv::{ConvKind, ConvOp};
 pub use pool::Pool;
 pub use shortcut_a::ShortcutA;
+pub use upsample_nearest::UpsampleNearest;
 
 use super::node_json::node_json;
 use super::stage::Stage;
@@ -43,6 +45,8 @@ pub enum Op {
     BatchNorm(Box<BatchNorm>),
     /// `shortcut_a`: every stride-th pixel, and zero channels before and after.
     ShortcutA(ShortcutA),
+    /// `upsample_nearest2d`: every pixel so many times down and across.
+    UpsampleNearest(UpsampleNearest),
     /// `concat` along the channels.
     Concat,
     /// `flatten`: the same values as `[C*H*W, 1, 1]`.
@@ -58,6 +62,7 @@ impl Op {
             Self::Relu => &relu::Relu,
             Self::BatchNorm(norm) => norm.as_ref(),
             Self::ShortcutA(shortcut) => shortcut,
+            Self::UpsampleNearest(upsample) => upsample,
             Self::Concat => &concat::Concat,
             Self::Flatten => &flatten::Flatten,
         }
@@ -65,13 +70,14 @@ impl Op {
 }
 
 /// What files call the operations, in the order in which they are told.
-const FILE_OPS: [&[FileOp]; 8] = [
+const FILE_OPS: [&[FileOp]; 9] = [
     conv::FILE_OPS,
     pool::FILE_OPS,
     add::FILE_OPS,
     relu::FILE_OPS,
     batch_norm::FILE_OPS,
     shortcut_a::FILE_OPS,
+    upsample_nearest::FILE_OPS,
     concat::FILE_OPS,
     flatten::FILE_OPS,
 ];
@@ -93,6 +99,7 @@ node_json! {
     activation: String,
     ceil_mode: bool,
     count_include_pad: bool,
+    scale_factor: [usize; 2],
 }
 
 /// An operation as files have it. What it needs is checked when the node is added to a network, not here.
