@@ -32,6 +32,8 @@ mod tests;
 mod tile;
 pub(crate) mod tiled;
 pub(crate) mod tiled_accumulate;
+#[cfg(feature = "network")]
+pub(crate) mod upsample_nearest;
 mod weights;
 
 pub(crate) use access::{Access, Tensor};
@@ -75,6 +77,8 @@ pub(crate) enum Variant {
     BatchNorm(batch_norm::BatchNorm),
     #[cfg(feature = "network")]
     Subsample(subsample::Subsample),
+    #[cfg(feature = "network")]
+    UpsampleNearest(upsample_nearest::UpsampleNearest),
 }
 
 impl Variant {
@@ -109,6 +113,8 @@ impl Variant {
             Self::BatchNorm(kernel) => kernel.describe(),
             #[cfg(feature = "network")]
             Self::Subsample(kernel) => kernel.describe(),
+            #[cfg(feature = "network")]
+            Self::UpsampleNearest(kernel) => kernel.describe(),
         }
     }
 
@@ -136,6 +142,7 @@ impl Variant {
             listed(add::Add::variants()),
             listed(batch_norm::BatchNorm::variants()),
             listed(subsample::Subsample::variants()),
+            listed(upsample_nearest::UpsampleNearest::variants()),
         ];
         all.into_iter().flatten().collect()
     }

@@ -21,6 +21,7 @@ mod job;
 mod layout;
 mod memory;
 mod names;
+mod node_json;
 mod ops;
 mod plan;
 mod preprocess;
@@ -35,7 +36,7 @@ pub use compress::{CompressedLayer, Compression, PlacementRule};
 #[cfg(feature = "cpu")]
 pub use cpu::CpuNetwork;
 pub use gpu::{Activations, BoundNetwork, GpuNetwork};
-pub use ops::{Add, BatchNorm, ConvKind, ConvOp, Op, Pool, ShortcutA};
+pub use ops::*;
 pub use plan::{Choose, NetworkPlan};
 pub use preprocess::{ChannelOrder, Preprocess};
 

@@ -69,7 +69,7 @@ impl Tuner {
     pub fn new(device: &wgpu::Device, queue: &wgpu::Queue, pipelines: &Arc<Pipelines>) -> Self {
         let gpu = Gpu::of(device, queue);
         Self {
-            target: gpu.target(),
+            target: gpu.target().with_checked_shaders(pipelines.are_checked()),
             pipelines: Arc::clone(pipelines),
             timestamps: Timestamps::new(&gpu),
             gpu,
@@ -83,7 +83,8 @@ impl Tuner {
     /// Plans for another target of the same device: one that knows its matrices or processors.
     #[must_use]
     pub fn with_target(self, target: Target) -> Self {
-        Self { target, ..self }
+        let checked = target.checked || self.pipelines.are_checked();
+        Self { target: target.with_checked_shaders(checked), ..self }
     }
 
     /// Starts from the choices in a file, which [`Tuner::save`] writes.

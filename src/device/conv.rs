@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::kernels::Role;
 use crate::method::params::ChannelParams;
 use crate::method::summary::FilterSummary;
-use crate::plan::{Operand, Plan, Step, Target};
+use crate::plan::{Operand, Plan, Step};
 use bindings::Bindings;
 use weights::Weights;
 
@@ -37,7 +37,9 @@ impl FsConv2d {
     ///
     /// # Errors
     /// When the summary is not the plan's, or not quantized where the plan has 8-bit weights; scale or bias have
-    /// another length; or the device refuses, is out of memory or lost.
+    /// another length; shaders are checked, and loops would turn more often than in a plan for that
+    /// ([`Target::with_checked_shaders`](crate::Target::with_checked_shaders)); or the device refuses, is out of memory
+    /// or lost.
     #[cfg(not(target_family = "wasm"))]
     pub fn new(
         pipelines: &Arc<Pipelines>,
@@ -61,7 +63,7 @@ impl FsConv2d {
         params: ChannelParams<'_>,
     ) -> Result<Self> {
         // The target a plan was made for may have been another device's; shaders rely on what was checked.
-        plan.check(&Target::of(pipelines.device()))?;
+        plan.check(&pipelines.target())?;
         let plan = plan.narrowed(summary)?;
         check_placement(&plan, summary)?;
         params.check_beside_summary(plan.problem())?;
@@ -105,7 +107,7 @@ impl FsConv2d {
         weights: BufferRange<'_>,
         params: ChannelParams<'_>,
     ) -> Result<Self> {
-        plan.check(&Target::of(pipelines.device()))?;
+        plan.check(&pipelines.target())?;
         params.check(plan.problem())?;
         let weights = Weights::lent(pipelines.device(), &plan, weights, params).await?;
         pipelines.warm_up_async([&plan]).await?;
@@ -153,7 +155,7 @@ impl FsConv2d {
     /// When the plan is one of other filters, or packs their weights otherwise, as another algorithm or kernel family
     /// may; or the device refuses, is out of memory or lost.
     pub async fn with_plan_async(&self, plan: Plan) -> Result<Self> {
-        plan.check(&Target::of(self.pipelines.device()))?;
+        plan.check(&self.pipelines.target())?;
         if plan.problem().placement() != self.plan.problem().placement() {
             return Err(Error::value("plan", "of other filters", "its placement must be the layer's"));
         }

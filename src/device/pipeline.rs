@@ -12,7 +12,7 @@ use crate::device::parallel::each;
 use crate::device::scope::{Loss, Scoped};
 use crate::error::{Error, Result};
 use crate::kernels::{Description, Variant};
-use crate::plan::Plan;
+use crate::plan::{Plan, Target};
 use slot::{Claim, Found, Slot};
 
 /// Whether compiled shaders carry the driver-independent bounds and loop checks.
@@ -22,9 +22,9 @@ pub enum ShaderChecks {
     /// Without: plans keep every index in bounds and every loop finite. Up to three times faster on software adapters.
     #[default]
     Trusted,
-    /// With: for whoever would rather not take our word for it. Drivers then unroll nothing, and llvmpipe, which ends
-    /// the loops of an invocation after 65,535 turns without an error, computes wrong sums of more than some 10,000
-    /// products; without checks, and on other drivers, sums may have any length.
+    /// With: for whoever would rather not take our word for it. Drivers then unroll few loops, as indices are clamped
+    /// and loops have a second end, and what an invocation may loop is soon reached: sums of some thousand products
+    /// are cut into shorter parts, in plans for [`Target::with_checked_shaders`].
     Checked,
 }
 
@@ -98,6 +98,15 @@ impl Pipelines {
     /// Whether shaders carry checks.
     pub fn checks(&self) -> ShaderChecks {
         self.checks
+    }
+
+    /// What plans must know of the device and of what is compiled for it.
+    pub(crate) fn target(&self) -> Target {
+        Target::of(&self.device).with_checked_shaders(self.are_checked())
+    }
+
+    pub(crate) fn are_checked(&self) -> bool {
+        self.checks == ShaderChecks::Checked
     }
 
     /// How many variants have been compiled.

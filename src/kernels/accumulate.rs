@@ -98,6 +98,11 @@ impl Kernel for Accumulate {
     fn turns(&self, uniform: &Uniform) -> u64 {
         u64::from(uniform.thread_rows.div_ceil(self.tile.rows)) * self.turns_an_output()
     }
+
+    fn unrolled(&self) -> u64 {
+        // Turns of a term are counted, the rows in each are not.
+        u64::from(self.tile.rows) + 4
+    }
 }
 
 #[cfg(all(test, feature = "network", feature = "software"))]

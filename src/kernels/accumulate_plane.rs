@@ -30,12 +30,6 @@ impl AccumulatePlane {
         let last = 4 * left + 3 + self.size[1] - 1 - self.padding;
         [left, last / 4 + 1]
     }
-
-    /// Turns that a row of products takes.
-    pub(crate) fn turns_a_row(&self) -> u64 {
-        let [rows, columns] = self.size.map(u64::from);
-        1 + rows * columns
-    }
 }
 
 impl Kernel for AccumulatePlane {
@@ -62,7 +56,14 @@ impl Kernel for AccumulatePlane {
     }
 
     fn turns(&self, uniform: &Uniform) -> u64 {
-        (u64::from(uniform.thread_rows) + u64::from(self.size[0]) - 1) * self.turns_a_row()
+        u64::from(uniform.thread_rows) + u64::from(self.size[0]) - 1
+    }
+
+    fn unrolled(&self) -> u64 {
+        let [rows, columns] = self.size.map(u64::from);
+        let quads = u64::from(self.quads()[1]);
+        // Quads of the row; pixels of each term; terms of each kernel row; sums that move on.
+        (1 + quads) + (1 + 6 * columns) + (1 + rows * (2 + columns)) + rows
     }
 }
 

@@ -59,6 +59,10 @@ impl Kernel for Depthwise {
     fn turns(&self, uniform: &Uniform) -> u64 {
         u64::from(uniform.conv.kernel_height) * (1 + u64::from(uniform.conv.kernel_width))
     }
+
+    fn unrolled(&self) -> u64 {
+        self.weights.unrolled() + u64::from(Self::ROWS) + 1
+    }
 }
 
 #[cfg(all(test, feature = "network", feature = "software"))]

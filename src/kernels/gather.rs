@@ -52,6 +52,10 @@ impl Kernel for Gather {
     fn turns(&self, uniform: &Uniform) -> u64 {
         uniform.conv.taps() * (1 + uniform.conv.channels_by(4))
     }
+
+    fn unrolled(&self) -> u64 {
+        self.tile.unrolled(self.weights.unrolled())
+    }
 }
 
 #[cfg(all(test, feature = "network", feature = "software"))]

@@ -16,7 +16,13 @@ pub(crate) trait Kernel: Copy {
     fn describe(&self) -> Description;
 
     /// Most turns that the loops of one invocation take together, of those whose number depends on the layer:
-    /// plans refuse more than [`MOST_TURNS`](crate::method::reduction::MOST_TURNS).
-    /// Loops over what a tile keeps in registers are unrolled.
+    /// plans refuse more than [`most_turns`](crate::method::reduction::most_turns).
     fn turns(&self, uniform: &Self::Uniform) -> u64;
+
+    /// Most turns that the other loops, over what a tile keeps in registers, take together within one of
+    /// [`Self::turns`]: drivers unroll them, but not where shaders are checked. A loop that ends is one turn more.
+    /// A test counts them in the shader.
+    fn unrolled(&self) -> u64 {
+        0
+    }
 }

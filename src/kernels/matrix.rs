@@ -1,6 +1,6 @@
 //! `matrix`: the implicit GEMM of `tiled` on cooperative matrices, wgpu's experimental feature.
 
-use super::tiled::{Sums, Uniform, reduction_turns, tile_word};
+use super::tiled::{Sums, Uniform, loading_turns, reduction_turns, tile_word};
 use super::{Description, Kernel, Tensor, Tile, Variant, Weights};
 
 /// A variant.
@@ -50,6 +50,10 @@ impl Kernel for Matrix {
 
     fn turns(&self, uniform: &Uniform) -> u64 {
         reduction_turns(&uniform.conv, self.tile)
+    }
+
+    fn unrolled(&self) -> u64 {
+        loading_turns(self.tile, self.weights) + u64::from(self.tile.depth / 16) + 1
     }
 }
 

@@ -65,6 +65,10 @@ impl Kernel for Pool {
         let width = uniform.kernel_width.min(uniform.width);
         u64::from(height) * (1 + u64::from(width))
     }
+
+    fn unrolled(&self) -> u64 {
+        1
+    }
 }
 
 #[cfg(all(test, feature = "network", feature = "software"))]

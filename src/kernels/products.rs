@@ -76,6 +76,10 @@ impl Kernel for Products {
         let storing = Self::storing_turns(self.tile, rows, columns, u64::from(uniform.row_taps));
         storing.saturating_add(uniform.conv.channels_by(4))
     }
+
+    fn unrolled(&self) -> u64 {
+        self.tile.unrolled(self.weights.unrolled())
+    }
 }
 
 #[cfg(all(test, feature = "network", feature = "software"))]

@@ -4,6 +4,7 @@
 
 pub(super) mod axes;
 pub(super) mod covering;
+mod loops;
 mod plans;
 
 use std::collections::HashMap;
@@ -25,13 +26,20 @@ pub(super) struct Listed {
     fields: Vec<String>,
     /// The turns of its loops where every field of the uniform is huge.
     turns: u64,
+    /// What it says of those that drivers unroll.
+    unrolled: u64,
 }
 
 pub(super) fn listed<K: Kernel<Uniform: Debug>>(kernels: Vec<K>) -> Vec<Listed> {
     let fields = fields_of(&K::Uniform::zeroed());
     let mut huge = K::Uniform::zeroed();
     bytemuck::cast_slice_mut(std::slice::from_mut(&mut huge)).fill(1u32 << 21);
-    let of = |kernel: K| Listed { variant: kernel.variant(), fields: fields.clone(), turns: kernel.turns(&huge) };
+    let of = |kernel: K| Listed {
+        variant: kernel.variant(),
+        fields: fields.clone(),
+        turns: kernel.turns(&huge),
+        unrolled: kernel.unrolled(),
+    };
     kernels.into_iter().map(of).collect()
 }
 
@@ -226,7 +234,7 @@ fn turns_are_counted() {
         let description = variant.describe();
         let kernel = description.kernel();
         // One thread an element or quad, without a loop.
-        let has_none = matches!(kernel, "add" | "batch_norm" | "subsample");
+        let has_none = matches!(kernel, "add" | "batch_norm" | "subsample" | "upsample_nearest");
         assert!(has_none != (turns > MOST_TURNS), "{}: {turns}", description.label());
     }
 }

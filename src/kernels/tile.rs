@@ -29,6 +29,13 @@ impl Tile {
         (self.lanes_x * self.quads * 4) as usize
     }
 
+    /// Turns that four channels take to be multiplied in registers, where no loop is unrolled: loads of quads, and of
+    /// every row the weights, in so many turns, and its products.
+    pub(super) fn unrolled(self, weights: u64) -> u64 {
+        let [rows, quads] = [self.rows, self.quads].map(u64::from);
+        quads * (4 + 2) + rows * (weights + quads + 2) + 2
+    }
+
     pub(crate) fn threads(self) -> u32 {
         self.lanes_x * self.lanes_y * self.slices
     }

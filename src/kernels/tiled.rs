@@ -76,6 +76,13 @@ pub(super) fn reduction_turns(conv: &Geometry, tile: Tile) -> u64 {
     (conv.taps() * conv.channels_by(tile.depth)).div_ceil(u64::from(tile.slices)) + 1
 }
 
+/// Turns that the loads and stores of a step take, where no loop is unrolled.
+pub(super) fn loading_turns(tile: Tile, weights: Weights) -> u64 {
+    let threads = u64::from(tile.lanes_x * tile.lanes_y);
+    let loads = |size: usize| (size as u64 * u64::from(tile.depth / 4)).div_ceil(threads);
+    loads(tile.rows_per_tile()) * (2 + weights.unrolled()) + 2 * loads(tile.pixels_per_tile()) + 4
+}
+
 impl Kernel for Tiled {
     type Uniform = Uniform;
 
@@ -100,6 +107,12 @@ impl Kernel for Tiled {
 
     fn turns(&self, uniform: &Uniform) -> u64 {
         reduction_turns(&uniform.conv, self.tile)
+    }
+
+    fn unrolled(&self) -> u64 {
+        let Tile { rows, quads, depth, slices, .. } = self.tile;
+        let [rows, quads, depth_quads] = [rows, quads, depth / 4].map(u64::from);
+        loading_turns(self.tile, self.weights) + u64::from(slices) + depth_quads * (rows * (quads + 2) + quads + 3) + 2
     }
 }
 

@@ -51,6 +51,10 @@ impl Kernel for TiledAccumulate {
     fn turns(&self, uniform: &Uniform) -> u64 {
         u64::from(uniform.conv.kernel_height) * (1 + u64::from(uniform.conv.kernel_width))
     }
+
+    fn unrolled(&self) -> u64 {
+        4 * u64::from(self.tile.rows) + 1
+    }
 }
 
 #[cfg(all(test, feature = "network", feature = "software"))]

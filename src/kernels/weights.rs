@@ -27,6 +27,14 @@ impl Weights {
         Self { load, precision, words: words && load == WeightLoad::Vec4 && precision == Precision::F32 }
     }
 
+    /// Turns that two loads of four weights take, where no loop is unrolled.
+    pub(super) fn unrolled(self) -> u64 {
+        match self.load {
+            WeightLoad::Vec4 => 0,
+            WeightLoad::Scalar(_) => 2 * (4 + 1),
+        }
+    }
+
     /// As a label has it.
     pub(super) fn word(self) -> &'static str {
         match self.load {

@@ -14,9 +14,16 @@ use crate::method::window::Window;
 /// check it for every dispatch.
 pub(crate) const MOST_TURNS: u64 = 1 << 14;
 
+/// Most turns that all loops of one invocation may take together where drivers unroll none: of llvmpipe's 65,535 three
+/// quarters. The rest is for loops that an invocation comes to once.
+pub(crate) const MOST_TURNS_OF_ALL: u64 = 3 << 14;
+
 /// Most products of one part of a sum. Kernels take four products a turn, so that it is a quarter of [`MOST_TURNS`];
 /// the rest is for what else a kernel loops over.
 pub(crate) const BLOCK: usize = 1 << 14;
+
+/// Where shaders are checked, parts are halved as long as a kernel's loops turn too often; no shorter than this.
+pub(crate) const LEAST_BLOCK: usize = 1 << 8;
 
 /// Kernels of as many taps as this stay whole as long as their channels can be cut instead: taps share products,
 /// channels do not.
@@ -37,12 +44,18 @@ pub(crate) struct Part {
     pub(crate) columns: Range<usize>,
 }
 
-/// The parts of a window's sum, in the order in which they are added: one for nearly all windows in use. `stored`
-/// products are added up by kernels that want fewer kernel columns.
-pub(crate) fn parts(window: &Window, stored: bool) -> Vec<Part> {
+/// Most turns of a kernel's loops, of those whose number depends on the layer: [`MOST_TURNS`], or where shaders are
+/// `checked`, and each of those turns is followed by so many that are not `unrolled`, fewer.
+pub(crate) fn most_turns(checked: bool, unrolled: u64) -> u64 {
+    if checked { MOST_TURNS.min(MOST_TURNS_OF_ALL / (1 + unrolled)) } else { MOST_TURNS }
+}
+
+/// The parts of a window's sum of at most `block` products, in the order in which they are added: one for nearly all
+/// windows in use. `stored` products are added up by kernels that want fewer kernel columns.
+pub(crate) fn parts(window: &Window, stored: bool, block: usize) -> Vec<Part> {
     let whole_taps = window.taps().min(WHOLE_TAPS);
-    let channels = even(window.channels(), (BLOCK / whole_taps).saturating_sub(4), 4);
-    let taps = BLOCK / (channels.next_multiple_of(4) + 4);
+    let channels = even(window.channels(), (block / whole_taps).saturating_sub(4), 4);
+    let taps = (block / (channels.next_multiple_of(4) + 4)).max(1);
     let columns = even(window.width(), if stored { taps.min(MOST_STORED_COLUMNS) } else { taps }, 1);
     let rows = even(window.height(), taps / columns, 1);
     let mut parts = Vec::new();
@@ -79,11 +92,15 @@ mod tests {
     fn layers_in_use_are_whole() {
         for [channels, height, width] in [[512, 3, 3], [1792, 3, 3], [16_368, 1, 1], [3, 11, 11], [1, 32, 64]] {
             for stored in [false, true] {
-                assert_eq!(parts(&window(channels, height, width), stored).len(), 1, "{channels}x{height}x{width}");
+                assert_eq!(
+                    parts(&window(channels, height, width), stored, BLOCK).len(),
+                    1,
+                    "{channels}x{height}x{width}"
+                );
             }
         }
         // A wide kernel, of which only stored products are cut.
-        assert_eq!([false, true].map(|stored| parts(&window(1, 1, 65), stored).len()), [1, 2]);
+        assert_eq!([false, true].map(|stored| parts(&window(1, 1, 65), stored, BLOCK).len()), [1, 2]);
     }
 
     #[test]
@@ -101,16 +118,18 @@ mod tests {
             [70, 20, 20],
         ] {
             let window = window(channels, height, width);
-            let parts = [parts(&window, false), parts(&window, true)].concat();
-            let products = |part: &Part| part.channels.len() * part.rows.len() * part.columns.len();
-            let twice = 2 * window.weights();
-            assert_eq!(parts.iter().map(products).sum::<usize>(), twice, "{channels}x{height}x{width}");
-            for part in &parts {
-                assert!(products(part) <= BLOCK, "{part:?}");
-                // Kernels walk a tap's channels by fours, and look up where it begins.
-                let turns = part.rows.len() * part.columns.len() * (part.channels.len().div_ceil(4) + 1);
-                assert!(turns <= BLOCK / 4, "{part:?}");
-                assert!(part.channels.start.is_multiple_of(4), "{part:?}");
+            for block in [BLOCK, BLOCK / 8, LEAST_BLOCK] {
+                let parts = [parts(&window, false, block), parts(&window, true, block)].concat();
+                let products = |part: &Part| part.channels.len() * part.rows.len() * part.columns.len();
+                let twice = 2 * window.weights();
+                assert_eq!(parts.iter().map(products).sum::<usize>(), twice, "{channels}x{height}x{width}");
+                for part in &parts {
+                    assert!(products(part) <= block, "{part:?}");
+                    // Kernels walk a tap's channels by fours, and look up where it begins.
+                    let turns = part.rows.len() * part.columns.len() * (part.channels.len().div_ceil(4) + 1);
+                    assert!(turns <= block / 4, "{part:?}");
+                    assert!(part.channels.start.is_multiple_of(4), "{part:?}");
+                }
             }
         }
     }

@@ -1,7 +1,5 @@
 //! Networks built in code, node by node, with the checks that files pass too.
 
-mod ops;
-
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::names::{INPUT, NODE_LIMIT, Names, check_metadata_key};

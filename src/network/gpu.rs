@@ -180,7 +180,7 @@ impl GpuNetwork {
         let NetworkPlan { network, planned } = plan;
         let device = pipelines.device();
         // The target a plan was made for may have been another device's; shaders rely on what was checked.
-        planned.check(&Target::of(device))?;
+        planned.check(&pipelines.target())?;
         activations.check_holds(planned)?;
         pipelines.compile_all(planned.steps().map(|(_, step)| step.variant)).await?;
         let buffer = |label: &'static str, size: u64, usage: wgpu::BufferUsages| {
@@ -290,8 +290,9 @@ fn unlike() -> Error {
     Error::value("plan", "unlike the network", "its convolutions must be the network's")
 }
 
-/// Shaders rely on what plans check: the limits must be this device's, or lower ones.
+/// Shaders rely on what plans check: the limits must be this device's, or lower ones. Loops of checked ones must be
+/// short.
 fn narrowed(pipelines: &Pipelines, target: &Target) -> Target {
     let limits = pipelines.device().limits().or_worse_values_from(&target.limits);
-    Target { limits, ..target.clone() }
+    Target { limits, checked: target.checked || pipelines.are_checked(), ..target.clone() }
 }

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Source;
 use super::names::{INPUT, NODE_LIMIT, Names};
+use super::ops::NodeJson;
 use crate::error::{Error, Result};
 use crate::files::nearest::misspelt;
-use crate::files::stored_summary::{WindowJson, Word};
+use crate::files::stored_summary::Word;
 use crate::method::problem::Activation;
 
 /// Longest graph that is parsed, in bytes.
@@ -48,46 +49,6 @@ pub(crate) struct PreprocessJson {
     pub(crate) scale: Option<f32>,
     pub(crate) mean: Option<Vec<f32>>,
     pub(crate) std: Option<Vec<f32>>,
-}
-
-/// Declares a node with every key any operation takes, so that it is read in one pass without a tree in between.
-macro_rules! node_json {
-    ($($key:ident: $kind:ty,)*) => {
-        /// A node; which keys it may have depends on `op`.
-        #[derive(Debug, Default, Serialize, Deserialize)]
-        #[serde(deny_unknown_fields, expecting = "a node")]
-        pub(crate) struct NodeJson {
-            pub(crate) name: String,
-            pub(crate) op: String,
-            $(#[serde(skip_serializing_if = "Option::is_none")] pub(crate) $key: Option<$kind>,)*
-        }
-
-        impl NodeJson {
-            /// The keys it has.
-            pub(crate) fn keys(&self) -> impl Iterator<Item = &'static str> {
-                let keys = [$((stringify!($key), self.$key.is_some()),)*];
-                keys.into_iter().filter_map(|(key, there)| there.then_some(key))
-            }
-        }
-    };
-}
-
-node_json! {
-    input: String,
-    inputs: Vec<String>,
-    residual: String,
-    out_channels: usize,
-    window: WindowJson,
-    boundary: String,
-    start_unit: usize,
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    padding: [usize; 4],
-    dilation: [usize; 2],
-    groups: usize,
-    activation: String,
-    ceil_mode: bool,
-    count_include_pad: bool,
 }
 
 impl GraphJson {

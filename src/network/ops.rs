@@ -1,7 +1,7 @@
 //! The operations: one file each, with its checks, its keys and tensors in a file, and what computes it.
 //!
-//! A new operation is a file here, a variant of [`Op`] with its line in [`Op::operation`], and its words in
-//! [`FILE_OPS`]; then its kernel, where no other will do, and its place in `docs/format.md`.
+//! A new operation is a file here, a variant of [`Op`] with its line in [`Op::operation`], its words in [`FILE_OPS`]
+//! and its keys in [`NodeJson`]; then its kernel, where no other will do, and its place in `docs/format.md`.
 
 mod add;
 mod batch_norm;
@@ -11,6 +11,7 @@ mod flatten;
 mod pool;
 mod relu;
 mod shortcut_a;
+mod upsample_nearest;
 
 use std::sync::Arc;
 
@@ -20,10 +21,12 @@ pub(super) use concat::Copy;
 pub use conv::{ConvKind, ConvOp};
 pub use pool::Pool;
 pub use shortcut_a::ShortcutA;
+pub use upsample_nearest::UpsampleNearest;
 
-use super::graph::NodeJson;
+use super::node_json::node_json;
 use super::stage::Stage;
 use crate::error::{Error, Result};
+use crate::files::stored_summary::WindowJson;
 use crate::files::tensor_file::{NewTensor, TensorFile};
 
 /// What a node computes.
@@ -42,6 +45,8 @@ pub enum Op {
     BatchNorm(Box<BatchNorm>),
     /// `shortcut_a`: every stride-th pixel, and zero channels before and after.
     ShortcutA(ShortcutA),
+    /// `upsample_nearest2d`: every pixel so many times down and across.
+    UpsampleNearest(UpsampleNearest),
     /// `concat` along the channels.
     Concat,
     /// `flatten`: the same values as `[C*H*W, 1, 1]`.
@@ -57,6 +62,7 @@ impl Op {
             Self::Relu => &relu::Relu,
             Self::BatchNorm(norm) => norm.as_ref(),
             Self::ShortcutA(shortcut) => shortcut,
+            Self::UpsampleNearest(upsample) => upsample,
             Self::Concat => &concat::Concat,
             Self::Flatten => &flatten::Flatten,
         }
@@ -64,16 +70,37 @@ impl Op {
 }
 
 /// What files call the operations, in the order in which they are told.
-const FILE_OPS: [&[FileOp]; 8] = [
+const FILE_OPS: [&[FileOp]; 9] = [
     conv::FILE_OPS,
     pool::FILE_OPS,
     add::FILE_OPS,
     relu::FILE_OPS,
     batch_norm::FILE_OPS,
     shortcut_a::FILE_OPS,
+    upsample_nearest::FILE_OPS,
     concat::FILE_OPS,
     flatten::FILE_OPS,
 ];
+
+// Every key of theirs.
+node_json! {
+    input: String,
+    inputs: Vec<String>,
+    residual: String,
+    out_channels: usize,
+    window: WindowJson,
+    boundary: String,
+    start_unit: usize,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 4],
+    dilation: [usize; 2],
+    groups: usize,
+    activation: String,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    scale_factor: [usize; 2],
+}
 
 /// An operation as files have it. What it needs is checked when the node is added to a network, not here.
 pub(crate) struct FileOp {

@@ -1,8 +1,8 @@
 //! From a network back to the graph's JSON and the tensors.
 
-use super::graph::{GraphJson, InputJson, NodeJson, PreprocessJson};
+use super::graph::{GraphJson, InputJson, PreprocessJson};
 use super::names::INPUT;
-use super::ops::FileOp;
+use super::ops::{FileOp, NodeJson};
 use super::{Network, Node, Source};
 use crate::files::stored_summary::Word;
 use crate::files::tensor_file::NewTensor;

@@ -5,9 +5,8 @@ use super::shared::Pass;
 use super::tables::Stored;
 use crate::kernels::accumulate::{Accumulate, Terms, Uniform};
 use crate::kernels::accumulate_plane::AccumulatePlane;
-use crate::kernels::{Geometry, Tile};
+use crate::kernels::{Geometry, Kernel, Tile};
 use crate::method::problem::Problem;
-use crate::method::reduction::MOST_TURNS;
 
 /// Threads, and output rows that each finishes at a time.
 const TILE: Tile = Tile::registers(64, 1, 4, 1);
@@ -44,8 +43,9 @@ pub(super) fn step(pass: &Pass<'_>, stored: Stored) -> Step {
     // No thread walks a column without end.
     let rows = of_planes.map_or(TILE.rows, |_| ROWS_OF_PLANES) as usize;
     let most_rows = match of_planes {
-        Some(plane) => (MOST_TURNS / plane.turns_a_row()).saturating_sub(window.height() as u64).max(1) as usize,
-        None => (MOST_TURNS / kernel.turns_an_output()).max(1) as usize * rows,
+        // Rounded up to whole blocks, and the rows of the kernel beside them.
+        Some(plane) => (ask.target.most_turns(plane.unrolled()) as usize).saturating_sub(rows + window.height()).max(1),
+        None => (ask.target.most_turns(kernel.unrolled()) / kernel.turns_an_output()).max(1) as usize * rows,
     };
     let thread_rows = if ask.target.walks_columns() { out_height.min(most_rows) } else { rows }.next_multiple_of(rows);
     let row_blocks = out_height.div_ceil(thread_rows);

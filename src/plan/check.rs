@@ -4,7 +4,6 @@ use super::{Operand, Plan, Target};
 use crate::error::{Error, Result};
 use crate::kernels::Role;
 use crate::method::problem::Problem;
-use crate::method::reduction::MOST_TURNS;
 
 /// What kernels need whose lanes work together.
 const OF_SUBGROUPS: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
@@ -38,10 +37,12 @@ impl Plan {
                 let [planned, sizes] = [planned, sizes].map(|[least, most]| format!("{least} to {most}"));
                 return unsupported(format!("it was planned for subgroups of {planned} lanes, the device has {sizes}"));
             }
-            let turns = step.turns;
-            if turns > MOST_TURNS {
-                let most = MOST_TURNS;
-                return unsupported(format!("its loops would turn {turns} times an invocation, and may {most} times"));
+            if !step.ends_on(device) {
+                let (turns, most) = (step.turns, device.most_turns(step.unrolled));
+                let loops = format!("its loops would turn {turns} times an invocation, and may {most} times");
+                let unlike = device.checked && !self.target.checked;
+                let hint = " with shader checks: plan for `Target::with_checked_shaders(true)`";
+                return unsupported(loops + if unlike { hint } else { "" });
             }
             let roles = description.roles();
             for &role in roles {

@@ -22,7 +22,7 @@ pub(super) fn plan(
     family: Family,
     problem: &Problem,
     target: &Target,
-    mut options: PlanOptions,
+    options: PlanOptions,
 ) -> Result<Plan> {
     if !family.computes(options.storage) {
         let reason = format!("its kernels do not compute {} storage", options.storage.name());
@@ -32,8 +32,29 @@ pub(super) fn plan(
         let reason = "indices of the wrapped summary exceed 32 bits".to_owned();
         return Err(Error::Unsupported { kernel: algorithm.name(), reason });
     }
+    let mut block = reduction::BLOCK;
+    loop {
+        let plan = in_parts(algorithm, family, problem, target, options, block)?;
+        let ends = plan.steps.iter().all(|step| step.ends_on(target));
+        if ends || !target.checked || block <= reduction::LEAST_BLOCK {
+            plan.check(target)?;
+            return Ok(plan);
+        }
+        block /= 2;
+    }
+}
+
+/// Plans parts of at most `block` products.
+fn in_parts(
+    algorithm: Algorithm,
+    family: Family,
+    problem: &Problem,
+    target: &Target,
+    mut options: PlanOptions,
+    block: usize,
+) -> Result<Plan> {
     let asked = PlanOptions { algorithm: Some(algorithm), family: Some(family), ..options };
-    let parts = reduction::parts(problem.placement().window(), algorithm == Algorithm::Shared);
+    let parts = reduction::parts(problem.placement().window(), algorithm == Algorithm::Shared, block);
     if parts.len() > 1 {
         // Sums of parts lie in one buffer, of which a step reads and writes.
         options.bind_read_write = true;
@@ -54,9 +75,7 @@ pub(super) fn plan(
         |(index, problem)| Ask { problem, target, options, words, has_addend: index > 0, is_addend: index < last };
     let drafts = problems.iter().enumerate().map(ask).map(|ask| draft(algorithm, family, ask));
     let drafts = drafts.collect::<Result<Vec<_>>>().map_err(|error| of_layer(problem, error))?;
-    let plan = assemble(algorithm, family, problem, &problems, drafts, asked, target);
-    plan.check(target)?;
-    Ok(plan)
+    Ok(assemble(algorithm, family, problem, &problems, drafts, asked, target))
 }
 
 fn draft(algorithm: Algorithm, family: Family, ask: Ask<'_>) -> Result<Draft> {

@@ -61,7 +61,7 @@ impl Planner for Portable {
     }
 
     fn products(&self, ask: Ask<'_>) -> Result<Box<dyn Products>> {
-        Ok(Box::new(Form::new(ask.problem)?))
+        Ok(Box::new(Form::new(&ask)?))
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::mem::offset_of;
 use std::ops::Range;
 
+use super::Target;
 use crate::kernels::{Description, Geometry, Kernel, Role, Variant};
 use crate::method::quantization::Quantization;
 
@@ -14,8 +15,10 @@ pub(crate) struct Step {
     pub(crate) variant: Variant,
     pub(crate) description: Description,
     pub(crate) grid: [u32; 3],
-    /// Most turns that the loops of one invocation take together.
+    /// Most turns that the loops of one invocation take together, but for those that drivers unroll.
     pub(crate) turns: u64,
+    /// Most turns of those, in one of the others.
+    pub(crate) unrolled: u64,
     /// Where operands lie that are no tensors of the caller's.
     pub(crate) places: Places,
     /// The bytes of the kernel's uniform.
@@ -67,9 +70,15 @@ impl Step {
             description,
             grid: fold_grid(tiles, limit),
             turns: kernel.turns(uniform),
+            unrolled: kernel.unrolled(),
             places: Places::default(),
             uniform: bytemuck::bytes_of(uniform).to_vec(),
         }
+    }
+
+    /// Whether the loops of an invocation end on a target, on every driver.
+    pub(super) fn ends_on(&self, target: &Target) -> bool {
+        self.turns <= target.most_turns(self.unrolled)
     }
 
     /// The same where its operands lie so.

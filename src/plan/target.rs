@@ -1,6 +1,7 @@
 //! What a plan must know of a device, and what a device should be asked for. Nothing else asks whether it is a CPU.
 
 use super::Family;
+use crate::method::reduction::most_turns;
 
 /// What a plan must know of a device.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,8 @@ pub struct Target {
     /// of them busy. wgpu cannot tell how many there are: the constructors guess by the kind of device, and who knows
     /// better may set it.
     pub(crate) processors: u32,
+    /// Whether shaders carry checks, which keep drivers from unrolling loops.
+    pub(crate) checked: bool,
 }
 
 impl Target {
@@ -93,6 +96,14 @@ impl Target {
         Self { processors, ..self }
     }
 
+    /// Whether kernels are compiled with checks ([`ShaderChecks::Checked`](crate::ShaderChecks::Checked)). Drivers then
+    /// unroll few loops, and one of them ends an invocation's after 65,535 turns: sums of some thousand products are
+    /// cut into shorter parts. Layers with checks refuse plans for less; networks and the tuner see to it themselves.
+    #[must_use]
+    pub fn with_checked_shaders(self, checked: bool) -> Self {
+        Self { checked, ..self }
+    }
+
     /// Whether the device multiplies 16x16 by 16x16 matrices of f16 into f32, where there is no adapter to ask
     /// ([`Target::with_matrices`]).
     #[must_use]
@@ -110,6 +121,7 @@ impl Target {
             subgroup_max_size: 0,
             matrix_16x16x16: false,
             processors: processors(wgpu::DeviceType::Other),
+            checked: false,
         }
     }
 
@@ -128,6 +140,11 @@ impl Target {
     /// workgroup should fill its warps.
     pub(super) fn gather_tile(&self) -> [u32; 2] {
         if self.software { [16, 8] } else { [8, 64] }
+    }
+
+    /// Most turns of a kernel's loops but for those that are unrolled, with so many turns of the latter in each.
+    pub(super) fn most_turns(&self, unrolled: u64) -> u64 {
+        most_turns(self.checked, unrolled)
     }
 
     /// Whether a thread of an accumulation walks a whole column: on a CPU its indices cost as much as ten rows;
@@ -153,6 +170,7 @@ impl Target {
             subgroup_max_size: subgroups * info.subgroup_max_size,
             matrix_16x16x16: false,
             processors: processors(info.device_type),
+            checked: false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
-use filter_summary::network::{ConvOp, Network, Node, Op, Pool, ShortcutA, Source};
+use filter_summary::network::{ConvOp, Network, Node, Op, Pool, ShortcutA, Source, UpsampleNearest};
 use filter_summary::{Activation, reference};
 
 /// Values and how far an f32 executor may be off each of them.
@@ -114,6 +114,16 @@ fn run(node: &Node, inputs: &[(&Value, [usize; 3])]) -> Value {
                             }
                             None => to.push(0.0, 0.0),
                         }
+                    }
+                }
+            }
+        }
+        Op::UpsampleNearest(UpsampleNearest { scale_factor: [scale_y, scale_x], .. }) => {
+            for channel in 0..channels {
+                for y in 0..out_height {
+                    for x in 0..out_width {
+                        let at = (channel * height + y / scale_y) * width + x / scale_x;
+                        to.push(first.value[at], first.error[at]);
                     }
                 }
             }

@@ -20,7 +20,7 @@ use filter_summary::{
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-/// Cases that run the larger families in checked form too. With loop checks nothing unrolls, and a driver may take ten
+/// Cases that run the larger families in checked form too. With checks little is unrolled, and a driver may take ten
 /// seconds for one variant.
 const IN_CHECKED_FORM: [&str; 24] = [
     "step_half_c",

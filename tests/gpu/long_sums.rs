@@ -6,15 +6,16 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::common::choices::{Choice, choices, few_tiles};
-use crate::common::gpu::{assert_equal, assert_exact, device, run};
+use crate::common::gpu::{Device, assert_equal, assert_exact, device, run};
 use crate::common::operands::Data;
 use crate::common::selection::runs_all;
 use filter_summary::reference::{conv2d, error_fraction};
 use filter_summary::{
-    Activation, Algorithm, Boundary, Conv2d, Family, FilterSummary, Placement, Plan, PlanOptions, Precision, Problem,
-    Starts, Storage, Target, Window,
+    Activation, Algorithm, Boundary, ChannelParams, Conv2d, Family, FilterSummary, FsConv2d, Pipelines, Placement,
+    Plan, PlanOptions, Precision, Problem, Starts, Storage, Target, Window,
 };
 
 struct Case {
@@ -137,8 +138,8 @@ fn choices_of(index: usize, target: &Target) -> Vec<Choice> {
     choices
 }
 
-fn run_cases(target: &Target) -> BTreeSet<String> {
-    let Some(device) = device() else { return BTreeSet::new() };
+/// Runs the cases on plans for `target`; `parts` says whether sums are cut as the cases have it.
+fn run_cases(device: &Device, pipelines: &Arc<Pipelines>, target: &Target, parts_are_known: bool) -> BTreeSet<String> {
     let mut kernels = BTreeSet::new();
     for (index, case) in cases().iter().enumerate() {
         let problem = case.problem();
@@ -146,10 +147,10 @@ fn run_cases(target: &Target) -> BTreeSet<String> {
         let want = conv2d(&problem, &data.operands()).expect(case.name);
         for choice in choices_of(index, target) {
             let plan = Plan::new(&problem, target, choice.options()).expect(case.name);
-            let got = run(device, &device.trusted, &plan, &data.operands());
+            let got = run(device, pipelines, &plan, &data.operands());
             assert_equal(case.name, &plan, &got, &want);
             // Rests of tiles are dispatches of their own.
-            if choice.family != Family::Software {
+            if choice.family != Family::Software && parts_are_known {
                 let expected = case.parts[usize::from(choice.algorithm == Algorithm::Shared)];
                 assert_eq!(parts(&plan), expected, "{}: {:?}", case.name, plan.kernels());
             }
@@ -164,7 +165,8 @@ fn run_cases(target: &Target) -> BTreeSet<String> {
 fn every_kernel_sums_past_the_bound() {
     let Some(device) = device() else { return };
     let target = few_tiles(&device.gpu.target());
-    let reached = run_cases(&target.with_software(true));
+    let target = target.with_software(true);
+    let reached = run_cases(device, &device.trusted, &target, true);
     let every = [
         "fs_accumulate_rows",
         "fs_accumulate_taps",
@@ -185,6 +187,36 @@ fn every_kernel_sums_past_the_bound() {
     for kernel in every {
         let runs = software || !kernel.starts_with("fs_software");
         assert!(!runs || reached.contains(kernel), "no case has {kernel}");
+    }
+}
+
+/// With shader checks few loops are unrolled: parts are shorter, and numbers the same.
+#[test]
+fn checked_kernels_sum_past_the_bound() {
+    let Some(device) = device() else { return };
+    let target = few_tiles(&device.gpu.target()).with_software(true).with_checked_shaders(true);
+    run_cases(device, &device.checked, &target, false);
+}
+
+/// Plans whose loops are too long for checked kernels are refused, and the error says what to do.
+#[test]
+fn checked_kernels_refuse_longer_sums() {
+    let Some(device) = device() else { return };
+    let placement = tap_major(9, [16_380, 1, 1], 4);
+    let summary = FilterSummary::new(vec![1.0; placement.length()], placement.clone()).expect("summary");
+    let problem = Problem::new(&placement, Conv2d::default(), [1, 1, 1]).expect("problem");
+    let target = device.gpu.target();
+    for algorithm in [Algorithm::Dense, Algorithm::Gather] {
+        let options = PlanOptions::new().with_algorithm(algorithm).with_family(Family::Portable);
+        let layer = |pipelines, target: &Target| {
+            let plan = Plan::new(&problem, target, options).expect("plan");
+            FsConv2d::new(pipelines, plan, &summary, ChannelParams::default())
+        };
+        layer(&device.trusted, &target).expect("a layer without checks");
+        let error = layer(&device.checked, &target).expect_err("long loops").to_string();
+        let said = ["its loops would turn 4096 times", "plan for `Target::with_checked_shaders(true)`"];
+        assert!(said.iter().all(|said| error.contains(said)), "{error}");
+        layer(&device.checked, &target.clone().with_checked_shaders(true)).expect("a layer of shorter parts");
     }
 }
 

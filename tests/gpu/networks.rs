@@ -73,6 +73,58 @@ fn shortcuts_with_any_number_of_zeros() {
     }
 }
 
+/// Factors of both axes, output rows and planes of any number of pixels; into parts of a tensor that a concat joins,
+/// from values that it does not.
+#[test]
+fn upsampling_repeats_pixels() {
+    let cases = [
+        ([3, 5, 7], [1, 1]),
+        ([3, 5, 7], [2, 2]),
+        ([2, 3, 5], [1, 3]),
+        ([2, 3, 5], [3, 1]),
+        ([2, 1, 1], [5, 7]),
+        ([1, 4, 6], [2, 1]),
+        ([5, 2, 3], [4, 3]),
+    ];
+    for (size, scale_factor) in cases {
+        let upsample = |name: &str, input: &str| {
+            json!({"name": name, "op": "upsample_nearest2d", "input": input,
+                   "scale_factor": scale_factor})
+        };
+        let name = format!("{size:?} by {scale_factor:?}");
+        check(&name, &network(size, &[upsample("up", "input")], &[]));
+        let nodes = [
+            json!({"name": "left", "op": "relu", "input": "input"}),
+            upsample("up", "left"),
+            upsample("other", "input"),
+            json!({"name": "joined", "op": "concat", "inputs": ["other", "up"]}),
+            upsample("again", "joined"),
+        ];
+        check(&name, &network(size, &nodes, &[]));
+    }
+}
+
+/// Numbers from PyTorch: `nn.Upsample(scale_factor=(2, 3), mode="nearest")(arange(4.).view(1, 1, 2, 2))`.
+#[test]
+fn upsampling_agrees_with_pytorch() {
+    let node = json!({"name": "up", "op": "upsample_nearest2d", "input": "input", "scale_factor": [2, 3]});
+    let forward = CpuNetwork::new(&network([1, 2, 2], &[node], &[]), 1, None).unwrap();
+    let want = [[0.0, 0.0, 0.0, 1.0, 1.0, 1.0]; 2].into_iter().chain([[2.0, 2.0, 2.0, 3.0, 3.0, 3.0]; 2]);
+    assert_eq!(forward.run(&[0.0, 1.0, 2.0, 3.0]).unwrap(), want.flatten().collect::<Vec<f32>>());
+}
+
+/// A grid of more than 65,535 workgroups is folded.
+#[test]
+fn upsampling_far_past_the_grid() {
+    let node = json!({"name": "up", "op": "upsample_nearest2d", "input": "input", "scale_factor": [4099, 4099]});
+    let network = network([1, 1, 1], &[node], &[]);
+    let Some(device) = device() else { return };
+    let forward = &gpu_networks(device, "upsampling", &network, 1)[0];
+    let got = run_on_gpu(device, forward, &[7.0]);
+    assert_eq!(got.len(), 4099 * 4099);
+    assert!(got.iter().all(|&value| value == 7.0));
+}
+
 /// Kernels, strides and paddings (also one-sided), with and without rounding up, both kinds of average, and maxima.
 #[test]
 fn pooling_follows_every_rule() {

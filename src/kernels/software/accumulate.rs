@@ -71,6 +71,11 @@ impl Kernel for Accumulate {
     fn turns(&self, uniform: &Uniform) -> u64 {
         u64::from(uniform.conv.height) * self.turns_a_diagonal()
     }
+
+    fn unrolled(&self) -> u64 {
+        // Turns of a diagonal are all counted; there are as many loops that end.
+        1
+    }
 }
 
 #[cfg(all(test, feature = "network", feature = "software"))]

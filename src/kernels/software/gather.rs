@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::multiplying;
+use super::{multiplying, multiplying_turns};
 use crate::kernels::{Description, End, Filters, Geometry, Kernel, Tensor, Tile, Variant, Weights};
 
 /// A variant.
@@ -62,6 +62,10 @@ impl Kernel for Gather {
     fn turns(&self, uniform: &Uniform) -> u64 {
         // Rows with Hankel products walk a piece of the channels instead of all.
         uniform.conv.taps() * (1 + uniform.conv.channels_by(4 << self.hankel_levels))
+    }
+
+    fn unrolled(&self) -> u64 {
+        multiplying_turns(self.tile, self.weights, self.hankel_levels)
     }
 }
 

@@ -38,6 +38,11 @@ impl Kernel for GatherFew {
     fn turns(&self, uniform: &Uniform) -> u64 {
         uniform.conv.taps() * (1 + uniform.conv.channels_by(self.tile.lanes_y))
     }
+
+    fn unrolled(&self) -> u64 {
+        let [quads, blocks] = [self.tile.lanes_y / 4, self.tile.rows].map(u64::from);
+        quads * (8 + blocks * (1 + self.weights.unrolled())) + 2
+    }
 }
 
 #[cfg(all(test, feature = "network", feature = "software"))]

@@ -49,6 +49,17 @@ impl Kernel for GatherRows {
         let [height, width] = [uniform.conv.kernel_height, uniform.conv.kernel_width].map(u64::from);
         height * (1 + uniform.conv.channels_by(4) * (1 + width))
     }
+
+    fn unrolled(&self) -> u64 {
+        let Tile { lanes_x, rows, quads, .. } = self.tile;
+        let [blocks, quads, taps] = [rows / lanes_x, quads, self.row_taps.taps].map(u64::from);
+        let (beside, lanes) = (taps - 1, u64::from(lanes_x));
+        let loads = (4 * beside).div_ceil(lanes);
+        let of_row = quads + loads + taps * (2 + 4 * blocks) + 4;
+        let of_channels = 6 * quads + loads + 4 * (6 * quads + beside + 3) + 4;
+        let of_tap = 6 * quads + blocks * (self.weights.unrolled() + lanes * (quads + 2) + 2);
+        of_row.max(of_channels).max(of_tap + 4 * (quads + beside + 3) + taps + 4)
+    }
 }
 
 #[cfg(all(test, feature = "network", feature = "software"))]

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{RowSums, multiplying};
+use super::{RowSums, multiplying, multiplying_turns};
 use crate::kernels::{Access, Description, Geometry, Kernel, Tensor, Tile, Variant, Weights};
 use crate::method::sharing::TapRows;
 
@@ -73,6 +73,10 @@ impl Kernel for Products {
 
     fn turns(&self, uniform: &Uniform) -> u64 {
         uniform.conv.channels_by(4 << self.hankel_levels)
+    }
+
+    fn unrolled(&self) -> u64 {
+        multiplying_turns(self.tile, self.weights, self.hankel_levels)
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{FileOp, NodeInput, Op, Operation, Work};
+use super::{FileOp, NodeInput, NodeJson, Op, Operation, Work};
 use crate::error::{Error, Result};
 use crate::files::stored_summary::Word;
 use crate::kernels::{Access, add as kernel};
 use crate::method::problem::Activation;
 use crate::network::Source;
+use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::context::{Context, word};
-use crate::network::graph::NodeJson;
 use crate::network::layout::{Destination, Wiring};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
@@ -35,6 +35,16 @@ impl Add {
     /// A sum with this activation.
     pub fn new(activation: Activation) -> Self {
         Self { activation }
+    }
+}
+
+impl NetworkBuilder {
+    /// Adds the sum of two values of one shape.
+    ///
+    /// # Errors
+    /// As [`NetworkBuilder::node`], and when the shapes differ.
+    pub fn add(&mut self, name: &str, inputs: [Value; 2], activation: Activation) -> Result<Value> {
+        self.node(name, Op::Add(Add { activation }), &inputs)
     }
 }
 

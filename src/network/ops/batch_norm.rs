@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{FileOp, NodeInput, Op, Operation, Work};
+use super::{FileOp, NodeInput, NodeJson, Op, Operation, Work};
 use crate::check::check_finite;
 use crate::check::check_length;
 use crate::error::Result;
@@ -10,8 +10,8 @@ use crate::files::stored_summary::Word;
 use crate::files::tensor_file::{NewTensor, TensorFile, Values};
 use crate::kernels::{Access, batch_norm as kernel};
 use crate::method::problem::Activation;
+use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::context::{Context, word};
-use crate::network::graph::NodeJson;
 use crate::network::layout::{Destination, Wiring};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
@@ -53,6 +53,16 @@ impl BatchNorm {
     #[must_use]
     pub fn with_activation(self, activation: Activation) -> Self {
         Self { activation, ..self }
+    }
+}
+
+impl NetworkBuilder {
+    /// Adds a batch norm. One that follows a convolution is better folded into its scale and bias.
+    ///
+    /// # Errors
+    /// As [`NetworkBuilder::node`], and when there is not one scale and one bias a channel, all finite.
+    pub fn batch_norm(&mut self, name: &str, input: Value, norm: BatchNorm) -> Result<Value> {
+        self.node(name, Op::BatchNorm(Box::new(norm)), &[input])
     }
 }
 

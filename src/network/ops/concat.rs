@@ -1,10 +1,10 @@
 //! `concat`: along the channels, at no cost where its operands are written in place.
 
-use super::{FileOp, NodeInput, Op, Operation, Work, add};
+use super::{FileOp, NodeInput, NodeJson, Op, Operation, Work, add};
 use crate::error::{Error, Result};
 use crate::method::problem::Activation;
+use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::context::Context;
-use crate::network::graph::NodeJson;
 use crate::network::layout::{Destination, Wiring};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
@@ -15,6 +15,18 @@ pub(super) const FILE_OPS: &[FileOp] =
     &[FileOp { name: "concat", keys: &["inputs"], tensors: &[], read: |_, _, _| Ok(Op::Concat) }];
 
 pub(super) struct Concat;
+
+impl NetworkBuilder {
+    /// Adds the channels of one or more values of one height and width, one after another.
+    ///
+    /// Operands that only this reads, and besides it batch norms, additions and ReLUs, are written in place.
+    ///
+    /// # Errors
+    /// As [`NetworkBuilder::node`], when there is no input, or heights or widths differ.
+    pub fn concat(&mut self, name: &str, inputs: &[Value]) -> Result<Value> {
+        self.node(name, Op::Concat, inputs)
+    }
+}
 
 impl Operation for Concat {
     fn shape(&self, inputs: &[NodeInput<'_>]) -> Result<[usize; 3]> {

@@ -4,7 +4,7 @@ mod file;
 
 pub(super) use file::FILE_OPS;
 
-use super::{NodeInput, Operation, Work};
+use super::{NodeInput, NodeJson, Op, Operation, Work};
 use crate::check::check_finite;
 use crate::check::check_length;
 use crate::check::check_size;
@@ -18,7 +18,7 @@ use crate::method::problem::{Activation, Conv2d, Problem};
 use crate::method::starts::Starts;
 use crate::method::summary::FilterSummary;
 use crate::method::window::INDEX_LIMIT;
-use crate::network::graph::NodeJson;
+use crate::network::builder::{NetworkBuilder, Value};
 
 /// A convolution with its weights.
 #[derive(Debug, Clone, PartialEq)]
@@ -175,6 +175,25 @@ fn group_channels(channels: usize, out_channels: usize, groups: usize) -> Result
         }
     }
     Ok(channels / groups)
+}
+
+impl NetworkBuilder {
+    /// Adds a convolution `[C, H, W]` to `[O, OH, OW]`, or a linear layer to `[O, 1, 1]`.
+    ///
+    /// # Errors
+    /// As [`NetworkBuilder::node`]; when channels or groups do not fit the input, the kernel exceeds the padded input,
+    /// or scale or bias are not O finite values.
+    pub fn conv(&mut self, name: &str, input: Value, op: ConvOp) -> Result<Value> {
+        self.node(name, Op::Conv(Box::new(op)), &[input])
+    }
+
+    /// Adds a convolution to whose result `residual` `[O, OH, OW]` is added before the activation.
+    ///
+    /// # Errors
+    /// As [`NetworkBuilder::conv`], and when the residual has another shape.
+    pub fn conv_with_residual(&mut self, name: &str, input: Value, residual: Value, op: ConvOp) -> Result<Value> {
+        self.node(name, Op::Conv(Box::new(op)), &[input, residual])
+    }
 }
 
 impl Operation for ConvOp {

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{FileOp, NodeInput, Op, Operation, Work};
+use super::{FileOp, NodeInput, NodeJson, Op, Operation, Work};
 use crate::check::check_size;
 use crate::error::{Error, Result};
 use crate::kernels::pool as kernel;
 use crate::kernels::pool_window::{PoolWindow, Stage as WindowStage};
 use crate::method::reduction::BLOCK;
 use crate::method::window::INDEX_LIMIT;
+use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::context::{Context, word};
-use crate::network::graph::NodeJson;
 use crate::network::layout::{Destination, Wiring};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
@@ -139,6 +139,25 @@ impl Pool {
             };
         }
         Ok(output)
+    }
+}
+
+impl NetworkBuilder {
+    /// Adds maxima or averages of windows.
+    ///
+    /// # Errors
+    /// As [`NetworkBuilder::node`] and [`Pool::output_size`].
+    pub fn pool(&mut self, name: &str, input: Value, pool: Pool) -> Result<Value> {
+        self.node(name, Op::Pool(pool), &[input])
+    }
+
+    /// Adds the average of every channel, `[C, 1, 1]`.
+    ///
+    /// # Errors
+    /// As [`NetworkBuilder::node`].
+    pub fn global_avg_pool(&mut self, name: &str, input: Value) -> Result<Value> {
+        let [_, height, width] = input.shape();
+        self.node(name, Op::Pool(Pool::average([height, width])), &[input])
     }
 }
 

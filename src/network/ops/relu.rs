@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{FileOp, NodeInput, Op, Operation, Work, add};
+use super::{FileOp, NodeInput, NodeJson, Op, Operation, Work, add};
 use crate::error::Result;
 use crate::method::problem::Activation;
+use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::context::Context;
-use crate::network::graph::NodeJson;
 use crate::network::layout::{Destination, Wiring};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
@@ -18,6 +18,16 @@ pub(super) const FILE_OPS: &[FileOp] =
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Relu;
+
+impl NetworkBuilder {
+    /// Adds a ReLU. Where it follows a convolution, an addition or a batch norm, their own activation costs nothing.
+    ///
+    /// # Errors
+    /// As [`NetworkBuilder::node`].
+    pub fn relu(&mut self, name: &str, input: Value) -> Result<Value> {
+        self.node(name, Op::Relu, &[input])
+    }
+}
 
 impl Operation for Relu {
     fn shape(&self, inputs: &[NodeInput<'_>]) -> Result<[usize; 3]> {

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{FileOp, NodeInput, Op, Operation, Work};
+use super::{FileOp, NodeInput, NodeJson, Op, Operation, Work};
 use crate::check::check_size;
 use crate::error::{Error, Result};
 use crate::files::tensor_file::TensorFile;
 use crate::kernels::subsample as kernel;
 use crate::method::window::INDEX_LIMIT;
+use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::context::{Context, word};
-use crate::network::graph::NodeJson;
 use crate::network::layout::{Destination, Wiring};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
@@ -45,6 +45,16 @@ impl ShortcutA {
     /// Zero channels before those of an input with `channels`.
     fn zeros_before(&self, channels: usize) -> usize {
         (self.out_channels - channels) / 2
+    }
+}
+
+impl NetworkBuilder {
+    /// Adds an option-A shortcut.
+    ///
+    /// # Errors
+    /// As [`NetworkBuilder::node`], when there are fewer channels than the input has, or a stride is zero.
+    pub fn shortcut_a(&mut self, name: &str, input: Value, out_channels: usize, stride: [usize; 2]) -> Result<Value> {
+        self.node(name, Op::ShortcutA(ShortcutA { out_channels, stride }), &[input])
     }
 }
 

@@ -2,9 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::kernels::products::{Products as Kernel, Uniform};
-use crate::kernels::{Geometry, Tile};
+use crate::kernels::{Access, Geometry, Kernel as _, Tile};
 use crate::method::problem::Problem;
-use crate::method::reduction::MOST_TURNS;
 use crate::method::sharing::TapRows;
 use crate::plan::ask::Ask;
 use crate::plan::shared::{Pass, Products};
@@ -37,8 +36,8 @@ impl Form {
     ///
     /// # Errors
     /// Where a tile cannot hold a row of products.
-    pub(super) fn new(problem: &Problem) -> Result<Self> {
-        let form = Self::row_sums(problem).or_else(|| Self::plain(problem));
+    pub(super) fn new(ask: &Ask<'_>) -> Result<Self> {
+        let form = Self::row_sums(ask).or_else(|| Self::plain(ask.problem));
         form.ok_or_else(|| Error::Unsupported {
             kernel: "shared",
             reason: "a tile cannot hold a row of products".to_owned(),
@@ -61,7 +60,8 @@ impl Form {
     }
 
     /// Sums over kernel rows, where the taps of a row are evenly spaced and a tile is large enough for them.
-    fn row_sums(problem: &Problem) -> Option<Self> {
+    fn row_sums(ask: &Ask<'_>) -> Option<Self> {
+        let problem = ask.problem;
         let (conv, window) = (problem.conv(), problem.placement().window());
         let row_step = problem.sharing().row_step().filter(|_| problem.begins_rows())? as usize;
         // Half of a tile's bases, at least, must finish in it.
@@ -85,7 +85,7 @@ impl Form {
         // Paddings far wider than the image make far more sums than products: a tile would be long in storing them.
         let rows = form.rows_per_tile() * form.tile_rows;
         let storing = Kernel::storing_turns(TILE, rows as u64, form.segment_columns as u64, form.row_taps as u64);
-        (storing <= MOST_TURNS / 2).then_some(form)
+        (storing <= ask.target.most_turns(kernel(ask, Access::Scalar).unrolled()) / 2).then_some(form)
     }
 
     /// The products themselves.
@@ -136,6 +136,15 @@ impl Form {
     }
 }
 
+fn kernel(ask: &Ask<'_>, input: Access) -> Kernel {
+    Kernel {
+        tile: TILE,
+        input: ask.input(input),
+        weights: ask.summary_weights(),
+        read_write: ask.options.bind_read_write,
+    }
+}
+
 impl Products for Form {
     fn stored(&self) -> Stored {
         let tap_rows = TapRows::Even { step: self.row_step as u32 };
@@ -163,12 +172,7 @@ impl Products for Form {
         } else {
             ask.access(&[1])
         };
-        let kernel = Kernel {
-            tile: TILE,
-            input: ask.input(input),
-            weights: ask.summary_weights(),
-            read_write: ask.options.bind_read_write,
-        };
+        let kernel = kernel(ask, input);
         let (pixel_tiles, row_tiles) = (form.pixel_tiles(images * height), form.row_tiles(rows));
         let tiles = (pixel_tiles * row_tiles * problem.conv().groups) as u64;
         let uniform = Uniform {

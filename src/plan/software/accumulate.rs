@@ -1,8 +1,7 @@
 //! Pass 2 along chains of filters that share row sums, each some kernel rows further in the summary than the last.
 
 use crate::kernels::software::accumulate::{Accumulate, Uniform};
-use crate::kernels::{Filters, Geometry};
-use crate::method::reduction::MOST_TURNS;
+use crate::kernels::{Filters, Geometry, Kernel};
 use crate::plan::shared::Pass;
 use crate::plan::tables::Stored;
 use crate::plan::{Step, accumulate};
@@ -60,7 +59,7 @@ fn along_chains(pass: &Pass<'_>, stored: Stored) -> Option<Step> {
         end: ask.end(ask.access(&[out_width])),
         read_write: ask.options.bind_read_write,
     };
-    if height as u64 * kernel.turns_a_diagonal() > MOST_TURNS {
+    if height as u64 * kernel.turns_a_diagonal() > ask.target.most_turns(kernel.unrolled()) {
         return None;
     }
     let row_quads = out_width.div_ceil(4);

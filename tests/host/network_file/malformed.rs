@@ -100,7 +100,8 @@ fn graph() {
             |p| p.set("fc", "dropout", json!(0.5)),
             "graph: nodes[12]: unknown field `dropout`, expected one of `name`, `op`, `input`, `inputs`, \
              `residual`, `out_channels`, `window`, `boundary`, `start_unit`, `kernel`, `stride`, `padding`, \
-             `dilation`, `groups`, `activation`, `ceil_mode`, `count_include_pad` at line 1 column 1287",
+             `dilation`, `groups`, `activation`, `ceil_mode`, `count_include_pad`, `scale_factor` at \
+             line 1 column 1287",
         ),
         (
             "unknown key of a window",
@@ -135,7 +136,8 @@ fn graph() {
             "op unknown",
             |p| p.set("fc", "op", json!("conv3d")),
             "node fc: op is conv3d: it must be one of fs_conv2d, conv2d, linear, max_pool2d, avg_pool2d, \
-             global_avg_pool2d, add, relu, batch_norm, shortcut_a, concat, flatten",
+             global_avg_pool2d, add, relu, batch_norm, shortcut_a, upsample_nearest2d, concat, \
+             flatten",
         ),
         ("op missing", |p| p.unset("fc", "op"), "graph: nodes[12]: missing field `op` at line 1 column 1305"),
         (

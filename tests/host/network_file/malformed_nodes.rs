@@ -1,9 +1,9 @@
 //! Malformed nodes; as in `malformed`, each case is a good file with one change.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::malformed::{Case, check};
-use crate::common::parts::floats;
+use crate::common::parts::{Parts, floats};
 
 #[test]
 fn convolutions() {
@@ -208,6 +208,44 @@ fn other_operations() {
             |p| p.set("short", "out_channels", json!(i32::MAX)),
             "node short: output shape is [2147483647, 3, 3]: a tensor must have at most 2147483647 elements",
         ),
+        (
+            "upsampling factor missing",
+            |p| p.set("positive", "op", json!("upsample_nearest2d")),
+            "node positive: scale_factor: it is missing",
+        ),
+        (
+            "upsampling factor of one axis",
+            |p| upsample(p, json!([2])),
+            "graph: nodes[7]: invalid length 1, expected an array of length 2 at line 1 column 1050",
+        ),
+        (
+            "upsampling factor zero",
+            |p| upsample(p, json!([2, 0])),
+            "node positive: scale_factor[1] is 0: it must be between 1 and 2147483647",
+        ),
+        (
+            "upsampling too high",
+            |p| upsample(p, json!([i32::MAX, 1])),
+            "node positive: output height is 4294967294: it must be between 1 and 2147483647",
+        ),
+        (
+            "upsampling too large",
+            |p| upsample(p, json!([1000, 100_000])),
+            "node positive: output shape is [24, 2000, 200000]: a tensor must have at most 2147483647 elements",
+        ),
+        (
+            "upsampling with a stride",
+            |p| {
+                upsample(p, json!([2, 2]));
+                p.set("positive", "stride", json!([2, 2]));
+            },
+            "node positive: stride is not a key of upsample_nearest2d",
+        ),
     ];
     check(cases);
+}
+
+fn upsample(parts: &mut Parts, scale_factor: Value) {
+    parts.set("positive", "op", json!("upsample_nearest2d"));
+    parts.set("positive", "scale_factor", scale_factor);
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use filter_summary::network::{Add, ChannelOrder, ConvKind, Network, Node, Op, Pool, ShortcutA, Source};
+use filter_summary::network::{
+    Add, ChannelOrder, ConvKind, Network, Node, Op, Pool, ShortcutA, Source, UpsampleNearest,
+};
 use filter_summary::{Activation, Boundary, Starts};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
@@ -314,6 +316,25 @@ fn random_parts(seed: u64, length: usize) -> Parts {
     parts.graph["output"] = json!(format!("n{}", length - 1));
     parts.graph["labels"] = json!([]);
     parts
+}
+
+#[test]
+fn upsampling_reads_back() {
+    let mut parts = Parts::good();
+    parts.graph = json!({
+        "input": {"channels": 4, "height": 6, "width": 6},
+        "nodes": [{"name": "up", "op": "upsample_nearest2d", "input": "input", "scale_factor": [2, 3]}],
+        "output": "up",
+    });
+    parts.tensors.clear();
+    let network = parts.load().unwrap();
+    assert_eq!(node(&network, "up").op, Op::UpsampleNearest(UpsampleNearest::new([2, 3])));
+    assert_eq!(node(&network, "up").shape, [4, 12, 18]);
+    assert_eq!(Network::from_bytes(&written(&network)).unwrap(), network);
+    let mut net = Network::builder([4, 6, 6]).unwrap();
+    let up = net.upsample_nearest("up", net.input(), [2, 3]).unwrap();
+    net.metadata("producer", "a test").unwrap();
+    assert_eq!(net.finish(up).unwrap(), network);
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 //! Convolutions in files: their keys and tensors.
 
 use super::super::{FileOp, Op};
-use super::{ConvKind, ConvOp, group_channels};
+use super::{ConvKind, ConvOp, NodeJson, group_channels};
 use crate::check::check_size;
 use crate::error::Result;
 use crate::files::stored_summary::{
@@ -13,7 +13,6 @@ use crate::method::problem::Conv2d;
 use crate::method::starts::Starts;
 use crate::method::summary::FilterSummary;
 use crate::method::window::INDEX_LIMIT;
-use crate::network::graph::NodeJson;
 
 pub(in super::super) const FILE_OPS: &[FileOp] = &[
     FileOp {
