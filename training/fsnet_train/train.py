@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from . import checkpoint, data
+from . import checkpoint, data, native
 from .architectures import NAMES, ArchitectureError, build
 from .evaluate import count_correct
 from .network import CIFAR_INPUT, Network

@@ -19,6 +19,8 @@ PLACEMENTS = [
     "gains:tap:2:0,5,10,1,6,11,2,7,12", "tap:3/2",
 ]  # fmt: skip
 UNIT = {torch.float64: 2.0**-53, torch.float32: 2.0**-24, torch.bfloat16: 2.0**-9}
+QUICK = ("-O1", *native.FLAGS[1:])
+"""Compiles faster."""
 # Channels and filters: part of a register, some registers and a part, whole ones.
 SHAPES = [(4, 6, 5, 3), (24, 40, 7, 6), (32, 64, 4, 9), (2, 1, 3, 2)]
 
@@ -94,7 +96,7 @@ def test_portable_kernels(tmp_path, monkeypatch):
     """Those for machines without AVX-512, whatever this one has."""
     import ctypes
 
-    other = ctypes.CDLL(str(native.build((*native.FLAGS, "-DPORTABLE"), tmp_path)))
+    other = ctypes.CDLL(str(native.build((*QUICK, "-DPORTABLE"), tmp_path)))
     monkeypatch.setattr(native, "library", lambda: other)
     torch.manual_seed(3)
     for placement in ("base:1", "gains:tap:1", "tap:1/2"):
@@ -144,13 +146,13 @@ def test_a_layer_whose_filters_were_moved_is_materialized():
 def test_kernels_are_built_once_and_whole(tmp_path, monkeypatch):
     if native.library() is None:
         pytest.skip("there is no C compiler")
-    path = native.build(folder=tmp_path)
+    path = native.build(QUICK, tmp_path)
     before = path.stat().st_mtime_ns
-    assert native.build(folder=tmp_path) == path and path.stat().st_mtime_ns == before
+    assert native.build(QUICK, tmp_path) == path and path.stat().st_mtime_ns == before
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     monkeypatch.setenv("FSNET_CC", "no-such-compiler")
     with pytest.raises(OSError, match="no-such-compiler"):
-        native.build(folder=tmp_path)
+        native.build(QUICK, tmp_path)
 
 
 def test_no_compiler_is_a_notice(monkeypatch, capsys):
