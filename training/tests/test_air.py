@@ -15,6 +15,7 @@ from fsnet_train.evaluate import count_correct
 from fsnet_train.export import export
 from fsnet_train.interpret import Interpreter
 from fsnet_train.layers import NormRelu, Pool, WhitenedConv
+from fsnet_train.network_cases import scramble
 
 NETWORKS = [
     ("air:8-12-12:2", "base:1"), ("air:8-12-12:3:residual", "base:1/2"), ("air:8-12-12:2", "gains:learned:tap:2"),
@@ -114,14 +115,8 @@ def test_bad_names(arch):
 @pytest.mark.parametrize(("arch", "placement"), NETWORKS)
 def test_export(arch, placement, tmp_path):
     torch.manual_seed(1)
-    model = build(arch, placement).eval()
-    model.prepare(torch.randn(20, 3, 32, 32))
-    for module in model.modules():
-        if isinstance(module, (NormRelu, WhitenedConv)):
-            nn.init.normal_(module.bias, std=0.5)
-        if isinstance(module, NormRelu):
-            nn.init.normal_(module.running_mean, std=0.5)
-            nn.init.uniform_(module.running_var, 0.5, 2.0)
+    model = build(arch, placement)
+    scramble(model)
     model.double()
     path = tmp_path / "net.safetensors"
     export(model, path)
