@@ -1,7 +1,8 @@
 """Small convolution networks for CIFAR-10 that learn fast, after airbench (Keller Jordan, arXiv 2404.00498).
 
-A whitening 3x3 layer that is not learned; three blocks of `convs` 3x3 convolutions, the first followed by a 2x2 max pool,
-each by batch norm without a factor and by ReLU; global max pooling; a linear layer. Airbench's blocks have GELU.
+A whitening 3x3 layer that is not learned; three blocks of `convs` 3x3 convolutions, the first followed by
+a 2x2 max pool, each by batch norm without a factor and by ReLU; global max pooling; a linear layer.
+Airbench's blocks have GELU.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ CLASSES = 10
 
 
 def air_conv(placements: Placements, channels: int, out: int, separable: bool) -> nn.Module:
-    """`[N, channels, H, W] -> [N, out, H, W]`: a 3x3 convolution as it is placed, or MobileNet's pair of layers instead.
+    """`[N, channels, H, W] -> [N, out, H, W]`: a 3x3 convolution as it is placed, or MobileNet's pair of layers.
 
     Weights begin with PyTorch's default variance of `1 / (3 * fan in)`, which the recipe's learning rate is for.
     """
@@ -38,7 +39,10 @@ def set_variance(conv: nn.Module, fan_in: int) -> None:
 
 
 class AirBlock(nn.Module):
-    """`[N, channels, H, W] -> [N, width, H/2, W/2]`; with `residual` each layer but the first adds its input before ReLU."""
+    """`[N, channels, H, W] -> [N, width, H/2, W/2]`.
+
+    With `residual` each layer but the first adds its input before its ReLU.
+    """
 
     def __init__(self, placements: Placements, channels: int, width: int, convs: int, residual: bool, separable: bool):
         super().__init__()

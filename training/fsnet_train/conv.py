@@ -29,9 +29,9 @@ class FsConv2d(nn.Module):
     filter `i` lies at `sigmoid(location_logit[i]) * span` units and is the blend of the two segments there,
     so that the loss has a gradient in it.
 
-    Where it says so, `gains` `[O, T]` are a parameter (without them they are 1). They begin at 1, or, by `begin="random"`,
-    as normal numbers of variance 1/(3T) with a summary of variance 1/(3C) (PyTorch's default for a 1x1 and
-    a depthwise convolution): filters that read one base would otherwise all be box filters at first.
+    Where it says so, `gains` `[O, T]` are a parameter (without them they are 1). They begin at 1, or,
+    by `begin="random"`, as normal numbers of variance 1/(3T) with a summary of variance 1/(3C) (PyTorch's default
+    for a 1x1 and a depthwise convolution): filters that read one base would otherwise all be box filters at first.
 
     Layers that allow it run in the fast form (`shared.py`), `fast=False` materializes the filters of those too.
     """

@@ -2,7 +2,8 @@
 
 A tensor quantized to 8 bits counts `numel / 4 + 2` (its scale and zero), everything else counts whole.
 Three numbers of a network are in use: what is learned; the authors' logs add the buffers of batch norm (running mean
-and variance, and one counter each; gains count in all); an exported file holds batch norm folded, without its statistics.
+and variance, and one counter each); an exported file holds batch norm folded, without its statistics.
+Gains count in all three.
 """
 
 from __future__ import annotations

@@ -100,7 +100,8 @@ def translate(pixels: torch.Tensor, mirrored: torch.Tensor, most: int, rng: torc
     n, c, h, w = pixels.shape
     dy, dx = (torch.randint(-most, most + 1, (n, 1), generator=rng) for _ in range(2))
     columns = torch.where(mirrored[:, None], torch.arange(w - 1, -1, -1), torch.arange(w))
-    rows, columns = (last - (last - at.abs()).abs() for last, at in ((h - 1, torch.arange(h) + dy), (w - 1, columns + dx)))
+    rows, columns = torch.arange(h) + dy, columns + dx
+    rows, columns = ((last - (last - at.abs()).abs()) for last, at in ((h - 1, rows), (w - 1, columns)))
     flat = (rows[:, :, None] * w + columns[:, None, :]).view(n, 1, h * w).to(pixels.device)
     return pixels.flatten(2).gather(2, flat.expand(n, c, h * w)).view(n, c, h, w)
 

@@ -1,7 +1,7 @@
 """Layers of the air networks (`air.py`): first layer, batch norm with ReLU, pools, depthwise convolution, last layer.
 
-`[N, C, H, W]` in, channels_last inside. Each is a plain PyTorch module with the same meaning, and where there are native
-kernels (`native.py`) it runs them: they write bfloat16 and add in float32.
+`[N, C, H, W]` in, channels_last inside. Each is a plain PyTorch module with the same meaning, and where there are
+native kernels (`native.py`) it runs them: they write the dtype of the activations and add in float32.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class FirstPass(torch.autograd.Function):
 
 
 class WhitenedConv(nn.Conv2d):
-    """A 3x3 convolution whose filters are not learned (`whiten` makes them of images), with a learned bias, and ReLU."""
+    """A 3x3 convolution whose filters are not learned (`whiten` makes them of images), a learned bias, and ReLU."""
 
     def __init__(self, out: int):
         super().__init__(3, out, 3, padding=1)
@@ -115,8 +115,8 @@ class NormReluPass(torch.autograd.Function):
 class NormRelu(nn.Module):
     """Batch norm without a factor, then ReLU: `relu(norm(x) + bias + residual)`.
 
-    A factor would be of no use to filters that have gains, or scale freely; the ReLU after it can be pulled through a max
-    pool before it, since what norm multiplies by is positive. The buffers are those of `nn.BatchNorm2d`.
+    A factor would be of no use to filters that have gains, or scale freely. Norm and ReLU can be pulled through
+    a max pool before them, since what norm multiplies by is positive. The buffers are those of `nn.BatchNorm2d`.
     """
 
     def __init__(self, channels: int, momentum: float = 0.1):

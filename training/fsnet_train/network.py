@@ -30,4 +30,4 @@ class Network(nn.Module):
         return sum(p.numel() for p in self.parameters())
 
     def prepare(self, x) -> None:
-        """Called once before training, with normalized training images `[N, *input_shape]`; most networks need nothing."""
+        """Called once before training, with normalized training images `[N, *input_shape]`; most need nothing."""

@@ -202,8 +202,8 @@ class Placements:
 
     `kernel` is for kernels larger than 1x1. `pointwise` is for 1x1 convolutions, among them projection shortcuts; by
     default it follows `kernel` without gains (batch norm has a factor a filter already), except that tap-major steps
-    of C and more, which would leave 1x1 filters side by side, mean dense ones. `first` is for the layer that reads the image. The authors compress all: `kernel` and `first` are
-    `channel:R`.
+    of C and more, which would leave 1x1 filters side by side, mean dense ones. `first` is for the layer that reads
+    the image. The authors compress all: `kernel` and `first` are `channel:R`.
     """
 
     kernel: Placement

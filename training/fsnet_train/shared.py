@@ -168,7 +168,7 @@ class SharedConv(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             dx = (dp @ bases).view(n, h, w, c).permute(0, 3, 1, 2)
         if ctx.needs_input_grad[1]:
-            rows = dp.t() @ x.view(n * h * w, c)
+            rows = (x.view(n * h * w, c).t() @ dp).t()  # oneDNN is faster so than with the factors exchanged
             wide = rows.float() if rows.dtype == torch.bfloat16 else rows
             df = wide.new_zeros(ctx.length).index_add_(0, ctx.index.flatten(), wide.flatten())
         if g is not None and ctx.needs_input_grad[2]:

@@ -136,7 +136,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--batch", type=int, default=128, help="default %(default)s")
     add("--lr", type=float, help="peak learning rate (default 0.2; with the air recipe a factor on it, default 1)")
     add("--weight-decay", type=float, help="default 5e-4; with the air recipe a factor on its own, default 1")
-    add("--gain-decay", type=float, default=1.0, help="air recipe: a factor on the decay of gains (default %(default)s)")
+    add("--gain-decay", type=float, default=1.0, help="air recipe: factor on the decay of gains (default %(default)s)")
     add("--smoothing", type=float, help="label smoothing (default 0; with the air recipe 0.2)")
     add("--translate", type=int, default=2, help="air recipe: most pixels that images are moved (default %(default)s)")
     add("--teacher", type=Path, help="air recipe: logits that teacher.py wrote, to be learned instead of the labels")
@@ -148,7 +148,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     add("--threads", type=int, default=1, help="CPU threads (default %(default)s: the fastest for these small layers)")
     add("--bf16", action=argparse.BooleanOptionalAction, default=True, help="bfloat16 autocast (default on)")
     add("--channels-last", action=argparse.BooleanOptionalAction, default=True, help="NHWC memory (default on)")
-    add("--evaluate-every", type=int, help="epochs between evaluations; the last has one (default 5; air: only the last)")
+    often = "epochs between evaluations; the last has one (default 5; with the air recipe only the last)"
+    add("--evaluate-every", type=int, help=often)
     add("--log-every", type=int, default=100, help="steps between progress lines (default %(default)s)")
     arguments = parser.parse_args(argv)
     arch = arguments.arch if arguments.depth is None else f"resnet{arguments.depth}"

@@ -97,7 +97,7 @@ def test_whitened_patches_are_white():
 
 
 def test_counts():
-    """The candidate for the authors' 221,935: with batch norm's buffers, and even with a factor that it does not have."""
+    """The candidate for the authors' 221,935: with batch norm's buffers, even with a factor that it does not have."""
     model = build("air:48-192-192:3:residual", "base:1")
     norms = [m for m in model.modules() if isinstance(m, NormRelu)]
     channels = sum(len(m.bias) for m in norms)

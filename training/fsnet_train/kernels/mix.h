@@ -1,14 +1,15 @@
 // The second pass of a Filter Summary convolution and its backward, for activations of type T; kernels.c includes this
 // file once a type. With K taps (or terms), filter i reads base off[k] + i of the pixel (dy[k], dx[k]) away:
 //
-//     Y[p, i] = sum over k of gain[k, i] * P[p + (dy[k], dx[k]), off[k] + i]          0 <= i < O; zero outside the image
+//     Y[p, i] = sum over k of gain[k, i] * P[p + (dy[k], dx[k]), off[k] + i]          0 <= i < O
 //
-// P has U values a pixel. A missing `gain` is 1.
+// P has U values a pixel, and is zero outside the image. A missing `gain` is 1.
 
 #define PIXELS 4 // a tile; its factors are loaded once
 
-// to[x] = sum over k of g[k] * src[k][x * step + dx[k]] for `pixels` pixels, from the lanes m[k]; `src[k]` is missing where
-// the row is outside the image. In an `inner` tile no column is outside. Constants: pixels, inner, K, gains.
+// to[x] = sum over k of g[k] * src[k][(x + dx[k]) * step + at + shift[k]] for `pixels` pixels, from the lanes m[k];
+// `src[k]` is missing where the row is outside the image. In an `inner` tile no column is outside.
+// Constants: pixels, inner, K, gains.
 INLINE void PASS(tile)(const T *const *src, ptrdiff_t at, const int *shift, const vec *g, const lanes *m, T *to,
                        size_t tostep, lanes tom, const int *dx, ptrdiff_t step, int x0, int W, int pixels, int inner,
                        int K, int gains) {
@@ -85,8 +86,8 @@ void PASS(mix_dp)(const T *dY, T *dP, const float *gain, int N, int H, int W, in
 }
 
 // dgain[k, i] = sum over p of dY[p, i] * P[p + (dy[k], dx[k]), off[k] + i]
-INLINE void PASS(dgain_row)(const T *d, const T *const *src, const int *dx, vec *a, lanes m, int from, int to, int inner,
-                            int W, int U, int O, int K) {
+INLINE void PASS(dgain_row)(const T *d, const T *const *src, const int *dx, vec *a, lanes m, int from, int to,
+                            int inner, int W, int U, int O, int K) {
     const T *at[K];
     for (int k = 0; k < K; k++) at[k] = src[k] ? src[k] + (ptrdiff_t)dx[k] * U : 0;
     for (int x = from; x < to; x++) {

@@ -3,8 +3,8 @@
 // the second everywhere, for tests.
 //
 // The order of the lanes in a `vec` is a type's own affair. With AVX-512 that of bfloat16 is the even ones, then the
-// odd ones, so that a load is one instruction for 32 values and two for their conversion: a bfloat16 is the upper half of
-// a float. So the float parameters that belong to bfloat16 activations go through `param_b16` and `keep_b16`.
+// odd ones, so that a load is one instruction for 32 values and two for their conversion: a bfloat16 is the upper half
+// of a float. So the float parameters that belong to bfloat16 activations go through `param_b16` and `keep_b16`.
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
