@@ -4,8 +4,9 @@
 
 trains what is missing of `RUNS`, one after the other: for each a checkpoint and an exported network in the folder
 `--work`, and a JSON file in `--results`. Interrupt it whenever you like: the same command goes on. Two processes may
-share the work, each run is taken by one (`NAME.lock`, which dies with its process). The test images are counted once a
-network, at its end; nothing is chosen by them.
+share the work, each run is taken by one (`NAME.lock`, which dies with its process). The test images are counted once
+a network, at its end; nothing is chosen by them. Other options are train.py's: `--sizes 16:4 --validate` is a screen of
+a few minutes, which reads no test images.
 """
 
 from __future__ import annotations
@@ -13,15 +14,11 @@ from __future__ import annotations
 import argparse
 import fcntl
 import json
-import platform
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from safetensors import safe_open
-
-from . import checkpoint, counts, train
+from . import checkpoint, result, train
 from .export import export
 
 SIZES = "16:6,24:3,32:3"
@@ -41,9 +38,10 @@ class Run:
     def arch(self) -> str:
         return f"air:{self.widths}:2" + (":separable" if self.separable else "")
 
-    def name(self, sizes: str) -> str:
+    def name(self, arguments: argparse.Namespace) -> str:
+        sizes, screen = arguments.sizes, "-validated" if "--validate" in arguments.more else ""
         schedule = "" if sizes == SIZES else "-" + sizes.replace(":", "x").replace(",", "-")
-        return f"{self.kind}-{self.widths}-seed{self.seed}{schedule}"
+        return f"{self.kind}-{self.widths}-seed{self.seed}{schedule}{screen}"
 
 
 WIDTHS = "32-128-128"
@@ -68,39 +66,14 @@ RUNS = [
 
 def train_one(run: Run, arguments: argparse.Namespace) -> dict:
     """Trains (or goes on), exports, and says what came out."""
-    name = run.name(arguments.sizes)
+    name = run.name(arguments)
     path = arguments.work / f"{name}.pt"
     common = ["--data", str(arguments.data), "--checkpoint", str(path), "--log-every", "1000000"]
     network = ["--arch", run.arch, "--placement", run.placement, "--sizes", arguments.sizes, "--seed", str(run.seed)]
     train.main([*common, *network, *arguments.more])
     model, state = checkpoint.load_model(path)
-    file = path.with_suffix(".safetensors")
-    export(model, file, {"epochs": str(state["epoch"]), "recipe": json.dumps(state["recipe"])})
-    with safe_open(file, "pt") as tensors:
-        stored, _ = counts.file_counts({key: tensors.get_tensor(key) for key in tensors.keys()})
-    multiplied, added = counts.operations(model)
-    return {
-        "name": name, "kind": run.kind, "arch": run.arch, "placement": run.placement, "seed": run.seed,
-        "learned": model.parameters_count(), "stored": stored, "with_buffers": counts.state_count(model),
-        "multiply_adds": multiplied, "additions": added,
-        "correct": state["correct"], "of": 5000 if state["validated"] else 10000, "validated": state["validated"],
-        "cpu_seconds": round(sum(row[4] for row in state["history"])),
-        "history": curve(state), "recipe": state["recipe"],
-        "machine": platform.machine(), "torch": torch.__version__, "native_kernels": train.native.library() is not None,
-    }  # fmt: skip
-
-
-def curve(state: dict) -> list[dict]:
-    """The epochs of a checkpoint: loss, part of the (augmented) training images classified right, CPU seconds."""
-    return [
-        {"epoch": epoch, "loss": round(loss, 4), "right": round(right, 4), "cpu_seconds": round(cpu, 1)}
-        for epoch, loss, _, _, cpu, right in state["history"]
-    ]
-
-
-def write_json(path: Path, value: dict) -> None:
-    text = json.dumps(value, indent=1)
-    checkpoint.write_beside(path, lambda to: to.write_text(text + "\n"))
+    export(model, path.with_suffix(".safetensors"), {"recipe": json.dumps(state["recipe"])})
+    return {"name": name, "kind": run.kind, "seed": run.seed} | result.result_of(model, state)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -118,19 +91,19 @@ def main(argv: list[str] | None = None) -> None:
     for run in RUNS:
         if arguments.only and run.kind not in arguments.only:
             continue
-        name = run.name(arguments.sizes)
-        result = arguments.results / f"{name}.json"
+        name = run.name(arguments)
+        written = arguments.results / f"{name}.json"
         if arguments.list:
-            print(f"{name}: {run.arch} {run.placement}{' (done)' if result.exists() else ''}")
+            print(f"{name}: {run.arch} {run.placement}{' (done)' if written.exists() else ''}")
             continue
         with (arguments.work / f"{name}.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            if not result.exists():
+            if not written.exists():
                 print(f"== {name}", flush=True)
-                write_json(result, train_one(run, arguments))
+                result.write(written, train_one(run, arguments))
     if not arguments.list:
         print("nothing is left to do here", file=sys.stderr)
 

@@ -1,7 +1,8 @@
 """The C kernels of `kernels/`, built with the machine's own compiler the first time they are wanted.
 
 The library lies in `$XDG_CACHE_HOME/filter-summary` (`~/.cache/filter-summary`), one file for every text
-of the kernels, compiler and processor. Without a compiler `library()` is None, after one notice, and callers use PyTorch's operations.
+of the kernels, compiler and processor. Without a compiler `library()` is None, after one notice, and callers use
+PyTorch's operations.
 `FSNET_NATIVE=0` in the environment does the same without a notice, `FSNET_CC` names another compiler than `cc`.
 """
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from . import checkpoint, data, native
+from . import checkpoint, data
 from .architectures import NAMES, ArchitectureError, build
 from .evaluate import count_correct
 from .network import CIFAR_INPUT, Network
@@ -215,7 +215,10 @@ def main(argv: list[str] | None = None) -> None:
                 settle(model, train_set, arguments.sizes.at(epoch), arguments.seed)
         wall, cpu = time.monotonic() - begin, time.process_time() - cpu
         due = (epoch + 1) % arguments.evaluate_every == 0 or last
-        correct = count_correct(model, counted) if due else None
+        correct = None
+        if due:  # test images are counted as they are, held out ones at the size of the epoch
+            size = arguments.sizes.at(epoch) if arguments.validate else FULL_SIZE
+            correct = count_correct(model, counted, prepare=lambda x: data.resize(data.normalize(x), size))
         state = {
             "model": model.state_dict(), **recipe.state(), "epoch": epoch + 1,
             "epochs": arguments.epochs, "before": state.get("before", 0),

@@ -1,5 +1,6 @@
 """The comparison: what it trains, and that it goes on."""
 
+import argparse
 import json
 
 from test_train import folder  # noqa: F401
@@ -9,7 +10,8 @@ from fsnet_train.architectures import build
 
 
 def test_networks_of_the_comparison():
-    names = [run.name(compare.SIZES) for run in compare.RUNS]
+    options = argparse.Namespace(sizes=compare.SIZES, more=[])
+    names = [run.name(options) for run in compare.RUNS]
     assert len(set(names)) == len(names)
     for run in compare.NEIGHBOURS:
         assert 60_000 < build(run.arch, run.placement).parameters_count() < 68_000, run
