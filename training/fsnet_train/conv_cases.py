@@ -1,8 +1,9 @@
 """Write single-layer test files for `fsnet conv`, with the `expected` output computed by PyTorch in float64.
 
 One safetensors file a case: `input` `[N, C, H, W]`, `summary` `[L]` or `[D, FH, FW]`, `starts` int64 `[O]` or `[O, 3]`,
-optional `gains` `[O, T]`, `bias` `[O]` and `residual`, and `expected` `[N, O, OH, OW]`; the metadata says the rest as strings. Where the
-starts form a regular walk, the filters come from `Tensor.unfold`, otherwise from the index formula of the format.
+optional `gains` `[O, T]`, `bias` `[O]` and `residual`, and `expected` `[N, O, OH, OW]`; the metadata says the rest as
+strings. Where the starts form a regular walk, the filters come from `Tensor.unfold`, otherwise from the index formula
+of the format.
 
 Quantized cases have a U8 `summary` and the metadata `scale` and `zero`: `f = q * scale + zero` in float32. Learned ones
 have F32 `starts` `[O]`, in units of `start_unit` values (metadata): filter `i` blends the segments at `floor(p) * unit`
@@ -192,7 +193,8 @@ def gain_cases() -> list[Case]:
         Case("learned_base", "learned:base:1/2", 8, 12, K3, (7, 7), padding=SAME3, bias=True),
         Case("base_unordered", replace(one_base, gains=True), 8, 8, K3, (7, 6), 2, padding=SAME3),
         Case("two_bases", replace(two_bases, gains=True), 8, 10, K3, (6, 6), padding=SAME3),
-        Case("tap_1c_epilogue", "gains:tap:1", 8, 16, K3, (8, 8), 2, padding=SAME3, bias=True, residual=True, relu=True),
+        Case("tap_1c_epilogue", "gains:tap:1", 8, 16, K3, (8, 8), 2, padding=SAME3, bias=True, residual=True,
+             relu=True),
         Case("tap_2c_stride_2", "gains:tap:2", 6, 10, K3, (11, 9), 2, (2, 2), SAME3, bias=True, relu=True),
         Case("tap_half_c", "gains:tap:1/2", 8, 12, K3, (6, 5), padding=SAME3),
         Case("tap_order", "gains:tap:2:0,4,8,1,5,6,2,3,7", 8, 12, K3, (8, 8), 2, padding=SAME3, bias=True),
