@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from .air import Air
 from .densenet import DenseNet
 from .network import Network
 from .placement import Placement, Placements
@@ -15,6 +16,8 @@ NAMES = """\
 resnet20, 32, 44, 56, 110, or any 6n+2: CIFAR, shortcuts of option A; resnet56-b: option B, as the FSNet authors
 resnet164, resnet1001: CIFAR bottlenecks, option B, as the authors; preresnet164, or any 9n+2: pre-activation
 densenet100-12, densenet100-24: CIFAR, growth 12 and 24
+air:32-128-128:2: CIFAR, three blocks of 2 convolutions (or 1 to 9); air:48-192-192:3:residual: with shortcuts;
+air:32-128-128:2:separable: depthwise, batch norm and 1x1 instead of each (MobileNet's)
 imagenet-resnet18, 34, 50; squeezenet1.0: ImageNet"""
 
 
@@ -45,6 +48,10 @@ def _build(arch: str, placement: Placement | Placements | str) -> Network | None
         depth, growth = int(match[1]), int(match[2])
         if depth % 6 == 4 and depth >= 10 and growth > 0:
             return DenseNet(placement, depth, growth)
+    elif match := re.fullmatch(r"air:(\d{1,4})-(\d{1,4})-(\d{1,4}):([1-9])(:residual)?(:separable)?", arch):
+        widths = tuple(int(width) for width in match.groups()[:3])
+        if min(widths) > 0:
+            return Air(placement, widths, int(match[4]), bool(match[5]), bool(match[6]))
     elif arch in ("imagenet-resnet18", "imagenet-resnet34", "imagenet-resnet50"):
         blocks = (2, 2, 2, 2) if arch.endswith("18") else (3, 4, 6, 3)
         block = Bottleneck if arch.endswith("50") else BasicBlock

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .placement import Layout, Placement, Placements
+from .shared import Plan, SharedConv
 
 END_MARGIN = 0.25
 """How far inside the ends learned positions begin, in units: at an end itself the sigmoid is flat for ever."""
@@ -17,7 +18,7 @@ END_MARGIN = 0.25
 
 class FsConv2d(nn.Module):
     """`[N, C, H, W] -> [N, O, OH, OW]` with the filters
-    `W[i, c, t] = f[starts[i] + c*channel_stride + tap_offsets[t]]`.
+    `W[i, c, t] = gains[i, t] * f[starts[i] + c*channel_stride + tap_offsets[t]]`.
 
     `summary` is the parameter `f`. It starts with the standard deviation a dense layer would have (Kaiming, fan out):
     a filter reads every value once at most, so the variance of its output is that of the dense layer. The filters are
@@ -27,13 +28,22 @@ class FsConv2d(nn.Module):
     Where the layout says that positions are learned (DFSNet), `location_logit` `[O]` is a parameter too:
     filter `i` lies at `sigmoid(location_logit[i]) * span` units and is the blend of the two segments there,
     so that the loss has a gradient in it.
+
+    Where it says so, `gains` `[O, T]` are a parameter (without them they are 1). They begin at 1, or,
+    by `begin="random"`, as normal numbers of variance 1/(3T) with a summary of variance 1/(3C) (PyTorch's default
+    for a 1x1 and a depthwise convolution): filters that read one base would otherwise all be box filters at first.
+
+    Layers that allow it run in the fast form (`shared.py`), `fast=False` materializes the filters of those too.
     """
 
     def __init__(
         self, channels: int, out: int, kernel: int | tuple[int, int], layout: Placement | Layout,
         stride: int = 1, padding: int = 0, dilation: int = 1, groups: int = 1, bias: bool = False,
+        begin: str = "random", fast: bool = True,
     ):  # fmt: skip
         super().__init__()
+        if begin not in ("ones", "random"):
+            raise ValueError(f"gains begin at ones or random, not {begin!r}")
         kh, kw = (kernel, kernel) if isinstance(kernel, int) else kernel
         if channels % groups or out % groups:
             raise ValueError(f"{groups} groups do not divide {channels} channels and {out} filters")
@@ -45,7 +55,15 @@ class FsConv2d(nn.Module):
         self.layout, self.shape = layout, index.shape
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         self.summary = nn.Parameter(torch.randn(layout.shape) * math.sqrt(2 / (out // groups * kh * kw)))
+        self.gains: nn.Parameter | None = None
+        if layout.gains:
+            self.gains = nn.Parameter(torch.ones(out, kh * kw))
+            if begin == "random":
+                nn.init.normal_(self.summary, std=math.sqrt(groups / (3 * channels)))
+                nn.init.normal_(self.gains, std=math.sqrt(1 / (3 * kh * kw)))
         self.bias = nn.Parameter(torch.zeros(out)) if bias else None
+        self.fast = fast
+        self.set_plan()
         self.location_logit: nn.Parameter | None = None
         self.has_zeros = bool((index < 0).any())
         if layout.unit is None:
@@ -64,6 +82,13 @@ class FsConv2d(nn.Module):
             raise ValueError(f"{list(starts.shape)} starts for {list(self.layout.starts.shape)}")
         self.layout = dataclasses.replace(self.layout, starts=starts.clone())
         self.index = (self.layout.index().flatten() % (self.layout.numel + 1)).to(self.index.device)
+        self.set_plan()
+
+    def set_plan(self) -> None:
+        """Find out whether the layer has a fast form."""
+        plan = Plan.of(self.layout, self.stride, self.padding, self.dilation, self.groups)
+        self.terms = None if plan is None else plan.terms
+        self.register_buffer("bases", None if plan is None else plan.index, persistent=False)
 
     def positions(self) -> torch.Tensor:
         """Where the filters lie, in units of `layout.unit` values: `[O]`, differentiable in `location_logit`."""
@@ -71,6 +96,13 @@ class FsConv2d(nn.Module):
 
     def weight(self) -> torch.Tensor:
         """The expanded filters `[O, C/groups, KH, KW]`."""
+        segments = self.segments()
+        if self.gains is None:
+            return segments
+        return segments * self.gains.view(len(self.gains), 1, *self.shape[2:])
+
+    def segments(self) -> torch.Tensor:
+        """The filters without gains `[O, C/groups, KH, KW]`."""
         f = self.summary.flatten()
         if self.has_zeros:
             f = F.pad(f, (0, 1))
@@ -87,6 +119,11 @@ class FsConv2d(nn.Module):
         return f.index_select(0, index).view(self.shape)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.fast and self.terms is not None:
+            if torch.is_autocast_enabled(x.device.type):
+                x = x.to(torch.get_autocast_dtype(x.device.type))
+            y = SharedConv.apply(x, self.summary, self.gains, self.bases, self.terms)
+            return y if self.bias is None else y + self.bias.to(y.dtype).view(1, -1, 1, 1)
         return F.conv2d(x, self.weight(), self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 

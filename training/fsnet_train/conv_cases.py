@@ -1,8 +1,9 @@
 """Write single-layer test files for `fsnet conv`, with the `expected` output computed by PyTorch in float64.
 
 One safetensors file a case: `input` `[N, C, H, W]`, `summary` `[L]` or `[D, FH, FW]`, `starts` int64 `[O]` or `[O, 3]`,
-optional `bias` `[O]` and `residual`, and `expected` `[N, O, OH, OW]`; the metadata says the rest as strings. Where the
-starts form a regular walk, the filters come from `Tensor.unfold`, otherwise from the index formula of the format.
+optional `gains` `[O, T]`, `bias` `[O]` and `residual`, and `expected` `[N, O, OH, OW]`; the metadata says the rest as
+strings. Where the starts form a regular walk, the filters come from `Tensor.unfold`, otherwise from the index formula
+of the format.
 
 Quantized cases have a U8 `summary` and the metadata `scale` and `zero`: `f = q * scale + zero` in float32. Learned ones
 have F32 `starts` `[O]`, in units of `start_unit` values (metadata): filter `i` blends the segments at `floor(p) * unit`
@@ -80,7 +81,7 @@ K3 = (3, 3)
 
 
 def cases() -> list[Case]:
-    return fixed_cases() + learned_cases() + quantized_cases()
+    return fixed_cases() + learned_cases() + quantized_cases() + gain_cases()
 
 
 def fixed_cases() -> list[Case]:
@@ -174,11 +175,46 @@ def quantized_cases() -> list[Case]:
     return [replace(case, name=f"u8_{case.name}", quantized=True) for case in cases]
 
 
+def gain_cases() -> list[Case]:
+    """Tap gains: on every kind of placement, and with one base for all taps of a filter."""
+    one_base = tap_major([40, 8, 8, 0, 64, 24, 40, 16], 8, K3, 72, "none", (0,) * 9)
+    two_bases = tap_major([8 * i for i in range(10)], 8, K3, 88, "none", (0, 0, 0, 0, 0, 8, 8, 8, 8))
+    cases = [
+        Case("base_1c", "base:1", 8, 12, K3, (7, 9), 2, padding=SAME3, bias=True, relu=True),
+        Case("base_half_c", "base:1/2", 8, 12, K3, (6, 5), padding=SAME3, bias=True, residual=True, relu=True),
+        Case("base_2c_stride_2", "base:2", 6, 10, K3, (11, 9), 2, (2, 2), SAME3, bias=True),
+        Case("base_asymmetric", "base:1", 5, 7, K3, (13, 17), stride=(2, 3), padding=(0, 2, 3, 1)),
+        Case("base_dilated", "base:1", 4, 9, K3, (12, 11), padding=(2, 3, 2, 3), dilation=(2, 3)),
+        Case("base_groups", "base:1", 12, 8, K3, (6, 7), 2, padding=SAME3, groups=4, bias=True),
+        Case("base_depthwise", "base:1", 6, 6, K3, (7, 7), padding=SAME3, groups=6),
+        Case("base_wide", "base:1/2", 40, 70, K3, (5, 6), padding=SAME3),
+        Case("base_5x5", "base:1", 4, 10, (5, 5), (9, 8), padding=(2, 2, 2, 2), bias=True),
+        Case("base_1x3", "base:1", 8, 9, (1, 3), (6, 7), padding=(0, 1, 0, 1)),
+        Case("learned_base", "learned:base:1/2", 8, 12, K3, (7, 7), padding=SAME3, bias=True),
+        Case("base_unordered", replace(one_base, gains=True), 8, 8, K3, (7, 6), 2, padding=SAME3),
+        Case("two_bases", replace(two_bases, gains=True), 8, 10, K3, (6, 6), padding=SAME3),
+        Case("tap_1c_epilogue", "gains:tap:1", 8, 16, K3, (8, 8), 2, padding=SAME3, bias=True, residual=True,
+             relu=True),
+        Case("tap_2c_stride_2", "gains:tap:2", 6, 10, K3, (11, 9), 2, (2, 2), SAME3, bias=True, relu=True),
+        Case("tap_half_c", "gains:tap:1/2", 8, 12, K3, (6, 5), padding=SAME3),
+        Case("tap_order", "gains:tap:2:0,4,8,1,5,6,2,3,7", 8, 12, K3, (8, 8), 2, padding=SAME3, bias=True),
+        Case("channel_r4", "gains:channel:4", 8, 16, K3, (8, 8), 2, padding=SAME3, bias=True),
+        Case("cube_wrap", "gains:tensor:4", 8, 12, K3, (7, 7), 2, padding=SAME3, bias=True),
+        Case("pointwise", "gains:tap:1/4", 16, 24, (1, 1), (6, 5), 3, bias=True, residual=True, relu=True),
+        Case("learned_tap", "gains:learned:tap:2", 8, 12, K3, (7, 9), padding=SAME3, bias=True),
+        Case("learned_channel", "gains:learned:channel:4", 8, 16, K3, (8, 8), 2, padding=SAME3, relu=True),
+        Case("u8_base_1c", "base:1", 8, 12, K3, (7, 9), padding=SAME3, bias=True, quantized=True),
+        Case("u8_tap_1c", "gains:tap:1", 8, 16, K3, (8, 8), padding=SAME3, quantized=True),
+    ]  # fmt: skip
+    return [replace(case, name=f"gains_{case.name}") for case in cases]
+
+
 TINY = (
     "tap_major_stride_2_3_asymmetric", "tap_order", "channel_major_r7_stride_2", "cube_wrap_larger",
     "zero_negative_starts",
     "u8_channel_r7", "u8_zero_negative_starts", "u8_tap_order",
     "learned_half_taps", "learned_zero_boundary", "learned_scalar_none",
+    "gains_base_half_c", "gains_base_asymmetric", "gains_tap_order", "gains_learned_tap", "gains_u8_base_1c",
 )  # fmt: skip
 
 
@@ -233,6 +269,9 @@ def make(case: Case, seed: int = 0) -> tuple[dict[str, torch.Tensor], dict[str, 
     top, left, bottom, right = case.padding
     x = F.pad(tensors["input"].double(), (left, right, top, bottom))
     weight = filters(case, layout, values.double(), positions)
+    if layout.gains:
+        tensors["gains"] = torch.randn(case.out, layout.kh * layout.kw, generator=rng)
+        weight = weight * tensors["gains"].double().view(case.out, 1, layout.kh, layout.kw)
     expected = F.conv2d(x, weight, None, case.stride, 0, case.dilation, case.groups)
     if case.bias:
         tensors["bias"] = torch.randn(case.out, generator=rng)

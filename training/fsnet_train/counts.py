@@ -3,6 +3,7 @@
 A tensor quantized to 8 bits counts `numel / 4 + 2` (its scale and zero), everything else counts whole.
 Three numbers of a network are in use: what is learned; the authors' logs add the buffers of batch norm (running mean
 and variance, and one counter each); an exported file holds batch norm folded, without its statistics.
+Gains count in all three.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from torch import nn
+
+from .conv import FsConv2d
+from .network import Network
 
 
 def state_count(model: nn.Module) -> int:
@@ -42,6 +46,36 @@ def file_counts(tensors: Mapping[str, torch.Tensor]) -> tuple[int, float]:
     return total, sum(effective(t.numel(), t.dtype == torch.uint8) for t in kept.values())
 
 
+@torch.no_grad()
+def operations(model: Network) -> tuple[int, int]:
+    """`(multiply-adds, additions)` of convolutions and linear layers for one image, in the form in which they run.
+
+    A layer in the fast form multiplies once a base, channel and pixel, then once a tap, filter and pixel with gains,
+    and adds as often without them.
+    """
+    done = [0, 0]
+
+    def count(layer: nn.Module, _, y: torch.Tensor) -> None:
+        pixels = y.shape[2] * y.shape[3] if y.dim() == 4 else 1
+        if isinstance(layer, FsConv2d) and layer.terms is not None:
+            second = layer.terms.out * len(layer.terms.off) * pixels
+            done[0] += layer.bases.numel() * pixels + (0 if layer.gains is None else second)
+            done[1] += second if layer.gains is None else 0
+        elif isinstance(layer, FsConv2d):
+            done[0] += layer.shape.numel() * pixels
+        else:
+            done[0] += layer.weight.numel() * pixels
+
+    layers = [m for m in model.modules() if isinstance(m, (FsConv2d, nn.Conv2d, nn.Linear))]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    training = model.training
+    model.eval()(torch.zeros(1, *model.input_shape))
+    model.train(training)
+    for hook in hooks:
+        hook.remove()
+    return done[0], done[1]
+
+
 def main(argv: list[str] | None = None) -> None:
     from .checkpoint import load_model
 
@@ -55,6 +89,8 @@ def main(argv: list[str] | None = None) -> None:
         else:
             model, _ = load_model(path)
             total, state, counted = model.parameters_count(), state_count(model), quantized_state_count(model)
+            multiplied, added = operations(model)
+            print(f"{path}: {multiplied} multiply-adds and {added} additions an image")
             print(f"{path}: {total} learned, {state} with buffers, {counted:g} of those effective after quantization")
 
 

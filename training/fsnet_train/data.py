@@ -20,6 +20,8 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 TRAIN_FILES = tuple(f"data_batch_{n}.bin" for n in range(1, 6))
 TEST_FILES = ("test_batch.bin",)
+VALIDATION = 5000
+"""How many of the last training images are held out where decisions are made."""
 
 
 class DataError(Exception):
@@ -35,6 +37,9 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __getitem__(self, part: slice) -> Images:
+        return Images(self.pixels[part], self.labels[part])
 
     def to(self, device: torch.device) -> Images:
         return Images(self.pixels.to(device), self.labels.to(device))
@@ -89,10 +94,24 @@ def augment(pixels: torch.Tensor, pad: int, rng: torch.Generator) -> torch.Tenso
     return padded.flatten(2).gather(2, flat.expand(n, c, h * w)).view(n, c, h, w)
 
 
+def translate(pixels: torch.Tensor, mirrored: torch.Tensor, most: int, rng: torch.Generator) -> torch.Tensor:
+    """Translations of up to `most` pixels over a reflected border, and the flips asked for: uint8 `[N, 3, H, W]` to the
+    same shape; `mirrored` is bool `[N]`."""
+    n, c, h, w = pixels.shape
+    dy, dx = (torch.randint(-most, most + 1, (n, 1), generator=rng) for _ in range(2))
+    columns = torch.where(mirrored[:, None], torch.arange(w - 1, -1, -1), torch.arange(w))
+    rows, columns = torch.arange(h) + dy, columns + dx
+    rows, columns = ((last - (last - at.abs()).abs()) for last, at in ((h - 1, rows), (w - 1, columns)))
+    flat = (rows[:, :, None] * w + columns[:, None, :]).view(n, 1, h * w).to(pixels.device)
+    return pixels.flatten(2).gather(2, flat.expand(n, c, h * w)).view(n, c, h, w)
+
+
 def resize(x: torch.Tensor, size: int) -> torch.Tensor:
     """Normalized images `[N, 3, H, W]` as `[N, 3, size, size]`: smoothed, so that smaller ones do not alias."""
     if x.shape[-2:] == (size, size):
         return x
+    if x.shape[-2:] == (2 * size, 2 * size):
+        return torch.nn.functional.avg_pool2d(x, 2)
     return torch.nn.functional.interpolate(x, (size, size), mode="bilinear", antialias=True)
 
 

@@ -22,21 +22,26 @@ from torch import fx, nn
 from . import checkpoint
 from .conv import FsConv2d
 from .data import MEAN, STD
+from .layers import DepthwiseConv, GlobalMaxPool, NormRelu, Pool, ScaledLinear, WhitenedConv
 from .network import Network
 from .resnet import ShortcutA
 
-PRODUCER = "fsnet_train 0.2"
+PRODUCER = "fsnet_train 0.3"
 ADDITIONS = (operator.add, operator.iadd, torch.add)
 RELUS = (F.relu, F.relu_, torch.relu, torch.relu_)
+
+
+OWN_LAYERS = (FsConv2d, ShortcutA, WhitenedConv, DepthwiseConv, NormRelu, Pool, GlobalMaxPool, ScaledLinear)
 
 
 class ExportError(ValueError):
     """A network with an operation that the format lacks, or with values that it does not hold."""
 
 
-def folded(bn: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
+def folded(bn: nn.BatchNorm2d | NormRelu) -> tuple[torch.Tensor, torch.Tensor]:
     """`(scale, bias)`, each `[O]`, with `bn(y) = scale * y + bias` in eval mode; computed in float64."""
-    scale = bn.weight.double() / torch.sqrt(bn.running_var.double() + bn.eps)
+    weight = 1.0 if isinstance(bn, NormRelu) else bn.weight.double()
+    scale = weight / torch.sqrt(bn.running_var.double() + bn.eps)
     return scale, bn.bias.double() - bn.running_mean.double() * scale
 
 
@@ -59,7 +64,7 @@ class Tracer(fx.Tracer):
     """Our own layers are one operation each."""
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return isinstance(module, (FsConv2d, ShortcutA)) or super().is_leaf_module(module, name)
+        return isinstance(module, OWN_LAYERS) or super().is_leaf_module(module, name)
 
 
 class Exporter:
@@ -97,6 +102,10 @@ class Exporter:
         source = step.args[0]
         if isinstance(module, (FsConv2d, nn.Conv2d)):
             self.conv(step, module)
+            if isinstance(module, WhitenedConv):
+                self.values[step]["activation"] = "relu"
+        elif isinstance(module, NormRelu):
+            self.norm_relu(step, module)
         elif isinstance(module, nn.BatchNorm2d):
             self.batch_norm(step, module)
         elif isinstance(module, nn.ReLU):
@@ -107,11 +116,13 @@ class Exporter:
             self.emit(step, "shortcut_a", input=self.name(source), out_channels=module.out, stride=pair(module.stride))
         elif isinstance(module, nn.Linear):
             node = self.emit(step, "linear", input=self.name(source))
-            self.tensors[f"{node['name']}.weight"] = module.weight
+            self.tensors[f"{node['name']}.weight"] = module.weight * getattr(module, "factor", 1)
             if module.bias is not None:
                 self.tensors[f"{node['name']}.bias"] = module.bias
         elif isinstance(module, nn.AdaptiveAvgPool2d) and pair(module.output_size) == [1, 1]:
             self.emit(step, "global_avg_pool2d", input=self.name(source))
+        elif isinstance(module, GlobalMaxPool):
+            self.emit(step, "max_pool2d", input=self.name(source), kernel=pair(module.size))
         elif isinstance(module, (nn.MaxPool2d, nn.AvgPool2d)):
             self.pool(step, module)
         elif isinstance(module, nn.Flatten) and (module.start_dim, module.end_dim) == (1, -1):
@@ -150,6 +161,8 @@ class Exporter:
             node["boundary"] = conv.layout.boundary
             self.tensors[f"{name}.summary"] = conv.summary
             self.tensors[f"{name}.starts"] = conv.layout.starts
+            if conv.gains is not None:
+                self.tensors[f"{name}.gains"] = conv.gains
             if conv.layout.unit is not None:
                 node["start_unit"] = conv.layout.unit
                 self.tensors[f"{name}.starts"] = exported_positions(conv.positions())
@@ -165,10 +178,15 @@ class Exporter:
         node |= keys
 
     def batch_norm(self, step: fx.Node, bn: nn.BatchNorm2d) -> None:
-        scale, shift = folded(bn)
         node = self.open(step.args[0], "fs_conv2d", "conv2d")
         if node is None or "residual" in node:
             node = self.emit(step, "batch_norm", input=self.name(step.args[0]))
+        self.fold(node, bn)
+        self.values[step] = node
+
+    def fold(self, node: dict, bn: nn.BatchNorm2d | NormRelu) -> None:
+        """Put a batch norm into the scale and bias, or the weights, of a node."""
+        scale, shift = folded(bn)
         name = node["name"]
         if node["op"] == "conv2d":
             self.tensors[f"{name}.weight"] = self.tensors[f"{name}.weight"].double() * scale.view(-1, 1, 1, 1)
@@ -177,7 +195,24 @@ class Exporter:
         if f"{name}.bias" in self.tensors:
             shift = shift + self.tensors[f"{name}.bias"].double() * scale
         self.tensors[f"{name}.bias"] = shift
-        self.values[step] = node
+
+    def norm_relu(self, step: fx.Node, norm: NormRelu) -> None:
+        """Batch norm, a residual and ReLU, all folded into the convolution before them.
+
+        Between them may be a max pool: norm multiplies by something positive and ReLU is monotonic,
+        so that they may come first.
+        """
+        source, *residual = step.args
+        pooled = self.values[source]["op"] == "max_pool2d" and len(source.users) == 1
+        before = source.args[0] if pooled else source
+        if self.open(before, "fs_conv2d", "conv2d") is None or (pooled and residual):
+            raise ExportError(f"{step.target}: there is no convolution of its own before it")
+        node = self.values[before]
+        self.fold(node, norm)
+        node["activation"] = "relu"
+        if residual:
+            node["residual"] = self.name(residual[0])
+        self.values[step] = self.values[source]
 
     def relu(self, step: fx.Node) -> None:
         node = self.open(step.args[0], "fs_conv2d", "conv2d", "linear", "add", "batch_norm")
@@ -253,7 +288,7 @@ def main() -> None:
     model, state = checkpoint.load_model(arguments.checkpoint)
     epochs = str(state["epoch"] + state.get("before", 0))
     provenance = {"epochs": epochs, "dataset": "CIFAR-10", "recipe": json.dumps(state["recipe"])}
-    if state["correct"] is not None:
+    if state["correct"] is not None and not state.get("validated"):
         provenance["accuracy"] = f"{state['correct']} of 10000"
     export(model, arguments.output, provenance)
     print(f"{arguments.output}: {arguments.output.stat().st_size} bytes, {provenance}")

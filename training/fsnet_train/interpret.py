@@ -68,6 +68,9 @@ class Interpreter(torch.nn.Module):
                     weight = expand(summary, starts, *where)
                 else:
                     weight = blend(summary, starts, node.get("start_unit", 1), *where)
+                if (gains := tensors.get(f"{name}.gains")) is not None:
+                    for (i, t), gain in np.ndenumerate(gains.numpy()):
+                        weight[i, :, t // weight.shape[3], t % weight.shape[3]] *= gain
                 tensors[f"{name}.weight"] = torch.from_numpy(weight)
 
     @staticmethod

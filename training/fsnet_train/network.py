@@ -28,3 +28,6 @@ class Network(nn.Module):
     def parameters_count(self) -> int:
         """Learned values: summaries, weights, batch norms, biases, positions."""
         return sum(p.numel() for p in self.parameters())
+
+    def prepare(self, x) -> None:
+        """Called once before training, with normalized training images `[N, *input_shape]`; most need nothing."""

@@ -14,8 +14,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from .air import Air
 from .densenet import DenseNet
 from .export import export
+from .layers import NormRelu
 from .network import Network
 from .placement import Placement, Placements
 from .resnet import BasicBlock, Bottleneck, PreActBottleneck, ResNet
@@ -38,6 +40,11 @@ NETWORKS = {
     "imagenet-basic": resnet(option="B", imagenet=True, blocks=(1, 1, 1, 1), widths=(4, 4, 6, 6)),
     "imagenet-bottleneck": resnet(Bottleneck, "B", True, (1, 1, 1, 1), (4, 4, 6, 6)),
     "squeezenet": lambda placements: SqueezeNet(placements, 10, 8),
+    "resnet-gains": resnet(),
+    "air": lambda placements: Air(placements, (6, 8, 12), 2),
+    "air-residual": lambda placements: Air(placements, (6, 8, 12), 3, residual=True),
+    "air-separable": lambda placements: Air(placements, (6, 8, 12), 1, separable=True),
+    "air-learned": lambda placements: Air(placements, (6, 8, 12), 2),
 }
 MIXED = Placements(Placement.parse("tap:2"), Placement.parse("tap:1/2"), Placement.parse("channel:2"))
 PLACEMENTS = {
@@ -47,6 +54,10 @@ PLACEMENTS = {
     "tensor": Placements.of("tensor:4"),
     "learned-tap": Placements.of("learned:tap:2"),
     "learned-authors": Placements.authors(4, learned=True),
+    "gains": Placements.of("gains:tap:1"),
+    "base": Placements.of("base:1"),
+    "base-half": Placements.of("base:1/2"),
+    "learned-gains": Placements.of("gains:learned:tap:2"),
 }
 # Which placement each is written with: every one of both lists at least once.
 CASES = {
@@ -60,6 +71,11 @@ CASES = {
     "imagenet-basic": "dense",
     "imagenet-bottleneck": "authors",
     "squeezenet": "mixed",
+    "resnet-gains": "gains",
+    "air": "base",
+    "air-residual": "base-half",
+    "air-separable": "base",
+    "air-learned": "learned-gains",
 }
 # Instead of ImageNet's 224 and 227 pixels: every pool and stride still meets its border.
 SMALL = 67
@@ -71,6 +87,10 @@ def scramble(model: Network) -> None:
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, std=0.5)
+            nn.init.normal_(module.running_mean, std=0.5)
+            nn.init.uniform_(module.running_var, 0.5, 2.0)
+        elif isinstance(module, NormRelu):
             nn.init.normal_(module.bias, std=0.5)
             nn.init.normal_(module.running_mean, std=0.5)
             nn.init.uniform_(module.running_var, 0.5, 2.0)

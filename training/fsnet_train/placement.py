@@ -13,11 +13,20 @@ recipe gives for one layer's shape.
     tap:2:0,4,8,1,5,6,2,3,7    taps in another order: tap t lies at offset C * order[t]
     channel:4              the authors' code: channel-major, L = int(O*K/r), starts trunc(i*L/(O-1)), wrap
     tensor:4               a 3-D summary of about O*K/4 values, wrap in every axis (after version 1 of the paper)
+    base:1                 all taps of a filter read one base of C values, with tap gains (below), step s = C:
+                           a 1x1 convolution, then a depthwise one (BSConv-U, Haase & Amthor 2020); L = C + (O-1)*s
+    base:1/2               the same with s = C/2: the bases of neighbouring filters overlap
+    gains:tap:1            a placement with tap gains; also gains:channel:4, gains:tensor:4
     learned:tap:2          positions are learned, in whole-tap units, beginning at those of tap:2
     learned:channel:4      the same in scalar units (DFSNet), beginning at those of channel:4
+    learned:base:1/2, gains:learned:tap:2      both
+
+Tap gains are one learned number a filter and tap:
+
+    W[i, c, t] = gains[i, t] * f[starts[i] + c * channel_stride + tap_offsets[t]]
 
 A learned position `p` is a real number of units: with `s = floor(p) * unit` and `a = p - floor(p)` the filter is
-`(1 - a) * segment(s) + a * segment(s + unit)`.
+`(1 - a) * segment(s) + a * segment(s + unit)`; gains multiply the blend.
 
 `Placements` says which placement each convolution of a network gets.
 """
@@ -29,8 +38,8 @@ from fractions import Fraction
 
 import torch
 
-KINDS = ("dense", "tap", "channel", "tensor")
-LEARNED_KINDS = ("tap", "channel")
+KINDS = ("dense", "tap", "base", "channel", "tensor")
+LEARNED_KINDS = ("tap", "base", "channel")
 
 
 class PlacementError(ValueError):
@@ -43,6 +52,7 @@ class Layout:
 
     `shape` is the summary's, `[L]` or `[D, FH, FW]`; `starts` is int64 `[O]`, or `[O, 3]` with a rank-3 summary.
     With a `unit` the positions are learned: `starts` are only where they begin, and they stay in `0 ..= span` units.
+    With `gains` every filter has a learned factor a tap.
     """
 
     shape: tuple[int, ...]
@@ -55,6 +65,7 @@ class Layout:
     boundary: str
     unit: int | None = None
     span: int = 0
+    gains: bool = False
 
     @property
     def numel(self) -> int:
@@ -96,7 +107,8 @@ class Layout:
             return window
         sx = self.tap_offsets[1] - self.tap_offsets[0] if self.kw > 1 else 0
         sy = self.tap_offsets[self.kw] - self.tap_offsets[0] if self.kh > 1 else 0
-        if list(self.tap_offsets) == [y * sy + x * sx for y in range(self.kh) for x in range(self.kw)]:
+        apart = len(set(self.tap_offsets)) == len(self.tap_offsets)
+        if apart and list(self.tap_offsets) == [y * sy + x * sx for y in range(self.kh) for x in range(self.kw)]:
             return window | {"strides": [self.channel_stride, sy, sx]}
         return window | {"channel_stride": self.channel_stride, "tap_offsets": list(self.tap_offsets)}
 
@@ -109,15 +121,20 @@ class Placement:
     amount: Fraction = Fraction(1)
     order: tuple[int, ...] | None = None
     learned: bool = False
+    gains: bool = False
 
     @staticmethod
     def parse(text: str) -> Placement:
-        learned = text.startswith("learned:")
-        kind, *rest = text.removeprefix("learned:").split(":")
+        bare = text.removeprefix("gains:")
+        learned = bare.startswith("learned:")
+        kind, *rest = bare.removeprefix("learned:").split(":")
+        gains = text.startswith("gains:") or kind == "base"
         if kind not in KINDS:
             raise PlacementError(f"placement {text!r}: {kind!r} is not one of {', '.join(KINDS)}")
         if learned and kind not in LEARNED_KINDS:
             raise PlacementError(f"placement {text!r}: positions are learned with {' or '.join(LEARNED_KINDS)} only")
+        if text.startswith("gains:") and kind in ("dense", "base"):
+            raise PlacementError(f"placement {text!r}: dense filters need no gains, and base has them always")
         if len(rest) != (0 if kind == "dense" else 1) and not (kind == "tap" and len(rest) == 2):
             raise PlacementError(f"placement {text!r}: wrong number of ':' parts")
         try:
@@ -129,24 +146,27 @@ class Placement:
             raise PlacementError(f"placement {text!r}: {amount} is not positive")
         if order is not None and (min(order) < 0 or len(set(order)) != len(order)):
             raise PlacementError(f"placement {text!r}: the tap order repeats a place or holds a negative one")
-        return Placement(kind, amount, order, learned)
+        return Placement(kind, amount, order, learned, gains)
 
     def __str__(self) -> str:
         text = self.kind if self.kind == "dense" else f"{self.kind}:{self.amount}"
         text = f"learned:{text}" if self.learned else text
+        text = f"gains:{text}" if self.gains and self.kind != "base" else text
         return text if self.order is None else f"{text}:{','.join(map(str, self.order))}"
 
     def layout(self, out: int, channels: int, kh: int, kw: int) -> Layout:
         """The layout of `out` filters `[channels, kh, kw]`."""
-        make = {"dense": self._dense, "tap": self._tap, "channel": self._channel, "tensor": self._tensor}
-        return make[self.kind](out, channels, kh, kw)
+        make = {
+            "dense": self._dense, "tap": self._tap, "base": self._tap, "channel": self._channel, "tensor": self._tensor,
+        }  # fmt: skip
+        return replace(make[self.kind](out, channels, kh, kw), gains=self.gains)
 
     def _dense(self, out: int, c: int, kh: int, kw: int) -> Layout:
         k = c * kh * kw
         return Layout((out * k,), torch.arange(out) * k, c, kh, kw, kh * kw, tuple(range(kh * kw)), "none")
 
     def _tap(self, out: int, c: int, kh: int, kw: int) -> Layout:
-        order = self.order or tuple(range(kh * kw))
+        order = (0,) * (kh * kw) if self.kind == "base" else self.order or tuple(range(kh * kw))
         if len(order) != kh * kw:
             raise PlacementError(f"the tap order has {len(order)} places, the kernel {kh}x{kw}")
         step = self.amount * c
@@ -181,9 +201,9 @@ class Placements:
     """The placements of a whole network.
 
     `kernel` is for kernels larger than 1x1. `pointwise` is for 1x1 convolutions, among them projection shortcuts; by
-    default it follows `kernel`, except that tap-major steps of C and more, which would leave 1x1 filters side by side,
-    mean dense ones. `first` is for the layer that reads the image. The authors compress all: `kernel` and `first` are
-    `channel:R`.
+    default it follows `kernel` without gains (batch norm has a factor a filter already), except that tap-major steps
+    of C and more, which would leave 1x1 filters side by side, mean dense ones. `first` is for the layer that reads
+    the image. The authors compress all: `kernel` and `first` are `channel:R`.
     """
 
     kernel: Placement
@@ -211,9 +231,10 @@ class Placements:
             return self.kernel
         if self.pointwise is not None:
             return self.pointwise
-        if self.kernel.kind == "tap":
-            return Placement("dense") if self.kernel.amount >= 1 else replace(self.kernel, order=None)
-        return self.kernel
+        if self.kernel.kind in ("tap", "base"):
+            dense = self.kernel.amount >= 1
+            return Placement("dense") if dense else replace(self.kernel, kind="tap", order=None, gains=False)
+        return replace(self.kernel, gains=False)
 
     def __str__(self) -> str:
         parts = [str(self.kernel)]

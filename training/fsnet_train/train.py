@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from . import checkpoint, data
 from .architectures import NAMES, ArchitectureError, build
-from .conv import FsConv2d
 from .evaluate import count_correct
 from .network import CIFAR_INPUT, Network
 from .placement import Placement, PlacementError, Placements
+from .recipe import RECIPES, Air, Cycle, loss_of, settle
 
 LOCATION_LR = 10.0
-RECIPE = ("batch", "lr", "location_lr", "weight_decay", "smoothing", "seed", "bf16")
+RECIPE = ("recipe", "batch", "lr", "location_lr", "weight_decay", "smoothing", "seed", "bf16")
+RECIPE_OF_AIR = ("gain_decay", "translate", "teacher", "temperature")
 FULL_SIZE = CIFAR_INPUT[1]
 SMALLEST_SIZE = 8
 
@@ -54,54 +54,28 @@ class Sizes:
         return FULL_SIZE
 
 
-def one_cycle(progress: float, rise: float = 0.2) -> float:
-    """The learning rate as a part of its peak, at `progress` (0 to 1) of the training."""
-    return min(progress / rise, (1 - progress) / (1 - rise))
-
-
-def optimizer_for(model: nn.Module, weight_decay: float, location_lr: float = 1.0) -> torch.optim.SGD:
-    """Weight decay for filters, summaries and linear layers; none for batch norm, biases and positions.
-
-    Learned positions train at `location_lr` times the learning rate, had they been learned as they are: the sigmoid
-    stretches a step by the square of its slope, at most `span / 4`, which is divided out here.
-    """
-    decayed, locations = {}, {}
-    for module in model.modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
-            decayed[id(module.weight)] = module.weight
-        elif isinstance(module, FsConv2d):
-            decayed[id(module.summary)] = module.summary
-            if module.location_logit is not None:
-                locations[id(module.location_logit)] = module.location_logit, (module.layout.span / 4) ** 2
-    others = [p for p in model.parameters() if id(p) not in decayed and id(p) not in locations]
-    groups = [{"params": list(decayed.values()), "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-    for logit, stretch in locations.values():
-        groups.append({"params": [logit], "weight_decay": 0.0, "lr_scale": location_lr / stretch})
-    return torch.optim.SGD(groups, lr=0.1, momentum=0.9, nesterov=True)
-
-
 def train_epoch(
-    model: nn.Module, optimizer: torch.optim.Optimizer, images: data.Images, rng: torch.Generator,
-    arguments: argparse.Namespace, epoch: int,
-) -> float:  # fmt: skip
-    """One pass over the images; returns the mean loss."""
+    model: nn.Module, recipe: Cycle | Air, images: data.Images, arguments: argparse.Namespace, epoch: int
+) -> tuple[float, float]:
+    """One pass over the images; returns the mean loss, and the part of the images classified right."""
     steps = len(images) // arguments.batch
     device = images.pixels.device.type
-    total, begin = 0.0, time.monotonic()
-    for step, (x, labels) in enumerate(data.batches(images, arguments.batch, rng)):
-        progress = (epoch + (step + 1) / (steps + 1)) / arguments.epochs
-        for group in optimizer.param_groups:
-            group["lr"] = arguments.lr * one_cycle(progress) * group.get("lr_scale", 1.0)
+    total, correct, begin = 0.0, 0, time.monotonic()
+    for step, (x, labels, target) in enumerate(recipe.batches(images, epoch)):
+        for group in recipe.optimizer.param_groups:
+            group["lr"] = recipe.rate(epoch, step, steps) * group.get("lr_scale", 1.0)
         x = data.resize(x, arguments.sizes.at(epoch))
         if arguments.channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast(device, torch.bfloat16, enabled=arguments.bf16):
             logits = model(x)
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=arguments.smoothing)
-        optimizer.zero_grad(set_to_none=True)
+        loss = loss_of(logits.float(), labels, target, arguments.smoothing)
+        recipe.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        optimizer.step()
+        recipe.optimizer.step()
+        recipe.stepped(epoch * steps + step + 1, arguments.epochs * steps)
         total += loss.detach()
+        correct += (logits.detach().argmax(1) == labels).sum()
         if (step + 1) % arguments.log_every == 0:
             seconds = time.monotonic() - begin
             mean = float(total) / (step + 1)
@@ -110,7 +84,7 @@ def train_epoch(
     mean = float(total) / steps
     if mean != mean:
         raise SystemExit(f"epoch {epoch + 1}: the loss is not a number; try a smaller --lr")
-    return mean
+    return mean, int(correct) / (steps * arguments.batch)
 
 
 def restore(path: Path, model: Network) -> dict:
@@ -150,7 +124,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         default=LOCATION_LR,
         help="learning rate of learned positions, in units at mid range, against the others' (default %(default)s)",
     )
-    add("--epochs", type=int, default=20, help="default %(default)s; may be changed when a training goes on")
+    add("--epochs", type=int, help="default: as many as --sizes has, or 20; may be changed when a training goes on")
     add(
         "--sizes",
         type=Sizes,
@@ -158,21 +132,24 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         help="image sizes of the first epochs, SIZE:EPOCHS,..; "
         "16:8,24:2 is 8 epochs at 16x16, 2 at 24x24, then full images",
     )
+    add("--recipe", default=None, choices=RECIPES, help="default: air for air networks, else cycle; see recipe.py")
     add("--batch", type=int, default=128, help="default %(default)s")
-    add("--lr", type=float, default=0.2, help="peak learning rate (default %(default)s)")
-    add("--weight-decay", type=float, default=5e-4, help="default %(default)s")
-    add("--smoothing", type=float, default=0.0, help="label smoothing (default %(default)s)")
+    add("--lr", type=float, help="peak learning rate (default 0.2; with the air recipe a factor on it, default 1)")
+    add("--weight-decay", type=float, help="default 5e-4; with the air recipe a factor on its own, default 1")
+    add("--gain-decay", type=float, default=1.0, help="air recipe: factor on the decay of gains (default %(default)s)")
+    add("--smoothing", type=float, help="label smoothing (default 0; with the air recipe 0.2)")
+    add("--translate", type=int, default=2, help="air recipe: most pixels that images are moved (default %(default)s)")
+    add("--teacher", type=Path, help="air recipe: logits that teacher.py wrote, to be learned instead of the labels")
+    add("--temperature", type=float, default=5.0, help="divides the teacher's logits (default %(default)s)")
+    held = "hold out the last 5,000 training images and count on them; test images are not read"
+    add("--validate", action="store_true", help=held)
     add("--seed", type=int, default=0)
     add("--device", default="auto", choices=("auto", "cpu", "cuda"))
     add("--threads", type=int, default=1, help="CPU threads (default %(default)s: the fastest for these small layers)")
     add("--bf16", action=argparse.BooleanOptionalAction, default=True, help="bfloat16 autocast (default on)")
     add("--channels-last", action=argparse.BooleanOptionalAction, default=True, help="NHWC memory (default on)")
-    add(
-        "--evaluate-every",
-        type=int,
-        default=5,
-        help="epochs between evaluations; the last has one (default %(default)s)",
-    )
+    often = "epochs between evaluations; the last has one (default 5; with the air recipe only the last)"
+    add("--evaluate-every", type=int, help=often)
     add("--log-every", type=int, default=100, help="steps between progress lines (default %(default)s)")
     arguments = parser.parse_args(argv)
     arch = arguments.arch if arguments.depth is None else f"resnet{arguments.depth}"
@@ -185,6 +162,14 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         parser.error(str(error))
     if arguments.model.input_shape != CIFAR_INPUT:
         parser.error(f"{arch} reads {arguments.model.input_shape}: this command trains on CIFAR-10")
+    arguments.recipe = arguments.recipe or ("air" if arch.startswith("air:") else "cycle")
+    for option, value in RECIPES[arguments.recipe].defaults.items():
+        if getattr(arguments, option) is None:
+            setattr(arguments, option, value)
+    if arguments.epochs is None:
+        arguments.epochs = sum(epochs for _, epochs in arguments.sizes.parts()) or 20
+    if arguments.recipe == "cycle" and arguments.teacher is not None:
+        parser.error("--teacher needs --recipe air")
     if arguments.epochs < 1 or arguments.batch < 1:
         parser.error("--epochs and --batch must be at least 1")
     return arguments
@@ -200,11 +185,11 @@ def main(argv: list[str] | None = None) -> None:
     if arguments.channels_last:
         model = model.to(memory_format=torch.channels_last)
     model.to(device)
-    optimizer = optimizer_for(model, arguments.weight_decay, arguments.location_lr)
+    recipe = RECIPES[arguments.recipe](model, arguments)
     state: dict = {"epoch": 0, "before": 0, "seconds": 0.0, "history": []}
     if arguments.checkpoint.exists():
         state = restore(arguments.checkpoint, model)
-        optimizer.load_state_dict(state["optimizer"])
+        recipe.load(state)
         print(f"going on after epoch {state['epoch']}", flush=True)
     elif arguments.init:
         first = restore(arguments.init, model)
@@ -212,30 +197,51 @@ def main(argv: list[str] | None = None) -> None:
         print(f"beginning from {arguments.init}, trained for {state['before']} epochs", flush=True)
 
     starts = checkpoint.moved_starts(model)
-    train_set = data.load(arguments.data, data.TRAIN_FILES).to(device)
-    test_set = data.load(arguments.data, data.TEST_FILES).to(device)
+    train_set = data.load(arguments.data, data.TRAIN_FILES)
+    if arguments.validate:
+        train_set, counted = train_set[: -data.VALIDATION], train_set[-data.VALIDATION :]
+    else:
+        counted = data.load(arguments.data, data.TEST_FILES)
+    train_set, counted = train_set.to(device), counted.to(device)
+    if state["epoch"] == 0 and not arguments.init:
+        model.prepare(data.normalize(train_set.pixels[:2000]))
     print(f"{model.arch}, {model.placements}: {model.parameters_count()} parameters, on {device}", flush=True)
     for epoch in range(state["epoch"], arguments.epochs):
-        rng = torch.Generator().manual_seed(arguments.seed * 1_000_003 + epoch)
         begin, cpu = time.monotonic(), time.process_time()
-        loss = train_epoch(model, optimizer, train_set, rng, arguments, epoch)
+        loss, right = train_epoch(model, recipe, train_set, arguments, epoch)
+        last = epoch + 1 == arguments.epochs
+        if last:
+            with torch.autocast(device.type, torch.bfloat16, enabled=arguments.bf16):
+                settle(model, train_set, arguments.sizes.at(epoch), arguments.seed)
         wall, cpu = time.monotonic() - begin, time.process_time() - cpu
-        due = (epoch + 1) % arguments.evaluate_every == 0 or epoch + 1 == arguments.epochs
-        correct = count_correct(model, test_set) if due else None
+        due = (epoch + 1) % arguments.evaluate_every == 0 or last
+        correct = None
+        if due:  # test images are counted as they are, held out ones at the size of the epoch
+            size = arguments.sizes.at(epoch) if arguments.validate else FULL_SIZE
+            correct = count_correct(model, counted, prepare=lambda x: data.resize(data.normalize(x), size))
         state = {
-            "model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch + 1,
+            "model": model.state_dict(), **recipe.state(), "epoch": epoch + 1,
             "epochs": arguments.epochs, "before": state.get("before", 0),
             **checkpoint.describe(model.arch, model.placements), "starts": starts, "correct": correct,
-            "seconds": state["seconds"] + wall,
-            "history": state["history"] + [[epoch + 1, loss, correct, wall, cpu]],
-            "recipe": {k: getattr(arguments, k) for k in RECIPE} | {"sizes": arguments.sizes.text},
+            "validated": arguments.validate, "seconds": state["seconds"] + wall,
+            "history": state["history"] + [[epoch + 1, loss, correct, wall, cpu, right]],
+            "recipe": recipe_of(arguments),
         }  # fmt: skip
         checkpoint.save(arguments.checkpoint, state)
         print(
-            f"epoch {epoch + 1}/{arguments.epochs} loss {loss:.4f} {wall:.0f} s ({cpu:.0f} s of CPU)"
-            + (f" correct {correct} of {len(test_set)}" if due else ""),
+            f"epoch {epoch + 1}/{arguments.epochs} loss {loss:.4f} {right:.2%} {wall:.0f} s ({cpu:.0f} s of CPU)"
+            + (f" correct {correct} of {len(counted)}" if due else ""),
             flush=True,
         )
+
+
+def recipe_of(arguments: argparse.Namespace) -> dict:
+    """What a checkpoint, and an exported file, say of the training."""
+    names = RECIPE + (RECIPE_OF_AIR if arguments.recipe == "air" else ())
+    recipe = {name: getattr(arguments, name) for name in names} | {"sizes": arguments.sizes.text}
+    if recipe.get("teacher") is not None:
+        recipe["teacher"] = recipe["teacher"].name
+    return recipe
 
 
 if __name__ == "__main__":

@@ -165,6 +165,8 @@ def test_conv_cases_agree_with_the_formula(case):
         assert torch.equal(filters(case, layout, summary, starts), (1 - a) * first + a * second)
         assert bool((a > 0).any()) and bool((a == 0).any())
     weight = filters(case, layout, summary, None if starts.dtype == torch.int64 else starts)
+    if layout.gains:
+        weight = weight * tensors["gains"].view(case.out, 1, *case.kernel)
     top, left, bottom, right = case.padding
     x = F.pad(tensors["input"], (left, right, top, bottom))
     y = F.conv2d(x, weight, tensors.get("bias"), case.stride, 0, case.dilation, case.groups)

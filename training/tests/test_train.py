@@ -5,7 +5,7 @@ import lzma
 import pytest
 import torch
 
-from fsnet_train import checkpoint, data, train
+from fsnet_train import checkpoint, data, recipe, train
 from fsnet_train.evaluate import count_correct
 from fsnet_train.export import export
 from fsnet_train.interpret import Interpreter
@@ -80,9 +80,9 @@ def test_augmented_images_are_shifted_and_flipped_originals():
 
 
 def test_one_cycle():
-    assert train.one_cycle(0.2) == 1
-    assert train.one_cycle(0.1) == pytest.approx(0.5)
-    assert train.one_cycle(1.0) == 0
+    assert recipe.one_cycle(0.2) == 1
+    assert recipe.one_cycle(0.1) == pytest.approx(0.5)
+    assert recipe.one_cycle(1.0) == 0
 
 
 def test_sizes():
@@ -117,7 +117,7 @@ def test_epochs_see_the_sizes_asked_for(folder, monkeypatch):
 
 def test_weight_decay_spares_batch_norm():
     model = train.build("resnet8", "tap:2")
-    decayed, others = train.optimizer_for(model, 1e-3).param_groups
+    decayed, others = recipe.optimizer_for(model, 1e-3).param_groups
     assert sum(p.numel() for p in others["params"]) == 2 * (16 * 3 + 32 * 2 + 64 * 2) + 10
     assert sum(p.numel() for g in (decayed, others) for p in g["params"]) == model.parameters_count()
 
@@ -174,7 +174,7 @@ def test_a_checkpoint_of_the_first_version_loads(tmp_path):
 
 def test_positions_have_their_own_learning_rate_and_no_decay():
     model = train.build("resnet8", "learned:tap:2")
-    decayed, others, *locations = train.optimizer_for(model, 1e-3, 0.5).param_groups
+    decayed, others, *locations = recipe.optimizer_for(model, 1e-3, 0.5).param_groups
     assert all(group["weight_decay"] == 0 for group in locations) and "lr_scale" not in others
     assert [group["params"][0].numel() for group in locations] == [16, 16, 32, 32, 64, 64]
     assert locations[-1]["lr_scale"] == 0.5 / (2 * 63 / 4) ** 2
@@ -200,7 +200,7 @@ def test_learned_positions_move_and_are_kept(folder):
         (["--arch", "resnet21"], "is none of"), (["--placement", "tap:0"], "not positive"),
         (["--first", "row:1"], "not one of"),
         (["--arch", "squeezenet1.0"], "trains on CIFAR-10"),
-        (["--placement", "learned:tensor:4"], "tap or channel only"),
+        (["--placement", "learned:tensor:4"], "tap or base or channel only"),
     ],
 )  # fmt: skip
 def test_bad_arguments(arguments, message, capsys):
