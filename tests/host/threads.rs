@@ -81,6 +81,7 @@ all_shared!(
     network::Pool,
     network::Preprocess,
     network::ShortcutA,
+    network::UpsampleNearest,
     network::Source,
     network::Value,
     tensor_file::Foreign,
