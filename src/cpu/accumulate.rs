@@ -13,10 +13,9 @@
 //!   instead of 0.42;
 //! - blocks of 6 vectors instead of 4, or three taps at once: no difference; a guess why is loads that cross a cache
 //!   line;
-//! - parts of 256 or 512 pixels instead of 1024: no difference at 56 x 56, some 10 % slower at 32 x 32.
-//!
-//! Not tried: sums of kernel rows before sums of columns (3 + 3 loads a pixel instead of 9 at s = C, but 9 again at
-//! 2C).
+//! - parts of 256 or 512 pixels instead of 1024: no difference at 56 x 56, some 10 % slower at 32 x 32;
+//! - sums of kernel rows before sums of columns at s = C (3 + 3 loads a pixel instead of 9): the whole convolution 0.92
+//!   times as fast at 64 channels, 56 x 56, 0.94 at 128, 28 x 28, 0.98 to 1.01 elsewhere.
 
 use std::ops::Range;
 

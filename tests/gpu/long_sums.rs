@@ -33,8 +33,8 @@ fn tap_major(filters: usize, [channels, height, width]: [usize; 3], step: usize)
 }
 
 /// All taps of a filter on one base, with gains.
-fn one_base() -> Placement {
-    Placement::one_base(3, 4, 3, 3, 4).expect("placement")
+fn one_base(channels: usize) -> Placement {
+    Placement::one_base(3, channels, 3, 3, channels).expect("placement")
 }
 
 fn padded(top: usize, left: usize) -> Conv2d {
@@ -101,7 +101,10 @@ fn cases() -> Vec<Case> {
         case("taps_in_a_column", tap_major(2, [1, 65_536, 1], 3), padded(32_766, 0), [1, 9, 2], [32; 2]),
         case("column_far", tap_major(3, [4, 3, 1], 4), padded(1, 0), [1, 300_000, 1], [1; 2]),
         case("column_of_taps_far", tap_major(3, [4, 3, 3], 4), padded(1, 1), [1, 300_000, 1], [1; 2]),
-        case("column_of_planes_far", one_base(), padded(1, 1), [1, 300_000, 1], [1; 2]),
+        // Three in a row: each algorithm has its turn.
+        case("column_of_planes_far", one_base(4), padded(1, 1), [1, 300_000, 1], [1; 2]),
+        case("planes_past", one_base(1820), padded(1, 1), [1, 5, 4], [2; 2]),
+        case("column_of_planes_at", one_base(4), padded(1, 1), [1, 16_384, 2], [1; 2]),
         case("column_at", tap_major(8, [4, 3, 1], 4), padded(1, 0), [1, 16_384, 1], [1; 2]),
         case("chains_at", tap_major(12, [4, 3, 3], 4), padded(1, 1), [1, 512, 4], [1; 2]),
         case("chains_of_tall_kernels_far", tap_major(20, [4, 7, 3], 12), padded(3, 1), [1, 16_000, 4], [1; 2]),
