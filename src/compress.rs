@@ -15,8 +15,8 @@
 //! g[i, t] = <W_i[t], segment_i[t]> / <segment_i[t], segment_i[t]>
 //! ```
 //!
-//! so that gains never fit worse than scales. With one base a filter that does not overlap, this is the power method for
-//! the best rank-1 approximation of `W_i`, channels by taps.
+//! so that gains never fit worse than scales. With one base a filter that does not overlap, this is the power method
+//! for the best rank-1 approximation of `W_i`, channels by taps.
 //!
 //! What is left is how well filters agree where they overlap, and that depends on which filters are neighbours.
 //! Starts may come in any order (`Y[i]` reads the bases of its own start), so filters are *ordered* by giving them

@@ -128,9 +128,9 @@ impl Network {
         self.parameters() as f64 - self.nodes.iter().map(quantized).sum::<f64>()
     }
 
-    /// Number of learned values stored: summaries or dense weights, gains, learned positions, scales, biases. Batch norm
-    /// counts as the scale and the bias it is folded into; frameworks count its four vectors (and PyTorch a counter) in
-    /// training.
+    /// Number of learned values stored: summaries or dense weights, gains, learned positions, scales, biases. Batch
+    /// norm counts as the scale and the bias it is folded into; frameworks count its four vectors (and PyTorch a
+    /// counter) in training.
     pub fn parameters(&self) -> usize {
         self.nodes.iter().map(|node| node.op.operation().parameters()).sum()
     }

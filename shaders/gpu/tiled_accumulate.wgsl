@@ -1,7 +1,7 @@
 // Shared products, pass 2 of 2, for GPUs: every output is a sum of stored products, one a tap.
 //
-//   Y[n, i, y, x] = epilogue( sum_t g(i, t) * P[slot(i, t), n, y * stride_y + ky * dilation_y - pad_top, x * stride_x + kx *
-//       dilation_x - pad_left] )
+//   Y[n, i, y, x] = epilogue( sum_t g(i, t) * P[slot(i, t), n, y * stride_y + ky * dilation_y - pad_top,
+//                                                              x * stride_x + kx * dilation_x - pad_left] )
 //
 // With learned positions it is the blend of two such sums (blend.wgsl), over the products of two neighbouring segments.
 // The gains g are 1 unless there are some (gains.wgsl).

@@ -4,8 +4,8 @@
 //
 // The gains g are 1 unless there are some (gains.wgsl). Stride and dilation are 1.
 //
-// Layouts   products [slots, images, H, pitch] with pitch a multiple of 4; table from `slots_at`: slot(i) [O, T], T times
-//           the same. Y and residual as in gather.
+// Layouts   products [slots, images, H, pitch] with pitch a multiple of 4; table from `slots_at`: slot(i) [O, T], T
+//           times the same. Y and residual as in gather.
 // Tile      a thread finishes `thread_rows` rows of one column of quads, walking down: it loads every row of products
 //           once, the quads that the taps of a kernel row reach, and adds it to the KH output rows that read it
 //           (KH = KW = 3: 3 loads a quad and row, where tap by tap there are 15).

@@ -65,8 +65,9 @@ impl WindowJson {
     }
 }
 
-/// Takes `PREFIXsummary`, `PREFIXstarts` and, if there, `PREFIXgains` out of a file; `filters` is how many starts there must be, where that is
-/// known, and `unit` that of learned ones, which are F32. `quantization` finds what 8-bit values stand for.
+/// Takes `PREFIXsummary`, `PREFIXstarts` and, if there, `PREFIXgains` out of a file; `filters` is how many starts there
+/// must be, where that is known, and `unit` that of learned ones, which are F32. `quantization` finds what 8-bit values
+/// stand for.
 pub(crate) fn take_summary(
     tensors: &mut TensorFile<'_>,
     prefix: &str,

@@ -253,8 +253,8 @@ impl FilterSummary {
 }
 
 /// What the size of a number is counted too large by. Devices may take for 0 what is below 2^-126, the least normal
-/// f32, whether they read, multiply or add it; [`tolerance`](crate::reference::tolerance) of this is at least four times
-/// as much.
+/// f32, whether they read, multiply or add it; [`tolerance`](crate::reference::tolerance) of this is at least four
+/// times as much.
 pub(crate) const UNDERFLOW: f64 = f32::MIN_POSITIVE as f64 / f32::EPSILON as f64;
 
 /// A weight, and the size of the numbers that were added up for it.
