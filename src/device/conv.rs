@@ -115,8 +115,8 @@ impl FsConv2d {
     }
 
     /// Writes the values and gains of another summary in place of the layer's, for whatever is submitted next: training
-    /// goes on, or a network is exchanged. Nothing is made anew; bindings stay, also those of layers on the same weights
-    /// ([`FsConv2d::with_plan`]). Scales and biases stay as they are. Not in browsers, where nothing can wait:
+    /// goes on, or a network is exchanged. Nothing is made anew; bindings stay, also those of layers on the same
+    /// weights ([`FsConv2d::with_plan`]). Scales and biases stay as they are. Not in browsers, where nothing can wait:
     /// [`FsConv2d::update_summary_async`].
     ///
     /// # Errors
