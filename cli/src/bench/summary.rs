@@ -118,14 +118,12 @@ impl FromStr for Summary {
                     .filter(|ratio: &f64| ratio.is_finite() && *ratio >= 1.0)
                     .map(Self::Published);
             }
-            let kinds: [(&str, fn(usize, usize) -> Self); 3] = [
-                ("learned:", |times, over| Self::Learned { times, over }),
-                ("gains:", |times, over| Self::Gains { times, over }),
-                ("base:", |times, over| Self::OneBase { times, over }),
-            ];
-            if let Some((step, kind)) = kinds.iter().find_map(|(word, kind)| Some((text.strip_prefix(word)?, kind))) {
-                return match step.parse().ok()? {
-                    Self::Step { times, over } => Some(kind(times, over)),
+            if let Some((kind, step)) = text.split_once(':') {
+                let Self::Step { times, over } = step.parse().ok()? else { return None };
+                return match kind {
+                    "learned" => Some(Self::Learned { times, over }),
+                    "gains" => Some(Self::Gains { times, over }),
+                    "base" => Some(Self::OneBase { times, over }),
                     _ => None,
                 };
             }
