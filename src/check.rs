@@ -21,11 +21,11 @@ pub(crate) fn check_length(field: &str, values: Option<&[f32]>, expected: usize)
 }
 
 /// Refuses values that f16 would make infinite, naming the first.
-pub(crate) fn check_f16(values: &[f32]) -> Result<()> {
+pub(crate) fn check_f16(field: &str, values: &[f32]) -> Result<()> {
     match values.iter().position(|&value| half::f16::from_f32(value).is_infinite()) {
         Some(at) => {
             let rule = format!("f16 storage holds at most {}", half::f16::MAX);
-            Err(Error::value(format!("summary[{at}]"), values[at], rule))
+            Err(Error::value(format!("{field}[{at}]"), values[at], rule))
         }
         None => Ok(()),
     }

@@ -141,6 +141,13 @@ fn size_of(value: f64) -> f64 {
     value.abs() + UNDERFLOW
 }
 
+/// What products of a tap that devices take for 0 add to a magnitude once a gain multiplies them, beside what every
+/// product adds.
+fn products_underflow(summary: &FilterSummary, filter: usize, tap: usize) -> f64 {
+    let channels = summary.placement().window().channels() as f64;
+    if summary.gains().is_some() { channels * f64::from(summary.gain(filter, tap).abs()) * UNDERFLOW } else { 0.0 }
+}
+
 /// The output at index `at` of `[N, O, OH, OW]`, and its magnitude.
 fn output(
     problem: &Problem,
@@ -159,6 +166,7 @@ fn output(
             sum += weight.value * pixel;
             size += size_of(weight.size) * size_of(pixel);
         }
+        size += products_underflow(operands.summary, place.filter, tap);
     }
     let (value, magnitude) = place.finish(operands, (sum, size), problem.placement().window().weights());
     (problem.activation().of(value), magnitude)

@@ -27,7 +27,8 @@ pub(crate) struct Args {
     /// A network file with dense convolutions, for instance of `fsnet import`
     model: PathBuf,
 
-    /// Compression ratio of each layer: weights of the dense filters over values of the summary [default: 4.5]
+    /// Compression ratio of each layer: weights of the dense filters over values of the summary, to which gains come
+    /// [default: 4.5]
     #[arg(long, value_name = "R")]
     ratio: Option<f64>,
 
@@ -116,9 +117,10 @@ struct Layer {
     /// L.
     length: usize,
     ratio: f64,
+    /// With filters in their own order, and in the order found.
     relative_error_unordered: f64,
     relative_error: f64,
-    /// G; and the error without them.
+    /// G; and in the order found, the error without them.
     gains: usize,
     relative_error_without_gains: Option<f64>,
 }

@@ -2,7 +2,8 @@
 //
 //   Y[n, i, y, x] = epilogue( sum_t g(i, t) * P[slot(i), n, y + ky - pad_top, x + kx - PAD_LEFT] )
 //
-// The gains g are 1 unless there are some (gains.wgsl). Stride and dilation are 1.
+// The gains g are 1 unless there are some (gains.wgsl). Stride and dilation are 1, KH, KW and PAD_LEFT at most 7,
+// positions fixed.
 //
 // Layouts   products [slots, images, H, pitch] with pitch a multiple of 4; table from `slots_at`: slot(i) [O, T], T
 //           times the same. Y and residual as in gather.
@@ -10,9 +11,9 @@
 //           once, the quads that the taps of a kernel row reach, and adds it to the KH output rows that read it
 //           (KH = KW = 3: 3 loads a quad and row, where tap by tap there are 15).
 //
-//             P, row y     | quad - 1 | quad | quad + 1 |      sums[0] += row 0 of taps: output row y, just begun
-//                                                              sums[1] += row 1 of taps: output row y - 1
-//                                                              sums[2] += row 2 of taps: output row y - 2, finished
+//             P, row       | quad - 1 | quad | quad + 1 |      sums[0] += row 0 of taps: output row `row`, just begun
+//             row - pad_top                                    sums[1] += row 1 of taps: output row `row` - 1
+//                                                              sums[2] += row 2 of taps: output row `row` - 2, finished
 //
 // Grid      one thread a quad x `row_blocks` of `thread_rows` rows x O x images (quads fastest), flattened and folded.
 // Requires  4 storage buffers with a residual, 3 without.

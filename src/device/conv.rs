@@ -293,8 +293,13 @@ impl FsConv2d {
 }
 
 fn check_placement(plan: &Plan, summary: &FilterSummary) -> Result<()> {
-    if summary.placement() == plan.problem().placement() {
+    let placement = plan.problem().placement();
+    if summary.placement() == placement {
         return Ok(());
+    }
+    if summary.placement().clone().with_gains() == placement.clone().with_gains() {
+        let (given, planned) = if placement.has_gains() { ("absent", "with") } else { ("given", "without") };
+        return Err(Error::value("gains", given, format!("the plan's placement is {planned} gains")));
     }
     Err(Error::value("summary", "placed otherwise", "its placement must be the plan's"))
 }

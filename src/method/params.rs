@@ -12,8 +12,8 @@ pub struct ChannelParams<'a> {
     pub scale: Option<&'a [f32]>,
     /// `[O]`, added to it; 0 when absent.
     pub bias: Option<&'a [f32]>,
-    /// `[O, T]`, of weights that the caller lends, where the placement has gains and kernels apply them; 1 when absent.
-    /// A [`FilterSummary`](crate::FilterSummary) brings its own.
+    /// `[O, T]`, of weights that the caller lends: exactly where the placement has gains and kernels apply them, which
+    /// those of dense filters do not. A [`FilterSummary`](crate::FilterSummary) brings its own.
     pub lent_gains: Option<&'a [f32]>,
 }
 

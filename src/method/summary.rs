@@ -78,11 +78,17 @@ impl FilterSummary {
     /// ```
     ///
     /// # Errors
-    /// When the number of gains is another, or one is not finite.
+    /// When the number of gains is another, one is not finite, or too large for the summary's largest value: their
+    /// product is a weight of dense filters.
     pub fn with_gains(self, gains: Vec<f32>) -> Result<Self> {
+        let largest = self.values().iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
         let placement = self.placement.with_gains();
         check_length("gains", Some(&gains), placement.gains())?;
         check_finite("gains", &gains)?;
+        if let Some(at) = gains.iter().position(|gain| !(gain * largest).is_finite()) {
+            let rule = format!("times the summary's largest value, {largest}, it must be finite");
+            return Err(Error::value(format!("gains[{at}]"), gains[at], rule));
+        }
         Ok(Self { gains, placement, ..self })
     }
 
@@ -124,7 +130,7 @@ impl FilterSummary {
         let values = self.f32_values()?;
         let quantization = Quantization::of(values)?;
         let levels = values.iter().map(|&value| quantization.level(value)).collect();
-        Ok(Self { stored: Stored::U8 { levels, quantization }, ..self.clone() })
+        Ok(self.stored_as(Stored::U8 { levels, quantization }))
     }
 
     /// The same in f16, every value rounded to nearest: half the memory.
@@ -133,9 +139,13 @@ impl FilterSummary {
     /// When it is not in f32, or a value is beyond f16.
     pub fn round_to_f16(&self) -> Result<Self> {
         let values = self.f32_values()?;
-        check_f16(values)?;
+        check_f16("summary", values)?;
         let values = values.iter().map(|&value| half::f16::from_f32(value).to_f32()).collect();
-        Ok(Self { stored: Stored::F16(values), ..self.clone() })
+        Ok(self.stored_as(Stored::F16(values)))
+    }
+
+    fn stored_as(&self, stored: Stored) -> Self {
+        Self { stored, gains: self.gains.clone(), placement: self.placement.clone() }
     }
 
     fn f32_values(&self) -> Result<&[f32]> {

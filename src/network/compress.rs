@@ -10,14 +10,15 @@ use crate::method::placement::Placement;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum PlacementRule {
-    /// [`Placement::for_ratio`]: tap-major, whose products are shared, with the step that comes near a compression
+    /// [`Placement::for_ratio`]: tap-major, gains not counted, whose products are shared, with the step that comes near a compression
     /// ratio.
     Ratio(f64),
     /// [`Placement::tap_major`] with a step of `C * a / b`: `[a, b]`.
     Step([usize; 2]),
     /// [`Placement::published`]: the FSNet authors', of a compression ratio.
     Published(f64),
-    /// [`Placement::one_base`] with a step of `C * a / b`: `[a, b]`. It has gains in any case.
+    /// [`Placement::one_base`] with a step of `C * a / b`, at most C: `[a, b]`. It has gains in any case, but for 1x1
+    /// layers.
     OneBase([usize; 2]),
 }
 
@@ -27,6 +28,13 @@ impl PlacementRule {
             Self::Ratio(ratio) => Placement::for_ratio(filters, channels, height, width, ratio),
             Self::Published(ratio) => Placement::published(filters, channels, height, width, ratio),
             Self::Step(step) => Placement::tap_major(filters, channels, height, width, part_of(channels, step)?),
+            Self::OneBase([a, b]) if a > b => {
+                Err(Error::value("step", format!("{a} / {b}"), "filters of one base are at most 1 apart"))
+            }
+            // A lone tap needs no gain.
+            Self::OneBase(step) if (height, width) == (1, 1) => {
+                Placement::tap_major(filters, channels, height, width, part_of(channels, step)?)
+            }
             Self::OneBase(step) => Placement::one_base(filters, channels, height, width, part_of(channels, step)?),
         }
     }
@@ -163,7 +171,8 @@ fn compress_layer(name: &str, conv: &mut ConvOp, options: &Compression) -> Resul
     let (filters, window) = (placement.filters(), placement.window());
     let shape = [filters, window.channels(), window.height(), window.width()];
     let placement = options.placement.place(shape)?;
-    let placement = if options.gains { placement.with_gains() } else { placement };
+    // The gain of a lone tap would be its filter's scale.
+    let placement = if options.gains && placement.taps() > 1 { placement.with_gains() } else { placement };
     let weights = conv.summary.expand();
     let unordered = compress(&weights, &placement, options.effort.unordered())?;
     let ordered = compress(&weights, &placement, options.effort)?;
@@ -171,9 +180,11 @@ fn compress_layer(name: &str, conv: &mut ConvOp, options: &Compression) -> Resul
     let Compressed { summary, scale, relative_error, error_without_gains } =
         if ordered.relative_error <= error_unordered { ordered } else { unordered };
     let (length, gains) = (summary.placement().length(), summary.placement().gains());
-    let old = conv.scale.take();
-    let of_filter = |(i, a): (usize, f32)| a * old.as_ref().map_or(1.0, |old| old[i]);
-    conv.scale = Some(scale.into_iter().enumerate().map(of_filter).collect());
+    if gains == 0 {
+        let old = conv.scale.take();
+        let of_filter = |(i, a): (usize, f32)| a * old.as_ref().map_or(1.0, |old| old[i]);
+        conv.scale = Some(scale.into_iter().enumerate().map(of_filter).collect());
+    }
     conv.summary = summary;
     conv.kind = ConvKind::FilterSummary;
     let (name, error) = (name.to_owned(), relative_error);

@@ -90,12 +90,16 @@ pub(super) fn overflows(problem: &Problem) -> bool {
         && problem.placement().length() as u64 + last_channel * stride > u64::from(u32::MAX)
 }
 
-/// Whether dense filters of 8 bits would need weights that no level stands for: the zeros outside the summary, blends,
-/// or products with gains.
+/// Whether dense filters would need weights that the summary's storage does not hold: blends, or products with gains;
+/// and where it has levels, the zeros outside the summary.
 pub(super) fn widens(problem: &Problem, weights: Precision) -> bool {
     let placement = problem.placement();
-    let blended = problem.bases().neighbours > 1;
-    weights == Precision::U8 && (placement.boundary() == Boundary::Zero || blended || placement.has_gains())
+    let made = problem.bases().neighbours > 1 || placement.has_gains();
+    match weights {
+        Precision::F32 => false,
+        Precision::F16 => made,
+        Precision::U8 => made || placement.boundary() == Boundary::Zero,
+    }
 }
 
 /// What the table holds before the scales: how far every filter lies between its two segments, as the bits of f32.

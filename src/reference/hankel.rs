@@ -1,7 +1,7 @@
 //! Hankel products in f64: the twin of what kernels do where rows begin a piece of a tap after one another
 //! (derivation in `docs/method.md`), and the magnitudes that their error is measured against.
 
-use super::{Operands, Place, Reference, size_of};
+use super::{Operands, Place, Reference, products_underflow, size_of};
 use crate::error::{Error, Result};
 use crate::method::algorithm::Algorithm;
 use crate::method::problem::Problem;
@@ -89,6 +89,7 @@ fn size((problem, algorithm): (&Problem, Algorithm), levels: u32, operands: &Ope
         let Some(pixel) = place.pixel(problem, tap) else { continue };
         let x = |channel: usize| size_of(f64::from(operands.input[place.first + channel * plane + pixel]));
         let x: Vec<f64> = (0..channels).map(x).collect();
+        let gain = operands.summary.gains().map_or(1.0, |_| size_of(operands.summary.gain(place.filter, tap).into()));
         for segment in 0..neighbours {
             let index = (place.filter * neighbours + segment) * taps + tap;
             let row = match algorithm {
@@ -103,8 +104,9 @@ fn size((problem, algorithm): (&Problem, Algorithm), levels: u32, operands: &Ope
             let f = |at: usize| operands.summary.get(begin + at).map_or(0.0, |f| size_of(f64::from(f)));
             let f: Vec<f64> = (0..2 * channels - piece).map(f).collect();
             let share = if segment == 0 { 1.0 - fraction } else { fraction };
-            sum += share * split(levels, &f, &x, |a, b| a + b)[row];
+            sum += gain * share * split(levels, &f, &x, |a, b| a + b)[row];
         }
+        sum += products_underflow(operands.summary, place.filter, tap);
     }
     place.finish(operands, (0.0, sum), channels * taps).1
 }

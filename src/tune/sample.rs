@@ -37,6 +37,8 @@ impl Sample {
         let placement = problem.placement();
         let input = values(problem.input_shape().iter().product());
         let summary = FilterSummary::new(values(placement.length()), placement.clone())?;
+        let gains = values(placement.gains());
+        let summary = if placement.has_gains() { summary.with_gains(gains)? } else { summary };
         Ok(Self {
             input,
             summary: if storage.weights() == Precision::U8 { summary.quantize()? } else { summary },

@@ -73,13 +73,15 @@ fn in_storages(target: &Target) -> Vec<(Storage, Choice)> {
     storages().filter(|storage| has_f16 || !storage.has_f16_tensors()).flat_map(in_storage).collect()
 }
 
-/// The storage that a plan has when asked for `storage`: no level need stand for the zeros outside a summary,
-/// or for a blend, so that dense filters with some are not 8-bit.
+/// The storage that a plan has when asked for `storage`: no level need stand for the zeros outside a summary, and
+/// neither a level nor an f16 for a blend or a product with a gain, so that dense filters with some are stored wider.
 fn planned(storage: Storage, choice: Choice, problem: &Problem) -> Storage {
     let placement = problem.placement();
-    let between = placement.boundary() == Boundary::Zero || placement.neighbours() > 1 || placement.has_gains();
-    let expanded = choice.algorithm == Algorithm::Dense && between;
+    let made = placement.neighbours() > 1 || placement.has_gains();
+    let [made, expanded] =
+        [made, made || placement.boundary() == Boundary::Zero].map(|of| of && choice.algorithm == Algorithm::Dense);
     match storage {
+        Storage::F16_WEIGHTS if made => Storage::F32,
         Storage::U8_WEIGHTS if expanded => Storage::F32,
         Storage::F16_U8_WEIGHTS if expanded => Storage::F16,
         storage => storage,

@@ -32,7 +32,6 @@ fn a_gain_multiplies_every_channel_of_its_tap() {
     assert_eq!((ones.gains().unwrap(), ones.expand()), (&[1.0; 8][..], plain.expand()));
 }
 
-/// A learned position is two segments, each with a gain that all its taps have in common.
 #[test]
 fn a_gain_multiplies_the_blend() {
     let starts = Starts::Learned { length: 12, positions: vec![0.25, 1.5], unit: 2 };
@@ -106,6 +105,26 @@ fn eight_bits_stay_where_gains_are_apart() {
     assert_eq!(each, [Precision::F32, Precision::U8, Precision::U8]);
 }
 
+/// What Hankel products add and take away is multiplied by the gains too, and so is the error of it.
+#[test]
+fn the_bound_of_hankel_products_grows_with_gains() {
+    let placement = Placement::one_base(16, 64, 3, 3, 32).unwrap();
+    let problem = Problem::new(&placement, Conv2d::padded(1), [1, 5, 6]).unwrap();
+    let lanes = Target::portable().with_features(wgpu::Features::SUBGROUP).with_subgroup_sizes(8, 8);
+    let options = PlanOptions::new().with_algorithm(Algorithm::Shared).with_family(Family::Software);
+    let plan = Plan::new(&problem, &lanes, options.with_hankel_levels(1)).unwrap();
+    assert_eq!(plan.hankel_levels(), 1);
+    let input: Vec<f32> = (0..64 * 30).map(|at| (at % 9) as f32 - 4.0).collect();
+    let magnitude = |gain: f32| {
+        let summary = with_gains(placement.clone(), |_| gain);
+        let operands = Operands { input: &input, summary: &summary, scale: None, bias: None, residual: None };
+        conv2d(&problem, &operands).unwrap().for_plan(&plan, &operands).unwrap().magnitude
+    };
+    for (large, small) in magnitude(4096.0).into_iter().zip(magnitude(-1.0 / 4096.0)) {
+        assert!((large / small / f64::from(1 << 24) - 1.0).abs() < 1e-6, "{large} {small}");
+    }
+}
+
 #[test]
 fn errors_name_gains() {
     let placement = Placement::one_base(2, 1, 1, 3, 1).unwrap();
@@ -125,5 +144,9 @@ fn errors_name_gains() {
     // A summary without gains is not that of a plan with some.
     let plain = FilterSummary::new(vec![1.0, 2.0], placement_without(plan.problem())).unwrap();
     let other = FsConv2d::new(&pipelines, plan, &plain, ChannelParams::default()).unwrap_err().to_string();
-    assert_eq!(other, "summary is placed otherwise: its placement must be the plan's");
+    assert_eq!(other, "gains is absent: the plan's placement is with gains");
+    // Their products are weights of dense filters.
+    let large = FilterSummary::new(vec![1e30, -2e30], summary.placement().clone()).unwrap();
+    let error = large.with_gains(vec![1.0, 1.0, 1.0, 1.0, 1e9, 1.0]).unwrap_err().to_string();
+    assert!(error.starts_with("gains[4] is 1000000000: times the summary's largest value, 2000000"), "{error}");
 }

@@ -65,6 +65,15 @@ impl Weights {
         }
         let bytes = plan.size_of(Role::Summary);
         check_range("weights", &weights, bytes, device)?;
+        let applies = plan.packing().tables.iter().any(|table| !table.gains.is_empty());
+        match (applies, params.lent_gains) {
+            (true, None) => return Err(Error::value("lent_gains", "absent", "the plan's kernels multiply by them")),
+            (false, Some(_)) => {
+                let rule = "the plan's kernels multiply by none: dense filters are lent multiplied";
+                return Err(Error::value("lent_gains", "given", rule));
+            }
+            _ => {}
+        }
         let taps = plan.problem().placement().taps();
         let gain = |filter, tap| params.lent_gains.map_or(1.0, |gains| gains[filter * taps + tap]);
         Ok(Self {
@@ -152,17 +161,22 @@ async fn upload_table(
 /// The summary's values, or dense filters `[O, T, channels rounded up to 4]`, padded to whole quads, as the plan
 /// stores them.
 fn pack_summary(plan: &Plan, summary: &FilterSummary) -> Result<Vec<u8>> {
-    if plan.storage().has_f16_tensors() && plan.storage().weights() == Precision::U8 {
-        // Kernels on matrices make f16 of what levels stand for.
-        check_f16(&summary.values())?;
+    if plan.storage().has_f16_tensors() {
+        // Kernels on matrices make f16 of what levels stand for, and of what gains multiply.
+        if plan.storage().weights() == Precision::U8 {
+            check_f16("summary", &summary.values())?;
+        }
+        if plan.packing().tables.iter().any(|table| !table.gains.is_empty()) {
+            check_f16("weights", &summary.expand())?;
+        }
     }
     let weight = |filter, channel, tap| summary.weight(filter, channel, tap);
     match plan.storage().weights() {
         Precision::F32 => Ok(arrange(plan, &summary.values(), weight).into_iter().flat_map(f32::to_le_bytes).collect()),
         Precision::F16 => {
-            check_f16(&summary.values())?;
-            let halves = arrange(plan, &summary.values(), weight).into_iter().map(half::f16::from_f32);
-            Ok(halves.flat_map(half::f16::to_le_bytes).collect())
+            let weights = arrange(plan, &summary.values(), weight);
+            check_f16(if plan.packing().dense { "weights" } else { "summary" }, &weights)?;
+            Ok(weights.into_iter().map(half::f16::from_f32).flat_map(half::f16::to_le_bytes).collect())
         }
         Precision::U8 => {
             let Some((levels, _)) = summary.levels() else {

@@ -50,10 +50,13 @@ fn a_written_network_reads_back() {
 #[test]
 fn quantized_networks_keep_their_gains() {
     let network = with_gains().load().unwrap();
-    let summary = stem(&network);
-    for rounded in [summary.quantize().unwrap(), summary.round_to_f16().unwrap()] {
-        assert!(rounded.precision() != Precision::F32 && rounded.placement() == summary.placement());
-        assert_eq!(rounded.gains(), summary.gains());
+    for precision in [Precision::U8, Precision::F16] {
+        let quantized = network.quantized(precision, true).unwrap();
+        let (before, after) = (stem(&network), stem(&quantized));
+        assert!(after.precision() == precision && after.placement() == before.placement());
+        assert_eq!(after.gains(), before.gains());
+        let bytes = quantized.to_bytes(&Default::default()).unwrap();
+        assert_eq!(Network::from_bytes(&bytes).unwrap(), quantized);
     }
 }
 
