@@ -10,8 +10,8 @@ use crate::method::placement::Placement;
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum PlacementRule {
-    /// [`Placement::for_ratio`]: tap-major, gains not counted, whose products are shared, with the step that comes near a compression
-    /// ratio.
+    /// [`Placement::for_ratio`]: tap-major, whose products are shared, with the step that comes near a compression
+    /// ratio, gains not counted.
     Ratio(f64),
     /// [`Placement::tap_major`] with a step of `C * a / b`: `[a, b]`.
     Step([usize; 2]),
