@@ -30,6 +30,12 @@ impl Work {
                 let products = problem.shared_multiply_adds() as f64 / problem.placement().window().channels() as f64;
                 Self { flops: flops + problem.shared_additions() as f64, bytes: bytes + 2.0 * 4.0 * products }
             }
+            Algorithm::Fused => {
+                let window = problem.placement().window();
+                let terms = problem.placement().neighbours() * window.taps();
+                let adds = problem.output_shape().iter().map(|&size| size as f64).product::<f64>() * terms as f64;
+                Self { flops: flops + adds, bytes }
+            }
             _ => Self { flops, bytes },
         }
     }
