@@ -7,9 +7,9 @@
 // With learned positions it is the blend of two such sums (blend.wgsl), over two neighbouring segments.
 //
 // Layouts   X [N, C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on, residual [N, O, OH, OW].
-//           table: for every filter tile its bases [tiles of filters, TILE_ROWS], its group, and where the filters begin
-//           that are finished with every row of its threads [tiles of filters, ROWS + 1]; filters in that order [O],
-//           and for each of their taps its row in the tile [O, NEIGHBOURS, T].
+//           table: for every filter tile its bases [tiles of filters, TILE_ROWS], its group, and where those filters
+//           begin that are finished with every row of its threads [tiles of filters, ROWS + 1]; filters in that order
+//           [O], and for each of their taps its row in the tile [O, NEIGHBOURS, T].
 // Tile      LANES_Y * ROWS bases by LANES_X * QUADS quads of pixels. The pixels are a block of the input with the halo
 //           that its outputs' taps need, or several whole images; rows of `pitch` pixels one after another, and image
 //           after image `image_rows` of them. Whole rows have their padding in common: what one reads past its right
@@ -33,7 +33,7 @@ const ROWS: u32 = 4u;
 const QUADS: u32 = 2u;
 const DEPTH: u32 = 4u;
 const MEMORY: u32 = 832u;  // quads
-const POSITIONS: u32 = 4u;
+const POSITIONS: u32 = 2u;
 const TILE_ROWS: u32 = LANES_Y * ROWS;
 const TILE_QUADS: u32 = LANES_X * QUADS;
 const THREADS: u32 = LANES_X * LANES_Y;
@@ -55,13 +55,15 @@ struct Params {
     images: u32,
     pitch: u32,            // positions from one row of the block to the next
     image_rows: u32,       // rows of the block from one image to the next
+    image_outputs: u32,    // rows of outputs from one image to the next: image_rows / stride_y
     span: u32,             // positions a quarter of the block
-    row_quads: u32,        // quads a row of products
+    row_quads: u32,        // of a row of products
     output_rows: u32,      // a quarter of the block: span / pitch / stride_y
-    threads_a_filter: u32, // block_width * output_rows / POSITIONS, rounded up
+    thread_rows: u32,      // output_rows / POSITIONS, rounded up
     steps: u32,
     step_rows: u32,        // of a thread
     window: u32,           // rows of products in workgroup memory: the last ones of those that have come
+    quad_pitch: u32,       // from one quad of a row to the next: an odd number of rows, so that no bank is met twice
     bases_at: u32,         // where these begin in `table`
     groups_at: u32,
     finished_at: u32,
@@ -74,7 +76,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(3) var<storage, read> table: array<u32>;
 
-// Two buffers of X, [DEPTH, TILE_QUADS] each; then products, [window, row_quads].
+// Two buffers of X, [DEPTH, TILE_QUADS] each; then products, [row_quads, quad_pitch].
 var<workgroup> tile_quads: array<vec4<f32>, MEMORY>;
 // Two buffers of f, [DEPTH, TILE_ROWS] each, the rows of a thread together.
 var<workgroup> tile_weights: array<f32, 2u * DEPTH * TILE_ROWS>;
@@ -107,20 +109,23 @@ fn kept_rows(end: u32) -> vec2<u32> {
     return vec2<u32>(first, first % params.window);
 }
 
-// Where such a row begins in `tile_quads`: each takes the place of the one a window before.
+// Where such a row lies among those of a quad: each takes the place of the one a window before.
 fn place_of(row: u32, kept: vec2<u32>) -> u32 {
     let place = row - kept.x + kept.y;
-    return (place - select(0u, params.window, place >= params.window)) * params.row_quads;
+    return place - select(0u, params.window, place >= params.window);
 }
 
 fn multiply(buffer: u32, lane: vec2<u32>, sums: ptr<function, array<array<vec4<f32>, QUADS>, ROWS>>) {
     for (var k = 0u; k < DEPTH; k++) {
+        // Nothing is computed in the loops that need not be: compilers unroll so much, and not more.
+        let pixels = (buffer * DEPTH + k) * TILE_QUADS + lane.x;
+        let weights = ((buffer * DEPTH + k) * LANES_Y + lane.y) * ROWS;
         var x: array<vec4<f32>, QUADS>;
         for (var q = 0u; q < QUADS; q++) {
-            x[q] = tile_quads[(buffer * DEPTH + k) * TILE_QUADS + q * LANES_X + lane.x];
+            x[q] = tile_quads[pixels + q * LANES_X];
         }
         for (var r = 0u; r < ROWS; r++) {
-            let w = tile_weights[(buffer * DEPTH + k) * TILE_ROWS + lane.y * ROWS + r];
+            let w = tile_weights[weights + r];
             for (var q = 0u; q < QUADS; q++) {
                 (*sums)[r][q] += w * x[q];
             }
@@ -206,68 +211,93 @@ fn main(
         workgroupBarrier();
     }
 
+    // Which of the thread's pixels are inside the picture, a bit each: fewer registers than as many conditions.
+    var of_quads = vec4<u32>(0u);
+    for (var q = 0u; q < QUADS; q++) {
+        of_quads |= select(vec4<u32>(0u), vec4<u32>(1u << q), pixels_of(q * LANES_X + lane.x, corner).inside);
+    }
+    let inside = of_quads.x | of_quads.y << 8u | of_quads.z << 16u | of_quads.w << 24u;
     for (var step = 0u; step < params.steps; step++) {
         let first_row = step * params.step_rows;
         let end_row = min(first_row + params.step_rows, ROWS);
         let kept = kept_rows(end_row * LANES_Y);
         for (var q = 0u; q < QUADS; q++) {
             let quad = q * LANES_X + lane.x;
-            let inside = pixels_of(quad, corner).inside;
-            // Tiles may have more quads than the block.
-            let begin = select(params.row_quads, quad, quad < params.span);
+            let bits = vec4<u32>(inside) & (vec4<u32>(1u, 1u << 8u, 1u << 16u, 1u << 24u) << vec4<u32>(q));
             for (var r = 0u; r < ROWS; r++) {
-                if r >= first_row && r < end_row {
-                    let row = place_of(r * LANES_Y + lane.y, kept);
-                    // What is done to products before they are added up belongs here: nothing outside the picture.
-                    var products = select(vec4<f32>(0.0), sums[r][q], inside);
-                    // Taps that reach past a quarter of the block read the next one.
-                    for (var at = begin; at < params.row_quads; at += params.span) {
-                        tile_quads[row + at] = products;
-                        products = vec4<f32>(products.yzw, 0.0);
-                    }
+                // Tiles may have more quads than the block.
+                if r >= first_row && r < end_row && quad < params.span {
+                    // What is done to products before they are added up belongs here. Outside the picture are none.
+                    let products = select(vec4<f32>(0.0), sums[r][q], bits != vec4<u32>(0u));
+                    tile_quads[quad * params.quad_pitch + place_of(r * LANES_Y + lane.y, kept)] = products;
                 }
+            }
+        }
+        workgroupBarrier();
+        // Taps that reach past a quarter of the block read the next one. Not where sums are stored: a loop around those
+        // that are in registers is more than some compilers unroll.
+        for (var r = first_row; r < end_row; r++) {
+            let row = place_of(r * LANES_Y + lane.y, kept);
+            for (var quad = params.span + lane.x; quad < params.row_quads; quad += LANES_X) {
+                var source = quad - params.span;
+                var quarters = 1u;
+                while source >= params.span {
+                    source -= params.span;
+                    quarters += 1u;
+                }
+                var products = tile_quads[source * params.quad_pitch + row];
+                for (var quarter = 0u; quarter < quarters; quarter++) {
+                    products = vec4<f32>(products.yzw, 0.0);
+                }
+                tile_quads[quad * params.quad_pitch + row] = products;
             }
         }
         workgroupBarrier();
         let finished = params.finished_at + filter_tile * (ROWS + 1u);
         let first_place = table[finished + first_row];
-        let items = (table[finished + end_row] - first_place) * params.threads_a_filter;
+        let threads_a_filter = params.thread_rows * params.block_width;
+        let items = (table[finished + end_row] - first_place) * threads_a_filter;
         for (var item = thread; item < items; item += THREADS) {
-            let place = first_place + item / params.threads_a_filter;
-            finish(place, item % params.threads_a_filter, first, kept);
+            let place = item / threads_a_filter;
+            finish(first_place + place, item - place * threads_a_filter, first, kept);
         }
         workgroupBarrier();
     }
 }
 
-// Finishes every `threads_a_filter`-th quad of outputs from `first_quad` on, of the filter at a place in their list.
+// Finishes a quad of outputs in every `thread_rows`-th row, of the filter at a place in their list.
 fn finish(place: u32, first_quad: u32, first: vec3<u32>, kept: vec2<u32>) {
     let filter_index = table[params.filters_at + place];
-    let quads = params.output_rows * params.block_width;
-    var row: array<u32, POSITIONS>;
-    var column: array<u32, POSITIONS>;
+    let row = first_quad / params.block_width;
+    let column = first_quad - row * params.block_width;
+    let row_pitch = params.conv.stride_y * params.pitch;
     var at: array<u32, POSITIONS>;
     for (var p = 0u; p < POSITIONS; p++) {
-        let quad = min(first_quad + p * params.threads_a_filter, quads - 1u);
-        row[p] = quad / params.block_width;
-        column[p] = quad - row[p] * params.block_width;
-        at[p] = row[p] * params.conv.stride_y * params.pitch + column[p] * params.conv.stride_x;
+        // Past the last row the last is read.
+        let own_row = min(row + p * params.thread_rows, params.output_rows - 1u);
+        at[p] = (own_row * row_pitch + column * params.conv.stride_x) * params.quad_pitch;
     }
     let taps = params.conv.kernel_height * params.conv.kernel_width;
+    let first_gain = filter_index * taps;
     var sums: array<array<vec4<f32>, POSITIONS>, NEIGHBOURS>;
     for (var k = 0u; k < NEIGHBOURS; k++) {
         let tap_at = params.taps_at + (place * NEIGHBOURS + k) * taps;
+        // Row and gain of the next tap are loaded while one is added.
         var tap = 0u;
+        var next_row = table[tap_at];
+        var next_gain = gain_of(0u, first_gain);
         for (var ky = 0u; ky < params.conv.kernel_height; ky++) {
-            var shift = ky * params.conv.dilation_y * params.pitch;
+            var shift = ky * params.conv.dilation_y * params.pitch * params.quad_pitch;
             for (var kx = 0u; kx < params.conv.kernel_width; kx++) {
-                let gain = gain_of(filter_index, tap);
-                let begin = place_of(table[tap_at + tap], kept) + shift;
+                let begin = place_of(next_row, kept) + shift;
+                let gain = next_gain;
+                tap = min(tap + 1u, taps - 1u);
+                next_row = table[tap_at + tap];
+                next_gain = gain_of(0u, first_gain + tap);
                 for (var p = 0u; p < POSITIONS; p++) {
                     sums[k][p] += gain * tile_quads[begin + at[p]];
                 }
-                shift += params.conv.dilation_x;
-                tap += 1u;
+                shift += params.conv.dilation_x * params.quad_pitch;
             }
         }
     }
@@ -275,21 +305,30 @@ fn finish(place: u32, first_quad: u32, first: vec3<u32>, kept: vec2<u32>) {
     let affine = affine_of(filter_index);
     let fraction = fraction_of(filter_index);
     let out_plane = params.conv.out_height * params.conv.out_width;
-    let image_rows = params.image_rows / params.conv.stride_y;
+    let channel = params.conv.channel_offset + filter_index;
+    let x = first.x + column;
+    let quarters = vec4<u32>(0u, 1u, 2u, 3u) * params.output_rows;
     for (var p = 0u; p < POSITIONS; p++) {
-        let block_row = vec4<u32>(row[p]) + vec4<u32>(0u, 1u, 2u, 3u) * params.output_rows;
-        let block_image = block_row / image_rows;
-        let y = block_row - block_image * image_rows;
-        let image = block_image + first.z;
-        let in_block = (y < vec4<u32>(params.block_height)) & (block_image < vec4<u32>(params.block_images))
-            & vec4<bool>(first_quad + p * params.threads_a_filter < quads);
-        let in_picture = (image < vec4<u32>(params.images)) & (first.y + y < vec4<u32>(params.conv.out_height))
-            & vec4<bool>(first.x + column[p] < params.conv.out_width);
-        let valid = in_block & in_picture;
-        let within = (first.y + y) * params.conv.out_width + first.x + column[p];
+        let own_row = row + p * params.thread_rows;
+        var y = quarters + own_row;
+        var image = vec4<u32>(first.z);
+        var valid = vec4<bool>(x < params.conv.out_width && own_row < params.output_rows);
+        var to = ((first.z * params.conv.channels_total + channel) * params.conv.out_height + first.y + own_row)
+            * params.conv.out_width + x + quarters * params.conv.out_width;
+        if params.block_images > 1u {
+            // Whole images, one below the other.
+            let block_image = y / params.image_outputs;
+            y -= block_image * params.image_outputs;
+            image += block_image;
+            valid &= (block_image < vec4<u32>(params.block_images)) & (image < vec4<u32>(params.images));
+            to = ((image * params.conv.channels_total + channel) * params.conv.out_height + y) * params.conv.out_width
+                + x;
+        }
+        valid &= (y < vec4<u32>(params.block_height)) & (first.y + y < vec4<u32>(params.conv.out_height));
+        // The residual has no other channels.
+        let others = params.conv.channels_total - params.conv.out_channels;
+        let residual_at = to - (image * others + params.conv.channel_offset) * out_plane;
         let sum = blend(fraction, sums[0][p], sums[NEIGHBOURS - 1u][p]);
-        let residual = residual_quad((image * params.conv.out_channels + filter_index) * out_plane + within, valid);
-        let channel = image * params.conv.channels_total + params.conv.channel_offset + filter_index;
-        store_quad(channel * out_plane + within, valid, epilogue(affine, sum, residual));
+        store_quad(to, valid, epilogue(affine, sum, residual_quad(residual_at, valid)));
     }
 }

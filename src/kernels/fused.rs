@@ -36,13 +36,15 @@ pub(crate) struct Uniform {
     pub(crate) images: u32,
     pub(crate) pitch: u32,
     pub(crate) image_rows: u32,
+    pub(crate) image_outputs: u32,
     pub(crate) span: u32,
     pub(crate) row_quads: u32,
     pub(crate) output_rows: u32,
-    pub(crate) threads_a_filter: u32,
+    pub(crate) thread_rows: u32,
     pub(crate) steps: u32,
     pub(crate) step_rows: u32,
     pub(crate) window: u32,
+    pub(crate) quad_pitch: u32,
     pub(crate) bases_at: u32,
     pub(crate) groups_at: u32,
     pub(crate) finished_at: u32,
@@ -54,7 +56,7 @@ pub(crate) struct Uniform {
 
 impl Fused {
     /// Quads of outputs that a thread finishes at a time.
-    pub(crate) const POSITIONS: u32 = 4;
+    pub(crate) const POSITIONS: u32 = 2;
 
     /// Bytes of workgroup memory beside `memory`: two buffers of weights.
     pub(crate) const fn weight_bytes(tile: Tile) -> u32 {
@@ -91,14 +93,17 @@ impl Kernel for Fused {
     fn turns(&self, uniform: &Uniform) -> u64 {
         let [steps, taps] = [u64::from(uniform.steps), uniform.conv.taps()];
         let channels = uniform.conv.channels_by(self.tile.depth) + 1;
-        let copies = 1 + u64::from(uniform.row_quads) / u64::from(uniform.span.max(1));
-        let stored = u64::from(self.tile.rows * self.tile.quads) * copies;
+        // What taps read past a quarter of the block.
+        let past = u64::from(uniform.row_quads).div_ceil(u64::from(self.tile.lanes_x));
+        let quarters = u64::from(uniform.row_quads / uniform.span.max(1));
+        let copied = u64::from(self.tile.rows) * (1 + past.saturating_mul(1 + 2 * quarters));
         // A tile has no more filters than rows.
-        let items = self.tile.rows_per_tile() as u64 * u64::from(uniform.threads_a_filter);
+        let threads_a_filter = u64::from(uniform.thread_rows).saturating_mul(u64::from(uniform.block_width));
+        let items = threads_a_filter.saturating_mul(self.tile.rows_per_tile() as u64);
         let finished = items.div_ceil(u64::from(self.tile.threads())) + steps;
         let neighbours = if self.filters.blended { 2 } else { 1 };
         let each = 1 + neighbours * (taps + u64::from(uniform.conv.kernel_height));
-        finished.saturating_mul(each).saturating_add(channels + steps + stored)
+        finished.saturating_mul(each).saturating_add(channels + steps + copied)
     }
 }
 

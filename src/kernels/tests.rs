@@ -5,6 +5,7 @@
 pub(super) mod axes;
 pub(super) mod covering;
 mod plans;
+mod texts;
 
 use std::collections::HashMap;
 use std::fmt::Debug;

@@ -55,9 +55,16 @@ impl Candidate {
         (self.bytes - Fused::weight_bytes(self.tile)) / 16
     }
 
-    /// Rows of products of a block that it holds.
+    /// Rows from one quad of products to the next: those that memory holds, and an odd number, so that neighbouring
+    /// quads lie in different banks; 0 where it holds none.
+    fn quad_pitch(&self, block: &Block) -> usize {
+        let most = (self.memory() as usize / block.row_quads).min(self.tile.rows_per_tile() + 1);
+        if most.is_multiple_of(2) { most.saturating_sub(1) } else { most }
+    }
+
+    /// Rows of products of a block that are kept.
     fn window(&self, block: &Block) -> usize {
-        (self.memory() as usize / block.row_quads).min(self.tile.rows_per_tile())
+        self.quad_pitch(block).min(self.tile.rows_per_tile())
     }
 
     fn fits(&self, limits: &wgpu::Limits) -> bool {
@@ -197,7 +204,6 @@ impl Layout<'_> {
         };
         let tiles = (block.count() * cut.filters.count()) as u64;
         let [blocks_x, blocks_y, _] = block.counts;
-        let quads = block.output_rows * block.width;
         let uniform = Uniform {
             conv: Geometry::of(problem, problem.bases().channel_stride),
             tiles: tiles as u32,
@@ -210,13 +216,15 @@ impl Layout<'_> {
             images: problem.batch() as u32,
             pitch: block.pitch as u32,
             image_rows: block.image_rows as u32,
+            image_outputs: (block.image_rows / problem.conv().stride[0]) as u32,
             span: block.span as u32,
             row_quads: block.row_quads as u32,
             output_rows: block.output_rows as u32,
-            threads_a_filter: quads.div_ceil(Fused::POSITIONS as usize) as u32,
+            thread_rows: block.output_rows.div_ceil(Fused::POSITIONS as usize) as u32,
             steps: tile.rows.div_ceil(*step_rows),
             step_rows: *step_rows,
             window: candidate.window(block) as u32,
+            quad_pitch: candidate.quad_pitch(block) as u32,
             bases_at: cut.bases_at as u32,
             groups_at: cut.groups_at as u32,
             finished_at: cut.finished_at as u32,

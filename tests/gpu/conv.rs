@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::common::cases::{Case, cases};
+use crate::common::cases::cases;
 use crate::common::choices::{Choice, choices, choices_in, few_tiles};
 use crate::common::gpu::{Device, assert_exact, device, run};
 use crate::common::infinities::check_spread;
@@ -206,6 +206,41 @@ fn every_tile_of_the_tiled_family() {
             assert!(kernel.contains(&format!("-{tile}-")), "{kernel} instead of {tile}");
             assert_exact(tile, &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
         }
+    }
+}
+
+/// Every tile of products that stay in workgroup memory: filters, image, processors, bytes of workgroup memory,
+/// invocations, and whether filters read nine neighbouring bases or one.
+#[test]
+fn every_tile_of_fused_products() {
+    let Some(device) = device() else { return };
+    let tiles = [
+        ("72x256x8x32k", 64, [1, 14, 14], 1, 32_768, 256, true),
+        ("64x256x8x32k", 64, [1, 18, 15], 1, 32_768, 256, false),
+        ("64x256x4x16k", 64, [5, 7, 7], 1, 16_384, 256, false),
+        ("72x128x4x16k", 60, [1, 14, 14], 1, 16_384, 128, true),
+        ("32x64x4x14k", 28, [3, 9, 9], 99, 16_384, 256, true),
+    ];
+    for (tile, filters, size, processors, memory, invocations, neighbouring) in tiles {
+        let mut target = device.gpu.target().with_processors(processors);
+        target.limits.max_compute_workgroup_storage_size = memory;
+        target.limits.max_compute_invocations_per_workgroup = invocations;
+        if !target.limits.check_limits(&device.gpu.device.limits()) {
+            eprintln!("SKIPPED: {tile} does not fit {}", device.gpu.describe());
+            continue;
+        }
+        let placement = if neighbouring {
+            Placement::tap_major(filters, 12, 3, 3, 12)
+        } else {
+            Placement::one_base(filters, 12, 3, 3, 12)
+        };
+        let problem = Problem::new(&placement.expect("placement"), Conv2d::padded(1), size).expect("problem");
+        let data = Data::integers(&problem, 0);
+        let choice = Choice { algorithm: Algorithm::Fused, family: Family::Tiled };
+        let plan = Plan::new(&problem, &target, choice.options()).expect("plan");
+        let kernel = &plan.kernels()[0];
+        assert!(kernel.contains(&format!("-{tile}-")), "{kernel} instead of {tile}");
+        assert_exact(tile, &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
     }
 }
 
