@@ -42,7 +42,7 @@ pub(super) struct Work {
 impl Costs {
     /// Predicted for a large GPU from its bandwidths, not measured, in multiply-adds at its peak of 30e12 a second:
     /// 4 bytes to or from memory or second-level cache at 4e12 bytes a second; a tap two wavefronts a warp of the
-    /// first-level cache (8) and some instructions, from workgroup memory one (4) and one more instruction; 2 microseconds, in which each of 132 processors does 450,000, to
+    /// first-level cache (8) and some instructions, from workgroup memory half of both; 2 microseconds, in which each of 132 processors does 450,000, to
     /// wait for a dispatch; two more global loads, and as many index operations, for 512 multiply-adds of a 128x128
     /// tile.
     pub(super) fn large_gpu(target: &Target) -> Self {
@@ -53,7 +53,7 @@ impl Costs {
             finish: 30.0,
             row: 0.0,
             tap: 10.0,
-            near_tap: 5.0,
+            near_tap: 6.0,
             near_product: 1.0,
             dispatch,
             blend: 0.05,

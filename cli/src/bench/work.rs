@@ -31,10 +31,10 @@ impl Work {
                 Self { flops: flops + problem.shared_additions() as f64, bytes: bytes + 2.0 * 4.0 * products }
             }
             Algorithm::Fused => {
-                let window = problem.placement().window();
-                let terms = problem.placement().neighbours() * window.taps();
-                let adds = problem.output_shape().iter().map(|&size| size as f64).product::<f64>() * terms as f64;
-                Self { flops: flops + adds, bytes }
+                // Taps are added one by one, or multiplied with gains, which then count among the multiply-adds.
+                let placement = problem.placement();
+                let terms = if placement.has_gains() { 0 } else { placement.neighbours() * placement.taps() };
+                Self { flops: flops + elements(problem.output_shape()) * terms as f64, bytes }
             }
             _ => Self { flops, bytes },
         }
