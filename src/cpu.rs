@@ -93,7 +93,7 @@ impl CpuConv {
     /// [`Algorithm::Shared`].
     ///
     /// # Errors
-    /// When the summary or the parameters do not fit the problem, when the algorithm is [`Algorithm::Gather`],
+    /// When the summary or the parameters do not fit the problem, when the algorithm is another,
     /// or when the packed layer would take gigabytes.
     pub fn new(
         problem: &Problem,
@@ -128,9 +128,9 @@ impl CpuConv {
             None if cheaper == Algorithm::Shared => shared(walk.clone()).or_else(|_| dense(walk))?,
             Some(Algorithm::Shared) => shared(walk)?,
             None | Some(Algorithm::Dense) => dense(walk)?,
-            Some(Algorithm::Gather) => {
+            Some(other @ (Algorithm::Gather | Algorithm::Fused)) => {
                 let reason = "the CPU has the kernels dense and shared".to_owned();
-                return Err(Error::Unsupported { kernel: Algorithm::Gather.name(), reason });
+                return Err(Error::Unsupported { kernel: other.name(), reason });
             }
         };
         let cost = if matches!(path, Path::Shared(_)) { costs[0] } else { costs[1] };

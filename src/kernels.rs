@@ -13,6 +13,7 @@ pub(crate) mod depthwise;
 mod description;
 mod end;
 mod filters;
+pub(crate) mod fused;
 pub(crate) mod gather;
 mod geometry;
 mod kernel;
@@ -54,6 +55,7 @@ pub(crate) enum Variant {
     Products(products::Products),
     Accumulate(accumulate::Accumulate),
     AccumulatePlane(accumulate_plane::AccumulatePlane),
+    Fused(fused::Fused),
     Tiled(tiled::Tiled),
     TiledAccumulate(tiled_accumulate::TiledAccumulate),
     Matrix(matrix::Matrix),
@@ -90,6 +92,7 @@ impl Variant {
             Self::Products(kernel) => kernel.describe(),
             Self::Accumulate(kernel) => kernel.describe(),
             Self::AccumulatePlane(kernel) => kernel.describe(),
+            Self::Fused(kernel) => kernel.describe(),
             Self::Tiled(kernel) => kernel.describe(),
             Self::TiledAccumulate(kernel) => kernel.describe(),
             Self::Matrix(kernel) => kernel.describe(),
@@ -129,6 +132,7 @@ impl Variant {
             listed(products::Products::variants()),
             listed(accumulate::Accumulate::variants()),
             listed(accumulate_plane::AccumulatePlane::variants()),
+            listed(fused::Fused::variants()),
             listed(tiled::Tiled::variants()),
             listed(tiled_accumulate::TiledAccumulate::variants()),
             listed(matrix::Matrix::variants()),

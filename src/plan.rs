@@ -9,6 +9,7 @@ mod direct;
 mod draft;
 mod families;
 mod family;
+pub(crate) mod fused;
 pub(crate) mod gemm;
 mod kernel_id;
 mod options;

@@ -1,4 +1,4 @@
-//! `fsnet bench`: dense, gather and shared kernels against each other, on one device, in one run.
+//! `fsnet bench`: dense, gather, shared and fused kernels against each other, on one device, in one run.
 
 use std::time::{Duration, Instant};
 

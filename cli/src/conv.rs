@@ -67,6 +67,8 @@ enum Choice {
     Gather,
     /// Partial products once a base, then accumulation
     Shared,
+    /// The same in one pass, where the device's kernels can
+    Fused,
     /// The naive convolution in f64, on the CPU
     Reference,
 }
@@ -180,6 +182,7 @@ fn compute(file: &LayerFile, args: &Args) -> Result<Computed> {
         Choice::Dense => Some(Algorithm::Dense),
         Choice::Gather => Some(Algorithm::Gather),
         Choice::Shared => Some(Algorithm::Shared),
+        Choice::Fused => Some(Algorithm::Fused),
     };
     let need = algorithm.and_then(need_adapter).or(args.family.need_adapter());
     args.device.open(need)?.make(|device| on_device(file, args.family, algorithm, &device))

@@ -112,7 +112,11 @@ impl FamilyArgs {
 
 /// Why an algorithm needs an adapter, where the CPU executor does not have it.
 pub(crate) fn need_adapter(algorithm: Algorithm) -> Option<&'static str> {
-    (algorithm == Algorithm::Gather).then_some("--kernel gather is for adapters")
+    match algorithm {
+        Algorithm::Gather => Some("--kernel gather is for adapters"),
+        Algorithm::Fused => Some("--kernel fused is for adapters"),
+        _ => None,
+    }
 }
 
 /// Which kernels compute the convolutions.
@@ -127,6 +131,8 @@ pub(crate) enum Kernel {
     Gather,
     /// Partial products once a base, then accumulation
     Shared,
+    /// The same in one pass, where the device's kernels can
+    Fused,
 }
 
 impl Kernel {
@@ -137,6 +143,7 @@ impl Kernel {
             Self::Dense => Some(Algorithm::Dense),
             Self::Gather => Some(Algorithm::Gather),
             Self::Shared => Some(Algorithm::Shared),
+            Self::Fused => Some(Algorithm::Fused),
         }
     }
 

@@ -6,6 +6,7 @@ pub(super) mod axes;
 pub(super) mod covering;
 mod loops;
 mod plans;
+mod texts;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -179,6 +180,7 @@ fn assert_as_plans_assume(description: &Description, module: &naga::Module, info
     // Tiles for GPUs come in sizes, of which plans take those that fit; all others run on every device.
     let most = match description.kernel() {
         "matrix_gather" | "matrix_products" => 49_152,
+        "fused" => 49_152,
         "tiled_gather" | "tiled_products" => 32_768,
         _ => 16_352,
     };

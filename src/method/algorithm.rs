@@ -12,18 +12,22 @@ pub enum Algorithm {
     Gather,
     /// Partial products once a base, then accumulation.
     Shared,
+    /// The same in one pass: the products of a block of pixels stay in workgroup memory. Not every layer has it, nor
+    /// every [`Family`](crate::Family), nor the CPU executor.
+    Fused,
 }
 
 impl Algorithm {
     /// Every algorithm.
-    pub const ALL: &[Self] = &[Self::Dense, Self::Gather, Self::Shared];
+    pub const ALL: &[Self] = &[Self::Dense, Self::Gather, Self::Shared, Self::Fused];
 
-    /// `dense`, `gather` or `shared`.
+    /// `dense`, `gather`, `shared` or `fused`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Dense => "dense",
             Self::Gather => "gather",
             Self::Shared => "shared",
+            Self::Fused => "fused",
         }
     }
 
@@ -32,7 +36,7 @@ impl Algorithm {
     pub fn multiply_adds(self, problem: &Problem) -> u64 {
         match self {
             Self::Dense | Self::Gather => problem.dense_multiply_adds(),
-            Self::Shared => problem.shared_multiply_adds(),
+            Self::Shared | Self::Fused => problem.shared_multiply_adds(),
         }
     }
 }

@@ -42,7 +42,8 @@ impl<'a> NetworkPlan<'a> {
     /// Plans every layer for batches of `batch` inputs, and where their values lie.
     ///
     /// An algorithm in `options` applies to every convolution; [`Algorithm::Shared`](crate::Algorithm::Shared) only to
-    /// those by Filter Summary. Weights that the network holds in 8 bits or f16 stay so in memory, whatever the storage
+    /// those by Filter Summary, and [`Algorithm::Fused`](crate::Algorithm::Fused) to those of them that have it: others
+    /// take the cheapest. Weights that the network holds in 8 bits or f16 stay so in memory, whatever the storage
     /// in `options`.
     ///
     /// # Errors

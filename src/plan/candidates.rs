@@ -49,8 +49,12 @@ impl Candidates {
         for family in families(target, options)? {
             let of_family = Self::of_family(family, problem, target, options, true)?;
             all.declined.extend(of_family.declined);
-            let declined = &all.declined;
-            all.plans.extend(of_family.plans.into_iter().map(|plan| Plan { declined: declined.clone(), ..plan }));
+            for plan in of_family.plans {
+                // Some kernels are those of several families.
+                if !all.plans.iter().any(|other| other.is_alike(&plan)) {
+                    all.plans.push(Plan { declined: all.declined.clone(), ..plan });
+                }
+            }
         }
         if options.family.is_none() {
             // No device is expected to have them all, so that plans do not complain of it.
@@ -140,8 +144,9 @@ fn algorithms(problem: &Problem, wanted: Option<Algorithm>) -> Vec<Algorithm> {
         (true, WeightLoad::Vec4) => vec![Algorithm::Gather, Algorithm::Dense],
         (true, WeightLoad::Scalar(_)) => vec![Algorithm::Dense, Algorithm::Gather],
     };
-    let shared = (problem.sharing().factor() >= LEAST_SHARING).then_some(Algorithm::Shared);
-    direct.into_iter().chain(shared).collect()
+    let shares = problem.sharing().factor() >= LEAST_SHARING;
+    let shared: &[Algorithm] = if shares { &[Algorithm::Shared, Algorithm::Fused] } else { &[] };
+    direct.into_iter().chain(shared.iter().copied()).collect()
 }
 
 impl Plan {

@@ -16,6 +16,10 @@ pub(super) struct Costs {
     pub(super) row: f64,
     /// To add a product to an output: scalar loads, near each other.
     pub(super) tap: f64,
+    /// To add a product in workgroup memory to an output.
+    pub(super) near_tap: f64,
+    /// A multiply-add of products that stay in workgroup memory.
+    pub(super) near_product: f64,
     /// To wait for one more dispatch.
     pub(super) dispatch: f64,
     /// To load weights twice and blend them, a multiply-add of gather. Products are blended where they are added up.
@@ -38,18 +42,33 @@ pub(super) struct Work {
 impl Costs {
     /// Predicted for a large GPU from its bandwidths, not measured, in multiply-adds at its peak of 30e12 a second:
     /// 4 bytes to or from memory or second-level cache at 4e12 bytes a second; a tap two wavefronts a warp of the
-    /// first-level cache (8) and some instructions; 2 microseconds, in which each of 132 processors does 450,000, to
+    /// first-level cache (8) and some instructions, from workgroup memory half of both; 2 microseconds, in which each of 132 processors does 450,000, to
     /// wait for a dispatch; two more global loads, and as many index operations, for 512 multiply-adds of a 128x128
     /// tile.
     pub(super) fn large_gpu(target: &Target) -> Self {
         let dispatch = 450e3 * f64::from(target.processors);
-        Self { store: 30.0, row_tap: 0.0, finish: 30.0, row: 0.0, tap: 10.0, dispatch, blend: 0.05 }
+        Self {
+            store: 30.0,
+            row_tap: 0.0,
+            finish: 30.0,
+            row: 0.0,
+            tap: 10.0,
+            near_tap: 6.0,
+            near_product: 1.0,
+            dispatch,
+            blend: 0.05,
+        }
     }
 
     /// Of a convolution computed directly.
     pub(super) fn of_direct(&self, multiply_adds: f64, filters: Filters) -> f64 {
         // A gain serves all channels of a tap.
         multiply_adds * if filters.blended { 1.0 + self.blend } else { 1.0 }
+    }
+
+    /// Of shared products that are not stored, `terms` of them an output.
+    pub(super) fn of_fused(&self, multiply_adds: f64, outputs: u64, terms: usize) -> f64 {
+        multiply_adds * self.near_product + outputs as f64 * (self.finish + self.near_tap * terms as f64)
     }
 
     /// Of shared products.

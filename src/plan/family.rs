@@ -1,6 +1,7 @@
 //! Kernel families: kernels of one style, for one kind of device. `families.rs` has their planners.
 
-/// Kernels of one style, for one kind of device. Every family has every [`Algorithm`](super::Algorithm).
+/// Kernels of one style, for one kind of device. Every family has every [`Algorithm`](super::Algorithm) but
+/// [`Algorithm::Fused`](super::Algorithm::Fused), which [`Family::Portable`] and [`Family::Tiled`] have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Family {

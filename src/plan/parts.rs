@@ -6,7 +6,7 @@ use super::check::of_layer;
 use super::draft::Draft;
 use super::families::planner;
 use super::packing::{Packing, Table};
-use super::{Family, Places, Plan, PlanOptions, Target, direct, shared};
+use super::{Family, Places, Plan, PlanOptions, Target, direct, fused, shared};
 use crate::error::{Error, Result};
 use crate::method::algorithm::Algorithm;
 use crate::method::problem::Problem;
@@ -55,6 +55,10 @@ fn in_parts(
 ) -> Result<Plan> {
     let asked = PlanOptions { algorithm: Some(algorithm), family: Some(family), ..options };
     let parts = reduction::parts(problem.placement().window(), algorithm == Algorithm::Shared, block);
+    if parts.len() > 1 && algorithm == Algorithm::Fused {
+        let reason = "it does not cut long sums into parts".to_owned();
+        return Err(Error::Unsupported { kernel: algorithm.name(), reason });
+    }
     if parts.len() > 1 {
         // Sums of parts lie in one buffer, of which a step reads and writes.
         options.bind_read_write = true;
@@ -86,6 +90,7 @@ fn draft(algorithm: Algorithm, family: Family, ask: Ask<'_>) -> Result<Draft> {
             direct::draft(ask, algorithm == Algorithm::Dense, costs, |direct| planner.direct(direct))
         }
         Algorithm::Shared => shared::draft(ask, planner.products(ask)?.as_ref(), costs),
+        Algorithm::Fused => fused::draft(&ask, planner.fused(), costs),
     }
 }
 

@@ -4,6 +4,7 @@ use super::Target;
 use super::ask::Ask;
 use super::cost::Costs;
 use super::direct::{Direct, Dispatches};
+use super::fused;
 use super::shared::Products;
 use crate::error::Result;
 use crate::method::storage::Storage;
@@ -42,4 +43,9 @@ pub(super) trait Planner: Sync {
     /// # Errors
     /// Where the family's kernels cannot compute them.
     fn products(&self, ask: Ask<'_>) -> Result<Box<dyn Products>>;
+
+    /// Tiles whose products stay in workgroup memory, where the family has such a kernel.
+    fn fused(&self) -> &'static [fused::Candidate] {
+        &[]
+    }
 }

@@ -6,6 +6,7 @@ mod products;
 use super::ask::Ask;
 use super::cost::Costs;
 use super::direct::{Direct, Dispatches};
+use super::fused;
 use super::planner::Planner;
 use super::shared::Products;
 use super::{Step, Target};
@@ -25,9 +26,20 @@ impl Planner for Portable {
     /// A fit to CPU time on lavapipe (layers of 16 to 512 channels, steps C and 2C; it reproduces them within a
     /// quarter). There every load costs as much as some 15 multiply-adds, whether of one value or four; on a GPU the
     /// same passes are bound by memory, with a ratio that is not far off. Blended weights made gather 1.5 and 1.9
-    /// times slower against dense (64 channels, 32x32; 128, 16x16).
+    /// times slower against dense (64 channels, 32x32; 128, 16x16). Fused products, whose barriers and workgroup memory a
+    /// CPU gains nothing by, take 2.1 to 3 times as long as two passes there (64 channels, 56x56, to 512, 7x7).
     fn costs(&self, _: &Target) -> Costs {
-        Costs { store: 20.0, row_tap: 13.0, finish: 25.0, row: 14.0, tap: 19.0, dispatch: 0.0, blend: 0.6 }
+        Costs {
+            store: 20.0,
+            row_tap: 13.0,
+            finish: 25.0,
+            row: 14.0,
+            tap: 19.0,
+            near_tap: 37.0,
+            near_product: 1.4,
+            dispatch: 0.0,
+            blend: 0.6,
+        }
     }
 
     fn direct(&self, direct: &Direct<'_>) -> Result<Dispatches> {
@@ -62,6 +74,10 @@ impl Planner for Portable {
 
     fn products(&self, ask: Ask<'_>) -> Result<Box<dyn Products>> {
         Ok(Box::new(Form::new(&ask)?))
+    }
+
+    fn fused(&self) -> &'static [fused::Candidate] {
+        &fused::CANDIDATES
     }
 }
 

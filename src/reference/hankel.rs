@@ -93,7 +93,7 @@ fn size((problem, algorithm): (&Problem, Algorithm), levels: u32, operands: &Ope
         for segment in 0..neighbours {
             let index = (place.filter * neighbours + segment) * taps + tap;
             let row = match algorithm {
-                Algorithm::Shared => problem.sharing().rows()[index] as usize % rows,
+                Algorithm::Shared | Algorithm::Fused => problem.sharing().rows()[index] as usize % rows,
                 Algorithm::Gather | Algorithm::Dense => {
                     place.filter % (problem.out_channels() / problem.conv().groups) % rows
                 }

@@ -83,6 +83,7 @@ fn add_options(digest: &mut Digest, options: PlanOptions) {
             Algorithm::Dense => 1,
             Algorithm::Gather => 2,
             Algorithm::Shared => 3,
+            Algorithm::Fused => 4,
         }),
         family.map_or(0, |family| 1 + Family::ALL.iter().position(|&other| other == family).unwrap_or(0) as u64),
         match storage.weights() {

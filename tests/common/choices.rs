@@ -1,8 +1,8 @@
 //! Every way a plan may be asked for.
 
-#![allow(unreachable_pub)]
+#![allow(unreachable_pub, clippy::expect_used)]
 
-use filter_summary::{Algorithm, Family, PlanOptions, Storage, Target, wgpu};
+use filter_summary::{Algorithm, Error, Family, Plan, PlanOptions, Problem, Storage, Target, wgpu};
 
 /// One of the crate's algorithms with one of its families of kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,15 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// The plan that `options` lead to, which insist on it. Products that stay in workgroup memory do not fit there for
+    /// every problem: such a one has no plan then.
+    pub fn plan(self, problem: &Problem, target: &Target, options: PlanOptions) -> Option<Plan> {
+        match Plan::new(problem, target, options) {
+            Err(Error::Unsupported { kernel: "fused", .. }) if self.algorithm == Algorithm::Fused => None,
+            plan => Some(plan.expect("a plan")),
+        }
+    }
+
     /// Options that insist on it.
     pub fn options(self) -> PlanOptions {
         PlanOptions::new().with_algorithm(self.algorithm).with_family(self.family)
@@ -23,10 +32,14 @@ pub fn choices(target: &Target) -> Vec<Choice> {
     choices_in(target, Storage::F32)
 }
 
-/// Every algorithm with every family that runs on the target and computes with the storage.
+/// Every algorithm with every family that has it, runs on the target and computes with the storage.
 pub fn choices_in(target: &Target, storage: Storage) -> Vec<Choice> {
     let families = Family::ALL.iter().filter(|family| family.runs_on(target) && family.computes(storage));
-    families.flat_map(|&family| Algorithm::ALL.iter().map(move |&algorithm| Choice { algorithm, family })).collect()
+    let all = families.flat_map(|&family| Algorithm::ALL.iter().map(move |&algorithm| Choice { algorithm, family }));
+    let has_kernels = |choice: &Choice| {
+        choice.algorithm != Algorithm::Fused || matches!(choice.family, Family::Portable | Family::Tiled)
+    };
+    all.filter(has_kernels).collect()
 }
 
 /// The target, with limits and processors that leave tiled kernels only their smallest tile:

@@ -33,7 +33,8 @@ pub fn check_spread(device: &Device, pipelines: &Arc<Pipelines>, Run { case, ind
     let (want, before) = (of(&problem), of(&problem.clone().with_activation(Activation::None)));
     let got = run(device, pipelines, plan, &data.operands());
     let blended = problem.placement().neighbours() > 1;
-    let reordered = plan.hankel_levels() > 0 || blended && plan.algorithm() == Algorithm::Shared;
+    let reordered =
+        plan.hankel_levels() > 0 || blended && matches!(plan.algorithm(), Algorithm::Shared | Algorithm::Fused);
     let wrong = first_other_kind(&got, &want, &before, reordered);
     assert_eq!(wrong, None, "{}: {:?}", case.name, plan.kernels());
 }

@@ -33,11 +33,12 @@ pub fn runs_all() -> bool {
 /// Every case in each of `choices`.
 pub fn runs<'a>(cases: &'a [Case], target: &Target, choices: &[(Storage, Choice)]) -> Vec<Run<'a>> {
     let run = |index: usize, case: &'a Case, storage, choice: Choice| {
-        let plan = Plan::new(&case.problem(), target, choice.options().with_storage(storage)).expect(case.name);
+        let plan = choice.plan(&case.problem(), target, choice.options().with_storage(storage))?;
         assert_eq!(Choice { algorithm: plan.algorithm(), family: plan.family() }, choice, "{}", case.name);
-        Run { case, index, choice, storage, plan }
+        Some(Run { case, index, choice, storage, plan })
     };
-    let of_case = |(index, case)| choices.iter().map(move |&(storage, choice)| run(index, case, storage, choice));
+    let of_case =
+        |(index, case)| choices.iter().filter_map(move |&(storage, choice)| run(index, case, storage, choice));
     cases.iter().enumerate().flat_map(of_case).collect()
 }
 
@@ -132,7 +133,8 @@ fn cover<'a>(mut runs: Vec<Run<'a>>, properties: Properties, with_cases: bool) -
 fn cost(label: &str) -> usize {
     let mut words = label.split('-').skip(1);
     let sizes: Vec<usize> = words.next().unwrap_or_default().split('x').filter_map(|size| size.parse().ok()).collect();
-    let unrolled = match (label.starts_with("fs_tiled"), sizes.as_slice()) {
+    let in_memory = label.starts_with("fs_tiled") || label.starts_with("fs_fused");
+    let unrolled = match (in_memory, sizes.as_slice()) {
         (false, [.., rows, quads]) => rows * quads,
         _ => 32,
     };

@@ -44,12 +44,22 @@ fn tails(weights: &str, output: &str) -> Vec<String> {
     }
 }
 
+/// Those of products that stay in workgroup memory, which two families have.
+fn fused_variants() -> Vec<String> {
+    let mut expected = Vec::new();
+    for weights in ["f4", "f1", "f1zero", "f1wrap"] {
+        expected.extend(["", " relu", " res1", " res1 relu"].map(|tail| format!("fs_fused in1 {weights} out1{tail}")));
+        expected.extend(FILTERS.map(|filters| format!("fs_fused in1 {weights} {filters} out1")));
+    }
+    expected
+}
+
 /// What filters may be, other than segments.
 const FILTERS: [&str; 3] = ["blend", "gains", "blend gains"];
 
 /// The portable family's variants.
 fn portable_variants() -> Vec<String> {
-    let mut expected = Vec::new();
+    let mut expected = fused_variants();
     for weights in ["f4", "f1", "f1zero", "f1wrap"] {
         expected.extend(["in1", "in2", "in4"].map(|input| format!("fs_products {input} {weights}")));
         expected.extend(["gains", "blend gains"].map(|filters| format!("fs_gather in1 {weights} {filters} out1")));
@@ -133,7 +143,7 @@ fn software_variants() -> Vec<String> {
 
 /// The tiled family's variants.
 fn tiled_variants() -> Vec<String> {
-    let mut expected = Vec::new();
+    let mut expected = fused_variants();
     for tail in ["", " relu", " res1", " res1 relu"] {
         for weights in ["f4", "f1", "f1zero", "f1wrap"] {
             expected.push(format!("fs_tiled_gather in1 {weights} out1{tail}"));

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::common::cases::{Case, cases};
+use crate::common::cases::cases;
 use crate::common::choices::{Choice, choices, choices_in, few_tiles};
 use crate::common::gpu::{Device, assert_exact, device, run};
 use crate::common::infinities::check_spread;
@@ -89,7 +89,7 @@ fn the_table_is_right_in_checked_form() {
     let Some(device) = device() else { return };
     let table = cases();
     for software in [true, false] {
-        let target = few_tiles(&device.gpu.target()).with_software(software);
+        let target = few_tiles(&device.gpu.target()).with_software(software).with_checked_shaders(true);
         let mut choices = choices(&target);
         choices.retain(|choice| software == (choice.family == Family::Software));
         let mut runs = runs_in_f32(&table, &target, &choices);
@@ -209,6 +209,41 @@ fn every_tile_of_the_tiled_family() {
     }
 }
 
+/// Every tile of products that stay in workgroup memory: filters, image, processors, bytes of workgroup memory,
+/// invocations, and whether filters read nine neighbouring bases or one.
+#[test]
+fn every_tile_of_fused_products() {
+    let Some(device) = device() else { return };
+    let tiles = [
+        ("72x256x8x32k", 64, [1, 14, 14], 1, 32_768, 256, true),
+        ("64x256x8x32k", 64, [1, 14, 14], 1, 32_768, 256, false),
+        ("64x256x4x16k", 64, [4, 7, 7], 1, 16_384, 256, false),
+        ("72x128x4x16k", 60, [1, 14, 14], 1, 16_384, 128, true),
+        ("32x64x4x14k", 28, [3, 9, 9], 99, 16_384, 256, true),
+    ];
+    for (tile, filters, size, processors, memory, invocations, neighbouring) in tiles {
+        let mut target = device.gpu.target().with_processors(processors);
+        target.limits.max_compute_workgroup_storage_size = memory;
+        target.limits.max_compute_invocations_per_workgroup = invocations;
+        if !target.limits.check_limits(&device.gpu.device.limits()) {
+            eprintln!("SKIPPED: {tile} does not fit {}", device.gpu.describe());
+            continue;
+        }
+        let placement = if neighbouring {
+            Placement::tap_major(filters, 12, 3, 3, 12)
+        } else {
+            Placement::one_base(filters, 12, 3, 3, 12)
+        };
+        let problem = Problem::new(&placement.expect("placement"), Conv2d::padded(1), size).expect("problem");
+        let data = Data::integers(&problem, 0);
+        let choice = Choice { algorithm: Algorithm::Fused, family: Family::Tiled };
+        let plan = Plan::new(&problem, &target, choice.options()).expect("plan");
+        let kernel = &plan.kernels()[0];
+        assert!(kernel.contains(&format!("-{tile}-")), "{kernel} instead of {tile}");
+        assert_exact(tile, &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
+    }
+}
+
 #[test]
 fn writes_only_its_own_channels() {
     let Some(device) = device() else { return };
@@ -250,7 +285,7 @@ fn random_problems_are_exact() {
         let data = Data::integers(&problem, seed);
         for choice in choices(target) {
             let options = choice.options().with_workspace_limit(chunked.then_some(0));
-            let plan = Plan::new(&problem, target, options).expect("plan");
+            let Some(plan) = choice.plan(&problem, target, options) else { continue };
             if runs_all() || plan.kernels().iter().all(|label| known[kind].contains(label)) {
                 let name = format!("seed {seed}, {problem:?}");
                 assert_exact(&name, &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
@@ -270,7 +305,6 @@ fn the_table_reaches_every_variant() {
         assert!(family.runs_on(&target), "{family:?} does not run on the target of its list");
         let mut reached = BTreeSet::new();
         for case in cases() {
-            let Case { name, .. } = case;
             for choice in choices_in(&target, storage).into_iter().filter(|choice| choice.family == family) {
                 let options = choice.options().with_storage(storage);
                 // Some accumulations are for software adapters, some for others; and not all of those have words
@@ -278,7 +312,7 @@ fn the_table_reaches_every_variant() {
                 let words = target.features.difference(wgpu::Features::SHADER_INT64);
                 for (software, features) in [(false, target.features), (true, target.features), (true, words)] {
                     let target = target.clone().with_software(software).with_features(features);
-                    let plan = Plan::new(&case.problem(), &target, options).expect(name);
+                    let Some(plan) = choice.plan(&case.problem(), &target, options) else { continue };
                     reached.extend(plan.kernels().iter().map(|label| shape_of_label(label)));
                 }
             }

@@ -18,6 +18,9 @@ use filter_summary::{
     Plan, PlanOptions, Precision, Problem, Starts, Storage, Target, Window,
 };
 
+/// Those that cut long sums into parts.
+const ALGORITHMS: [Algorithm; 3] = [Algorithm::Dense, Algorithm::Gather, Algorithm::Shared];
+
 struct Case {
     name: &'static str,
     placement: Placement,
@@ -130,14 +133,14 @@ fn choices_of(index: usize, target: &Target) -> Vec<Choice> {
     let mut choices = choices(target);
     let at = |choice: &Choice| {
         let family = Family::ALL.iter().position(|family| *family == choice.family);
-        let algorithm = Algorithm::ALL.iter().position(|algorithm| *algorithm == choice.algorithm);
+        let algorithm = ALGORITHMS.iter().position(|algorithm| *algorithm == choice.algorithm);
         family.zip(algorithm).map(|(family, algorithm)| family + algorithm)
     };
     let is_its_turn = |choice: &Choice| {
-        let turn = at(choice).is_some_and(|at| (at + index).is_multiple_of(Algorithm::ALL.len()));
+        let turn = at(choice).is_some_and(|at| (at + index).is_multiple_of(ALGORITHMS.len()));
         turn && (choice.family != Family::Software || index.is_multiple_of(2))
     };
-    choices.retain(|choice| runs_all() || is_its_turn(choice));
+    choices.retain(|choice| choice.algorithm != Algorithm::Fused && (runs_all() || is_its_turn(choice)));
     choices
 }
 
@@ -245,9 +248,9 @@ fn storages_sum_past_the_bound() {
         data.input = data.input.iter().enumerate().map(|(at, _)| f32::from(at % 97 == 0)).collect();
         data.residual = data.residual.as_deref().map(eighth);
         for family in Family::ALL.iter().filter(|family| family.runs_on(&target) && family.computes(*storage)) {
-            for (at, &algorithm) in Algorithm::ALL.iter().enumerate() {
+            for (at, &algorithm) in ALGORITHMS.iter().enumerate() {
                 let turn = at + *family as usize + seed as usize;
-                if !runs_all() && !turn.is_multiple_of(Algorithm::ALL.len()) {
+                if !runs_all() && !turn.is_multiple_of(ALGORITHMS.len()) {
                     continue;
                 }
                 let options = PlanOptions::new().with_algorithm(algorithm).with_family(*family).with_storage(*storage);
@@ -276,5 +279,15 @@ fn sums_of_what_is_all_alike_stay_within_the_tolerance() {
         let relative = (f64::from(got[0]) - want.output[0]).abs() / want.output[0];
         assert!(fraction <= 1.0, "{:?} is off by {relative:.1e}, {fraction} tolerances", plan.kernels());
         assert!(relative < 2e-4, "{:?} is off by {relative:.1e}", plan.kernels());
+    }
+}
+
+/// Products that stay in workgroup memory have no parts to add to.
+#[test]
+fn fused_products_decline_long_sums() {
+    let options = PlanOptions::new().with_algorithm(Algorithm::Fused);
+    for case in cases().iter().filter(|case| case.parts[1] > 1) {
+        let error = Plan::new(&case.problem(), &Target::portable(), options).expect_err(case.name).to_string();
+        assert!(error.contains("it does not cut long sums into parts"), "{}: {error}", case.name);
     }
 }

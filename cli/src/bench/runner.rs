@@ -145,6 +145,9 @@ impl<'a> Runner<'a> {
         }
         if compressed && problem.sharing().factor() >= LEAST_SHARING {
             algorithms.push(Algorithm::Shared);
+            if matches!(self.backend, Backend::Gpu { .. }) {
+                algorithms.push(Algorithm::Fused);
+            }
         }
         let choice = |algorithm: Algorithm| Choice {
             label: algorithm.name().to_owned(),

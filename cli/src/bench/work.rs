@@ -30,6 +30,12 @@ impl Work {
                 let products = problem.shared_multiply_adds() as f64 / problem.placement().window().channels() as f64;
                 Self { flops: flops + problem.shared_additions() as f64, bytes: bytes + 2.0 * 4.0 * products }
             }
+            Algorithm::Fused => {
+                // Taps are added one by one, or multiplied with gains, which then count among the multiply-adds.
+                let placement = problem.placement();
+                let terms = if placement.has_gains() { 0 } else { placement.neighbours() * placement.taps() };
+                Self { flops: flops + elements(problem.output_shape()) * terms as f64, bytes }
+            }
             _ => Self { flops, bytes },
         }
     }

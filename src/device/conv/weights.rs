@@ -174,8 +174,9 @@ fn pack_summary(plan: &Plan, summary: &FilterSummary) -> Result<Vec<u8>> {
     match plan.storage().weights() {
         Precision::F32 => Ok(arrange(plan, &summary.values(), weight).into_iter().flat_map(f32::to_le_bytes).collect()),
         Precision::F16 => {
+            check_f16("summary", &summary.values())?;
             let weights = arrange(plan, &summary.values(), weight);
-            check_f16(if plan.packing().dense { "weights" } else { "summary" }, &weights)?;
+            check_f16("weights", &weights)?;
             Ok(weights.into_iter().map(half::f16::from_f32).flat_map(half::f16::to_le_bytes).collect())
         }
         Precision::U8 => {

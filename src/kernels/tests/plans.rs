@@ -89,7 +89,8 @@ fn what_plans_ask_for_is_valid() {
                 for &algorithm in Algorithm::ALL {
                     let options = PlanOptions { storage, algorithm: Some(algorithm), ..PlanOptions::default() };
                     let found = Candidates::new(&problem, &target, options).expect("candidates");
-                    assert!(!found.plans.is_empty(), "{:?}", found.declined);
+                    let is_declined = found.plans.is_empty();
+                    assert!(!is_declined || algorithm == Algorithm::Fused, "{:?}", found.declined);
                     let steps = found.plans.iter().flat_map(Plan::steps);
                     asked.extend(steps.map(|step| (step.variant, step.uniform(None).len())));
                 }
@@ -109,7 +110,7 @@ fn what_plans_ask_for_is_valid() {
 fn the_matrix_family_is_the_best_for_f16_tensors_and_refuses_others() {
     let target = target_with_matrices();
     for problem in problems() {
-        for &algorithm in Algorithm::ALL {
+        for &algorithm in Algorithm::ALL.iter().filter(|&&algorithm| algorithm != Algorithm::Fused) {
             let options = PlanOptions { algorithm: Some(algorithm), storage: Storage::F16, ..PlanOptions::default() };
             let plan = Plan::new(&problem, &target, options).expect("plan");
             assert_eq!(plan.family(), Family::Matrix);

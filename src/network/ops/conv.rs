@@ -106,7 +106,7 @@ impl ConvOp {
     /// The algorithm where a whole network is asked to run one: dense filters share nothing, and take `dense` then.
     pub(crate) fn algorithm(&self, asked: Option<Algorithm>, dense: Algorithm) -> Option<Algorithm> {
         match (self.kind, asked) {
-            (ConvKind::Dense | ConvKind::Linear, Some(Algorithm::Shared)) => Some(dense),
+            (ConvKind::Dense | ConvKind::Linear, Some(Algorithm::Shared | Algorithm::Fused)) => Some(dense),
             (_, asked) => asked,
         }
     }

@@ -71,7 +71,13 @@ impl Context<'_> {
         let problem = problem.into_channels(to.channel_offset, to.channels_total)?;
         let options = self.options.for_summary(&conv.summary);
         let algorithm = conv.algorithm(options.algorithm, Algorithm::Gather);
-        let plan = choose(&problem, PlanOptions { algorithm, ..options })?;
+        let plan = match choose(&problem, PlanOptions { algorithm, ..options }) {
+            // Not every layer has it.
+            Err(Error::Unsupported { .. }) if algorithm == Some(Algorithm::Fused) => {
+                choose(&problem, PlanOptions { algorithm: None, ..options })?
+            }
+            planned => planned?,
+        };
         check_storage(plan.storage())?;
         if !plan.problem().is_same(&problem) {
             return Err(Error::value("plan", "of another problem", "it must be the layer's"));

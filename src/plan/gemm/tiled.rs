@@ -11,6 +11,7 @@ use crate::plan::Target;
 use crate::plan::ask::Ask;
 use crate::plan::cost::Costs;
 use crate::plan::direct::{Direct, Dispatches};
+use crate::plan::fused;
 use crate::plan::planner::Planner;
 use crate::plan::shared::Products;
 
@@ -59,6 +60,10 @@ impl Planner for Tiled {
 
     fn products(&self, ask: Ask<'_>) -> Result<Box<dyn Products>> {
         KERNELS.products(ask.problem, ask.target)
+    }
+
+    fn fused(&self) -> &'static [fused::Candidate] {
+        &fused::CANDIDATES
     }
 }
 

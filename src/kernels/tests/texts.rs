@@ -1,0 +1,55 @@
+//! The shaders of plans as files, for driver compilers: with `FS_SHADER_TEXTS=FOLDER` the test writes what plans of
+//! GPU layers ask for, one file a variant, and a list of which plan has which; without, it does nothing.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use crate::method::algorithm::Algorithm;
+use crate::method::placement::Placement;
+use crate::method::problem::{Conv2d, Problem};
+use crate::plan::{Family, Plan, PlanOptions, Target};
+
+/// Channels and filters, and the size of images.
+const LAYERS: [(usize, usize); 4] = [(64, 56), (128, 28), (256, 14), (512, 7)];
+
+#[test]
+fn plans_as_texts() {
+    let Some(folder) = std::env::var_os("FS_SHADER_TEXTS").map(PathBuf::from) else { return };
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let processors = std::env::var("FS_PROCESSORS").ok().and_then(|text| text.parse().ok()).unwrap_or(96);
+    let (mut texts, mut list) = (BTreeMap::new(), String::new());
+    for bytes in [16 << 10, 32 << 10, 48 << 10] {
+        let mut target = Target::portable().with_processors(processors);
+        target.limits.max_compute_workgroup_storage_size = bytes;
+        for (channels, size) in LAYERS {
+            let nine = Placement::tap_major(channels, channels, 3, 3, channels).expect("placement");
+            let one = Placement::one_base(channels, channels, 3, 3, channels).expect("placement");
+            for (bases, placement) in [("nine", nine.clone()), ("nine-gains", nine.with_gains()), ("one", one)] {
+                for (batch, algorithm) in [1, 32]
+                    .into_iter()
+                    .flat_map(|batch| Algorithm::ALL[1..].iter().map(move |algorithm| (batch, *algorithm)))
+                {
+                    let problem = Problem::new(&placement, Conv2d::padded(1), [batch, size, size]).expect("problem");
+                    let options = PlanOptions::new().with_algorithm(algorithm).with_family(Family::Tiled);
+                    let Ok(plan) = Plan::new(&problem, &target, options) else { continue };
+                    for step in plan.steps() {
+                        texts.insert(step.description.label(), step.description.source());
+                        let (label, grid) = (step.description.label(), step.grid);
+                        let cost = plan.cost();
+                        writeln!(
+                            list,
+                            "{bytes} {channels}x{size} {bases} {batch} {} {label} {grid:?} {cost:.3e}",
+                            algorithm.name()
+                        )
+                        .expect("text");
+                    }
+                }
+            }
+        }
+    }
+    for (label, text) in texts {
+        std::fs::write(folder.join(format!("{label}.wgsl")), text).expect("a file");
+    }
+    std::fs::write(folder.join("plans.txt"), list).expect("a file");
+}

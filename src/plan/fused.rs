@@ -1,0 +1,243 @@
+//! Fused: shared products that stay in workgroup memory. One dispatch, for all families whose devices have some.
+
+mod block;
+mod filter_tiles;
+
+use super::Step;
+use super::ask::{Ask, fractions};
+use super::cost::Costs;
+use super::draft::Draft;
+use crate::error::{Error, Result};
+use crate::kernels::fused::{Fused, Uniform};
+use crate::kernels::{Access, Geometry, Tile};
+use crate::method::problem::Problem;
+use block::Block;
+use filter_tiles::FilterTiles;
+
+/// A tile, and what is expected of it.
+pub(super) struct Candidate {
+    tile: Tile,
+    /// Of workgroup memory.
+    bytes: u32,
+    /// Multiply-adds that a processor full of such tiles does, of its f32 peak.
+    rate: f64,
+    /// Registers a thread, about.
+    registers: u32,
+}
+
+/// Of all tiles: filters are finished with every so many rows.
+const LANES_Y: u32 = 8;
+
+const fn tile(lanes_x: u32, rows: u32, depth: u32) -> Tile {
+    Tile { lanes_x, lanes_y: LANES_Y, rows, quads: 2, depth, slices: 1 }
+}
+
+/// Bases x pixels, depth, workgroup memory. Blocks of many pixels have little halo, tiles of many bases load X rarely.
+/// Rates are counted (`benches/results/isa-26.1.6/fused.md`) and scaled as those of the tiled family, none is measured.
+pub(super) static CANDIDATES: [Candidate; 6] = [
+    // 72x256: with step C, 64 filters read 72 bases.
+    Candidate { tile: tile(32, 9, 8), bytes: 48 << 10, rate: 0.58, registers: 128 },
+    Candidate { tile: tile(32, 9, 8), bytes: 32 << 10, rate: 0.64, registers: 128 },
+    // 64x256: one base a filter.
+    Candidate { tile: tile(32, 8, 8), bytes: 32 << 10, rate: 0.64, registers: 128 },
+    Candidate { tile: tile(32, 8, 4), bytes: 16 << 10, rate: 0.58, registers: 128 },
+    // 72x128.
+    Candidate { tile: tile(16, 9, 4), bytes: 16 << 10, rate: 0.57, registers: 128 },
+    // 32x64: for every device, and for few pixels.
+    Candidate { tile: tile(8, 4, 4), bytes: 14 << 10, rate: 0.42, registers: 104 },
+];
+
+/// Threads that hide a processor's latencies.
+const BUSY_THREADS: f64 = 256.0;
+
+impl Candidate {
+    /// Quads of workgroup memory for products.
+    fn memory(&self) -> u32 {
+        (self.bytes - Fused::weight_bytes(self.tile)) / 16
+    }
+
+    /// Rows from one quad of products to the next: those that memory holds, and an odd number, so that neighbouring
+    /// quads lie in different banks; 0 where it holds none.
+    fn quad_pitch(&self, block: &Block) -> usize {
+        let most = (self.memory() as usize / block.row_quads).min(self.tile.rows_per_tile() + 1);
+        if most.is_multiple_of(2) { most.saturating_sub(1) } else { most }
+    }
+
+    /// Rows of products of a block that are kept.
+    fn window(&self, block: &Block) -> usize {
+        self.quad_pitch(block).min(self.tile.rows_per_tile())
+    }
+
+    fn fits(&self, limits: &wgpu::Limits) -> bool {
+        self.tile.threads() <= limits.max_compute_invocations_per_workgroup
+            && self.bytes <= limits.max_compute_workgroup_storage_size
+    }
+
+    /// Multiply-adds that the device could do at its peak while tiles of `channels` are multiplied.
+    fn multiply_adds(&self, tiles: usize, channels: usize, processors: u32) -> f64 {
+        let most = tiles.div_ceil(processors as usize);
+        let threads = self.tile.threads();
+        let resident = (65_536 / (threads * self.registers)).max(1) as usize;
+        let busy = (most.min(resident) as f64 * f64::from(threads) / BUSY_THREADS).min(1.0);
+        let products = self.tile.rows_per_tile() * self.tile.pixels_per_tile();
+        let channels = channels.next_multiple_of(self.tile.depth as usize);
+        most as f64 * f64::from(processors) * (products * channels) as f64 / (self.rate * busy)
+    }
+}
+
+/// Every tile with its quads of memory, for tests.
+#[cfg(test)]
+pub(crate) fn tiles() -> impl Iterator<Item = (Tile, u32)> {
+    CANDIDATES.iter().map(|candidate| (candidate.tile, candidate.memory()))
+}
+
+/// The filters cut into tiles of as many rows as some candidate has, and where that lies in the table.
+struct Cut {
+    rows: usize,
+    filters: FilterTiles,
+    bases_at: usize,
+    groups_at: usize,
+    finished_at: usize,
+    filters_at: usize,
+    taps_at: usize,
+}
+
+/// The cuts that a problem has: into few rows for every device and for few pixels, and into many. Both are in the table,
+/// whatever the batch: another one may want another tile of the same layer. Of the tall tiles those are taken that have
+/// fewest rows in all.
+fn cuts(problem: &Problem, candidates: &[Candidate]) -> (Vec<Cut>, Vec<u32>) {
+    let mut rows: Vec<usize> = candidates.iter().map(|candidate| candidate.tile.rows_per_tile()).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    let cut = |&rows: &usize| Some((rows, FilterTiles::new(problem, rows)?));
+    let (low, tall) = rows.split_at(1);
+    let tall = tall.iter().filter_map(cut).min_by_key(|(rows, filters)| rows * filters.count());
+    let (mut cuts, mut table): (Vec<Cut>, _) = (Vec::new(), Vec::new());
+    for (rows, filters) in low.iter().filter_map(cut).chain(tall) {
+        let bases_at = table.len();
+        table.extend(filters.bases());
+        let groups_at = table.len();
+        table.extend(filters.groups());
+        let finished_at = table.len();
+        table.extend(filters.finished(LANES_Y as usize));
+        let filters_at = table.len();
+        table.extend(filters.filters());
+        let taps_at = table.len();
+        table.extend(filters.rows());
+        cuts.push(Cut { rows, filters, bases_at, groups_at, finished_at, filters_at, taps_at });
+    }
+    table.extend(fractions(problem));
+    (cuts, table)
+}
+
+/// A candidate laid out for a problem.
+struct Layout<'a> {
+    candidate: &'a Candidate,
+    cut: &'a Cut,
+    block: Block,
+    /// Rows of a thread that go to workgroup memory at a time.
+    step_rows: u32,
+    multiply_adds: f64,
+}
+
+impl<'a> Layout<'a> {
+    /// `None` where a filter reads more bases than a tile has, or no block with its halo fits.
+    fn new(candidate: &'a Candidate, cuts: &'a [Cut], problem: &Problem, processors: u32) -> Option<Self> {
+        let tile = candidate.tile;
+        let cut = cuts.iter().find(|cut| cut.rows == tile.rows_per_tile())?;
+        let windows = cut.filters.windows(LANES_Y as usize, tile.rows as usize);
+        let rows_a_step = |block: &Block| {
+            let window = candidate.window(block);
+            windows.iter().rposition(|&needed| needed <= window).map(|index| index as u32 + 1)
+        };
+        let quads = (tile.lanes_x * tile.quads) as usize;
+        let fitting = Block::all(problem, quads).filter_map(|block| Some((rows_a_step(&block)?, block)));
+        let (step_rows, block) =
+            fitting.min_by_key(|(step_rows, block)| (block.count(), tile.rows.div_ceil(*step_rows)))?;
+        let tiles = block.count().saturating_mul(cut.filters.count());
+        let channels = problem.placement().window().channels();
+        let multiply_adds = candidate.multiply_adds(tiles, channels, processors);
+        Some(Self { candidate, cut, block, step_rows, multiply_adds })
+    }
+}
+
+/// Plans a convolution by shared products that are not stored, with one of a family's `candidates`.
+///
+/// # Errors
+/// Where no tile computes it.
+pub(super) fn draft(ask: &Ask<'_>, candidates: &'static [Candidate], costs: Costs) -> Result<Draft> {
+    let (problem, target) = (ask.problem, ask.target);
+    let unsupported = |reason: &str| Err(Error::Unsupported { kernel: "fused", reason: reason.to_owned() });
+    if candidates.is_empty() {
+        return unsupported("the family's products do not stay in workgroup memory");
+    }
+    let fitting: Vec<_> = candidates.iter().filter(|candidate| candidate.fits(&target.limits)).collect();
+    if fitting.is_empty() {
+        return unsupported("no tile fits the device's workgroup memory");
+    }
+    let (cuts, table) = cuts(problem, candidates);
+    let layout = |candidate| Layout::new(candidate, &cuts, problem, target.processors.max(1));
+    let layouts = fitting.into_iter().filter_map(layout);
+    let Some(layout) = layouts.min_by(|a, b| a.multiply_adds.total_cmp(&b.multiply_adds)) else {
+        return unsupported("no tile holds a filter's bases for a block of pixels with the halo of its taps");
+    };
+    let terms = problem.bases().neighbours * problem.placement().window().taps();
+    Ok(Draft {
+        steps: vec![layout.step(ask, table.len())],
+        table,
+        workspace: 0,
+        storage: ask.storage(),
+        hankel_levels: 0,
+        terms,
+        cost: costs.of_fused(layout.multiply_adds, problem.outputs(), terms),
+    })
+}
+
+impl Layout<'_> {
+    /// The dispatch; scales follow the table's first `words`.
+    fn step(&self, ask: &Ask<'_>, words: usize) -> Step {
+        let Self { candidate, cut, block, step_rows, .. } = self;
+        let (problem, tile) = (ask.problem, candidate.tile);
+        let kernel = Fused {
+            tile,
+            memory: candidate.memory(),
+            half: ask.input(Access::Scalar).half,
+            weights: ask.summary_weights(),
+            filters: ask.filters(),
+            end: ask.end(Access::Scalar),
+            read_write: ask.options.bind_read_write,
+        };
+        let tiles = (block.count() * cut.filters.count()) as u64;
+        let [blocks_x, blocks_y, _] = block.counts;
+        let uniform = Uniform {
+            conv: Geometry::of(problem, problem.bases().channel_stride),
+            tiles: tiles as u32,
+            blocks: block.count() as u32,
+            blocks_x: blocks_x as u32,
+            blocks_y: blocks_y as u32,
+            block_width: block.width as u32,
+            block_height: block.height as u32,
+            block_images: block.images as u32,
+            images: problem.batch() as u32,
+            pitch: block.pitch as u32,
+            image_rows: block.image_rows as u32,
+            image_outputs: (block.image_rows / problem.conv().stride[0]) as u32,
+            span: block.span as u32,
+            row_quads: block.row_quads as u32,
+            output_rows: block.output_rows as u32,
+            thread_rows: block.output_rows.div_ceil(Fused::POSITIONS as usize) as u32,
+            steps: tile.rows.div_ceil(*step_rows),
+            step_rows: *step_rows,
+            window: candidate.window(block) as u32,
+            quad_pitch: candidate.quad_pitch(block) as u32,
+            bases_at: cut.bases_at as u32,
+            groups_at: cut.groups_at as u32,
+            finished_at: cut.finished_at as u32,
+            filters_at: cut.filters_at as u32,
+            taps_at: cut.taps_at as u32,
+            scale_at: words as u32,
+            bias_at: (words + problem.out_channels()) as u32,
+        };
+        Step::new(kernel, &uniform, tiles, ask.most_workgroups())
+    }
+}
