@@ -9,7 +9,7 @@
 // Layouts   X [N, C, H, W], Y [N, channels_total, OH, OW] from channel `channel_offset` on, residual [N, O, OH, OW].
 //           table: for every filter tile its bases [tiles of filters, TILE_ROWS], its group, and where those filters
 //           begin that are finished with every row of its threads [tiles of filters, ROWS + 1]; filters in that order
-//           [O], and for each of their taps its row in the tile [O, NEIGHBOURS, T].
+//           [O]; and for every tap of every filter its row in the filter's tile [O, NEIGHBOURS, T], 8 of the bits.
 // Tile      LANES_Y * ROWS bases by LANES_X * QUADS quads of pixels. The pixels are a block of the input with the halo
 //           that its outputs' taps need, or several whole images; rows of `pitch` pixels one after another, and image
 //           after image `image_rows` of them. Whole rows have their padding in common: what one reads past its right
@@ -69,6 +69,7 @@ struct Params {
     finished_at: u32,
     filters_at: u32,
     taps_at: u32,
+    row_shift: u32,        // where a tap's row begins in its word
     scale_at: u32,
     bias_at: u32,
 }
@@ -281,7 +282,7 @@ fn finish(place: u32, first_quad: u32, first: vec3<u32>, kept: vec2<u32>) {
     let first_gain = filter_index * taps;
     var sums: array<array<vec4<f32>, POSITIONS>, NEIGHBOURS>;
     for (var k = 0u; k < NEIGHBOURS; k++) {
-        let tap_at = params.taps_at + (place * NEIGHBOURS + k) * taps;
+        let tap_at = params.taps_at + (filter_index * NEIGHBOURS + k) * taps;
         // Row and gain of the next tap are loaded while one is added.
         var tap = 0u;
         var next_row = table[tap_at];
@@ -289,7 +290,7 @@ fn finish(place: u32, first_quad: u32, first: vec3<u32>, kept: vec2<u32>) {
         for (var ky = 0u; ky < params.conv.kernel_height; ky++) {
             var shift = ky * params.conv.dilation_y * params.pitch * params.quad_pitch;
             for (var kx = 0u; kx < params.conv.kernel_width; kx++) {
-                let begin = place_of(next_row, kept) + shift;
+                let begin = place_of(extractBits(next_row, params.row_shift, 8u), kept) + shift;
                 let gain = next_gain;
                 tap = min(tap + 1u, taps - 1u);
                 next_row = table[tap_at + tap];

@@ -50,6 +50,7 @@ pub(crate) struct Uniform {
     pub(crate) finished_at: u32,
     pub(crate) filters_at: u32,
     pub(crate) taps_at: u32,
+    pub(crate) row_shift: u32,
     pub(crate) scale_at: u32,
     pub(crate) bias_at: u32,
 }

@@ -99,13 +99,14 @@ struct Cut {
     groups_at: usize,
     finished_at: usize,
     filters_at: usize,
-    taps_at: usize,
+    /// Of a tap's row in its word: all cuts have their own bits.
+    row_shift: u32,
 }
 
 /// The cuts that a problem has: into few rows for every device and for few pixels, and into many. Both are in the table,
 /// whatever the batch: another one may want another tile of the same layer. Of the tall tiles those are taken that have
 /// fewest rows in all.
-fn cuts(problem: &Problem, candidates: &[Candidate]) -> (Vec<Cut>, Vec<u32>) {
+fn cuts(problem: &Problem, candidates: &[Candidate]) -> (Vec<Cut>, Vec<u32>, usize) {
     let mut rows: Vec<usize> = candidates.iter().map(|candidate| candidate.tile.rows_per_tile()).collect();
     rows.sort_unstable();
     rows.dedup();
@@ -113,6 +114,7 @@ fn cuts(problem: &Problem, candidates: &[Candidate]) -> (Vec<Cut>, Vec<u32>) {
     let (low, tall) = rows.split_at(1);
     let tall = tall.iter().filter_map(cut).min_by_key(|(rows, filters)| rows * filters.count());
     let (mut cuts, mut table): (Vec<Cut>, _) = (Vec::new(), Vec::new());
+    let mut taps = vec![0; problem.bases().of_tap.len()];
     for (rows, filters) in low.iter().filter_map(cut).chain(tall) {
         let bases_at = table.len();
         table.extend(filters.bases());
@@ -122,12 +124,15 @@ fn cuts(problem: &Problem, candidates: &[Candidate]) -> (Vec<Cut>, Vec<u32>) {
         table.extend(filters.finished(LANES_Y as usize));
         let filters_at = table.len();
         table.extend(filters.filters());
-        let taps_at = table.len();
-        table.extend(filters.rows());
-        cuts.push(Cut { rows, filters, bases_at, groups_at, finished_at, filters_at, taps_at });
+        // Tiles have fewer than 256 rows, and there are two cuts.
+        let row_shift = 8 * cuts.len() as u32;
+        taps.iter_mut().zip(filters.rows()).for_each(|(word, row)| *word |= row << row_shift);
+        cuts.push(Cut { rows, filters, bases_at, groups_at, finished_at, filters_at, row_shift });
     }
+    let taps_at = table.len();
+    table.extend(taps);
     table.extend(fractions(problem));
-    (cuts, table)
+    (cuts, table, taps_at)
 }
 
 /// A candidate laid out for a problem.
@@ -175,7 +180,7 @@ pub(super) fn draft(ask: &Ask<'_>, candidates: &'static [Candidate], costs: Cost
     if fitting.is_empty() {
         return unsupported("no tile fits the device's workgroup memory");
     }
-    let (cuts, table) = cuts(problem, candidates);
+    let (cuts, table, taps_at) = cuts(problem, candidates);
     let layout = |candidate| Layout::new(candidate, &cuts, problem, target.processors.max(1));
     let layouts = fitting.into_iter().filter_map(layout);
     let Some(layout) = layouts.min_by(|a, b| a.multiply_adds.total_cmp(&b.multiply_adds)) else {
@@ -183,7 +188,7 @@ pub(super) fn draft(ask: &Ask<'_>, candidates: &'static [Candidate], costs: Cost
     };
     let terms = problem.bases().neighbours * problem.placement().window().taps();
     Ok(Draft {
-        steps: vec![layout.step(ask, table.len())],
+        steps: vec![layout.step(ask, taps_at, table.len())],
         table,
         workspace: 0,
         storage: ask.storage(),
@@ -195,7 +200,7 @@ pub(super) fn draft(ask: &Ask<'_>, candidates: &'static [Candidate], costs: Cost
 
 impl Layout<'_> {
     /// The dispatch; scales follow the table's first `words`.
-    fn step(&self, ask: &Ask<'_>, words: usize) -> Step {
+    fn step(&self, ask: &Ask<'_>, taps_at: usize, words: usize) -> Step {
         let Self { candidate, cut, block, step_rows, .. } = self;
         let (problem, tile) = (ask.problem, candidate.tile);
         let kernel = Fused {
@@ -234,7 +239,8 @@ impl Layout<'_> {
             groups_at: cut.groups_at as u32,
             finished_at: cut.finished_at as u32,
             filters_at: cut.filters_at as u32,
-            taps_at: cut.taps_at as u32,
+            taps_at: taps_at as u32,
+            row_shift: cut.row_shift,
             scale_at: words as u32,
             bias_at: (words + problem.out_channels()) as u32,
         };

@@ -230,9 +230,9 @@ fn every_tile_of_fused_products() {
             continue;
         }
         let placement = if neighbouring {
-            Placement::tap_major(filters, 12, 3, 3, 12)
+            Placement::tap_major(filters, 44, 3, 3, 44)
         } else {
-            Placement::one_base(filters, 12, 3, 3, 12)
+            Placement::one_base(filters, 44, 3, 3, 44)
         };
         let problem = Problem::new(&placement.expect("placement"), Conv2d::padded(1), size).expect("problem");
         let data = Data::integers(&problem, 0);

@@ -28,8 +28,8 @@ fn bytes(problem: &Problem, algorithm: Algorithm) -> [u64; 2] {
     let table = match algorithm {
         // Groups are padded to the one with most bases.
         Algorithm::Shared => 2 * groups * most_bases(placement, groups) + taps,
-        // Two cuts into tiles: filters and taps of each, the bases of the tiles, and which filters end where.
-        Algorithm::Fused => 2 * (filters + taps) + 4 * groups * most_bases(placement, groups).next_multiple_of(72),
+        // Two cuts into tiles: the filters of each, the bases of its tiles, and which filters end where.
+        Algorithm::Fused => 2 * filters + taps + 4 * groups * most_bases(placement, groups).next_multiple_of(72),
         _ => taps,
     };
     [placement.length(), table + fractions + 2 * filters + placement.gains()].map(|words| 4 * words as u64)

@@ -50,7 +50,9 @@ impl Block {
         }
         let rows_for = |needed: usize| needed.div_ceil(4).next_multiple_of(stride_y);
         let reads_y = (out_height - 1) * stride_y + reach_y;
-        let whole_image = (pad_top + in_height).max(reads_y.saturating_sub(pad_top)).next_multiple_of(stride_y);
+        // Rows have theirs in common, too, as long as each output begins in a row of its own image.
+        let whole_image = (pad_top + in_height).max(reads_y.saturating_sub(pad_top)).max(out_height * stride_y);
+        let whole_image = whole_image.next_multiple_of(stride_y);
         let fitting = if width == out_width { 4 * most_rows / whole_image } else { 0 };
         let (images, height, image_rows, rows) = if fitting > 0 {
             let images = batch.div_ceil(batch.div_ceil(fitting));
@@ -100,6 +102,14 @@ mod tests {
         assert_eq!(([small.pitch, small.image_rows, small.images], small.counts), ([8, 8, 4], [1, 1, 8]));
         let smaller = best(Conv2d::padded(1), [32, 4, 4], 16);
         assert_eq!(([smaller.pitch, smaller.image_rows, smaller.images], smaller.counts), ([5, 5, 2], [1, 1, 16]));
+    }
+
+    #[test]
+    fn outputs_below_the_picture_are_their_own_images() {
+        let placement = Placement::tap_major(8, 8, 1, 1, 8).unwrap();
+        let conv = Conv2d { padding: [1, 0, 3, 0], ..Conv2d::default() };
+        let problem = Problem::new(&placement, conv, [2, 1, 3]).unwrap();
+        assert!(Block::all(&problem, 16).all(|block| block.images == 1 || block.image_rows >= 5));
     }
 
     #[test]

@@ -120,9 +120,11 @@ impl FilterTiles {
         self.tiles.iter().flat_map(|tile| &tile.filters).map(|filter| filter.index)
     }
 
-    /// Which row of its tile every tap of the filter at every place reads, `[O, neighbours, T]`.
-    pub(super) fn rows(&self) -> impl Iterator<Item = u32> {
-        self.tiles.iter().flat_map(|tile| &tile.filters).flat_map(|filter| filter.rows.iter().map(|&row| row as u32))
+    /// Which row of its filter's tile every tap of every filter reads, `[O, neighbours, T]`.
+    pub(super) fn rows(&self) -> Vec<u32> {
+        let mut filters: Vec<&Filter> = self.tiles.iter().flat_map(|tile| &tile.filters).collect();
+        filters.sort_by_key(|filter| filter.index);
+        filters.into_iter().flat_map(|filter| filter.rows.iter().map(|&row| row as u32)).collect()
     }
 }
 

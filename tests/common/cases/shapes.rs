@@ -28,6 +28,7 @@ pub(super) fn kernels() -> Vec<Case> {
     vec![
         case("kernel_1x1", tap_major(20, 16, 1, 1, 16), pad(0), [2, 7, 7]).residual().relu(),
         case("kernel_1x1_overlapping", tap_major(24, 16, 1, 1, 4), pad(0), [1, 13, 9]),
+        case("kernel_1x1_padded_below", tap_major(6, 8, 1, 1, 8), walk([1; 2], [1, 0, 3, 0], [1; 2]), [2, 3, 5]),
         case("kernel_1x1_stride_2", tap_major(12, 8, 1, 1, 8), stride(2, 0), [2, 9, 7]),
         case("kernel_2x2_stride_2", tap_major(9, 8, 2, 2, 8), stride(2, 0), [1, 8, 10]),
         case("kernel_4x2", tap_major(9, 8, 4, 2, 16), walk([1; 2], [1, 0, 2, 1], [1; 2]), [1, 9, 8]),
