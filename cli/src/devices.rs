@@ -149,7 +149,10 @@ fn tiers(target: &Target) -> Vec<Tier> {
         Tier { algorithm: algorithm.name(), family: family.name(), variants, error }
     };
     let families = Family::ALL.iter().filter(|family| family.runs_on(target));
-    families.flat_map(|&family| Algorithm::ALL.iter().map(move |&algorithm| tier(algorithm, family))).collect()
+    let all = families.flat_map(|&family| Algorithm::ALL.iter().map(move |&algorithm| (algorithm, family)));
+    all.filter(|&(algorithm, family)| family.has(algorithm))
+        .map(|(algorithm, family)| tier(algorithm, family))
+        .collect()
 }
 
 fn text(report: &Report) -> String {

@@ -290,7 +290,7 @@ fn finish(place: u32, first_quad: u32, first: vec3<u32>, kept: vec2<u32>) {
         for (var ky = 0u; ky < params.conv.kernel_height; ky++) {
             var shift = ky * params.conv.dilation_y * params.pitch * params.quad_pitch;
             for (var kx = 0u; kx < params.conv.kernel_width; kx++) {
-                let begin = place_of(extractBits(next_row, params.row_shift, 8u), kept) + shift;
+                let begin = place_of((next_row >> params.row_shift) & 255u, kept) + shift;
                 let gain = next_gain;
                 tap = min(tap + 1u, taps - 1u);
                 next_row = table[tap_at + tap];

@@ -1,7 +1,9 @@
 //! Kernel families: kernels of one style, for one kind of device. `families.rs` has their planners.
 
-/// Kernels of one style, for one kind of device. Every family has every [`Algorithm`](super::Algorithm) but
-/// [`Algorithm::Fused`](super::Algorithm::Fused), which [`Family::Portable`] and [`Family::Tiled`] have.
+use crate::method::algorithm::Algorithm;
+
+/// Kernels of one style, for one kind of device. Every family has every [`Algorithm`] but [`Algorithm::Fused`], which
+/// [`Family::Portable`] and [`Family::Tiled`] have ([`Family::has`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Family {
@@ -34,5 +36,10 @@ impl Family {
             Self::Tiled => "tiled",
             Self::Matrix => "matrix",
         }
+    }
+
+    /// Whether it has kernels of an algorithm, for the problems that suit them.
+    pub fn has(self, algorithm: Algorithm) -> bool {
+        algorithm != Algorithm::Fused || matches!(self, Self::Portable | Self::Tiled)
     }
 }

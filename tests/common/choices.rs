@@ -36,10 +36,7 @@ pub fn choices(target: &Target) -> Vec<Choice> {
 pub fn choices_in(target: &Target, storage: Storage) -> Vec<Choice> {
     let families = Family::ALL.iter().filter(|family| family.runs_on(target) && family.computes(storage));
     let all = families.flat_map(|&family| Algorithm::ALL.iter().map(move |&algorithm| Choice { algorithm, family }));
-    let has_kernels = |choice: &Choice| {
-        choice.algorithm != Algorithm::Fused || matches!(choice.family, Family::Portable | Family::Tiled)
-    };
-    all.filter(has_kernels).collect()
+    all.filter(|choice| choice.family.has(choice.algorithm)).collect()
 }
 
 /// The target, with limits and processors that leave tiled kernels only their smallest tile:

@@ -118,7 +118,8 @@ fn weights_of_a_network_are_hardly_more_than_its_summaries() {
             let most = MOST * (summaries + tables) as f64;
             assert!(got as f64 <= most, "{name} {algorithm:?}: {got} bytes, at most {most}");
             // In whole networks even the tables nearly fit in that: the layers that hold most values have short ones.
-            let most = 1.25 * summaries as f64;
+            // Fused products have two lists of tiles, which only weigh beside summaries as small as those of ResNet-20.
+            let most = 1.3 * summaries as f64;
             assert!(algorithm.is_some() || got as f64 <= most, "{name}: {got} bytes, at most {most}");
         }
     }
