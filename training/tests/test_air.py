@@ -32,6 +32,7 @@ def kernels(request, monkeypatch):
 
 
 def close(got, want, share=1e-5):
+    got, want = got.detach(), want.detach()
     torch.testing.assert_close(got, want, rtol=0, atol=share * float(want.abs().max()))
 
 
