@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// those in further folders [default: ten bundled CIFAR-10 test images]
     images: Vec<PathBuf>,
 
-    /// A network file (docs/format.md) [default: the bundled ResNet-20 for CIFAR-10]
+    /// A network file (docs/format.md) [default: the bundled one for CIFAR-10]
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
 

@@ -6,8 +6,8 @@ macro_rules! model {
     };
 }
 
-/// ResNet-20 for CIFAR-10, tap-major with a step of 2C, and its file name.
-pub(super) const MODEL: (&str, &[u8]) = model!("resnet20-s2c.safetensors");
+/// A small network for CIFAR-10 whose filters have one base each, and gains, in 8 bits; and its file name.
+pub(super) const MODEL: (&str, &[u8]) = model!("air-base-c-8bit.safetensors");
 
 macro_rules! images {
     ($($class:literal),*) => {

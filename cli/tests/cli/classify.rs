@@ -49,7 +49,7 @@ fn the_bundled_model_runs_from_any_directory() {
     let output = command.current_dir(&directory).args(["classify", "--device", "cpu", "--json"]).assert().code(0);
     let report: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
     assert_eq!(report["images"].as_array().unwrap().len(), 10);
-    assert!(report["correct"].as_u64().unwrap() >= 7, "{report}");
+    assert!(report["correct"].as_u64().unwrap() >= 8, "{report}");
 }
 
 #[test]
@@ -75,8 +75,10 @@ fn weights_in_f16_change_probabilities_a_little() {
     if skip_gpu("weights_in_f16_change_probabilities_a_little") || !has_f16(&json(["devices"])) {
         return;
     }
-    let [whole, half]: [serde_json::Value; 2] =
-        [json(["classify", "--require-gpu"]), json(["classify", "--require-gpu", "--f16-weights"])];
+    // The bundled model's weights are in 8 bits, which f16 does not change.
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/resnet20-s2c.safetensors");
+    let classify = ["classify", "--require-gpu", "--model", model];
+    let [whole, half]: [serde_json::Value; 2] = [json(classify), json(classify.into_iter().chain(["--f16-weights"]))];
     let probability =
         |report: &serde_json::Value, at: usize| report["images"][at]["top"][0]["probability"].as_f64().unwrap();
     let changes: Vec<f64> = (0..10).map(|at| (probability(&whole, at) - probability(&half, at)).abs()).collect();
