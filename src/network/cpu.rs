@@ -75,8 +75,8 @@ impl CpuNetwork {
     /// filters share nothing. Without one every layer takes its cheaper one.
     ///
     /// # Errors
-    /// When the batch is zero, when the algorithm is [`Algorithm::Gather`] or [`Algorithm::Fused`], or when a layer would take gigabytes
-    /// (naming the node).
+    /// When the batch is zero, when the algorithm is [`Algorithm::Gather`] or [`Algorithm::Fused`], or when a layer
+    /// would take gigabytes (naming the node).
     pub fn new(network: &Network, batch: usize, algorithm: Option<Algorithm>) -> Result<Self> {
         check_size("batch", batch, INDEX_LIMIT)?;
         for node in network.nodes() {

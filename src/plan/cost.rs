@@ -42,9 +42,9 @@ pub(super) struct Work {
 impl Costs {
     /// Predicted for a large GPU from its bandwidths, not measured, in multiply-adds at its peak of 30e12 a second:
     /// 4 bytes to or from memory or second-level cache at 4e12 bytes a second; a tap two wavefronts a warp of the
-    /// first-level cache (8) and some instructions, from workgroup memory half of both; 2 microseconds, in which each of 132 processors does 450,000, to
-    /// wait for a dispatch; two more global loads, and as many index operations, for 512 multiply-adds of a 128x128
-    /// tile.
+    /// first-level cache (8) and some instructions, from workgroup memory half of both; 2 microseconds, in which each
+    /// of 132 processors does 450,000, to wait for a dispatch; two more global loads, and as many index operations,
+    /// for 512 multiply-adds of a 128x128 tile.
     pub(super) fn large_gpu(target: &Target) -> Self {
         let dispatch = 450e3 * f64::from(target.processors);
         Self {

@@ -103,9 +103,9 @@ struct Cut {
     row_shift: u32,
 }
 
-/// The cuts that a problem has: into few rows for every device and for few pixels, and into many. Both are in the table,
-/// whatever the batch: another one may want another tile of the same layer. Of the tall tiles those are taken that have
-/// fewest rows in all.
+/// The cuts that a problem has: into few rows for every device and for few pixels, and into many. Both are in the
+/// table, whatever the batch: another one may want another tile of the same layer. Of the tall tiles those are taken
+/// that have fewest rows in all.
 fn cuts(problem: &Problem, candidates: &[Candidate]) -> (Vec<Cut>, Vec<u32>, usize) {
     let mut rows: Vec<usize> = candidates.iter().map(|candidate| candidate.tile.rows_per_tile()).collect();
     rows.sort_unstable();

@@ -10,7 +10,8 @@ use crate::method::summary::FilterSummary;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct PlanOptions {
-    /// The algorithm; by default the cheapest of gather, shared and fused, or dense where the weights are not compressed.
+    /// The algorithm; by default the cheapest of gather, shared and fused, or dense where the weights are not
+    /// compressed.
     pub algorithm: Option<Algorithm>,
     /// The kernel family; by default the best that the device has kernels for.
     pub family: Option<Family>,

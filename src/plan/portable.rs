@@ -26,8 +26,9 @@ impl Planner for Portable {
     /// A fit to CPU time on lavapipe (layers of 16 to 512 channels, steps C and 2C; it reproduces them within a
     /// quarter). There every load costs as much as some 15 multiply-adds, whether of one value or four; on a GPU the
     /// same passes are bound by memory, with a ratio that is not far off. Blended weights made gather 1.5 and 1.9
-    /// times slower against dense (64 channels, 32x32; 128, 16x16). Fused products, whose barriers and workgroup memory a
-    /// CPU gains nothing by, take 2.1 to 3 times as long as two passes there (64 channels, 56x56, to 512, 7x7).
+    /// times slower against dense (64 channels, 32x32; 128, 16x16). Fused products, whose barriers and workgroup
+    /// memory a CPU gains nothing by, take 2.1 to 3 times as long as two passes there (64 channels, 56x56, to 512,
+    /// 7x7).
     fn costs(&self, _: &Target) -> Costs {
         Costs {
             store: 20.0,
