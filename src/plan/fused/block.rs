@@ -77,8 +77,8 @@ impl Block {
     }
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::method::placement::Placement;

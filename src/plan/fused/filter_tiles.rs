@@ -128,8 +128,8 @@ impl FilterTiles {
     }
 }
 
-#[cfg(test)]
 #[allow(clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::method::placement::Placement;
