@@ -43,6 +43,9 @@ pub(super) struct Dense {
     /// `[groups, kernel columns / columns, kernel rows, O / groups, columns, C / groups]`, taps that read only
     /// padding left out.
     weights: Vec<f32>,
+    /// Kernel rows in the order that they are added in: first those that all outputs read, so that most sums begin with
+    /// a product, and not with zeros.
+    rows: Vec<usize>,
     /// Output rows of a band.
     band: usize,
 }
@@ -89,7 +92,9 @@ impl Dense {
                 }
             }
         }
-        Ok(Self { walk, channels, filters_per_group, columns, weights, band })
+        let mut rows: Vec<usize> = (0..kernel_rows).collect();
+        rows.sort_by_key(|&row| walk.rows.taps[row].outputs() != (0..out_height));
+        Ok(Self { walk, channels, filters_per_group, columns, weights, rows, band })
     }
 
     /// Computes a group's filters for one image: `image` has the group's channels, `output` is `[O / groups, OH, OW]`.
@@ -113,7 +118,7 @@ impl Dense {
             let band = top..(top + step).min(height);
             let columns = band.len() * pitch;
             let sums = first(&mut scratch.products, filters * columns);
-            sums.fill(0.0);
+            let mut before = Before::Replaced;
             let (long, mut added) = (kernel_rows * walk.columns.taps.len().div_ceil(self.columns) > KERNEL_ROWS, 0);
             let totals = first(&mut scratch.totals, if long { sums.len() } else { 0 });
             totals.fill(0.0);
@@ -127,16 +132,22 @@ impl Dense {
                     let weights = &of_group[of_columns.start * of_column..][..of_columns.len() * of_column];
                     let (planes, copies) = (&mut scratch.planes, &mut scratch.columns);
                     let right = self.copies(phase, rows.clone(), of_columns, image, threads, planes, copies);
-                    for (row, tap) in walk.rows.taps.iter().enumerate().filter(|(_, tap)| tap.phase == phase) {
+                    for &row in self.rows.iter().filter(|&&row| walk.rows.taps[row].phase == phase) {
+                        let tap = walk.rows.taps[row];
                         let outputs = tap.outputs().start.max(band.start)..tap.outputs().end.min(band.end);
                         if outputs.is_empty() {
                             continue;
+                        }
+                        if before == Before::Replaced && outputs != band {
+                            sums.fill(0.0);
+                            before = Before::Kept;
                         }
                         let from = &right.values[(outputs.start + tap.shift - rows.start) * pitch..];
                         let shape = [filters, outputs.len() * pitch, terms];
                         let weights = &weights[row * filters * terms..][..filters * terms];
                         let to = &mut sums[(outputs.start - top) * pitch..];
-                        multiply(shape, weights, Rows { values: from, ..right }, to, columns, Before::Kept, threads);
+                        multiply(shape, weights, Rows { values: from, ..right }, to, columns, before, threads);
+                        before = Before::Kept;
                         added += 1;
                         if long && added % KERNEL_ROWS == 0 {
                             totals.iter_mut().zip(&*sums).for_each(|(total, sum)| *total += sum);
@@ -144,6 +155,9 @@ impl Dense {
                         }
                     }
                 }
+            }
+            if before == Before::Replaced {
+                sums.fill(0.0);
             }
             sums.iter_mut().zip(&*totals).for_each(|(sum, total)| *sum += total);
             split(output, share * finish.plane(), threads, |index, output| {

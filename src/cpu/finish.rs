@@ -109,17 +109,17 @@ impl WithSimd for RowsJob<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { finish, first_filter, rows, sums, pitch, output } = self;
         let width = finish.output[1];
-        let (planes, sums) = (output.chunks_exact_mut(finish.plane()), sums.chunks_exact(rows.len() * pitch));
-        for (index, (plane, sums)) in planes.zip(sums).enumerate() {
+        // With rows as long as the output's, all of them are one run.
+        let (runs, length) = if pitch == width { (1, rows.len() * width) } else { (rows.len(), width) };
+        for (index, plane) in output.chunks_exact_mut(finish.plane()).enumerate() {
             let finish = finish.of_filter(first_filter + index, simd);
-            for (row, sums) in rows.clone().zip(sums.chunks_exact(pitch)) {
-                let (vectors, rest) = S::as_simd_f32s(&sums[..width]);
-                let at = row * width;
-                for (index, &vector) in vectors.iter().enumerate() {
-                    finish.write(&[vector], at + index * S::F32_LANES, plane);
-                }
-                if !rest.is_empty() {
-                    finish.write(&[simd.partial_load_f32s(rest)], at + width - rest.len(), plane);
+            for run in 0..runs {
+                let (from, to) = ((index * rows.len() + run) * pitch, (rows.start + run) * width);
+                // The last vector may reach into what follows: later runs write over that, and planes end where they do.
+                for at in (0..length).step_by(S::F32_LANES) {
+                    let (whole, rest) = S::as_simd_f32s(&sums[from + at..]);
+                    let vector = whole.first().copied().unwrap_or_else(|| simd.partial_load_f32s(rest));
+                    finish.write(&[vector], to + at, plane);
                 }
             }
         }
