@@ -25,6 +25,7 @@
 
 mod accumulate;
 mod axis;
+mod base_stage;
 mod costs;
 mod dense;
 mod finish;
@@ -121,10 +122,15 @@ impl CpuConv {
         let walk = Walk::new(problem);
         let costs = [shared::cost(problem, &walk), dense::cost(problem, &walk)];
         let cheaper = if costs[0] < costs[1] { Algorithm::Shared } else { Algorithm::Dense };
-        let shared = |walk| Shared::new(problem, walk, summary).map(Path::Shared);
+        let shared = |walk| Shared::new(problem, walk, summary, params).map(Path::Shared);
         let dense = |walk| Dense::new(problem, walk, summary).map(Path::Dense);
         let path = match algorithm {
             // Products that take too much memory are no reason to fail when nobody asked for them.
+            Some(Algorithm::Dense) if problem.base_stage().is_some() => {
+                let reason = "a base stage is done to shared products".to_owned();
+                return Err(Error::Unsupported { kernel: Algorithm::Dense.name(), reason });
+            }
+            None if problem.base_stage().is_some() => shared(walk)?,
             None if cheaper == Algorithm::Shared => shared(walk.clone()).or_else(|_| dense(walk))?,
             Some(Algorithm::Shared) => shared(walk)?,
             None | Some(Algorithm::Dense) => dense(walk)?,
@@ -214,8 +220,7 @@ impl CpuConv {
 /// As [`CpuConv::new`] and [`CpuConv::run`].
 pub fn conv2d(problem: &Problem, operands: &Operands<'_>, algorithm: Option<Algorithm>) -> Result<Vec<f32>> {
     operands.check(problem)?;
-    let params = ChannelParams::new(operands.scale, operands.bias);
-    let conv = CpuConv::new(problem, operands.summary, params, algorithm)?;
+    let conv = CpuConv::new(problem, operands.summary, operands.params(), algorithm)?;
     let mut output = vec![0.0; problem.output_tensor_shape().iter().product()];
     conv.run(operands.input, operands.residual, &mut output)?;
     Ok(output)

@@ -59,6 +59,7 @@ pub use error::{Cause, Error, Result};
 #[cfg(feature = "network")]
 pub use files::{layer_file, tensor_file};
 pub use method::algorithm::Algorithm;
+pub use method::base_stage::BaseStage;
 pub use method::params::ChannelParams;
 pub use method::placement::{Boundary, Placement};
 pub use method::problem::{Activation, Conv2d, Problem};

@@ -1,6 +1,7 @@
 //! The method: what a Filter Summary is, and what a convolution by it is. Pure data that knows no device.
 
 pub(crate) mod algorithm;
+pub(crate) mod base_stage;
 pub(crate) mod params;
 pub(crate) mod placement;
 pub(crate) mod problem;

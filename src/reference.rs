@@ -4,9 +4,10 @@ mod hankel;
 
 pub use hankel::hankel_products;
 
-use crate::check::{check_finite, check_length, check_size};
+use crate::check::{check_length, check_size};
 use crate::error::{Error, Result};
-use crate::method::problem::Problem;
+use crate::method::params::ChannelParams;
+use crate::method::problem::{Activation, Problem};
 use crate::method::quantization::Precision;
 use crate::method::storage::Storage;
 use crate::method::summary::{Blend, FilterSummary, UNDERFLOW};
@@ -27,9 +28,24 @@ pub struct Operands<'a> {
     pub bias: Option<&'a [f32]>,
     /// `[N, O, OH, OW]`, required exactly when the problem has a residual.
     pub residual: Option<&'a [f32]>,
+    /// `[U]`, in the order of bases; 1 when absent.
+    pub base_scale: Option<&'a [f32]>,
+    /// `[U]`; 0 when absent.
+    pub base_bias: Option<&'a [f32]>,
 }
 
-impl Operands<'_> {
+impl<'a> Operands<'a> {
+    /// An input and weights; what else there is may be added.
+    pub fn new(input: &'a [f32], summary: &'a FilterSummary) -> Self {
+        Self { input, summary, scale: None, bias: None, residual: None, base_scale: None, base_bias: None }
+    }
+
+    /// What a layer is made with beside its summary.
+    pub fn params(&self) -> ChannelParams<'a> {
+        let (base_scale, base_bias) = (self.base_scale, self.base_bias);
+        ChannelParams { base_scale, base_bias, ..ChannelParams::new(self.scale, self.bias) }
+    }
+
     /// Checks every length against the problem.
     ///
     /// # Errors
@@ -38,14 +54,9 @@ impl Operands<'_> {
         if self.summary.placement() != problem.placement() {
             return Err(Error::value("summary", "placed otherwise", "its placement must be the problem's"));
         }
-        let filters = problem.out_channels();
         check_length("input", Some(self.input), problem.input_shape().iter().product())?;
-        check_length("scale", self.scale, filters)?;
-        check_length("bias", self.bias, filters)?;
         check_length("residual", self.residual, problem.output_shape().iter().product())?;
-        for (field, values) in [("scale", self.scale), ("bias", self.bias)] {
-            check_finite(field, values.unwrap_or(&[]))?;
-        }
+        self.params().check_beside_summary(problem)?;
         problem.check_residual(self.residual.is_some())?;
         Ok(())
     }
@@ -57,8 +68,9 @@ pub struct Reference {
     /// `[N, O, OH, OW]`.
     pub output: Vec<f64>,
     /// `[N, O, OH, OW]`: `|scale| * sum |w| |x| + |bias| + |residual|`, the size of the numbers that were added; with
-    /// a learned position `|w|` is the blend of two magnitudes. Every number counts for 1e-31 more, as devices may
-    /// take for 0 what underflows.
+    /// a learned position `|w|` is the blend of two magnitudes, and of a base stage a tap's term is
+    /// `|gain| * (|base_scale| * sum |f| |x| + |base_bias|)`: activations only bring numbers nearer to each other. Every
+    /// number counts for 1e-31 more, as devices may take for 0 what underflows.
     pub magnitude: Vec<f64>,
 }
 
@@ -160,6 +172,13 @@ fn output(
     let (mut sum, mut size) = (0.0f64, 0.0f64);
     for tap in 0..problem.placement().taps() {
         let Some(pixel) = place.pixel(problem, tap) else { continue };
+        if let Some(activation) = problem.base_stage() {
+            let (product, product_size) = staged_product(problem, operands, &place, tap, pixel, activation);
+            let gain = f64::from(operands.summary.gain(place.filter, tap));
+            sum += gain * product;
+            size += size_of(gain) * product_size;
+            continue;
+        }
         for channel in 0..problem.placement().window().channels() {
             let weight = weight(place.filter, channel, tap);
             let pixel = f64::from(operands.input[place.first + channel * height * width + pixel]);
@@ -170,6 +189,31 @@ fn output(
     }
     let (value, magnitude) = place.finish(operands, (sum, size), problem.placement().window().weights());
     (problem.activation().of(value), magnitude)
+}
+
+/// The product of a tap with a pixel after the base stage, and its magnitude.
+fn staged_product(
+    problem: &Problem,
+    operands: &Operands<'_>,
+    place: &Place,
+    tap: usize,
+    pixel: usize,
+    activation: Activation,
+) -> (f64, f64) {
+    let [_, _, height, width] = problem.input_shape();
+    let placement = problem.placement();
+    let (mut sum, mut size) = (0.0f64, 0.0f64);
+    for channel in 0..placement.window().channels() {
+        let at = placement.index(place.filter, channel, tap);
+        let weight = f64::from(at.and_then(|at| operands.summary.get(at)).unwrap_or(0.0));
+        let value = f64::from(operands.input[place.first + channel * height * width + pixel]);
+        sum += weight * value;
+        size += size_of(weight) * size_of(value) + UNDERFLOW;
+    }
+    let base = problem.base_of(place.filter, tap);
+    let scale = operands.base_scale.map_or(1.0, |scale| f64::from(scale[base]));
+    let bias = operands.base_bias.map_or(0.0, |bias| f64::from(bias[base]));
+    (activation.of(scale * sum + bias), size_of(scale) * size + size_of(bias))
 }
 
 /// Most additions that a product goes through in a sum of `terms` of them: executors add up at most 4096 one after

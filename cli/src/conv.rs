@@ -8,10 +8,10 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use filter_summary::cpu::CpuConv;
 use filter_summary::layer_file::{LayerFile, Unread, write_output};
-use filter_summary::reference::{self, Operands, Reference};
+use filter_summary::reference::{self, Reference};
 use filter_summary::standalone::Gpu;
 use filter_summary::{
-    Algorithm, BufferRange, ChannelParams, ConvBuffers, Error, FsConv2d, Pipelines, Plan, PlanOptions, ShaderChecks,
+    Algorithm, BufferRange, ConvBuffers, Error, FsConv2d, Pipelines, Plan, PlanOptions, ShaderChecks,
 };
 use serde::Serialize;
 
@@ -174,7 +174,7 @@ fn listed(all: &[&Unread], separator: &str, text: impl Fn(&Unread) -> String) ->
 fn compute(file: &LayerFile, args: &Args) -> Result<Computed> {
     let algorithm = match args.kernel {
         Choice::Reference => {
-            let output = reference::conv2d(&file.problem, &operands(file))?.output;
+            let output = reference::conv2d(&file.problem, &file.operands())?.output;
             let output = output.into_iter().map(|value| value as f32).collect();
             return Ok(Computed { output, kernel: "reference", device: "CPU (f64)".to_owned(), plan: None });
         }
@@ -205,19 +205,8 @@ fn on_device(file: &LayerFile, family: FamilyArgs, algorithm: Option<Algorithm>,
     }
 }
 
-fn operands(file: &LayerFile) -> Operands<'_> {
-    Operands {
-        input: &file.input,
-        summary: &file.summary,
-        scale: file.scale.as_deref(),
-        bias: file.bias.as_deref(),
-        residual: file.residual.as_deref(),
-    }
-}
-
 fn on_cpu(file: &LayerFile, algorithm: Option<Algorithm>) -> Result<(Vec<f32>, Algorithm)> {
-    let params = ChannelParams::new(file.scale.as_deref(), file.bias.as_deref());
-    let conv = CpuConv::new(&file.problem, &file.summary, params, algorithm)?;
+    let conv = CpuConv::new(&file.problem, &file.summary, file.params(), algorithm)?;
     let elements: usize = file.problem.output_shape().iter().product();
     let mut output = Vec::new();
     let bytes = Some(4 * elements as u64);
@@ -232,8 +221,7 @@ fn on_gpu(file: &LayerFile, gpu: &Gpu, plan: Plan) -> Result<Vec<f32>> {
     let _compiling = waiting("compiling kernels");
     let workspace = plan.workspace_size();
     let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::default()));
-    let params = ChannelParams::new(file.scale.as_deref(), file.bias.as_deref());
-    let conv = FsConv2d::new(&pipelines, plan, &file.summary, params)?;
+    let conv = FsConv2d::new(&pipelines, plan, &file.summary, file.params())?;
     let input = gpu.upload("input", &file.input)?;
     let residual = file.residual.as_ref().map(|residual| gpu.upload("residual", residual)).transpose()?;
     // NaN everywhere: what a kernel forgets to write is then no right answer by chance.
@@ -254,9 +242,9 @@ fn on_gpu(file: &LayerFile, gpu: &Gpu, plan: Plan) -> Result<Vec<f32>> {
 /// Measures against the file's values, with the magnitudes of this layer's sums.
 fn compare(file: &LayerFile, computed: &Computed, expected: &[f32]) -> Result<Comparison> {
     let got = &computed.output;
-    let reference = reference::conv2d(&file.problem, &operands(file))?;
+    let reference = reference::conv2d(&file.problem, &file.operands())?;
     let magnitude = match &computed.plan {
-        Some(plan) => reference.for_plan(plan, &operands(file))?.magnitude,
+        Some(plan) => reference.for_plan(plan, &file.operands())?.magnitude,
         None => reference.magnitude,
     };
     let want = Reference { output: expected.iter().copied().map(f64::from).collect(), magnitude };

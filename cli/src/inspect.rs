@@ -244,6 +244,9 @@ fn text(report: &Report) -> String {
         if layer.gains > 0 {
             window += if layer.one_base { " one base" } else { " gains" };
         }
+        if let Some(activation) = layer.base_stage {
+            window += &format!(" stage {activation}");
+        }
         if let Some(unit) = layer.start_unit {
             window += &format!(" learned:{unit}");
         }

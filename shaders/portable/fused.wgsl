@@ -70,6 +70,7 @@ struct Params {
     filters_at: u32,
     taps_at: u32,
     row_shift: u32,        // where a tap's row begins in its word
+    stage_at: u32,         // of the rows of tiles
     scale_at: u32,
     bias_at: u32,
 }
@@ -228,8 +229,9 @@ fn main(
             for (var r = 0u; r < ROWS; r++) {
                 // Tiles may have more quads than the block.
                 if r >= first_row && r < end_row && quad < params.span {
-                    // What is done to products before they are added up belongs here. Outside the picture are none.
-                    let products = select(vec4<f32>(0.0), sums[r][q], bits != vec4<u32>(0u));
+                    // Outside the picture are none.
+                    let row = filter_tile * TILE_ROWS + r * LANES_Y + lane.y;
+                    let products = select(vec4<f32>(0.0), staged(row, sums[r][q]), bits != vec4<u32>(0u));
                     tile_quads[quad * params.quad_pitch + place_of(r * LANES_Y + lane.y, kept)] = products;
                 }
             }

@@ -5,11 +5,12 @@
 //   a GEMM: bases x C x pixels
 //   Q[v, n, y, o] = sum_k P[v + k * row_step, n, y, o * stride_x + k * dilation_x - pad_left]     k < row_taps
 //
-// The plain form is the Q form with row_taps = 1, stride_x = 1, pad_left = 0: it stores P itself.
+// The plain form is the Q form with row_taps = 1, stride_x = 1, pad_left = 0: it stores P itself, after the base stage
+// if there is one (base_stage.wgsl).
 //
 // Layouts   X [N, C, H, W]; products [slots, images, H, pitch], pitch = columns rounded up to 4, so that rows are
 //           aligned. table: bases at 0 [groups * rows], slots at `slots_at` [groups * rows]: where a row of Q is
-//           stored, or `slots` for rows that no filter reads.
+//           stored, or `slots` for rows that no filter reads; a base stage at `stage_at` [groups * rows, 2].
 // Tile      LANES_Y * ROWS bases by up to LANES_X * QUADS quads of pixels. The pixels are `tile_rows` image rows (of
 //           the flattened [images, H]) times `tile_width` columns: whole rows where they fit, else segments that
 //           overlap by the kernel's width, so that every sum over a kernel row stays inside the tile:
@@ -47,6 +48,7 @@ struct Params {
     whole_rows: u32,       // 1: tiles begin at column 0; 0: where their first output column reads
     slots_at: u32,
     slots: u32,
+    stage_at: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -177,6 +179,6 @@ fn main(
             sum += select(vec4<f32>(0.0), value, inside);
         }
         let to = (slot * image_rows + image_row) * params.pitch + first_out + quad * 4u;
-        products[to >> 2u] = sum;
+        products[to >> 2u] = staged(group * params.rows + first_row + row, sum);
     }
 }

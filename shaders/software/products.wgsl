@@ -6,10 +6,12 @@
 //   Q[v, n, y, o] = sum_k P[u + row_of_tap(kind, k), n, y, o * STRIDE_X + k * DILATION_X - PAD_LEFT]     k < ROW_TAPS
 //
 // v is one of SUM_KINDS sums that begin at row u, a multiple of SUMS_APART (`sums_even.wgsl`, `sums_uneven.wgsl`). The
-// plain form is the Q form with ROW_TAPS = 1, STRIDE_X = 1, PAD_LEFT = 0: it stores P itself.
+// plain form is the Q form with ROW_TAPS = 1, STRIDE_X = 1, PAD_LEFT = 0: it stores P itself, after the base stage if
+// there is one (base_stage.wgsl).
 //
 // Layouts   as in `products.wgsl`: X [N, C, H, W]; products [slots, images, H, pitch]; table: bases at 0 [groups *
-//           rows], slots at `slots_at` [groups * rows, SUM_KINDS].
+//           rows], slots at `slots_at` [groups * rows, SUM_KINDS]; a base stage at `stage_at` [groups *
+//           rows, 2].
 // Tile      ROW_BLOCKS * SUBGROUP bases by SUBGROUP * QUADS quads of pixels, of which `tile_pixels` are used: whole
 //           image rows for the Q form, so that no sum reaches over the tile's ends. Image rows too wide for a tile are
 //           cut into segments that overlap by `halo` pixels on the left and at least as many as the taps need on the
@@ -62,6 +64,7 @@ struct Params {
     slot_pitch: u32,       // images of this chunk * H * pitch
     slots_at: u32,
     slots: u32,
+    stage_at: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -174,7 +177,10 @@ fn main(
                             }
                             sum += select(vec4<f32>(0.0), value, inside[q][k]);
                         }
-                        store_quad(slot * params.slot_pitch + to[q], stored[q] & vec4<bool>(slot < params.slots), sum);
+                        // Rows past the last are not stored, and have the stage of the last.
+                        let row = group * params.rows + min(first_row + first, params.rows - 1u);
+                        let valid = stored[q] & vec4<bool>(slot < params.slots);
+                        store_quad(slot * params.slot_pitch + to[q], valid, staged(row, sum));
                     }
                 }
             }

@@ -28,6 +28,7 @@ pub(super) struct FilterFinish<'a, S: Simd> {
     bias: S::f32s,
     residual: Option<&'a [f32]>,
     relu: bool,
+    ceiling: Option<S::f32s>,
 }
 
 impl<'a> Finish<'a> {
@@ -44,7 +45,8 @@ impl<'a> Finish<'a> {
             scale: simd.splat_f32s(self.scale[filter]),
             bias: simd.splat_f32s(self.bias[filter]),
             residual: self.residual.map(|residual| &residual[filter * plane..][..plane]),
-            relu: self.activation == Activation::Relu,
+            relu: self.activation != Activation::None,
+            ceiling: self.activation.ceiling().map(|ceiling| simd.splat_f32s(ceiling)),
         }
     }
 }
@@ -70,6 +72,9 @@ impl<S: Simd> FilterFinish<'_, S> {
                 // `max` drops a NaN on some machines.
                 let zero = simd.splat_f32s(0.0);
                 value = simd.select_f32s(simd.less_than_f32s(value, zero), zero, value);
+            }
+            if let Some(ceiling) = self.ceiling {
+                value = simd.select_f32s(simd.less_than_f32s(ceiling, value), ceiling, value);
             }
             let (whole, rest) = S::as_mut_simd_f32s(plane.get_mut(at..).unwrap_or_default());
             match whole.first_mut() {

@@ -5,6 +5,8 @@
 //! Y[i, p] = sum_t P[base(i, t), p + shift(t)]
 //! ```
 //!
+//! A base stage is a pass over the products that have just been made.
+//!
 //! A filter with a learned position has two segments, and two such sums that are blended.
 //!
 //! An image is worked through in bands of rows whose products fit in a second-level cache.
@@ -13,6 +15,7 @@
 use std::ops::Range;
 
 use super::accumulate::{Accumulation, Job, LANES};
+use super::base_stage::{BaseStage, Planes};
 use super::costs::{COPY_COST, PRODUCT_COST, SUM_COST};
 use super::finish::Finish;
 use super::image::Image;
@@ -21,6 +24,7 @@ use super::memory::check_memory;
 use super::scratch::{Scratch, first, split};
 use super::walk::Walk;
 use crate::error::Result;
+use crate::method::params::ChannelParams;
 use crate::method::placement::Boundary;
 use crate::method::problem::Problem;
 use crate::method::summary::FilterSummary;
@@ -72,6 +76,7 @@ struct Phase {
     weights: Vec<f32>,
     /// Its first base's place among all phases' bases.
     first: usize,
+    stage: Option<BaseStage>,
 }
 
 /// Rows of the sharing analysis used in each phase: `[group][phase]`, ascending.
@@ -106,7 +111,12 @@ pub(super) fn cost(problem: &Problem, walk: &Walk) -> usize {
 }
 
 impl Shared {
-    pub(super) fn new(problem: &Problem, walk: Walk, summary: &FilterSummary) -> Result<Self> {
+    pub(super) fn new(
+        problem: &Problem,
+        walk: Walk,
+        summary: &FilterSummary,
+        params: ChannelParams<'_>,
+    ) -> Result<Self> {
         let channels = problem.placement().window().channels();
         let rows = rows_by_phase(problem, &walk);
         let count = |phases: &Vec<Vec<u32>>| phases.iter().map(Vec::len).sum::<usize>();
@@ -125,7 +135,7 @@ impl Shared {
         let groups: Vec<Group> = rows
             .iter()
             .enumerate()
-            .map(|(group, rows)| pack(problem, &walk, &accumulation, summary, group, rows, base_stride))
+            .map(|(group, rows)| pack(problem, &walk, &accumulation, (summary, params), group, rows, base_stride))
             .collect();
         // Sums are taken LANES at a time and may read past the last base's products.
         let lead = walk.lead.next_multiple_of(LINE);
@@ -209,6 +219,11 @@ impl Shared {
         let shape = [phase.bases, rows.len() * pitch, self.channels];
         let products = &mut products[phase.first * self.base_stride + (rows.start - top) * pitch..];
         multiply(shape, &phase.weights, right, products, self.base_stride, Before::Replaced, threads);
+        if let Some(stage) = &phase.stage {
+            let width = self.walk.columns.inside(phase.of_walk[1]).len();
+            let planes = Planes { stride: self.base_stride, rows: rows.len(), pitch, width };
+            stage.apply(planes, products, threads);
+        }
     }
 }
 
@@ -217,7 +232,7 @@ fn pack(
     problem: &Problem,
     walk: &Walk,
     accumulation: &Accumulation,
-    summary: &FilterSummary,
+    (summary, params): (&FilterSummary, ChannelParams<'_>),
     group: usize,
     rows: &[Vec<u32>],
     base_stride: usize,
@@ -225,6 +240,7 @@ fn pack(
     let (sharing, bases) = (problem.sharing(), problem.bases());
     let channels = problem.placement().window().channels() as i64;
     let list = &sharing.groups()[group];
+    let before: usize = sharing.groups()[..group].iter().map(Vec::len).sum();
     let mut phases: Vec<Phase> = Vec::with_capacity(rows.len());
     // Where the products of every row of the analysis begin, by phase.
     let mut places = Vec::with_capacity(rows.len());
@@ -238,7 +254,8 @@ fn pack(
             let stride = i64::from(bases.channel_stride);
             weights.extend((0..channels).map(|channel| value_at(summary, base + channel * stride)));
         }
-        phases.push(Phase { of_walk: walk.phase(index), bases: rows.len(), weights, first });
+        let stage = BaseStage::new(problem, params, rows.iter().map(|&row| before + row as usize));
+        phases.push(Phase { of_walk: walk.phase(index), bases: rows.len(), weights, first, stage });
         places.push(place);
         first += rows.len();
     }

@@ -10,21 +10,36 @@ use safetensors::Dtype;
 use crate::check::check_size;
 use crate::error::{Error, Result};
 use crate::files::nearest::misspelt;
-use crate::files::stored_summary::{WindowJson, Word, read_values, take_optional, take_summary};
+use crate::files::stored_summary::{WindowJson, Word, read_values, take_base_stage, take_optional, take_summary};
 #[cfg(feature = "files")]
 use crate::files::tensor_file::{NewTensor, Values, read_with, write_tensors};
 use crate::files::tensor_file::{Tensor, TensorFile, one_line};
+use crate::method::base_stage::BaseStage;
+use crate::method::params::ChannelParams;
 use crate::method::placement::{Boundary, Placement};
 use crate::method::problem::{Activation, Conv2d, Problem};
 use crate::method::quantization::Quantization;
 use crate::method::summary::FilterSummary;
 use crate::method::window::INDEX_LIMIT;
+use crate::reference::Operands;
 
 /// What a file may hold: tensors, and keys of the metadata.
-const TENSORS: [&str; 9] = ["input", "summary", "starts", "gains", "weight", "scale", "bias", "residual", "expected"];
+const TENSORS: [&str; 11] = [
+    "input",
+    "summary",
+    "starts",
+    "gains",
+    "weight",
+    "scale",
+    "bias",
+    "base_scale",
+    "base_bias",
+    "residual",
+    "expected",
+];
 const KEYS: [&str; 7] = ["stride", "padding", "dilation", "groups", "activation", "scale", "zero"];
 /// Keys that only a summary has, not dense filters.
-const SUMMARY_KEYS: [&str; 3] = ["window", "boundary", "start_unit"];
+const SUMMARY_KEYS: [&str; 4] = ["window", "boundary", "start_unit", "base_activation"];
 
 /// Keys that say where a file comes from.
 const PROVENANCE: [&str; 2] = ["format", "producer"];
@@ -46,6 +61,8 @@ pub struct LayerFile {
     pub scale: Option<Vec<f32>>,
     /// `[O]`, 0 when absent.
     pub bias: Option<Vec<f32>>,
+    /// What is done to products, where `problem` has a base stage.
+    pub base_stage: Option<BaseStage>,
     /// `[N, O, OH, OW]`, added before the activation.
     pub residual: Option<Vec<f32>>,
     /// `[N, O, OH, OW]`, what another framework computed.
@@ -72,6 +89,19 @@ impl fmt::Display for Unread {
 }
 
 impl LayerFile {
+    /// What a layer is made with beside its summary.
+    pub fn params(&self) -> ChannelParams<'_> {
+        let params = ChannelParams::new(self.scale.as_deref(), self.bias.as_deref());
+        self.base_stage.iter().fold(params, ChannelParams::with_base_stage)
+    }
+
+    /// What the reference computes with.
+    pub fn operands(&self) -> Operands<'_> {
+        let ChannelParams { scale, bias, base_scale, base_bias, .. } = self.params();
+        let residual = self.residual.as_deref();
+        Operands { scale, bias, residual, base_scale, base_bias, ..Operands::new(&self.input, &self.summary) }
+    }
+
     /// Reads and checks a file.
     ///
     /// # Errors
@@ -116,6 +146,16 @@ impl LayerFile {
         };
         let mut problem = Problem::new(summary.placement(), conv, [batch, height, width])?.with_activation(activation);
         let filters = problem.out_channels();
+        let base_stage = match is_dense {
+            true => None,
+            false => {
+                let activation = keys.given::<Activation>("base_activation")?;
+                take_base_stage(&mut tensors, "", activation, problem.sharing().bases())?
+            }
+        };
+        if let Some(stage) = &base_stage {
+            problem = problem.with_base_stage(stage.activation)?;
+        }
         let residual = take_optional(&mut tensors, "residual", &problem.output_shape())?;
         if residual.is_some() {
             problem = problem.with_residual();
@@ -125,6 +165,7 @@ impl LayerFile {
             summary,
             scale: take_optional(&mut tensors, "scale", &[filters])?,
             bias: take_optional(&mut tensors, "bias", &[filters])?,
+            base_stage,
             residual,
             expected: take_optional(&mut tensors, "expected", &problem.output_shape())?,
             problem,
@@ -265,6 +306,11 @@ impl Keys {
     fn word<T: Word>(&self, key: &str) -> Result<T> {
         let word = self.0.get(key).map_or(T::ALL[0].word(), String::as_str);
         T::from_word(&format!("metadata {key}"), word)
+    }
+
+    /// A choice, if it is there.
+    fn given<T: Word>(&self, key: &str) -> Result<Option<T>> {
+        self.0.get(key).map(|word| T::from_word(&format!("metadata {key}"), word)).transpose()
     }
 
     /// Numbers separated by commas.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::files::tensor_file::{NewTensor, Tensor, TensorFile, Values};
+use crate::method::base_stage::BaseStage;
 use crate::method::placement::{Boundary, Placement};
 use crate::method::problem::Activation;
 use crate::method::quantization::Quantization;
@@ -203,6 +204,19 @@ pub(crate) fn take_optional(tensors: &mut TensorFile<'_>, name: &str, shape: &[u
     tensors.take(name).map(read).transpose()
 }
 
+/// Takes what a base stage over `bases` bases has, if there is one: any of its tensors, or its activation.
+pub(crate) fn take_base_stage(
+    tensors: &mut TensorFile<'_>,
+    prefix: &str,
+    activation: Option<Activation>,
+    bases: usize,
+) -> Result<Option<BaseStage>> {
+    let scale = take_optional(tensors, &format!("{prefix}base_scale"), &[bases])?;
+    let bias = take_optional(tensors, &format!("{prefix}base_bias"), &[bases])?;
+    let given = activation.is_some() || scale.is_some() || bias.is_some();
+    Ok(given.then(|| BaseStage { scale, bias, activation: activation.unwrap_or_default() }))
+}
+
 /// A choice that files store as a word.
 pub(crate) trait Word: Sized + Copy + 'static {
     /// Every value.
@@ -234,12 +248,9 @@ impl Word for Boundary {
 }
 
 impl Word for Activation {
-    const ALL: &'static [Self] = &[Self::None, Self::Relu];
+    const ALL: &'static [Self] = &[Self::None, Self::Relu, Self::Relu6];
 
     fn word(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Relu => "relu",
-        }
+        self.name()
     }
 }

@@ -121,7 +121,7 @@ impl Accumulate {
             Terms::Shifted { padding: 0 },
             Terms::Shifted { padding: 7 },
         ];
-        covering(&[5, 5, 2, 2, 4, MEMORIES.len(), 2], |at| {
+        covering(&[5, 5, 2, ACTIVATIONS.len(), 4, MEMORIES.len(), 2], |at| {
             let (terms, memory, output) = (terms[at[0]], MEMORIES[at[5]], ACCESSES[at[1]]);
             let filters = Filters::ALL[at[4]];
             // Gains differ from tap to tap.

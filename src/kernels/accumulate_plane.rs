@@ -77,7 +77,7 @@ impl AccumulatePlane {
         };
 
         let walks = [([3, 3], 1), ([3, 3], 0), ([1, 3], 1), ([7, 7], 3), ([2, 2], 1), ([5, 1], 0), ([3, 3], 7)];
-        covering(&[walks.len(), 5, 2, 2, 2, MEMORIES.len(), 2], |at| {
+        covering(&[walks.len(), 5, 2, ACTIVATIONS.len(), 2, MEMORIES.len(), 2], |at| {
             let ((size, padding), memory, output) = (walks[at[0]], MEMORIES[at[5]], ACCESSES[at[1]]);
             (memory.fits(output) && (!memory.has_addend || at[2] == 1)).then_some(())?;
             Some(Self {

@@ -67,7 +67,7 @@ impl Add {
             covering::covering,
         };
 
-        covering(&[3, 2, 2, 2], |at| {
+        covering(&[3, 2, ACTIVATIONS.len(), 2], |at| {
             Some(Self {
                 access: ACCESSES[at[0]],
                 sums: at[1] == 1,

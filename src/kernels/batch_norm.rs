@@ -68,7 +68,7 @@ impl BatchNorm {
             covering::covering,
         };
 
-        covering(&[3, 2, 2], |at| {
+        covering(&[3, ACTIVATIONS.len(), 2], |at| {
             Some(Self { access: ACCESSES[at[0]], activation: ACTIVATIONS[at[1]], read_write: at[2] == 1 })
         })
     }

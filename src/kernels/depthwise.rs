@@ -72,7 +72,7 @@ impl Depthwise {
         use super::tests::axes::{ACCESSES, ACTIVATIONS, LOADS, MEMORIES};
         use super::tests::covering::covering;
 
-        covering(&[4, 2, 2, 5, 4, MEMORIES.len(), 2], |at| {
+        covering(&[4, 2, ACTIVATIONS.len(), 5, 4, MEMORIES.len(), 2], |at| {
             let (output, memory) = (ACCESSES[at[3]], MEMORIES[at[5]]);
             (memory.fits(output) && (!memory.has_addend || at[1] == 1)).then_some(())?;
             Some(Self {

@@ -185,6 +185,19 @@ impl Description {
         self.filter_sums(filters).part(include_str!("../../shaders/parts/blend_weights.wgsl"))
     }
 
+    /// Does to products what a base stage says, if there is one. The activation's part must be there.
+    pub(super) fn base_stage(self, base_stage: Option<Activation>) -> Self {
+        let described = self.part(include_str!("../../shaders/parts/base_stage.wgsl"));
+        let Some(activation) = base_stage else { return described };
+        let described = described.word("stage").activation_word(activation).constant("BASE_STAGE", 1);
+        described.constant("BASE_ACTIVATION", activation_code(activation))
+    }
+
+    /// The same for kernels that have no activation of their own.
+    pub(super) fn products_of(self, base_stage: Option<Activation>) -> Self {
+        self.part(include_str!("../../shaders/parts/activation.wgsl")).base_stage(base_stage)
+    }
+
     /// Reads products.
     pub(super) fn products_in(self, access: Access) -> Self {
         self.reads("products", Role::ProductsIn, access)
@@ -225,10 +238,11 @@ impl Description {
 
     /// Ends with an activation, whose part the kernel has.
     pub(super) fn activation(self, activation: Activation) -> Self {
-        match activation {
-            Activation::None => self.constant("ACTIVATION", 0),
-            Activation::Relu => self.word("relu").constant("ACTIVATION", 1),
-        }
+        self.activation_word(activation).constant("ACTIVATION", activation_code(activation))
+    }
+
+    fn activation_word(self, activation: Activation) -> Self {
+        if activation == Activation::None { self } else { self.word(activation.name()) }
     }
 
     fn written(self, role: Role, access: Access) -> Self {
@@ -349,6 +363,15 @@ impl Description {
     #[cfg(test)]
     pub(super) fn half_types(&self) -> &[&'static str] {
         &self.halves
+    }
+}
+
+/// An activation in a text.
+fn activation_code(activation: Activation) -> u32 {
+    match activation {
+        Activation::None => 0,
+        Activation::Relu => 1,
+        Activation::Relu6 => 2,
     }
 }
 

@@ -5,6 +5,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::tiled::tile_word;
 use super::{Access, Description, End, Filters, Geometry, Kernel, Tensor, Tile, Variant, Weights};
+use crate::method::problem::Activation;
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +18,7 @@ pub(crate) struct Fused {
     pub(crate) half: bool,
     pub(crate) weights: Weights,
     pub(crate) filters: Filters,
+    pub(crate) base_stage: Option<Activation>,
     pub(crate) end: End,
     pub(crate) read_write: bool,
 }
@@ -51,6 +53,7 @@ pub(crate) struct Uniform {
     pub(crate) filters_at: u32,
     pub(crate) taps_at: u32,
     pub(crate) row_shift: u32,
+    pub(crate) stage_at: u32,
     pub(crate) scale_at: u32,
     pub(crate) bias_at: u32,
 }
@@ -87,6 +90,7 @@ impl Kernel for Fused {
             .weights(self.weights)
             .filter_sums(self.filters)
             .end(self.end)
+            .base_stage(self.base_stage)
             .workgroup_bytes(self.bytes())
             .read_write(self.read_write)
     }
@@ -122,14 +126,14 @@ impl Kernel for Fused {
 impl Fused {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {
-        use super::tests::axes::{ACTIVATIONS, LOADS, MEMORIES};
+        use super::tests::axes::{ACTIVATIONS, BASE_STAGES, LOADS, MEMORIES};
         use super::tests::covering::covering;
 
         let tiles: Vec<(Tile, u32)> = crate::plan::fused::tiles().collect();
         // Sums have one part: nothing is added to what lies in the workspace.
         let memories: Vec<_> = MEMORIES.into_iter().filter(|memory| !memory.words).collect();
         let whole = |at: usize| Some(memories[at]).filter(|memory| !memory.has_addend && !memory.is_addend);
-        covering(&[tiles.len(), 4, 2, 2, 4, memories.len(), 2], |at| {
+        covering(&[tiles.len(), 4, 2, ACTIVATIONS.len(), 4, memories.len(), 2, 4], |at| {
             let memory = whole(at[5])?;
             let (tile, quads) = tiles[at[0]];
             Some(Self {
@@ -138,6 +142,7 @@ impl Fused {
                 half: memory.half,
                 weights: memory.weights(LOADS[at[4]]),
                 filters: Filters::ALL[at[1]],
+                base_stage: BASE_STAGES[at[7]],
                 end: memory.end(Access::Scalar, at[2] == 1, ACTIVATIONS[at[3]]),
                 read_write: at[6] == 1,
             })

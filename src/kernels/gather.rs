@@ -70,7 +70,7 @@ impl Gather {
 
         let tiles = [[8, 8, 8, 2], [64, 1, 8, 2], [8, 1, 16, 2], [8, 8, 16, 2]]
             .map(|[x, y, rows, quads]| Tile::registers(x, y, rows, quads));
-        covering(&[4, 4, 2, 2, 2, 3, 4, 9, 2], |at| {
+        covering(&[4, 4, 2, ACTIVATIONS.len(), 2, 3, 4, 9, 2], |at| {
             let memory = MEMORIES[at[7]];
             let output = ACCESSES[at[5]];
             // A lone tap's inputs lie as its outputs do, or anywhere.

@@ -35,7 +35,7 @@ impl Kernel for Matrix {
     }
 
     fn describe(&self) -> Description {
-        let name = if self.sums == Sums::Products { "matrix_products" } else { "matrix_gather" };
+        let name = if matches!(self.sums, Sums::Products { .. }) { "matrix_products" } else { "matrix_gather" };
         let described =
             Description::of_convolution(name, include_str!("../../shaders/gpu/matrix.wgsl"), self.tile.threads())
                 .features(Self::FEATURES)
@@ -63,12 +63,12 @@ impl Matrix {
     pub(super) fn variants() -> Vec<Self> {
         use super::{
             Access, Filters,
-            tests::axes::{ACTIVATIONS, LOADS, MEMORIES},
+            tests::axes::{ACTIVATIONS, BASE_STAGES, LOADS, MEMORIES},
             tests::covering::covering,
         };
 
         let tiles: Vec<Tile> = crate::plan::gemm::matrix::tiles().collect();
-        covering(&[tiles.len(), 2, 4, 2, 2, 4, 9, 2], |at| {
+        covering(&[tiles.len(), 5, 4, 2, ACTIVATIONS.len(), 4, 9, 2], |at| {
             let memory = MEMORIES[at[6]];
             (!memory.has_addend || at[3] == 1).then_some(())?;
             // Operands of matrices are f16.
@@ -79,7 +79,10 @@ impl Matrix {
                 tile: tiles[at[0]],
                 input: memory.input(Access::Scalar),
                 weights: memory.weights(LOADS[at[5]]),
-                sums: if at[1] == 0 { outputs } else { Sums::Products },
+                sums: match at[1].checked_sub(1) {
+                    None => outputs,
+                    Some(stage) => Sums::Products { base_stage: BASE_STAGES[stage] },
+                },
                 read_write: memory.has_addend || memory.is_addend || at[7] == 1,
             })
         })

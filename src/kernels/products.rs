@@ -3,6 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{Description, Geometry, Kernel, Role, Tensor, Tile, Variant, Weights};
+use crate::method::problem::Activation;
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -10,6 +11,7 @@ pub(crate) struct Products {
     pub(crate) tile: Tile,
     pub(crate) input: Tensor,
     pub(crate) weights: Weights,
+    pub(crate) base_stage: Option<Activation>,
     pub(crate) read_write: bool,
 }
 
@@ -36,6 +38,7 @@ pub(crate) struct Uniform {
     pub(crate) whole_rows: u32,
     pub(crate) slots_at: u32,
     pub(crate) slots: u32,
+    pub(crate) stage_at: u32,
 }
 
 impl Products {
@@ -65,6 +68,7 @@ impl Kernel for Products {
         .constants([("LANES_X", lanes_x), ("LANES_Y", lanes_y), ("ROWS", rows), ("QUADS", quads)])
         .input(self.input)
         .weights(self.weights)
+        .products_of(self.base_stage)
         .role(Role::ProductsOut)
         .workgroup_bytes(bytes)
         .read_write(self.read_write)
@@ -87,16 +91,17 @@ impl Products {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {
         use super::tests::{
-            axes::{ACCESSES, LOADS, MEMORIES},
+            axes::{ACCESSES, BASE_STAGES, LOADS, MEMORIES},
             covering::covering,
         };
 
-        covering(&[3, 4, 6, 2], |at| {
+        covering(&[3, 4, 6, 2, 4], |at| {
             let memory = MEMORIES[at[2]];
             Some(Self {
                 tile: Tile::registers(8, 8, 7, 2),
                 input: memory.input(ACCESSES[at[0]]),
                 weights: memory.weights(LOADS[at[1]]),
+                base_stage: BASE_STAGES[at[4]],
                 read_write: at[3] == 1,
             })
         })

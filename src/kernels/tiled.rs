@@ -4,6 +4,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{Access, Description, End, Filters, Geometry, Kernel, Tensor, Tile, Variant, Weights};
+use crate::method::problem::Activation;
 
 /// What the sums of an implicit GEMM are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,7 +12,7 @@ pub(crate) enum Sums {
     /// Outputs of a convolution; its filters may be more than segments.
     Outputs { filters: Filters, end: End },
     /// Products, one a base and pixel.
-    Products,
+    Products { base_stage: Option<Activation> },
 }
 
 impl Sums {
@@ -23,9 +24,10 @@ impl Sums {
                 let outputs = include_str!("../../shaders/gpu/parts/sums_outputs.wgsl");
                 described.filter_weights(filters).part(operands).part(outputs).end(end)
             }
-            Self::Products => {
+            Self::Products { base_stage } => {
                 let products = include_str!("../../shaders/gpu/parts/sums_products.wgsl");
-                described.filter_weights(Filters::PLAIN).part(operands).part(products).products_out(Access::Scalar)
+                let described = described.filter_weights(Filters::PLAIN).part(operands).products_of(base_stage);
+                described.part(products).products_out(Access::Scalar)
             }
         }
     }
@@ -55,6 +57,7 @@ pub(crate) struct Uniform {
     pub(crate) bias_at: u32,
     pub(crate) slots_at: u32,
     pub(crate) slots: u32,
+    pub(crate) stage_at: u32,
 }
 
 impl Tiled {
@@ -91,7 +94,7 @@ impl Kernel for Tiled {
     }
 
     fn describe(&self) -> Description {
-        let name = if self.sums == Sums::Products { "tiled_products" } else { "tiled_gather" };
+        let name = if matches!(self.sums, Sums::Products { .. }) { "tiled_products" } else { "tiled_gather" };
         let Tile { lanes_x, lanes_y, rows, quads, depth, slices } = self.tile;
         let described =
             Description::of_convolution(name, include_str!("../../shaders/gpu/tiled.wgsl"), self.tile.threads())
@@ -121,12 +124,12 @@ impl Tiled {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {
         use super::tests::{
-            axes::{ACTIVATIONS, LOADS, MEMORIES},
+            axes::{ACTIVATIONS, BASE_STAGES, LOADS, MEMORIES},
             covering::covering,
         };
 
         let tiles: Vec<Tile> = crate::plan::gemm::tiled::tiles().collect();
-        covering(&[tiles.len(), 2, 4, 2, 2, 4, 9, 2], |at| {
+        covering(&[tiles.len(), 5, 4, 2, ACTIVATIONS.len(), 4, 9, 2], |at| {
             let memory = MEMORIES[at[6]];
             (!memory.has_addend || at[3] == 1).then_some(())?;
             let end = memory.end(Access::Scalar, at[3] == 1, ACTIVATIONS[at[4]]);
@@ -135,7 +138,10 @@ impl Tiled {
                 tile: tiles[at[0]],
                 input: memory.input(Access::Scalar),
                 weights: memory.weights(LOADS[at[5]]),
-                sums: if at[1] == 0 { outputs } else { Sums::Products },
+                sums: match at[1].checked_sub(1) {
+                    None => outputs,
+                    Some(stage) => Sums::Products { base_stage: BASE_STAGES[stage] },
+                },
                 read_write: memory.has_addend || memory.is_addend || at[7] == 1,
             })
         })

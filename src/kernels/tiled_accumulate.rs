@@ -68,7 +68,7 @@ impl TiledAccumulate {
         };
 
         let tiles = crate::plan::gemm::accumulate::TILES;
-        covering(&[tiles.len(), 4, 2, 2, 9, 2], |at| {
+        covering(&[tiles.len(), 4, 2, ACTIVATIONS.len(), 9, 2], |at| {
             let memory = MEMORIES[at[4]];
             (!memory.has_addend || at[2] == 1).then_some(())?;
             Some(Self {

@@ -2,6 +2,7 @@
 
 use crate::check::{check_finite, check_length};
 use crate::error::{Error, Result};
+use crate::method::base_stage::{BaseStage, check_base_params};
 use crate::method::problem::Problem;
 
 /// Weights of a layer beside its summary.
@@ -15,12 +16,17 @@ pub struct ChannelParams<'a> {
     /// `[O, T]`, of weights that the caller lends: exactly where the placement has gains and kernels apply them, which
     /// those of dense filters do not. A [`FilterSummary`](crate::FilterSummary) brings its own.
     pub lent_gains: Option<&'a [f32]>,
+    /// `[U]`, in the order of bases, multiplies the products of a base
+    /// ([`Problem::with_base_stage`](crate::Problem::with_base_stage)); 1 when absent.
+    pub base_scale: Option<&'a [f32]>,
+    /// `[U]`, is added to them; 0 when absent.
+    pub base_bias: Option<&'a [f32]>,
 }
 
 impl<'a> ChannelParams<'a> {
     /// Scale and bias, where there are any.
     pub fn new(scale: Option<&'a [f32]>, bias: Option<&'a [f32]>) -> Self {
-        Self { scale, bias, lent_gains: None }
+        Self { scale, bias, ..Self::default() }
     }
 
     /// Checks lengths, and that all of it is finite.
@@ -29,6 +35,7 @@ impl<'a> ChannelParams<'a> {
             check_length(field, values, problem.out_channels())?;
             check_finite(field, values.unwrap_or(&[]))?;
         }
+        check_base_params(problem, [self.base_scale, self.base_bias])?;
         check_length("lent_gains", self.lent_gains, problem.placement().gains())?;
         check_finite("lent_gains", self.lent_gains.unwrap_or(&[]))
     }
@@ -57,5 +64,11 @@ impl<'a> ChannelParams<'a> {
     #[must_use]
     pub fn with_bias(self, bias: &'a [f32]) -> Self {
         Self { bias: Some(bias), ..self }
+    }
+
+    /// The same with the numbers of a base stage.
+    #[must_use]
+    pub fn with_base_stage(self, stage: &'a BaseStage) -> Self {
+        Self { base_scale: stage.scale.as_deref(), base_bias: stage.bias.as_deref(), ..self }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::check::check_size;
 use crate::error::{Error, Result};
+use crate::method::base_stage::check_bases;
 use crate::method::placement::Placement;
 use crate::method::reduction::Part;
 use crate::method::sharing::{Bases, Sharing};
@@ -75,17 +76,41 @@ pub enum Activation {
     None,
     /// `max(0, y)`; NaN stays NaN on every device, as in PyTorch.
     Relu,
+    /// `min(max(0, y), 6)`; NaN stays NaN.
+    Relu6,
 }
 
 impl Activation {
+    /// In files and labels: `none`, `relu`, `relu6`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Relu => "relu",
+            Self::Relu6 => "relu6",
+        }
+    }
+
+    /// Where values end above, if they do.
+    pub(crate) fn ceiling(self) -> Option<f32> {
+        match self {
+            Self::None | Self::Relu => None,
+            Self::Relu6 => Some(6.0),
+        }
+    }
+
     /// Applies it to a number.
-    pub(crate) fn of<T: PartialOrd + Default>(self, value: T) -> T {
-        // `max` would make 0 of a NaN.
-        if self == Self::Relu && value < T::default() { T::default() } else { value }
+    pub(crate) fn of<T: PartialOrd + Default + From<f32>>(self, value: T) -> T {
+        // `max` and `min` would make a number of a NaN.
+        match self.ceiling().map(T::from) {
+            _ if self != Self::None && value < T::default() => T::default(),
+            Some(ceiling) if value > ceiling => ceiling,
+            _ => value,
+        }
     }
 }
 
-/// One convolution to compute: `activation(scale * conv(x) + bias + residual)` for a batch of images, NCHW, f32.
+/// One convolution to compute: `activation(scale * conv(x) + bias + residual)` for a batch of images, NCHW, f32; with a
+/// [base stage](Problem::with_base_stage), more is done to the products that taps share.
 ///
 /// ```
 /// use filter_summary::{Activation, Conv2d, Placement, Problem};
@@ -104,6 +129,7 @@ pub struct Problem {
     input: [usize; 2],
     output: [usize; 2],
     activation: Activation,
+    base_stage: Option<Activation>,
     residual: bool,
     channel_offset: usize,
     channels_total: usize,
@@ -153,6 +179,7 @@ impl Problem {
             input: [height, width],
             output,
             activation: Activation::None,
+            base_stage: None,
             residual: false,
             channel_offset: 0,
             channels_total: filters,
@@ -190,6 +217,37 @@ impl Problem {
     pub fn with_activation(mut self, activation: Activation) -> Self {
         self.activation = activation;
         self
+    }
+
+    /// Does something to every product before taps add it up: an affine map of its base's own, and an activation.
+    ///
+    /// ```text
+    /// P[u, q] = sum_c f[base(u) + c * channel_stride] * X[c, q]
+    /// Y[i, p] = sum_t gains[i, t] * activation(base_scale[u] * P[u, p + t] + base_bias[u])     u = base(i, t)
+    /// ```
+    ///
+    /// with nothing outside the picture, whatever the biases are. Bases are the distinct `starts[i] + tap_offsets[t]`,
+    /// ascending, group after group: [`Sharing::bases`] of them. With one base a filter that is a 1x1 convolution with
+    /// batch norm and activation, then a depthwise one, as in MobileNetV2. The numbers are
+    /// [`ChannelParams`](crate::ChannelParams)'s; without them the activation is all there is.
+    ///
+    /// Shared and fused products compute it; a sum that is cut into parts cannot.
+    ///
+    /// # Errors
+    /// When bases have no order of their own: with learned positions, rank-3 summaries and boundaries other than
+    /// `none`.
+    pub fn with_base_stage(mut self, activation: Activation) -> Result<Self> {
+        check_bases(self.placement())?;
+        self.base_stage = Some(activation);
+        let layer = &self.layer;
+        let sharing = layer.sharing.clone().of_single_products();
+        self.layer = Arc::new(Layer { placement: layer.placement.clone(), bases: layer.bases.clone(), sharing });
+        Ok(self)
+    }
+
+    /// The activation of the base stage, if there is one.
+    pub fn base_stage(&self) -> Option<Activation> {
+        self.base_stage
     }
 
     /// Adds a tensor of the output's shape before the activation.
@@ -249,13 +307,22 @@ impl Problem {
     #[cfg(feature = "network")]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let shapes = |problem: &Self| [problem.input_shape(), problem.output_tensor_shape()];
-        let ends = |problem: &Self| (problem.activation, problem.residual, problem.channel_offset);
+        let stages = |problem: &Self| (problem.base_stage, problem.activation);
+        let ends = |problem: &Self| (stages(problem), problem.residual, problem.channel_offset);
         (self.conv, shapes(self), ends(self)) == (other.conv, shapes(other), ends(other))
             && (Arc::ptr_eq(&self.layer, &other.layer) || self.placement() == other.placement())
     }
 
     pub(crate) fn bases(&self) -> &Bases {
         &self.layer.bases
+    }
+
+    /// The place among all bases, group after group, of the one that a tap of a filter with a fixed position reads.
+    pub(crate) fn base_of(&self, filter: usize, tap: usize) -> usize {
+        let (sharing, taps) = (self.sharing(), self.placement().taps());
+        let group = filter / (self.out_channels() / self.conv.groups);
+        let before: usize = sharing.groups()[..group].iter().map(Vec::len).sum();
+        before + sharing.rows()[filter * taps + tap] as usize
     }
 
     /// Which bases the filters have in common.

@@ -103,7 +103,8 @@ pub struct Sharing {
     rows: Vec<u32>,
     neighbours: usize,
     taps: [usize; 2],
-    has_gains: bool,
+    /// Something is done to every product of a tap by itself.
+    single_products: bool,
 }
 
 impl Sharing {
@@ -129,7 +130,12 @@ impl Sharing {
         }
         let window = placement.window();
         let taps = [window.height(), window.width()];
-        Self { groups: lists, rows, neighbours: bases.neighbours, taps, has_gains: placement.has_gains() }
+        Self { groups: lists, rows, neighbours: bases.neighbours, taps, single_products: placement.has_gains() }
+    }
+
+    /// The same where something is done to every product before taps add it up.
+    pub(crate) fn of_single_products(self) -> Self {
+        Self { single_products: true, ..self }
     }
 
     /// |U|, the number of distinct bases over all groups; with learned positions those of both segments.
@@ -159,10 +165,11 @@ impl Sharing {
 
     /// Distance in rows from one tap of a kernel row to the next, when it is the same everywhere and not negative:
     /// then the products of a kernel row can be summed where they are computed (the Q form), by every family
-    /// that takes such sums, and kernel rows have sums in common. Never with gains, which differ from filter to filter.
+    /// that takes such sums, and kernel rows have sums in common. Never with gains, which differ from filter to filter,
+    /// nor with a base stage, which differs from base to base.
     pub fn row_step(&self) -> Option<u32> {
         let [height, width] = self.taps;
-        if width < 2 || self.has_gains {
+        if width < 2 || self.single_products {
             return None;
         }
         let step = self.rows[1].checked_sub(self.rows[0])?;
@@ -175,7 +182,7 @@ impl Sharing {
     /// need.
     #[cfg(feature = "software")]
     pub(crate) fn tap_rows(&self) -> Option<TapRows> {
-        if self.has_gains {
+        if self.single_products {
             return None;
         }
         let even = self.row_step().map(|step| TapRows::Even { step });

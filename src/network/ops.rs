@@ -91,6 +91,7 @@ node_json! {
     window: WindowJson,
     boundary: String,
     start_unit: usize,
+    base_activation: String,
     kernel: [usize; 2],
     stride: [usize; 2],
     padding: [usize; 4],

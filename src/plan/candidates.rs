@@ -137,6 +137,9 @@ fn algorithms(problem: &Problem, wanted: Option<Algorithm>) -> Vec<Algorithm> {
     if overflows(problem) {
         return vec![Algorithm::Dense];
     }
+    if problem.base_stage().is_some() {
+        return vec![Algorithm::Shared, Algorithm::Fused];
+    }
     // Where nothing is compressed there is nothing to keep compressed: packed weights load four at a time.
     let dense = problem.placement().ratio() <= 1.0;
     let direct = match (dense, weight_load(problem)) {

@@ -148,6 +148,7 @@ pub(super) fn draft(
         terms: 0,
         cost: costs.of_direct(multiply_adds, direct.made_of),
         table: direct.table,
+        stage: Vec::new(),
     })
 }
 

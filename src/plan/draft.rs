@@ -9,6 +9,8 @@ pub(super) struct Draft {
     pub(super) steps: Vec<Step>,
     /// Words of the table before the scales.
     pub(super) table: Vec<u32>,
+    /// Of a base stage, the base of every row whose numbers stand behind the gains; empty where there is none.
+    pub(super) stage: Vec<usize>,
     /// Bytes of scratch memory.
     pub(super) workspace: u64,
     pub(super) storage: Storage,

@@ -7,6 +7,7 @@ use super::Step;
 use super::ask::{Ask, fractions};
 use super::cost::Costs;
 use super::draft::Draft;
+use super::tables::stage_at;
 use crate::error::{Error, Result};
 use crate::kernels::fused::{Fused, Uniform};
 use crate::kernels::{Access, Geometry, Tile};
@@ -101,19 +102,29 @@ struct Cut {
     filters_at: usize,
     /// Of a tap's row in its word: all cuts have their own bits.
     row_shift: u32,
+    /// First of its rows in the list of those with a base stage.
+    stage_at: usize,
+}
+
+/// What a plan's table holds.
+struct FusedTable {
+    words: Vec<u32>,
+    taps_at: usize,
+    /// The base of every row of every cut's tiles, where there is a base stage.
+    stage: Vec<usize>,
 }
 
 /// The cuts that a problem has: into few rows for every device and for few pixels, and into many. Both are in the
 /// table, whatever the batch: another one may want another tile of the same layer. Of the tall tiles those are taken
-/// that have fewest rows in all.
-fn cuts(problem: &Problem, candidates: &[Candidate]) -> (Vec<Cut>, Vec<u32>, usize) {
+/// that have fewest rows in all. Then the table's words, and the base of every row that a base stage is done to.
+fn cuts(problem: &Problem, candidates: &[Candidate]) -> (Vec<Cut>, FusedTable) {
     let mut rows: Vec<usize> = candidates.iter().map(|candidate| candidate.tile.rows_per_tile()).collect();
     rows.sort_unstable();
     rows.dedup();
     let cut = |&rows: &usize| Some((rows, FilterTiles::new(problem, rows)?));
     let (low, tall) = rows.split_at(1);
     let tall = tall.iter().filter_map(cut).min_by_key(|(rows, filters)| rows * filters.count());
-    let (mut cuts, mut table): (Vec<Cut>, _) = (Vec::new(), Vec::new());
+    let (mut cuts, mut table, mut stage): (Vec<Cut>, _, Vec<usize>) = (Vec::new(), Vec::new(), Vec::new());
     let mut taps = vec![0; problem.bases().of_tap.len()];
     for (rows, filters) in low.iter().filter_map(cut).chain(tall) {
         let bases_at = table.len();
@@ -127,12 +138,16 @@ fn cuts(problem: &Problem, candidates: &[Candidate]) -> (Vec<Cut>, Vec<u32>, usi
         // Tiles have fewer than 256 rows, and there are two cuts.
         let row_shift = 8 * cuts.len() as u32;
         taps.iter_mut().zip(filters.rows()).for_each(|(word, row)| *word |= row << row_shift);
-        cuts.push(Cut { rows, filters, bases_at, groups_at, finished_at, filters_at, row_shift });
+        let stage_at = stage.len();
+        if problem.base_stage().is_some() {
+            stage.extend(filters.base_places());
+        }
+        cuts.push(Cut { rows, filters, bases_at, groups_at, finished_at, filters_at, row_shift, stage_at });
     }
     let taps_at = table.len();
     table.extend(taps);
     table.extend(fractions(problem));
-    (cuts, table, taps_at)
+    (cuts, FusedTable { words: table, taps_at, stage })
 }
 
 /// A candidate laid out for a problem.
@@ -180,7 +195,7 @@ pub(super) fn draft(ask: &Ask<'_>, candidates: &'static [Candidate], costs: Cost
     if fitting.is_empty() {
         return unsupported("no tile fits the device's workgroup memory");
     }
-    let (cuts, table, taps_at) = cuts(problem, candidates);
+    let (cuts, table) = cuts(problem, candidates);
     let layout = |candidate| Layout::new(candidate, &cuts, problem, target.processors.max(1));
     let layouts = fitting.into_iter().filter_map(layout);
     let Some(layout) = layouts.min_by(|a, b| a.multiply_adds.total_cmp(&b.multiply_adds)) else {
@@ -188,8 +203,9 @@ pub(super) fn draft(ask: &Ask<'_>, candidates: &'static [Candidate], costs: Cost
     };
     let terms = problem.bases().neighbours * problem.placement().window().taps();
     Ok(Draft {
-        steps: vec![layout.step(ask, taps_at, table.len())],
-        table,
+        steps: vec![layout.step(ask, table.taps_at, table.words.len())],
+        table: table.words,
+        stage: table.stage,
         workspace: 0,
         storage: ask.storage(),
         hankel_levels: 0,
@@ -209,6 +225,7 @@ impl Layout<'_> {
             half: ask.input(Access::Scalar).half,
             weights: ask.summary_weights(),
             filters: ask.filters(),
+            base_stage: problem.base_stage(),
             end: ask.end(Access::Scalar),
             read_write: ask.options.bind_read_write,
         };
@@ -241,6 +258,7 @@ impl Layout<'_> {
             filters_at: cut.filters_at as u32,
             taps_at: taps_at as u32,
             row_shift: cut.row_shift,
+            stage_at: (stage_at(problem, words) + 2 * cut.stage_at) as u32,
             scale_at: words as u32,
             bias_at: (words + problem.out_channels()) as u32,
         };

@@ -100,8 +100,8 @@ impl Products for Plain {
             rows: tables.rows,
             pixels: images * height * width,
             weights: ask.summary_weights(),
-            sums: Sums::Products,
-            table: Table { slots_at, slots: tables.slots as u32, ..Table::default() },
+            sums: Sums::Products { base_stage: ask.problem.base_stage() },
+            table: Table { slots_at, slots: tables.slots as u32, stage_at: tables.at.stage as u32, ..Table::default() },
         };
         let (tile, _) = self.kernels.tile(&gemm.size(), ask.target)?;
         Ok(gemm.step(self.kernels.engine, tile))
@@ -131,6 +131,7 @@ struct Table {
     bias_at: u32,
     slots_at: u32,
     slots: u32,
+    stage_at: u32,
 }
 
 impl Gemm<'_> {
@@ -142,7 +143,7 @@ impl Gemm<'_> {
         let pixel_tiles = self.pixels.div_ceil(tile.pixels_per_tile());
         let row_tiles = self.rows.div_ceil(tile.rows_per_tile());
         let tiles = (pixel_tiles * row_tiles * self.ask.problem.conv().groups) as u64;
-        let Table { scale_at, bias_at, slots_at, slots } = self.table;
+        let Table { scale_at, bias_at, slots_at, slots, stage_at } = self.table;
         let uniform = Uniform {
             conv: self.conv,
             tiles: tiles as u32,
@@ -154,6 +155,7 @@ impl Gemm<'_> {
             bias_at,
             slots_at,
             slots,
+            stage_at,
         };
         let (input, weights, sums) = (self.ask.input(Access::Scalar), self.weights, self.sums);
         let (read_write, limit) = (self.ask.options.bind_read_write, self.ask.most_workgroups());

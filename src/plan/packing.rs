@@ -11,13 +11,15 @@ pub(crate) struct Packing {
     pub(crate) tables: Vec<Table>,
 }
 
-/// The table of one part: its words, then scales, biases and gains, all within a range of the buffer.
+/// The table of one part: its words, then scales, biases, gains and a base stage, all within a range of the buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Table {
     /// Bases, slots, fractions: what comes before the scales.
     pub(crate) words: Vec<u32>,
     /// The taps of the filters whose gains it holds, in their order, `[O, taps]`; none where weights have them.
     pub(crate) gains: Vec<usize>,
+    /// The bases whose scales and biases it holds for a base stage, each behind the other's.
+    pub(crate) stage: Vec<usize>,
     /// Bytes of the buffer.
     pub(crate) at: Range<u64>,
 }

@@ -32,6 +32,10 @@ pub(super) fn plan(
         let reason = "indices of the wrapped summary exceed 32 bits".to_owned();
         return Err(Error::Unsupported { kernel: algorithm.name(), reason });
     }
+    if problem.base_stage().is_some() && matches!(algorithm, Algorithm::Dense | Algorithm::Gather) {
+        let reason = "a base stage is done to shared products".to_owned();
+        return Err(Error::Unsupported { kernel: algorithm.name(), reason });
+    }
     let mut block = reduction::BLOCK;
     loop {
         let plan = in_parts(algorithm, family, problem, target, options, block)?;
@@ -57,6 +61,10 @@ fn in_parts(
     let parts = reduction::parts(problem.placement().window(), algorithm == Algorithm::Shared, block);
     if parts.len() > 1 && algorithm == Algorithm::Fused {
         let reason = "it does not cut long sums into parts".to_owned();
+        return Err(Error::Unsupported { kernel: algorithm.name(), reason });
+    }
+    if parts.len() > 1 && problem.base_stage().is_some() {
+        let reason = "a base stage is done to whole products, and this sum is cut into parts".to_owned();
         return Err(Error::Unsupported { kernel: algorithm.name(), reason });
     }
     if parts.len() > 1 {
@@ -123,7 +131,7 @@ fn assemble(
         // Dense weights are multiplied where they are packed.
         let has_gains = algorithm != Algorithm::Dense && problem.placement().has_gains();
         let gains: Vec<usize> = if has_gains { problem.own_taps().collect() } else { Vec::new() };
-        let words = draft.table.len() + (2 + gains.len()) * problem.out_channels();
+        let words = draft.table.len() + (2 + gains.len()) * problem.out_channels() + 2 * draft.stage.len();
         let places = Places {
             table: table_at..table_at + 4 * words as u64,
             products: products_at..products_at + draft.workspace,
@@ -138,7 +146,7 @@ fn assemble(
         let products = algorithm.multiply_adds(problem) - of_gains;
         multiply_adds += of_gains + (0..draft.hankel_levels).fold(products, |count, _| count - count / 4);
         additions += added;
-        tables.push(Table { words: draft.table, gains, at: places.table.clone() });
+        tables.push(Table { words: draft.table, gains, stage: draft.stage, at: places.table.clone() });
         steps.extend(draft.steps.into_iter().map(|step| step.placed(&places)));
     }
     let packing = Packing { dense: algorithm == Algorithm::Dense, tables };

@@ -72,6 +72,7 @@ pub(super) fn draft(ask: Ask<'_>, products: &dyn Products, costs: Costs) -> Resu
         terms,
         cost: costs.of_shared(&work),
         table: tables.words,
+        stage: tables.stage,
     })
 }
 

@@ -22,12 +22,16 @@ pub(super) struct TableOffsets {
     pub(super) tap_slots: usize,
     pub(super) scale: usize,
     pub(super) bias: usize,
+    /// A base stage's scale and bias of every row.
+    pub(super) stage: usize,
 }
 
 /// The table: bases `[groups * rows]`, the slots of every row `[groups * rows, kinds of sums]`, the slots every filter
 /// adds up `[O, neighbours, terms]`, and where there are two neighbours the fractions `[O]`.
 pub(super) struct Tables {
     pub(super) words: Vec<u32>,
+    /// The base of every row, group after group, where there is a base stage.
+    pub(super) stage: Vec<usize>,
     /// Bases of the largest group.
     pub(super) rows: usize,
     /// Rows that are stored.
@@ -40,10 +44,15 @@ impl Tables {
         let (sharing, taps) = (problem.sharing(), problem.placement().window().taps());
         let (groups, filters) = (problem.conv().groups, problem.out_channels());
         let (rows, kinds) = (sharing.most_bases(), tap_rows.kinds() as usize);
-        let mut words = Vec::new();
+        let (mut words, mut stage) = (Vec::new(), Vec::new());
+        let mut first_base = 0;
         for bases in sharing.groups() {
             let padded = bases.iter().chain(std::iter::repeat(&bases[bases.len() - 1]));
             words.extend(padded.take(rows).map(|&base| base as u32));
+            if problem.base_stage().is_some() {
+                stage.extend((0..rows).map(|row| first_base + row.min(bases.len() - 1)));
+            }
+            first_base += bases.len();
         }
         // What every segment of a filter adds up: its taps, or their sums. Groups have their rows one after another.
         let segments_a_group = filters * problem.bases().neighbours / groups;
@@ -69,7 +78,13 @@ impl Tables {
         let tap_slots = words.len();
         words.extend(read.iter().map(|&sum| slot_of_sum[sum]));
         words.extend(fractions(problem));
-        let at = TableOffsets { tap_slots, scale: words.len(), bias: words.len() + filters };
-        Self { words, rows, slots: slots as usize, at }
+        let (scale, bias) = (words.len(), words.len() + filters);
+        let at = TableOffsets { tap_slots, scale, bias, stage: stage_at(problem, words.len()) };
+        Self { words, stage, rows, slots: slots as usize, at }
     }
+}
+
+/// Where a base stage stands behind a table's `words`: after scales, biases and gains.
+pub(super) fn stage_at(problem: &Problem, words: usize) -> usize {
+    words + 2 * problem.out_channels() + problem.placement().gains()
 }

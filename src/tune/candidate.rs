@@ -10,7 +10,6 @@ use crate::device::buffers::{BufferRange, ConvBuffers};
 use crate::device::conv::FsConv2d;
 use crate::device::pipeline::Pipelines;
 use crate::error::Result;
-use crate::method::params::ChannelParams;
 use crate::plan::Plan;
 use crate::standalone::{Gpu, Timestamps};
 
@@ -42,7 +41,7 @@ impl<'a> DeviceCandidate<'a> {
         sample: &Sample,
         operands: &Uploaded,
     ) -> Result<Self> {
-        let params = ChannelParams::new(Some(&sample.scale), Some(&sample.bias));
+        let params = sample.operands().params();
         let conv = FsConv2d::new(pipelines, plan.clone(), &sample.summary, params)?;
         // What a kernel does not write stays NaN.
         let poison = vec![f32::NAN; elements(plan)];

@@ -39,10 +39,16 @@ fn add_problem(digest: &mut Digest, problem: &Problem) {
     let shapes = [problem.input_shape(), problem.output_tensor_shape()];
     digest.numbers(shapes.as_flattened().iter().map(|&size| size as u64));
     digest.number(problem.channel_offset() as u64);
-    digest.number(match problem.activation() {
+    let code = |activation| match activation {
         Activation::None => 0,
         Activation::Relu => 1,
-    });
+        Activation::Relu6 => 2,
+    };
+    digest.number(code(problem.activation()));
+    if let Some(activation) = problem.base_stage() {
+        digest.number(0xba5e);
+        digest.number(code(activation));
+    }
     digest.number(u64::from(problem.residual()));
     add_placement(digest, problem.placement());
 }

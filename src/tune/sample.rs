@@ -50,11 +50,10 @@ impl Sample {
 
     pub(super) fn operands(&self) -> Operands<'_> {
         Operands {
-            input: &self.input,
-            summary: &self.summary,
             scale: Some(&self.scale),
             bias: Some(&self.bias),
             residual: self.residual.as_deref(),
+            ..Operands::new(&self.input, &self.summary)
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use filter_summary::reference::{Operands, Reference, conv2d};
 use filter_summary::standalone::Gpu;
-use filter_summary::{BufferRange, ChannelParams, ConvBuffers, FsConv2d, Pipelines, Plan, ShaderChecks};
+use filter_summary::{BufferRange, ConvBuffers, FsConv2d, Pipelines, Plan, ShaderChecks};
 use half::f16;
 
 use super::operands::Data;
@@ -74,7 +74,7 @@ const GUARD_VALUE: f32 = 12345.0;
 pub fn run(device: &Device, pipelines: &Arc<Pipelines>, plan: &Plan, operands: &Operands<'_>) -> Vec<f32> {
     let gpu = &device.gpu;
     let problem = plan.problem().clone();
-    let params = ChannelParams::new(operands.scale, operands.bias);
+    let params = operands.params();
     let conv = FsConv2d::new(pipelines, plan.clone(), operands.summary, params).expect("the layer compiles");
     let guarded = |label: &str, values: &[f32]| {
         let mut words = vec![GUARD_VALUE; GUARD];

@@ -22,4 +22,5 @@ pub mod operands;
 pub mod parts;
 pub mod problems;
 pub mod selection;
+pub mod staged;
 pub mod variants;

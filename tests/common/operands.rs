@@ -51,10 +51,12 @@ pub struct Data {
     pub scale: Option<Vec<f32>>,
     pub bias: Option<Vec<f32>>,
     pub residual: Option<Vec<f32>>,
+    pub base_scale: Option<Vec<f32>>,
+    pub base_bias: Option<Vec<f32>>,
 }
 
 impl Data {
-    /// Values in -4..=4. Scale and bias are there by two bits of the seed.
+    /// Values in -4..=4. Scale and bias are there by two bits of the seed, and a base stage's by two more.
     pub fn integers(problem: &Problem, seed: u64) -> Self {
         Self::generate(problem, seed, Random::integer)
     }
@@ -84,6 +86,9 @@ impl Data {
         let mut values = |count: usize| (0..count).map(|_| value(&mut random)).collect::<Vec<f32>>();
         let (outputs, placement) = (problem.output_shape(), problem.placement());
         let scaled = |value: f32| step(placement) * value;
+        let mut of_stage = Random::new(seed ^ 0xba5e);
+        let mut of_bases =
+            |given: bool| given.then(|| (0..problem.sharing().bases()).map(|_| value(&mut of_stage)).collect());
         Self {
             input: values(problem.input_shape().iter().product()),
             summary: {
@@ -95,6 +100,8 @@ impl Data {
             scale: (seed & 1 == 0).then(|| values(outputs[1])),
             bias: (seed & 2 == 0).then(|| values(outputs[1])),
             residual: problem.residual().then(|| values(outputs.iter().product())),
+            base_scale: problem.base_stage().and_then(|_| of_bases(seed & 4 == 0)),
+            base_bias: problem.base_stage().and_then(|_| of_bases(seed & 8 == 0)),
         }
     }
 
@@ -105,6 +112,8 @@ impl Data {
             scale: self.scale.as_deref(),
             bias: self.bias.as_deref(),
             residual: self.residual.as_deref(),
+            base_scale: self.base_scale.as_deref(),
+            base_bias: self.base_bias.as_deref(),
         }
     }
 }

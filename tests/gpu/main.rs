@@ -5,6 +5,7 @@
 mod common;
 
 mod architectures;
+mod base_stage;
 mod conv;
 mod exhausted;
 mod forward;

@@ -16,7 +16,7 @@ const PATHS: [Algorithm; 2] = [Algorithm::Dense, Algorithm::Shared];
 /// Runs a prepared layer twice on poisoned outputs: scratch memory that the first run left behind must not matter.
 fn run(problem: &Problem, data: &Data, algorithm: Option<Algorithm>) -> Vec<f32> {
     let operands = data.operands();
-    let params = ChannelParams::new(operands.scale, operands.bias);
+    let params = operands.params();
     let conv = CpuConv::new(problem, &data.summary, params, algorithm).unwrap();
     assert!(algorithm.is_none_or(|algorithm| conv.algorithm() == algorithm));
     let mut outputs = vec![vec![f32::NAN; problem.output_tensor_shape().iter().product()]; 2];

@@ -62,7 +62,7 @@ fn check(
     let placement = problem.placement();
     let summary = FilterSummary::new((0..placement.length()).map(weight).collect(), placement.clone()).unwrap();
     let input: Vec<f32> = (0..problem.input_shape().iter().product()).map(input).collect();
-    let operands = Operands { input: &input, summary: &summary, scale: None, bias: None, residual: None };
+    let operands = Operands::new(&input, &summary);
     let want = reference::conv2d(problem, &operands).unwrap();
     let terms = placement.window().weights();
     for &algorithm in algorithms {
@@ -140,7 +140,7 @@ fn long_rows_under_wide_kernels() {
         let values = |count: usize, factor: usize| (0..count).map(|at| (at * factor % 9) as f32 - 4.0).collect();
         let input: Vec<f32> = values(problem.input_shape().iter().product(), 7);
         let summary = FilterSummary::new(values(placement.length(), 5), placement).unwrap();
-        let operands = Operands { input: &input, summary: &summary, scale: None, bias: None, residual: None };
+        let operands = Operands::new(&input, &summary);
         let got = conv2d(&problem, &operands, Some(Algorithm::Dense)).unwrap();
         let outputs: Vec<usize> = (0..got.len()).step_by(997).chain([got.len() - 1]).collect();
         let want = reference::conv2d_at(&problem, &operands, &outputs).unwrap();

@@ -50,7 +50,7 @@ fn one_base_is_pointwise_then_depthwise() {
     assert_eq!((problem.sharing().bases(), problem.sharing().factor()), (6, 9.0));
     let input: Vec<f32> = (0..2 * 4 * 30).map(|at| (at % 9) as f32 - 4.0).collect();
     let run = |problem: &Problem, summary: &FilterSummary, input: &[f32]| {
-        let operands = Operands { input, summary, scale: None, bias: None, residual: None };
+        let operands = Operands::new(input, summary);
         conv2d(problem, &operands).unwrap().output.iter().map(|&value| value as f32).collect::<Vec<f32>>()
     };
     let pointwise = FilterSummary::from_dense(summary.values().to_vec(), [6, 4, 1, 1]).unwrap();
@@ -117,7 +117,7 @@ fn the_bound_of_hankel_products_grows_with_gains() {
     let input: Vec<f32> = (0..64 * 30).map(|at| (at % 9) as f32 - 4.0).collect();
     let magnitude = |gain: f32| {
         let summary = with_gains(placement.clone(), |_| gain);
-        let operands = Operands { input: &input, summary: &summary, scale: None, bias: None, residual: None };
+        let operands = Operands::new(&input, &summary);
         conv2d(&problem, &operands).unwrap().for_plan(&plan, &operands).unwrap().magnitude
     };
     for (large, small) in magnitude(4096.0).into_iter().zip(magnitude(-1.0 / 4096.0)) {

@@ -4,6 +4,7 @@
 mod common;
 
 mod allocations;
+mod base_stage;
 mod compress;
 mod cpu;
 mod cpu_long_sums;

@@ -50,7 +50,7 @@ fn every_plan_builds_binds_and_records() {
             for choice in choices(&target) {
                 let options = choice.options().with_bind_read_write(read_write);
                 let Some(plan) = choice.plan(&problem, &target, options) else { continue };
-                let params = ChannelParams::new(data.scale.as_deref(), data.bias.as_deref());
+                let params = data.operands().params();
                 let conv = FsConv2d::new(&noop.pipelines, plan, &data.summary, params).expect(case.name);
                 let input = noop.buffer(bytes(problem.input_shape()));
                 let output = noop.buffer(bytes(problem.output_shape()));

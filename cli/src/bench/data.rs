@@ -82,7 +82,7 @@ impl Data {
 
 /// On the CPU.
 fn convolve(problem: &Problem, input: &[f32], summary: &FilterSummary) -> filter_summary::Result<Vec<f32>> {
-    cpu::conv2d(problem, &Operands { input, summary, scale: None, bias: None, residual: None }, None)
+    cpu::conv2d(problem, &Operands::new(input, summary), None)
 }
 
 /// What all numbers are multiples of.

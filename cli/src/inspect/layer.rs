@@ -20,6 +20,9 @@ pub(super) struct Layer {
     pub(super) gains: usize,
     /// All taps of a filter read one base.
     pub(super) one_base: bool,
+    /// The activation of a base stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) base_stage: Option<&'static str>,
     /// r = O * K / (L + G).
     pub(super) ratio: f64,
     /// Starts are learned positions, in units of so many values.
@@ -79,6 +82,7 @@ pub(super) fn layer(
         length: placement.length(),
         gains: placement.gains(),
         one_base: placement.has_gains() && placement.window().tap_offsets().iter().all(|&offset| offset == 0),
+        base_stage: conv.base_stage.as_ref().map(|stage| stage.activation.name()),
         ratio: placement.ratio(),
         start_unit: match placement.starts() {
             Starts::Learned { unit, .. } => Some(*unit),

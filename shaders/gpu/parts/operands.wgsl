@@ -17,6 +17,7 @@ struct Params {
     bias_at: u32,
     slots_at: u32,         // products only: where the slot of every row stands in `table`
     slots: u32,            // the slot of rows that are not stored
+    stage_at: u32,         // of a base stage
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

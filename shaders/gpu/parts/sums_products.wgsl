@@ -1,9 +1,10 @@
-// Sums are products: row r of group g goes to its slot, if any filter reads it.
+// Sums are products: row r of group g goes to its slot, if any filter reads it, after the base stage if there is one.
 //
 //   P[slot, p] = S        products [slots, pixels]
 fn store_sums(group: u32, row: u32, pixel: vec4<u32>, sums: vec4<f32>) {
-    let slot = table[params.slots_at + group * params.rows + row];
+    let own = group * params.rows + row;
+    let slot = table[params.slots_at + own];
     if slot != params.slots {
-        store_quad(slot * params.pixels + pixel, pixel < vec4<u32>(params.pixels), sums);
+        store_quad(slot * params.pixels + pixel, pixel < vec4<u32>(params.pixels), staged(own, sums));
     }
 }

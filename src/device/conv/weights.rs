@@ -208,7 +208,7 @@ fn arrange<T: Copy + Default>(plan: &Plan, values: &[T], weight: impl Fn(usize, 
     arranged
 }
 
-/// The plan's tables, each with O scales, O biases and its gains behind, as the bits of f32. Sums of several parts are
+/// The plan's tables, each with O scales, O biases, its gains and a base stage behind, as the bits of f32. Sums of several parts are
 /// scaled part by part; the bias is added once.
 fn pack_table(plan: &Plan, params: ChannelParams<'_>, gain: impl Fn(usize, usize) -> f32) -> Vec<u32> {
     let filters = plan.problem().out_channels();
@@ -223,6 +223,11 @@ fn pack_table(plan: &Plan, params: ChannelParams<'_>, gain: impl Fn(usize, usize
         packed.extend(column(params.scale, 1.0));
         packed.extend(column(params.bias.filter(|_| index == 0), 0.0));
         packed.extend(pack_gains(filters, table, &gain));
+        let of_base = |values: Option<&[f32]>, base: usize, default| values.map_or(default, |values| values[base]);
+        let stage = table.stage.iter();
+        packed.extend(stage.flat_map(|&base| {
+            [of_base(params.base_scale, base, 1.0), of_base(params.base_bias, base, 0.0)].map(f32::to_bits)
+        }));
     }
     packed
 }

@@ -87,7 +87,7 @@ impl Accumulate {
             covering::covering,
         };
 
-        covering(&[2, 5, 2, 2, MEMORIES.len(), 2], |at| {
+        covering(&[2, 5, 2, ACTIVATIONS.len(), MEMORIES.len(), 2], |at| {
             let (memory, output) = (MEMORIES[at[4]], ACCESSES[at[1]]);
             (memory.fits(output) && (!memory.has_addend || at[2] == 1)).then_some(())?;
             Some(Self {

@@ -81,7 +81,7 @@ impl Gather {
 
         let tiles = [[8, 40, 2], [4, 32, 2], [16, 16, 2], [8, 16, 1]]
             .map(|[lanes, rows, quads]| Tile::registers(lanes, 1, rows, quads));
-        covering(&[4, 4, 2, 2, 2, 5, 4, MEMORIES.len(), 3, 2], |at| {
+        covering(&[4, 4, 2, ACTIVATIONS.len(), 2, 5, 4, MEMORIES.len(), 3, 2], |at| {
             let (memory, output, load) = (MEMORIES[at[7]], ACCESSES[at[5]], LOADS[at[6]]);
             // A lone tap's inputs lie as its outputs do, or anywhere.
             let input = if at[4] == 1 { output } else { Access::Scalar };

@@ -56,7 +56,7 @@ impl GatherFew {
         };
 
         let tiles = [[8, 2], [4, 2], [16, 2], [8, 4]].map(|[lanes, blocks]| Tile::registers(1, lanes, blocks, 1));
-        covering(&[4, 4, 2, 2, 2, 5, 4, MEMORIES.len(), 2], |at| {
+        covering(&[4, 4, 2, ACTIVATIONS.len(), 2, 5, 4, MEMORIES.len(), 2], |at| {
             let (memory, output) = (MEMORIES[at[7]], ACCESSES[at[5]]);
             let input = if at[4] == 1 { output } else { Access::Scalar };
             (memory.fits(output) && (!memory.has_addend || at[2] == 1)).then_some(())?;

@@ -74,7 +74,7 @@ impl GatherRows {
         let tiles = [[8, 40, 2], [4, 32, 2], [16, 16, 2], [8, 16, 1]]
             .map(|[lanes, rows, quads]| Tile::registers(lanes, 1, rows, quads));
         let row_taps = [[3, 1], [2, 0], [7, 3]].map(|[taps, padding]| RowTaps { taps, padding });
-        covering(&[4, 2, 2, 2, 5, 5, 4, MEMORIES.len(), 3, 2], |at| {
+        covering(&[4, 2, 2, ACTIVATIONS.len(), 5, 5, 4, MEMORIES.len(), 3, 2], |at| {
             let (memory, input, output) = (MEMORIES[at[7]], ACCESSES[at[4]], ACCESSES[at[5]]);
             // Planes are whole quads where rows are.
             let fits = memory.fits(input) && memory.fits(output) && input.values() <= output.values();

@@ -4,6 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{RowSums, multiplying, multiplying_turns};
 use crate::kernels::{Access, Description, Geometry, Kernel, Tensor, Tile, Variant, Weights};
+use crate::method::problem::Activation;
 use crate::method::sharing::TapRows;
 
 /// A variant.
@@ -15,6 +16,7 @@ pub(crate) struct Products {
     pub(crate) weights: Weights,
     pub(crate) hankel_levels: u32,
     pub(crate) output: Access,
+    pub(crate) base_stage: Option<Activation>,
     pub(crate) read_write: bool,
 }
 
@@ -38,6 +40,7 @@ pub(crate) struct Uniform {
     pub(crate) slot_pitch: u32,
     pub(crate) slots_at: u32,
     pub(crate) slots: u32,
+    pub(crate) stage_at: u32,
 }
 
 impl Kernel for Products {
@@ -68,7 +71,8 @@ impl Kernel for Products {
             .weights(self.weights)
             .part(include_str!("../../../shaders/software/parts/segments.wgsl"))
             .part(which_rows);
-        multiplying(described, self.hankel_levels).products_out(self.output).read_write(self.read_write)
+        let described = multiplying(described, self.hankel_levels).products_of(self.base_stage);
+        described.products_out(self.output).read_write(self.read_write)
     }
 
     fn turns(&self, uniform: &Uniform) -> u64 {
@@ -86,7 +90,7 @@ impl Products {
     pub(in crate::kernels) fn variants() -> Vec<Self> {
         use crate::kernels::{
             WeightLoad,
-            tests::axes::{ACCESSES, LOADS, MEMORIES},
+            tests::axes::{ACCESSES, BASE_STAGES, LOADS, MEMORIES},
             tests::covering::covering,
         };
 
@@ -103,14 +107,16 @@ impl Products {
             sum(7, even(1), [2, 1, 3]),
             sum(3, uneven, [1, 1, 1]),
         ];
-        covering(&[4, 6, 5, 5, 4, MEMORIES.len(), 3, 2], |at| {
+        covering(&[4, 6, 5, 5, 4, MEMORIES.len(), 3, 2, 4], |at| {
             let (tile, sums, load) = (tiles[at[0]], sums[at[1]], LOADS[at[4]]);
             let (memory, input, output) = (MEMORIES[at[5]], ACCESSES[at[2]], ACCESSES[at[3]]);
             // Row sums over 16 lanes take too long to compile; strided ones are every other pixel of two quads.
             let compiles = sums.taps == 1 || tile.lanes_x <= 8 && tile.quads >= sums.stride;
             let multiplies = at[6] == 0 || load == WeightLoad::Vec4;
             let fits = memory.fits(input) && memory.fits(output) && !memory.has_addend && !memory.is_addend;
-            (compiles && multiplies && fits).then_some(())?;
+            let base_stage = BASE_STAGES[at[8]];
+            let stores_products = base_stage.is_none() || sums.taps == 1 && at[6] == 0;
+            (compiles && multiplies && fits && stores_products).then_some(())?;
             Some(Self {
                 tile,
                 sums,
@@ -118,6 +124,7 @@ impl Products {
                 weights: memory.weights(load),
                 hankel_levels: at[6] as u32,
                 output,
+                base_stage,
                 read_write: at[7] == 1,
             })
         })

@@ -5,7 +5,10 @@ use crate::method::placement::Boundary;
 use crate::method::problem::Activation;
 use crate::method::quantization::Precision;
 
-pub(in crate::kernels) const ACTIVATIONS: [Activation; 2] = [Activation::None, Activation::Relu];
+pub(in crate::kernels) const ACTIVATIONS: [Activation; 3] = [Activation::None, Activation::Relu, Activation::Relu6];
+
+pub(in crate::kernels) const BASE_STAGES: [Option<Activation>; 4] =
+    [None, Some(Activation::None), Some(Activation::Relu), Some(Activation::Relu6)];
 
 /// Accesses without words of 64 bits first.
 pub(in crate::kernels) const ACCESSES: [Access; 5] =

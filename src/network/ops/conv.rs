@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::files::stored_summary::WindowJson;
 use crate::files::tensor_file::NewTensor;
 use crate::method::algorithm::Algorithm;
+use crate::method::base_stage::{BaseStage, check_base_params};
 use crate::method::params::ChannelParams;
 use crate::method::placement::Placement;
 use crate::method::problem::{Activation, Conv2d, Problem};
@@ -36,6 +37,8 @@ pub struct ConvOp {
     pub bias: Option<Vec<f32>>,
     /// Applied last.
     pub activation: Activation,
+    /// What is done to products before taps add them up.
+    pub base_stage: Option<BaseStage>,
 }
 
 /// Which of the file's operations a [`ConvOp`] is.
@@ -53,8 +56,8 @@ pub enum ConvKind {
 impl ConvOp {
     /// A convolution by Filter Summary; scale, bias and activation may be added.
     pub fn new(summary: FilterSummary, conv: Conv2d) -> Self {
-        let (scale, bias, activation) = (None, None, Activation::None);
-        Self { kind: ConvKind::FilterSummary, summary, conv, scale, bias, activation }
+        let (scale, bias, activation, base_stage) = (None, None, Activation::None, None);
+        Self { kind: ConvKind::FilterSummary, summary, conv, scale, bias, activation, base_stage }
     }
 
     /// A convolution with dense filters `[O, C/groups, KH, KW]`.
@@ -92,6 +95,12 @@ impl ConvOp {
         Self { activation, ..self }
     }
 
+    /// The same with a base stage ([`Problem::with_base_stage`]).
+    #[must_use]
+    pub fn with_base_stage(self, base_stage: BaseStage) -> Self {
+        Self { base_stage: Some(base_stage), ..self }
+    }
+
     /// What must be computed for a batch of inputs `[C, H, W]`.
     pub(crate) fn problem(&self, batch: usize, input: [usize; 3], has_residual: bool) -> Result<Problem> {
         let [_, height, width] = match self.kind {
@@ -100,19 +109,26 @@ impl ConvOp {
         };
         let problem = Problem::new(self.summary.placement(), self.conv, [batch, height, width])?;
         let problem = problem.with_activation(self.activation);
+        let problem = match &self.base_stage {
+            Some(stage) => problem.with_base_stage(stage.activation)?,
+            None => problem,
+        };
         Ok(if has_residual { problem.with_residual() } else { problem })
     }
 
-    /// The algorithm where a whole network is asked to run one: dense filters share nothing, and take `dense` then.
+    /// The algorithm where a whole network is asked to run one: dense filters share nothing, and take `dense` then; a
+    /// base stage is done to shared products.
     pub(crate) fn algorithm(&self, asked: Option<Algorithm>, dense: Algorithm) -> Option<Algorithm> {
         match (self.kind, asked) {
             (ConvKind::Dense | ConvKind::Linear, Some(Algorithm::Shared | Algorithm::Fused)) => Some(dense),
+            (_, Some(Algorithm::Dense | Algorithm::Gather)) if self.base_stage.is_some() => Some(Algorithm::Shared),
             (_, asked) => asked,
         }
     }
 
     pub(crate) fn channel_params(&self) -> ChannelParams<'_> {
-        ChannelParams::new(self.scale.as_deref(), self.bias.as_deref())
+        let params = ChannelParams::new(self.scale.as_deref(), self.bias.as_deref());
+        self.base_stage.iter().fold(params, ChannelParams::with_base_stage)
     }
 
     fn convolution_shape(&self, [channels, height, width]: [usize; 3]) -> Result<[usize; 3]> {
@@ -141,6 +157,15 @@ impl ConvOp {
             Some(_) => Err(Error::value("scale", "given", "a linear layer has none: multiply its weights")),
             None => Ok([placement.filters(), 1, 1]),
         }
+    }
+
+    /// Checks that a base stage is one of the filters' bases.
+    fn check_base_stage(&self, input: [usize; 3]) -> Result<()> {
+        let Some(stage) = &self.base_stage else { return Ok(()) };
+        if self.kind != ConvKind::FilterSummary {
+            return Err(Error::value("base stage", "given", "dense filters share no products"));
+        }
+        check_base_params(&self.problem(1, input, false)?, [stage.scale.as_deref(), stage.bias.as_deref()])
     }
 
     /// Checks that a file can say where the filters lie.
@@ -215,6 +240,7 @@ impl Operation for ConvOp {
             check_length(field, values.as_deref(), shape[0])?;
             check_finite(field, values.as_deref().unwrap_or(&[]))?;
         }
+        self.check_base_stage(input.shape)?;
         match residual {
             Some(&NodeInput { name, .. }) if self.kind == ConvKind::Linear => {
                 Err(Error::value("residual", name, "a linear layer has none"))
@@ -241,7 +267,8 @@ impl Operation for ConvOp {
             Starts::Line { .. } | Starts::Volume { .. } => 0,
         };
         let placement = self.summary.placement();
-        placement.length() + placement.gains() + positions + len(&self.scale) + len(&self.bias)
+        let of_bases = self.base_stage.as_ref().map_or(0, |stage| len(&stage.scale) + len(&stage.bias));
+        placement.length() + placement.gains() + positions + of_bases + len(&self.scale) + len(&self.bias)
     }
 
     fn work(&self) -> Work<'_> {

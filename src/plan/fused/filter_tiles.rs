@@ -13,6 +13,8 @@ pub(super) struct FilterTiles {
 struct FilterTile {
     group: u32,
     bases: Vec<i32>,
+    /// Their places among all bases, group after group.
+    places: Vec<usize>,
     filters: Vec<Filter>,
 }
 
@@ -39,7 +41,7 @@ impl FilterTiles {
         let sharing = problem.sharing();
         let terms = problem.bases().neighbours * problem.placement().window().taps();
         let filters_a_group = problem.out_channels() / problem.conv().groups;
-        let mut tiles = Vec::new();
+        let (mut tiles, mut first_base) = (Vec::new(), 0);
         for (group, bases) in sharing.groups().iter().enumerate() {
             let rows_of = |filter: usize| &sharing.rows()[filter * terms..][..terms];
             let of_group = group * filters_a_group..(group + 1) * filters_a_group;
@@ -67,10 +69,12 @@ impl FilterTiles {
                     .map(|&filter| Filter { index: filter as u32, rows: rows_of(filter).iter().map(place).collect() });
                 let mut of_tile: Vec<Filter> = of_tile.collect();
                 of_tile.sort_by_key(Filter::last_row);
-                let bases = rows.iter().map(|&row| bases[row as usize]).collect();
-                tiles.push(FilterTile { group: group as u32, bases, filters: of_tile });
+                let of_rows = rows.iter().map(|&row| bases[row as usize]).collect();
+                let places = rows.iter().map(|&row| first_base + row as usize).collect();
+                tiles.push(FilterTile { group: group as u32, bases: of_rows, places, filters: of_tile });
                 rest = &rest[taken..];
             }
+            first_base += bases.len();
         }
         Some(Self { rows_per_tile, tiles })
     }
@@ -96,6 +100,13 @@ impl FilterTiles {
             let last = tile.bases.last().copied().unwrap_or(0);
             (0..self.rows_per_tile).map(move |row| tile.bases.get(row).copied().unwrap_or(last) as u32)
         })
+    }
+
+    /// The same as places among all bases.
+    pub(super) fn base_places(&self) -> impl Iterator<Item = usize> {
+        self.tiles
+            .iter()
+            .flat_map(|tile| (0..self.rows_per_tile).map(|row| tile.places[row.min(tile.places.len() - 1)]))
     }
 
     pub(super) fn groups(&self) -> impl Iterator<Item = u32> {

@@ -141,6 +141,7 @@ fn kernel(ask: &Ask<'_>, input: Access) -> Kernel {
         tile: TILE,
         input: ask.input(input),
         weights: ask.summary_weights(),
+        base_stage: ask.problem.base_stage(),
         read_write: ask.options.bind_read_write,
     }
 }
@@ -199,6 +200,7 @@ impl Products for Form {
             whole_rows: u32::from(form.whole_rows),
             slots_at: (problem.conv().groups * rows) as u32,
             slots: tables.slots as u32,
+            stage_at: tables.at.stage as u32,
         };
         Ok(Step::new(kernel, &uniform, tiles, ask.most_workgroups()))
     }

@@ -18,6 +18,10 @@ pub(super) fn rows_of(levels: u32) -> usize {
 
 /// Levels for a kernel whose rows are the distinct bases, ascending.
 pub(super) fn of_bases(ask: &Ask<'_>) -> u32 {
+    if ask.problem.base_stage().is_some() {
+        // Pieces of products share sums, and the stage is for whole products.
+        return 0;
+    }
     let sharing = ask.problem.sharing();
     levels(ask, sharing.most_bases(), |piece| {
         sharing.groups().iter().all(|bases| evenly_spaced(bases.iter().copied(), piece))

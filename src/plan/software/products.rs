@@ -178,6 +178,7 @@ impl Products for Form {
             sums: self.sums,
             input: ask.input(self.input(ask)),
             weights: ask.summary_weights(),
+            base_stage: ask.problem.base_stage(),
             hankel_levels: self.hankel_levels,
             // Quads of sums lie together where rows are whole quads.
             output: ask.access(&[width / stride, self.columns]),
@@ -202,6 +203,7 @@ impl Products for Form {
             slot_pitch: (images * height * pitch) as u32,
             slots_at: (problem.conv().groups * tables.rows) as u32,
             slots: tables.slots as u32,
+            stage_at: tables.at.stage as u32,
         };
         Ok(Step::new(kernel, &uniform, tiles, ask.most_workgroups()))
     }

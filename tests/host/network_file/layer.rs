@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use filter_summary::layer_file::{LayerFile, write_output};
-use filter_summary::reference::{Operands, conv2d};
+use filter_summary::reference::conv2d;
 use filter_summary::{Activation, Boundary, Starts};
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -344,14 +344,7 @@ fn files_of_another_framework() {
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let layer = LayerFile::load(&path).unwrap();
-        let operands = Operands {
-            input: &layer.input,
-            summary: &layer.summary,
-            scale: layer.scale.as_deref(),
-            bias: layer.bias.as_deref(),
-            residual: layer.residual.as_deref(),
-        };
-        let reference = conv2d(&layer.problem, &operands).unwrap();
+        let reference = conv2d(&layer.problem, &layer.operands()).unwrap();
         let expected = layer.expected.unwrap();
         assert_eq!(reference.output.len(), expected.len());
         // An f32 sum of K products in any order is at most K roundings of the magnitude away.

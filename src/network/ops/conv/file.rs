@@ -5,11 +5,12 @@ use super::{ConvKind, ConvOp, NodeJson, group_channels};
 use crate::check::check_size;
 use crate::error::Result;
 use crate::files::stored_summary::{
-    WindowJson, Word, new_tensors, read_values, take_optional, take_quantization, take_summary,
+    WindowJson, Word, new_tensors, read_values, take_base_stage, take_optional, take_quantization, take_summary,
 };
 use crate::files::tensor_file::{NewTensor, Tensor, TensorFile, Values};
 use crate::method::placement::{Boundary, Placement};
-use crate::method::problem::Conv2d;
+use crate::method::problem::{Activation, Conv2d};
+use crate::method::sharing::Sharing;
 use crate::method::starts::Starts;
 use crate::method::summary::FilterSummary;
 use crate::method::window::INDEX_LIMIT;
@@ -27,10 +28,11 @@ pub(in super::super) const FILE_OPS: &[FileOp] = &[
             "dilation",
             "padding",
             "groups",
+            "base_activation",
             "residual",
             "activation",
         ],
-        tensors: &["summary", "starts", "gains", "scale", "bias", "quantization"],
+        tensors: &["summary", "starts", "gains", "base_scale", "base_bias", "scale", "bias", "quantization"],
         read: fs_conv2d,
     },
     FileOp {
@@ -58,7 +60,10 @@ fn fs_conv2d(node: &NodeJson, _: [usize; 3], tensors: &mut TensorFile<'_>) -> Re
     let prefix = format!("{}.", node.name);
     let quantization = |tensors: &mut TensorFile<'_>, values: &Tensor<'_>| take_quantization(tensors, &prefix, values);
     let summary = take_summary(tensors, &prefix, window, boundary, unit, Some(out_channels), quantization)?;
-    finish(node, ConvKind::FilterSummary, summary, tensors)
+    let activation = node.base_activation.as_deref().map(|word| Activation::from_word("base_activation", word));
+    let bases = Sharing::new(summary.placement(), node.groups.unwrap_or(1)).bases();
+    let base_stage = take_base_stage(tensors, &prefix, activation.transpose()?, bases)?;
+    Ok(Op::Conv(Box::new(ConvOp { base_stage, ..finish(node, ConvKind::FilterSummary, summary, tensors)? })))
 }
 
 fn conv2d(node: &NodeJson, [channels, ..]: [usize; 3], tensors: &mut TensorFile<'_>) -> Result<Op> {
@@ -71,7 +76,7 @@ fn conv2d(node: &NodeJson, [channels, ..]: [usize; 3], tensors: &mut TensorFile<
     let weight = tensors.take_required(&format!("{}.weight", node.name))?;
     weight.expect_shape(&shape)?;
     let summary = dense(node, &weight, shape, tensors)?;
-    finish(node, ConvKind::Dense, summary, tensors)
+    Ok(Op::Conv(Box::new(finish(node, ConvKind::Dense, summary, tensors)?)))
 }
 
 fn linear(node: &NodeJson, input: [usize; 3], tensors: &mut TensorFile<'_>) -> Result<Op> {
@@ -108,7 +113,7 @@ fn dense(
 }
 
 /// What dense and compressed convolutions have in common.
-fn finish(node: &NodeJson, kind: ConvKind, summary: FilterSummary, tensors: &mut TensorFile<'_>) -> Result<Op> {
+fn finish(node: &NodeJson, kind: ConvKind, summary: FilterSummary, tensors: &mut TensorFile<'_>) -> Result<ConvOp> {
     let filters = summary.placement().filters();
     let default = Conv2d::default();
     let conv = Conv2d {
@@ -120,7 +125,7 @@ fn finish(node: &NodeJson, kind: ConvKind, summary: FilterSummary, tensors: &mut
     let scale = take_optional(tensors, &format!("{}.scale", node.name), &[filters])?;
     let bias = take_optional(tensors, &format!("{}.bias", node.name), &[filters])?;
     let activation = node.activation()?;
-    Ok(Op::Conv(Box::new(ConvOp { kind, scale, bias, activation, ..ConvOp::new(summary, conv) })))
+    Ok(ConvOp { kind, scale, bias, activation, ..ConvOp::new(summary, conv) })
 }
 
 pub(super) fn json(op: &ConvOp) -> NodeJson {
@@ -144,6 +149,7 @@ pub(super) fn json(op: &ConvOp) -> NodeJson {
                 Starts::Learned { unit, .. } => Some(*unit),
                 Starts::Line { .. } | Starts::Volume { .. } => None,
             },
+            base_activation: op.base_stage.as_ref().map(|stage| stage.activation.word().to_owned()),
             ..common("fs_conv2d")
         },
         ConvKind::Dense => NodeJson { kernel: Some([window.height(), window.width()]), ..common("conv2d") },
@@ -173,9 +179,10 @@ pub(super) fn tensors<'a>(op: &'a ConvOp, prefix: &str, tensors: &mut Vec<NewTen
         (ConvKind::Linear, _) => ("weight", vec![filters, window.channels()]),
     };
     tensors.extend(new_tensors(prefix, name, shape, &op.summary));
-    for (suffix, values) in [("scale", &op.scale), ("bias", &op.bias)] {
+    let of_bases = op.base_stage.iter().flat_map(|stage| [("base_scale", &stage.scale), ("base_bias", &stage.bias)]);
+    for (suffix, values) in [("scale", &op.scale), ("bias", &op.bias)].into_iter().chain(of_bases) {
         if let Some(values) = values {
-            tensors.push(other(suffix, vec![filters], Values::F32(values)));
+            tensors.push(other(suffix, vec![values.len()], Values::F32(values)));
         }
     }
 }
