@@ -148,8 +148,9 @@ fn is_exact(size: f64) -> bool {
 fn activate(activation: Activation, value: f64) -> f64 {
     match activation {
         Activation::None => value,
-        Activation::Relu if value < 0.0 => 0.0,
-        Activation::Relu => value,
+        Activation::Relu | Activation::Relu6 if value < 0.0 => 0.0,
+        Activation::Relu6 if value > 6.0 => 6.0,
+        Activation::Relu | Activation::Relu6 => value,
         other => panic!("{other:?}"),
     }
 }
@@ -191,7 +192,8 @@ fn pooled(pool: &Pool, (values, errors): (&[f64], &[f64]), [height, width]: [usi
 
 fn convolve(op: &ConvOp, inputs: &[(&Value, [usize; 3])], [filters, out_height, out_width]: [usize; 3]) -> Value {
     let (input, shape) = inputs[0];
-    let (conv, window, dense) = (&op.conv, op.summary.placement().window(), op.summary.expand());
+    let (conv, window) = (&op.conv, op.summary.placement().window());
+    let terms = Terms::new(op);
     let channels = window.channels();
     // A linear layer reads its input flattened.
     let [_, height, width] = if channels * conv.groups == shape[0] { shape } else { [shape.iter().product(), 1, 1] };
@@ -201,20 +203,18 @@ fn convolve(op: &ConvOp, inputs: &[(&Value, [usize; 3])], [filters, out_height, 
         for out_y in 0..out_height {
             for out_x in 0..out_width {
                 let (mut sum, mut size, mut error) = (0.0, 0.0, 0.0);
-                for channel in 0..channels {
-                    for tap in 0..window.taps() {
-                        let (ky, kx) = (tap / window.width(), tap % window.width());
-                        let y = (out_y * conv.stride[0] + ky * conv.dilation[0]).checked_sub(conv.padding[0]);
-                        let x = (out_x * conv.stride[1] + kx * conv.dilation[1]).checked_sub(conv.padding[1]);
-                        let (Some(y), Some(x)) = (y.filter(|&y| y < height), x.filter(|&x| x < width)) else {
-                            continue;
-                        };
-                        let at = ((first_channel + channel) * height + y) * width + x;
-                        let weight = f64::from(dense[(filter * channels + channel) * window.taps() + tap]);
-                        sum += weight * input.value[at];
-                        size += (weight * input.value[at]).abs();
-                        error += weight.abs() * input.error[at];
-                    }
+                for tap in 0..window.taps() {
+                    let (ky, kx) = (tap / window.width(), tap % window.width());
+                    let y = (out_y * conv.stride[0] + ky * conv.dilation[0]).checked_sub(conv.padding[0]);
+                    let x = (out_x * conv.stride[1] + kx * conv.dilation[1]).checked_sub(conv.padding[1]);
+                    let (Some(y), Some(x)) = (y.filter(|&y| y < height), x.filter(|&x| x < width)) else {
+                        continue;
+                    };
+                    let pixel = |channel: usize| ((first_channel + channel) * height + y) * width + x;
+                    let term = terms.of(op, input, pixel, filter, tap);
+                    sum += term[0];
+                    size += term[1];
+                    error += term[2];
                 }
                 let scale = op.scale.as_ref().map_or(1.0, |scale| f64::from(scale[filter]));
                 let bias = op.bias.as_ref().map_or(0.0, |bias| f64::from(bias[filter]));
@@ -230,4 +230,67 @@ fn convolve(op: &ConvOp, inputs: &[(&Value, [usize; 3])], [filters, out_height, 
         }
     }
     to
+}
+
+/// What the taps of a convolution add up.
+struct Terms {
+    /// Filters `[O, C, KH, KW]`.
+    dense: Vec<f32>,
+    /// Where there is a base stage, the distinct bases of every group, and how many come before them.
+    bases: Vec<(Vec<i64>, usize)>,
+}
+
+impl Terms {
+    fn new(op: &ConvOp) -> Self {
+        let (dense, mut bases, mut before) = (op.summary.expand(), Vec::new(), 0);
+        if op.base_stage.is_some() {
+            let placement = op.summary.placement();
+            for group in 0..op.conv.groups {
+                let own = placement.filters() / op.conv.groups;
+                let taps =
+                    (group * own..(group + 1) * own).flat_map(|i| (0..placement.taps()).map(move |tap| (i, tap)));
+                let mut distinct: Vec<i64> = taps.map(|(filter, tap)| base(op, filter, tap)).collect();
+                distinct.sort_unstable();
+                distinct.dedup();
+                let count = distinct.len();
+                bases.push((distinct, before));
+                before += count;
+            }
+        }
+        Self { dense, bases }
+    }
+
+    /// Value, size and error of a tap's term.
+    fn of(&self, op: &ConvOp, input: &Value, pixel: impl Fn(usize) -> usize, filter: usize, tap: usize) -> [f64; 3] {
+        let placement = op.summary.placement();
+        let (channels, taps) = (placement.window().channels(), placement.taps());
+        let (mut sum, mut size, mut error) = (0.0, 0.0, 0.0);
+        let values = op.summary.values();
+        for channel in 0..channels {
+            let at = pixel(channel);
+            let weight = f64::from(match op.base_stage {
+                Some(_) => values[placement.index(filter, channel, tap).unwrap()],
+                None => self.dense[(filter * channels + channel) * taps + tap],
+            });
+            sum += weight * input.value[at];
+            size += (weight * input.value[at]).abs();
+            error += weight.abs() * input.error[at];
+        }
+        let Some(stage) = &op.base_stage else { return [sum, size, error] };
+        let group = filter / (placement.filters() / op.conv.groups);
+        let (bases, before) = &self.bases[group];
+        let at = before + bases.binary_search(&base(op, filter, tap)).unwrap();
+        let of = |values: &Option<Vec<f32>>, default| values.as_ref().map_or(default, |values| f64::from(values[at]));
+        let (scale, bias) = (of(&stage.scale, 1.0), of(&stage.bias, 0.0));
+        let gain = op.summary.gains().map_or(1.0, |gains| f64::from(gains[filter * taps + tap]));
+        let staged = activate(stage.activation, scale * sum + bias);
+        // The stage's own roundings are in the tolerance, which is for the size of what is added up.
+        let size = scale.abs() * size + bias.abs();
+        [gain * staged, gain.abs() * size, gain.abs() * scale.abs() * error]
+    }
+}
+
+/// Where channel 0 of a tap is.
+fn base(op: &ConvOp, filter: usize, tap: usize) -> i64 {
+    op.summary.placement().index(filter, 0, tap).unwrap() as i64
 }

@@ -28,6 +28,7 @@ macro_rules! all_shared {
 all_shared!(
     filter_summary::Activation,
     filter_summary::Algorithm,
+    filter_summary::BaseStage,
     filter_summary::BoundConv,
     filter_summary::Boundary,
     filter_summary::BufferRange<'static>,

@@ -1,7 +1,7 @@
 """Write single-layer test files for `fsnet conv`, with the `expected` output computed by PyTorch in float64.
 
 One safetensors file a case: `input` `[N, C, H, W]`, `summary` `[L]` or `[D, FH, FW]`, `starts` int64 `[O]` or `[O, 3]`,
-optional `gains` `[O, T]`, `bias` `[O]` and `residual`, and `expected` `[N, O, OH, OW]`; the metadata says the rest as
+optional `gains` `[O, T]`, `base_scale` and `base_bias` `[U]`, `bias` `[O]` and `residual`, and `expected` `[N, O, OH, OW]`; the metadata says the rest as
 strings. Where the starts form a regular walk, the filters come from `Tensor.unfold`, otherwise from the index formula
 of the format.
 
@@ -51,6 +51,7 @@ class Case:
     quantized: bool = False
     positions: tuple[float, ...] | None = None
     unit: int = 1
+    stage: str | None = None  # the activation of a base stage
 
     def make_layout(self) -> Layout:
         if isinstance(self.layout, Layout):
@@ -81,7 +82,7 @@ K3 = (3, 3)
 
 
 def cases() -> list[Case]:
-    return fixed_cases() + learned_cases() + quantized_cases() + gain_cases()
+    return fixed_cases() + learned_cases() + quantized_cases() + gain_cases() + staged_cases()
 
 
 def fixed_cases() -> list[Case]:
@@ -209,12 +210,35 @@ def gain_cases() -> list[Case]:
     return [replace(case, name=f"gains_{case.name}") for case in cases]
 
 
+def staged_cases() -> list[Case]:
+    """A base stage: an affine map and an activation of products, before taps add them up."""
+    mixed = tap_major([40, 8, 8, 0, 64, 24, 40, 16], 8, K3, 136, "none")
+    across = Layout((80,), torch.tensor([7, 0, 14, 35, 21, 7]), 5, 3, 3, 9, tuple(range(9)), "none")
+    cases = [
+        Case("base_1c", "base:1", 8, 12, K3, (7, 9), 2, padding=SAME3, bias=True, relu=True, stage="relu6"),
+        Case("base_half_c", "base:1/2", 8, 12, K3, (6, 5), padding=SAME3, residual=True, stage="relu"),
+        Case("base_stride_2", "base:1", 6, 10, K3, (11, 9), 2, (2, 2), SAME3, bias=True, stage="relu6"),
+        Case("base_groups", "base:1", 12, 8, K3, (6, 7), padding=SAME3, groups=4, stage="relu"),
+        Case("base_asymmetric", "base:1", 5, 7, K3, (13, 17), stride=(2, 3), padding=(0, 2, 3, 1), stage="none"),
+        Case("tap_1c", "tap:1", 8, 16, K3, (8, 8), padding=SAME3, stage="relu6"),
+        Case("tap_2c_gains_dilated", "gains:tap:2", 4, 9, K3, (12, 11), padding=(2, 3, 2, 3), dilation=(2, 3),
+             stage="relu"),
+        Case("mixed", mixed, 8, 8, K3, (7, 6), padding=SAME3, stage="none"),
+        Case("channel_major", across, 5, 6, K3, (6, 6), padding=SAME3, stage="relu"),
+        Case("kernel_1x3", "base:1", 8, 9, (1, 3), (6, 7), padding=(0, 1, 0, 1), stage="relu6"),
+        Case("kernel_7x7", "base:1", 4, 6, (7, 7), (9, 10), padding=(3, 3, 3, 3), stage="relu"),
+        Case("u8_base_1c", "base:1", 8, 12, K3, (7, 9), padding=SAME3, quantized=True, stage="relu6"),
+    ]  # fmt: skip
+    return [replace(case, name=f"staged_{case.name}") for case in cases]
+
+
 TINY = (
     "tap_major_stride_2_3_asymmetric", "tap_order", "channel_major_r7_stride_2", "cube_wrap_larger",
     "zero_negative_starts",
     "u8_channel_r7", "u8_zero_negative_starts", "u8_tap_order",
     "learned_half_taps", "learned_zero_boundary", "learned_scalar_none",
     "gains_base_half_c", "gains_base_asymmetric", "gains_tap_order", "gains_learned_tap", "gains_u8_base_1c",
+    "staged_base_stride_2", "staged_mixed", "staged_u8_base_1c",
 )  # fmt: skip
 
 
@@ -251,6 +275,42 @@ def draw_positions(case: Case, layout: Layout, rng: torch.Generator) -> torch.Te
     return drawn
 
 
+def staged(
+    case: Case, layout: Layout, values: torch.Tensor, x: torch.Tensor, tensors: dict[str, torch.Tensor],
+    rng: torch.Generator,
+) -> torch.Tensor:  # fmt: skip
+    """Sums of products that go through a base stage, by two convolutions a group; draws the stage's numbers.
+
+    The first is 1x1, to all distinct bases; in the second every filter and tap reads the channel of its base. `x` is
+    padded: there the products are set to zero again after the stage.
+    """
+    channels, taps, own = case.channels // case.groups, layout.kh * layout.kw, case.out // case.groups
+    reads = layout.starts.view(-1, 1) + torch.tensor(layout.tap_offsets)
+    bases = [reads[first : first + own].unique() for first in range(0, case.out, own)]
+    count = sum(len(of_group) for of_group in bases)
+    tensors["base_scale"] = torch.randn(count, generator=rng)
+    tensors["base_bias"] = torch.randn(count, generator=rng)
+    scales = tensors["base_scale"].double().split([len(of_group) for of_group in bases])
+    biases = tensors["base_bias"].double().split([len(of_group) for of_group in bases])
+    top, left, bottom, right = case.padding
+    inside = torch.zeros(x.shape[2:], dtype=x.dtype)
+    inside[top : x.shape[2] - bottom, left : x.shape[3] - right] = 1
+    gains = tensors.get("gains", torch.ones(case.out, taps)).double()
+    sums = []
+    for group, of_group in enumerate(bases):
+        index = of_group.view(-1, 1) + torch.arange(channels) * layout.channel_stride
+        product = F.conv2d(x[:, group * channels : (group + 1) * channels], values[index][:, :, None, None])
+        product = product * scales[group].view(1, -1, 1, 1) + biases[group].view(1, -1, 1, 1)
+        product = {"none": product, "relu": product.relu(), "relu6": F.relu6(product)}[case.stage] * inside
+        second = torch.zeros(own, len(of_group), taps, dtype=x.dtype)
+        places = torch.searchsorted(of_group, reads[group * own : (group + 1) * own])
+        for i, t in ((i, t) for i in range(own) for t in range(taps)):
+            second[i, places[i, t], t] = gains[group * own + i, t]
+        second = second.view(own, len(of_group), layout.kh, layout.kw)
+        sums.append(F.conv2d(product, second, None, case.stride, 0, case.dilation))
+    return torch.cat(sums, 1)
+
+
 def make(case: Case, seed: int = 0) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """The tensors and the metadata of one file."""
     rng = torch.Generator().manual_seed(seed)
@@ -272,7 +332,10 @@ def make(case: Case, seed: int = 0) -> tuple[dict[str, torch.Tensor], dict[str, 
     if layout.gains:
         tensors["gains"] = torch.randn(case.out, layout.kh * layout.kw, generator=rng)
         weight = weight * tensors["gains"].double().view(case.out, 1, layout.kh, layout.kw)
-    expected = F.conv2d(x, weight, None, case.stride, 0, case.dilation, case.groups)
+    if case.stage is None:
+        expected = F.conv2d(x, weight, None, case.stride, 0, case.dilation, case.groups)
+    else:
+        expected = staged(case, layout, values.double(), x, tensors, rng)
     if case.bias:
         tensors["bias"] = torch.randn(case.out, generator=rng)
         expected = expected + tensors["bias"].double().view(1, -1, 1, 1)
@@ -289,6 +352,8 @@ def make(case: Case, seed: int = 0) -> tuple[dict[str, torch.Tensor], dict[str, 
         "groups": str(case.groups),
         "activation": "relu" if case.relu else "none",
     } | quantization
+    if case.stage is not None:
+        metadata["base_activation"] = case.stage
     if positions is not None:
         metadata["start_unit"] = str(start_unit(case, layout))
     return tensors, metadata

@@ -49,6 +49,20 @@ def blend(summary: np.ndarray, positions: np.ndarray, unit: int, window: dict, b
     return (1 - a) * expand(summary, starts, window, boundary) + a * expand(summary, after, window, boundary)
 
 
+def activate(y: torch.Tensor, activation: str | None) -> torch.Tensor:
+    if activation == "relu6":
+        return y.clamp(0, 6)
+    return y.relu() if activation == "relu" else y
+
+
+def offsets(window: dict) -> list[int]:
+    """Where the taps of a filter begin, row-major."""
+    if "tap_offsets" in window:
+        return window["tap_offsets"]
+    _, sy, sx = window["strides"]
+    return [y * sy + x * sx for y in range(window["height"]) for x in range(window["width"])]
+
+
 class Interpreter(torch.nn.Module):
     """Runs the graph of one file: `[N, C, H, W] -> [N, classes]`."""
 
@@ -61,7 +75,7 @@ class Interpreter(torch.nn.Module):
                 if (value := tensors.get(f"{name}.{part}")) is not None and value.dtype == torch.uint8:
                     scale, zero = tensors[f"{name}.quantization"]
                     tensors[f"{name}.{part}"] = value.to(scale.dtype) * scale + zero
-            if node["op"] == "fs_conv2d":
+            if node["op"] == "fs_conv2d" and not self.has_base_stage(node):
                 summary, starts = (tensors[f"{name}.{part}"].numpy() for part in ("summary", "starts"))
                 where = (node["window"], node.get("boundary", "none"))
                 if starts.dtype == np.int64:
@@ -132,7 +146,43 @@ class Interpreter(torch.nn.Module):
             y = x.flatten(1)[:, :, None, None]
         else:
             raise FormatError(f"{node['name']}: this interpreter has no {op}")
-        return y.relu() if node.get("activation") == "relu" else y
+        return activate(y, node.get("activation"))
+
+    def has_base_stage(self, node: dict) -> bool:
+        numbers = (self.get(node, part) for part in ("base_scale", "base_bias"))
+        return "base_activation" in node or any(number is not None for number in numbers)
+
+    def staged(self, node: dict, x: torch.Tensor) -> torch.Tensor:
+        """The sums of an `fs_conv2d` whose products go through a base stage: `x` is not padded yet."""
+        window, groups = node["window"], node.get("groups", 1)
+        channels, kh, kw = window["channels"], window["height"], window["width"]
+        channel_stride = window.get("channel_stride", window.get("strides", [0])[0])
+        (sy, sx), (dy, dx) = node.get("stride", [1, 1]), node.get("dilation", [1, 1])
+        top, left, bottom, right = node.get("padding", [0] * 4)
+        summary, starts = self.get(node, "summary"), self.get(node, "starts").tolist()
+        gains, numbers = self.get(node, "gains"), [self.get(node, f"base_{part}") for part in ("scale", "bias")]
+        own, before, planes = len(starts) // groups, 0, []
+        for group in range(groups):
+            reads = [[s + o for o in offsets(window)] for s in starts[group * own : (group + 1) * own]]
+            bases = sorted({base for of_filter in reads for base in of_filter})
+            weight = torch.stack([summary[[b + c * channel_stride for c in range(channels)]] for b in bases])
+            p = torch.einsum("uc,nchw->nuhw", weight, x[:, group * channels : (group + 1) * channels])
+            for number, apply in zip(numbers, (torch.mul, torch.add)):
+                if number is not None:
+                    p = apply(p, number[before : before + len(bases)].view(1, -1, 1, 1))
+            before += len(bases)
+            # Nothing outside the picture, whatever the biases are.
+            p = F.pad(activate(p, node.get("base_activation")), (left, right, top, bottom))
+            height, width = (p.shape[2] - (kh - 1) * dy - 1) // sy + 1, (p.shape[3] - (kw - 1) * dx - 1) // sx + 1
+            for i, of_filter in enumerate(reads, group * own):
+                plane = 0
+                for t, base in enumerate(of_filter):
+                    y, left_x = t // kw * dy, t % kw * dx
+                    rows = slice(y, y + (height - 1) * sy + 1, sy)
+                    term = p[:, bases.index(base), rows, left_x : left_x + (width - 1) * sx + 1 : sx]
+                    plane = plane + (term if gains is None else gains[i, t] * term)
+                planes.append(plane)
+        return torch.stack(planes, 1)
 
     def get(self, node: dict, part: str) -> torch.Tensor | None:
         return self.tensors.get(f"{node['name']}.{part}")
@@ -151,8 +201,11 @@ class Interpreter(torch.nn.Module):
         """`scale[i] * conv(x, W[i]) + bias[i]`."""
         top, left, bottom, right = node.get("padding", [0] * 4)
         stride, dilation = node.get("stride", [1, 1]), node.get("dilation", [1, 1])
-        x = F.pad(x, (left, right, top, bottom))
-        y = F.conv2d(x, self.get(node, "weight"), None, stride, 0, dilation, node.get("groups", 1))
+        if node["op"] == "fs_conv2d" and self.has_base_stage(node):
+            y = self.staged(node, x)
+        else:
+            x = F.pad(x, (left, right, top, bottom))
+            y = F.conv2d(x, self.get(node, "weight"), None, stride, 0, dilation, node.get("groups", 1))
         for part, apply in (("scale", torch.mul), ("bias", torch.add)):
             factor = self.get(node, part)
             y = y if factor is None else apply(y, factor.view(1, -1, 1, 1))

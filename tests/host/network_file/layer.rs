@@ -244,7 +244,11 @@ fn malformed() {
             |p| set(p, "boundary", "reflect"),
             "metadata boundary is reflect: it must be one of none, zero, wrap",
         ),
-        ("activation", |p| set(p, "activation", "Relu"), "metadata activation is Relu: it must be one of none, relu"),
+        (
+            "activation",
+            |p| set(p, "activation", "Relu"),
+            "metadata activation is Relu: it must be one of none, relu, relu6",
+        ),
         ("stride of one", |p| set(p, "stride", "2"), "metadata stride is 2: it must be 2 numbers with commas between"),
         ("stride zero", |p| set(p, "stride", "2,0"), "stride[1] is 0: it must be between 1 and 2147483647"),
         (

@@ -77,12 +77,12 @@ fn convolutions() {
         (
             "activation",
             |p| p.set("stem", "activation", json!("gelu")),
-            "node stem: activation is gelu: it must be one of none, relu",
+            "node stem: activation is gelu: it must be one of none, relu, relu6",
         ),
         (
             "linear activation",
             |p| p.set("fc", "activation", json!("gelu")),
-            "node fc: activation is gelu: it must be one of none, relu",
+            "node fc: activation is gelu: it must be one of none, relu, relu6",
         ),
         (
             "stride zero",

@@ -2,6 +2,7 @@
 #![cfg(feature = "files")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod base_stage;
 mod built;
 mod built_alike;
 mod built_only;
