@@ -1,6 +1,6 @@
-//! Time of the CPU executor's two algorithms on layers of well-known networks, and of the matrix product alone:
-//! medians, and ratios within one run. `cpu_layers [threads [step [channels]]]`; without arguments one thread,
-//! all steps (in channels) and all layers.
+//! Time of the CPU executor's two algorithms on layers of well-known networks, with and without tap gains, and of the
+//! matrix product alone: lower quartiles, and ratios within one run. `cpu_layers [threads [step [channels]]]`; without
+//! arguments one thread, all steps (in channels) and all layers.
 //!
 //! CPU time is that of all threads (Linux; elsewhere the columns are zero). Other work on the machine changes it far
 //! less than it changes the time on the wall.
@@ -45,9 +45,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     println!("{threads} threads; milliseconds a batch, CPU (wall)");
     println!(
-        "layer                                     product alone            shared             dense  \
-         dense/shared  chosen"
+        "layer                                     product alone            shared             gains             \
+         dense  dense/shared  gains/shared  chosen"
     );
+    let mut logarithms = Vec::new();
     for (channels, filters, size, stride, batch) in LAYERS {
         if only.is_some_and(|only| only != channels) {
             continue;
@@ -58,10 +59,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let problem = Problem::new(&placement, conv, [batch, size, size])?;
             let values = (0..placement.length()).map(|i| (i % 29) as f32 / 29.0 - 0.5).collect();
             let summary = FilterSummary::new(values, placement)?;
+            let gains = (0..filters * 9).map(|i| (i % 7) as f32 / 4.0 - 0.5).collect();
+            let gained = summary.clone().with_gains(gains)?;
+            let gained_problem = Problem::new(gained.placement(), conv, [batch, size, size])?;
             let input: Vec<f32> = (0..problem.input_shape().iter().product()).map(|i: usize| (i % 31) as f32).collect();
             let mut output = vec![f32::NAN; problem.output_shape().iter().product()];
             let new = |algorithm| CpuConv::new(&problem, &summary, ChannelParams::default(), algorithm);
             let (shared, dense) = (new(Some(Algorithm::Shared))?, new(Some(Algorithm::Dense))?);
+            let params = ChannelParams::default();
+            let with_gains = CpuConv::new(&gained_problem, &gained, params, Some(Algorithm::Shared))?;
             let mut products = vec![0.0; problem.sharing().bases() * size * size];
             let mut run = |index: usize| match index {
                 0 => {
@@ -72,12 +78,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     })
                 }
                 1 => shared.run(&input, None, &mut output),
+                2 => with_gains.run(&input, None, &mut output),
                 _ => dense.run(&input, None, &mut output),
             };
             // Interleaved, so that whatever else the machine does falls on all alike.
-            let mut times = [const { Vec::new() }; 3];
-            let mut repetitions = [1u32; 3];
-            (0..3).try_for_each(&mut run)?;
+            let mut times = [const { Vec::new() }; 4];
+            let mut repetitions = [1u32; 4];
+            (0..4).try_for_each(&mut run)?;
             for block in 0..=BLOCKS {
                 for (index, times) in times.iter_mut().enumerate() {
                     let (cpu, start) = (cpu_seconds(), Instant::now());
@@ -107,8 +114,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 print!("{cpu:8.3} ({wall:7.3})");
             }
             let chosen = new(None)?.algorithm().name();
-            println!("{:14.2}  {chosen}", times[2].0 / times[1].0);
+            let of_gains = times[2].1 / times[1].1;
+            println!("{:14.2}{of_gains:14.2}  {chosen}", times[3].0 / times[1].0);
+            if (step, stride) == (1, 1) {
+                logarithms.push(of_gains.ln());
+            }
         }
+    }
+    if !logarithms.is_empty() {
+        let mean = (logarithms.iter().sum::<f64>() / logarithms.len() as f64).exp();
+        println!("gains over shared at s = C and stride 1, on the wall, geometric mean: {mean:.3}");
     }
     Ok(())
 }

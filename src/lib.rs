@@ -58,11 +58,13 @@ pub use device::pipeline::{Pipelines, ShaderChecks};
 pub use error::{Cause, Error, Result};
 #[cfg(feature = "network")]
 pub use files::{layer_file, tensor_file};
+pub use method::activation::Activation;
 pub use method::algorithm::Algorithm;
 pub use method::base_stage::BaseStage;
+pub use method::conv2d::Conv2d;
 pub use method::params::ChannelParams;
 pub use method::placement::{Boundary, Placement};
-pub use method::problem::{Activation, Conv2d, Problem};
+pub use method::problem::Problem;
 pub use method::quantization::{Precision, Quantization};
 pub use method::sharing::Sharing;
 pub use method::starts::Starts;

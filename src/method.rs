@@ -1,7 +1,9 @@
 //! The method: what a Filter Summary is, and what a convolution by it is. Pure data that knows no device.
 
+pub(crate) mod activation;
 pub(crate) mod algorithm;
 pub(crate) mod base_stage;
+pub(crate) mod conv2d;
 pub(crate) mod params;
 pub(crate) mod placement;
 pub(crate) mod problem;

@@ -6,8 +6,9 @@ pub use hankel::hankel_products;
 
 use crate::check::{check_length, check_size};
 use crate::error::{Error, Result};
+use crate::method::activation::Activation;
 use crate::method::params::ChannelParams;
-use crate::method::problem::{Activation, Problem};
+use crate::method::problem::Problem;
 use crate::method::quantization::Precision;
 use crate::method::storage::Storage;
 use crate::method::summary::{Blend, FilterSummary, UNDERFLOW};
@@ -69,8 +70,8 @@ pub struct Reference {
     pub output: Vec<f64>,
     /// `[N, O, OH, OW]`: `|scale| * sum |w| |x| + |bias| + |residual|`, the size of the numbers that were added; with
     /// a learned position `|w|` is the blend of two magnitudes, and of a base stage a tap's term is
-    /// `|gain| * (|base_scale| * sum |f| |x| + |base_bias|)`: activations only bring numbers nearer to each other. Every
-    /// number counts for 1e-31 more, as devices may take for 0 what underflows.
+    /// `|gain| * (|base_scale| * sum |f| |x| + |base_bias|)`: activations only bring numbers nearer to each other.
+    /// Every number counts for 1e-31 more, as devices may take for 0 what underflows.
     pub magnitude: Vec<f64>,
 }
 

@@ -6,8 +6,9 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::finish::Finish;
 use super::scratch::split;
+use crate::method::activation::Activation;
 use crate::method::params::ChannelParams;
-use crate::method::problem::{Activation, Problem};
+use crate::method::problem::Problem;
 
 /// An affine map a base, and an activation.
 #[derive(Debug)]

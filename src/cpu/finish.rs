@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::method::problem::Activation;
+use crate::method::activation::Activation;
 
 /// What follows the sums of one image and group.
 #[derive(Debug, Clone, Copy)]
@@ -120,7 +120,7 @@ impl WithSimd for RowsJob<'_> {
             let finish = finish.of_filter(first_filter + index, simd);
             for run in 0..runs {
                 let (from, to) = ((index * rows.len() + run) * pitch, (rows.start + run) * width);
-                // The last vector may reach into what follows: later runs write over that, and planes end where they do.
+                // The last vector may reach into what follows: later runs write over that, and planes have an end.
                 for at in (0..length).step_by(S::F32_LANES) {
                     let (whole, rest) = S::as_simd_f32s(&sums[from + at..]);
                     let vector = whole.first().copied().unwrap_or_else(|| simd.partial_load_f32s(rest));

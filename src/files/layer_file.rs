@@ -14,10 +14,12 @@ use crate::files::stored_summary::{WindowJson, Word, read_values, take_base_stag
 #[cfg(feature = "files")]
 use crate::files::tensor_file::{NewTensor, Values, read_with, write_tensors};
 use crate::files::tensor_file::{Tensor, TensorFile, one_line};
+use crate::method::activation::Activation;
 use crate::method::base_stage::BaseStage;
+use crate::method::conv2d::Conv2d;
 use crate::method::params::ChannelParams;
 use crate::method::placement::{Boundary, Placement};
-use crate::method::problem::{Activation, Conv2d, Problem};
+use crate::method::problem::Problem;
 use crate::method::quantization::Quantization;
 use crate::method::summary::FilterSummary;
 use crate::method::window::INDEX_LIMIT;

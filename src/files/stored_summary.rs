@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::files::tensor_file::{NewTensor, Tensor, TensorFile, Values};
+use crate::method::activation::Activation;
 use crate::method::base_stage::BaseStage;
 use crate::method::placement::{Boundary, Placement};
-use crate::method::problem::Activation;
 use crate::method::quantization::Quantization;
 use crate::method::starts::Starts;
 use crate::method::summary::{FilterSummary, Stored};

@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{Access, Description, End, Kernel, Tensor, Variant};
-use crate::method::problem::Activation;
+use crate::method::activation::Activation;
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

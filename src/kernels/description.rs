@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use super::{Access, End, Filters, Role, Tensor, WeightLoad, Weights};
+use crate::method::activation::Activation;
 use crate::method::placement::Boundary;
-use crate::method::problem::Activation;
 use crate::method::quantization::Precision;
 
 /// A text that goes before a kernel's.

@@ -1,7 +1,7 @@
 //! What a kernel does that finishes outputs: `activation(scale * sum + bias + residual)`.
 
 use super::Tensor;
-use crate::method::problem::Activation;
+use crate::method::activation::Activation;
 
 /// How outputs are finished and stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::tiled::tile_word;
 use super::{Access, Description, End, Filters, Geometry, Kernel, Tensor, Tile, Variant, Weights};
-use crate::method::problem::Activation;
+use crate::method::activation::Activation;
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

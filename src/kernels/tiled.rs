@@ -4,7 +4,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{Access, Description, End, Filters, Geometry, Kernel, Tensor, Tile, Variant, Weights};
-use crate::method::problem::Activation;
+use crate::method::activation::Activation;
 
 /// What the sums of an implicit GEMM are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,12 +1,12 @@
 //! What is done to products before taps add them up.
 
-use crate::check::{check_finite, check_length};
 use crate::error::{Error, Result};
+use crate::method::activation::Activation;
 use crate::method::placement::{Boundary, Placement};
-use crate::method::problem::{Activation, Problem};
 use crate::method::starts::Starts;
 
-/// The numbers of a base stage ([`Problem::with_base_stage`]): an affine map a base, then an activation.
+/// The numbers of a base stage ([`Problem::with_base_stage`](crate::Problem::with_base_stage)): an affine map a base,
+/// then an activation.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct BaseStage {
@@ -51,16 +51,4 @@ pub(crate) fn check_bases(placement: &Placement) -> Result<()> {
         (Starts::Learned { .. }, _) => wrong("learned positions"),
         (Starts::Volume { .. }, _) => wrong("rank 3"),
     }
-}
-
-/// Checks that scales and biases of bases are those of a base stage, and finite.
-pub(crate) fn check_base_params(problem: &Problem, [scale, bias]: [Option<&[f32]>; 2]) -> Result<()> {
-    for (field, values) in [("base_scale", scale), ("base_bias", bias)] {
-        if values.is_some() && problem.base_stage().is_none() {
-            return Err(Error::value(field, "given", "the problem has no base stage: Problem::with_base_stage"));
-        }
-        check_length(field, values, problem.sharing().bases())?;
-        check_finite(field, values.unwrap_or(&[]))?;
-    }
-    Ok(())
 }

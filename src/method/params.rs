@@ -2,7 +2,7 @@
 
 use crate::check::{check_finite, check_length};
 use crate::error::{Error, Result};
-use crate::method::base_stage::{BaseStage, check_base_params};
+use crate::method::base_stage::BaseStage;
 use crate::method::problem::Problem;
 
 /// Weights of a layer beside its summary.
@@ -71,4 +71,16 @@ impl<'a> ChannelParams<'a> {
     pub fn with_base_stage(self, stage: &'a BaseStage) -> Self {
         Self { base_scale: stage.scale.as_deref(), base_bias: stage.bias.as_deref(), ..self }
     }
+}
+
+/// Checks that scales and biases of bases are those of a base stage, and finite.
+pub(crate) fn check_base_params(problem: &Problem, [scale, bias]: [Option<&[f32]>; 2]) -> Result<()> {
+    for (field, values) in [("base_scale", scale), ("base_bias", bias)] {
+        if values.is_some() && problem.base_stage().is_none() {
+            return Err(Error::value(field, "given", "the problem has no base stage: Problem::with_base_stage"));
+        }
+        check_length(field, values, problem.sharing().bases())?;
+        check_finite(field, values.unwrap_or(&[]))?;
+    }
+    Ok(())
 }

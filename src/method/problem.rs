@@ -4,110 +4,13 @@ use std::sync::Arc;
 
 use crate::check::check_size;
 use crate::error::{Error, Result};
+use crate::method::activation::Activation;
 use crate::method::base_stage::check_bases;
+use crate::method::conv2d::Conv2d;
 use crate::method::placement::Placement;
 use crate::method::reduction::Part;
 use crate::method::sharing::{Bases, Sharing};
 use crate::method::window::INDEX_LIMIT;
-
-/// How a convolution walks over its input. Pairs are `[y, x]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Conv2d {
-    /// Input pixels from one output pixel to the next.
-    pub stride: [usize; 2],
-    /// Zeros around the input: `[top, left, bottom, right]`.
-    pub padding: [usize; 4],
-    /// Input pixels from one tap to the next.
-    pub dilation: [usize; 2],
-    /// Groups of channels that are convolved apart; divides input and output channels.
-    pub groups: usize,
-}
-
-impl Default for Conv2d {
-    fn default() -> Self {
-        Self { stride: [1, 1], padding: [0; 4], dilation: [1, 1], groups: 1 }
-    }
-}
-
-impl Conv2d {
-    /// Stride 1 and the same padding on all four sides.
-    pub fn padded(padding: usize) -> Self {
-        Self { padding: [padding; 4], ..Self::default() }
-    }
-
-    /// Output height and width for an input of `size` and a kernel of `kernel` (all `[y, x]`):
-    /// `(size + padding - dilation * (kernel - 1) - 1) / stride + 1`, rounded down.
-    ///
-    /// # Errors
-    /// When a size, stride or dilation is zero or too large, or the kernel is larger than the padded input.
-    pub fn output_size(&self, size: [usize; 2], kernel: [usize; 2]) -> Result<[usize; 2]> {
-        let mut output = [0; 2];
-        for (axis, name) in ["height", "width"].into_iter().enumerate() {
-            check_size(&format!("input {name}"), size[axis], INDEX_LIMIT)?;
-            check_size(&format!("kernel {name}"), kernel[axis], INDEX_LIMIT)?;
-            check_size(&format!("stride[{axis}]"), self.stride[axis], INDEX_LIMIT)?;
-            check_size(&format!("dilation[{axis}]"), self.dilation[axis], INDEX_LIMIT)?;
-            let padding = self.padding[axis].saturating_add(self.padding[axis + 2]);
-            if padding > INDEX_LIMIT {
-                return Err(Error::value(
-                    format!("padding {name}"),
-                    padding,
-                    format!("it must be at most {INDEX_LIMIT}"),
-                ));
-            }
-            let padded = size[axis] + padding;
-            let extent = (kernel[axis] - 1).saturating_mul(self.dilation[axis]).saturating_add(1);
-            if extent > padded {
-                let rule = format!("it must fit in the padded input of {padded}");
-                return Err(Error::value(format!("dilated kernel {name}"), extent, rule));
-            }
-            output[axis] = (padded - extent) / self.stride[axis] + 1;
-        }
-        Ok(output)
-    }
-}
-
-/// What follows the sum in the same pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Activation {
-    /// Nothing.
-    #[default]
-    None,
-    /// `max(0, y)`; NaN stays NaN on every device, as in PyTorch.
-    Relu,
-    /// `min(max(0, y), 6)`; NaN stays NaN.
-    Relu6,
-}
-
-impl Activation {
-    /// In files and labels: `none`, `relu`, `relu6`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Relu => "relu",
-            Self::Relu6 => "relu6",
-        }
-    }
-
-    /// Where values end above, if they do.
-    pub(crate) fn ceiling(self) -> Option<f32> {
-        match self {
-            Self::None | Self::Relu => None,
-            Self::Relu6 => Some(6.0),
-        }
-    }
-
-    /// Applies it to a number.
-    pub(crate) fn of<T: PartialOrd + Default + From<f32>>(self, value: T) -> T {
-        // `max` and `min` would make a number of a NaN.
-        match self.ceiling().map(T::from) {
-            _ if self != Self::None && value < T::default() => T::default(),
-            Some(ceiling) if value > ceiling => ceiling,
-            _ => value,
-        }
-    }
-}
 
 /// One convolution to compute: `activation(scale * conv(x) + bias + residual)` for a batch of images, NCHW, f32; with a
 /// [base stage](Problem::with_base_stage), more is done to the products that taps share.

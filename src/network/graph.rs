@@ -13,7 +13,7 @@ use super::ops::NodeJson;
 use crate::error::{Error, Result};
 use crate::files::nearest::misspelt;
 use crate::files::stored_summary::Word;
-use crate::method::problem::Activation;
+use crate::method::activation::Activation;
 
 /// Longest graph that is parsed, in bytes.
 const GRAPH_LIMIT: usize = 16 << 20;

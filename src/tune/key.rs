@@ -2,9 +2,11 @@
 
 use crate::device::pipeline::{Pipelines, ShaderChecks};
 use crate::digest::Digest;
+use crate::method::activation::Activation;
 use crate::method::algorithm::Algorithm;
+use crate::method::conv2d::Conv2d;
 use crate::method::placement::{Boundary, Placement};
-use crate::method::problem::{Activation, Conv2d, Problem};
+use crate::method::problem::Problem;
 use crate::method::quantization::Precision;
 use crate::method::starts::Starts;
 use crate::plan::{Family, PlanOptions, Target};

@@ -1,8 +1,9 @@
 use super::key::key;
 use super::*;
 use crate::device::pipeline::ShaderChecks;
+use crate::method::activation::Activation;
 use crate::method::algorithm::Algorithm;
-use crate::method::problem::{Activation, Conv2d};
+use crate::method::conv2d::Conv2d;
 use crate::plan::Family;
 use crate::{Boundary, Placement, Starts, Window};
 

@@ -1,9 +1,9 @@
 """Write single-layer test files for `fsnet conv`, with the `expected` output computed by PyTorch in float64.
 
 One safetensors file a case: `input` `[N, C, H, W]`, `summary` `[L]` or `[D, FH, FW]`, `starts` int64 `[O]` or `[O, 3]`,
-optional `gains` `[O, T]`, `base_scale` and `base_bias` `[U]`, `bias` `[O]` and `residual`, and `expected` `[N, O, OH, OW]`; the metadata says the rest as
-strings. Where the starts form a regular walk, the filters come from `Tensor.unfold`, otherwise from the index formula
-of the format.
+optional `gains` `[O, T]`, `base_scale` and `base_bias` `[U]`, `bias` `[O]` and `residual`, and `expected`
+`[N, O, OH, OW]`; the metadata says the rest as strings. Where the starts form a regular walk, the filters come from
+`Tensor.unfold`, otherwise from the index formula of the format.
 
 Quantized cases have a U8 `summary` and the metadata `scale` and `zero`: `f = q * scale + zero` in float32. Learned ones
 have F32 `starts` `[O]`, in units of `start_unit` values (metadata): filter `i` blends the segments at `floor(p) * unit`

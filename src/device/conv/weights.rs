@@ -208,8 +208,8 @@ fn arrange<T: Copy + Default>(plan: &Plan, values: &[T], weight: impl Fn(usize, 
     arranged
 }
 
-/// The plan's tables, each with O scales, O biases, its gains and a base stage behind, as the bits of f32. Sums of several parts are
-/// scaled part by part; the bias is added once.
+/// The plan's tables, each with O scales, O biases, its gains and a base stage behind, as the bits of f32. Sums of
+/// several parts are scaled part by part; the bias is added once.
 fn pack_table(plan: &Plan, params: ChannelParams<'_>, gain: impl Fn(usize, usize) -> f32) -> Vec<u32> {
     let filters = plan.problem().out_channels();
     let column = |values: Option<&[f32]>, default: f32| match values {

@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{RowSums, multiplying, multiplying_turns};
 use crate::kernels::{Access, Description, Geometry, Kernel, Tensor, Tile, Variant, Weights};
-use crate::method::problem::Activation;
+use crate::method::activation::Activation;
 use crate::method::sharing::TapRows;
 
 /// A variant.

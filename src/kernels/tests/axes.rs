@@ -1,8 +1,8 @@
 //! The axes that kernels have in common.
 
 use crate::kernels::{Access, End, Tensor, WeightLoad, Weights};
+use crate::method::activation::Activation;
 use crate::method::placement::Boundary;
-use crate::method::problem::Activation;
 use crate::method::quantization::Precision;
 
 pub(in crate::kernels) const ACTIVATIONS: [Activation; 3] = [Activation::None, Activation::Relu, Activation::Relu6];

@@ -6,8 +6,9 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use crate::method::algorithm::Algorithm;
+use crate::method::conv2d::Conv2d;
 use crate::method::placement::Placement;
-use crate::method::problem::{Conv2d, Problem};
+use crate::method::problem::Problem;
 use crate::plan::{Family, Plan, PlanOptions, Target};
 
 /// Channels and filters, and the size of images.

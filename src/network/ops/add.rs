@@ -6,7 +6,7 @@ use super::{FileOp, NodeInput, NodeJson, Op, Operation, Work};
 use crate::error::{Error, Result};
 use crate::files::stored_summary::Word;
 use crate::kernels::{Access, add as kernel};
-use crate::method::problem::Activation;
+use crate::method::activation::Activation;
 use crate::network::Source;
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::context::{Context, word};

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::files::stored_summary::Word;
 use crate::files::tensor_file::{NewTensor, TensorFile, Values};
 use crate::kernels::{Access, batch_norm as kernel};
-use crate::method::problem::Activation;
+use crate::method::activation::Activation;
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::context::{Context, word};
 use crate::network::layout::{Destination, Wiring};

@@ -2,7 +2,7 @@
 
 use super::{FileOp, NodeInput, NodeJson, Op, Operation, Work, add};
 use crate::error::{Error, Result};
-use crate::method::problem::Activation;
+use crate::method::activation::Activation;
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::context::Context;
 use crate::network::layout::{Destination, Wiring};

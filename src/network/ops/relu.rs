@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{FileOp, NodeInput, NodeJson, Op, Operation, Work, add};
 use crate::error::Result;
-use crate::method::problem::Activation;
+use crate::method::activation::Activation;
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::context::Context;
 use crate::network::layout::{Destination, Wiring};

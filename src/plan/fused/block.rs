@@ -81,8 +81,8 @@ impl Block {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::method::conv2d::Conv2d;
     use crate::method::placement::Placement;
-    use crate::method::problem::Conv2d;
 
     fn best(conv: Conv2d, size: [usize; 3], quads: usize) -> Block {
         let placement = Placement::tap_major(8, 8, 3, 3, 8).unwrap();

@@ -143,8 +143,8 @@ impl FilterTiles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::method::conv2d::Conv2d;
     use crate::method::placement::Placement;
-    use crate::method::problem::Conv2d;
 
     fn tiles(placement: &Placement, rows: usize) -> FilterTiles {
         let problem = Problem::new(placement, Conv2d::padded(1), [1, 8, 8]).unwrap();

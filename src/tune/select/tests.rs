@@ -1,6 +1,6 @@
 use super::*;
 use crate::error::Error;
-use crate::method::problem::Conv2d;
+use crate::method::conv2d::Conv2d;
 use crate::reference::conv2d;
 use crate::{Activation, Placement};
 

@@ -84,8 +84,8 @@ fn malformed_networks() {
         (
             "rank 3",
             |p| p.set("cube", "base_activation", json!("relu")),
-            "node cube: base stage is rank 3: a base stage needs a rank-1 summary, fixed starts and boundary none, whose \
-             bases have an order",
+            "node cube: base stage is rank 3: a base stage needs a rank-1 summary, fixed starts and boundary none, \
+             whose bases have an order",
         ),
         (
             "boundary",

@@ -99,8 +99,8 @@ fn graph() {
             "unknown key of a node",
             |p| p.set("fc", "dropout", json!(0.5)),
             "graph: nodes[12]: unknown field `dropout`, expected one of `name`, `op`, `input`, `inputs`, \
-             `residual`, `out_channels`, `window`, `boundary`, `start_unit`, `base_activation`, `kernel`, `stride`, `padding`, \
-             `dilation`, `groups`, `activation`, `ceil_mode`, `count_include_pad`, `scale_factor` at \
+             `residual`, `out_channels`, `window`, `boundary`, `start_unit`, `base_activation`, `kernel`, `stride`, \
+             `padding`, `dilation`, `groups`, `activation`, `ceil_mode`, `count_include_pad`, `scale_factor` at \
              line 1 column 1287",
         ),
         (

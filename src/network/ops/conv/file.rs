@@ -8,8 +8,9 @@ use crate::files::stored_summary::{
     WindowJson, Word, new_tensors, read_values, take_base_stage, take_optional, take_quantization, take_summary,
 };
 use crate::files::tensor_file::{NewTensor, Tensor, TensorFile, Values};
+use crate::method::activation::Activation;
+use crate::method::conv2d::Conv2d;
 use crate::method::placement::{Boundary, Placement};
-use crate::method::problem::{Activation, Conv2d};
 use crate::method::sharing::Sharing;
 use crate::method::starts::Starts;
 use crate::method::summary::FilterSummary;
