@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::common::choices::{choices_in, few_tiles};
 use crate::common::gpu::{assert_exact, device, run};
-use crate::common::networks::{check, network, ternary};
-use crate::common::operands::{Data, random_error_fraction};
+use crate::common::interpreter::interpret;
+use crate::common::networks::{check, images, network, ternary};
+use crate::common::operands::{Data, Random, random_error_fraction};
 use crate::common::parts::integers;
 use crate::common::staged::staged;
-use filter_summary::network::Network;
+use filter_summary::network::{CpuNetwork, Network};
 use filter_summary::reference::conv2d;
 use filter_summary::{Algorithm, Error, Plan, Precision, Storage};
 use serde_json::json;
@@ -107,5 +108,8 @@ fn networks_with_base_stages() {
     let bytes = found.to_bytes(&BTreeMap::new()).unwrap();
     assert_eq!(Network::from_bytes(&bytes).unwrap().to_bytes(&BTreeMap::new()).unwrap(), bytes);
     assert_eq!(found.parameters(), 24 + 72 + 8 + 8 + 80 + 90 + 10 + 10 + 60 + 108 + 12 + 12 + 12 + 48);
-    check("base stages in 8 bits", &found.quantized(Precision::U8, false).unwrap());
+    let quantized = found.quantized(Precision::U8, false).unwrap();
+    let image = images(&quantized, 1, 1, Random::float);
+    let got = CpuNetwork::new(&quantized, 1, None).unwrap().run(&image).unwrap();
+    assert_eq!(interpret(&quantized, &image).first_difference(&got), None);
 }

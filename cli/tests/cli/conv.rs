@@ -16,8 +16,14 @@ fn pytorch_files() -> Vec<PathBuf> {
     files
 }
 
+/// Base stages are done to products, which not every kernel has.
+fn is_computed(file: &Path, arguments: &[&str]) -> bool {
+    let has_products = !["dense", "gather"].iter().any(|kernel| arguments.contains(kernel));
+    has_products || !file.file_name().unwrap().to_str().unwrap().starts_with("staged")
+}
+
 fn agrees(arguments: &[&str]) {
-    for file in pytorch_files() {
+    for file in pytorch_files().into_iter().filter(|file| is_computed(file, arguments)) {
         let report = json(["conv", text(&file)].iter().chain(arguments));
         let comparison = &report["comparison"];
         assert!(comparison["within"].as_bool().unwrap(), "{arguments:?}: {report}");
