@@ -18,17 +18,6 @@ pub(super) struct BaseStage {
     activation: Activation,
 }
 
-/// Where the products of bases lie.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Planes {
-    /// Values from one base's products to the next's.
-    pub(super) stride: usize,
-    pub(super) rows: usize,
-    /// Values from one row to the next, and how many of them are pixels of the picture.
-    pub(super) pitch: usize,
-    pub(super) width: usize,
-}
-
 impl BaseStage {
     /// That of some bases of a problem, if it has one.
     pub(super) fn new(
@@ -43,14 +32,15 @@ impl BaseStage {
         Some(Self { scale, bias, activation })
     }
 
-    /// Applies it to products. What lies beside the picture stays 0.
-    pub(super) fn apply(&self, planes: Planes, products: &mut [f32], threads: usize) {
+    /// Applies it to products: the first `length` values of each base's, which are `stride` values apart. What lies
+    /// beside the picture, in rows longer than it, becomes anything: nobody adds that up ([`super::walk`]).
+    pub(super) fn apply(&self, products: &mut [f32], stride: usize, length: usize, threads: usize) {
         let share = self.scale.len().div_ceil(threads).max(1);
-        let products = &mut products[..(self.scale.len() - 1) * planes.stride + planes.rows * planes.pitch];
-        split(products, share * planes.stride, threads, |index, products| {
+        let products = &mut products[..(self.scale.len() - 1) * stride + length];
+        split(products, share * stride, threads, |index, products| {
             let first = index * share;
             let bases = first..(first + share).min(self.scale.len());
-            Arch::new().dispatch(Job { stage: self, bases, planes, products });
+            Arch::new().dispatch(Job { stage: self, bases, products, stride, length });
         });
     }
 }
@@ -58,8 +48,9 @@ impl BaseStage {
 struct Job<'a> {
     stage: &'a BaseStage,
     bases: Range<usize>,
-    planes: Planes,
     products: &'a mut [f32],
+    stride: usize,
+    length: usize,
 }
 
 impl WithSimd for Job<'_> {
@@ -67,20 +58,15 @@ impl WithSimd for Job<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { stage, bases, planes: Planes { stride, rows, pitch, width }, products } = self;
+        let Self { stage, bases, products, stride, length } = self;
         let (scale, bias, activation) = (stage.scale.as_slice(), stage.bias.as_slice(), stage.activation);
-        let finish = Finish { scale, bias, residual: None, activation, output: [rows, pitch] };
-        // Rows without anything beside them are one run.
-        let (runs, length) = if pitch == width { (1, rows * pitch) } else { (rows, width) };
-        for (base, plane) in bases.zip(products.chunks_mut(stride)) {
-            let finish = finish.of_filter(base, simd);
-            for run in plane.chunks_mut(pitch.max(length)).take(runs) {
-                let run = &mut run[..length];
-                for at in (0..length).step_by(S::F32_LANES) {
-                    let (whole, rest) = S::as_simd_f32s(&run[at..]);
-                    let vector = whole.first().copied().unwrap_or_else(|| simd.partial_load_f32s(rest));
-                    finish.write(&[vector], at, run);
-                }
+        let finish = Finish { scale, bias, residual: None, activation, output: [1, length] };
+        for (base, products) in bases.zip(products.chunks_mut(stride)) {
+            let (finish, products) = (finish.of_filter(base, simd), &mut products[..length]);
+            for at in (0..length).step_by(S::F32_LANES) {
+                let (whole, rest) = S::as_simd_f32s(&products[at..]);
+                let vector = whole.first().copied().unwrap_or_else(|| simd.partial_load_f32s(rest));
+                finish.write(&[vector], at, products);
             }
         }
     }

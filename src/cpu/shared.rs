@@ -15,7 +15,7 @@
 use std::ops::Range;
 
 use super::accumulate::{Accumulation, Job, LANES};
-use super::base_stage::{BaseStage, Planes};
+use super::base_stage::BaseStage;
 use super::costs::{COPY_COST, PRODUCT_COST, SUM_COST};
 use super::finish::Finish;
 use super::image::Image;
@@ -220,9 +220,7 @@ impl Shared {
         let products = &mut products[phase.first * self.base_stride + (rows.start - top) * pitch..];
         multiply(shape, &phase.weights, right, products, self.base_stride, Before::Replaced, threads);
         if let Some(stage) = &phase.stage {
-            let width = self.walk.columns.inside(phase.of_walk[1]).len();
-            let planes = Planes { stride: self.base_stride, rows: rows.len(), pitch, width };
-            stage.apply(planes, products, threads);
+            stage.apply(products, self.base_stride, rows.len() * pitch, threads);
         }
     }
 }
