@@ -44,7 +44,7 @@ const fn substitute(lanes_x: u32, rows: u32, memory: [u32; 3], rate: f64, regist
 
 /// Bases x pixels, depth, workgroup memory. Blocks of many pixels have little halo, tiles of many bases load X rarely.
 /// Rates are counted (`benches/results/isa-26.1.6/fused.md`) and scaled as those of the tiled family, none is measured.
-pub(super) static CANDIDATES: [Candidate; 10] = [
+pub(super) static CANDIDATES: [Candidate; 11] = [
     // 72x256: with step C, 64 filters read 72 bases.
     candidate(32, 9, [2, 8, 48], 0.58, 128),
     candidate(32, 9, [2, 8, 32], 0.64, 128),
@@ -56,7 +56,8 @@ pub(super) static CANDIDATES: [Candidate; 10] = [
     // 32x64: for every device, and for few pixels.
     candidate(8, 4, [2, 4, 14], 0.42, 104),
     // As many threads as the large ones have, with half their sums: half the pixels, 72x128 and 64x128, or half the
-    // bases, 32x256.
+    // bases, 32x256. With 16 KiB the rows that nine neighbouring bases need leave little for a block's width.
+    substitute(32, 9, [1, 8, 32], 0.49, 104),
     substitute(32, 9, [1, 8, 16], 0.49, 104),
     substitute(32, 8, [1, 8, 16], 0.49, 104),
     substitute(32, 4, [2, 8, 32], 0.47, 104),

@@ -99,6 +99,13 @@ impl Target {
         Self { processors, ..self }
     }
 
+    /// Who made the device, by PCI as in [`wgpu::AdapterInfo::vendor`], where there is no adapter to ask. Compilers hold
+    /// differently many sums in registers; plans choose tiles by that.
+    #[must_use]
+    pub fn with_vendor(self, id: u32) -> Self {
+        Self { vendor: Vendor::of_id(id).unwrap_or_default(), ..self }
+    }
+
     /// Whether kernels are compiled with checks ([`ShaderChecks::Checked`](crate::ShaderChecks::Checked)). Drivers then
     /// unroll few loops, and one of them ends an invocation's after 65,535 turns: sums of some thousand products are
     /// cut into shorter parts. Layers with checks refuse plans for less; networks and the tuner see to it themselves.

@@ -28,11 +28,16 @@ const VENDORS: [(Vendor, u32, &[&str]); 6] = [
 ];
 
 impl Vendor {
+    /// By PCI.
+    pub(super) fn of_id(id: u32) -> Option<Self> {
+        VENDORS.iter().find(|(_, known, _)| *known == id).map(|&(vendor, ..)| vendor)
+    }
+
     pub(super) fn of(info: &wgpu::AdapterInfo) -> Self {
         if info.device_type == wgpu::DeviceType::Cpu {
             return Self::Other;
         }
-        if let Some(&(vendor, ..)) = VENDORS.iter().find(|(_, id, _)| *id == info.vendor) {
+        if let Some(vendor) = Self::of_id(info.vendor) {
             return vendor;
         }
         let name = info.name.to_lowercase();
@@ -52,7 +57,7 @@ impl Vendor {
         match self {
             // M1: 48 take 231 of 255 halves; 64 spill 4 to 10.
             Self::Apple => 48,
-            // Arc A770 and Battlemage: 64 spill more than 100.
+            // Arc A770 and Battlemage: 48 spill 35 and more.
             Self::Intel => 36,
             // Not counted. Bifrost and Valhall have 64 registers a thread, and threads by the half where more than 32
             // are used.
