@@ -23,6 +23,7 @@ mod software;
 mod step;
 mod tables;
 mod target;
+pub(crate) mod vendor;
 
 pub use candidates::{Candidates, Declined};
 pub use family::Family;

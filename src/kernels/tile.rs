@@ -29,6 +29,11 @@ impl Tile {
         (self.lanes_x * self.quads * 4) as usize
     }
 
+    /// Sums of f32 that a thread keeps.
+    pub(crate) fn sums_per_thread(self) -> u32 {
+        self.rows * self.quads * 4
+    }
+
     /// Turns that four channels take to be multiplied in registers, where no loop is unrolled: loads of quads, and of
     /// every row the weights, in so many turns, and its products.
     pub(super) fn unrolled(self, weights: u64) -> u64 {

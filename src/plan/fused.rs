@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::kernels::fused::{Fused, Uniform};
 use crate::kernels::{Access, Geometry, Tile};
 use crate::method::problem::Problem;
+use crate::plan::Target;
 use block::Block;
 use filter_tiles::FilterTiles;
 
@@ -24,29 +25,47 @@ pub(super) struct Candidate {
     rate: f64,
     /// Registers a thread, about.
     registers: u32,
+    /// Only for compilers that cannot hold the sums of the larger tiles.
+    is_substitute: bool,
 }
 
 /// Of all tiles: filters are finished with every so many rows.
 const LANES_Y: u32 = 8;
 
-const fn tile(lanes_x: u32, rows: u32, depth: u32) -> Tile {
-    Tile { lanes_x, lanes_y: LANES_Y, rows, quads: 2, depth, slices: 1 }
+/// With quads a thread, depth, and KiB of workgroup memory.
+const fn candidate(lanes_x: u32, rows: u32, [quads, depth, kib]: [u32; 3], rate: f64, registers: u32) -> Candidate {
+    let tile = Tile { lanes_x, lanes_y: LANES_Y, rows, quads, depth, slices: 1 };
+    Candidate { tile, bytes: kib << 10, rate, registers, is_substitute: false }
+}
+
+const fn substitute(lanes_x: u32, rows: u32, memory: [u32; 3], rate: f64, registers: u32) -> Candidate {
+    Candidate { is_substitute: true, ..candidate(lanes_x, rows, memory, rate, registers) }
 }
 
 /// Bases x pixels, depth, workgroup memory. Blocks of many pixels have little halo, tiles of many bases load X rarely.
 /// Rates are counted (`benches/results/isa-26.1.6/fused.md`) and scaled as those of the tiled family, none is measured.
-pub(super) static CANDIDATES: [Candidate; 6] = [
+pub(super) static CANDIDATES: [Candidate; 11] = [
     // 72x256: with step C, 64 filters read 72 bases.
-    Candidate { tile: tile(32, 9, 8), bytes: 48 << 10, rate: 0.58, registers: 128 },
-    Candidate { tile: tile(32, 9, 8), bytes: 32 << 10, rate: 0.64, registers: 128 },
+    candidate(32, 9, [2, 8, 48], 0.58, 128),
+    candidate(32, 9, [2, 8, 32], 0.64, 128),
     // 64x256: one base a filter.
-    Candidate { tile: tile(32, 8, 8), bytes: 32 << 10, rate: 0.64, registers: 128 },
-    Candidate { tile: tile(32, 8, 4), bytes: 16 << 10, rate: 0.58, registers: 128 },
+    candidate(32, 8, [2, 8, 32], 0.64, 128),
+    candidate(32, 8, [2, 4, 16], 0.58, 128),
     // 72x128.
-    Candidate { tile: tile(16, 9, 4), bytes: 16 << 10, rate: 0.57, registers: 128 },
+    candidate(16, 9, [2, 4, 16], 0.57, 128),
     // 32x64: for every device, and for few pixels.
-    Candidate { tile: tile(8, 4, 4), bytes: 14 << 10, rate: 0.42, registers: 104 },
+    candidate(8, 4, [2, 4, 14], 0.42, 104),
+    // As many threads as the large ones have, with half their sums: half the pixels, 72x128 and 64x128, or half the
+    // bases, 32x256. With 16 KiB the rows that nine neighbouring bases need leave little for a block's width.
+    substitute(32, 9, [1, 8, 32], 0.49, 104),
+    substitute(32, 9, [1, 8, 16], 0.49, 104),
+    substitute(32, 8, [1, 8, 16], 0.49, 104),
+    substitute(32, 4, [2, 8, 32], 0.47, 104),
+    substitute(32, 4, [2, 4, 16], 0.42, 104),
 ];
+
+/// Of the largest tile.
+const MOST_SUMS: u32 = 72;
 
 /// Threads that hide a processor's latencies.
 const BUSY_THREADS: f64 = 256.0;
@@ -67,6 +86,12 @@ impl Candidate {
     /// Rows of products of a block that are kept.
     fn window(&self, block: &Block) -> usize {
         self.quad_pitch(block).min(self.tile.rows_per_tile())
+    }
+
+    /// Whether the target's compiler keeps its sums in registers, and those of no tile that it is there for.
+    fn suits(&self, target: &Target) -> bool {
+        let most = target.most_sums();
+        self.tile.sums_per_thread() <= most && !(self.is_substitute && MOST_SUMS <= most)
     }
 
     fn fits(&self, limits: &wgpu::Limits) -> bool {
@@ -117,7 +142,7 @@ struct FusedTable {
 /// The cuts that a problem has: into few rows for every device and for few pixels, and into many. Both are in the
 /// table, whatever the batch: another one may want another tile of the same layer. Of the tall tiles those are taken
 /// that have fewest rows in all. Then the table's words, and the base of every row that a base stage is done to.
-fn cuts(problem: &Problem, candidates: &[Candidate]) -> (Vec<Cut>, FusedTable) {
+fn cuts(problem: &Problem, candidates: &[&Candidate]) -> (Vec<Cut>, FusedTable) {
     let mut rows: Vec<usize> = candidates.iter().map(|candidate| candidate.tile.rows_per_tile()).collect();
     rows.sort_unstable();
     rows.dedup();
@@ -191,11 +216,12 @@ pub(super) fn draft(ask: &Ask<'_>, candidates: &'static [Candidate], costs: Cost
     if candidates.is_empty() {
         return unsupported("the family's products do not stay in workgroup memory");
     }
-    let fitting: Vec<_> = candidates.iter().filter(|candidate| candidate.fits(&target.limits)).collect();
+    let candidates: Vec<_> = candidates.iter().filter(|candidate| candidate.suits(target)).collect();
+    let fitting: Vec<_> = candidates.iter().copied().filter(|candidate| candidate.fits(&target.limits)).collect();
     if fitting.is_empty() {
         return unsupported("no tile fits the device's workgroup memory");
     }
-    let (cuts, table) = cuts(problem, candidates);
+    let (cuts, table) = cuts(problem, &candidates);
     let layout = |candidate| Layout::new(candidate, &cuts, problem, target.processors.max(1));
     let layouts = fitting.into_iter().filter_map(layout);
     let Some(layout) = layouts.min_by(|a, b| a.multiply_adds.total_cmp(&b.multiply_adds)) else {
@@ -265,3 +291,6 @@ impl Layout<'_> {
         Step::new(kernel, &uniform, tiles, ask.most_workgroups())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! What a plan must know of a device, and what a device should be asked for. Nothing else asks whether it is a CPU.
 
 use super::Family;
+use super::vendor::Vendor;
 use crate::method::reduction::most_turns;
 
 /// What a plan must know of a device.
@@ -24,6 +25,8 @@ pub struct Target {
     /// of them busy. wgpu cannot tell how many there are: the constructors guess by the kind of device, and who knows
     /// better may set it.
     pub(crate) processors: u32,
+    /// Who made it.
+    pub(crate) vendor: Vendor,
     /// Whether shaders carry checks, which keep drivers from unrolling loops.
     pub(crate) checked: bool,
 }
@@ -96,6 +99,13 @@ impl Target {
         Self { processors, ..self }
     }
 
+    /// Who made the device, by PCI as in [`wgpu::AdapterInfo::vendor`], where there is no adapter to ask. Compilers hold
+    /// differently many sums in registers; plans choose tiles by that.
+    #[must_use]
+    pub fn with_vendor(self, id: u32) -> Self {
+        Self { vendor: Vendor::of_id(id).unwrap_or_default(), ..self }
+    }
+
     /// Whether kernels are compiled with checks ([`ShaderChecks::Checked`](crate::ShaderChecks::Checked)). Drivers then
     /// unroll few loops, and one of them ends an invocation's after 65,535 turns: sums of some thousand products are
     /// cut into shorter parts. Layers with checks refuse plans for less; networks and the tuner see to it themselves.
@@ -121,6 +131,7 @@ impl Target {
             subgroup_max_size: 0,
             matrix_16x16x16: false,
             processors: processors(wgpu::DeviceType::Other),
+            vendor: Vendor::Other,
             checked: false,
         }
     }
@@ -140,6 +151,12 @@ impl Target {
     /// workgroup should fill its warps.
     pub(super) fn gather_tile(&self) -> [u32; 2] {
         if self.software { [16, 8] } else { [8, 64] }
+    }
+
+    /// Most sums of f32 that a thread can keep while tiles are multiplied: with more, the compiler puts some of them,
+    /// or of what is needed beside them, into memory.
+    pub(crate) fn most_sums(&self) -> u32 {
+        self.vendor.most_sums()
     }
 
     /// Most turns of a kernel's loops but for those that are unrolled, with so many turns of the latter in each.
@@ -170,6 +187,7 @@ impl Target {
             subgroup_max_size: subgroups * info.subgroup_max_size,
             matrix_16x16x16: false,
             processors: processors(info.device_type),
+            vendor: Vendor::of(info),
             checked: false,
         }
     }

@@ -123,6 +123,7 @@ fn add_target(digest: &mut Digest, target: &Target) {
         target.processors.into(),
         target.software.into(),
         target.matrix_16x16x16.into(),
+        target.most_sums().into(),
     ];
     digest.numbers(numbers.into_iter());
     let used = [

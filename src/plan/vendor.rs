@@ -1,0 +1,117 @@
+//! Who made a GPU: their compilers hold differently many sums in registers.
+
+/// Of those whose compilers plans know something about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Vendor {
+    Amd,
+    Apple,
+    Arm,
+    Intel,
+    Nvidia,
+    Qualcomm,
+    /// A browser that does not say.
+    Hidden,
+    /// Software, and all that is not listed here.
+    #[default]
+    Other,
+}
+
+/// By PCI and by name, which is asked where the id says nothing: Metal and browsers give 0, Mesa's driver for Apple's
+/// GPUs an id of Mesa's own.
+const VENDORS: [(Vendor, u32, &[&str]); 6] = [
+    (Vendor::Amd, 0x1002, &["amd", "radeon"]),
+    (Vendor::Apple, 0x106b, &["apple"]),
+    (Vendor::Arm, 0x13b5, &["mali", "immortalis"]),
+    (Vendor::Intel, 0x8086, &["intel"]),
+    (Vendor::Nvidia, 0x10de, &["nvidia", "geforce"]),
+    (Vendor::Qualcomm, 0x5143, &["adreno"]),
+];
+
+impl Vendor {
+    /// By PCI.
+    pub(super) fn of_id(id: u32) -> Option<Self> {
+        VENDORS.iter().find(|(_, known, _)| *known == id).map(|&(vendor, ..)| vendor)
+    }
+
+    pub(super) fn of(info: &wgpu::AdapterInfo) -> Self {
+        if info.device_type == wgpu::DeviceType::Cpu {
+            return Self::Other;
+        }
+        if let Some(vendor) = Self::of_id(info.vendor) {
+            return vendor;
+        }
+        let name = info.name.to_lowercase();
+        let named = VENDORS.iter().find(|(_, _, words)| words.iter().any(|word| name.contains(word)));
+        match (named, info.backend) {
+            (Some(&(vendor, ..)), _) => vendor,
+            // Others have names, on the Macs that had them.
+            (None, wgpu::Backend::Metal) => Self::Apple,
+            (None, wgpu::Backend::BrowserWebGpu) => Self::Hidden,
+            (None, _) => Self::Other,
+        }
+    }
+
+    /// Most sums of f32 that its compilers keep in registers, a thread, with what loops over tiles need beside them:
+    /// counted, with Mesa 26.1.6 (`benches/results/isa-26.1.6/fused.md`), but where it is said.
+    pub(super) fn most_sums(self) -> u32 {
+        match self {
+            // M1: 48 take 231 of 255 halves; 64 spill 4 to 10.
+            Self::Apple => 48,
+            // Arc A770 and Battlemage: 48 spill 35 and more.
+            Self::Intel => 36,
+            // Not counted. Bifrost and Valhall have 64 registers a thread, and threads by the half where more than 32
+            // are used.
+            Self::Arm => 32,
+            // Most of those whom browsers run on have integrated GPUs, and spills cost more than smaller tiles do: the
+            // least that was counted.
+            Self::Hidden => 36,
+            // navi21, navi31, vega10; sm86; Adreno 730: no tile has more than 72, and none spills to memory. Others
+            // have what they had before anything was counted.
+            Self::Amd | Self::Nvidia | Self::Qualcomm | Self::Other => 72,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(vendor: u32, name: &str, backend: wgpu::Backend) -> Vendor {
+        let info = wgpu::AdapterInfo::new(wgpu::DeviceType::Other, backend);
+        Vendor::of(&wgpu::AdapterInfo { vendor, name: name.to_owned(), ..info })
+    }
+
+    #[test]
+    fn ids_count_before_names_and_names_before_backends() {
+        use wgpu::Backend::{BrowserWebGpu, Metal, Vulkan};
+        let cases = [
+            (0x8086, "Intel(R) Arc(tm) A770 Graphics (DG2)", Vulkan, Vendor::Intel),
+            (0x1002, "AMD Radeon RX 6800 (RADV NAVI21)", Vulkan, Vendor::Amd),
+            (0x10de, "", Vulkan, Vendor::Nvidia),
+            (0x13b5, "", Vulkan, Vendor::Arm),
+            (0x5143, "Turnip Adreno (TM) 730", Vulkan, Vendor::Qualcomm),
+            (0x1002, "Apple", Vulkan, Vendor::Amd),
+            // An id of Mesa's.
+            (0x10005, "Apple M1 (G13G A0)", Vulkan, Vendor::Apple),
+            (0x10005, "V3D 7.1.7", Vulkan, Vendor::Other),
+            (0, "Apple M3", Metal, Vendor::Apple),
+            (0, "AMD Radeon Pro 5500M", Metal, Vendor::Amd),
+            (0, "Intel(R) UHD Graphics 630", Metal, Vendor::Intel),
+            (0, "", Metal, Vendor::Apple),
+            (0, "", BrowserWebGpu, Vendor::Hidden),
+            (0, "NVIDIA GeForce RTX 4070", BrowserWebGpu, Vendor::Nvidia),
+            (0, "", Vulkan, Vendor::Other),
+        ];
+        for (id, name, backend, vendor) in cases {
+            assert_eq!(of(id, name, backend), vendor, "{id:x} {name} {backend:?}");
+        }
+    }
+
+    #[test]
+    fn software_has_no_vendor() {
+        let info = wgpu::AdapterInfo::new(wgpu::DeviceType::Cpu, wgpu::Backend::BrowserWebGpu);
+        assert_eq!(Vendor::of(&info), Vendor::Other);
+        let info = wgpu::AdapterInfo { vendor: 0x8086, ..info };
+        assert_eq!(Vendor::of(&info), Vendor::Other);
+    }
+}
