@@ -99,8 +99,8 @@ impl Target {
         Self { processors, ..self }
     }
 
-    /// Who made the device, by PCI as in [`wgpu::AdapterInfo::vendor`], where there is no adapter to ask. Compilers hold
-    /// differently many sums in registers; plans choose tiles by that.
+    /// Who made the device, by PCI as in [`wgpu::AdapterInfo::vendor`], where there is no adapter to ask. Compilers
+    /// hold differently many sums in registers; plans choose tiles by that.
     #[must_use]
     pub fn with_vendor(self, id: u32) -> Self {
         Self { vendor: Vendor::of_id(id).unwrap_or_default(), ..self }

@@ -79,7 +79,8 @@ def rows(folder: Path) -> list[Row]:
 def table(found: list[Row]) -> str:
     """The rows in Markdown."""
     lines = [
-        "| filters | widths | stored values | multiply-adds + additions, M | CPU, ms | llvmpipe, ms | correct of 10,000 |",
+        "| filters | widths | stored values | multiply-adds + additions, M | CPU, ms | llvmpipe, ms "
+        "| correct of 10,000 |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in found:
@@ -116,7 +117,8 @@ def draw(found: list[Row], path: Path) -> None:
             if len(row.correct) > 1:
                 each = [100 * count / row.of for count in row.correct]
                 panel.plot([x] * len(each), each, color=colour, linewidth=1, marker="_", markersize=5, zorder=2)
-            panel.plot([x], [row.accuracy], color=colour, marker=mark, markersize=8, linestyle="", label=label, zorder=3)
+            mean = {"marker": mark, "markersize": 8, "linestyle": "", "label": label, "zorder": 3}
+            panel.plot([x], [row.accuracy], color=colour, **mean)
         dense = sorted((cost(row), row.accuracy) for row in found if row.kind == "dense" and cost(row) is not None)
         panel.plot(*zip(*dense), color=KINDS["dense"][1], linewidth=1, linestyle=":", zorder=1)
         panel.set_xscale("log", base=2)
