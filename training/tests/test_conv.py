@@ -1,5 +1,6 @@
 """FsConv2d: its filters against the formula, one weight at a time, and its gradients."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import torch.nn.functional as F
 
 from fsnet_train.conv import FsConv2d
 from fsnet_train.conv_cases import cases, filters, make
-from fsnet_train.interpret import expand
+from fsnet_train.interpret import Interpreter, expand
 from fsnet_train.placement import Layout, Placement, PlacementError
 
 PLACEMENTS = [
@@ -144,6 +145,15 @@ def test_text_round_trip(text):
     assert Placement.parse(str(Placement.parse(text))) == Placement.parse(text)
 
 
+def interpreted(tensors, metadata):
+    """What the interpreter of networks, which was written from the format alone, makes of a layer's sums and bias."""
+    numbers = {key: [int(n) for n in metadata[key].split(",")] for key in ("stride", "padding", "dilation")}
+    node = {"name": "conv", "op": "fs_conv2d", "window": json.loads(metadata["window"])} | numbers
+    node |= {"groups": int(metadata["groups"]), "base_activation": metadata["base_activation"]}
+    named = {f"conv.{name}": tensor for name, tensor in tensors.items()} | {"conv.summary": metadata["summary"]}
+    return Interpreter({"nodes": [node]}, named).convolve(node, tensors["input"])
+
+
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
 def test_conv_cases_agree_with_the_formula(case):
     layout = case.make_layout()
@@ -167,9 +177,13 @@ def test_conv_cases_agree_with_the_formula(case):
     weight = filters(case, layout, summary, None if starts.dtype == torch.int64 else starts)
     if layout.gains:
         weight = weight * tensors["gains"].view(case.out, 1, *case.kernel)
-    top, left, bottom, right = case.padding
-    x = F.pad(tensors["input"], (left, right, top, bottom))
-    y = F.conv2d(x, weight, tensors.get("bias"), case.stride, 0, case.dilation, case.groups)
+    if case.stage is not None:
+        keys.add("base_activation")
+        y = interpreted(tensors, metadata | {"summary": summary})
+    else:
+        top, left, bottom, right = case.padding
+        x = F.pad(tensors["input"], (left, right, top, bottom))
+        y = F.conv2d(x, weight, tensors.get("bias"), case.stride, 0, case.dilation, case.groups)
     y = y + tensors.get("residual", 0)
     torch.testing.assert_close(y.relu() if case.relu else y, tensors["expected"], rtol=1e-4, atol=1e-4)
     assert set(metadata) == keys
