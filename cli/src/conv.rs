@@ -83,6 +83,8 @@ struct Report {
     variants: Vec<String>,
     /// Levels of Hankel products among them.
     hankel_levels: u32,
+    #[serde(skip)]
+    has_base_stage: bool,
     device: String,
     shape: [usize; 4],
     /// Including the upload and, on a GPU, compiling.
@@ -136,7 +138,8 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let Computed { kernel, device, plan, .. } = computed;
     let variants = plan.as_ref().map_or_else(Vec::new, Plan::kernels);
     let hankel_levels = plan.as_ref().map_or(0, Plan::hankel_levels);
-    let report = Report { layer, kernel, variants, hankel_levels, device, shape, seconds, comparison };
+    let has_base_stage = file.problem.base_stage().is_some();
+    let report = Report { layer, kernel, variants, hankel_levels, has_base_stage, device, shape, seconds, comparison };
     args.format.print(&report, || text(&report))?;
     Ok(if within { Verdict::Done } else { Verdict::Differs })
 }
@@ -259,13 +262,13 @@ fn compare(file: &LayerFile, computed: &Computed, expected: &[f32]) -> Result<Co
 }
 
 fn text(report: &Report) -> String {
-    let Report { layer, kernel, device, shape, seconds, hankel_levels, .. } = report;
+    let Report { layer, kernel, device, shape, seconds, hankel_levels, has_base_stage, .. } = report;
     let mut text = format!("{layer}: output {shape:?}, kernel {kernel}, {:.1} ms on {device}", 1e3 * seconds);
     if let Some(Comparison { largest_error, error_fraction, tolerance, terms, within }) = &report.comparison {
         let verdict = if *within { "within" } else { "BEYOND" };
-        // Hankel products add numbers that are no products of the output's own.
-        let sum =
-            if *hankel_levels > 0 { "what is added for every output" } else { "the sum of |w||x| at every output" };
+        // Hankel products add numbers that are no products of the output's own, and a base stage its biases.
+        let plain = *hankel_levels == 0 && !has_base_stage;
+        let sum = if plain { "the sum of |w||x| at every output" } else { "what is added for every output" };
         text += &format!(
             "\nlargest error {largest_error:.3e}; at worst {error_fraction:.3} of the tolerance, {verdict} it\n\
              tolerance {tolerance:.3e} of {sum} (eps * (4 + {} / 2) for {terms} products)",

@@ -36,7 +36,8 @@ impl BaseStage {
     /// beside the picture, in rows longer than it, becomes anything: nobody adds that up ([`super::walk`]).
     pub(super) fn apply(&self, products: &mut [f32], stride: usize, length: usize, threads: usize) {
         let share = self.scale.len().div_ceil(threads).max(1);
-        let products = &mut products[..(self.scale.len() - 1) * stride + length];
+        // A phase that no tap reads does not exist, so that there is a base.
+        let products = &mut products[..self.scale.len().saturating_sub(1) * stride + length];
         split(products, share * stride, threads, |index, products| {
             let first = index * share;
             let bases = first..(first + share).min(self.scale.len());

@@ -151,8 +151,8 @@ impl LayerFile {
         let base_stage = match is_dense {
             true => None,
             false => {
-                let activation = keys.given::<Activation>("base_activation")?;
-                take_base_stage(&mut tensors, "", activation, problem.sharing().bases())?
+                let activation = keys.word::<Activation>("base_activation")?;
+                take_base_stage(&mut tensors, "", activation, summary.placement(), groups)?
             }
         };
         if let Some(stage) = &base_stage {
@@ -203,6 +203,9 @@ impl Keys {
         }
         if let Some(gains) = tensors.take("gains") {
             return Err(gains.error("a weight has none: multiply its taps, or give a summary"));
+        }
+        if let Some(stage) = ["base_scale", "base_bias"].into_iter().find_map(|name| tensors.take(name)) {
+            return Err(stage.error("a weight has no bases, whose products go through a stage: give a summary"));
         }
         let group_channels = channels / groups;
         match *weight.shape() {
@@ -308,11 +311,6 @@ impl Keys {
     fn word<T: Word>(&self, key: &str) -> Result<T> {
         let word = self.0.get(key).map_or(T::ALL[0].word(), String::as_str);
         T::from_word(&format!("metadata {key}"), word)
-    }
-
-    /// A choice, if it is there.
-    fn given<T: Word>(&self, key: &str) -> Result<Option<T>> {
-        self.0.get(key).map(|word| T::from_word(&format!("metadata {key}"), word)).transpose()
     }
 
     /// Numbers separated by commas.

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::files::tensor_file::{NewTensor, Tensor, TensorFile, Values};
 use crate::method::activation::Activation;
-use crate::method::base_stage::BaseStage;
+use crate::method::base_stage::{BaseStage, check_bases};
 use crate::method::placement::{Boundary, Placement};
 use crate::method::quantization::Quantization;
+use crate::method::sharing::Sharing;
 use crate::method::starts::Starts;
 use crate::method::summary::{FilterSummary, Stored};
 use crate::method::window::Window;
@@ -204,17 +205,23 @@ pub(crate) fn take_optional(tensors: &mut TensorFile<'_>, name: &str, shape: &[u
     tensors.take(name).map(read).transpose()
 }
 
-/// Takes what a base stage over `bases` bases has, if there is one: any of its tensors, or its activation.
+/// Takes a base stage, if there is one: numbers of bases, or an activation of their products.
 pub(crate) fn take_base_stage(
     tensors: &mut TensorFile<'_>,
     prefix: &str,
-    activation: Option<Activation>,
-    bases: usize,
+    activation: Activation,
+    placement: &Placement,
+    groups: usize,
 ) -> Result<Option<BaseStage>> {
-    let scale = take_optional(tensors, &format!("{prefix}base_scale"), &[bases])?;
-    let bias = take_optional(tensors, &format!("{prefix}base_bias"), &[bases])?;
-    let given = activation.is_some() || scale.is_some() || bias.is_some();
-    Ok(given.then(|| BaseStage { scale, bias, activation: activation.unwrap_or_default() }))
+    let names = ["base_scale", "base_bias"].map(|name| format!("{prefix}{name}"));
+    if activation == Activation::None && !tensors.names().any(|name| names.iter().any(|of_stage| of_stage == name)) {
+        return Ok(None);
+    }
+    // Before their number, which means nothing where bases have no order.
+    check_bases(placement)?;
+    let bases = Sharing::new(placement, groups).bases();
+    let [scale, bias] = names.map(|name| take_optional(tensors, &name, &[bases]));
+    Ok(Some(BaseStage { scale: scale?, bias: bias?, activation }))
 }
 
 /// A choice that files store as a word.

@@ -334,10 +334,11 @@ impl Problem {
     }
 
     /// Multiply-adds of shared products, without padding to tiles: `N * H * W * C/groups * |U|`; and those of gains,
-    /// one a tap and output, twice as many for learned positions.
+    /// one a tap and output, twice as many for learned positions, and of a base stage, one a product.
     pub fn shared_multiply_adds(&self) -> u64 {
         let pixels = (self.batch * self.input[0] * self.input[1]) as u64;
-        let products = pixels * (self.placement().window().channels() * self.sharing().bases()) as u64;
+        let of_product = self.placement().window().channels() + usize::from(self.base_stage.is_some());
+        let products = pixels * (of_product * self.sharing().bases()) as u64;
         products + if self.placement().has_gains() { self.terms() } else { 0 }
     }
 

@@ -101,7 +101,7 @@ impl Candidates {
         // What is expected to be best stands before what only a measurement can find to be better.
         for (order, &hankel_levels) in levels.iter().enumerate() {
             let mut plans = Vec::new();
-            for algorithm in algorithms(problem, options.algorithm) {
+            for algorithm in algorithms(problem, options.algorithm, every) {
                 match parts::plan(algorithm, family, problem, target, PlanOptions { hankel_levels, ..options }) {
                     Ok(plan) if found.plans.iter().any(|other| other.is_alike(&plan)) => {}
                     Ok(plan) => plans.push(plan),
@@ -129,8 +129,8 @@ fn families(target: &Target, options: PlanOptions) -> Result<Vec<Family>> {
     }
 }
 
-/// The algorithms to try. Of two that cost as much, the first is taken.
-fn algorithms(problem: &Problem, wanted: Option<Algorithm>) -> Vec<Algorithm> {
+/// The algorithms to try; with `every`, also those that can only decline. Of two that cost as much, the first is taken.
+fn algorithms(problem: &Problem, wanted: Option<Algorithm>, every: bool) -> Vec<Algorithm> {
     if let Some(algorithm) = wanted {
         return vec![algorithm];
     }
@@ -138,7 +138,8 @@ fn algorithms(problem: &Problem, wanted: Option<Algorithm>) -> Vec<Algorithm> {
         return vec![Algorithm::Dense];
     }
     if problem.base_stage().is_some() {
-        return vec![Algorithm::Shared, Algorithm::Fused];
+        let declining: &[Algorithm] = if every { &[Algorithm::Gather, Algorithm::Dense] } else { &[] };
+        return [&[Algorithm::Shared, Algorithm::Fused], declining].concat();
     }
     // Where nothing is compressed there is nothing to keep compressed: packed weights load four at a time.
     let dense = problem.placement().ratio() <= 1.0;

@@ -139,11 +139,11 @@ fn assemble(
             sum: (index < last).then(|| sum(index)),
         };
         table_at = places.table.end.next_multiple_of(ALIGNMENT);
-        // Three products of pieces for four.
         // Gains make multiply-adds of the additions that follow.
         let terms = problem.outputs() * draft.terms as u64;
         let [of_gains, added] = if has_gains { [terms, 0] } else { [0, terms] };
         let products = algorithm.multiply_adds(problem) - of_gains;
+        // Hankel products: three products of pieces for four.
         multiply_adds += of_gains + (0..draft.hankel_levels).fold(products, |count, _| count - count / 4);
         additions += added;
         tables.push(Table { words: draft.table, gains, stage: draft.stage, at: places.table.clone() });

@@ -27,7 +27,8 @@ pub(super) struct TableOffsets {
 }
 
 /// The table: bases `[groups * rows]`, the slots of every row `[groups * rows, kinds of sums]`, the slots every filter
-/// adds up `[O, neighbours, terms]`, and where there are two neighbours the fractions `[O]`.
+/// adds up `[O, neighbours, terms]`, and where there are two neighbours the fractions `[O]`. Scales, biases, gains and
+/// a base stage follow, which are the layer's.
 pub(super) struct Tables {
     pub(super) words: Vec<u32>,
     /// The base of every row, group after group, where there is a base stage.

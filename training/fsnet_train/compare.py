@@ -1,6 +1,6 @@
 """Accuracy against cost: networks that differ in one thing, how their 3x3 filters are made, trained alike.
 
-    python -m fsnet_train.compare --data DATA --work RUNS --results training/results
+    python -m fsnet_train.compare --data DATA --work RUNS --results results
 
 trains what is missing of `RUNS`, one after the other: for each a checkpoint and an exported network in the folder
 `--work`, and a JSON file in `--results`. Interrupt it whenever you like: the same command goes on. Two processes may

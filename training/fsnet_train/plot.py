@@ -1,6 +1,6 @@
 """Accuracy against cost, of the networks that compare.py trained: a table, and a picture.
 
-    python -m fsnet_train.plot training/results
+    python -m fsnet_train.plot results
 
 reads the JSON files that `compare` wrote there, and `time-DEVICE.json`, which `latency --json` wrote of the exported
 networks. Prints a table in Markdown and writes `accuracy.svg` beside them. Networks of two seeds are drawn as a point

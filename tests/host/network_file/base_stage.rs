@@ -35,16 +35,20 @@ fn stages_are_read_and_written() {
     for part in 0..3 {
         let mut parts = Parts::good();
         match part {
-            0 => parts.set("stem", "base_activation", json!("none")),
+            0 => parts.set("stem", "base_activation", json!("relu")),
             1 => parts.tensor("stem.base_scale", floats(&[23])),
             _ => parts.tensor("stem.base_bias", floats(&[23])),
         }
         let network = parts.load().unwrap();
         let found = stage(&network).unwrap();
         assert_eq!((found.scale.is_some(), found.bias.is_some()), (part == 1, part == 2));
-        assert_eq!(found.activation, Activation::None);
+        assert_eq!(found.activation, if part == 0 { Activation::Relu } else { Activation::None });
     }
-    assert_eq!(stage(&Parts::good().load().unwrap()), None);
+    // No activation of no numbers is none, wherever filters lie.
+    let mut parts = Parts::good();
+    parts.set("cube", "base_activation", json!("none"));
+    parts.set("stem", "base_activation", json!("none"));
+    assert_eq!(stage(&parts.load().unwrap()), None);
 }
 
 #[test]
@@ -84,6 +88,12 @@ fn malformed_networks() {
         (
             "rank 3",
             |p| p.set("cube", "base_activation", json!("relu")),
+            "node cube: base stage is rank 3: a base stage needs a rank-1 summary, fixed starts and boundary none, \
+             whose bases have an order",
+        ),
+        (
+            "numbers of rank 3",
+            |p| p.tensor("cube.base_scale", floats(&[5])),
             "node cube: base stage is rank 3: a base stage needs a rank-1 summary, fixed starts and boundary none, \
              whose bases have an order",
         ),
@@ -130,4 +140,13 @@ fn layers() {
         p.metadata.insert("base_activation".into(), "relu".into());
     });
     assert!(wrapped.unwrap_err().starts_with("base stage is boundary wrap: "));
+    // Dense filters have no bases.
+    let dense = load(|p| {
+        p.tensors.retain(|name, _| !["summary", "starts"].contains(&name.as_str()));
+        p.metadata.retain(|key, _| !["window", "boundary"].contains(&key.as_str()));
+        p.tensor("weight", floats(&[6, 2, 3, 2]));
+        p.tensor("base_bias", floats(&[6]));
+    });
+    let rule = "a weight has no bases, whose products go through a stage: give a summary";
+    assert_eq!(dense.unwrap_err(), format!("tensor base_bias: {rule}"));
 }

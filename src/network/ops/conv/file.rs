@@ -11,7 +11,6 @@ use crate::files::tensor_file::{NewTensor, Tensor, TensorFile, Values};
 use crate::method::activation::Activation;
 use crate::method::conv2d::Conv2d;
 use crate::method::placement::{Boundary, Placement};
-use crate::method::sharing::Sharing;
 use crate::method::starts::Starts;
 use crate::method::summary::FilterSummary;
 use crate::method::window::INDEX_LIMIT;
@@ -62,8 +61,8 @@ fn fs_conv2d(node: &NodeJson, _: [usize; 3], tensors: &mut TensorFile<'_>) -> Re
     let quantization = |tensors: &mut TensorFile<'_>, values: &Tensor<'_>| take_quantization(tensors, &prefix, values);
     let summary = take_summary(tensors, &prefix, window, boundary, unit, Some(out_channels), quantization)?;
     let activation = node.base_activation.as_deref().map(|word| Activation::from_word("base_activation", word));
-    let bases = Sharing::new(summary.placement(), node.groups.unwrap_or(1)).bases();
-    let base_stage = take_base_stage(tensors, &prefix, activation.transpose()?, bases)?;
+    let (activation, groups) = (activation.transpose()?.unwrap_or_default(), node.groups.unwrap_or(1));
+    let base_stage = take_base_stage(tensors, &prefix, activation, summary.placement(), groups)?;
     Ok(Op::Conv(Box::new(ConvOp { base_stage, ..finish(node, ConvKind::FilterSummary, summary, tensors)? })))
 }
 
