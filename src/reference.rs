@@ -211,9 +211,7 @@ fn staged_product(
         sum += weight * value;
         size += size_of(weight) * size_of(value) + UNDERFLOW;
     }
-    let base = problem.base_of(place.filter, tap);
-    let scale = operands.base_scale.map_or(1.0, |scale| f64::from(scale[base]));
-    let bias = operands.base_bias.map_or(0.0, |bias| f64::from(bias[base]));
+    let [scale, bias] = operands.params().of_base(problem.base_of(place.filter, tap)).map(f64::from);
     (activation.of(scale * sum + bias), size_of(scale) * size + size_of(bias))
 }
 

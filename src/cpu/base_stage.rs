@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::finish::Finish;
+use super::finish::{Finish, load};
 use super::scratch::split;
 use crate::method::activation::Activation;
 use crate::method::params::ChannelParams;
@@ -26,9 +26,7 @@ impl BaseStage {
         bases: impl Iterator<Item = usize>,
     ) -> Option<Self> {
         let activation = problem.base_stage()?;
-        let of = |values: Option<&[f32]>, base: usize, default| values.map_or(default, |values| values[base]);
-        let both = bases.map(|base| (of(params.base_scale, base, 1.0), of(params.base_bias, base, 0.0)));
-        let (scale, bias) = both.unzip();
+        let (scale, bias) = bases.map(|base| params.of_base(base).into()).unzip();
         Some(Self { scale, bias, activation })
     }
 
@@ -65,9 +63,7 @@ impl WithSimd for Job<'_> {
         for (base, products) in bases.zip(products.chunks_mut(stride)) {
             let (finish, products) = (finish.of_filter(base, simd), &mut products[..length]);
             for at in (0..length).step_by(S::F32_LANES) {
-                let (whole, rest) = S::as_simd_f32s(&products[at..]);
-                let vector = whole.first().copied().unwrap_or_else(|| simd.partial_load_f32s(rest));
-                finish.write(&[vector], at, products);
+                finish.write(&[load(simd, &products[at..])], at, products);
             }
         }
     }

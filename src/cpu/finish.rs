@@ -60,13 +60,7 @@ impl<S: Simd> FilterFinish<'_, S> {
             let at = at + index * S::F32_LANES;
             let mut value = simd.mul_add_e_f32s(scale, sum, bias);
             if let Some(residual) = self.residual {
-                // A partial load is far slower than a whole one.
-                let (whole, rest) = S::as_simd_f32s(residual.get(at..).unwrap_or_default());
-                let residual = match whole.first() {
-                    Some(&residual) => residual,
-                    None => simd.partial_load_f32s(rest),
-                };
-                value = simd.add_f32s(value, residual);
+                value = simd.add_f32s(value, load(simd, residual.get(at..).unwrap_or_default()));
             }
             if self.relu {
                 // `max` drops a NaN on some machines.
@@ -82,6 +76,17 @@ impl<S: Simd> FilterFinish<'_, S> {
                 None => simd.partial_store_f32s(rest, value),
             }
         }
+    }
+}
+
+/// The vector that values begin with; what they have too few of is 0.
+#[inline(always)]
+pub(super) fn load<S: Simd>(simd: S, values: &[f32]) -> S::f32s {
+    // A partial load is far slower than a whole one.
+    let (whole, rest) = S::as_simd_f32s(values);
+    match whole.first() {
+        Some(&whole) => whole,
+        None => simd.partial_load_f32s(rest),
     }
 }
 
@@ -122,9 +127,7 @@ impl WithSimd for RowsJob<'_> {
                 let (from, to) = ((index * rows.len() + run) * pitch, (rows.start + run) * width);
                 // The last vector may reach into what follows: later runs write over that, and planes have an end.
                 for at in (0..length).step_by(S::F32_LANES) {
-                    let (whole, rest) = S::as_simd_f32s(&sums[from + at..]);
-                    let vector = whole.first().copied().unwrap_or_else(|| simd.partial_load_f32s(rest));
-                    finish.write(&[vector], to + at, plane);
+                    finish.write(&[load(simd, &sums[from + at..])], to + at, plane);
                 }
             }
         }

@@ -238,7 +238,6 @@ fn pack(
     let (sharing, bases) = (problem.sharing(), problem.bases());
     let channels = problem.placement().window().channels() as i64;
     let list = &sharing.groups()[group];
-    let before: usize = sharing.groups()[..group].iter().map(Vec::len).sum();
     let mut phases: Vec<Phase> = Vec::with_capacity(rows.len());
     // Where the products of every row of the analysis begin, by phase.
     let mut places = Vec::with_capacity(rows.len());
@@ -252,7 +251,7 @@ fn pack(
             let stride = i64::from(bases.channel_stride);
             weights.extend((0..channels).map(|channel| value_at(summary, base + channel * stride)));
         }
-        let stage = BaseStage::new(problem, params, rows.iter().map(|&row| before + row as usize));
+        let stage = BaseStage::new(problem, params, rows.iter().map(|&row| sharing.first_base(group) + row as usize));
         phases.push(Phase { of_walk: walk.phase(index), bases: rows.len(), weights, first, stage });
         places.push(place);
         first += rows.len();

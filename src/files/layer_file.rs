@@ -148,12 +148,11 @@ impl LayerFile {
         };
         let mut problem = Problem::new(summary.placement(), conv, [batch, height, width])?.with_activation(activation);
         let filters = problem.out_channels();
-        let base_stage = match is_dense {
-            true => None,
-            false => {
-                let activation = keys.word::<Activation>("base_activation")?;
-                take_base_stage(&mut tensors, "", activation, summary.placement(), groups)?
-            }
+        let base_stage = if is_dense {
+            None
+        } else {
+            let activation = keys.word::<Activation>("base_activation")?;
+            take_base_stage(&mut tensors, "", activation, summary.placement(), groups)?
         };
         if let Some(stage) = &base_stage {
             problem = problem.with_base_stage(stage.activation)?;

@@ -190,7 +190,7 @@ impl Description {
         let described = self.part(include_str!("../../shaders/parts/base_stage.wgsl"));
         let Some(activation) = base_stage else { return described };
         let described = described.word("stage").activation_word(activation).constant("BASE_STAGE", 1);
-        described.constant("BASE_ACTIVATION", activation_code(activation))
+        described.constant("BASE_ACTIVATION", activation.code())
     }
 
     /// The same for kernels that have no activation of their own.
@@ -238,7 +238,7 @@ impl Description {
 
     /// Ends with an activation, whose part the kernel has.
     pub(super) fn activation(self, activation: Activation) -> Self {
-        self.activation_word(activation).constant("ACTIVATION", activation_code(activation))
+        self.activation_word(activation).constant("ACTIVATION", activation.code())
     }
 
     fn activation_word(self, activation: Activation) -> Self {
@@ -363,15 +363,6 @@ impl Description {
     #[cfg(test)]
     pub(super) fn half_types(&self) -> &[&'static str] {
         &self.halves
-    }
-}
-
-/// An activation in a text.
-fn activation_code(activation: Activation) -> u32 {
-    match activation {
-        Activation::None => 0,
-        Activation::Relu => 1,
-        Activation::Relu6 => 2,
     }
 }
 

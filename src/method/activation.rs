@@ -23,6 +23,15 @@ impl Activation {
         }
     }
 
+    /// In shaders and keys.
+    pub(crate) fn code(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::Relu => 1,
+            Self::Relu6 => 2,
+        }
+    }
+
     /// Where values end above, if they do.
     pub(crate) fn ceiling(self) -> Option<f32> {
         match self {

@@ -29,6 +29,11 @@ impl<'a> ChannelParams<'a> {
         Self { scale, bias, ..Self::default() }
     }
 
+    /// Scale and bias of a base.
+    pub(crate) fn of_base(&self, base: usize) -> [f32; 2] {
+        [self.base_scale.map_or(1.0, |scale| scale[base]), self.base_bias.map_or(0.0, |bias| bias[base])]
+    }
+
     /// Checks lengths, and that all of it is finite.
     pub(crate) fn check(&self, problem: &Problem) -> Result<()> {
         for (field, values) in [("scale", self.scale), ("bias", self.bias)] {

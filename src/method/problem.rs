@@ -224,8 +224,7 @@ impl Problem {
     pub(crate) fn base_of(&self, filter: usize, tap: usize) -> usize {
         let (sharing, taps) = (self.sharing(), self.placement().taps());
         let group = filter / (self.out_channels() / self.conv.groups);
-        let before: usize = sharing.groups()[..group].iter().map(Vec::len).sum();
-        before + sharing.rows()[filter * taps + tap] as usize
+        sharing.first_base(group) + sharing.rows()[filter * taps + tap] as usize
     }
 
     /// Which bases the filters have in common.

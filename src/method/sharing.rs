@@ -100,6 +100,8 @@ impl Bases {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sharing {
     groups: Vec<Vec<i32>>,
+    /// Of every group, the bases of those before it.
+    before: Vec<usize>,
     rows: Vec<u32>,
     neighbours: usize,
     taps: [usize; 2],
@@ -120,17 +122,20 @@ impl Sharing {
         let per_group = placement.filters() / groups * bases.neighbours * placement.taps();
         let mut rows = Vec::with_capacity(bases.of_tap.len());
         let mut lists = Vec::with_capacity(groups);
+        let (mut before, mut count) = (Vec::with_capacity(groups), 0);
         for group in bases.of_tap.chunks(per_group) {
             let mut distinct = group.to_vec();
             distinct.sort_unstable();
             distinct.dedup();
             let row_of: HashMap<i32, u32> = distinct.iter().zip(0..).map(|(&base, row)| (base, row)).collect();
             rows.extend(group.iter().map(|base| row_of[base]));
+            before.push(count);
+            count += distinct.len();
             lists.push(distinct);
         }
         let window = placement.window();
         let taps = [window.height(), window.width()];
-        Self { groups: lists, rows, neighbours: bases.neighbours, taps, single_products: placement.has_gains() }
+        Self { groups: lists, before, rows, neighbours: bases.neighbours, taps, single_products: placement.has_gains() }
     }
 
     /// The same where something is done to every product before taps add it up.
@@ -151,6 +156,11 @@ impl Sharing {
     /// Distinct bases of each group, ascending.
     pub(crate) fn groups(&self) -> &[Vec<i32>] {
         &self.groups
+    }
+
+    /// The place of a group's first base among all bases, group after group.
+    pub(crate) fn first_base(&self, group: usize) -> usize {
+        self.before[group]
     }
 
     /// Distinct bases of the group that has most of them.

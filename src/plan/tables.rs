@@ -46,14 +46,12 @@ impl Tables {
         let (groups, filters) = (problem.conv().groups, problem.out_channels());
         let (rows, kinds) = (sharing.most_bases(), tap_rows.kinds() as usize);
         let (mut words, mut stage) = (Vec::new(), Vec::new());
-        let mut first_base = 0;
-        for bases in sharing.groups() {
+        for (group, bases) in sharing.groups().iter().enumerate() {
             let padded = bases.iter().chain(std::iter::repeat(&bases[bases.len() - 1]));
             words.extend(padded.take(rows).map(|&base| base as u32));
             if problem.base_stage().is_some() {
-                stage.extend((0..rows).map(|row| first_base + row.min(bases.len() - 1)));
+                stage.extend((0..rows).map(|row| sharing.first_base(group) + row.min(bases.len() - 1)));
             }
-            first_base += bases.len();
         }
         // What every segment of a filter adds up: its taps, or their sums. Groups have their rows one after another.
         let segments_a_group = filters * problem.bases().neighbours / groups;

@@ -2,7 +2,6 @@
 
 use crate::device::pipeline::{Pipelines, ShaderChecks};
 use crate::digest::Digest;
-use crate::method::activation::Activation;
 use crate::method::algorithm::Algorithm;
 use crate::method::conv2d::Conv2d;
 use crate::method::placement::{Boundary, Placement};
@@ -41,15 +40,10 @@ fn add_problem(digest: &mut Digest, problem: &Problem) {
     let shapes = [problem.input_shape(), problem.output_tensor_shape()];
     digest.numbers(shapes.as_flattened().iter().map(|&size| size as u64));
     digest.number(problem.channel_offset() as u64);
-    let code = |activation| match activation {
-        Activation::None => 0,
-        Activation::Relu => 1,
-        Activation::Relu6 => 2,
-    };
-    digest.number(code(problem.activation()));
+    digest.number(problem.activation().code().into());
     if let Some(activation) = problem.base_stage() {
         digest.number(0xba5e);
-        digest.number(code(activation));
+        digest.number(activation.code().into());
     }
     digest.number(u64::from(problem.residual()));
     add_placement(digest, problem.placement());

@@ -223,11 +223,7 @@ fn pack_table(plan: &Plan, params: ChannelParams<'_>, gain: impl Fn(usize, usize
         packed.extend(column(params.scale, 1.0));
         packed.extend(column(params.bias.filter(|_| index == 0), 0.0));
         packed.extend(pack_gains(filters, table, &gain));
-        let of_base = |values: Option<&[f32]>, base: usize, default| values.map_or(default, |values| values[base]);
-        let stage = table.stage.iter();
-        packed.extend(stage.flat_map(|&base| {
-            [of_base(params.base_scale, base, 1.0), of_base(params.base_bias, base, 0.0)].map(f32::to_bits)
-        }));
+        packed.extend(table.stage.iter().flat_map(|&base| params.of_base(base).map(f32::to_bits)));
     }
     packed
 }

@@ -41,7 +41,7 @@ impl FilterTiles {
         let sharing = problem.sharing();
         let terms = problem.bases().neighbours * problem.placement().window().taps();
         let filters_a_group = problem.out_channels() / problem.conv().groups;
-        let (mut tiles, mut first_base) = (Vec::new(), 0);
+        let mut tiles = Vec::new();
         for (group, bases) in sharing.groups().iter().enumerate() {
             let rows_of = |filter: usize| &sharing.rows()[filter * terms..][..terms];
             let of_group = group * filters_a_group..(group + 1) * filters_a_group;
@@ -70,11 +70,10 @@ impl FilterTiles {
                 let mut of_tile: Vec<Filter> = of_tile.collect();
                 of_tile.sort_by_key(Filter::last_row);
                 let of_rows = rows.iter().map(|&row| bases[row as usize]).collect();
-                let places = rows.iter().map(|&row| first_base + row as usize).collect();
+                let places = rows.iter().map(|&row| sharing.first_base(group) + row as usize).collect();
                 tiles.push(FilterTile { group: group as u32, bases: of_rows, places, filters: of_tile });
                 rest = &rest[taken..];
             }
-            first_base += bases.len();
         }
         Some(Self { rows_per_tile, tiles })
     }
