@@ -40,7 +40,7 @@ pub(crate) enum Kind {
 }
 
 /// An instruction.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Operation {
     pub(crate) kind: Kind,
     /// It waits for loads: for all but so many of those from memory that were started last (`Some(0)` for all of them).
@@ -69,11 +69,34 @@ impl Operation {
     }
 }
 
-/// A program, and its loops as ranges of operations.
+/// A program and its loops.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Program {
     pub(crate) operations: Vec<Operation>,
-    pub(crate) loops: Vec<Range<usize>>,
+    pub(crate) loops: Vec<Loop>,
+}
+
+/// Stretches of operations, in their order: some compilers put what follows a loop into its midst.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Loop(pub(crate) Vec<Range<usize>>);
+
+impl Loop {
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(Range::len).sum()
+    }
+
+    /// Whether the other lies in it.
+    pub(crate) fn contains(&self, other: &Self) -> bool {
+        let within = |inner: &Range<usize>| self.0.iter().any(|own| own.start <= inner.start && inner.end <= own.end);
+        other.0.iter().all(within)
+    }
+}
+
+impl Program {
+    /// The operations of a loop.
+    pub(crate) fn of(&self, one: &Loop) -> Vec<Operation> {
+        one.0.iter().flat_map(|range| &self.operations[range.clone()]).copied().collect()
+    }
 }
 
 /// Which compiler wrote it.
@@ -105,7 +128,7 @@ impl Compiler {
 #[derive(Default)]
 struct Jumps<'a> {
     labels: BTreeMap<&'a str, usize>,
-    loops: Vec<Range<usize>>,
+    loops: Vec<Loop>,
 }
 
 impl<'a> Jumps<'a> {
@@ -116,6 +139,6 @@ impl<'a> Jumps<'a> {
     /// A jump that is the operation at `at`.
     fn jump(&mut self, to: &str, at: usize) {
         let begin = self.labels.get(to);
-        self.loops.extend(begin.map(|&begin| begin..at + 1));
+        self.loops.extend(begin.map(|&begin| Loop(vec![begin..at + 1])));
     }
 }

@@ -1,10 +1,8 @@
 //! What stands in a stretch of machine code.
 
-use std::ops::Range;
-
 use serde::{Deserialize, Serialize};
 
-use crate::code::{Kind, Operation, Program, Waits};
+use crate::code::{Kind, Loop, Operation, Program, Waits};
 
 /// Numbers of instructions, but where it says something else.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,6 +88,29 @@ impl Counts {
         self.vector_slots() + memory
     }
 
+    /// With another stretch, so many times.
+    fn with(&self, other: &Self, times: u32) -> Self {
+        Self {
+            multiply_adds: self.multiply_adds + times * other.multiply_adds,
+            additions: self.additions + times * other.additions,
+            matrices: self.matrices + times * other.matrices,
+            matrix_multiply_adds: self.matrix_multiply_adds + times * other.matrix_multiply_adds,
+            vector: self.vector + times * other.vector,
+            integer_products: self.integer_products + times * other.integer_products,
+            scalar: self.scalar + times * other.scalar,
+            loads: self.loads + times * other.loads,
+            stores: self.stores + times * other.stores,
+            workgroup_loads: self.workgroup_loads + times * other.workgroup_loads,
+            workgroup_stores: self.workgroup_stores + times * other.workgroup_stores,
+            workgroup_bytes_read: self.workgroup_bytes_read + times * other.workgroup_bytes_read,
+            workgroup_bytes_written: self.workgroup_bytes_written + times * other.workgroup_bytes_written,
+            spills: self.spills + times * other.spills,
+            waits: self.waits + times * other.waits,
+            instructions: self.instructions + times * other.instructions,
+            loads_waited_for: self.loads_waited_for,
+        }
+    }
+
     /// Without what is counted in another stretch, which lies in this one.
     pub(crate) fn without(&self, other: &Self) -> Self {
         Self {
@@ -109,7 +130,8 @@ impl Counts {
             spills: self.spills.saturating_sub(other.spills),
             waits: self.waits.saturating_sub(other.waits),
             instructions: self.instructions.saturating_sub(other.instructions),
-            loads_waited_for: 0,
+            // Before what is done without: nothing else is known.
+            loads_waited_for: self.loads_waited_for,
         }
     }
 }
@@ -140,16 +162,36 @@ fn loads_waited_for(operations: &[Operation]) -> u32 {
     0
 }
 
-/// The loop that does most of the work.
-pub(crate) fn main_loop(program: &Program) -> Option<Range<usize>> {
-    let work = |range: &Range<usize>| {
-        let counts = Counts::of(&program.operations[range.clone()]);
-        // Where nothing is multiplied, products are added up.
-        [counts.matrix_multiply_adds, counts.multiply_adds, counts.additions]
-    };
-    let most = program.loops.iter().map(work).max()?;
-    let which = most.iter().position(|&count| count > 0)?;
+/// A turn of the loop that does most of the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Round {
+    /// What is done in it.
+    pub(crate) done: Counts,
+    /// What stands there: less than is done where an inner loop was not unrolled.
+    pub(crate) text: Counts,
+}
+
+/// Of the loop with most multiply-adds; where nothing is multiplied, additions. `expected` is how many multiply-adds a
+/// lane does in a round: where the loop has fewer, it is one within the round's.
+pub(crate) fn main_round(program: &Program, expected: f64) -> Option<Round> {
+    let counted = program.loops.iter().map(|one| (one, Counts::of(&program.of(one))));
+    let counted: Vec<(&Loop, Counts)> = counted.collect();
+    let kinds: [fn(&Counts) -> u32; 3] =
+        [|counts| counts.matrix_multiply_adds, |counts| counts.multiply_adds, |counts| counts.additions];
+    let (work, most) = kinds.into_iter().find_map(|work| {
+        let most = counted.iter().map(|(_, counts)| work(counts)).max()?;
+        (most > 0).then_some((work, most))
+    })?;
     // An outer loop has all that an inner one has: of those with nearly as much, the shortest.
-    let enough = |range: &&Range<usize>| 4 * work(range)[which] >= 3 * most[which];
-    program.loops.iter().filter(enough).min_by_key(|range| range.len()).cloned()
+    let enough = counted.iter().filter(|(_, counts)| 4 * work(counts) >= 3 * most);
+    let (inner, of_inner) = enough.min_by_key(|(one, _)| one.len())?;
+    let turns = (expected / f64::from(work(of_inner))).round() as u32;
+    let around = counted.iter().filter(|(one, _)| one.len() > inner.len() && one.contains(inner));
+    match around.min_by_key(|(one, _)| one.len()) {
+        Some((_, outer)) if turns > 1 => {
+            let once = outer.without(of_inner);
+            Some(Round { done: once.with(of_inner, turns), text: *outer })
+        }
+        _ => Some(Round { done: *of_inner, text: *of_inner }),
+    }
 }

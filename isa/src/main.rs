@@ -10,6 +10,7 @@ mod plans;
 mod predict;
 mod record;
 mod report;
+mod show;
 mod statistics;
 mod table;
 mod told;
@@ -26,6 +27,7 @@ usage: isa <command>
 
   statistics OUT TEXT...    compile WGSL files, or folders of them, with the loader's first device
   gpus                      list the GPUs of isa/gpus.json: name, library, shim, variable, more
+  show CODE                 count what lies in CODE/GPU
   report PLANS CODE RESULTS [--write]
                             count and predict, then compare with RESULTS/table.json, or write it";
 
@@ -50,6 +52,7 @@ fn run(arguments: &[&str]) -> Result<()> {
             gpus::all()?.iter().for_each(|gpu| println!("{}", gpu.line()));
             Ok(())
         }
+        ["show", code] => show::run(code.as_ref()),
         ["report", plans, code, results, rest @ ..] if matches!(rest, [] | ["--write"]) => {
             report::run(plans.as_ref(), code.as_ref(), results.as_ref(), !rest.is_empty())
         }

@@ -27,8 +27,6 @@ pub(crate) struct Step {
     /// Of the layer's window.
     pub(crate) taps: u32,
     pub(crate) outputs: f64,
-    /// Of workgroup memory.
-    pub(crate) workgroup_bytes: u32,
     pub(crate) bytes_read: f64,
     pub(crate) bytes_written: f64,
     /// That plans assume for the tile.
@@ -41,11 +39,13 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Step>> {
     text.lines().map(|line| serde_json::from_str(line).map_err(at(path))).collect()
 }
 
-/// Rows, pixels, and groups of threads that share a reduction, as labels have them.
+/// Rows, pixels, depth, and groups of threads that share a reduction, as labels have them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tile {
     pub(crate) rows: u32,
     pub(crate) pixels: u32,
+    /// Channels that are in workgroup memory at a time; 0 where none are.
+    pub(crate) depth: u32,
     pub(crate) slices: u32,
 }
 
@@ -55,10 +55,16 @@ impl Tile {
         let word = label.split('-').nth(1)?;
         let numbers: Vec<u32> = word.split('x').filter_map(|number| number.parse().ok()).collect();
         match numbers[..] {
-            [rows, pixels] | [rows, pixels, _] => Some(Self { rows, pixels, slices: 1 }),
-            [rows, pixels, _, slices] => Some(Self { rows, pixels, slices }),
+            [rows, pixels] => Some(Self { rows, pixels, depth: 0, slices: 1 }),
+            [rows, pixels, depth] => Some(Self { rows, pixels, depth, slices: 1 }),
+            [rows, pixels, depth, slices] => Some(Self { rows, pixels, depth, slices }),
             _ => None,
         }
+    }
+
+    /// Multiply-adds of a thread from one filling of workgroup memory to the next.
+    pub(crate) fn round(self, threads: u32) -> f64 {
+        self.sums(threads) * f64::from(self.depth)
     }
 
     /// Sums, or outputs, of a thread.
@@ -73,11 +79,11 @@ mod tests {
 
     #[test]
     fn tiles_are_in_labels() {
-        let tile = |label| Tile::of(label).map(|tile| [tile.rows, tile.pixels, tile.slices]);
-        assert_eq!(tile("fs_tiled_gather-32x32x8x4-in1-f4-out1"), Some([32, 32, 4]));
-        assert_eq!(tile("fs_tiled_products-72x128x8-in1-f4-out1"), Some([72, 128, 1]));
-        assert_eq!(tile("fs_tiled_accumulate-16x256-out1"), Some([16, 256, 1]));
-        assert_eq!(tile("fs_fused-32x64x4x14k-in1-f4-out1"), Some([32, 64, 1]));
+        let tile = |label| Tile::of(label).map(|tile| [tile.rows, tile.pixels, tile.depth, tile.slices]);
+        assert_eq!(tile("fs_tiled_gather-32x32x8x4-in1-f4-out1"), Some([32, 32, 8, 4]));
+        assert_eq!(tile("fs_tiled_products-72x128x8-in1-f4-out1"), Some([72, 128, 8, 1]));
+        assert_eq!(tile("fs_tiled_accumulate-16x256-out1"), Some([16, 256, 0, 1]));
+        assert_eq!(tile("fs_fused-32x64x4x14k-in1-f4-out1"), Some([32, 64, 4, 1]));
         assert_eq!(tile("fs_depthwise"), None);
         let sums = |label, threads| Tile::of(label).unwrap().sums(threads);
         assert_eq!(sums("fs_tiled_gather-32x32x8x4-in1", 256), 16.0);

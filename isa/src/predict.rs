@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::code::{Compiler, Program};
-use crate::counts::{Counts, main_loop};
+use crate::code::{Loop, Program};
+use crate::counts::{Counts, Round, main_round};
 use crate::gpus::Gpu;
 use crate::plans::{Step, Tile};
-use crate::variant::{Variant, matrix_cycles, slots};
+use crate::variant::{Variant, expected, lane_slots, matrix_cycles, slots};
 
 /// From one dispatch to the next: as plans reckon.
 const LAUNCH: f64 = 2e-6;
@@ -63,9 +63,9 @@ fn thread(gpu: &Gpu, step: &Step, program: &Program, sums: f64) -> Option<Thread
     let whole = Counts::of(&program.operations);
     let mut parts: Vec<(Counts, f64)> = Vec::new();
     let mut rest = whole;
-    if let Some(range) = main_loop(program).filter(|_| step.terms > 0) {
-        let main = Counts::of(&program.operations[range]);
-        rest = whole.without(&main);
+    let round = main_round(program, expected(&step.label, step.threads));
+    if let Some(Round { done: main, text }) = round.filter(|_| step.terms > 0) {
+        rest = whole.without(&text);
         // Multiply-adds of a lane, of matrices or not.
         let of = |counts: &Counts| match main.matrix_multiply_adds {
             0 => f64::from(counts.multiply_adds),
@@ -89,10 +89,7 @@ fn thread(gpu: &Gpu, step: &Step, program: &Program, sums: f64) -> Option<Thread
         _ => sum(&|counts| matrix_cycles(gpu, counts).map_or(0.0, |[_, all]| all)),
     };
     let bytes = |counts: &Counts| f64::from(counts.workgroup_bytes_read + counts.workgroup_bytes_written);
-    let lane_slots = match gpu.compiler {
-        Compiler::Aco => sum(&|counts| counts.lane_slots().into()),
-        _ => slots,
-    };
+    let lane_slots = sum(&|counts| lane_slots(gpu.compiler, counts));
     Some(Thread { slots, lane_slots, workgroup_bytes: sum(&bytes) })
 }
 
@@ -103,21 +100,19 @@ fn outputs_of_fused(step: &Step) -> f64 {
 /// Takes the loops over taps out of the rest: the inner one turns until all products are added, those around it once a
 /// row of the window.
 fn add_taps(step: &Step, program: &Program, additions: f64, rest: Counts, parts: &mut Vec<(Counts, f64)>) -> Counts {
-    let counts = |range: &std::ops::Range<usize>| Counts::of(&program.operations[range.clone()]);
-    let adding = program.loops.iter().filter(|range| {
-        let counts = counts(range);
+    let counts = |one: &Loop| Counts::of(&program.of(one));
+    let adding = program.loops.iter().filter(|one| {
+        let counts = counts(one);
         counts.additions > 0 && counts.matrices == 0 && 4 * counts.multiply_adds <= counts.additions
     });
-    let mut adding: Vec<_> = adding.cloned().collect();
-    adding.sort_by_key(|range| range.len());
+    let mut adding: Vec<&Loop> = adding.collect();
+    adding.sort_by_key(|one| one.len());
     let Some(inner) = adding.first() else { return rest };
-    let inner_counts = counts(inner);
-    let turns = additions / f64::from(inner_counts.additions);
-    parts.push((inner_counts, turns));
-    let mut within = inner_counts;
-    let around = adding.iter().skip(1).filter(|range| range.start <= inner.start && inner.end <= range.end);
-    for range in around.take(1) {
-        let outer = counts(range);
+    let mut within = counts(inner);
+    let turns = additions / f64::from(within.additions);
+    parts.push((within, turns));
+    if let Some(outer) = adding.iter().skip(1).find(|outer| outer.contains(inner)) {
+        let outer = counts(outer);
         parts.push((outer.without(&within), turns / f64::from(step.taps).sqrt()));
         within = outer;
     }
@@ -133,3 +128,6 @@ fn fill(gpu: &Gpu, step: &Step, variant: &Variant) -> f64 {
     let threads = (each * f64::from(step.threads)).min(resident.unwrap_or(f64::INFINITY));
     even * (threads / BUSY_THREADS).min(1.0)
 }
+
+#[cfg(test)]
+mod tests;

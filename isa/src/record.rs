@@ -113,10 +113,37 @@ impl Record {
         serde_json::from_str(&text).map(Some).map_err(at(path))
     }
 
+    /// An entry a line, for whoever compares two.
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self).map_err(at(path))?;
-        fs::write(path, text + "\n").map_err(at(path))
+        let parts = [
+            ("drivers", lines(&self.drivers)),
+            ("known", lines(&self.known)),
+            ("variants", lines(&self.variants)),
+            ("steps", lines(&self.steps)),
+        ];
+        let part = |(name, lines): (&str, serde_json::Result<String>)| Ok(format!("\"{name}\": [\n{}\n]", lines?));
+        let parts = parts.into_iter().map(part).collect::<serde_json::Result<Vec<_>>>().map_err(at(path))?;
+        fs::write(path, format!("{{\n{}\n}}\n", parts.join(",\n"))).map_err(at(path))
     }
+
+    pub(crate) fn has(&self, gpu: &str) -> bool {
+        self.drivers.iter().any(|[name, _]| name == gpu)
+    }
+
+    /// Takes over what another says of GPUs that this one has not.
+    pub(crate) fn keep(&mut self, other: Self) {
+        let missing: Vec<[String; 2]> = other.drivers.into_iter().filter(|[name, _]| !self.has(name)).collect();
+        let is_missing = |gpu: &str| missing.iter().any(|[name, _]| name == gpu);
+        self.known.extend(other.known.into_iter().filter(|fault| is_missing(&fault.gpu)));
+        self.variants.extend(other.variants.into_iter().filter(|variant| is_missing(&variant.gpu)));
+        self.steps.extend(other.steps.into_iter().filter(|row| is_missing(&row.gpu)));
+        self.drivers.extend(missing);
+    }
+}
+
+fn lines<T: Serialize>(all: &[T]) -> serde_json::Result<String> {
+    let lines = all.iter().map(serde_json::to_string).collect::<serde_json::Result<Vec<_>>>()?;
+    Ok(lines.join(",\n"))
 }
 
 /// Spills, and registers beyond what plans assume.

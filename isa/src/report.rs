@@ -21,8 +21,8 @@ use crate::variant::Variant;
 pub(crate) fn run(plans: &Path, code: &Path, results: &Path, write: bool) -> Result<()> {
     let steps = plans::read(plans)?;
     let (mut record, mut errors) = (Record::default(), Vec::new());
-    let gpus: Vec<Gpu> = gpus::all()?.into_iter().filter(|gpu| code.join(&gpu.name).is_dir()).collect();
-    for gpu in &gpus {
+    let gpus = gpus::all()?;
+    for gpu in gpus.iter().filter(|gpu| code.join(&gpu.name).is_dir()) {
         let folder = code.join(&gpu.name);
         let (driver, differences) = driver(gpu, &folder)?;
         record.drivers.push([gpu.name.clone(), driver]);
@@ -39,7 +39,9 @@ pub(crate) fn run(plans: &Path, code: &Path, results: &Path, write: bool) -> Res
             if is_unread(gpu, program.as_ref()) {
                 errors.push(format!("{} {label}: the driver's machine code is not understood", gpu.name));
             }
-            let variant = Variant::new(gpu, label, &told, program.as_ref());
+            // Steps with the same label are of one kernel, most of them of layers with the same window.
+            let taps = of_gpu.iter().filter(|step| step.label == label).map(|step| step.taps).max().unwrap_or(0);
+            let variant = Variant::new(gpu, label, &told, program.as_ref(), taps);
             for step in of_gpu.iter().filter(|step| step.label == label) {
                 let prediction = program.as_ref().and_then(|program| predict(gpu, step, &variant, program));
                 record.steps.push(Row::new(step, prediction));
@@ -55,14 +57,24 @@ pub(crate) fn run(plans: &Path, code: &Path, results: &Path, write: bool) -> Res
     let recorded_at = results.join("table.json");
     let recorded = Record::read(&recorded_at)?.unwrap_or_default();
     let found = faults(&record.variants, &steps);
-    let new = [unknown(found.clone(), &recorded.known), fallen(&record.variants, &recorded.variants)].concat();
+    let fell = fallen(&record.variants, &recorded.variants);
+    let new = [unknown(found.clone(), &recorded.known), fell].concat();
     record.known = found;
+    if write {
+        record.keep(recorded);
+    }
+    let gpus: Vec<Gpu> = gpus.into_iter().filter(|gpu| record.has(&gpu.name)).collect();
     let page = table::page(&gpus, &record, &steps);
     let to = if write { results } else { code };
     fs::create_dir_all(to).map_err(at(to))?;
     record.write(&to.join("table.json"))?;
     fs::write(to.join("table.md"), page).map_err(at(to))?;
-    println!("isa: {} variants of {} GPUs: {}", record.variants.len(), gpus.len(), to.join("table.md").display());
+    println!(
+        "isa: {} variants of {} GPUs: {}",
+        record.variants.len(),
+        record.drivers.len(),
+        to.join("table.md").display()
+    );
     if errors.is_empty() && (write || new.is_empty()) {
         let known = record.known.len();
         println!("isa: {known} faults are known: spills, or more registers than plans assume");

@@ -32,6 +32,8 @@ pub(crate) fn run(texts: &[PathBuf], out: &Path) -> Result<()> {
             Err(error) => json!({ "error": error }),
         };
         result["label"] = json!(shader.label);
+        result["threads"] = json!(shader.threads);
+        result["workgroup_bytes"] = json!(shader.workgroup_bytes);
         write(&out.join(format!("{}.json", shader.label)), &result)?;
     }
     Ok(())

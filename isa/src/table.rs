@@ -24,6 +24,8 @@ None of it was measured.
   a core (Apple), waves a core (Adreno). Registers are of 32 bits.
 - *waited*: loads from memory that the main loop waits for before its first multiply-add.
 - *B*: bytes read from workgroup memory a multiply-add.
+- *slots an output*: of kernels that only add products, the main loop's slots for all taps of an output: vector and
+  memory instructions (AMD), or all.
 - *matrices*: cycles that the main loop's matrices take at their peak, of those (NVIDIA) or of those and the other
   vector instructions (AMD) that it takes: multiply-adds of matrices a lane / (matrix rate / lanes), of
   max(that, instructions), or of that + other vector slots.
@@ -87,8 +89,8 @@ fn variants(page: &mut String, gpu: &Gpu, record: &Record, steps: &[Step]) {
     *page += &format!("\n## {}\n\n", gpu.name);
     *page += "| variant | registers (assumed) | waves | spills | scratch | workgroup bytes | instructions | main loop: \
         multiply-adds | other vector | 32-bit products | scalar | loads | workgroup loads, stores | waits | waited | \
-        spills in it | share | B | matrices |\n";
-    *page += &format!("|{}\n", "---|".repeat(19));
+        spills in it | share | B | matrices | slots an output |\n";
+    *page += &format!("|{}\n", "---|".repeat(20));
     for variant in record.variants.iter().filter(|variant| variant.gpu == gpu.name) {
         let step = steps.iter().find(|step| step.label == variant.label);
         let assumed = step.and_then(|step| step.registers).map_or(String::new(), |number| format!(" ({number})"));
@@ -98,15 +100,18 @@ fn variants(page: &mut String, gpu: &Gpu, record: &Record, steps: &[Step]) {
             (0, number) => number.to_string(),
             (matrices, _) => format!("{matrices} matrices"),
         };
-        let bytes = step.map_or("-".to_owned(), |step| step.workgroup_bytes.to_string());
-        let scalar = if gpu.compiler == Compiler::Aco { main.scalar.to_string() } else { "-".to_owned() };
+        let scalar = if [Compiler::Aco, Compiler::Nak].contains(&gpu.compiler) {
+            main.scalar.to_string()
+        } else {
+            "-".to_owned()
+        };
         let cells = [
             format!("{}{}", variant.label, if variant.is_loop { "" } else { " (no loop)" }),
             format!("{}{assumed}", number(variant.registers)),
             number(variant.waves),
             variant.spills.to_string(),
             variant.scratch.to_string(),
-            bytes,
+            variant.workgroup_bytes.to_string(),
             number(variant.instructions),
             multiplied,
             main.vector.to_string(),
@@ -120,6 +125,7 @@ fn variants(page: &mut String, gpu: &Gpu, record: &Record, steps: &[Step]) {
             decimal(variant.share),
             decimal(variant.bytes_a_multiply_add),
             decimal(variant.matrix_share),
+            decimal(variant.slots_an_output),
         ];
         row(page, &cells.iter().map(String::as_str).collect::<Vec<_>>());
     }

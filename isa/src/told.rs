@@ -15,6 +15,12 @@ use crate::fault::{Result, at};
 pub(crate) struct Told {
     /// Why it is not.
     pub(crate) error: Option<String>,
+    /// Of a workgroup.
+    #[serde(default)]
+    pub(crate) threads: u32,
+    /// Of workgroup memory.
+    #[serde(default)]
+    pub(crate) workgroup_bytes: u32,
     #[serde(default)]
     statistics: Map<String, Value>,
     #[serde(default)]

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use naga::AddressSpace;
 use naga::back::spv;
-use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
+use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy, Layouter};
 use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
 use crate::fault::{Result, at};
@@ -26,6 +27,10 @@ pub(crate) struct Shader {
     /// Drivers without matrices crash on those that have some.
     pub(crate) has_matrices: bool,
     pub(crate) has_halves: bool,
+    /// Of a workgroup.
+    pub(crate) threads: u32,
+    /// Of workgroup memory.
+    pub(crate) workgroup_bytes: u32,
 }
 
 /// Translates a file.
@@ -59,7 +64,7 @@ pub(crate) fn translate(path: &Path, spirv: (u8, u8)) -> Result<Shader> {
     let words = spv::write_vec(&module, &info, &options, Some(&entry)).map_err(|error| format!("{label}: {error}"))?;
     let of_variable = |variable: &naga::GlobalVariable| {
         let kind = match variable.space {
-            naga::AddressSpace::Uniform => Binding::Uniform,
+            AddressSpace::Uniform => Binding::Uniform,
             _ => Binding::Storage,
         };
         Some((variable.binding.as_ref()?.binding, kind))
@@ -67,5 +72,10 @@ pub(crate) fn translate(path: &Path, spirv: (u8, u8)) -> Result<Shader> {
     let bindings = module.global_variables.iter().filter_map(|(_, variable)| of_variable(variable)).collect();
     let has = |words: &str| source.lines().any(|line| line.starts_with("enable ") && line.contains(words));
     let (has_matrices, has_halves) = (has("cooperative_matrix"), has("f16"));
-    Ok(Shader { label, words, bindings, has_matrices, has_halves })
+    let threads = module.entry_points.first().map_or(0, |entry| entry.workgroup_size.iter().product());
+    let mut layouter = Layouter::default();
+    layouter.update(module.to_ctx()).map_err(|error| format!("{label}: {error}"))?;
+    let shared = module.global_variables.iter().filter(|(_, variable)| variable.space == AddressSpace::WorkGroup);
+    let workgroup_bytes = shared.map(|(_, variable)| layouter[variable.ty].size).sum();
+    Ok(Shader { label, words, bindings, has_matrices, has_halves, threads, workgroup_bytes })
 }

@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::{mesa, shell};
+use crate::mesa::{self, Drivers};
+use crate::shell;
 
-/// `[--more] [--write]`.
+/// `[--more] [--write] [TEXT...]`.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
-    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
-    let known = |argument: &&String| !["--more", "--write"].contains(&argument.as_str());
-    if let Some(unknown) = arguments.iter().find(known) {
+    let (flags, own): (Vec<_>, Vec<_>) = arguments.iter().partition(|argument| argument.starts_with("--"));
+    if let Some(unknown) = flags.iter().find(|flag| !["--more", "--write"].contains(&flag.as_str())) {
         return Err(format!("isa: {unknown} is neither --more nor --write"));
     }
+    let has = |flag: &str| flags.iter().any(|other| *other == flag);
     let folder = shell::target().join("isa");
     let drivers = match mesa::ensure(&folder) {
         Ok(drivers) => drivers,
@@ -22,41 +23,64 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
             return Ok(());
         }
     };
-    let (texts, code) = (folder.join("texts"), folder.join("code"));
-    for stale in [&texts, &code] {
-        // There is none the first time.
-        let _ = fs::remove_dir_all(stale);
+    shell::run(shell::cargo().args(["build", "--quiet", "--workspace", "--bin", "isa", "--locked"]))?;
+    let all = Isa { drivers: &drivers, program: shell::target().join("debug/isa"), more: has("--more") };
+    if !own.is_empty() {
+        let code = fresh(folder.join("own"))?;
+        let texts = own.iter().map(|text| std::path::absolute(text).map_err(|error| format!("{text}: {error}")));
+        let texts = texts.collect::<Result<Vec<_>, _>>()?;
+        all.compile(&code, |_| Ok(texts.clone()))?;
+        return shell::run(shell::program(&all.program).arg("show").arg(code));
     }
+    let (texts, code) = (fresh(folder.join("texts"))?, fresh(folder.join("code"))?);
     // With the features that the other chores build the workspace with.
     let mut command = shell::cargo();
     command.args(["test", "--quiet", "--workspace", "--lib", "--locked", "--", "tests::texts::by_gpu"]);
     shell::run(command.env("FS_SHADER_TEXTS", &texts))?;
-    shell::run(shell::cargo().args(["build", "--quiet", "--workspace", "--bin", "isa", "--locked"]))?;
-    let isa = shell::target().join("debug/isa");
-    let gpus = shell::output(shell::program(&isa).arg("gpus"))?;
-    for gpu in gpus.lines().filter_map(Gpu::of) {
-        let shim = drivers.shim(gpu.shim);
-        if gpu.is_more && !has("--more") {
-            continue;
-        }
-        let Some(shim) = shim else {
-            println!("SKIPPED: {}: no {} shim; see isa/README.md", gpu.name, gpu.shim);
-            continue;
-        };
-        println!("xtask: compiling for {}", gpu.name);
-        let (from, to) = (texts.join(gpu.name), code.join(gpu.name));
-        let run = |text: &Path| {
-            let mut command = drivers.program(gpu.library, &shim, &isa)?;
-            command.envs(gpu.variable.split_once('='));
-            statistics(command.arg("statistics").arg(&to).arg(text), text, &to)
-        };
-        by_threads(&files(&from)?, run)?;
-    }
+    all.compile(&code, |gpu| files(&texts.join(gpu)))?;
     let results = Path::new(shell::ROOT).join("benches/results").join(format!("isa-{}", drivers.version));
-    let mut command = shell::program(&isa);
+    let mut command = shell::program(&all.program);
     command.arg("report").args([texts.join("plans.jsonl"), code, results]);
-    command.args(has("--write").then_some("--write"));
-    shell::run(&mut command)
+    shell::run(command.args(has("--write").then_some("--write")))
+}
+
+/// What compiles.
+struct Isa<'a> {
+    drivers: &'a Drivers,
+    program: PathBuf,
+    /// For the GPUs too that are not asked for every time.
+    more: bool,
+}
+
+impl Isa<'_> {
+    /// Compiles what `texts` has for a GPU's name, for every GPU, to `code/GPU`.
+    fn compile(&self, code: &Path, texts: impl Fn(&str) -> Result<Vec<PathBuf>, String>) -> Result<(), String> {
+        let gpus = shell::output(shell::program(&self.program).arg("gpus"))?;
+        for gpu in gpus.lines().filter_map(Gpu::of).filter(|gpu| self.more || !gpu.is_more) {
+            let Some(shim) = self.drivers.shim(gpu.shim) else {
+                println!("SKIPPED: {}: no {} shim; isa/README.md says how to build it", gpu.name, gpu.shim);
+                continue;
+            };
+            println!("xtask: compiling for {}", gpu.name);
+            let to = code.join(gpu.name);
+            by_threads(&texts(gpu.name)?, |text| {
+                let mut command = self.drivers.program(gpu.library, &shim, &self.program)?;
+                command.envs(gpu.variable.split_once('='));
+                statistics(command.arg("statistics").arg(&to).arg(text), text, &to)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// An empty folder.
+fn fresh(folder: PathBuf) -> Result<PathBuf, String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(failed)?;
+    }
+    fs::create_dir_all(&folder).map_err(failed)?;
+    folder.canonicalize().map_err(failed)
 }
 
 /// A line of `isa gpus`.

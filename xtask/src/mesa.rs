@@ -123,7 +123,10 @@ impl Drivers {
             "{{\"file_format_version\": \"1.0.1\", \"ICD\": {{\"library_path\": \"{}\", \"api_version\": \"1.4.300\"}}}}",
             library.display()
         );
-        fs::write(&icd, text).map_err(|error| format!("{}: {error}", icd.display()))?;
+        // Where it is there, somebody may be reading it.
+        if fs::read_to_string(&icd).ok().is_none_or(|there| there != text) {
+            fs::write(&icd, text).map_err(|error| format!("{}: {error}", icd.display()))?;
+        }
         let mut command = shell::program(libraries.join("ld-linux-x86-64.so.2"));
         command.arg("--library-path").arg(&libraries).arg("--preload").arg(shim).arg(program);
         command.env("VK_DRIVER_FILES", &icd).env("VK_ICD_FILENAMES", &icd);

@@ -1,7 +1,7 @@
 //! Apple's instructions as Asahi's compiler disassembles them: `1c38: ba81b8822946c211 ffma $r32, $r28, $r44, r99`.
 //! Of what it prints, the first listing is the shader; others are of its preamble, which runs once.
 
-use super::{Kind, Operation, Program, Waits};
+use super::{Kind, Loop, Operation, Program, Waits};
 
 /// Reads a program.
 pub(super) fn read(printed: &str) -> Program {
@@ -16,7 +16,7 @@ pub(super) fn read(printed: &str) -> Program {
         if name.starts_with("jmp") {
             let distance = rest.trim().parse::<i64>().unwrap_or(0);
             let begin = offsets.iter().position(|&begin| begin == offset + distance && distance < 0);
-            program.loops.extend(begin.map(|begin| begin..at + 1));
+            program.loops.extend(begin.map(|begin| Loop(vec![begin..at + 1])));
         }
         program.operations.push(operation(name, rest));
     }

@@ -46,7 +46,6 @@ fn plans_of_gpus_as_texts() {
                         "gpu": gpu.name, "layer": name(layer), "batch": batch, "family": family.name(),
                         "algorithm": plan.algorithm().name(), "chosen": chosen, "step": number, "label": label,
                         "workgroups": workgroups(step), "threads": step.description.threads(),
-                        "workgroup_bytes": step.description.memory(),
                         "multiply_adds": counts as f64 * share, "terms": terms(&plan, step), "taps": taps(&problem),
                         "outputs": problem.outputs() as f64 * share, "bytes_read": read, "bytes_written": written,
                         "registers": assumed.map(|(_, registers)| registers),
