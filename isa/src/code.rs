@@ -81,6 +81,11 @@ pub(crate) struct Program {
 pub(crate) struct Loop(pub(crate) Vec<Range<usize>>);
 
 impl Loop {
+    /// One stretch.
+    fn of(range: Range<usize>) -> Self {
+        Self(std::iter::once(range).collect())
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.iter().map(Range::len).sum()
     }
@@ -139,6 +144,6 @@ impl<'a> Jumps<'a> {
     /// A jump that is the operation at `at`.
     fn jump(&mut self, to: &str, at: usize) {
         let begin = self.labels.get(to);
-        self.loops.extend(begin.map(|&begin| Loop(vec![begin..at + 1])));
+        self.loops.extend(begin.map(|&begin| Loop::of(begin..at + 1)));
     }
 }

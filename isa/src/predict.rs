@@ -39,8 +39,9 @@ struct Thread {
 /// `None` where the machine code was not read.
 pub(crate) fn predict(gpu: &Gpu, step: &Step, variant: &Variant, program: &Program) -> Option<Prediction> {
     let tile = Tile::of(&step.label)?;
-    let outputs = tile.sums(step.threads);
-    let thread = thread(gpu, step, program, outputs / f64::from(tile.slices))?;
+    // Threads of a tile's slices share its outputs.
+    let outputs = tile.sums(step.threads) / f64::from(tile.slices);
+    let thread = thread(gpu, step, program, outputs)?;
     let threads = step.workgroups as f64 * f64::from(step.threads);
     let arithmetic = threads * thread.slots / gpu.issue();
     let workgroup_memory = gpu.workgroup_rate().map(|rate| threads * thread.workgroup_bytes / rate);

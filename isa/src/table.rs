@@ -38,7 +38,8 @@ Microseconds of a step. *arithmetic*: issue slots of all threads, the main loop 
 (branches that are not taken too), at the clock of all lanes. *workgroup memory* and *memory*: bytes at their peaks;
 from memory everything once. *fill*: of the processors' time, what workgroups keep busy (the processor with most
 decides) and threads (256 a processor hide its latencies). The time is the most of memory and of the other two divided
-by the fill, and 2 us from one dispatch to the next. Bold: the algorithm that is planned where none is asked for.
+by the fill, and 2 us from one dispatch to the next. Bold: the algorithm that is planned where none is asked for. Dense
+is left out where it is the kernel of gather.
 ";
 
 /// Everything.
@@ -139,6 +140,12 @@ fn predictions(page: &mut String, gpu: &Gpu, rows: &[Row]) {
     let of_gpu: Vec<&Row> = rows.iter().filter(|row| row.gpu == gpu.name).collect();
     for one in &of_gpu {
         let Some(predicted) = &one.prediction else { continue };
+        let is_gather = |other: &&Row| other.algorithm == "gather" && other.label == one.label;
+        let of_layer = |other: &&Row| (&other.layer, other.batch) == (&one.layer, one.batch);
+        let of_gather = of_gpu.iter().copied().filter(of_layer).any(|other| is_gather(&other));
+        if one.algorithm == "dense" && !one.chosen && of_gather {
+            continue;
+        }
         let of_plan = of_gpu.iter().filter(|other| other.plan() == one.plan());
         let all: f64 = of_plan.filter_map(|other| Some(other.prediction.as_ref()?.time)).sum();
         let algorithm = if one.chosen { format!("**{}**", one.algorithm) } else { one.algorithm.clone() };

@@ -16,7 +16,7 @@ pub(super) fn read(printed: &str) -> Program {
         if name.starts_with("jmp") {
             let distance = rest.trim().parse::<i64>().unwrap_or(0);
             let begin = offsets.iter().position(|&begin| begin == offset + distance && distance < 0);
-            program.loops.extend(begin.map(|begin| Loop(vec![begin..at + 1])));
+            program.loops.extend(begin.map(|begin| Loop::of(begin..at + 1)));
         }
         program.operations.push(operation(name, rest));
     }

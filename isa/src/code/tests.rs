@@ -86,7 +86,7 @@ fn nvidias_loop_is_counted() {
 #[test]
 fn apples_loop_is_counted() {
     let program = agx::read(AGX);
-    assert_eq!(program.loops, [Loop(vec![2..14])]);
+    assert_eq!(program.loops, [Loop::of(2..14)]);
     // The second listing is the preamble's.
     assert_eq!(program.operations.len(), 15);
     let expected = Counts {
