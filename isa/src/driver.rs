@@ -2,11 +2,11 @@
 //! and what it tells of the pipelines that it makes.
 //!
 //! # Why this is sound
-//! Every call hands over what this module has made: handles from a call that succeeded, of the same instance and device,
-//! not yet destroyed (`Driver` owns both, and drops the device first; pipelines and what they are made of live within
-//! one call of [`Driver::compile`]); structures whose pointers lead to locals that outlive the call. Nothing is
-//! submitted, so that nothing on the device can be in use. Threads do not share it: `Driver` is neither `Send` nor given
-//! away. SPIR-V comes from naga, after its validation. Features are enabled only where the driver lists them.
+//! Every call hands over what this module has made: handles from a call that succeeded, of the same instance and
+//! device, not yet destroyed (`Driver` owns both, and destroys the device first; pipelines and what they are made of
+//! live within one call of [`Driver::compile`], which alone knows them, so that nobody else uses what it destroys);
+//! structures whose pointers lead to locals that outlive the call. Nothing is submitted, so that nothing can be in use
+//! on the device. SPIR-V comes from naga, after its validation. Features are enabled only where the driver lists them.
 #![allow(unsafe_code, reason = "Vulkan is a C interface; the argument stands above")]
 
 use std::ffi::{CStr, c_char};

@@ -1,4 +1,5 @@
-//! What a step would take: the most of arithmetic, workgroup memory and memory, each at its peak. Counted, not measured.
+//! What a step would take: the most of arithmetic, workgroup memory and memory, each at its peak. Counted, not
+//! measured.
 
 use serde::{Deserialize, Serialize};
 

@@ -16,7 +16,8 @@ use crate::table;
 use crate::told::Told;
 use crate::variant::Variant;
 
-/// `plans.jsonl`, `CODE/GPU/LABEL.json`, to `RESULTS/table.json` and `.md`; with `write` they are written, else compared.
+/// `plans.jsonl` and `CODE/GPU/LABEL.json` to `RESULTS/table.json` and `.md`, which are written with `write`, and else
+/// compared.
 /// What was found now lies beside the code in any case.
 pub(crate) fn run(plans: &Path, code: &Path, results: &Path, write: bool) -> Result<()> {
     let steps = plans::read(plans)?;

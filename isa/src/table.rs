@@ -134,8 +134,8 @@ fn variants(page: &mut String, gpu: &Gpu, record: &Record, steps: &[Step]) {
 
 fn predictions(page: &mut String, gpu: &Gpu, rows: &[Row]) {
     *page += &format!("\n### {}, a {}\n\n", gpu.name, gpu.board);
-    *page += "| layer | batch | algorithm | step | workgroups | arithmetic | workgroup memory | memory | fill | bound | \
-        slots an output | time | all steps |\n";
+    *page += "| layer | batch | algorithm | step | workgroups | arithmetic | workgroup memory | memory | fill | \
+        bound | slots an output | time | all steps |\n";
     *page += &format!("|{}\n", "---|".repeat(13));
     let of_gpu: Vec<&Row> = rows.iter().filter(|row| row.gpu == gpu.name).collect();
     for one in &of_gpu {

@@ -1,4 +1,5 @@
-//! WGSL to SPIR-V, as wgpu does it for trusted shaders: no bounds checks, no bounds of loops, workgroup memory as it is.
+//! WGSL to SPIR-V, as wgpu does it for trusted shaders: no bounds checks, no bounds of loops, workgroup memory as it
+//! is.
 
 use std::fs;
 use std::path::Path;

@@ -120,7 +120,8 @@ impl Drivers {
         let library = libraries.join(format!("libvulkan_{driver}.so"));
         let icd = self.folder.join(format!("{driver}.json"));
         let text = format!(
-            "{{\"file_format_version\": \"1.0.1\", \"ICD\": {{\"library_path\": \"{}\", \"api_version\": \"1.4.300\"}}}}",
+            "{{\"file_format_version\": \"1.0.1\", \"ICD\": {{\"library_path\": \"{}\", \
+             \"api_version\": \"1.4.300\"}}}}",
             library.display()
         );
         // Where it is there, somebody may be reading it.

@@ -121,8 +121,8 @@ fn adrenos_loop_is_counted() {
 /// An inner loop that was left rolled counts as often as it turns.
 #[test]
 fn rolled_loops_count_as_often_as_they_turn() {
-    let text = "BB1:\n\tbuffer_load_dword v2, v2, s[0:3], 0\nBB2:\n\tv_fmac_f32_e32 v0, v1, v2\n\tv_mov_b32_e32 v1, v2\n\
-        \ts_cbranch_scc1 BB2\n\tv_mov_b32_e32 v1, v2\n\ts_branch BB1\n";
+    let text = "BB1:\n\tbuffer_load_dword v2, v2, s[0:3], 0\nBB2:\n\tv_fmac_f32_e32 v0, v1, v2\n\
+        \tv_mov_b32_e32 v1, v2\n\ts_cbranch_scc1 BB2\n\tv_mov_b32_e32 v1, v2\n\ts_branch BB1\n";
     let program = aco::read(text);
     let counts = |expected| {
         let round = main_round(&program, expected).unwrap();

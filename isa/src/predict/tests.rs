@@ -8,9 +8,9 @@ use crate::told::Told;
 use crate::variant::Variant;
 
 /// A multiply-add, a move and 8 bytes of workgroup memory a turn, then six moves.
-const LOOP: &str = "BB1:\n\tds_read_b64 v[2:3], v4\n\tv_fmac_f32_e32 v0, v1, v2\n\tv_mov_b32_e32 v1, v2\n\ts_branch BB1\n\
-    BB2:\n\tv_mov_b32_e32 v0, v1\n\tv_mov_b32_e32 v0, v1\n\tv_mov_b32_e32 v0, v1\n\tv_mov_b32_e32 v0, v1\n\
-    \tv_mov_b32_e32 v0, v1\n\tv_mov_b32_e32 v0, v1\n";
+const LOOP: &str = "BB1:\n\tds_read_b64 v[2:3], v4\n\tv_fmac_f32_e32 v0, v1, v2\n\tv_mov_b32_e32 v1, v2\n\
+    \ts_branch BB1\nBB2:\n\tv_mov_b32_e32 v0, v1\n\tv_mov_b32_e32 v0, v1\n\tv_mov_b32_e32 v0, v1\n\
+    \tv_mov_b32_e32 v0, v1\n\tv_mov_b32_e32 v0, v1\n\tv_mov_b32_e32 v0, v1\n";
 
 /// On navi21: 80 processors of 64 lanes and 128 bytes, 2.25 GHz, 512 GB/s; one workgroup each, of 64 threads.
 fn predicted(code: &str, label: &str, terms: u32, bytes: f64) -> Prediction {
