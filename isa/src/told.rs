@@ -78,7 +78,7 @@ impl Told {
 
     /// Stores of what registers do not hold, into memory: scalar registers of AMD too, which go to vector registers.
     pub(crate) fn spills(&self) -> u32 {
-        self.sum(&["Spilled VGPRs", "Spilled SGPRs", "Spills to memory", "Spills", "STP Count", "Spill count"])
+        self.sum(&["Spilled VGPRs", "Spilled SGPRs", "Spills to memory", "Spills", "STP Count", "Spill Count"])
     }
 
     /// Bytes a thread of memory for spills and arrays.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::gpu::{self, Gpu};
-use super::registers;
+use super::registers::Assumed;
 use crate::kernels::Role;
 use crate::method::algorithm::Algorithm;
 use crate::method::conv2d::Conv2d;
@@ -26,7 +26,7 @@ const KINDS: [(Family, Storage); 2] = [(Family::Tiled, Storage::F32), (Family::M
 fn plans_of_gpus_as_texts() {
     let Some(folder) = super::folder() else { return };
     let (mut texts, mut list) = (BTreeMap::<_, BTreeMap<_, _>>::new(), String::new());
-    let registers = registers::assumed();
+    let assumed = Assumed::read();
     for (gpu, layer, batch) in each() {
         let [channels, filters, size, kernel] = layer;
         let placement = Placement::tap_major(filters, channels, kernel, kernel, channels).expect("placement");
@@ -41,14 +41,13 @@ fn plans_of_gpus_as_texts() {
                     let (label, share) = (step.description.label(), share(&plan, step));
                     let [read, written] = bytes(&plan, step, share);
                     let counts = if is_accumulation(step) { plan.additions() } else { plan.multiply_adds() };
-                    let assumed = registers.iter().find(|(begin, _)| label.starts_with(begin.as_str()));
                     let line = json!({
                         "gpu": gpu.name, "layer": name(layer), "batch": batch, "family": family.name(),
                         "algorithm": plan.algorithm().name(), "chosen": chosen, "step": number, "label": label,
                         "workgroups": workgroups(step), "threads": step.description.threads(),
                         "multiply_adds": counts as f64 * share, "terms": terms(&plan, step), "taps": taps(&problem),
                         "outputs": problem.outputs() as f64 * share, "bytes_read": read, "bytes_written": written,
-                        "registers": assumed.map(|(_, registers)| registers),
+                        "registers": assumed.of(&label),
                     });
                     list += &format!("{line}\n");
                     texts.entry(gpu.name.clone()).or_default().insert(label, step.description.source());

@@ -3,24 +3,30 @@
 
 use std::collections::BTreeMap;
 
-/// Where tiles and their registers stand, and the kernels whose labels begin so.
-const SOURCES: [(&str, &[&str]); 3] = [
-    (include_str!("../../../plan/gemm/tiled.rs"), &["fs_tiled_gather-", "fs_tiled_products-"]),
-    (include_str!("../../../plan/gemm/matrix.rs"), &["fs_matrix_gather-", "fs_matrix_products-"]),
-    (include_str!("../../../plan/fused.rs"), &["fs_fused-"]),
+/// How labels of a family's kernels begin, and where its tiles and their registers stand.
+const SOURCES: [(&str, &str); 3] = [
+    ("fs_tiled_", include_str!("../../../plan/gemm/tiled.rs")),
+    ("fs_matrix_", include_str!("../../../plan/gemm/matrix.rs")),
+    ("fs_fused", include_str!("../../../plan/fused.rs")),
 ];
 
-/// By the beginning of a label: the kernel's name and its tile.
-pub(super) fn assumed() -> BTreeMap<String, u32> {
-    let mut all = BTreeMap::new();
-    for (source, kernels) in SOURCES {
-        for (word, registers) in source.lines().filter_map(tile) {
-            for kernel in kernels {
-                all.insert(format!("{kernel}{word}-"), registers);
-            }
-        }
+/// By the beginning of a family's labels and the word of the tile, the second of a label.
+pub(super) struct Assumed(BTreeMap<(&'static str, String), u32>);
+
+impl Assumed {
+    pub(super) fn read() -> Self {
+        let of_source = |(family, source): (&'static str, &'static str)| {
+            source.lines().filter_map(tile).map(move |(word, registers)| ((family, word), registers))
+        };
+        Self(SOURCES.into_iter().flat_map(of_source).collect())
     }
-    all
+
+    /// Of a variant; `None` of kernels without such tiles.
+    pub(super) fn of(&self, label: &str) -> Option<u32> {
+        let word = label.split('-').nth(1)?;
+        let is_of = |(family, tile): &(&str, String)| label.starts_with(family) && tile == word;
+        self.0.iter().find(|(key, _)| is_of(key)).map(|(_, &registers)| registers)
+    }
 }
 
 /// The word of a label and the registers that a line gives.
@@ -46,9 +52,11 @@ fn tile(line: &str) -> Option<(String, u32)> {
 
 #[test]
 fn registers_are_found_for_every_tile() {
-    let assumed = assumed();
-    let count = |kernel: &str| assumed.keys().filter(|label| label.starts_with(kernel)).count();
-    assert_eq!(count("fs_tiled_gather-"), crate::plan::gemm::tiled::tiles().count());
-    assert_eq!(count("fs_matrix_products-"), crate::plan::gemm::matrix::tiles().count());
-    assert_eq!(count("fs_fused-"), crate::plan::fused::tiles().count());
+    let assumed = Assumed::read();
+    let count = |family: &str| assumed.0.keys().filter(|(other, _)| *other == family).count();
+    assert_eq!(count("fs_tiled_"), crate::plan::gemm::tiled::tiles().count());
+    assert_eq!(count("fs_matrix_"), crate::plan::gemm::matrix::tiles().count());
+    assert_eq!(count("fs_fused"), crate::plan::fused::tiles().count());
+    assert!(assumed.of("fs_tiled_products-72x128x8-in1-f4-out1").is_some());
+    assert!(assumed.of("fs_tiled_accumulate-16x256-out1").is_none());
 }
