@@ -1,4 +1,5 @@
-//! The project's own chores: `cargo xtask test`, `bench`, `lines`, `circles`, `features`, `wasm` and `msrv`.
+//! The project's own chores: `cargo xtask test`, `bench`, `lines`, `circles`, `features`, `isa`, `wasm` and
+//! `msrv`.
 //!
 //! No dependencies, so that the first command a contributor types compiles in a second.
 #![allow(clippy::print_stdout, reason = "a chore's output is its purpose")]
@@ -7,7 +8,9 @@ mod apt;
 mod bench;
 mod circles;
 mod features;
+mod isa;
 mod lines;
+mod mesa;
 mod msrv;
 mod shell;
 mod test;
@@ -29,6 +32,11 @@ usage: cargo xtask <chore>
                   torch, burn, which is built only when named), and write benches/results/ADAPTER, with --quick
                   ADAPTER-quick. Python packages go to target/peers; --python [NAME=]PROGRAM takes an interpreter that
                   has them. More: bench --help
+  isa [--more] [--write] [FILE.wgsl...]
+                  compile the kernels that plans choose for GPUs that are not there, by Mesa's drivers, which it fetches
+                  into target/isa on Debian and Ubuntu; count their machine code, and compare with, or with --write
+                  write, benches/results/isa-VERSION. --more adds Adreno, and Intel where its null device was built.
+                  Of files of one's own it only prints the counts
   lines           check that no line has more than 120 columns, and no source file more than 400 lines
   circles         check that no file of the library imports itself by way of others
   features        check that the library compiles without warnings with each of its features alone
@@ -41,6 +49,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.first().map(String::as_str) {
         Some("test") => test::run(rest),
         Some("bench") => bench::run(rest),
+        Some("isa") => isa::run(rest),
         Some("lines") if rest.is_empty() => lines::check(),
         Some("circles") if rest.is_empty() => circles::check(),
         Some("features") if rest.is_empty() => features::check(),

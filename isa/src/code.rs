@@ -1,0 +1,144 @@
+//! Machine code as lists of operations and loops, whatever compiler wrote it.
+
+mod aco;
+mod agx;
+mod ir3;
+mod nak;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// What an instruction does, so far as it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A fused multiply-add of f32 a lane.
+    MultiplyAdd,
+    /// An addition of f32 a lane.
+    Addition,
+    /// A multiplication of matrices: of so many multiply-adds a lane.
+    Matrix(u32),
+    /// Other vector arithmetic.
+    Vector,
+    /// A 32-bit multiplication of integers, four times as long as the others.
+    IntegerProduct,
+    /// For all lanes at once.
+    Scalar,
+    /// From memory, by lanes.
+    Load,
+    /// Into memory.
+    Store,
+    /// From workgroup memory, of so many bytes a lane.
+    WorkgroupLoad(u32),
+    /// Into workgroup memory, of so many bytes a lane.
+    WorkgroupStore(u32),
+    /// To or from where registers are spilled.
+    Spill,
+    /// Branches, waits, barriers, what does nothing.
+    Other,
+}
+
+/// An instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Operation {
+    pub(crate) kind: Kind,
+    /// It waits for loads: for all but so many of those from memory that were started last (`Some(0)` for all of them).
+    pub(crate) waits: Waits,
+    /// What a load is waited for by, where that has a name.
+    pub(crate) tag: Option<u32>,
+    /// Issued more than once.
+    pub(crate) repeats: u32,
+}
+
+/// What an instruction waits for before it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waits {
+    Nothing,
+    /// All loads but so many of the last.
+    AllBut(u32),
+    /// Loads with these tags, as bits.
+    Tags(u32),
+    /// Something that is no load from memory.
+    Else,
+}
+
+impl Operation {
+    fn new(kind: Kind) -> Self {
+        Self { kind, waits: Waits::Nothing, tag: None, repeats: 1 }
+    }
+}
+
+/// A program and its loops.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Program {
+    pub(crate) operations: Vec<Operation>,
+    pub(crate) loops: Vec<Loop>,
+}
+
+/// Stretches of operations, in their order: some compilers put what follows a loop into its midst.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Loop(pub(crate) Vec<Range<usize>>);
+
+impl Loop {
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(Range::len).sum()
+    }
+
+    /// Whether the other lies in it.
+    pub(crate) fn contains(&self, other: &Self) -> bool {
+        let within = |inner: &Range<usize>| self.0.iter().any(|own| own.start <= inner.start && inner.end <= own.end);
+        other.0.iter().all(within)
+    }
+}
+
+impl Program {
+    /// The operations of a loop.
+    pub(crate) fn of(&self, one: &Loop) -> Vec<Operation> {
+        one.0.iter().flat_map(|range| &self.operations[range.clone()]).copied().collect()
+    }
+}
+
+/// Which compiler wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Compiler {
+    Aco,
+    Nak,
+    Agx,
+    Ir3,
+    /// Intel's, whose text is not read.
+    Brw,
+}
+
+impl Compiler {
+    /// Reads the text; `None` where there is none that is understood.
+    pub(crate) fn read(self, texts: &BTreeMap<String, String>, printed: Option<&str>) -> Option<Program> {
+        match self {
+            Self::Aco => texts.get("Assembly").map(|text| aco::read(text)),
+            Self::Nak => texts.get("NAK assembly").map(|text| nak::read(text)),
+            Self::Agx => printed.map(agx::read),
+            Self::Ir3 => texts.get("IR3 Assembly").map(|text| ir3::read(text)),
+            Self::Brw => None,
+        }
+    }
+}
+
+/// Jumps by labels: a jump to a label that stands before it closes a loop.
+#[derive(Default)]
+struct Jumps<'a> {
+    labels: BTreeMap<&'a str, usize>,
+    loops: Vec<Loop>,
+}
+
+impl<'a> Jumps<'a> {
+    fn label(&mut self, name: &'a str, at: usize) {
+        self.labels.insert(name, at);
+    }
+
+    /// A jump that is the operation at `at`.
+    fn jump(&mut self, to: &str, at: usize) {
+        let begin = self.labels.get(to);
+        self.loops.extend(begin.map(|&begin| Loop(vec![begin..at + 1])));
+    }
+}

@@ -1,0 +1,197 @@
+//! What stands in a stretch of machine code.
+
+use serde::{Deserialize, Serialize};
+
+use crate::code::{Kind, Loop, Operation, Program, Waits};
+
+/// Numbers of instructions, but where it says something else.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counts {
+    pub(crate) multiply_adds: u32,
+    pub(crate) additions: u32,
+    /// Instructions on matrices.
+    pub(crate) matrices: u32,
+    /// Their multiply-adds a lane.
+    pub(crate) matrix_multiply_adds: u32,
+    /// Other vector arithmetic, additions of f32 included, integer products not.
+    pub(crate) vector: u32,
+    pub(crate) integer_products: u32,
+    pub(crate) scalar: u32,
+    pub(crate) loads: u32,
+    pub(crate) stores: u32,
+    pub(crate) workgroup_loads: u32,
+    pub(crate) workgroup_stores: u32,
+    /// Bytes a lane.
+    pub(crate) workgroup_bytes_read: u32,
+    pub(crate) workgroup_bytes_written: u32,
+    pub(crate) spills: u32,
+    pub(crate) waits: u32,
+    pub(crate) instructions: u32,
+    /// Loads from memory that are waited for before the first multiply-add.
+    pub(crate) loads_waited_for: u32,
+}
+
+/// Four times as long as others.
+const PRODUCT_SLOTS: u32 = 4;
+
+impl Counts {
+    /// Of all these operations.
+    pub(crate) fn of(operations: &[Operation]) -> Self {
+        let mut all = Self::default();
+        for operation in operations {
+            all.add(operation);
+        }
+        all.loads_waited_for = loads_waited_for(operations);
+        all
+    }
+
+    fn add(&mut self, operation: &Operation) {
+        let times = operation.repeats;
+        self.instructions += times;
+        self.waits += u32::from(operation.waits != Waits::Nothing);
+        match operation.kind {
+            Kind::MultiplyAdd => self.multiply_adds += times,
+            Kind::Addition => {
+                self.additions += times;
+                self.vector += times;
+            }
+            Kind::Matrix(multiply_adds) => {
+                self.matrices += times;
+                self.matrix_multiply_adds += times * multiply_adds;
+            }
+            Kind::Vector => self.vector += times,
+            Kind::IntegerProduct => self.integer_products += times,
+            Kind::Scalar => self.scalar += times,
+            Kind::Load => self.loads += times,
+            Kind::Store => self.stores += times,
+            Kind::WorkgroupLoad(bytes) => {
+                self.workgroup_loads += times;
+                self.workgroup_bytes_read += times * bytes;
+            }
+            Kind::WorkgroupStore(bytes) => {
+                self.workgroup_stores += times;
+                self.workgroup_bytes_written += times * bytes;
+            }
+            Kind::Spill => self.spills += times,
+            Kind::Other => {}
+        }
+    }
+
+    /// Cycles of vector arithmetic, of which a multiply-add takes one.
+    pub(crate) fn vector_slots(&self) -> u32 {
+        self.multiply_adds + self.matrices + self.vector + PRODUCT_SLOTS * self.integer_products
+    }
+
+    /// Those and the instructions to and from memory, which are issued by the same lanes.
+    pub(crate) fn lane_slots(&self) -> u32 {
+        let memory = self.loads + self.stores + self.workgroup_loads + self.workgroup_stores + self.spills;
+        self.vector_slots() + memory
+    }
+
+    /// With another stretch, so many times.
+    fn with(&self, other: &Self, times: u32) -> Self {
+        Self {
+            multiply_adds: self.multiply_adds + times * other.multiply_adds,
+            additions: self.additions + times * other.additions,
+            matrices: self.matrices + times * other.matrices,
+            matrix_multiply_adds: self.matrix_multiply_adds + times * other.matrix_multiply_adds,
+            vector: self.vector + times * other.vector,
+            integer_products: self.integer_products + times * other.integer_products,
+            scalar: self.scalar + times * other.scalar,
+            loads: self.loads + times * other.loads,
+            stores: self.stores + times * other.stores,
+            workgroup_loads: self.workgroup_loads + times * other.workgroup_loads,
+            workgroup_stores: self.workgroup_stores + times * other.workgroup_stores,
+            workgroup_bytes_read: self.workgroup_bytes_read + times * other.workgroup_bytes_read,
+            workgroup_bytes_written: self.workgroup_bytes_written + times * other.workgroup_bytes_written,
+            spills: self.spills + times * other.spills,
+            waits: self.waits + times * other.waits,
+            instructions: self.instructions + times * other.instructions,
+            loads_waited_for: self.loads_waited_for,
+        }
+    }
+
+    /// Without what is counted in another stretch, which lies in this one.
+    pub(crate) fn without(&self, other: &Self) -> Self {
+        Self {
+            multiply_adds: self.multiply_adds.saturating_sub(other.multiply_adds),
+            additions: self.additions.saturating_sub(other.additions),
+            matrices: self.matrices.saturating_sub(other.matrices),
+            matrix_multiply_adds: self.matrix_multiply_adds.saturating_sub(other.matrix_multiply_adds),
+            vector: self.vector.saturating_sub(other.vector),
+            integer_products: self.integer_products.saturating_sub(other.integer_products),
+            scalar: self.scalar.saturating_sub(other.scalar),
+            loads: self.loads.saturating_sub(other.loads),
+            stores: self.stores.saturating_sub(other.stores),
+            workgroup_loads: self.workgroup_loads.saturating_sub(other.workgroup_loads),
+            workgroup_stores: self.workgroup_stores.saturating_sub(other.workgroup_stores),
+            workgroup_bytes_read: self.workgroup_bytes_read.saturating_sub(other.workgroup_bytes_read),
+            workgroup_bytes_written: self.workgroup_bytes_written.saturating_sub(other.workgroup_bytes_written),
+            spills: self.spills.saturating_sub(other.spills),
+            waits: self.waits.saturating_sub(other.waits),
+            instructions: self.instructions.saturating_sub(other.instructions),
+            // Before what is done without: nothing else is known.
+            loads_waited_for: self.loads_waited_for,
+        }
+    }
+}
+
+/// Of loads that were started, those that something waits for before the first multiply-add, of matrices or not.
+fn loads_waited_for(operations: &[Operation]) -> u32 {
+    let (mut pending, mut waited): (Vec<Option<u32>>, usize) = (Vec::new(), 0);
+    for operation in operations {
+        let kept = match operation.waits {
+            Waits::AllBut(number) => pending.split_off(pending.len().saturating_sub(number as usize)),
+            Waits::Tags(bits) => {
+                let waits = |tag: &Option<u32>| tag.is_some_and(|tag| bits >> tag & 1 == 1);
+                let kept = pending.iter().copied().filter(|tag| !waits(tag)).collect::<Vec<_>>();
+                waited += pending.len() - kept.len();
+                pending.clear();
+                kept
+            }
+            Waits::Nothing | Waits::Else => std::mem::take(&mut pending),
+        };
+        waited += pending.len();
+        pending = kept;
+        match operation.kind {
+            Kind::MultiplyAdd | Kind::Matrix(_) => return waited as u32,
+            Kind::Load => pending.push(operation.tag),
+            _ => {}
+        }
+    }
+    0
+}
+
+/// A turn of the loop that does most of the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Round {
+    /// What is done in it.
+    pub(crate) done: Counts,
+    /// What stands there: less than is done where an inner loop was not unrolled.
+    pub(crate) text: Counts,
+}
+
+/// Of the loop with most multiply-adds; where nothing is multiplied, additions. `expected` is how many multiply-adds a
+/// lane does in a round: where the loop has fewer, it is one within the round's.
+pub(crate) fn main_round(program: &Program, expected: f64) -> Option<Round> {
+    let counted = program.loops.iter().map(|one| (one, Counts::of(&program.of(one))));
+    let counted: Vec<(&Loop, Counts)> = counted.collect();
+    let kinds: [fn(&Counts) -> u32; 3] =
+        [|counts| counts.matrix_multiply_adds, |counts| counts.multiply_adds, |counts| counts.additions];
+    let (work, most) = kinds.into_iter().find_map(|work| {
+        let most = counted.iter().map(|(_, counts)| work(counts)).max()?;
+        (most > 0).then_some((work, most))
+    })?;
+    // An outer loop has all that an inner one has: of those with nearly as much, the shortest.
+    let enough = counted.iter().filter(|(_, counts)| 4 * work(counts) >= 3 * most);
+    let (inner, of_inner) = enough.min_by_key(|(one, _)| one.len())?;
+    let turns = (expected / f64::from(work(of_inner))).round() as u32;
+    let around = counted.iter().filter(|(one, _)| one.len() > inner.len() && one.contains(inner));
+    match around.min_by_key(|(one, _)| one.len()) {
+        Some((_, outer)) if turns > 1 => {
+            let once = outer.without(of_inner);
+            Some(Round { done: once.with(of_inner, turns), text: *outer })
+        }
+        _ => Some(Round { done: *of_inner, text: *of_inner }),
+    }
+}

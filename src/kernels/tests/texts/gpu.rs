@@ -1,0 +1,43 @@
+//! The GPUs of `isa/gpus.json` as targets.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::plan::Target;
+
+/// A GPU that plans are made for.
+pub(super) struct Gpu {
+    pub(super) name: String,
+    pub(super) target: Target,
+}
+
+/// Those of the table.
+pub(super) fn all() -> Vec<Gpu> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("isa/gpus.json");
+    let text = std::fs::read_to_string(path).expect("the table of GPUs");
+    let table: Value = serde_json::from_str(&text).expect("JSON");
+    table.as_array().expect("a list").iter().map(of).collect()
+}
+
+fn of(entry: &Value) -> Gpu {
+    let number = |value: &Value| u32::try_from(value.as_u64().expect("a number")).expect("32 bits");
+    let flag = |name: &str| entry[name].as_bool().expect("true or false");
+    let mut limits = wgpu::Limits::default();
+    limits.max_compute_workgroup_storage_size = number(&entry["workgroup_memory"]);
+    limits.max_compute_invocations_per_workgroup = number(&entry["threads"]);
+    limits.max_storage_buffer_binding_size = 1 << 30;
+    limits.max_buffer_size = 1 << 30;
+    // What the crate asks a device for, and of the experimental features those of `matrix`.
+    let mut features = wgpu::Features::SUBGROUP;
+    features.set(wgpu::Features::SHADER_F16, flag("f16"));
+    features.set(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, flag("matrices"));
+    let target = Target::portable()
+        .with_limits(limits)
+        .with_features(features)
+        .with_vendor(number(&entry["vendor"]))
+        .with_processors(number(&entry["processors"]))
+        .with_subgroup_sizes(number(&entry["subgroups"][0]), number(&entry["subgroups"][1]))
+        .with_matrix_16x16x16(flag("matrices"));
+    Gpu { name: entry["name"].as_str().expect("a name").to_owned(), target }
+}
