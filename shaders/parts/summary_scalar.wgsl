@@ -29,3 +29,12 @@ fn weight_quad(base: i32, channel: u32) -> vec4<f32> {
     }
     return weights;
 }
+
+// The same for kernels that keep the place of channel `first` through a tap: of channels `first + channel` on.
+fn weight_place(base: i32, first: u32) -> u32 {
+    return u32(base);
+}
+
+fn weight_after(place: u32, first: u32, channel: u32) -> vec4<f32> {
+    return weight_quad(i32(place), first + channel);
+}

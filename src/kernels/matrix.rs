@@ -1,16 +1,16 @@
 //! `matrix`: the implicit GEMM of `tiled` on cooperative matrices, wgpu's experimental feature.
 
-use super::tiled::{Sums, Uniform, loading_turns, reduction_turns, tile_word};
-use super::{Description, Kernel, Tensor, Tile, Variant, Weights};
+use super::tiled::{Operands, Uniform, loading_turns, reduction_turns, tile_word};
+use super::{Description, Kernel, Tile, Variant};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Matrix {
+    /// A subgroup in `lanes_y`; 32 quads of pixels.
     pub(crate) tile: Tile,
-    pub(crate) input: Tensor,
-    pub(crate) weights: Weights,
-    pub(crate) sums: Sums,
-    pub(crate) read_write: bool,
+    /// Of a subgroup.
+    pub(crate) lanes: u32,
+    pub(crate) operands: Operands,
 }
 
 impl Matrix {
@@ -23,7 +23,8 @@ impl Matrix {
     /// subgroup.
     pub(crate) fn bytes(tile: Tile) -> u64 {
         let [rows, pixels] = [tile.rows_per_tile() as u64, tile.pixels_per_tile() as u64];
-        2 * 2 * (u64::from(tile.depth) + 8) * (rows + pixels) + 4 * 256 * u64::from(tile.lanes_y)
+        let depth = u64::from(tile.depth);
+        2 * 2 * ((depth + 8) * rows + depth * (pixels + 8)) + 4 * 256 * u64::from(tile.lanes_y)
     }
 }
 
@@ -35,17 +36,16 @@ impl Kernel for Matrix {
     }
 
     fn describe(&self) -> Description {
-        let name = if matches!(self.sums, Sums::Products { .. }) { "matrix_products" } else { "matrix_gather" };
+        let name = self.operands.name("matrix_products", "matrix_gather");
+        let (Tile { lanes_y, depth, .. }, lanes) = (self.tile, self.lanes);
         let described =
-            Description::of_convolution(name, include_str!("../../shaders/gpu/matrix.wgsl"), self.tile.threads())
+            Description::of_convolution(name, include_str!("../../shaders/gpu/matrix.wgsl"), lanes * lanes_y)
                 .features(Self::FEATURES)
                 .word(tile_word(self.tile))
-                .constants([("SUBGROUPS", self.tile.lanes_y), ("DEPTH", self.tile.depth)])
-                .input(self.input)
-                .weights(self.weights)
-                .workgroup_bytes(Self::bytes(self.tile))
-                .read_write(self.read_write);
-        self.sums.describe(described)
+                .word(format!("s{lanes}"))
+                .constants([("SUBGROUPS", lanes_y), ("LANES", lanes), ("DEPTH", depth)])
+                .workgroup_bytes(Self::bytes(self.tile));
+        self.operands.describe(described)
     }
 
     fn turns(&self, uniform: &Uniform) -> u64 {
@@ -53,7 +53,7 @@ impl Kernel for Matrix {
     }
 
     fn unrolled(&self) -> u64 {
-        loading_turns(self.tile, self.weights) + u64::from(self.tile.depth / 16) + 1
+        loading_turns(self.tile, self.operands.weights) + u64::from(self.tile.depth / 16) + 3
     }
 }
 
@@ -61,30 +61,15 @@ impl Kernel for Matrix {
 impl Matrix {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {
-        use super::{
-            Access, Filters,
-            tests::axes::{ACTIVATIONS, BASE_STAGES, LOADS, MEMORIES},
-            tests::covering::covering,
-        };
+        use super::tests::covering::covering;
 
-        let tiles: Vec<Tile> = crate::plan::gemm::matrix::tiles().collect();
-        covering(&[tiles.len(), 5, 4, 2, ACTIVATIONS.len(), 4, 9, 2], |at| {
-            let memory = MEMORIES[at[6]];
-            (!memory.has_addend || at[3] == 1).then_some(())?;
+        let tiles = crate::plan::gemm::matrix::tiles();
+        let tiles: Vec<(Tile, u32)> = tiles.flat_map(|tile| [(tile, 32), (tile, 64)]).collect();
+        covering(&[&[tiles.len()][..], &Operands::AXES].concat(), |at| {
+            let operands = Operands::variant(&at[1..])?;
+            let (tile, lanes) = tiles[at[0]];
             // Operands of matrices are f16.
-            memory.half.then_some(())?;
-            let end = memory.end(Access::Scalar, at[3] == 1, ACTIVATIONS[at[4]]);
-            let outputs = Sums::Outputs { filters: Filters::ALL[at[2]], end };
-            Some(Self {
-                tile: tiles[at[0]],
-                input: memory.input(Access::Scalar),
-                weights: memory.weights(LOADS[at[5]]),
-                sums: match at[1].checked_sub(1) {
-                    None => outputs,
-                    Some(stage) => Sums::Products { base_stage: BASE_STAGES[stage] },
-                },
-                read_write: memory.has_addend || memory.is_addend || at[7] == 1,
-            })
+            operands.input.half.then_some(Self { tile, lanes, operands })
         })
     }
 }

@@ -12,24 +12,61 @@ pub(crate) enum Sums {
     /// Outputs of a convolution; its filters may be more than segments.
     Outputs { filters: Filters, end: End },
     /// Products, one a base and pixel.
-    Products { base_stage: Option<Activation> },
+    Products { base_stage: Option<Activation>, access: Access },
 }
 
 impl Sums {
     /// What the kernel does with them.
-    pub(super) fn describe(self, described: Description) -> Description {
-        let operands = include_str!("../../shaders/gpu/parts/operands.wgsl");
+    fn describe(self, described: Description) -> Description {
         match self {
             Self::Outputs { filters, end } => {
                 let outputs = include_str!("../../shaders/gpu/parts/sums_outputs.wgsl");
-                described.filter_weights(filters).part(operands).part(outputs).end(end)
+                described.filter_sums(filters).part(outputs).end(end)
             }
-            Self::Products { base_stage } => {
+            Self::Products { base_stage, access } => {
                 let products = include_str!("../../shaders/gpu/parts/sums_products.wgsl");
-                let described = described.filter_weights(Filters::PLAIN).part(operands).products_of(base_stage);
-                described.part(products).products_out(Access::Scalar)
+                let described = described.filter_sums(Filters::PLAIN).products_of(base_stage);
+                described.part(products).products_out(access)
             }
         }
+    }
+}
+
+/// What an implicit GEMM reads, and what becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Operands {
+    /// By fours where pixels lie together in the input as well: windows of 1x1, stride 1, no padding, `whole`.
+    pub(crate) input: Tensor,
+    pub(crate) weights: Weights,
+    /// Channels are a multiple of those of a step.
+    pub(crate) whole: bool,
+    pub(crate) sums: Sums,
+    pub(crate) read_write: bool,
+}
+
+impl Operands {
+    pub(super) fn describe(self, described: Description) -> Description {
+        let quads = self.input.access == Access::Vec4;
+        let one_tap = quads || matches!(self.sums, Sums::Products { .. });
+        let columns = if quads {
+            include_str!("../../shaders/gpu/parts/columns_quads.wgsl")
+        } else {
+            include_str!("../../shaders/gpu/parts/columns_places.wgsl")
+        };
+        let described = if self.whole { described.word("whole") } else { described };
+        let described = described
+            .input(self.input)
+            .weights(self.weights)
+            .part(include_str!("../../shaders/gpu/parts/operands.wgsl"))
+            .part(columns)
+            .constants([("WHOLE", u32::from(self.whole)), ("ONE_TAP", u32::from(one_tap))])
+            .read_write(self.read_write);
+        self.sums.describe(described)
+    }
+
+    /// The kernel's name, which begins with its family's.
+    pub(super) fn name(self, products: &'static str, gather: &'static str) -> &'static str {
+        if matches!(self.sums, Sums::Products { .. }) { products } else { gather }
     }
 }
 
@@ -37,10 +74,7 @@ impl Sums {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Tiled {
     pub(crate) tile: Tile,
-    pub(crate) input: Tensor,
-    pub(crate) weights: Weights,
-    pub(crate) sums: Sums,
-    pub(crate) read_write: bool,
+    pub(crate) operands: Operands,
 }
 
 /// `Params` of the shader, which `matrix` has too.
@@ -74,16 +108,16 @@ pub(super) fn tile_word(tile: Tile) -> String {
     format!("{}x{}x{}{slices}", tile.rows_per_tile(), tile.pixels_per_tile(), tile.depth)
 }
 
-/// Turns of a reduction over `depth` channels of a tap at a time.
+/// Turns of a reduction over the channels of a step at a time.
 pub(super) fn reduction_turns(conv: &Geometry, tile: Tile) -> u64 {
-    (conv.taps() * conv.channels_by(tile.depth)).div_ceil(u64::from(tile.slices)) + 1
+    conv.taps() * conv.channels_by(tile.depth * tile.slices)
 }
 
 /// Turns that the loads and stores of a step take, where no loop is unrolled.
 pub(super) fn loading_turns(tile: Tile, weights: Weights) -> u64 {
     let threads = u64::from(tile.lanes_x * tile.lanes_y);
     let loads = |size: usize| (size as u64 * u64::from(tile.depth / 4)).div_ceil(threads);
-    loads(tile.rows_per_tile()) * (2 + weights.unrolled()) + 2 * loads(tile.pixels_per_tile()) + 4
+    loads(tile.rows_per_tile()) * (6 + weights.unrolled()) + 2 * loads(tile.pixels_per_tile()) + 12
 }
 
 impl Kernel for Tiled {
@@ -94,18 +128,15 @@ impl Kernel for Tiled {
     }
 
     fn describe(&self) -> Description {
-        let name = if matches!(self.sums, Sums::Products { .. }) { "tiled_products" } else { "tiled_gather" };
+        let name = self.operands.name("tiled_products", "tiled_gather");
         let Tile { lanes_x, lanes_y, rows, quads, depth, slices } = self.tile;
         let described =
             Description::of_convolution(name, include_str!("../../shaders/gpu/tiled.wgsl"), self.tile.threads())
                 .word(tile_word(self.tile))
                 .constants([("LANES_X", lanes_x), ("LANES_Y", lanes_y), ("SLICES", slices)])
                 .constants([("ROWS", rows), ("QUADS", quads), ("DEPTH", depth)])
-                .input(self.input)
-                .weights(self.weights)
-                .workgroup_bytes(Self::bytes(self.tile))
-                .read_write(self.read_write);
-        self.sums.describe(described)
+                .workgroup_bytes(Self::bytes(self.tile));
+        self.operands.describe(described)
     }
 
     fn turns(&self, uniform: &Uniform) -> u64 {
@@ -114,8 +145,9 @@ impl Kernel for Tiled {
 
     fn unrolled(&self) -> u64 {
         let Tile { rows, quads, depth, slices, .. } = self.tile;
-        let [rows, quads, depth_quads] = [rows, quads, depth / 4].map(u64::from);
-        loading_turns(self.tile, self.weights) + u64::from(slices) + depth_quads * (rows * (quads + 2) + quads + 3) + 2
+        let [rows, quads, depth, slices] = [rows, quads, depth, slices].map(u64::from);
+        let channel = quads + 1 + rows * (quads + 2) + 2;
+        loading_turns(self.tile, self.operands.weights) + slices + depth * channel + 3
     }
 }
 
@@ -123,27 +155,47 @@ impl Kernel for Tiled {
 impl Tiled {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {
-        use super::tests::{
-            axes::{ACTIVATIONS, BASE_STAGES, LOADS, MEMORIES},
-            covering::covering,
-        };
+        use super::tests::covering::covering;
 
         let tiles: Vec<Tile> = crate::plan::gemm::tiled::tiles().collect();
-        covering(&[tiles.len(), 5, 4, 2, ACTIVATIONS.len(), 4, 9, 2], |at| {
-            let memory = MEMORIES[at[6]];
-            (!memory.has_addend || at[3] == 1).then_some(())?;
-            let end = memory.end(Access::Scalar, at[3] == 1, ACTIVATIONS[at[4]]);
-            let outputs = Sums::Outputs { filters: Filters::ALL[at[2]], end };
-            Some(Self {
-                tile: tiles[at[0]],
-                input: memory.input(Access::Scalar),
-                weights: memory.weights(LOADS[at[5]]),
-                sums: match at[1].checked_sub(1) {
-                    None => outputs,
-                    Some(stage) => Sums::Products { base_stage: BASE_STAGES[stage] },
-                },
-                read_write: memory.has_addend || memory.is_addend || at[7] == 1,
-            })
+        covering(&[&[tiles.len()][..], &Operands::AXES].concat(), |at| {
+            Some(Self { tile: tiles[at[0]], operands: Operands::variant(&at[1..])? })
+        })
+    }
+}
+
+#[cfg(all(test, feature = "network", feature = "software"))]
+impl Operands {
+    /// How many there are of: sums, columns, residual, activation, loads of weights, memories.
+    pub(super) const AXES: [usize; 6] = [Filters::ALL.len() + 4, 4, 2, 3, 4, 9];
+
+    /// One of all.
+    pub(super) fn variant(at: &[usize]) -> Option<Self> {
+        use super::WeightLoad;
+        use super::tests::axes::{ACTIVATIONS, BASE_STAGES, LOADS, MEMORIES};
+
+        let &[sums, columns, residual, activation, load, memory] = at else { return None };
+        let memory = MEMORIES[memory];
+        (!memory.has_addend || residual == 1).then_some(())?;
+        let weights = memory.weights(LOADS[load]);
+        // Quads of pixels come with quads of weights, and are stored as such.
+        let (whole, quads, access) = [
+            (false, false, Access::Scalar),
+            (false, false, Access::Vec4),
+            (true, false, Access::Scalar),
+            (true, true, Access::Vec4),
+        ][columns];
+        (!quads || weights.load == WeightLoad::Vec4).then_some(())?;
+        let end = memory.end(access, residual == 1, ACTIVATIONS[activation]);
+        Some(Self {
+            input: memory.input(if quads { Access::Vec4 } else { Access::Scalar }),
+            weights,
+            whole,
+            sums: match sums.checked_sub(Filters::ALL.len()) {
+                None => Sums::Outputs { filters: Filters::ALL[sums], end },
+                Some(stage) => Sums::Products { base_stage: BASE_STAGES[stage], access },
+            },
+            read_write: memory.has_addend || memory.is_addend || activation == 1,
         })
     }
 }

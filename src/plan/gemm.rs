@@ -14,8 +14,8 @@ use super::tables::Stored;
 use super::{Step, Target};
 use crate::error::{Error, Result};
 use crate::kernels::matrix::Matrix as MatrixKernel;
-use crate::kernels::tiled::{Sums, Tiled as TiledKernel, Uniform};
-use crate::kernels::{Access, Geometry, Tile, Weights};
+use crate::kernels::tiled::{Operands, Sums, Tiled as TiledKernel, Uniform};
+use crate::kernels::{Access, Geometry, Tile, WeightLoad, Weights};
 use crate::method::problem::Problem;
 use crate::method::sharing::TapRows;
 
@@ -55,7 +55,8 @@ impl Kernels {
             rows: direct.filters(),
             pixels: direct.pixels(),
             weights: direct.weights,
-            sums: Sums::Outputs { filters: direct.made_of, end: direct.ask.end(Access::Scalar) },
+            input: direct.input,
+            sums: Sums::Outputs { filters: direct.made_of, end: direct.ask.end(direct.output) },
             table: Table { scale_at, bias_at, ..Table::default() },
         };
         let (tile, each) = self.tile(&gemm.size(), direct.ask.target)?;
@@ -100,7 +101,11 @@ impl Products for Plain {
             rows: tables.rows,
             pixels: images * height * width,
             weights: ask.summary_weights(),
-            sums: Sums::Products { base_stage: ask.problem.base_stage() },
+            input: ask.access(&[height * width]),
+            sums: Sums::Products {
+                base_stage: ask.problem.base_stage(),
+                access: ask.access(&[images * height * width]),
+            },
             table: Table { slots_at, slots: tables.slots as u32, stage_at: tables.at.stage as u32, ..Table::default() },
         };
         let (tile, _) = self.kernels.tile(&gemm.size(), ask.target)?;
@@ -120,6 +125,8 @@ struct Gemm<'a> {
     rows: usize,
     pixels: usize,
     weights: Weights,
+    /// How four neighbouring output pixels lie in the input.
+    input: Access,
     sums: Sums,
     table: Table,
 }
@@ -157,12 +164,21 @@ impl Gemm<'_> {
             slots,
             stage_at,
         };
-        let (input, weights, sums) = (self.ask.input(Access::Scalar), self.weights, self.sums);
-        let (read_write, limit) = (self.ask.options.bind_read_write, self.ask.most_workgroups());
+        let whole = self.conv.channels.is_multiple_of(tile.depth * tile.slices);
+        let quads = whole && self.input == Access::Vec4 && self.weights.load == WeightLoad::Vec4;
+        let operands = Operands {
+            input: self.ask.input(if quads { Access::Vec4 } else { Access::Scalar }),
+            weights: self.weights,
+            whole,
+            sums: self.sums,
+            read_write: self.ask.options.bind_read_write,
+        };
+        let limit = self.ask.most_workgroups();
         match engine {
-            Engine::Tiled => Step::new(TiledKernel { tile, input, weights, sums, read_write }, &uniform, tiles, limit),
+            Engine::Tiled => Step::new(TiledKernel { tile, operands }, &uniform, tiles, limit),
             Engine::Matrix => {
-                Step::new(MatrixKernel { tile, input, weights, sums, read_write }, &uniform, tiles, limit)
+                let lanes = self.ask.target.subgroup_max_size;
+                Step::new(MatrixKernel { tile, lanes, operands }, &uniform, tiles, limit)
             }
         }
     }

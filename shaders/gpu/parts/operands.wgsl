@@ -1,11 +1,18 @@
-// The operands of an implicit GEMM: rows of the summary by pixels of the input, four channels at a time. A kernel says
-// with DEPTH how many channels of a tap a step takes.
+// What implicit GEMMs have in common: their uniform, where they are in the reduction, and the rows of the summary. The
+// columns are a part of their own (columns_*.wgsl). A kernel says with STEP how many channels of a tap a step takes.
 //
-//   f[ base(g, r, t) + c * channel_stride ]        X[n, g * C + c, stride * p + dilation * t - pad]
+//   f[ base(g, r, t) + c * channel_stride ]
 //   base(g, r, t) = table[(g * rows + r) * T + t]                                       T = KH * KW, 1 for products
 //
 // Filters with learned positions are blended from two bases: base k of (g, r, t) = table[((g * rows + r) * 2 + k) * T +
 // t]. Those with gains are multiplied by g(r, t), see gains.wgsl.
+//
+// Whatever is needed of a row or a column through a tap is computed when the tap changes. Loads come without any mask
+// or branch, since compilers wait for a loaded value where it is first needed, or where a block ends; what does not
+// exist is masked when it is staged.
+const WHOLE: u32 = 0u; // 1 where channels are a multiple of STEP
+const ONE_TAP: u32 = 0u; // 1 where there is one
+
 struct Params {
     conv: Geometry,
     tiles: u32,
@@ -23,7 +30,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(3) var<storage, read> table: array<u32>;
 
-// Where a step is in the reduction: channels from `channel` on, of a tap. Past the last tap all loads are zero.
+// Where a step is in the reduction: channels from `channel` on, of a tap.
 struct Depth {
     tap: u32,
     ky: u32,
@@ -33,8 +40,8 @@ struct Depth {
 
 fn deeper(at: Depth) -> Depth {
     var next = at;
-    next.channel += DEPTH;
-    if next.channel >= params.conv.channels {
+    next.channel += STEP;
+    if ONE_TAP == 0u && next.channel >= params.conv.channels {
         next.channel = 0u;
         next.tap += 1u;
         next.kx += 1u;
@@ -46,47 +53,53 @@ fn deeper(at: Depth) -> Depth {
     return next;
 }
 
-// An output pixel: where its input begins. Above and left of the input y and x wrap around to large numbers, which
-// comparisons refuse.
-struct Pixel {
-    at: u32,
-    y: u32,
-    x: u32,
-    valid: bool,
+// Steps of the whole reduction.
+fn steps_of() -> u32 {
+    return params.conv.kernel_height * params.conv.kernel_width * ((params.conv.channels + STEP - 1u) / STEP);
 }
 
-fn pixel_at(pixel: u32, group: u32) -> Pixel {
-    let plane = params.conv.out_height * params.conv.out_width;
-    let image = pixel / plane + params.conv.first_image;
-    let within = pixel % plane;
-    let first_channel = group * params.conv.group_channels + params.conv.first_channel;
-    return Pixel(
-        (image * params.conv.in_channels + first_channel) * params.conv.height * params.conv.width,
-        within / params.conv.out_width * params.conv.stride_y - params.conv.pad_top,
-        within % params.conv.out_width * params.conv.stride_x - params.conv.pad_left,
-        pixel < params.pixels,
-    );
+// `channel`, or the last one of those of its kind, `size` apart, that exists.
+fn existing(channel: u32, size: u32) -> u32 {
+    return min(channel, (params.conv.channels - 1u) / size * size);
 }
 
-// Four channels of X, for one tap of a pixel.
-fn load_pixel(pixel: Pixel, depth: Depth, quad: u32) -> vec4<f32> {
-    let y = pixel.y + depth.ky * params.conv.dilation_y;
-    let x = pixel.x + depth.kx * params.conv.dilation_x;
-    let inside = pixel.valid && y < params.conv.height && x < params.conv.width && depth.ky < params.conv.kernel_height;
-    let channel = vec4<u32>(depth.channel + quad * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
-    let valid = vec4<bool>(inside) & (channel < vec4<u32>(params.conv.channels));
-    return input_quad(pixel.at + channel * (params.conv.height * params.conv.width) + y * params.conv.width + x, valid);
+// A tap of a row: where both segments of a filter with a learned position begin, at channel `first`.
+struct Weights {
+    at: array<u32, NEIGHBOURS>,
+    fraction: f32,
+    gain: f32,
 }
 
-// Four channels of f, for one tap of a row.
-fn load_row(row: u32, depth: Depth, quad: u32) -> vec4<f32> {
-    let taps = params.conv.kernel_height * params.conv.kernel_width;
-    let channel = depth.channel + quad * 4u;
-    let tap = min(depth.tap, taps - 1u);
-    let at = row * NEIGHBOURS * taps + tap;
-    let first = i32(table[at]);
-    let next = i32(table[at + (NEIGHBOURS - 1u) * taps]);
-    // The load is clamped, because `select` evaluates both sides.
-    let weights = blended_quad(fraction_of(row), first, next, min(channel, (params.conv.channels - 1u) / 4u * 4u));
-    return select(vec4<f32>(0.0), gain_of(row, tap) * weights, channel < params.conv.channels);
+fn weights_of(row: u32, depth: Depth, first: u32) -> Weights {
+    let at = row * NEIGHBOURS * params.conv.kernel_height * params.conv.kernel_width + depth.tap;
+    var weights: Weights;
+    weights.fraction = fraction_of(row);
+    weights.gain = gain_of(row, depth.tap);
+    for (var k = 0u; k < NEIGHBOURS; k++) {
+        let base = i32(table[at + k * params.conv.kernel_height * params.conv.kernel_width]);
+        weights.at[k] = weight_place(base, select(existing(first, 4u), first, WHOLE == 1u));
+    }
+    return weights;
+}
+
+// Weights of four channels from `first + channel` on. Where these do not exist they are some others of the row's.
+fn load_weights(weights: Weights, first: u32, channel: u32) -> vec4<f32> {
+    var further = channel;
+    if WHOLE == 0u {
+        further = existing(first + channel, 4u) - existing(first, 4u);
+    }
+    let quad = weight_after(weights.at[0], first, further);
+    if NEIGHBOURS == 1u {
+        return quad;
+    }
+    return blend(weights.fraction, quad, weight_after(weights.at[NEIGHBOURS - 1u], first, further));
+}
+
+// What `load_weights` has loaded, with the gain of its tap; zero where there are no channels.
+fn kept_weights(weights: Weights, first: u32, channel: u32, quad: vec4<f32>) -> vec4<f32> {
+    let gained = select(weights.gain * quad, quad, GAINS == 0u);
+    if WHOLE == 1u {
+        return gained;
+    }
+    return select(vec4<f32>(0.0), gained, first + channel < params.conv.channels);
 }

@@ -128,14 +128,17 @@ fn the_matrix_family_is_the_best_for_f16_tensors_and_refuses_others() {
 fn the_matrix_family_needs_all_of_its_features() {
     let whole = target_with_matrices();
     assert!(Family::Matrix.runs_on(&whole));
+    assert!(Family::Matrix.runs_on(&Target { subgroup_max_size: 64, ..whole.clone() }));
     let without = |feature| Target { features: whole.features.difference(feature), ..whole.clone() };
+    let limits = wgpu::Limits::default();
     for target in [
         without(wgpu::Features::SUBGROUP),
         without(wgpu::Features::SHADER_F16),
         without(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX),
         Target { matrix_16x16x16: false, ..whole.clone() },
-        Target { subgroup_max_size: 64, ..whole.clone() },
-        Target { limits: wgpu::Limits::default(), ..whole.clone() },
+        Target { subgroup_min_size: 16, ..whole.clone() },
+        Target { subgroup_max_size: 128, ..whole.clone() },
+        Target { limits: wgpu::Limits { max_compute_workgroup_storage_size: 12 << 10, ..limits }, ..whole.clone() },
     ] {
         assert!(!Family::Matrix.runs_on(&target), "{target:?}");
     }

@@ -40,8 +40,8 @@ impl Planner for Matrix {
         if !target.matrix_16x16x16 {
             return Some("matrices of 16x16x16, from f16 to f32");
         }
-        if target.subgroup_sizes() != [32, 32] {
-            return Some("subgroups of always 32 lanes");
+        if target.subgroup_min_size < 32 || ![32, 64].contains(&target.subgroup_max_size) {
+            return Some("subgroups of 32 to 64 lanes");
         }
         KERNELS.lacks(&target.limits)
     }
