@@ -182,16 +182,24 @@ pub(crate) fn main_round(program: &Program, expected: f64) -> Option<Round> {
         let most = counted.iter().map(|(_, counts)| work(counts)).max()?;
         (most > 0).then_some((work, most))
     })?;
-    // An outer loop has all that an inner one has: of those with nearly as much, the shortest.
-    let enough = counted.iter().filter(|(_, counts)| 4 * work(counts) >= 3 * most);
-    let (inner, of_inner) = enough.min_by_key(|(one, _)| one.len())?;
-    let turns = (expected / f64::from(work(of_inner))).round() as u32;
-    let around = counted.iter().filter(|(one, _)| one.len() > inner.len() && one.contains(inner));
-    match around.min_by_key(|(one, _)| one.len()) {
-        Some((_, outer)) if turns > 1 => {
-            let once = outer.without(of_inner);
-            Some(Round { done: once.with(of_inner, turns), text: *outer })
+    // An outer loop has all that an inner one has: of those with nearly as much, the innermost.
+    let enough: Vec<&(&Loop, Counts)> = counted.iter().filter(|(_, counts)| 4 * work(counts) >= 3 * most).collect();
+    let is_innermost = |one: &Loop| !enough.iter().any(|(other, _)| other.len() < one.len() && one.contains(other));
+    let around = |one: &Loop| {
+        let outer = counted.iter().filter(|(other, _)| other.len() > one.len() && other.contains(one));
+        outer.min_by_key(|(other, _)| other.len())
+    };
+    let innermost = enough.iter().filter(|(one, _)| is_innermost(one));
+    // The last round may stand behind the loop, and has then an inner loop too.
+    let rounds = innermost.map(|(inner, counts)| {
+        let turns = (expected / f64::from(work(counts))).round() as u32;
+        match around(inner) {
+            Some((_, outer)) if turns > 1 => {
+                let once = outer.without(counts);
+                Round { done: once.with(counts, turns), text: *outer }
+            }
+            _ => Round { done: *counts, text: *counts },
         }
-        _ => Some(Round { done: *of_inner, text: *of_inner }),
-    }
+    });
+    rounds.max_by_key(|round| (work(&round.done), std::cmp::Reverse(round.text.instructions)))
 }

@@ -1,5 +1,6 @@
 //! The record: what was counted with one version of Mesa, as `table.json`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -179,6 +180,22 @@ pub(crate) fn fallen(variants: &[Variant], recorded: &[Variant]) -> Vec<Fault> {
         fell.collect::<Vec<_>>()
     };
     variants.iter().flat_map(of_variant).collect()
+}
+
+/// Where a plan has another variant now than in the record, both shares: no fault, as another tile may be right.
+pub(crate) fn replaced(now: &Record, recorded: &Record) -> Vec<String> {
+    let share = |record: &Record, gpu: &str, label: &str| {
+        let variant = record.variants.iter().find(|variant| variant.gpu == gpu && variant.label == label)?;
+        variant.matrix_share.or(variant.share)
+    };
+    let of_row = |row: &Row| {
+        let before = recorded.steps.iter().find(|other| (other.plan(), other.step) == (row.plan(), row.step))?;
+        let (found, expected) = (share(now, &row.gpu, &row.label)?, share(recorded, &row.gpu, &before.label)?);
+        let line = format!("{}: {found} %, {}, for {expected} %, {}", row.gpu, row.label, before.label);
+        (before.label != row.label).then_some(line)
+    };
+    let lines: BTreeSet<String> = now.steps.iter().filter_map(of_row).collect();
+    lines.into_iter().collect()
 }
 
 /// Those that nobody knows of yet.

@@ -11,7 +11,7 @@ use crate::fault::{Result, at};
 use crate::gpus::{self, Gpu};
 use crate::plans::{self, Step};
 use crate::predict::predict;
-use crate::record::{Fault, Record, Row, fallen, faults, unknown};
+use crate::record::{Fault, Record, Row, fallen, faults, replaced, unknown};
 use crate::table;
 use crate::told::Told;
 use crate::variant::Variant;
@@ -61,6 +61,7 @@ pub(crate) fn run(plans: &Path, code: &Path, results: &Path, write: bool) -> Res
     let fell = fallen(&record.variants, &recorded.variants);
     let new = [unknown(found.clone(), &recorded.known), fell].concat();
     record.known = found;
+    replaced(&record, &recorded).iter().for_each(|line| println!("isa: {line}"));
     if write {
         record.keep(recorded);
     }

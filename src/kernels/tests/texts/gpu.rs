@@ -23,11 +23,13 @@ pub(super) fn all() -> Vec<Gpu> {
 fn of(entry: &Value) -> Gpu {
     let number = |value: &Value| u32::try_from(value.as_u64().expect("a number")).expect("32 bits");
     let flag = |name: &str| entry[name].as_bool().expect("true or false");
-    let mut limits = wgpu::Limits::default();
-    limits.max_compute_workgroup_storage_size = number(&entry["workgroup_memory"]);
-    limits.max_compute_invocations_per_workgroup = number(&entry["threads"]);
-    limits.max_storage_buffer_binding_size = 1 << 30;
-    limits.max_buffer_size = 1 << 30;
+    let limits = wgpu::Limits {
+        max_compute_workgroup_storage_size: number(&entry["workgroup_memory"]),
+        max_compute_invocations_per_workgroup: number(&entry["threads"]),
+        max_storage_buffer_binding_size: 1 << 30,
+        max_buffer_size: 1 << 30,
+        ..wgpu::Limits::default()
+    };
     // What the crate asks a device for, and of the experimental features those of `matrix`.
     let mut features = wgpu::Features::SUBGROUP;
     features.set(wgpu::Features::SHADER_F16, flag("f16"));
