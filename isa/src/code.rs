@@ -74,6 +74,8 @@ impl Operation {
 pub(crate) struct Program {
     pub(crate) operations: Vec<Operation>,
     pub(crate) loops: Vec<Loop>,
+    /// What a jump forwards jumps over.
+    pub(crate) skipped: Vec<Range<usize>>,
 }
 
 /// Stretches of operations, in their order: some compilers put what follows a loop into its midst.
@@ -102,6 +104,20 @@ impl Program {
     pub(crate) fn of(&self, one: &Loop) -> Vec<Operation> {
         one.0.iter().flat_map(|range| &self.operations[range.clone()]).copied().collect()
     }
+
+    /// Those of a usual turn: without what a branch jumps over, if it is no work. So the places of a tap are left out,
+    /// which are computed when the tap changes.
+    pub(crate) fn usual(&self, one: &Loop) -> Vec<Operation> {
+        let is_work = |operation: &Operation| {
+            matches!(operation.kind, Kind::MultiplyAdd | Kind::Addition | Kind::Matrix(_) | Kind::WorkgroupStore(_))
+        };
+        let is_within = |range: &Range<usize>| range.clone().all(|at| one.0.iter().any(|own| own.contains(&at)));
+        let is_aside =
+            |range: &&Range<usize>| is_within(range) && !self.operations[(*range).clone()].iter().any(is_work);
+        let aside: Vec<&Range<usize>> = self.skipped.iter().filter(is_aside).collect();
+        let kept = one.0.iter().flat_map(Range::clone).filter(|at| !aside.iter().any(|range| range.contains(at)));
+        kept.map(|at| self.operations[at]).collect()
+    }
 }
 
 /// Which compiler wrote it.
@@ -129,21 +145,28 @@ impl Compiler {
     }
 }
 
-/// Jumps by labels: a jump to a label that stands before it closes a loop.
+/// Jumps by labels: a jump to a label that stands before it closes a loop, others jump over what lies between.
 #[derive(Default)]
 struct Jumps<'a> {
     labels: BTreeMap<&'a str, usize>,
     loops: Vec<Loop>,
+    open: Vec<(&'a str, usize)>,
+    skipped: Vec<Range<usize>>,
 }
 
 impl<'a> Jumps<'a> {
     fn label(&mut self, name: &'a str, at: usize) {
         self.labels.insert(name, at);
+        let (here, open) = self.open.drain(..).partition(|(to, _)| *to == name);
+        self.open = open;
+        self.skipped.extend(here.into_iter().map(|(_, from): (&str, usize)| from + 1..at));
     }
 
     /// A jump that is the operation at `at`.
-    fn jump(&mut self, to: &str, at: usize) {
-        let begin = self.labels.get(to);
-        self.loops.extend(begin.map(|&begin| Loop::of(begin..at + 1)));
+    fn jump(&mut self, to: &'a str, at: usize) {
+        match self.labels.get(to) {
+            Some(&begin) => self.loops.push(Loop::of(begin..at + 1)),
+            None => self.open.push((to, at)),
+        }
     }
 }

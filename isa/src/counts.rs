@@ -174,7 +174,7 @@ pub(crate) struct Round {
 /// Of the loop with most multiply-adds; where nothing is multiplied, additions. `expected` is how many multiply-adds a
 /// lane does in a round: where the loop has fewer, it is one within the round's.
 pub(crate) fn main_round(program: &Program, expected: f64) -> Option<Round> {
-    let counted = program.loops.iter().map(|one| (one, Counts::of(&program.of(one))));
+    let counted = program.loops.iter().map(|one| (one, Counts::of(&program.usual(one))));
     let counted: Vec<(&Loop, Counts)> = counted.collect();
     let kinds: [fn(&Counts) -> u32; 3] =
         [|counts| counts.matrix_multiply_adds, |counts| counts.multiply_adds, |counts| counts.additions];

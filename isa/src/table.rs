@@ -18,8 +18,8 @@ None of it was measured.
 
 - *share*: of the main loop's slots, in per cent, those that are multiply-adds. AMD: of vector instructions, a 32-bit
   multiplication counted four times. Others: of all instructions.
-- *main loop*: the loop with most multiply-adds (matrices, or else additions), found by branches backwards; where there
-  is none, everything.
+- *main loop*: the loop with most multiply-adds (matrices, or else additions), found by branches backwards, without
+  what a branch jumps over in it (a change of the tap, every few turns); where there is no loop, everything.
 - *waves*: as drivers tell: waves a SIMD (AMD; on RDNA in halves of 64 lanes), warps a multiprocessor (NVIDIA), threads
   a core (Apple), waves a core (Adreno). Registers are of 32 bits.
 - *waited*: loads from memory that the main loop waits for before its first multiply-add.

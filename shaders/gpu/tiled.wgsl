@@ -45,9 +45,10 @@ const ROW_LOADS: u32 = (ROW_ITEMS + THREADS - 1u) / THREADS;
 // Threads are a multiple of the quads.
 const CHANNELS_APART: u32 = THREADS / TILE_QUADS;
 const COLUMN_LOADS: u32 = DEPTH / CHANNELS_APART;
+const COLUMNS: u32 = DEPTH * TILE_QUADS;
 
 // Two buffers a slice, [DEPTH, TILE_QUADS] of X and [DEPTH, TILE_ROWS] of f.
-var<workgroup> columns: array<vec4<f32>, 2u * SLICES * DEPTH * TILE_QUADS>;
+var<workgroup> columns: array<vec4<f32>, 2u * SLICES * COLUMNS>;
 var<workgroup> rows: array<f32, 2u * SLICES * DEPTH * TILE_ROWS>;
 
 // Lays down four channels of a row.
@@ -59,19 +60,30 @@ fn stage_row(buffer: u32, row: u32, quad: u32, weights: vec4<f32>) {
     rows[at + 3u * TILE_ROWS] = weights.w;
 }
 
-// Adds the products of the step that lies in `buffer`.
-fn multiply(buffer: u32, lane: vec2<u32>, sums: ptr<function, array<array<vec4<f32>, QUADS>, ROWS>>) {
-    for (var k = 0u; k < DEPTH; k++) {
-        var x: array<vec4<f32>, QUADS>;
+// Adds the products of one channel: of quads from `column` on, LANES_X apart, and of rows from `row` on.
+fn multiply_channel(column: u32, row: u32, sums: ptr<function, array<array<vec4<f32>, QUADS>, ROWS>>) {
+    var x: array<vec4<f32>, QUADS>;
+    for (var q = 0u; q < QUADS; q++) {
+        x[q] = columns[column + q * LANES_X];
+    }
+    for (var r = 0u; r < ROWS; r++) {
+        let w = rows[row + r];
         for (var q = 0u; q < QUADS; q++) {
-            x[q] = columns[(buffer * DEPTH + k) * TILE_QUADS + q * LANES_X + lane.x];
+            (*sums)[r][q] += w * x[q];
         }
-        for (var r = 0u; r < ROWS; r++) {
-            let w = rows[(buffer * DEPTH + k) * TILE_ROWS + lane.y * ROWS + r];
-            for (var q = 0u; q < QUADS; q++) {
-                (*sums)[r][q] += w * x[q];
-            }
-        }
+    }
+}
+
+// Adds the products of the step that lies in `buffer`. Four channels are written out, since some compilers unroll no
+// loops as large as this.
+fn multiply(buffer: u32, lane: vec2<u32>, sums: ptr<function, array<array<vec4<f32>, QUADS>, ROWS>>) {
+    let column = buffer * COLUMNS + lane.x;
+    let row = buffer * DEPTH * TILE_ROWS + lane.y * ROWS;
+    for (var k = 0u; k < DEPTH; k += 4u) {
+        multiply_channel(column + k * TILE_QUADS, row + k * TILE_ROWS, sums);
+        multiply_channel(column + (k + 1u) * TILE_QUADS, row + (k + 1u) * TILE_ROWS, sums);
+        multiply_channel(column + (k + 2u) * TILE_QUADS, row + (k + 2u) * TILE_ROWS, sums);
+        multiply_channel(column + (k + 3u) * TILE_QUADS, row + (k + 3u) * TILE_ROWS, sums);
     }
 }
 
@@ -89,10 +101,10 @@ fn main(
     let first_row = tile / params.pixel_tiles % params.row_tiles * TILE_ROWS;
     let group = tile / params.pixel_tiles / params.row_tiles;
     let thread = lane.y * LANES_X + lane.x;
-    let buffers = lane.z * 2u;
 
     // What this thread loads of a step: of its quad of pixels every CHANNELS_APART-th channel, and of some rows four
     // channels each. Whoever has no row left loads and stages the last once more.
+    let buffers = lane.z * 2u;
     let own_channel = thread / TILE_QUADS;
     let own_quad = thread % DEPTH_QUADS;
     let of_column = lane.z * DEPTH + own_channel;
@@ -122,7 +134,7 @@ fn main(
         stage_row(buffers, own_rows[i], own_quad, kept_weights(weights[i], of_row, 0u, from_f[i]));
     }
     for (var i = 0u; i < COLUMN_LOADS; i++) {
-        columns[buffers * DEPTH * TILE_QUADS + thread + i * THREADS] =
+        columns[buffers * COLUMNS + thread + i * THREADS] =
             kept_column(column, of_column, i * CHANNELS_APART, vec4<f32>(from_x[i]));
     }
     workgroupBarrier();
@@ -148,7 +160,7 @@ fn main(
             stage_row(to, own_rows[i], own_quad, kept_weights(weights[i], of_row, depth.channel, from_f[i]));
         }
         for (var i = 0u; i < COLUMN_LOADS; i++) {
-            columns[to * DEPTH * TILE_QUADS + thread + i * THREADS] =
+            columns[to * COLUMNS + thread + i * THREADS] =
                 kept_column(column, of_column, depth.channel + i * CHANNELS_APART, vec4<f32>(from_x[i]));
         }
         workgroupBarrier();

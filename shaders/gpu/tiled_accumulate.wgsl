@@ -8,26 +8,22 @@
 //
 // Layouts   products [slots, images, H, W]; table from `slots_at`: slot(i, t) [O, NEIGHBOURS, T]. Y and residual as in
 //           gather.
-// Tile      LANES_X * 4 pixels of the flattened [images, OH, OW] by LANES_Y * ROWS output channels:
+// Tile      LANES * 4 pixels of the flattened [images, OH, OW] by ROWS output channels. How a lane's four pixels lie,
+//           and how their products are loaded, is a part (terms_*.wgsl).
 //
-//                   pixels: lane x holds x, x + LANES_X, ...
-//                 +---------------------------+
-//        channels | lane y holds ROWS in a row|     neighbouring lanes load and store neighbouring pixels
-//                 +---------------------------+
-//
-//           Neighbouring channels read the same products for neighbouring taps (with step C, 16 channels read 24 rows
-//           of P instead of 144): a tile of channels finds them in the first-level cache.
+//           All lanes have the same channels, so that slots, gains, scales and biases are loaded once a workgroup, where
+//           compilers know that. Neighbouring channels read the same products for neighbouring taps (with step C, 8
+//           channels read 16 rows of P instead of 72): a tile of channels finds them in the first-level cache.
 // Grid      pixel tiles x channel tiles, flattened (pixel tiles fastest) and folded.
 // Requires  4 storage buffers with a residual, 3 without.
 //
-// Predicted, not measured, for a large GPU: a tap is a coalesced load that the cache serves at 128 bytes a cycle and
-// processor, 1 to 2 cycles a warp; nine of them take half as long as writing the output to memory. Sums over kernel
-// rows in pass 1 (the Q form) would save two thirds of them, but cost its tiles a halo (3 to 12 % of the product pass),
-// a trip through workgroup memory and alignment: about as much, so pass 1 stays a plain GEMM.
+// What compilers of real GPUs make of it is in benches/results/isa-*.
 
-const LANES_X: u32 = 64u;
-const LANES_Y: u32 = 4u;
-const ROWS: u32 = 4u;
+const LANES: u32 = 64u;
+const ROWS: u32 = 8u;
+// Of the kernel; 0 where only the uniform knows.
+const TERM_ROWS: u32 = 0u;
+const TERM_COLUMNS: u32 = 0u;
 
 struct Params {
     conv: Geometry,
@@ -43,59 +39,53 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(3) var<storage, read> table: array<u32>;
 
-@compute @workgroup_size(LANES_X, LANES_Y)
+@compute @workgroup_size(LANES)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) grid: vec3<u32>,
-    @builtin(local_invocation_id) lane: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
 ) {
     let tile = linear_workgroup(workgroup, grid);
     if tile >= params.tiles {
         return;
     }
-    let first_channel = (tile / params.pixel_tiles * LANES_Y + lane.y) * ROWS;
-    let pixel = vec4<u32>(tile % params.pixel_tiles * LANES_X * 4u + lane.x) + vec4<u32>(0u, 1u, 2u, 3u) * LANES_X;
+    let first_channel = tile / params.pixel_tiles * ROWS;
+    let pixel = pixels_of(tile % params.pixel_tiles * LANES * 4u, lane);
     let valid = pixel < vec4<u32>(params.pixels);
     let out_plane = params.conv.out_height * params.conv.out_width;
     let image = pixel / out_plane;
     let within = pixel % out_plane;
-    // Above and left of the input these wrap around to large numbers, which the comparisons refuse.
-    let first_y = within / params.conv.out_width * params.conv.stride_y - params.conv.pad_top;
-    let first_x = within % params.conv.out_width * params.conv.stride_x - params.conv.pad_left;
+    let begin = begin_of(image, within, valid);
     let slot_size = params.images * params.conv.height * params.conv.width;
-    let taps = params.conv.kernel_height * params.conv.kernel_width;
+    let kernel_height = select(TERM_ROWS, params.conv.kernel_height, TERM_ROWS == 0u);
+    let kernel_width = select(TERM_COLUMNS, params.conv.kernel_width, TERM_COLUMNS == 0u);
+    let taps = kernel_height * kernel_width;
 
     var sums: array<array<vec4<f32>, NEIGHBOURS>, ROWS>;
-    var tap = 0u;
-    for (var ky = 0u; ky < params.conv.kernel_height; ky++) {
-        let y = first_y + ky * params.conv.dilation_y;
-        let inside_y = valid & (y < vec4<u32>(params.conv.height));
-        for (var kx = 0u; kx < params.conv.kernel_width; kx++) {
-            let x = first_x + kx * params.conv.dilation_x;
-            let inside = inside_y & (x < vec4<u32>(params.conv.width));
-            let at = (image * params.conv.height + y) * params.conv.width + x;
+    for (var ky = 0u; ky < kernel_height; ky++) {
+        for (var kx = 0u; kx < kernel_width; kx++) {
+            let place = place_of(begin, ky, kx);
+            let tap = ky * kernel_width + kx;
             for (var r = 0u; r < ROWS; r++) {
                 let channel = min(first_channel + r, params.conv.out_channels - 1u);
                 let gain = gain_of(channel, tap);
                 for (var k = 0u; k < NEIGHBOURS; k++) {
                     let slot = table[params.slots_at + (channel * NEIGHBOURS + k) * taps + tap] * slot_size;
-                    sums[r][k] += gain * products_quad(slot + at, inside);
+                    sums[r][k] += gain * term_quad(place, slot, kx);
                 }
             }
-            tap += 1u;
         }
     }
 
+    let in_batch = params.conv.first_image + image;
+    let of_residual = in_batch * params.conv.out_channels * out_plane + within;
+    let to = (in_batch * params.conv.channels_total + params.conv.channel_offset) * out_plane + within;
     for (var r = 0u; r < ROWS; r++) {
         let channel = first_channel + r;
         if channel < params.conv.out_channels {
-            let in_batch = params.conv.first_image + image;
-            let from_residual = residual_quad((in_batch * params.conv.out_channels + channel) * out_plane + within,
-                valid);
-            let to = (in_batch * params.conv.channels_total + params.conv.channel_offset + channel) * out_plane
-                + within;
+            let from_residual = residual_quad(of_residual + channel * out_plane, valid);
             let sum = blend(fraction_of(channel), sums[r][0], sums[r][NEIGHBOURS - 1u]);
-            store_quad(to, valid, epilogue(affine_of(channel), sum, from_residual));
+            store_quad(to + channel * out_plane, valid, epilogue(affine_of(channel), sum, from_residual));
         }
     }
 }

@@ -5,10 +5,20 @@ use bytemuck::{Pod, Zeroable};
 
 use super::{Access, Description, End, Filters, Geometry, Kernel, Role, Tile, Variant};
 
+/// How the products of a lane's four pixels lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Terms {
+    /// Each has a place of its own.
+    Places,
+    /// Together, in the middle of a window that is three wide; with that many kernel rows.
+    Quads { rows: u32 },
+}
+
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TiledAccumulate {
     pub(crate) tile: Tile,
+    pub(crate) terms: Terms,
     pub(crate) filters: Filters,
     pub(crate) end: End,
     pub(crate) read_write: bool,
@@ -36,16 +46,23 @@ impl Kernel for TiledAccumulate {
     }
 
     fn describe(&self) -> Description {
-        let Tile { lanes_x, lanes_y, rows, .. } = self.tile;
+        let Tile { lanes_x, rows, .. } = self.tile;
         let text = include_str!("../../shaders/gpu/tiled_accumulate.wgsl");
-        Description::of_convolution("tiled_accumulate", text, self.tile.threads())
+        let described = Description::of_convolution("tiled_accumulate", text, self.tile.threads())
             .word(format!("{}x{}", self.tile.rows_per_tile(), self.tile.pixels_per_tile()))
-            .constants([("LANES_X", lanes_x), ("LANES_Y", lanes_y), ("ROWS", rows)])
-            .products_in(Access::Scalar)
-            .role(Role::Table)
-            .filter_sums(self.filters)
-            .end(self.end)
-            .read_write(self.read_write)
+            .constants([("LANES", lanes_x), ("ROWS", rows)])
+            .role(Role::Table);
+        let described = match self.terms {
+            Terms::Places => {
+                described.products_in(Access::Scalar).part(include_str!("../../shaders/gpu/parts/terms_places.wgsl"))
+            }
+            Terms::Quads { rows } => described
+                .word(format!("quads{rows}x3"))
+                .constants([("TERM_ROWS", rows), ("TERM_COLUMNS", 3)])
+                .products_in(Access::Vec4)
+                .part(include_str!("../../shaders/gpu/parts/terms_quads.wgsl")),
+        };
+        described.filter_sums(self.filters).end(self.end).read_write(self.read_write)
     }
 
     fn turns(&self, uniform: &Uniform) -> u64 {
@@ -53,7 +70,7 @@ impl Kernel for TiledAccumulate {
     }
 
     fn unrolled(&self) -> u64 {
-        4 * u64::from(self.tile.rows) + 1
+        4 * u64::from(self.tile.rows) + 3
     }
 }
 
@@ -68,13 +85,16 @@ impl TiledAccumulate {
         };
 
         let tiles = crate::plan::gemm::accumulate::TILES;
-        covering(&[tiles.len(), 4, 2, ACTIVATIONS.len(), 9, 2], |at| {
+        covering(&[tiles.len(), 4, 2, ACTIVATIONS.len(), 9, 2, 3], |at| {
             let memory = MEMORIES[at[4]];
             (!memory.has_addend || at[2] == 1).then_some(())?;
+            let terms = [Terms::Places, Terms::Quads { rows: 1 }, Terms::Quads { rows: 3 }][at[6]];
+            let access = if terms == Terms::Places { Access::Scalar } else { Access::Vec4 };
             Some(Self {
                 tile: tiles[at[0]],
+                terms,
                 filters: Filters::ALL[at[1]],
-                end: memory.end(Access::Scalar, at[2] == 1, ACTIVATIONS[at[3]]),
+                end: memory.end(access, at[2] == 1, ACTIVATIONS[at[3]]),
                 read_write: memory.has_addend || memory.is_addend || at[5] == 1,
             })
         })

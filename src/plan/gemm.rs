@@ -7,7 +7,7 @@ pub(crate) mod matrix;
 pub(crate) mod tiled;
 mod tiles;
 
-use super::ask::Ask;
+use super::ask::{Ask, weight_load};
 use super::direct::{Direct, Dispatches};
 use super::shared::{Pass, Products};
 use super::tables::Stored;
@@ -68,7 +68,8 @@ impl Kernels {
     fn products(&'static self, problem: &Problem, target: &Target) -> Result<Box<dyn Products>> {
         let [batch, _, height, width] = problem.input_shape();
         let rows = problem.sharing().most_bases();
-        let size = Size { rows, pixels: batch * height * width, groups: problem.conv().groups };
+        let in_quads = (height * width).is_multiple_of(4) && weight_load(problem) == WeightLoad::Vec4;
+        let size = Size { rows, pixels: batch * height * width, groups: problem.conv().groups, in_quads };
         let (_, each) = self.tile(&size, target)?;
         let multiply_adds = each * problem.placement().window().channels() as f64;
         Ok(Box::new(Plain { kernels: self, width, multiply_adds }))
@@ -143,7 +144,13 @@ struct Table {
 
 impl Gemm<'_> {
     fn size(&self) -> Size {
-        Size { rows: self.rows, pixels: self.pixels, groups: self.ask.problem.conv().groups }
+        let groups = self.ask.problem.conv().groups;
+        Size { rows: self.rows, pixels: self.pixels, groups, in_quads: self.has_quads() }
+    }
+
+    /// Whether columns may be loaded by quads, where all channels of every step exist.
+    fn has_quads(&self) -> bool {
+        self.input == Access::Vec4 && self.weights.load == WeightLoad::Vec4
     }
 
     fn step(&self, engine: Engine, tile: Tile) -> Step {
@@ -165,7 +172,7 @@ impl Gemm<'_> {
             stage_at,
         };
         let whole = self.conv.channels.is_multiple_of(tile.depth * tile.slices);
-        let quads = whole && self.input == Access::Vec4 && self.weights.load == WeightLoad::Vec4;
+        let quads = whole && self.has_quads();
         let operands = Operands {
             input: self.ask.input(if quads { Access::Vec4 } else { Access::Scalar }),
             weights: self.weights,

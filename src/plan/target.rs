@@ -159,6 +159,11 @@ impl Target {
         self.vendor.most_sums()
     }
 
+    /// The same for an implicit GEMM, whose columns are loaded `in_quads` or pixel by pixel.
+    pub(super) fn most_sums_of_gemm(&self, in_quads: bool) -> u32 {
+        self.vendor.most_sums_of_gemm(in_quads)
+    }
+
     /// Most turns of a kernel's loops but for those that are unrolled, with so many turns of the latter in each.
     pub(super) fn most_turns(&self, unrolled: u64) -> u64 {
         most_turns(self.checked, unrolled)

@@ -1,13 +1,15 @@
 //! The table of named edge cases every kernel of every executor runs over. Each is below three million multiply-adds.
 //!
 //! Here is what a case is, and what cases are made of. `shapes` has those about images, kernels and how one walks over
-//! the other, `placements` those about where filters lie in their summary, `gains` those whose taps have gains.
+//! the other, `placements` those about where filters lie in their summary, `gains` those whose taps have gains, `steps`
+//! those that tiles of GPUs have whole.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
 mod gains;
 mod placements;
 mod shapes;
+mod steps;
 
 use filter_summary::{Activation, Boundary, Conv2d, Placement, Problem, Starts, Window};
 
@@ -99,6 +101,7 @@ pub fn cases() -> Vec<Case> {
         shapes::even_rows(),
         shapes::last_tiles(),
         shapes::few_pixels(),
+        steps::steps(),
     ]
     .concat()
 }

@@ -19,7 +19,8 @@ pub fn of_family(family: Family) -> Vec<String> {
 pub fn shape_of_label(label: &str) -> String {
     let mut words = label.split('-');
     let kernel = words.next().unwrap_or_default();
-    let words = words.skip(1).filter(|word| !word.starts_with("terms"));
+    // Lanes of a subgroup are a size, too.
+    let words = words.skip(1).filter(|word| !word.starts_with("terms") && !["s32", "s64"].contains(word));
     // The names of kernels say it, but for the accumulation of taps, which has two ways to load them.
     let words = words.filter(|word| !word.starts_with("row") || kernel == "fs_accumulate_taps");
     let rest: Vec<&str> = words
@@ -141,32 +142,40 @@ fn software_variants() -> Vec<String> {
     expected
 }
 
+/// Those of implicit GEMMs; `half` ends their labels where tensors are f16.
+fn gemm_variants(family: &str, half: &str) -> Vec<String> {
+    let mut expected = Vec::new();
+    for weights in ["f4", "f1", "f1zero", "f1wrap"] {
+        for output in ["1", "2", "4"] {
+            expected
+                .extend(tails(weights, output).iter().map(|tail| format!("gather in1 {weights} out{output}{tail}")));
+            expected.push(format!("products in1 {weights} out{output}"));
+        }
+        expected.extend(FILTERS.map(|filters| format!("gather in1 {weights} {filters} out1")));
+        // Steps of channels that all exist.
+        expected.push(format!("gather whole in1 {weights} out1"));
+        expected.push(format!("products whole in1 {weights} out1"));
+    }
+    expected.extend(tails("f4", "4").iter().map(|tail| format!("gather whole in4 f4 out4{tail}")));
+    expected.push("products whole in4 f4 out4".to_owned());
+    expected.iter().map(|shape| format!("fs_{family}_{shape}{half}")).collect()
+}
+
 /// The tiled family's variants.
 fn tiled_variants() -> Vec<String> {
     let mut expected = fused_variants();
-    for tail in ["", " relu", " res1", " res1 relu"] {
-        for weights in ["f4", "f1", "f1zero", "f1wrap"] {
-            expected.push(format!("fs_tiled_gather in1 {weights} out1{tail}"));
-            expected.extend(FILTERS.map(|filters| format!("fs_tiled_gather in1 {weights} {filters} out1")));
-        }
-        expected.push(format!("fs_tiled_accumulate out1{tail}"));
+    expected.extend(gemm_variants("tiled", ""));
+    for (terms, output) in [("", "1"), (" quads3x3", "4"), (" quads1x3", "4")] {
+        let tails = tails("f4", output);
+        expected.extend(tails.iter().map(|tail| format!("fs_tiled_accumulate{terms} out{output}{tail}")));
+        expected.extend(FILTERS.map(|filters| format!("fs_tiled_accumulate{terms} {filters} out{output}")));
     }
-    expected.extend(FILTERS.map(|filters| format!("fs_tiled_accumulate {filters} out1")));
-    expected.extend(["f4", "f1", "f1zero", "f1wrap"].map(|weights| format!("fs_tiled_products in1 {weights} out1")));
     expected
 }
 
 /// The matrix family's variants.
 fn matrix_variants() -> Vec<String> {
-    let mut expected = Vec::new();
-    for weights in ["f4", "f1", "f1zero", "f1wrap"] {
-        for tail in ["", " relu", " res1", " res1 relu"] {
-            expected.push(format!("fs_matrix_gather in1 {weights} out1{tail} f16"));
-        }
-        expected.push(format!("fs_matrix_products in1 {weights} out1 f16"));
-        expected.extend(FILTERS.map(|filters| format!("fs_matrix_gather in1 {weights} {filters} out1 f16")));
-    }
-    expected
+    gemm_variants("matrix", " f16")
 }
 
 /// A device for every family's kernels; plans need no more.

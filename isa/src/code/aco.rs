@@ -28,7 +28,7 @@ pub(super) fn read(text: &str) -> Program {
             }
         }
     }
-    Program { operations, loops: jumps.loops }
+    Program { operations, loops: jumps.loops, skipped: jumps.skipped }
 }
 
 /// Packed arithmetic of f32 does two, in the time of two.

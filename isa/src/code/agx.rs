@@ -7,14 +7,21 @@ use super::{Kind, Loop, Operation, Program, Waits};
 pub(super) fn read(printed: &str) -> Program {
     let mut program = Program::default();
     let mut offsets: Vec<i64> = Vec::new();
+    let mut open: Vec<(i64, usize)> = Vec::new();
     for (offset, name, rest) in printed.lines().filter_map(instruction) {
         if offset == 0 && !offsets.is_empty() {
             break;
         }
         let at = program.operations.len();
         offsets.push(offset);
+        let (here, further) = open.into_iter().partition(|(to, _)| *to == offset);
+        open = further;
+        program.skipped.extend(here.into_iter().map(|(_, from): (i64, usize)| from..at));
         if name.starts_with("jmp") {
             let distance = rest.trim().parse::<i64>().unwrap_or(0);
+            if distance > 0 {
+                open.push((offset + distance, at + 1));
+            }
             let begin = offsets.iter().position(|&begin| begin == offset + distance && distance < 0);
             program.loops.extend(begin.map(|begin| Loop::of(begin..at + 1)));
         }

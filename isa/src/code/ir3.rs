@@ -18,7 +18,7 @@ pub(super) fn read(text: &str) -> Program {
         }
         operations.push(operation(flags, name, rest));
     }
-    Program { operations, loops: jumps.loops }
+    Program { operations, loops: jumps.loops, skipped: jumps.skipped }
 }
 
 fn is_label(word: &str) -> bool {

@@ -33,7 +33,11 @@ pub(super) fn read(text: &str) -> Program {
     let edges = blocks.iter().enumerate().flat_map(|(from, block)| block.next.iter().map(move |&to| (from, to)));
     let back = edges.filter(|(from, to)| to <= from);
     let loops = back.map(|(from, to)| loop_of(&blocks, from, to)).collect();
-    Program { operations, loops }
+    let over = blocks.iter().enumerate().flat_map(|(from, block)| block.next.iter().map(move |&to| from + 1..to));
+    let over = over.filter_map(|range| blocks.get(range).filter(|range| !range.is_empty()));
+    let stretch = |range: &[Block]| Some(range.first()?.operations.start..range.last()?.operations.end);
+    let skipped = over.filter_map(stretch).collect();
+    Program { operations, loops, skipped }
 }
 
 /// The blocks from which a jump back is reached without its destination: blocks stand in an order in which only loops

@@ -1,12 +1,13 @@
 //! Pass 2 after plain products: tiles of pixels and channels.
 
-use crate::kernels::tiled_accumulate::{TiledAccumulate, Uniform};
+use crate::kernels::tiled_accumulate::{Terms, TiledAccumulate, Uniform};
 use crate::kernels::{Access, Geometry, Tile};
+use crate::method::problem::Problem;
 use crate::plan::Step;
 use crate::plan::shared::Pass;
 
-/// Pixels by channels that a workgroup finishes: 256 by 16, or 128 by 4 where that would be too few workgroups.
-pub(crate) const TILES: [Tile; 2] = [Tile::registers(64, 4, 4, 1), Tile::registers(32, 2, 2, 1)];
+/// Pixels by channels that a workgroup finishes: 256 by 8, or by 2 where that would be too few workgroups.
+pub(crate) const TILES: [Tile; 2] = [Tile::registers(64, 1, 8, 1), Tile::registers(64, 1, 2, 1)];
 
 pub(super) fn step(pass: &Pass<'_>) -> Step {
     let Pass { ask, first_image, images, tables } = pass;
@@ -19,13 +20,14 @@ pub(super) fn step(pass: &Pass<'_>) -> Step {
     };
     // Twice as many workgroups as processors keep them all busy to the end.
     let [large, small] = TILES;
-    let fits = large.threads() <= target.limits.max_compute_invocations_per_workgroup;
-    let tile = if fits && count(&large).1 >= (target.processors as usize).saturating_mul(2) { large } else { small };
+    let tile = if count(&large).1 >= (target.processors as usize).saturating_mul(2) { large } else { small };
     let (pixel_tiles, tiles) = count(&tile);
+    let terms = terms_of(problem);
     let kernel = TiledAccumulate {
         tile,
+        terms,
         filters: ask.filters(),
-        end: ask.end(Access::Scalar),
+        end: ask.end(if terms == Terms::Places { Access::Scalar } else { Access::Vec4 }),
         read_write: ask.options.bind_read_write,
     };
     let uniform = Uniform {
@@ -39,4 +41,19 @@ pub(super) fn step(pass: &Pass<'_>) -> Step {
         bias_at: tables.at.bias as u32,
     };
     Step::new(kernel, &uniform, tiles as u64, ask.most_workgroups())
+}
+
+/// How the products of four neighbouring pixels lie.
+fn terms_of(problem: &Problem) -> Terms {
+    let (conv, window) = (problem.conv(), problem.placement().window());
+    let [_, _, _, width] = problem.output_shape();
+    let steps = [conv.stride, conv.dilation].concat();
+    let in_place = steps == [1; 4] && problem.begins_rows() && window.width() == 3 && conv.padding[1] == 1;
+    // Rows of outputs are as long as rows of products, so that both are whole quads.
+    let whole = width.is_multiple_of(4) && problem.input_shape()[3] == width;
+    if in_place && whole && [1, 3].contains(&window.height()) {
+        Terms::Quads { rows: window.height() as u32 }
+    } else {
+        Terms::Places
+    }
 }

@@ -19,6 +19,11 @@ impl Engine {
         }
     }
 
+    /// Whether sums are in registers as shaders have them; those of matrices are the driver's.
+    pub(super) fn has_registers(self) -> bool {
+        matches!(self, Self::Tiled)
+    }
+
     /// Bytes of workgroup memory.
     pub(super) fn bytes(self, tile: Tile) -> u64 {
         match self {
