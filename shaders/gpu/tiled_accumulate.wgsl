@@ -11,9 +11,9 @@
 // Tile      LANES * 4 pixels of the flattened [images, OH, OW] by ROWS output channels. How a lane's four pixels lie,
 //           and how their products are loaded, is a part (terms_*.wgsl).
 //
-//           All lanes have the same channels, so that slots, gains, scales and biases are loaded once a workgroup, where
-//           compilers know that. Neighbouring channels read the same products for neighbouring taps (with step C, 8
-//           channels read 16 rows of P instead of 72): a tile of channels finds them in the first-level cache.
+//           All lanes have the same channels, so that slots, gains, scales and biases are loaded once a workgroup,
+//           where compilers know that. Neighbouring channels read the same products for neighbouring taps (with step
+//           C, 8 channels read 16 rows of P instead of 72): a tile of channels finds them in the first-level cache.
 // Grid      pixel tiles x channel tiles, flattened (pixel tiles fastest) and folded.
 // Requires  4 storage buffers with a residual, 3 without.
 //

@@ -1,11 +1,12 @@
-// A lane's pixels are a quad of neighbours in one row, in place: windows three wide, stride and dilation 1, a padding of
-// 1 left of rows of whole quads. A tap in the middle is one load; one beside it is that load and the pixel next to it.
+// A lane's pixels are a quad of neighbours in one row, in place: windows three wide, stride and dilation 1, one pixel
+// of padding left of rows of whole quads. A tap in the middle is one load, one beside it that load and the pixel next
+// to the quad.
 fn pixels_of(first: u32, lane: u32) -> vec4<u32> {
     return vec4<u32>(first + lane * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
 }
 
-// Where the products of the middle tap of the first kernel row lie, in slot 0. Above the input y wraps around to a large
-// number, which the comparison refuses.
+// Where the products of the middle tap of the first kernel row lie, in slot 0. Above the input y wraps around to a
+// large number, which the comparison refuses.
 struct Begin {
     at: u32,
     y: u32,
