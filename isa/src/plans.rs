@@ -53,7 +53,8 @@ impl Tile {
     /// Of `fs_tiled_gather-32x32x8x4-in1-f4-out1`. The last word of a fused kernel's is its workgroup memory.
     pub(crate) fn of(label: &str) -> Option<Self> {
         let word = label.split('-').nth(1)?;
-        let numbers: Vec<u32> = word.split('x').filter_map(|number| number.parse().ok()).collect();
+        let numbers = word.trim_end_matches("q1").split('x').filter_map(|number| number.parse().ok());
+        let numbers: Vec<u32> = numbers.collect();
         match numbers[..] {
             [rows, pixels] => Some(Self { rows, pixels, depth: 0, slices: 1 }),
             [rows, pixels, depth] => Some(Self { rows, pixels, depth, slices: 1 }),
@@ -82,6 +83,7 @@ mod tests {
         let tile = |label| Tile::of(label).map(|tile| [tile.rows, tile.pixels, tile.depth, tile.slices]);
         assert_eq!(tile("fs_tiled_gather-32x32x8x4-in1-f4-out1"), Some([32, 32, 8, 4]));
         assert_eq!(tile("fs_tiled_products-72x128x8-in1-f4-out1"), Some([72, 128, 8, 1]));
+        assert_eq!(tile("fs_tiled_gather-64x64x8q1-in1-f4-out1"), Some([64, 64, 8, 1]));
         assert_eq!(tile("fs_tiled_accumulate-16x256-out1"), Some([16, 256, 0, 1]));
         assert_eq!(tile("fs_fused-32x64x4x14k-in1-f4-out1"), Some([32, 64, 4, 1]));
         assert_eq!(tile("fs_depthwise"), None);

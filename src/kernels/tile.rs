@@ -34,6 +34,14 @@ impl Tile {
         self.rows * self.quads * 4
     }
 
+    /// Values that a thread of an implicit GEMM holds at a time: its sums, and quads of both operands that are loaded
+    /// while it multiplies.
+    pub(crate) fn values_per_thread(self) -> u32 {
+        let items = [self.lanes_y * self.rows, self.lanes_x * self.quads * 4].map(|size| size * self.depth / 4);
+        let loads = items.map(|items| items.div_ceil(self.lanes_x * self.lanes_y));
+        self.sums_per_thread() + 4 * (loads[0] + loads[1])
+    }
+
     /// Turns that four channels take to be multiplied in registers, where no loop is unrolled: loads of quads, and of
     /// every row the weights, in so many turns, and its products.
     pub(super) fn unrolled(self, weights: u64) -> u64 {

@@ -95,6 +95,12 @@ pub(crate) struct Uniform {
 }
 
 impl Tiled {
+    /// In the label: those of many threads with one quad each end with `q1`, since others are as large.
+    fn tile_word(&self) -> String {
+        let few = if self.tile.lanes_x > 8 && self.tile.quads == 1 { "q1" } else { "" };
+        format!("{}{few}", tile_word(self.tile))
+    }
+
     /// Bytes of workgroup memory: the tiles of both operands, twice. While one is read, the next is written.
     pub(crate) fn bytes(tile: Tile) -> u64 {
         let [rows, pixels] = [tile.rows_per_tile() as u64, tile.pixels_per_tile() as u64];
@@ -132,7 +138,7 @@ impl Kernel for Tiled {
         let Tile { lanes_x, lanes_y, rows, quads, depth, slices } = self.tile;
         let described =
             Description::of_convolution(name, include_str!("../../shaders/gpu/tiled.wgsl"), self.tile.threads())
-                .word(tile_word(self.tile))
+                .word(self.tile_word())
                 .constants([("LANES_X", lanes_x), ("LANES_Y", lanes_y), ("SLICES", slices)])
                 .constants([("ROWS", rows), ("QUADS", quads), ("DEPTH", depth)])
                 .workgroup_bytes(Self::bytes(self.tile));

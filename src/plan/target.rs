@@ -159,9 +159,9 @@ impl Target {
         self.vendor.most_sums()
     }
 
-    /// The same for an implicit GEMM, whose columns are loaded `in_quads` or pixel by pixel.
-    pub(super) fn most_sums_of_gemm(&self, in_quads: bool) -> u32 {
-        self.vendor.most_sums_of_gemm(in_quads)
+    /// The same for an implicit GEMM, with what is loaded meanwhile: columns `in_quads` or pixel by pixel.
+    pub(super) fn most_values_of_gemm(&self, in_quads: bool) -> u32 {
+        self.vendor.most_values_of_gemm(in_quads)
     }
 
     /// Most turns of a kernel's loops but for those that are unrolled, with so many turns of the latter in each.

@@ -209,6 +209,23 @@ fn every_tile_of_the_tiled_family() {
     }
 }
 
+/// Those tiles of the tiled family that are for compilers that hold few values.
+#[test]
+fn tiles_of_few_values_are_exact() {
+    let Some(device) = device() else { return };
+    for (tile, filters, algorithm) in [("72x64x8q1", 64, Algorithm::Shared), ("64x64x8q1", 60, Algorithm::Gather)] {
+        let target = device.gpu.target().with_processors(1).with_vendor(0x8086);
+        let placement = Placement::tap_major(filters, 12, 3, 3, 12).expect("placement");
+        let problem = Problem::new(&placement, Conv2d::padded(1), [1, 14, 14]).expect("problem");
+        let data = Data::integers(&problem, 0);
+        let choice = Choice { algorithm, family: Family::Tiled };
+        let plan = Plan::new(&problem, &target, choice.options()).expect("plan");
+        let kernel = &plan.kernels()[0];
+        assert!(kernel.contains(&format!("-{tile}-")), "{kernel} instead of {tile}");
+        assert_exact(tile, &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
+    }
+}
+
 /// Every tile of products that stay in workgroup memory: filters, image, processors, bytes of workgroup memory,
 /// invocations, and whether filters read nine neighbouring bases or one.
 #[test]

@@ -25,7 +25,7 @@ const fn tile(lanes: [u32; 2], rows: u32, quads: u32, depth: u32, slices: u32) -
 }
 
 /// Rows x pixels, depth, slices.
-static CANDIDATES: [Candidate; 10] = [
+static CANDIDATES: [Candidate; 12] = [
     // 128x128, 16 deep: 32 KiB. Half the barriers of the next.
     Candidate { tile: tile([16, 16], 8, 2, 16, 1), rate: 0.65, registers: 128 },
     // 128x128, 8 deep: 16 KiB.
@@ -37,6 +37,9 @@ static CANDIDATES: [Candidate; 10] = [
     // 64x64: twice the traffic from the second-level cache.
     Candidate { tile: tile([8, 8], 8, 2, 8, 1), rate: 0.55, registers: 144 },
     Candidate { tile: tile([8, 8], 8, 2, 8, 2), rate: 0.53, registers: 144 },
+    // 72x64 and 64x64 with half as many sums a thread: as many loads from workgroup memory as the next, fewer registers.
+    Candidate { tile: tile([16, 8], 9, 1, 8, 1), rate: 0.46, registers: 128 },
+    Candidate { tile: tile([16, 8], 8, 1, 8, 1), rate: 0.45, registers: 128 },
     // 32x64: 1.5 times as many loads from workgroup memory a multiply-add as 8x8 sums a thread.
     Candidate { tile: tile([8, 8], 4, 2, 8, 1), rate: 0.45, registers: 104 },
     Candidate { tile: tile([8, 8], 4, 2, 8, 2), rate: 0.43, registers: 104 },

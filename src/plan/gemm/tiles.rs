@@ -23,9 +23,9 @@ impl Candidate {
             && engine.bytes(self.tile) <= u64::from(limits.max_compute_workgroup_storage_size)
     }
 
-    /// Whether compilers for the device hold its sums in registers.
+    /// Whether compilers for the device hold in registers what its threads hold.
     fn suits(&self, engine: Engine, size: &Size, target: &Target) -> bool {
-        !engine.has_registers() || self.tile.sums_per_thread() <= target.most_sums_of_gemm(size.in_quads)
+        !engine.has_registers() || self.tile.values_per_thread() <= target.most_values_of_gemm(size.in_quads)
     }
 
     /// Multiply-adds that the device could do at its peak in the time this tile takes, a unit of depth:

@@ -40,7 +40,8 @@ fn tile(line: &str) -> Option<(String, u32)> {
     match (kind, numbers.as_slice()) {
         ("tile", &[x, y, rows, quads, depth, slices, .., registers]) => {
             let slices = if slices > 1 { format!("x{slices}") } else { String::new() };
-            Some((format!("{}x{}x{depth}{slices}", y * rows, 4 * x * quads), registers))
+            let few = if x > 8 && quads == 1 { "q1" } else { "" };
+            Some((format!("{}x{}x{depth}{slices}{few}", y * rows, 4 * x * quads), registers))
         }
         ("tile", &[subgroups, depth, .., registers]) => Some((format!("{}x128x{depth}", 16 * subgroups), registers)),
         ("candidate" | "substitute", &[x, rows, quads, depth, kib, registers]) => {
