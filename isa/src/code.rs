@@ -105,18 +105,21 @@ impl Program {
         one.0.iter().flat_map(|range| &self.operations[range.clone()]).copied().collect()
     }
 
-    /// Those of a usual turn: without what a branch jumps over, if it is no work, and less than half of the loads. So the
-    /// places of a tap are left out, which are computed when the tap changes.
+    /// Those of a usual turn: without what branches jump over, if it is no work, and less than half of the loads in all.
+    /// So the places of a tap are left out, which are computed when the tap changes.
     pub(crate) fn usual(&self, one: &Loop) -> Vec<Operation> {
-        let is_work = |operation: &Operation| {
-            matches!(operation.kind, Kind::MultiplyAdd | Kind::Addition | Kind::Matrix(_) | Kind::WorkgroupStore(_))
+        let is_work =
+            |kind: Kind| matches!(kind, Kind::MultiplyAdd | Kind::Addition | Kind::Matrix(_) | Kind::WorkgroupStore(_));
+        let all: Vec<usize> = one.0.iter().flat_map(Range::clone).collect();
+        let is_aside = |range: &&Range<usize>| {
+            Range::clone(range)
+                .all(|at| one.0.iter().any(|own| own.contains(&at)) && !is_work(self.operations[at].kind))
         };
-        let is_within = |range: &Range<usize>| range.clone().all(|at| one.0.iter().any(|own| own.contains(&at)));
-        let is_aside =
-            |range: &&Range<usize>| is_within(range) && !self.operations[(*range).clone()].iter().any(is_work);
         let aside: Vec<&Range<usize>> = self.skipped.iter().filter(is_aside).collect();
-        let kept = one.0.iter().flat_map(Range::clone).filter(|at| !aside.iter().any(|range| range.contains(at)));
-        kept.map(|at| self.operations[at]).collect()
+        let kept: Vec<usize> = all.iter().copied().filter(|at| !aside.iter().any(|range| range.contains(at))).collect();
+        let loads = |list: &[usize]| list.iter().filter(|&&at| self.operations[at].kind == Kind::Load).count();
+        let few = 2 * loads(&kept) > loads(&all) || loads(&all) == 0;
+        (if few { kept } else { all }).into_iter().map(|at| self.operations[at]).collect()
     }
 }
 
