@@ -1,6 +1,7 @@
 //! The tiled family: implicit GEMM in tiles of registers and workgroup memory, for GPUs.
 //!
-//! The rates are predictions for a large GPU (`shaders/gpu/tiled.wgsl` has the arithmetic), none is measured.
+//! The rates are predictions for a large GPU, none is measured; registers are what compilers of five GPUs need at most
+//! (`benches/results/isa-26.1.6/table.md`).
 
 use super::Kernels;
 use super::engine::Engine;
