@@ -105,8 +105,8 @@ impl Program {
         one.0.iter().flat_map(|range| &self.operations[range.clone()]).copied().collect()
     }
 
-    /// Those of a usual turn: without what branches jump over, if it is no work, and less than half of the loads in all.
-    /// So the places of a tap are left out, which are computed when the tap changes.
+    /// Those of a usual turn: without what branches jump over, if it is no work, and less than half of the loads in
+    /// all. So the places of a tap are left out, which are computed when the tap changes.
     pub(crate) fn usual(&self, one: &Loop) -> Vec<Operation> {
         let is_work =
             |kind: Kind| matches!(kind, Kind::MultiplyAdd | Kind::Addition | Kind::Matrix(_) | Kind::WorkgroupStore(_));

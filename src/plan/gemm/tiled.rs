@@ -38,7 +38,8 @@ static CANDIDATES: [Candidate; 12] = [
     // 64x64: twice the traffic from the second-level cache.
     Candidate { tile: tile([8, 8], 8, 2, 8, 1), rate: 0.55, registers: 144 },
     Candidate { tile: tile([8, 8], 8, 2, 8, 2), rate: 0.53, registers: 144 },
-    // 72x64 and 64x64 with half as many sums a thread: as many loads from workgroup memory as the next, fewer registers.
+    // 72x64 and 64x64 with half as many sums a thread: as many loads from workgroup memory as the next, but fewer
+    // registers.
     Candidate { tile: tile([16, 8], 9, 1, 8, 1), rate: 0.46, registers: 128 },
     Candidate { tile: tile([16, 8], 8, 1, 8, 1), rate: 0.45, registers: 128 },
     // 32x64: 1.5 times as many loads from workgroup memory a multiply-add as 8x8 sums a thread.
