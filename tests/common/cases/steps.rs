@@ -26,7 +26,7 @@ fn quads() -> Vec<Case> {
     let gains = |placement: Placement| placement.with_gains();
     let positions = [0.0, 0.75, 2.25, 3.5, 4.0, 5.25, 6.5, 7.75, 9.0, 10.5];
     let blends = || learned(Window::tap_major(8, 3, 3).unwrap(), 20 * 8, &positions, 8, Boundary::None);
-    let row = |placement| case("terms_1x3", placement, walk([1; 2], [0, 1, 0, 1], [1; 2]), [2, 5, 8]);
+    let row = |name, placement| case(name, placement, walk([1; 2], [0, 1, 0, 1], [1; 2]), [2, 5, 8]);
     let wide = |name, placement| case(name, placement, pad(1), [2, 5, 8]);
     let strip = Placement::tap_major(9, 8, 1, 3, 8).unwrap();
     let blended_strip = learned(Window::tap_major(8, 1, 3).unwrap(), 14 * 8, &positions, 8, Boundary::None);
@@ -35,13 +35,13 @@ fn quads() -> Vec<Case> {
         wide("terms_gains", gains(taps3(9, 8, 8))),
         wide("terms_blends", blends()),
         wide("terms_blends_gains", gains(blends())),
-        row(gains(strip.clone())),
-        row(blended_strip.clone()),
-        row(gains(blended_strip)),
+        row("terms_1x3_gains", gains(strip.clone())),
+        row("terms_1x3_blends", blended_strip.clone()),
+        row("terms_1x3_blends_gains", gains(blended_strip)),
     ];
     cases.extend(with_every_epilogue(&pointwise));
     cases.extend(with_every_epilogue(&wide("terms_quads", taps3(9, 8, 8))));
-    cases.extend(with_every_epilogue(&row(strip)));
+    cases.extend(with_every_epilogue(&row("terms_1x3", strip)));
     cases
 }
 
