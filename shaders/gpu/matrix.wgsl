@@ -17,7 +17,7 @@
 //           memory.
 // Grid      pixel tiles x row tiles x groups, flattened (pixel tiles fastest) and folded.
 // Requires  f16, wgpu's experimental cooperative matrices; 4 storage buffers, 5 with a residual. Subgroups of LANES:
-//           with smaller ones the surplus computes what others compute, to the same place.
+//           with smaller ones the surplus computes what others compute, and does not store it.
 //           SUBGROUPS * (DEPTH + 8) * 64 + DEPTH * 544 + SUBGROUPS * 1024 bytes of workgroup memory.
 //
 // Translated and validated, never run: no adapter at hand had cooperative matrices. What compilers make of it is in
@@ -87,7 +87,8 @@ fn main(
     // again and stores none of it.
     let place = linear_workgroup(workgroup, grid);
     let tile = min(place, params.tiles - 1u);
-    let stored_rows = select(0u, params.rows, place < params.tiles);
+    // So do surplus subgroups; stored twice, a residual in the output's own place would be added twice.
+    let stored_rows = select(0u, params.rows, (place < params.tiles) & (any_subgroup < SUBGROUPS));
     let first_pixel = tile % params.pixel_tiles * TILE_PIXELS;
     let first_row = tile / params.pixel_tiles % params.row_tiles * TILE_ROWS;
     let group = tile / params.pixel_tiles / params.row_tiles;

@@ -103,7 +103,8 @@ fn main(
     let thread = lane.y * LANES_X + lane.x;
 
     // What this thread loads of a step: of its quad of pixels every CHANNELS_APART-th channel, and of some rows four
-    // channels each. Whoever has no row left loads and stages the last once more.
+    // channels each. Whoever has no row left loads and stages the last once more, the same values
+    // to the same place.
     let buffers = lane.z * 2u;
     let own_channel = thread / TILE_QUADS;
     let own_quad = thread % DEPTH_QUADS;

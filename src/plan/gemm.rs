@@ -32,8 +32,8 @@ struct Kernels {
 
 impl Kernels {
     /// What the smallest tile needs that a device has not.
-    fn lacks(&self, limits: &wgpu::Limits) -> Option<&'static str> {
-        let fits = self.candidates.iter().any(|candidate| candidate.fits(self.engine, limits));
+    fn lacks(&self, target: &Target) -> Option<&'static str> {
+        let fits = self.candidates.iter().any(|candidate| candidate.fits(self.engine, target));
         (!fits).then_some("the threads and the workgroup memory of its smallest tile")
     }
 
@@ -69,7 +69,8 @@ impl Kernels {
         let [batch, _, height, width] = problem.input_shape();
         let rows = problem.sharing().most_bases();
         let in_quads = (height * width).is_multiple_of(4) && weight_load(problem) == WeightLoad::Vec4;
-        let size = Size { rows, pixels: batch * height * width, groups: problem.conv().groups, in_quads };
+        let channels = problem.placement().window().channels() as u32;
+        let size = Size { rows, pixels: batch * height * width, groups: problem.conv().groups, channels, in_quads };
         let (_, each) = self.tile(&size, target)?;
         let multiply_adds = each * problem.placement().window().channels() as f64;
         Ok(Box::new(Plain { kernels: self, width, multiply_adds }))
@@ -145,7 +146,8 @@ struct Table {
 impl Gemm<'_> {
     fn size(&self) -> Size {
         let groups = self.ask.problem.conv().groups;
-        Size { rows: self.rows, pixels: self.pixels, groups, in_quads: self.has_quads() }
+        let channels = self.conv.channels;
+        Size { rows: self.rows, pixels: self.pixels, groups, channels, in_quads: self.has_quads() }
     }
 
     /// Whether columns may be loaded by quads, where all channels of every step exist.

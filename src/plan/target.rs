@@ -159,6 +159,11 @@ impl Target {
         self.vendor.most_sums()
     }
 
+    /// Whether products are added up in fewer instructions where quads of them are loaded at once.
+    pub(super) fn has_fast_quads(&self) -> bool {
+        self.vendor != Vendor::Apple
+    }
+
     /// The same for an implicit GEMM, with what is loaded meanwhile: columns `in_quads` or pixel by pixel.
     pub(super) fn most_values_of_gemm(&self, in_quads: bool) -> u32 {
         self.vendor.most_values_of_gemm(in_quads)
@@ -234,7 +239,7 @@ pub fn required_features(adapter: wgpu::Features) -> wgpu::Features {
 /// | [`Family::Portable`] | 4; 5 with a residual, but for shared | 64 | 14,336 if shared or fused |
 /// | the one for software adapters | as many | 64 | 0 |
 /// | [`Family::Tiled`] | as many | 64 | 4,096; 14,336 if fused |
-/// | [`Family::Matrix`] | as many | 64 | 17,408 |
+/// | [`Family::Matrix`] | as many | 64; 128 with subgroups of 64 | 13,824 |
 pub fn required_limits(adapter: &wgpu::Limits) -> wgpu::Limits {
     let wanted = wgpu::Limits {
         max_buffer_size: adapter.max_buffer_size,
@@ -270,7 +275,7 @@ mod tests {
             let (threads, memory) = match family {
                 Family::Portable => (64, 14_336),
                 Family::Tiled => (64, 4_096),
-                Family::Matrix => (64, 17_408),
+                Family::Matrix => (64, 13_824),
                 Family::Software => (64, 0),
             };
             for (&algorithm, residual) in

@@ -71,8 +71,9 @@ impl Vendor {
         }
     }
 
-    /// The same for tiles of an implicit GEMM (`benches/results/isa-26.1.6/table.md`), with the values that are loaded
-    /// while a step is multiplied: columns `in_quads`, or pixel by pixel, which takes registers for their places.
+    /// The same for tiles of an implicit GEMM, with the values that are loaded while a step is multiplied: columns
+    /// `in_quads`, or pixel by pixel, which takes registers for their places. Counted by `cargo xtask isa`, with texts
+    /// of all tiles.
     pub(super) fn most_values_of_gemm(self, in_quads: bool) -> u32 {
         match (self, in_quads) {
             // M1: 9x8 sums spill 54; where pixels have places, 8x8 sums spill 12, and 3 in 256 threads.

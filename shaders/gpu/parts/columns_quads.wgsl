@@ -15,7 +15,7 @@ fn column_of(pixel: u32, group: u32) -> Column {
     return Column(((image * params.conv.in_channels + first_channel) * plane + existing_pixel % plane) / 4u);
 }
 
-// The same for channels from `first` on.
+// The same for channels from `first` on: once, as there is one tap.
 fn column_at(column: Column, depth: Depth, first: u32) -> Column {
     return Column(column.at + first * (params.conv.height * params.conv.width / 4u));
 }

@@ -7,9 +7,10 @@
 // Filters with learned positions are blended from two bases: base k of (g, r, t) = table[((g * rows + r) * 2 + k) * T +
 // t]. Those with gains are multiplied by g(r, t), see gains.wgsl.
 //
-// Whatever is needed of a row or a column through a tap is computed when the tap changes. Loads come without any mask
-// or branch, since compilers wait for a loaded value where it is first needed, or where a block ends; what does not
-// exist is masked when it is staged.
+// Whatever is needed of a row or a column through a tap is computed when the tap changes. Columns, and weights of f32
+// that lie together, are loaded without any mask or branch, since compilers wait for a loaded value where it is first
+// needed, or where a block ends; what does not exist is masked when it is staged. Blends, weights one by one, and those
+// of fewer bits are computed where they are loaded.
 const WHOLE: u32 = 0u; // 1 where channels are a multiple of STEP
 const ONE_TAP: u32 = 0u; // 1 where there is one
 

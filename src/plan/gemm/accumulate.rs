@@ -22,7 +22,7 @@ pub(super) fn step(pass: &Pass<'_>) -> Step {
     let [large, small] = TILES;
     let tile = if count(&large).1 >= (target.processors as usize).saturating_mul(2) { large } else { small };
     let (pixel_tiles, tiles) = count(&tile);
-    let terms = terms_of(problem);
+    let terms = if target.has_fast_quads() { terms_of(problem) } else { Terms::Places };
     let kernel = TiledAccumulate {
         tile,
         terms,

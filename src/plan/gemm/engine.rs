@@ -3,6 +3,7 @@
 use crate::kernels::Tile;
 use crate::kernels::matrix::Matrix as MatrixKernel;
 use crate::kernels::tiled::Tiled as TiledKernel;
+use crate::plan::Target;
 
 /// The kernel of a family.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +23,14 @@ impl Engine {
     /// Whether sums are in registers as shaders have them; those of matrices are the driver's.
     pub(super) fn has_registers(self) -> bool {
         matches!(self, Self::Tiled)
+    }
+
+    /// Of a workgroup.
+    pub(super) fn threads(self, tile: Tile, target: &Target) -> u32 {
+        match self {
+            Self::Tiled => tile.threads(),
+            Self::Matrix => target.subgroup_max_size.saturating_mul(tile.lanes_y),
+        }
     }
 
     /// Bytes of workgroup memory.

@@ -1,7 +1,7 @@
 //! The tiled family: implicit GEMM in tiles of registers and workgroup memory, for GPUs.
 //!
-//! The rates are predictions for a large GPU, none is measured; registers are what compilers of five GPUs need at most
-//! (`benches/results/isa-26.1.6/table.md`).
+//! The rates are predictions for a large GPU, none is measured; registers are what compilers of navi21, navi31, vega10,
+//! sm86 and the M1 need at most (`benches/results/isa-26.1.6/table.md`).
 
 use super::Kernels;
 use super::engine::Engine;
@@ -52,7 +52,7 @@ static CANDIDATES: [Candidate; 12] = [
 
 impl Planner for Tiled {
     fn lacks(&self, target: &Target) -> Option<&'static str> {
-        KERNELS.lacks(&target.limits)
+        KERNELS.lacks(target)
     }
 
     fn costs(&self, target: &Target) -> Costs {

@@ -18,14 +18,15 @@ const BUSY_THREADS: f64 = 256.0;
 
 impl Candidate {
     /// Whether the device has threads and workgroup memory for it.
-    pub(super) fn fits(&self, engine: Engine, limits: &wgpu::Limits) -> bool {
-        self.tile.threads() <= limits.max_compute_invocations_per_workgroup
-            && engine.bytes(self.tile) <= u64::from(limits.max_compute_workgroup_storage_size)
+    pub(super) fn fits(&self, engine: Engine, target: &Target) -> bool {
+        engine.threads(self.tile, target) <= target.limits.max_compute_invocations_per_workgroup
+            && engine.bytes(self.tile) <= u64::from(target.limits.max_compute_workgroup_storage_size)
     }
 
     /// Whether compilers for the device hold in registers what its threads hold.
     fn suits(&self, engine: Engine, size: &Size, target: &Target) -> bool {
-        !engine.has_registers() || self.tile.values_per_thread() <= target.most_values_of_gemm(size.in_quads)
+        let in_quads = size.in_quads && size.channels.is_multiple_of(self.tile.depth * self.tile.slices);
+        !engine.has_registers() || self.tile.values_per_thread() <= target.most_values_of_gemm(in_quads)
     }
 
     /// Multiply-adds that the device could do at its peak in the time this tile takes, a unit of depth:
@@ -51,14 +52,17 @@ pub(super) struct Size {
     pub(super) rows: usize,
     pub(super) pixels: usize,
     pub(super) groups: usize,
-    /// Whether four neighbouring pixels lie together in the input as well, so that loads need few registers.
+    /// Of a tap.
+    pub(super) channels: u32,
+    /// Whether four neighbouring pixels lie together in the input as well, so that loads need few registers where tiles
+    /// have no channels beside these.
     pub(super) in_quads: bool,
 }
 
 /// The tile that is expected to take least time, and that time in multiply-adds of the device's peak a unit of depth.
 /// `None` where no tile fits.
 pub(super) fn choose(candidates: &[Candidate], engine: Engine, size: &Size, target: &Target) -> Option<(Tile, f64)> {
-    let fitting = candidates.iter().filter(|it| it.fits(engine, &target.limits) && it.suits(engine, size, target));
+    let fitting = candidates.iter().filter(|it| it.fits(engine, target) && it.suits(engine, size, target));
     let costs = fitting.map(|candidate| (candidate.tile, candidate.cost(size, target.processors.max(1))));
     costs.min_by(|(_, a), (_, b)| a.total_cmp(b))
 }
