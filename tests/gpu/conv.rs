@@ -215,7 +215,7 @@ fn tiles_of_few_values_are_exact() {
     let Some(device) = device() else { return };
     for (tile, filters, algorithm) in [("72x64x8q1", 64, Algorithm::Shared), ("64x64x8q1", 60, Algorithm::Gather)] {
         let target = device.gpu.target().with_processors(1).with_vendor(0x8086);
-        let placement = Placement::tap_major(filters, 12, 3, 3, 12).expect("placement");
+        let placement = Placement::tap_major(filters, 16, 3, 3, 16).expect("placement");
         let problem = Problem::new(&placement, Conv2d::padded(1), [1, 14, 14]).expect("problem");
         let data = Data::integers(&problem, 0);
         let choice = Choice { algorithm, family: Family::Tiled };
