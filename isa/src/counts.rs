@@ -90,47 +90,33 @@ impl Counts {
 
     /// With another stretch, so many times.
     fn with(&self, other: &Self, times: u32) -> Self {
-        Self {
-            multiply_adds: self.multiply_adds + times * other.multiply_adds,
-            additions: self.additions + times * other.additions,
-            matrices: self.matrices + times * other.matrices,
-            matrix_multiply_adds: self.matrix_multiply_adds + times * other.matrix_multiply_adds,
-            vector: self.vector + times * other.vector,
-            integer_products: self.integer_products + times * other.integer_products,
-            scalar: self.scalar + times * other.scalar,
-            loads: self.loads + times * other.loads,
-            stores: self.stores + times * other.stores,
-            workgroup_loads: self.workgroup_loads + times * other.workgroup_loads,
-            workgroup_stores: self.workgroup_stores + times * other.workgroup_stores,
-            workgroup_bytes_read: self.workgroup_bytes_read + times * other.workgroup_bytes_read,
-            workgroup_bytes_written: self.workgroup_bytes_written + times * other.workgroup_bytes_written,
-            spills: self.spills + times * other.spills,
-            waits: self.waits + times * other.waits,
-            instructions: self.instructions + times * other.instructions,
-            loads_waited_for: self.loads_waited_for,
-        }
+        self.combined(other, |own, other| own + times * other)
     }
 
     /// Without what is counted in another stretch, which lies in this one.
     pub(crate) fn without(&self, other: &Self) -> Self {
+        self.combined(other, u32::saturating_sub)
+    }
+
+    /// Of both, number by number; of loads that are waited for nothing but its own is known.
+    fn combined(&self, other: &Self, of: impl Fn(u32, u32) -> u32) -> Self {
         Self {
-            multiply_adds: self.multiply_adds.saturating_sub(other.multiply_adds),
-            additions: self.additions.saturating_sub(other.additions),
-            matrices: self.matrices.saturating_sub(other.matrices),
-            matrix_multiply_adds: self.matrix_multiply_adds.saturating_sub(other.matrix_multiply_adds),
-            vector: self.vector.saturating_sub(other.vector),
-            integer_products: self.integer_products.saturating_sub(other.integer_products),
-            scalar: self.scalar.saturating_sub(other.scalar),
-            loads: self.loads.saturating_sub(other.loads),
-            stores: self.stores.saturating_sub(other.stores),
-            workgroup_loads: self.workgroup_loads.saturating_sub(other.workgroup_loads),
-            workgroup_stores: self.workgroup_stores.saturating_sub(other.workgroup_stores),
-            workgroup_bytes_read: self.workgroup_bytes_read.saturating_sub(other.workgroup_bytes_read),
-            workgroup_bytes_written: self.workgroup_bytes_written.saturating_sub(other.workgroup_bytes_written),
-            spills: self.spills.saturating_sub(other.spills),
-            waits: self.waits.saturating_sub(other.waits),
-            instructions: self.instructions.saturating_sub(other.instructions),
-            // Before what is done without: nothing else is known.
+            multiply_adds: of(self.multiply_adds, other.multiply_adds),
+            additions: of(self.additions, other.additions),
+            matrices: of(self.matrices, other.matrices),
+            matrix_multiply_adds: of(self.matrix_multiply_adds, other.matrix_multiply_adds),
+            vector: of(self.vector, other.vector),
+            integer_products: of(self.integer_products, other.integer_products),
+            scalar: of(self.scalar, other.scalar),
+            loads: of(self.loads, other.loads),
+            stores: of(self.stores, other.stores),
+            workgroup_loads: of(self.workgroup_loads, other.workgroup_loads),
+            workgroup_stores: of(self.workgroup_stores, other.workgroup_stores),
+            workgroup_bytes_read: of(self.workgroup_bytes_read, other.workgroup_bytes_read),
+            workgroup_bytes_written: of(self.workgroup_bytes_written, other.workgroup_bytes_written),
+            spills: of(self.spills, other.spills),
+            waits: of(self.waits, other.waits),
+            instructions: of(self.instructions, other.instructions),
             loads_waited_for: self.loads_waited_for,
         }
     }

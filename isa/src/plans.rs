@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::fault::{Result, at};
 
 /// A dispatch of a plan.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Step {
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Dispatch {
     pub(crate) gpu: String,
     pub(crate) layer: String,
     pub(crate) batch: u32,
@@ -20,6 +20,25 @@ pub(crate) struct Step {
     pub(crate) step: u32,
     pub(crate) label: String,
     pub(crate) workgroups: u64,
+}
+
+impl Dispatch {
+    /// Which plan it is a step of.
+    pub(crate) fn plan(&self) -> (&str, &str, u32, &str, &str) {
+        (&self.gpu, &self.layer, self.batch, &self.family, &self.algorithm)
+    }
+
+    /// Whether it is the same step of the same plan.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        (self.plan(), self.step) == (other.plan(), other.step)
+    }
+}
+
+/// What is known of it before it is compiled.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Step {
+    #[serde(flatten)]
+    pub(crate) dispatch: Dispatch,
     /// Of a workgroup.
     pub(crate) threads: u32,
     /// Products of a sum of multiply-adds; 0 where products are only added up.

@@ -39,11 +39,11 @@ struct Thread {
 
 /// `None` where the machine code was not read.
 pub(crate) fn predict(gpu: &Gpu, step: &Step, variant: &Variant, program: &Program) -> Option<Prediction> {
-    let tile = Tile::of(&step.label)?;
+    let tile = Tile::of(&step.dispatch.label)?;
     // Threads of a tile's slices share its outputs.
     let outputs = tile.sums(step.threads) / f64::from(tile.slices);
     let thread = thread(gpu, step, program, outputs)?;
-    let threads = step.workgroups as f64 * f64::from(step.threads);
+    let threads = step.dispatch.workgroups as f64 * f64::from(step.threads);
     let arithmetic = threads * thread.slots / gpu.issue();
     let workgroup_memory = gpu.workgroup_rate().map(|rate| threads * thread.workgroup_bytes / rate);
     let memory = (step.bytes_read + step.bytes_written) / gpu.memory;
@@ -65,7 +65,7 @@ fn thread(gpu: &Gpu, step: &Step, program: &Program, sums: f64) -> Option<Thread
     let whole = Counts::of(&program.operations);
     let mut parts: Vec<(Counts, f64)> = Vec::new();
     let mut rest = whole;
-    let round = main_round(program, expected(&step.label, step.threads));
+    let round = main_round(program, expected(&step.dispatch.label, step.threads));
     if let Some(Round { done: main, text }) = round.filter(|_| step.terms > 0) {
         rest = whole.without(&text);
         // Multiply-adds of a lane, of matrices or not.
@@ -78,7 +78,7 @@ fn thread(gpu: &Gpu, step: &Step, program: &Program, sums: f64) -> Option<Thread
         let turns = (f64::from(step.terms) * sums - peeled).max(0.0) / of(&main);
         parts.push((main, turns));
     }
-    if step.algorithm == "fused" || step.terms == 0 {
+    if step.dispatch.algorithm == "fused" || step.terms == 0 {
         // Every tap is an addition an output.
         let outputs = if step.terms == 0 { sums } else { outputs_of_fused(step) };
         let additions = f64::from(step.taps) * outputs;
@@ -96,7 +96,7 @@ fn thread(gpu: &Gpu, step: &Step, program: &Program, sums: f64) -> Option<Thread
 }
 
 fn outputs_of_fused(step: &Step) -> f64 {
-    step.outputs / (step.workgroups as f64 * f64::from(step.threads))
+    step.outputs / (step.dispatch.workgroups as f64 * f64::from(step.threads))
 }
 
 /// Takes the loops over taps out of the rest: the inner one turns until all products are added, those around it once a
@@ -124,8 +124,8 @@ fn add_taps(step: &Step, program: &Program, additions: f64, rest: Counts, parts:
 /// The processor with most workgroups decides, and whether it has threads enough.
 fn fill(gpu: &Gpu, step: &Step, variant: &Variant) -> f64 {
     let processors = f64::from(gpu.processors);
-    let each = (step.workgroups as f64 / processors).ceil();
-    let even = step.workgroups as f64 / (each * processors);
+    let each = (step.dispatch.workgroups as f64 / processors).ceil();
+    let even = step.dispatch.workgroups as f64 / (each * processors);
     let resident = variant.waves.zip(gpu.threads_a_wave).map(|(waves, threads)| f64::from(waves * threads));
     let threads = (each * f64::from(step.threads)).min(resident.unwrap_or(f64::INFINITY));
     even * (threads / BUSY_THREADS).min(1.0)

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Result, at};
-use crate::plans::Step;
+use crate::plans::{Dispatch, Step};
 use crate::predict::Prediction;
 use crate::variant::Variant;
 
@@ -25,38 +25,9 @@ pub(crate) struct Record {
 /// What is predicted of a step.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Row {
-    pub(crate) gpu: String,
-    pub(crate) layer: String,
-    pub(crate) batch: u32,
-    pub(crate) family: String,
-    pub(crate) algorithm: String,
-    pub(crate) chosen: bool,
-    pub(crate) step: u32,
-    pub(crate) label: String,
-    pub(crate) workgroups: u64,
+    #[serde(flatten)]
+    pub(crate) dispatch: Dispatch,
     pub(crate) prediction: Option<Prediction>,
-}
-
-impl Row {
-    pub(crate) fn new(step: &Step, prediction: Option<Prediction>) -> Self {
-        Self {
-            gpu: step.gpu.clone(),
-            layer: step.layer.clone(),
-            batch: step.batch,
-            family: step.family.clone(),
-            algorithm: step.algorithm.clone(),
-            chosen: step.chosen,
-            step: step.step,
-            label: step.label.clone(),
-            workgroups: step.workgroups,
-            prediction,
-        }
-    }
-
-    /// Which plan it is a step of.
-    pub(crate) fn plan(&self) -> (&str, &str, u32, &str, &str) {
-        (&self.gpu, &self.layer, self.batch, &self.family, &self.algorithm)
-    }
 }
 
 /// What a variant of a plan must not do.
@@ -137,7 +108,7 @@ impl Record {
         let is_missing = |gpu: &str| missing.iter().any(|[name, _]| name == gpu);
         self.known.extend(other.known.into_iter().filter(|fault| is_missing(&fault.gpu)));
         self.variants.extend(other.variants.into_iter().filter(|variant| is_missing(&variant.gpu)));
-        self.steps.extend(other.steps.into_iter().filter(|row| is_missing(&row.gpu)));
+        self.steps.extend(other.steps.into_iter().filter(|row| is_missing(&row.dispatch.gpu)));
         self.drivers.extend(missing);
     }
 }
@@ -157,7 +128,7 @@ pub(crate) fn faults(variants: &[Variant], steps: &[Step]) -> Vec<Fault> {
             found: found.into(),
             expected: expected.into(),
         };
-        let assumed = steps.iter().find(|step| step.label == variant.label).and_then(|step| step.registers);
+        let assumed = steps.iter().find(|step| step.dispatch.label == variant.label).and_then(|step| step.registers);
         let spills = (variant.spills > 0).then(|| fault(What::Spills, variant.spills, 0));
         let registers = variant.registers.zip(assumed).filter(|(found, assumed)| found > assumed);
         let registers = registers.map(|(found, assumed)| fault(What::Registers, found, assumed));
@@ -188,8 +159,8 @@ pub(crate) fn replaced(now: &Record, recorded: &Record) -> Vec<String> {
         let variant = record.variants.iter().find(|variant| variant.gpu == gpu && variant.label == label)?;
         variant.matrix_share.or(variant.share)
     };
-    let of_row = |row: &Row| {
-        let before = recorded.steps.iter().find(|other| (other.plan(), other.step) == (row.plan(), row.step))?;
+    let of_row = |Row { dispatch: row, .. }: &Row| {
+        let before = recorded.steps.iter().map(|other| &other.dispatch).find(|other| other.is(row))?;
         let (found, expected) = (share(now, &row.gpu, &row.label)?, share(recorded, &row.gpu, &before.label)?);
         let line = format!("{}: {found} %, {}, for {expected} %, {}", row.gpu, row.label, before.label);
         (before.label != row.label).then_some(line)

@@ -28,8 +28,8 @@ pub(crate) fn run(plans: &Path, code: &Path, results: &Path, write: bool) -> Res
         let (driver, differences) = driver(gpu, &folder)?;
         record.drivers.push([gpu.name.clone(), driver]);
         errors.extend(differences);
-        let of_gpu: Vec<&Step> = steps.iter().filter(|step| step.gpu == gpu.name).collect();
-        let labels: BTreeSet<&str> = of_gpu.iter().map(|step| step.label.as_str()).collect();
+        let of_gpu: Vec<&Step> = steps.iter().filter(|step| step.dispatch.gpu == gpu.name).collect();
+        let labels: BTreeSet<&str> = of_gpu.iter().map(|step| step.dispatch.label.as_str()).collect();
         for label in labels {
             let told = Told::read(&folder, label)?;
             let program = told.program(gpu.compiler);
@@ -41,11 +41,12 @@ pub(crate) fn run(plans: &Path, code: &Path, results: &Path, write: bool) -> Res
                 errors.push(format!("{} {label}: the driver's machine code is not understood", gpu.name));
             }
             // Steps with the same label are of one kernel, most of them of layers with the same window.
-            let taps = of_gpu.iter().filter(|step| step.label == label).map(|step| step.taps).max().unwrap_or(0);
+            let taps =
+                of_gpu.iter().filter(|step| step.dispatch.label == label).map(|step| step.taps).max().unwrap_or(0);
             let variant = Variant::new(gpu, label, &told, program.as_ref(), taps);
-            for step in of_gpu.iter().filter(|step| step.label == label) {
+            for step in of_gpu.iter().filter(|step| step.dispatch.label == label) {
                 let prediction = program.as_ref().and_then(|program| predict(gpu, step, &variant, program));
-                record.steps.push(Row::new(step, prediction));
+                record.steps.push(Row { dispatch: step.dispatch.clone(), prediction });
             }
             record.variants.push(variant);
         }
@@ -53,7 +54,7 @@ pub(crate) fn run(plans: &Path, code: &Path, results: &Path, write: bool) -> Res
     if record.variants.is_empty() {
         return Err(format!("{}: no GPU's statistics", code.display()));
     }
-    let order = |row: &Row| steps.iter().position(|step| (row.plan(), row.step) == (of(step), step.step));
+    let order = |row: &Row| steps.iter().position(|step| step.dispatch.is(&row.dispatch));
     record.steps.sort_by_cached_key(order);
     let recorded_at = results.join("table.json");
     let recorded = Record::read(&recorded_at)?.unwrap_or_default();
@@ -85,10 +86,6 @@ pub(crate) fn run(plans: &Path, code: &Path, results: &Path, write: bool) -> Res
     errors.extend(new.iter().filter(|_| !write).map(Fault::line));
     errors.iter().for_each(|error| eprintln!("isa: {error}"));
     Err(format!("{} faults that {} does not list", errors.len(), recorded_at.display()))
-}
-
-fn of(step: &Step) -> (&str, &str, u32, &str, &str) {
-    (&step.gpu, &step.layer, step.batch, &step.family, &step.algorithm)
 }
 
 /// Nothing of what was there to be read is known.

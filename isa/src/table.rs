@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::code::Compiler;
 use crate::gpus::Gpu;
-use crate::plans::Step;
+use crate::plans::{Dispatch, Step};
 use crate::record::{Fault, Record, Row};
 use crate::variant::Variant;
 
@@ -93,7 +93,7 @@ fn variants(page: &mut String, gpu: &Gpu, record: &Record, steps: &[Step]) {
         spills in it | share | B | matrices | slots an output |\n";
     *page += &format!("|{}\n", "---|".repeat(20));
     for variant in record.variants.iter().filter(|variant| variant.gpu == gpu.name) {
-        let step = steps.iter().find(|step| step.label == variant.label);
+        let step = steps.iter().find(|step| step.dispatch.label == variant.label);
         let assumed = step.and_then(|step| step.registers).map_or(String::new(), |number| format!(" ({number})"));
         let main = variant.main.unwrap_or_default();
         let multiplied = match (main.matrices, main.multiply_adds) {
@@ -137,16 +137,16 @@ fn predictions(page: &mut String, gpu: &Gpu, rows: &[Row]) {
     *page += "| layer | batch | algorithm | step | workgroups | arithmetic | workgroup memory | memory | fill | \
         bound | slots an output | time | all steps |\n";
     *page += &format!("|{}\n", "---|".repeat(13));
-    let of_gpu: Vec<&Row> = rows.iter().filter(|row| row.gpu == gpu.name).collect();
-    for one in &of_gpu {
-        let Some(predicted) = &one.prediction else { continue };
-        let is_gather = |other: &&Row| other.algorithm == "gather" && other.label == one.label;
-        let of_layer = |other: &&Row| (&other.layer, other.batch) == (&one.layer, one.batch);
-        let of_gather = of_gpu.iter().copied().filter(of_layer).any(|other| is_gather(&other));
+    let of_gpu: Vec<&Row> = rows.iter().filter(|row| row.dispatch.gpu == gpu.name).collect();
+    for Row { dispatch: one, prediction } in &of_gpu {
+        let Some(predicted) = prediction else { continue };
+        let of_layer = |other: &&Dispatch| (&other.layer, other.batch) == (&one.layer, one.batch);
+        let is_gather = |other: &Dispatch| other.algorithm == "gather" && other.label == one.label;
+        let of_gather = of_gpu.iter().map(|other| &other.dispatch).filter(of_layer).any(is_gather);
         if one.algorithm == "dense" && !one.chosen && of_gather {
             continue;
         }
-        let of_plan = of_gpu.iter().filter(|other| other.plan() == one.plan());
+        let of_plan = of_gpu.iter().filter(|other| other.dispatch.plan() == one.plan());
         let all: f64 = of_plan.filter_map(|other| Some(other.prediction.as_ref()?.time)).sum();
         let algorithm = if one.chosen { format!("**{}**", one.algorithm) } else { one.algorithm.clone() };
         let family = if one.family == "tiled" { String::new() } else { format!(" {}", one.family) };

@@ -52,11 +52,6 @@ fn stage(at: u32, values: vec4<f16>) {
     tiles[at + 3u] = values.w;
 }
 
-// The row of the whole that an item of loading belongs to.
-fn row_of(first_row: u32, item: u32, group: u32) -> u32 {
-    return group * params.rows + min(first_row + item / DEPTH_QUADS, params.rows - 1u);
-}
-
 // Stores the block that each subgroup has laid down, rows below `rows`; `row` and `pixel` are where this subgroup's
 // begins.
 fn store_block(rows: u32, group: u32, row: u32, pixel: u32, subgroup: u32, lane: u32, lanes: u32) {
@@ -117,7 +112,7 @@ fn main(
     var s13 = coop_mat16x16<f32, C>();
     column = column_at(column, depth, own_channel);
     for (var i = 0u; i < ROW_LOADS; i++) {
-        weights[i] = weights_of(row_of(first_row, thread + i * THREADS, group), depth, of_row);
+        weights[i] = weights_of(row_of(group, first_row + (thread + i * THREADS) / DEPTH_QUADS), depth, of_row);
         from_f[i] = load_weights(weights[i], of_row, 0u);
     }
     for (var i = 0u; i < COLUMN_LOADS; i++) {
@@ -145,7 +140,7 @@ fn main(
         if ONE_TAP == 0u && depth.channel == 0u {
             column = column_at(column, depth, own_channel);
             for (var i = 0u; i < ROW_LOADS; i++) {
-                weights[i] = weights_of(row_of(first_row, thread + i * THREADS, group), depth, of_row);
+                weights[i] = weights_of(row_of(group, first_row + (thread + i * THREADS) / DEPTH_QUADS), depth, of_row);
             }
         }
         for (var i = 0u; i < ROW_LOADS; i++) {

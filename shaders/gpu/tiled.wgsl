@@ -125,7 +125,7 @@ fn main(
     // Step k is loaded, k - 1 is multiplied, k is staged. Step 0 is loaded before, the last is multiplied after.
     column = column_at(column, depth, of_column);
     for (var i = 0u; i < ROW_LOADS; i++) {
-        weights[i] = weights_of(group * params.rows + min(first_row + own_rows[i], params.rows - 1u), depth, of_row);
+        weights[i] = weights_of(row_of(group, first_row + own_rows[i]), depth, of_row);
         from_f[i] = load_weights(weights[i], of_row, 0u);
     }
     for (var i = 0u; i < COLUMN_LOADS; i++) {
@@ -144,8 +144,7 @@ fn main(
         if ONE_TAP == 0u && depth.channel == 0u {
             column = column_at(column, depth, of_column);
             for (var i = 0u; i < ROW_LOADS; i++) {
-                let row = group * params.rows + min(first_row + own_rows[i], params.rows - 1u);
-                weights[i] = weights_of(row, depth, of_row);
+                weights[i] = weights_of(row_of(group, first_row + own_rows[i]), depth, of_row);
             }
         }
         for (var i = 0u; i < ROW_LOADS; i++) {

@@ -7,7 +7,7 @@ pub(crate) mod matrix;
 pub(crate) mod tiled;
 mod tiles;
 
-use super::ask::{Ask, weight_load};
+use super::ask::Ask;
 use super::direct::{Direct, Dispatches};
 use super::shared::{Pass, Products};
 use super::tables::Stored;
@@ -16,7 +16,6 @@ use crate::error::{Error, Result};
 use crate::kernels::matrix::Matrix as MatrixKernel;
 use crate::kernels::tiled::{Operands, Sums, Tiled as TiledKernel, Uniform};
 use crate::kernels::{Access, Geometry, Tile, WeightLoad, Weights};
-use crate::method::problem::Problem;
 use crate::method::sharing::TapRows;
 
 use engine::Engine;
@@ -65,13 +64,14 @@ impl Kernels {
     }
 
     /// The product pass.
-    fn products(&'static self, problem: &Problem, target: &Target) -> Result<Box<dyn Products>> {
+    fn products(&'static self, ask: &Ask<'_>) -> Result<Box<dyn Products>> {
+        let problem = ask.problem;
         let [batch, _, height, width] = problem.input_shape();
         let rows = problem.sharing().most_bases();
-        let in_quads = (height * width).is_multiple_of(4) && weight_load(problem) == WeightLoad::Vec4;
+        let in_quads = has_quads(ask.access(&[height * width]), ask.summary_weights());
         let channels = problem.placement().window().channels() as u32;
         let size = Size { rows, pixels: batch * height * width, groups: problem.conv().groups, channels, in_quads };
-        let (_, each) = self.tile(&size, target)?;
+        let (_, each) = self.tile(&size, ask.target)?;
         let multiply_adds = each * problem.placement().window().channels() as f64;
         Ok(Box::new(Plain { kernels: self, width, multiply_adds }))
     }
@@ -147,12 +147,7 @@ impl Gemm<'_> {
     fn size(&self) -> Size {
         let groups = self.ask.problem.conv().groups;
         let channels = self.conv.channels;
-        Size { rows: self.rows, pixels: self.pixels, groups, channels, in_quads: self.has_quads() }
-    }
-
-    /// Whether columns may be loaded by quads, where all channels of every step exist.
-    fn has_quads(&self) -> bool {
-        self.input == Access::Vec4 && self.weights.load == WeightLoad::Vec4
+        Size { rows: self.rows, pixels: self.pixels, groups, channels, in_quads: has_quads(self.input, self.weights) }
     }
 
     fn step(&self, engine: Engine, tile: Tile) -> Step {
@@ -174,7 +169,7 @@ impl Gemm<'_> {
             stage_at,
         };
         let whole = self.conv.channels.is_multiple_of(tile.depth * tile.slices);
-        let quads = whole && self.has_quads();
+        let quads = whole && has_quads(self.input, self.weights);
         let operands = Operands {
             input: self.ask.input(if quads { Access::Vec4 } else { Access::Scalar }),
             weights: self.weights,
@@ -191,4 +186,9 @@ impl Gemm<'_> {
             }
         }
     }
+}
+
+/// Whether columns may be loaded by quads, where all channels of every step exist.
+fn has_quads(input: Access, weights: Weights) -> bool {
+    input == Access::Vec4 && weights.load == WeightLoad::Vec4
 }

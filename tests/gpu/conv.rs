@@ -168,6 +168,16 @@ fn more_than_65535_workgroups() {
     }
 }
 
+/// The tiled family's plan for `target` begins with this tile, and is exact.
+fn assert_tile_exact(device: &Device, tile: &str, problem: &Problem, target: &Target, algorithm: Algorithm) {
+    let data = Data::integers(problem, 0);
+    let choice = Choice { algorithm, family: Family::Tiled };
+    let plan = Plan::new(problem, target, choice.options()).expect("plan");
+    let kernel = &plan.kernels()[0];
+    assert!(kernel.contains(&format!("-{tile}-")), "{kernel} instead of {tile}");
+    assert_exact(tile, &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
+}
+
 /// Every tile of the tiled family, on layers and devices for which it is the best: rows (filters or bases), image,
 /// processors, bytes of workgroup memory and invocations.
 #[test]
@@ -199,12 +209,7 @@ fn every_tile_of_the_tiled_family() {
         for (_, (algorithm, filters)) in algorithms.filter(|(at, _)| runs_all() || at % 2 == index % 2) {
             let placement = Placement::tap_major(filters, 12, 3, 3, 12).expect("placement");
             let problem = Problem::new(&placement, Conv2d::padded(1), size).expect("problem");
-            let data = Data::integers(&problem, 0);
-            let choice = Choice { algorithm, family: Family::Tiled };
-            let plan = Plan::new(&problem, &target, choice.options()).expect("plan");
-            let kernel = &plan.kernels()[0];
-            assert!(kernel.contains(&format!("-{tile}-")), "{kernel} instead of {tile}");
-            assert_exact(tile, &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
+            assert_tile_exact(device, tile, &problem, &target, algorithm);
         }
     }
 }
@@ -217,12 +222,7 @@ fn tiles_of_few_values_are_exact() {
         let target = device.gpu.target().with_processors(1).with_vendor(0x8086);
         let placement = Placement::tap_major(filters, 16, 3, 3, 16).expect("placement");
         let problem = Problem::new(&placement, Conv2d::padded(1), [1, 14, 14]).expect("problem");
-        let data = Data::integers(&problem, 0);
-        let choice = Choice { algorithm, family: Family::Tiled };
-        let plan = Plan::new(&problem, &target, choice.options()).expect("plan");
-        let kernel = &plan.kernels()[0];
-        assert!(kernel.contains(&format!("-{tile}-")), "{kernel} instead of {tile}");
-        assert_exact(tile, &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
+        assert_tile_exact(device, tile, &problem, &target, algorithm);
     }
 }
 
@@ -259,12 +259,7 @@ fn every_tile_of_fused_products() {
             Placement::one_base(filters, 44, 3, 3, 44)
         };
         let problem = Problem::new(&placement.expect("placement"), Conv2d::padded(1), size).expect("problem");
-        let data = Data::integers(&problem, 0);
-        let choice = Choice { algorithm: Algorithm::Fused, family: Family::Tiled };
-        let plan = Plan::new(&problem, &target, choice.options()).expect("plan");
-        let kernel = &plan.kernels()[0];
-        assert!(kernel.contains(&format!("-{tile}-")), "{kernel} instead of {tile}");
-        assert_exact(tile, &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
+        assert_tile_exact(device, tile, &problem, &target, Algorithm::Fused);
     }
 }
 

@@ -54,6 +54,11 @@ fn deeper(at: Depth) -> Depth {
     return next;
 }
 
+// Row `row` of a group among those of all, or where the group has no such row its last.
+fn row_of(group: u32, row: u32) -> u32 {
+    return group * params.rows + min(row, params.rows - 1u);
+}
+
 // Steps of the whole reduction.
 fn steps_of() -> u32 {
     return params.conv.kernel_height * params.conv.kernel_width * ((params.conv.channels + STEP - 1u) / STEP);

@@ -60,7 +60,7 @@ impl Planner for Matrix {
     }
 
     fn products(&self, ask: Ask<'_>) -> Result<Box<dyn Products>> {
-        KERNELS.products(ask.problem, ask.target)
+        KERNELS.products(&ask)
     }
 }
 

@@ -64,7 +64,7 @@ impl Planner for Tiled {
     }
 
     fn products(&self, ask: Ask<'_>) -> Result<Box<dyn Products>> {
-        KERNELS.products(ask.problem, ask.target)
+        KERNELS.products(&ask)
     }
 
     fn fused(&self) -> &'static [fused::Candidate] {
