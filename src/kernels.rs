@@ -36,6 +36,7 @@ pub(crate) mod tiled_accumulate;
 #[cfg(feature = "network")]
 pub(crate) mod upsample_nearest;
 mod weights;
+mod work;
 
 pub(crate) use access::{Access, Tensor};
 pub(crate) use description::Description;
@@ -46,6 +47,7 @@ pub(crate) use kernel::Kernel;
 pub(crate) use role::Role;
 pub(crate) use tile::Tile;
 pub(crate) use weights::{WeightLoad, Weights};
+pub(crate) use work::Work;
 
 /// A variant of any kernel: the key of a compiled pipeline. Equal shaders have equal variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

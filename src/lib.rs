@@ -71,7 +71,8 @@ pub use method::starts::Starts;
 pub use method::storage::Storage;
 pub use method::summary::FilterSummary;
 pub use method::window::Window;
-pub use plan::{Candidates, Declined, Family, KernelId, Plan, PlanOptions, Target, required_features, required_limits};
+pub use plan::{Bound, Candidates, Declined, Family, Hardware, KernelId, Plan, PlanOptions, Prediction, Target};
+pub use plan::{required_features, required_limits};
 pub use wgpu;
 
 /// The README's examples, compiled as doctests.

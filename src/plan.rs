@@ -11,12 +11,14 @@ mod families;
 mod family;
 pub(crate) mod fused;
 pub(crate) mod gemm;
+mod hardware;
 mod kernel_id;
 mod options;
 mod packing;
 mod parts;
 mod planner;
 mod portable;
+mod predictions;
 mod shared;
 #[cfg(feature = "software")]
 mod software;
@@ -27,6 +29,7 @@ pub(crate) mod vendor;
 
 pub use candidates::{Candidates, Declined};
 pub use family::Family;
+pub use hardware::{Bound, Hardware, Prediction};
 pub use kernel_id::KernelId;
 pub use options::PlanOptions;
 pub use target::{Target, required_features, required_limits};
@@ -126,8 +129,8 @@ impl Plan {
         self.hankel_levels
     }
 
-    /// What a batch is expected to cost, in multiply-adds of the inner loops of the plan's family:
-    /// a number to compare with those of other plans of this family.
+    /// What a batch is expected to cost: a number to compare with those of other plans of this family for this target.
+    /// The seconds of [`Plan::predictions`]; for the families of software adapters multiply-adds of their inner loops.
     pub fn cost(&self) -> f64 {
         self.cost
     }

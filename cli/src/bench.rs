@@ -115,6 +115,9 @@ pub(crate) struct Timing {
     dispatches: usize,
     /// Median: GPU time where there are timestamps, else wall clock.
     milliseconds: f64,
+    /// By the plan, on what is known of the GPU; absent elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    predicted_milliseconds: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cpu_milliseconds: Option<f64>,
     /// Arithmetic that the algorithm needs over its cost, in GFLOP/s.
@@ -238,6 +241,7 @@ fn timing(candidate: &Candidate, samples: &[Sample], dense_gflop: f64, by_cpu: b
         variants: candidate.variants.clone(),
         dispatches: candidate.dispatches,
         milliseconds: median(samples.iter().map(|sample| sample.seconds)) * 1e3,
+        predicted_milliseconds: candidate.predicted.map(|seconds| 1e3 * seconds),
         cpu_milliseconds: cpu.map(|cpu| median(cpu.into_iter()) * 1e3),
         gflops: 0.0,
         effective_gflops: 0.0,

@@ -42,7 +42,7 @@ pub(crate) struct Step {
     /// Of a workgroup.
     pub(crate) threads: u32,
     /// Products of a sum of multiply-adds; 0 where products are only added up.
-    pub(crate) terms: u32,
+    pub(crate) terms: f64,
     /// Of the layer's window.
     pub(crate) taps: u32,
     pub(crate) outputs: f64,

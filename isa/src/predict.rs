@@ -66,7 +66,7 @@ fn thread(gpu: &Gpu, step: &Step, program: &Program, sums: f64) -> Option<Thread
     let mut parts: Vec<(Counts, f64)> = Vec::new();
     let mut rest = whole;
     let round = main_round(program, expected(&step.dispatch.label, step.threads));
-    if let Some(Round { done: main, text }) = round.filter(|_| step.terms > 0) {
+    if let Some(Round { done: main, text }) = round.filter(|_| step.terms > 0.0) {
         rest = whole.without(&text);
         // Multiply-adds of a lane, of matrices or not.
         let of = |counts: &Counts| match main.matrix_multiply_adds {
@@ -75,12 +75,12 @@ fn thread(gpu: &Gpu, step: &Step, program: &Program, sums: f64) -> Option<Thread
         };
         // Turns that were taken out of the loop stand in the rest, whose other multiply-adds are fewer than a turn's.
         let peeled = (of(&rest) / of(&main)).floor() * of(&main);
-        let turns = (f64::from(step.terms) * sums - peeled).max(0.0) / of(&main);
+        let turns = (step.terms * sums - peeled).max(0.0) / of(&main);
         parts.push((main, turns));
     }
-    if step.dispatch.algorithm == "fused" || step.terms == 0 {
+    if step.dispatch.algorithm == "fused" || step.terms == 0.0 {
         // Every tap is an addition an output.
-        let outputs = if step.terms == 0 { sums } else { outputs_of_fused(step) };
+        let outputs = if step.terms == 0.0 { sums } else { outputs_of_fused(step) };
         let additions = f64::from(step.taps) * outputs;
         rest = add_taps(step, program, additions, rest, &mut parts);
     }

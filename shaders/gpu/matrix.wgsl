@@ -54,7 +54,7 @@ fn stage(at: u32, values: vec4<f16>) {
 
 // Stores the block that each subgroup has laid down, rows below `rows`; `row` and `pixel` are where this subgroup's
 // begins.
-fn store_block(rows: u32, group: u32, row: u32, pixel: u32, subgroup: u32, lane: u32, lanes: u32) {
+fn store_block(rows: u32, split: u32, group: u32, row: u32, pixel: u32, subgroup: u32, lane: u32, lanes: u32) {
     workgroupBarrier();
     // Four neighbouring pixels of a row at a time.
     for (var item = lane; item < 64u; item += lanes) {
@@ -63,7 +63,7 @@ fn store_block(rows: u32, group: u32, row: u32, pixel: u32, subgroup: u32, lane:
         let at = subgroup * 256u + within * 16u + column;
         if row + within < rows {
             let sums = vec4<f32>(block[at], block[at + 1u], block[at + 2u], block[at + 3u]);
-            store_sums(group, row + within, spot_of(pixel + column), sums);
+            store_sums(group, row + within, spot_of(split, pixel + column), sums);
         }
     }
     workgroupBarrier();
@@ -86,7 +86,8 @@ fn main(
     let stored_rows = select(0u, params.rows, (place < params.tiles) & (any_subgroup < SUBGROUPS));
     let first_pixel = tile % params.pixel_tiles * TILE_PIXELS;
     let first_row = tile / params.pixel_tiles % params.row_tiles * TILE_ROWS;
-    let group = tile / params.pixel_tiles / params.row_tiles;
+    let split = tile / params.split_tiles;
+    let group = tile % params.split_tiles / params.pixel_tiles / params.row_tiles;
     let subgroup = any_subgroup % SUBGROUPS;
     // Of this subgroup, within the tile.
     let own_row = subgroup / 2u * 32u;
@@ -100,8 +101,9 @@ fn main(
     var weights: array<Weights, ROW_LOADS>;
     var from_f: array<vec4<f32>, ROW_LOADS>;
     var from_x: array<vec4<Input>, COLUMN_LOADS>;
-    let steps = steps_of();
-    var depth = Depth(0u, 0u, 0u, 0u);
+    let own_steps = steps_of(split);
+    let steps = own_steps.y - own_steps.x;
+    var depth = depth_of(own_steps.x);
     var s00 = coop_mat16x16<f32, C>();
     var s01 = coop_mat16x16<f32, C>();
     var s02 = coop_mat16x16<f32, C>();
@@ -113,10 +115,10 @@ fn main(
     column = column_at(column, depth, own_channel);
     for (var i = 0u; i < ROW_LOADS; i++) {
         weights[i] = weights_of(row_of(group, first_row + (thread + i * THREADS) / DEPTH_QUADS), depth, of_row);
-        from_f[i] = load_weights(weights[i], of_row, 0u);
+        from_f[i] = load_weights(weights[i], of_row, depth.channel);
     }
     for (var i = 0u; i < COLUMN_LOADS; i++) {
-        from_x[i] = load_column(column, own_channel, i * CHANNELS_APART);
+        from_x[i] = load_column(column, own_channel, depth.channel + i * CHANNELS_APART);
     }
     for (var step = 0u; step < steps; step++) {
         let buffer = step % 2u * BUFFER;
@@ -174,19 +176,19 @@ fn main(
     let row = first_row + own_row;
     let pixel = first_pixel + own_pixel;
     coopStoreT(s00, &block[own], 16u);
-    store_block(stored_rows, group, row, pixel, subgroup, lane, lanes);
+    store_block(stored_rows, split, group, row, pixel, subgroup, lane, lanes);
     coopStoreT(s01, &block[own], 16u);
-    store_block(stored_rows, group, row, pixel + 16u, subgroup, lane, lanes);
+    store_block(stored_rows, split, group, row, pixel + 16u, subgroup, lane, lanes);
     coopStoreT(s02, &block[own], 16u);
-    store_block(stored_rows, group, row, pixel + 32u, subgroup, lane, lanes);
+    store_block(stored_rows, split, group, row, pixel + 32u, subgroup, lane, lanes);
     coopStoreT(s03, &block[own], 16u);
-    store_block(stored_rows, group, row, pixel + 48u, subgroup, lane, lanes);
+    store_block(stored_rows, split, group, row, pixel + 48u, subgroup, lane, lanes);
     coopStoreT(s10, &block[own], 16u);
-    store_block(stored_rows, group, row + 16u, pixel, subgroup, lane, lanes);
+    store_block(stored_rows, split, group, row + 16u, pixel, subgroup, lane, lanes);
     coopStoreT(s11, &block[own], 16u);
-    store_block(stored_rows, group, row + 16u, pixel + 16u, subgroup, lane, lanes);
+    store_block(stored_rows, split, group, row + 16u, pixel + 16u, subgroup, lane, lanes);
     coopStoreT(s12, &block[own], 16u);
-    store_block(stored_rows, group, row + 16u, pixel + 32u, subgroup, lane, lanes);
+    store_block(stored_rows, split, group, row + 16u, pixel + 32u, subgroup, lane, lanes);
     coopStoreT(s13, &block[own], 16u);
-    store_block(stored_rows, group, row + 16u, pixel + 48u, subgroup, lane, lanes);
+    store_block(stored_rows, split, group, row + 16u, pixel + 48u, subgroup, lane, lanes);
 }

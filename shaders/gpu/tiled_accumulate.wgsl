@@ -6,7 +6,7 @@
 // With learned positions it is the blend of two such sums (blend.wgsl), over the products of two neighbouring segments.
 // The gains g are 1 unless there are some (gains.wgsl).
 //
-// Layouts   products [slots, images, H, W]; table from `slots_at`: slot(i, t) [O, NEIGHBOURS, T]. Y and residual as in
+// Layouts   products [splits, slots, images, H, W], of which P is the sum over splits; table from `slots_at`: slot(i, t) [O, NEIGHBOURS, T]. Y and residual as in
 //           gather.
 // Tile      LANES * 4 pixels of the flattened [images, OH, OW] by ROWS output channels. How a lane's four pixels lie,
 //           and how their products are loaded, is a part (terms_*.wgsl).
@@ -34,6 +34,8 @@ struct Params {
     slots_at: u32,
     scale_at: u32,
     bias_at: u32,
+    splits: u32,
+    split_size: u32,       // values of one
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -70,8 +72,8 @@ fn main(
                 let channel = min(first_channel + r, params.conv.out_channels - 1u);
                 let gain = gain_of(channel, tap);
                 for (var k = 0u; k < NEIGHBOURS; k++) {
-                    let slot = table[params.slots_at + (channel * NEIGHBOURS + k) * taps + tap] * slot_size;
-                    sums[r][k] += gain * term_quad(place, slot, kx);
+                    let slot = slot_of(channel, k, tap, taps) * slot_size;
+                    sums[r][k] += gain * whole_term(place, slot, kx);
                 }
             }
         }

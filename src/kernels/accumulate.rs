@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Access, Description, End, Filters, Geometry, Kernel, Role, Tile, Variant};
+use super::{Access, Description, End, Filters, Geometry, Kernel, Role, Tile, Variant, Work};
 
 /// What an output adds up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -102,6 +102,14 @@ impl Kernel for Accumulate {
     fn unrolled(&self) -> u64 {
         // Turns of a term are counted, the rows in each are not.
         u64::from(self.tile.rows) + 4
+    }
+
+    fn work(&self, uniform: &Uniform) -> Work {
+        let [height, width] = self.size;
+        let terms = height * width * if self.filters.blended { 2 } else { 1 };
+        // Four outputs.
+        let term = Work { vector: 14.0, values: 6.0, ..Work::default() };
+        term.times(terms.into()).and(Work::stored_quads(1)).times(uniform.thread_rows.into())
     }
 }
 

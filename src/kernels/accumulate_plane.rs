@@ -2,7 +2,7 @@
 //! `accumulate` is.
 
 use super::accumulate::Uniform;
-use super::{Access, Description, End, Filters, Kernel, Role, Variant};
+use super::{Access, Description, End, Filters, Kernel, Role, Variant, Work};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,6 +64,14 @@ impl Kernel for AccumulatePlane {
         let quads = u64::from(self.quads()[1]);
         // Quads of the row; pixels of each term; terms of each kernel row; sums that move on.
         (1 + quads) + (1 + 6 * columns) + (1 + rows * (2 + columns)) + rows
+    }
+
+    fn work(&self, uniform: &Uniform) -> Work {
+        let [rows, columns] = self.size.map(f64::from);
+        // A row of products is loaded once, and added to as many rows of outputs as the window has.
+        let values = 4.0 * f64::from(self.quads()[1]);
+        let row = Work { vector: 4.0 * rows * columns + 2.0 * values, values, ..Work::default() };
+        row.times(self.turns(uniform)).and(Work::stored_quads(uniform.thread_rows))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Access, Description, End, Filters, Geometry, Kernel, Tensor, Variant, Weights};
+use super::{Access, Description, End, Filters, Geometry, Kernel, Tensor, Variant, Weights, Work};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,6 +62,13 @@ impl Kernel for Depthwise {
 
     fn unrolled(&self) -> u64 {
         self.weights.unrolled() + u64::from(Self::ROWS) + 1
+    }
+
+    fn work(&self, uniform: &Uniform) -> Work {
+        // A tap of four pixels in every row is loaded by itself.
+        let tap = Work { vector: 12.0, values: 5.0, ..Work::default() };
+        let taps = uniform.conv.taps() * u64::from(uniform.conv.channels);
+        tap.times(taps * u64::from(Self::ROWS)).and(Work::stored_quads(Self::ROWS))
     }
 }
 

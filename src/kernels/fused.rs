@@ -4,7 +4,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::tiled::tile_word;
-use super::{Access, Description, End, Filters, Geometry, Kernel, Tensor, Tile, Variant, Weights};
+use super::{Access, Description, End, Filters, Geometry, Kernel, Tensor, Tile, Variant, Weights, Work};
 use crate::method::activation::Activation;
 
 /// A variant.
@@ -119,6 +119,32 @@ impl Kernel for Fused {
         let [rows, quads, depth] = [rows, quads, depth].map(u64::from);
         let loads = 2 * (1 + pixel_loads) + 1 + weight_loads * (1 + self.weights.unrolled()) + 1 + weight_loads;
         loads + 1 + depth * (3 + quads + rows * (2 + quads))
+    }
+
+    fn work(&self, uniform: &Uniform) -> Work {
+        let Tile { lanes_x, rows, quads, depth, .. } = self.tile;
+        let threads = f64::from(self.tile.threads());
+        let of_rows = (self.tile.rows_per_tile() as f64 * f64::from(depth) / 4.0 / threads).ceil();
+        let of_columns = (f64::from(lanes_x * quads * depth) / threads).ceil();
+        let [rows, quads, depth] = [rows, quads, depth].map(f64::from);
+        let near = depth * (quads + rows / 4.0);
+        let step = Work {
+            vector: 4.0 * rows * quads * depth + 8.0 * of_columns + self.weights.instructions() * of_rows + 8.0,
+            values: 4.0 * (of_rows + of_columns),
+            beside: depth * (quads + rows) + 4.0 * of_rows + of_columns + 12.0,
+            workgroup_bytes: 16.0 * (near + of_rows + of_columns),
+            ..Work::default()
+        };
+        let conv = &uniform.conv;
+        let outputs = f64::from(conv.out_channels) * f64::from(conv.out_height) * f64::from(conv.out_width);
+        let outputs = outputs * f64::from(uniform.images) / (f64::from(uniform.tiles) * threads);
+        let segments = if self.filters.blended { 2 } else { 1 };
+        // Products go to workgroup memory and come back for every tap.
+        let tap = Work { vector: 4.2, beside: 2.0, workgroup_bytes: 5.0, ..Work::default() };
+        let copied = 4.0 * rows * quads / outputs;
+        let stored = Work { vector: 3.0, values: 2.0, workgroup_bytes: 4.0 * copied, ..Work::default() };
+        let output = tap.times(segments * conv.taps()).and(stored);
+        step.times(conv.channels_by(self.tile.depth)).and(output.scaled(outputs))
     }
 }
 

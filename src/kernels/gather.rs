@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Description, End, Filters, Geometry, Kernel, Tensor, Tile, Variant, Weights};
+use super::{Description, End, Filters, Geometry, Kernel, Tensor, Tile, Variant, Weights, Work};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,6 +55,12 @@ impl Kernel for Gather {
 
     fn unrolled(&self) -> u64 {
         self.tile.unrolled(self.weights.unrolled())
+    }
+
+    fn work(&self, uniform: &Uniform) -> Work {
+        let Tile { rows, quads, .. } = self.tile;
+        let steps = uniform.conv.taps() * uniform.conv.channels_by(4);
+        Work::of_registers(rows, quads).times(steps).and(Work::stored_quads(rows * quads))
     }
 }
 

@@ -93,6 +93,13 @@ impl Geometry {
         }
     }
 
+    /// Of what a convolution has made already: a 1x1 convolution of its outputs.
+    pub(crate) fn of_outputs(problem: &Problem) -> Self {
+        let products = Self::of_products(problem, 0);
+        let [_, _, height, width] = problem.output_shape().map(|size| size as u32);
+        Self { height, width, out_height: height, out_width: width, ..products }
+    }
+
     /// From image `first_image` on.
     pub(crate) fn at_image(self, first_image: usize) -> Self {
         Self { first_image: first_image as u32, ..self }

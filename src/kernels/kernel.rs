@@ -1,6 +1,6 @@
 //! What a kernel is.
 
-use super::{Description, Variant};
+use super::{Description, Variant, Work};
 
 /// A kernel; a value of it is one of its variants. Only what makes another text is part of the value:
 /// fields of a kernel are all of use to it, so that equal shaders are equal values.
@@ -24,5 +24,10 @@ pub(crate) trait Kernel: Copy {
     /// A test counts them in the shader.
     fn unrolled(&self) -> u64 {
         0
+    }
+
+    /// What a thread does; nothing of kernels that wait for memory alone, or that no GPU runs.
+    fn work(&self, _: &Self::Uniform) -> Work {
+        Work::default()
     }
 }

@@ -1,7 +1,7 @@
 //! `matrix`: the implicit GEMM of `tiled` on cooperative matrices, wgpu's experimental feature.
 
 use super::tiled::{Operands, Uniform, loading_turns, reduction_turns, tile_word};
-use super::{Description, Kernel, Tile, Variant};
+use super::{Description, Kernel, Tile, Variant, Work};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,11 +49,33 @@ impl Kernel for Matrix {
     }
 
     fn turns(&self, uniform: &Uniform) -> u64 {
-        reduction_turns(&uniform.conv, self.tile)
+        reduction_turns(uniform, self.tile)
     }
 
     fn unrolled(&self) -> u64 {
         loading_turns(self.tile, self.operands.weights) + u64::from(self.tile.depth / 16) + 3
+    }
+
+    fn work(&self, uniform: &Uniform) -> Work {
+        let Tile { lanes_y, depth, .. } = self.tile;
+        let (threads, depth) = (f64::from(self.lanes * lanes_y), f64::from(depth));
+        let [rows, pixels] = [self.tile.rows_per_tile() as f64, self.tile.pixels_per_tile() as f64];
+        let values = (rows + pixels) * depth / threads;
+        let matrices = rows * pixels * depth / threads;
+        // A subgroup loads 32 rows and 64 pixels, and of f16 two values are staged at a time.
+        let near = 2.0 * (32.0 + 64.0) * depth / f64::from(self.lanes);
+        let step = Work {
+            vector: 3.0 * values,
+            values: 1.5 * values,
+            beside: near / 8.0 + values / 2.0 + 12.0,
+            workgroup_bytes: near + 2.0 * values,
+            matrices,
+            ..Work::default()
+        };
+        // Matrices of sums go through workgroup memory, a quad with its place after another.
+        let quad = Work { vector: 80.0, values: 8.0, beside: 12.0, workgroup_bytes: 32.0, ..Work::default() };
+        let quad = quad.and(Work::stored_quads(1));
+        step.times(reduction_turns(uniform, self.tile)).and(quad.scaled(rows * pixels / threads / 4.0))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Description, Geometry, Kernel, Role, Tensor, Tile, Variant, Weights};
+use super::{Description, Geometry, Kernel, Role, Tensor, Tile, Variant, Weights, Work};
 use crate::method::activation::Activation;
 
 /// A variant.
@@ -83,6 +83,18 @@ impl Kernel for Products {
 
     fn unrolled(&self) -> u64 {
         self.tile.unrolled(self.weights.unrolled())
+    }
+
+    fn work(&self, uniform: &Uniform) -> Work {
+        let Tile { rows, quads, .. } = self.tile;
+        let sums = f64::from(4 * rows * quads);
+        // Products go to workgroup memory, and come back for every tap that is added up with them.
+        let taps = f64::from(uniform.row_taps);
+        let row_sums = Work { vector: taps, beside: 1.0 + taps, workgroup_bytes: 4.0 + 4.0 * taps, ..Work::default() };
+        Work::of_registers(rows, quads)
+            .times(uniform.conv.channels_by(4))
+            .and(row_sums.scaled(sums))
+            .and(Work::stored_quads(rows * quads))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Access, Description, End, Filters, Geometry, Kernel, Tensor, Tile, Variant, Weights};
+use super::{Access, Description, End, Filters, Geometry, Kernel, Tensor, Tile, Variant, Weights, Work};
 use crate::method::activation::Activation;
 
 /// What the sums of an implicit GEMM are.
@@ -11,8 +11,10 @@ use crate::method::activation::Activation;
 pub(crate) enum Sums {
     /// Outputs of a convolution; its filters may be more than segments.
     Outputs { filters: Filters, end: End },
-    /// Products, one a base and pixel.
+    /// Products, one a base and pixel, whole or in splits.
     Products { base_stage: Option<Activation>, access: Access },
+    /// Those of a convolution in splits, which pass 2 adds up; of taps as well as of channels.
+    Splits { filters: Filters, access: Access },
 }
 
 impl Sums {
@@ -27,6 +29,10 @@ impl Sums {
                 let products = include_str!("../../shaders/gpu/parts/sums_products.wgsl");
                 let described = described.filter_sums(Filters::PLAIN).products_of(base_stage);
                 described.part(products).products_out(access)
+            }
+            Self::Splits { filters, access } => {
+                let splits = include_str!("../../shaders/gpu/parts/sums_splits.wgsl");
+                described.word("splits").filter_sums(filters).part(splits).products_out(access)
             }
         }
     }
@@ -64,6 +70,14 @@ impl Operands {
         self.sums.describe(described)
     }
 
+    /// Whether weights are blended where they are loaded.
+    pub(super) fn has_blends(self) -> bool {
+        match self.sums {
+            Sums::Outputs { filters, .. } | Sums::Splits { filters, .. } => filters.blended,
+            Sums::Products { .. } => false,
+        }
+    }
+
     /// The kernel's name, which begins with its family's.
     pub(super) fn name(self, products: &'static str, gather: &'static str) -> &'static str {
         if matches!(self.sums, Sums::Products { .. }) { products } else { gather }
@@ -92,19 +106,47 @@ pub(crate) struct Uniform {
     pub(crate) slots_at: u32,
     pub(crate) slots: u32,
     pub(crate) stage_at: u32,
+    pub(crate) splits: u32,
+    pub(crate) split_tiles: u32,
 }
 
 impl Tiled {
+    /// Loads of a thread in a step: quads of channels of rows, and quads of pixels.
+    fn loads(&self) -> [u32; 2] {
+        let Tile { lanes_x, lanes_y, rows, quads, depth, .. } = self.tile;
+        let threads = lanes_x * lanes_y;
+        [(lanes_y * rows * depth / 4).div_ceil(threads), (depth * lanes_x * quads).div_ceil(threads)]
+    }
+
+    /// Of a step: it is loaded, multiplied and staged.
+    fn work_of_step(&self) -> Work {
+        let Tile { rows, quads, depth, .. } = self.tile;
+        let [rows, quads, depth] = [rows, quads, depth].map(f64::from);
+        let [of_rows, of_columns] = self.loads().map(f64::from);
+        let segments = if self.operands.has_blends() { 2.0 } else { 1.0 };
+        let in_places = if self.operands.input.access == Access::Vec4 { 0.0 } else { 8.0 * of_columns };
+        let of_weights = self.operands.weights.instructions() * segments * of_rows;
+        let row_quads = (rows / 4.0).ceil();
+        Work {
+            vector: 4.0 * rows * quads * depth + in_places + of_weights + 8.0,
+            values: 4.0 * (segments * of_rows + of_columns),
+            beside: depth * (quads + row_quads) + 4.0 * of_rows + of_columns + 12.0,
+            workgroup_bytes: 16.0 * (depth * (quads + row_quads) + of_rows + of_columns),
+            ..Work::default()
+        }
+    }
+
     /// In the label: those of many threads with one quad each end with `q1`, since others are as large.
     fn tile_word(&self) -> String {
         let few = if self.tile.lanes_x > 8 && self.tile.quads == 1 { "q1" } else { "" };
         format!("{}{few}", tile_word(self.tile))
     }
 
-    /// Bytes of workgroup memory: the tiles of both operands, twice. While one is read, the next is written.
+    /// Bytes of workgroup memory: the tiles of both operands, twice. While one is read, the next is written. A thread's
+    /// rows are padded to quads.
     pub(crate) fn bytes(tile: Tile) -> u64 {
-        let [rows, pixels] = [tile.rows_per_tile() as u64, tile.pixels_per_tile() as u64];
-        2 * 4 * u64::from(tile.slices) * u64::from(tile.depth) * (rows + pixels)
+        let rows = u64::from(tile.lanes_y * tile.rows.next_multiple_of(4));
+        2 * 4 * u64::from(tile.slices) * u64::from(tile.depth) * (rows + tile.pixels_per_tile() as u64)
     }
 }
 
@@ -114,8 +156,13 @@ pub(super) fn tile_word(tile: Tile) -> String {
     format!("{}x{}x{}{slices}", tile.rows_per_tile(), tile.pixels_per_tile(), tile.depth)
 }
 
-/// Turns of a reduction over the channels of a step at a time.
-pub(super) fn reduction_turns(conv: &Geometry, tile: Tile) -> u64 {
+/// Turns of a reduction, or of its longest split, over the channels of a step at a time.
+pub(super) fn reduction_turns(uniform: &Uniform, tile: Tile) -> u64 {
+    steps(&uniform.conv, tile).div_ceil(u64::from(uniform.splits.max(1)))
+}
+
+/// Steps of a whole reduction.
+pub(crate) fn steps(conv: &Geometry, tile: Tile) -> u64 {
     conv.taps() * conv.channels_by(tile.depth * tile.slices)
 }
 
@@ -146,7 +193,7 @@ impl Kernel for Tiled {
     }
 
     fn turns(&self, uniform: &Uniform) -> u64 {
-        reduction_turns(&uniform.conv, self.tile)
+        reduction_turns(uniform, self.tile)
     }
 
     fn unrolled(&self) -> u64 {
@@ -154,6 +201,20 @@ impl Kernel for Tiled {
         let [rows, quads, depth, slices] = [rows, quads, depth, slices].map(u64::from);
         let channel = quads + 1 + rows * (quads + 2) + 2;
         loading_turns(self.tile, self.operands.weights) + slices + depth * channel + 3
+    }
+
+    fn work(&self, uniform: &Uniform) -> Work {
+        let Tile { rows, quads, slices, .. } = self.tile;
+        let [of_rows, of_columns] = self.loads().map(f64::from);
+        let tap = Work { vector: 30.0, values: 2.0 * of_rows + of_columns, ..Work::default() };
+        // Slices wait for each other, row by row.
+        let row = f64::from(2 * quads + 2);
+        let of_slices = Work { beside: row, workgroup_bytes: 16.0 * row, ..Work::default() };
+        self.work_of_step()
+            .times(reduction_turns(uniform, self.tile))
+            .and(tap.times(uniform.conv.taps().div_ceil(u64::from(uniform.splits.max(1)))))
+            .and(of_slices.times(u64::from((slices - 1) * rows)))
+            .and(Work::stored_quads((rows * quads).div_ceil(slices)))
     }
 }
 
@@ -173,7 +234,7 @@ impl Tiled {
 #[cfg(all(test, feature = "network", feature = "software"))]
 impl Operands {
     /// How many there are of: sums, columns, residual, activation, loads of weights, memories.
-    pub(super) const AXES: [usize; 6] = [Filters::ALL.len() + 4, 4, 2, 3, 4, 9];
+    pub(super) const AXES: [usize; 6] = [2 * Filters::ALL.len() + 4, 4, 2, 3, 4, 9];
 
     /// One of all.
     pub(super) fn variant(at: &[usize]) -> Option<Self> {
@@ -197,8 +258,9 @@ impl Operands {
             input: memory.input(if quads { Access::Vec4 } else { Access::Scalar }),
             weights,
             whole,
-            sums: match sums.checked_sub(Filters::ALL.len()) {
-                None => Sums::Outputs { filters: Filters::ALL[sums], end },
+            sums: match sums.checked_sub(2 * Filters::ALL.len()) {
+                None if sums < Filters::ALL.len() => Sums::Outputs { filters: Filters::ALL[sums], end },
+                None => Sums::Splits { filters: Filters::ALL[sums - Filters::ALL.len()], access },
                 Some(stage) => Sums::Products { base_stage: BASE_STAGES[stage], access },
             },
             read_write: memory.has_addend || memory.is_addend || activation == 1,

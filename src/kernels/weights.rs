@@ -35,6 +35,17 @@ impl Weights {
         }
     }
 
+    /// Vector instructions that four weights take beside their loads.
+    pub(super) fn instructions(self) -> f64 {
+        let by_one = match self.load {
+            WeightLoad::Vec4 => 0.0,
+            // Compared with the summary's ends.
+            WeightLoad::Scalar(_) => 8.0,
+        };
+        let unpacked = if self.precision == Precision::F32 { 0.0 } else { 6.0 };
+        by_one + unpacked
+    }
+
     /// As a label has it.
     pub(super) fn word(self) -> &'static str {
         match self.load {

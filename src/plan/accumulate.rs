@@ -16,7 +16,7 @@ const TILE: Tile = Tile::registers(64, 1, 4, 1);
 const ROWS_OF_PLANES: u32 = 8;
 
 pub(super) fn step(pass: &Pass<'_>, stored: Stored) -> Step {
-    let Pass { ask, first_image, images, tables } = pass;
+    let Pass { ask, first_image, images, tables, .. } = pass;
     let problem = ask.problem;
     let [_, out_channels, out_height, out_width] = problem.output_shape();
     let (conv, window) = (problem.conv(), problem.placement().window());

@@ -36,6 +36,13 @@ impl Ask<'_> {
         Access::for_lengths(lengths, self.words)
     }
 
+    /// Whether the caller, or else the device's cache, leaves room for so many bytes of products.
+    pub(super) fn allows_workspace(&self, bytes: u64) -> bool {
+        let limits = &self.target.limits;
+        let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        bytes <= self.options.workspace_limit.unwrap_or(self.target.cached_bytes()).min(most)
+    }
+
     /// The input, moved so.
     pub(super) fn input(&self, access: Access) -> Tensor {
         Tensor { access, half: self.storage().has_f16_tensors() }

@@ -1,6 +1,6 @@
-//! The cost model, in multiply-adds of the inner loops that a family's gather and products share.
+//! The cost model of software adapters, in multiply-adds of the inner loops that a family's gather and products share.
+//! On GPUs plans are ranked by the time that is predicted of them (`hardware.rs`).
 
-use super::Target;
 use crate::kernels::Filters;
 
 /// What a family's passes cost beside their multiply-adds.
@@ -40,26 +40,6 @@ pub(super) struct Work {
 }
 
 impl Costs {
-    /// Predicted for a large GPU from its bandwidths, not measured, in multiply-adds at its peak of 30e12 a second:
-    /// 4 bytes to or from memory or second-level cache at 4e12 bytes a second; a tap two wavefronts a warp of the
-    /// first-level cache (8) and some instructions, from workgroup memory half of both; 2 microseconds, in which each
-    /// of 132 processors does 450,000, to wait for a dispatch; two more global loads, and as many index operations,
-    /// for 512 multiply-adds of a 128x128 tile.
-    pub(super) fn large_gpu(target: &Target) -> Self {
-        let dispatch = 450e3 * f64::from(target.processors);
-        Self {
-            store: 30.0,
-            row_tap: 0.0,
-            finish: 30.0,
-            row: 0.0,
-            tap: 10.0,
-            near_tap: 6.0,
-            near_product: 1.0,
-            dispatch,
-            blend: 0.05,
-        }
-    }
-
     /// Of a convolution computed directly.
     pub(super) fn of_direct(&self, multiply_adds: f64, filters: Filters) -> f64 {
         // A gain serves all channels of a tap.

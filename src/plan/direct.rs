@@ -37,7 +37,9 @@ pub(super) struct Direct<'a> {
 /// A family's dispatches of a convolution.
 pub(super) struct Dispatches {
     pub(super) steps: Vec<Step>,
-    /// Multiply-adds that the device could do in their time.
+    /// Bytes of scratch memory between them.
+    pub(super) workspace: u64,
+    /// Multiply-adds that the device could do in their time, for families whose costs were measured.
     pub(super) multiply_adds: f64,
     pub(super) hankel_levels: u32,
 }
@@ -102,6 +104,7 @@ impl<'a> Direct<'a> {
         };
         Dispatches {
             steps: vec![Step::of_threads(kernel, &uniform, threads as u64, ask.most_workgroups())],
+            workspace: 0,
             // A load each, of four pixels.
             multiply_adds: LOADS_A_MULTIPLY_ADD * problem.dense_multiply_adds() as f64,
             hankel_levels: 0,
@@ -134,19 +137,19 @@ impl<'a> Direct<'a> {
 pub(super) fn draft(
     ask: Ask<'_>,
     dense: bool,
-    costs: Costs,
+    costs: Option<Costs>,
     kernels: impl FnOnce(&Direct<'_>) -> Result<Dispatches>,
 ) -> Result<Draft> {
     let direct = Direct::new(ask, dense);
     let dispatches = if direct.is_depthwise() { Ok(direct.depthwise()) } else { kernels(&direct) };
-    let Dispatches { steps, multiply_adds, hankel_levels } = dispatches?;
+    let Dispatches { steps, workspace, multiply_adds, hankel_levels } = dispatches?;
     Ok(Draft {
         steps,
-        workspace: 0,
+        workspace,
         storage: direct.ask.storage(),
         hankel_levels,
         terms: 0,
-        cost: costs.of_direct(multiply_adds, direct.made_of),
+        cost: costs.map(|costs| costs.of_direct(multiply_adds, direct.made_of)),
         table: direct.table,
         stage: Vec::new(),
     })

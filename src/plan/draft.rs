@@ -18,6 +18,6 @@ pub(super) struct Draft {
     pub(super) hankel_levels: u32,
     /// Stored products, or sums of them, that are added up for an output; 0 where none are stored.
     pub(super) terms: usize,
-    /// In multiply-adds of the family's inner loops.
-    pub(super) cost: f64,
+    /// In multiply-adds of the family's inner loops; `None` where it is the seconds predicted of its steps.
+    pub(super) cost: Option<f64>,
 }

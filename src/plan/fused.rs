@@ -10,7 +10,7 @@ use super::draft::Draft;
 use super::tables::stage_at;
 use crate::error::{Error, Result};
 use crate::kernels::fused::{Fused, Uniform};
-use crate::kernels::{Access, Geometry, Tile};
+use crate::kernels::{Access, Geometry, Kernel, Tile, Work};
 use crate::method::problem::Problem;
 use crate::plan::Target;
 use block::Block;
@@ -21,8 +21,6 @@ pub(super) struct Candidate {
     tile: Tile,
     /// Of workgroup memory.
     bytes: u32,
-    /// Multiply-adds that a processor full of such tiles does, of its f32 peak.
-    rate: f64,
     /// Registers a thread, about.
     registers: u32,
     /// Only for compilers that cannot hold the sums of the larger tiles.
@@ -33,42 +31,39 @@ pub(super) struct Candidate {
 const LANES_Y: u32 = 8;
 
 /// With quads a thread, depth, and KiB of workgroup memory.
-const fn candidate(lanes_x: u32, rows: u32, [quads, depth, kib]: [u32; 3], rate: f64, registers: u32) -> Candidate {
+const fn candidate(lanes_x: u32, rows: u32, [quads, depth, kib]: [u32; 3], registers: u32) -> Candidate {
     let tile = Tile { lanes_x, lanes_y: LANES_Y, rows, quads, depth, slices: 1 };
-    Candidate { tile, bytes: kib << 10, rate, registers, is_substitute: false }
+    Candidate { tile, bytes: kib << 10, registers, is_substitute: false }
 }
 
-const fn substitute(lanes_x: u32, rows: u32, memory: [u32; 3], rate: f64, registers: u32) -> Candidate {
-    Candidate { is_substitute: true, ..candidate(lanes_x, rows, memory, rate, registers) }
+const fn substitute(lanes_x: u32, rows: u32, memory: [u32; 3], registers: u32) -> Candidate {
+    Candidate { is_substitute: true, ..candidate(lanes_x, rows, memory, registers) }
 }
 
 /// Bases x pixels, depth, workgroup memory. Blocks of many pixels have little halo, tiles of many bases load X rarely.
-/// Rates are counted (`benches/results/isa-26.1.6/fused.md`) and scaled as those of the tiled family, none is measured.
+/// Registers are counted (`benches/results/isa-26.1.6/fused.md`).
 pub(super) static CANDIDATES: [Candidate; 11] = [
     // 72x256: with step C, 64 filters read 72 bases.
-    candidate(32, 9, [2, 8, 48], 0.58, 128),
-    candidate(32, 9, [2, 8, 32], 0.64, 128),
+    candidate(32, 9, [2, 8, 48], 128),
+    candidate(32, 9, [2, 8, 32], 128),
     // 64x256: one base a filter.
-    candidate(32, 8, [2, 8, 32], 0.64, 128),
-    candidate(32, 8, [2, 4, 16], 0.58, 128),
+    candidate(32, 8, [2, 8, 32], 128),
+    candidate(32, 8, [2, 4, 16], 128),
     // 72x128.
-    candidate(16, 9, [2, 4, 16], 0.57, 128),
+    candidate(16, 9, [2, 4, 16], 128),
     // 32x64: for every device, and for few pixels.
-    candidate(8, 4, [2, 4, 14], 0.42, 104),
+    candidate(8, 4, [2, 4, 14], 104),
     // As many threads as the large ones have, with half their sums: half the pixels, 72x128 and 64x128, or half the
     // bases, 32x256. With 16 KiB the rows that nine neighbouring bases need leave little for a block's width.
-    substitute(32, 9, [1, 8, 32], 0.49, 104),
-    substitute(32, 9, [1, 8, 16], 0.49, 104),
-    substitute(32, 8, [1, 8, 16], 0.49, 104),
-    substitute(32, 4, [2, 8, 32], 0.47, 104),
-    substitute(32, 4, [2, 4, 16], 0.42, 104),
+    substitute(32, 9, [1, 8, 32], 104),
+    substitute(32, 9, [1, 8, 16], 104),
+    substitute(32, 8, [1, 8, 16], 104),
+    substitute(32, 4, [2, 8, 32], 104),
+    substitute(32, 4, [2, 4, 16], 104),
 ];
 
 /// Of the largest tile.
 const MOST_SUMS: u32 = 72;
-
-/// Threads that hide a processor's latencies.
-const BUSY_THREADS: f64 = 256.0;
 
 impl Candidate {
     /// Quads of workgroup memory for products.
@@ -97,17 +92,6 @@ impl Candidate {
     fn fits(&self, limits: &wgpu::Limits) -> bool {
         self.tile.threads() <= limits.max_compute_invocations_per_workgroup
             && self.bytes <= limits.max_compute_workgroup_storage_size
-    }
-
-    /// Multiply-adds that the device could do at its peak while tiles of `channels` are multiplied.
-    fn multiply_adds(&self, tiles: usize, channels: usize, processors: u32) -> f64 {
-        let most = tiles.div_ceil(processors as usize);
-        let threads = self.tile.threads();
-        let resident = (65_536 / (threads * self.registers)).max(1) as usize;
-        let busy = (most.min(resident) as f64 * f64::from(threads) / BUSY_THREADS).min(1.0);
-        let products = self.tile.rows_per_tile() * self.tile.pixels_per_tile();
-        let channels = channels.next_multiple_of(self.tile.depth as usize);
-        most as f64 * f64::from(processors) * (products * channels) as f64 / (self.rate * busy)
     }
 }
 
@@ -176,41 +160,17 @@ fn cuts(problem: &Problem, candidates: &[&Candidate]) -> (Vec<Cut>, FusedTable) 
 }
 
 /// A candidate laid out for a problem.
-struct Layout<'a> {
-    candidate: &'a Candidate,
-    cut: &'a Cut,
-    block: Block,
-    /// Rows of a thread that go to workgroup memory at a time.
-    step_rows: u32,
-    multiply_adds: f64,
-}
-
-impl<'a> Layout<'a> {
-    /// `None` where a filter reads more bases than a tile has, or no block with its halo fits.
-    fn new(candidate: &'a Candidate, cuts: &'a [Cut], problem: &Problem, processors: u32) -> Option<Self> {
-        let tile = candidate.tile;
-        let cut = cuts.iter().find(|cut| cut.rows == tile.rows_per_tile())?;
-        let windows = cut.filters.windows(LANES_Y as usize, tile.rows as usize);
-        let rows_a_step = |block: &Block| {
-            let window = candidate.window(block);
-            windows.iter().rposition(|&needed| needed <= window).map(|index| index as u32 + 1)
-        };
-        let quads = (tile.lanes_x * tile.quads) as usize;
-        let fitting = Block::all(problem, quads).filter_map(|block| Some((rows_a_step(&block)?, block)));
-        let (step_rows, block) =
-            fitting.min_by_key(|(step_rows, block)| (block.count(), tile.rows.div_ceil(*step_rows)))?;
-        let tiles = block.count().saturating_mul(cut.filters.count());
-        let channels = problem.placement().window().channels();
-        let multiply_adds = candidate.multiply_adds(tiles, channels, processors);
-        Some(Self { candidate, cut, block, step_rows, multiply_adds })
-    }
+struct Layout {
+    kernel: Fused,
+    uniform: Uniform,
+    registers: u32,
 }
 
 /// Plans a convolution by shared products that are not stored, with one of a family's `candidates`.
 ///
 /// # Errors
 /// Where no tile computes it.
-pub(super) fn draft(ask: &Ask<'_>, candidates: &'static [Candidate], costs: Costs) -> Result<Draft> {
+pub(super) fn draft(ask: &Ask<'_>, candidates: &'static [Candidate], costs: Option<Costs>) -> Result<Draft> {
     let (problem, target) = (ask.problem, ask.target);
     let unsupported = |reason: &str| Err(Error::Unsupported { kernel: "fused", reason: reason.to_owned() });
     if candidates.is_empty() {
@@ -222,29 +182,46 @@ pub(super) fn draft(ask: &Ask<'_>, candidates: &'static [Candidate], costs: Cost
         return unsupported("no tile fits the device's workgroup memory");
     }
     let (cuts, table) = cuts(problem, &candidates);
-    let layout = |candidate| Layout::new(candidate, &cuts, problem, target.processors.max(1));
-    let layouts = fitting.into_iter().filter_map(layout);
-    let Some(layout) = layouts.min_by(|a, b| a.multiply_adds.total_cmp(&b.multiply_adds)) else {
+    let at = At { taps: table.taps_at, words: table.words.len() };
+    let layouts = fitting.into_iter().filter_map(|candidate| Layout::new(candidate, &cuts, ask, at));
+    let Some(layout) = layouts.min_by(|a, b| a.seconds(target).total_cmp(&b.seconds(target))) else {
         return unsupported("no tile holds a filter's bases for a block of pixels with the halo of its taps");
     };
     let terms = problem.bases().neighbours * problem.placement().window().taps();
     Ok(Draft {
-        steps: vec![layout.step(ask, table.taps_at, table.words.len())],
+        steps: vec![layout.step(ask.most_workgroups())],
         table: table.words,
         stage: table.stage,
         workspace: 0,
         storage: ask.storage(),
         hankel_levels: 0,
         terms,
-        cost: costs.of_fused(layout.multiply_adds, problem.outputs(), terms),
+        cost: costs.map(|costs| costs.of_fused(layout.multiply_adds(), problem.outputs(), terms)),
     })
 }
 
-impl Layout<'_> {
-    /// The dispatch; scales follow the table's first `words`.
-    fn step(&self, ask: &Ask<'_>, taps_at: usize, words: usize) -> Step {
-        let Self { candidate, cut, block, step_rows, .. } = self;
+/// Where a problem's table has what all cuts share.
+#[derive(Clone, Copy)]
+struct At {
+    taps: usize,
+    /// Scales follow.
+    words: usize,
+}
+
+impl Layout {
+    /// `None` where a filter reads more bases than a tile has, or no block with its halo fits.
+    fn new(candidate: &Candidate, cuts: &[Cut], ask: &Ask<'_>, at: At) -> Option<Self> {
         let (problem, tile) = (ask.problem, candidate.tile);
+        let cut = cuts.iter().find(|cut| cut.rows == tile.rows_per_tile())?;
+        let windows = cut.filters.windows(LANES_Y as usize, tile.rows as usize);
+        let rows_a_step = |block: &Block| {
+            let window = candidate.window(block);
+            windows.iter().rposition(|&needed| needed <= window).map(|index| index as u32 + 1)
+        };
+        let quads = (tile.lanes_x * tile.quads) as usize;
+        let fitting = Block::all(problem, quads).filter_map(|block| Some((rows_a_step(&block)?, block)));
+        let (step_rows, block) =
+            fitting.min_by_key(|(step_rows, block)| (block.count(), tile.rows.div_ceil(*step_rows)))?;
         let kernel = Fused {
             tile,
             memory: candidate.memory(),
@@ -255,11 +232,10 @@ impl Layout<'_> {
             end: ask.end(Access::Scalar),
             read_write: ask.options.bind_read_write,
         };
-        let tiles = (block.count() * cut.filters.count()) as u64;
         let [blocks_x, blocks_y, _] = block.counts;
         let uniform = Uniform {
             conv: Geometry::of(problem, problem.bases().channel_stride),
-            tiles: tiles as u32,
+            tiles: block.count().saturating_mul(cut.filters.count()) as u32,
             blocks: block.count() as u32,
             blocks_x: blocks_x as u32,
             blocks_y: blocks_y as u32,
@@ -274,21 +250,38 @@ impl Layout<'_> {
             row_quads: block.row_quads as u32,
             output_rows: block.output_rows as u32,
             thread_rows: block.output_rows.div_ceil(Fused::POSITIONS as usize) as u32,
-            steps: tile.rows.div_ceil(*step_rows),
-            step_rows: *step_rows,
-            window: candidate.window(block) as u32,
-            quad_pitch: candidate.quad_pitch(block) as u32,
+            steps: tile.rows.div_ceil(step_rows),
+            step_rows,
+            window: candidate.window(&block) as u32,
+            quad_pitch: candidate.quad_pitch(&block) as u32,
             bases_at: cut.bases_at as u32,
             groups_at: cut.groups_at as u32,
             finished_at: cut.finished_at as u32,
             filters_at: cut.filters_at as u32,
-            taps_at: taps_at as u32,
+            taps_at: at.taps as u32,
             row_shift: cut.row_shift,
-            stage_at: (stage_at(problem, words) + 2 * cut.stage_at) as u32,
-            scale_at: words as u32,
-            bias_at: (words + problem.out_channels()) as u32,
+            stage_at: (stage_at(problem, at.words) + 2 * cut.stage_at) as u32,
+            scale_at: at.words as u32,
+            bias_at: (at.words + problem.out_channels()) as u32,
         };
-        Step::new(kernel, &uniform, tiles, ask.most_workgroups())
+        Some(Self { kernel, uniform, registers: candidate.registers })
+    }
+
+    /// Expected, but for what goes through memory, which is the same with all tiles.
+    fn seconds(&self, target: &Target) -> f64 {
+        let work = Work { registers: self.registers, ..self.kernel.work(&self.uniform) };
+        target.predict(&work, self.kernel.tile.threads(), self.uniform.tiles.into(), 0.0).seconds()
+    }
+
+    /// Multiply-adds of all tiles, what hangs over their edges included.
+    fn multiply_adds(&self) -> f64 {
+        let tile = self.kernel.tile;
+        let products = (tile.rows_per_tile() * tile.pixels_per_tile()) as f64;
+        f64::from(self.uniform.tiles) * products * f64::from(self.uniform.conv.channels)
+    }
+
+    fn step(&self, limit: u32) -> Step {
+        Step::new(self.kernel, &self.uniform, self.uniform.tiles.into(), limit).with_registers(self.registers)
     }
 }
 

@@ -4,24 +4,29 @@
 pub(crate) mod accumulate;
 mod engine;
 pub(crate) mod matrix;
+mod splits;
 pub(crate) mod tiled;
 mod tiles;
+
+use std::ops::Range;
 
 use super::ask::Ask;
 use super::direct::{Direct, Dispatches};
 use super::shared::{Pass, Products};
 use super::tables::Stored;
-use super::{Step, Target};
+use super::{Prediction, Step, Target};
 use crate::error::{Error, Result};
-use crate::kernels::matrix::Matrix as MatrixKernel;
-use crate::kernels::tiled::{Operands, Sums, Tiled as TiledKernel, Uniform};
-use crate::kernels::{Access, Geometry, Tile, WeightLoad, Weights};
+use crate::kernels::tiled::{Operands, Sums, Uniform, steps};
+use crate::kernels::{Access, Geometry, Tile, WeightLoad, Weights, Work};
+use crate::method::algorithm::Algorithm;
 use crate::method::sharing::TapRows;
 
+use accumulate::{Accumulation, At};
 use engine::Engine;
 pub(super) use matrix::Matrix;
+use splits::Expected;
 pub(super) use tiled::Tiled;
-use tiles::{Candidate, Size};
+use tiles::Candidate;
 
 /// A family's kernel and its tiles.
 struct Kernels {
@@ -36,86 +41,106 @@ impl Kernels {
         (!fits).then_some("the threads and the workgroup memory of its smallest tile")
     }
 
-    /// The best tile, and its time in multiply-adds of the device's peak a unit of depth.
-    fn tile(&self, size: &Size, target: &Target) -> Result<(Tile, f64)> {
-        tiles::choose(self.candidates, self.engine, size, target).ok_or_else(|| Error::Unsupported {
-            kernel: self.engine.name(),
-            reason: "no tile fits the device's workgroup memory".to_owned(),
-        })
-    }
-
-    /// The dispatch of a convolution.
+    /// The dispatch of a convolution; two where its reduction is split.
     fn direct(&self, direct: &Direct<'_>) -> Result<Dispatches> {
-        let problem = direct.ask.problem;
-        let [scale_at, bias_at] = direct.affine_at();
-        let gemm = Gemm {
-            ask: &direct.ask,
+        let (ask, target) = (&direct.ask, direct.ask.target);
+        let (problem, at) = (ask.problem, direct.affine_at());
+        let gemm = |splits| Gemm {
+            ask,
             conv: direct.geometry(),
             rows: direct.filters(),
             pixels: direct.pixels(),
             weights: direct.weights,
             input: direct.input,
-            sums: Sums::Outputs { filters: direct.made_of, end: direct.ask.end(direct.output) },
-            table: Table { scale_at, bias_at, ..Table::default() },
+            splits,
+            sums: match splits {
+                1 => Sums::Outputs { filters: direct.made_of, end: ask.end(direct.output) },
+                _ => Sums::Splits { filters: direct.made_of, access: ask.access(&[direct.pixels()]) },
+            },
+            table: Table { scale_at: at[0], bias_at: at[1], ..Table::default() },
         };
-        let (tile, each) = self.tile(&gemm.size(), direct.ask.target)?;
-        let multiply_adds = each * problem.placement().window().weights() as f64;
-        Ok(Dispatches { steps: vec![gemm.step(self.engine, tile)], multiply_adds, hankel_levels: 0 })
+        let bytes = |splits: usize| 4 * splits as u64 * problem.outputs();
+        let splits = splits::choose(|splits| {
+            let (_, prediction) = gemm(splits).best(self)?;
+            let Prediction { fill, .. } = prediction;
+            if splits == 1 {
+                return Some(Expected { seconds: prediction.seconds(), fill });
+            }
+            ask.allows_workspace(bytes(splits)).then_some(())?;
+            let adding = Accumulation::of_splits(ask, at, splits).seconds(target, 2.0 * bytes(splits) as f64);
+            Some(Expected { seconds: prediction.seconds() + adding, fill })
+        });
+        let mut steps = vec![gemm(splits).step(self)?];
+        if splits > 1 {
+            steps.push(Accumulation::of_splits(ask, at, splits).step(ask.most_workgroups()));
+        }
+        let workspace = if splits > 1 { bytes(splits) } else { 0 };
+        let multiply_adds = problem.dense_multiply_adds() as f64;
+        Ok(Dispatches { steps, workspace, multiply_adds, hankel_levels: 0 })
     }
 
     /// The product pass.
-    fn products(&'static self, ask: &Ask<'_>) -> Result<Box<dyn Products>> {
-        let problem = ask.problem;
-        let [batch, _, height, width] = problem.input_shape();
-        let rows = problem.sharing().most_bases();
-        let in_quads = has_quads(ask.access(&[height * width]), ask.summary_weights());
-        let channels = problem.placement().window().channels() as u32;
-        let size = Size { rows, pixels: batch * height * width, groups: problem.conv().groups, channels, in_quads };
-        let (_, each) = self.tile(&size, ask.target)?;
-        let multiply_adds = each * problem.placement().window().channels() as f64;
-        Ok(Box::new(Plain { kernels: self, width, multiply_adds }))
+    fn products(&'static self, ask: &Ask<'_>) -> Box<dyn Products> {
+        let [batch, _, height, width] = ask.problem.input_shape();
+        let images = batch as u64;
+        let rows = ask.problem.sharing().most_bases();
+        let slots = rows * ask.problem.conv().groups;
+        let bytes = |splits: usize| 4 * (splits * slots * height * width) as u64 * images;
+        let splits = splits::choose(|splits| {
+            let gemm = Gemm::of_products(ask, 0..batch, rows, splits, Table::default());
+            let (_, prediction) = gemm.best(self)?;
+            let Prediction { fill, .. } = prediction;
+            if splits == 1 {
+                return Some(Expected { seconds: prediction.seconds(), fill });
+            }
+            // A stage is done to whole products.
+            (ask.problem.base_stage().is_none() && ask.allows_workspace(bytes(splits))).then_some(())?;
+            // Every split but one is stored and loaded beside.
+            let moved = 2.0 * (bytes(splits) - bytes(1)) as f64;
+            let [whole, split] = [(1, 0.0), (splits, moved)].map(|(splits, bytes)| {
+                Accumulation::of_products(ask, 0..batch, splits, At::default()).seconds(ask.target, bytes)
+            });
+            Some(Expected { seconds: prediction.seconds() + split - whole, fill })
+        });
+        Box::new(Plain { kernels: self, width, splits })
     }
 }
 
-/// Plain products, `[slots, images, H, W]`.
+/// Plain products, `[splits, slots, images, H, W]`.
 struct Plain {
     kernels: &'static Kernels,
     width: usize,
-    multiply_adds: f64,
+    splits: usize,
 }
 
 impl Products for Plain {
     fn stored(&self) -> Stored {
-        Stored { row_taps: 1, tap_rows: TapRows::Even { step: 0 }, columns: self.width, pitch: self.width }
+        let (width, splits) = (self.width, self.splits);
+        Stored { row_taps: 1, tap_rows: TapRows::Even { step: 0 }, columns: width, pitch: width, splits }
     }
 
-    fn multiply_adds(&self, _: &Ask<'_>) -> f64 {
-        self.multiply_adds
+    fn multiply_adds(&self, ask: &Ask<'_>) -> f64 {
+        Algorithm::Shared.multiply_adds(ask.problem) as f64
     }
 
     fn step(&self, pass: &Pass<'_>) -> Result<Step> {
-        let Pass { ask, first_image, images, tables } = pass;
-        let [_, _, height, width] = ask.problem.input_shape();
+        let Pass { ask, stored, tables, .. } = pass;
         let slots_at = (ask.problem.conv().groups * tables.rows) as u32;
-        let gemm = Gemm {
-            ask,
-            conv: Geometry::of_products(ask.problem, *first_image),
-            rows: tables.rows,
-            pixels: images * height * width,
-            weights: ask.summary_weights(),
-            input: ask.access(&[height * width]),
-            sums: Sums::Products {
-                base_stage: ask.problem.base_stage(),
-                access: ask.access(&[images * height * width]),
-            },
-            table: Table { slots_at, slots: tables.slots as u32, stage_at: tables.at.stage as u32, ..Table::default() },
-        };
-        let (tile, _) = self.kernels.tile(&gemm.size(), ask.target)?;
-        Ok(gemm.step(self.kernels.engine, tile))
+        let stage_at = tables.at.stage as u32;
+        let table = Table { slots_at, slots: tables.slots as u32, stage_at, ..Table::default() };
+        Gemm::of_products(ask, pass.images(), tables.rows, stored.splits, table).step(self.kernels)
     }
 
     fn accumulate(&self, pass: &Pass<'_>) -> Step {
-        accumulate::step(pass)
+        let Pass { ask, images, stored, tables, .. } = pass;
+        let [_, _, height, width] = ask.problem.input_shape();
+        let at = At {
+            slots: tables.at.tap_slots as u32,
+            scale: tables.at.scale as u32,
+            bias: tables.at.bias as u32,
+            split_size: (tables.slots * images * height * width) as u32,
+        };
+        Accumulation::of_products(ask, pass.images(), stored.splits, at).step(ask.most_workgroups())
     }
 }
 
@@ -129,6 +154,8 @@ struct Gemm<'a> {
     weights: Weights,
     /// How four neighbouring output pixels lie in the input.
     input: Access,
+    /// Of the reduction.
+    splits: usize,
     sums: Sums,
     table: Table,
 }
@@ -143,21 +170,72 @@ struct Table {
     stage_at: u32,
 }
 
-impl Gemm<'_> {
-    fn size(&self) -> Size {
-        let groups = self.ask.problem.conv().groups;
-        let channels = self.conv.channels;
-        Size { rows: self.rows, pixels: self.pixels, groups, channels, in_quads: has_quads(self.input, self.weights) }
+impl<'a> Gemm<'a> {
+    /// That of a product pass over some images, with so many rows a group.
+    fn of_products(ask: &'a Ask<'a>, images: Range<usize>, rows: usize, splits: usize, table: Table) -> Self {
+        let [_, _, height, width] = ask.problem.input_shape();
+        let pixels = images.len() * height * width;
+        Self {
+            ask,
+            conv: Geometry::of_products(ask.problem, images.start),
+            rows,
+            pixels,
+            weights: ask.summary_weights(),
+            input: ask.access(&[height * width]),
+            splits,
+            sums: Sums::Products { base_stage: ask.problem.base_stage(), access: ask.access(&[pixels]) },
+            table,
+        }
     }
 
-    fn step(&self, engine: Engine, tile: Tile) -> Step {
+    /// The dispatch with the tile that is expected to take least time.
+    fn step(&self, kernels: &Kernels) -> Result<Step> {
+        let Some((best, _)) = self.best(kernels) else {
+            let reason = "no tile fits the device's workgroup memory".to_owned();
+            return Err(Error::Unsupported { kernel: kernels.engine.name(), reason });
+        };
+        let (operands, uniform) = (self.operands(best.tile), self.uniform(best.tile));
+        let step = kernels.engine.step(best.tile, operands, &uniform, self.ask.target);
+        Ok(step.with_registers(best.registers))
+    }
+
+    /// The tile that is expected to take least time, and that time but for what goes through memory, which is the same
+    /// with all. `None` where no tile fits, or none makes splits long enough.
+    fn best<'k>(&self, kernels: &'k Kernels) -> Option<(&'k Candidate, Prediction)> {
+        let (engine, target) = (kernels.engine, self.ask.target);
+        let fitting = kernels.candidates.iter().filter(|candidate| candidate.fits(engine, target));
+        let suiting = fitting.filter(|one| one.suits(engine, self.quads(one.tile), target));
+        let long = suiting.filter(|one| splits::are_long(steps(&self.conv, one.tile), self.splits));
+        let predicted = long.map(|candidate| (candidate, self.predict(engine, candidate)));
+        predicted.min_by(|(_, a), (_, b)| a.seconds().total_cmp(&b.seconds()))
+    }
+
+    fn predict(&self, engine: Engine, candidate: &Candidate) -> Prediction {
+        let (tile, target) = (candidate.tile, self.ask.target);
+        let uniform = self.uniform(tile);
+        let work = engine.work(tile, self.operands(tile), &uniform, target);
+        let work = Work { registers: candidate.registers, ..work };
+        target.predict(&work, engine.threads(tile, target), uniform.tiles.into(), 0.0)
+    }
+
+    fn operands(&self, tile: Tile) -> Operands {
+        Operands {
+            input: self.ask.input(if self.quads(tile) { Access::Vec4 } else { Access::Scalar }),
+            weights: self.weights,
+            whole: self.whole(tile),
+            sums: self.sums,
+            read_write: self.ask.options.bind_read_write,
+        }
+    }
+
+    fn uniform(&self, tile: Tile) -> Uniform {
         let pixel_tiles = self.pixels.div_ceil(tile.pixels_per_tile());
         let row_tiles = self.rows.div_ceil(tile.rows_per_tile());
-        let tiles = (pixel_tiles * row_tiles * self.ask.problem.conv().groups) as u64;
+        let split_tiles = pixel_tiles * row_tiles * self.ask.problem.conv().groups;
         let Table { scale_at, bias_at, slots_at, slots, stage_at } = self.table;
-        let uniform = Uniform {
+        Uniform {
             conv: self.conv,
-            tiles: tiles as u32,
+            tiles: (split_tiles * self.splits) as u32,
             pixel_tiles: pixel_tiles as u32,
             row_tiles: row_tiles as u32,
             rows: self.rows as u32,
@@ -167,28 +245,18 @@ impl Gemm<'_> {
             slots_at,
             slots,
             stage_at,
-        };
-        let whole = self.conv.channels.is_multiple_of(tile.depth * tile.slices);
-        let quads = whole && has_quads(self.input, self.weights);
-        let operands = Operands {
-            input: self.ask.input(if quads { Access::Vec4 } else { Access::Scalar }),
-            weights: self.weights,
-            whole,
-            sums: self.sums,
-            read_write: self.ask.options.bind_read_write,
-        };
-        let limit = self.ask.most_workgroups();
-        match engine {
-            Engine::Tiled => Step::new(TiledKernel { tile, operands }, &uniform, tiles, limit),
-            Engine::Matrix => {
-                let lanes = self.ask.target.subgroup_max_size;
-                Step::new(MatrixKernel { tile, lanes, operands }, &uniform, tiles, limit)
-            }
+            splits: self.splits as u32,
+            split_tiles: split_tiles as u32,
         }
     }
-}
 
-/// Whether columns may be loaded by quads, where all channels of every step exist.
-fn has_quads(input: Access, weights: Weights) -> bool {
-    input == Access::Vec4 && weights.load == WeightLoad::Vec4
+    /// Whether all channels of every step exist.
+    fn whole(&self, tile: Tile) -> bool {
+        self.conv.channels.is_multiple_of(tile.depth * tile.slices)
+    }
+
+    /// Whether columns may be loaded by quads.
+    fn quads(&self, tile: Tile) -> bool {
+        self.whole(tile) && self.input == Access::Vec4 && self.weights.load == WeightLoad::Vec4
+    }
 }

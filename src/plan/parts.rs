@@ -123,7 +123,7 @@ fn assemble(
     let storage = drafts.first().map_or(options.storage, |draft| draft.storage);
     let workspace = drafts.iter().map(|draft| draft.workspace).max().unwrap_or(0);
     let hankel_levels = drafts.iter().map(|draft| draft.hankel_levels).max().unwrap_or(0);
-    let cost = drafts.iter().map(|draft| draft.cost).sum();
+    let cost: Option<f64> = drafts.iter().map(|draft| draft.cost).sum();
     let (mut steps, mut tables) = (Vec::new(), Vec::new());
     let (mut multiply_adds, mut additions) = (0, 0);
     let mut table_at = 0u64;
@@ -150,7 +150,7 @@ fn assemble(
         steps.extend(draft.steps.into_iter().map(|step| step.placed(&places)));
     }
     let packing = Packing { dense: algorithm == Algorithm::Dense, tables };
-    Plan {
+    let plan = Plan {
         algorithm,
         family,
         storage,
@@ -163,10 +163,12 @@ fn assemble(
         multiply_adds,
         additions,
         hankel_levels,
-        cost,
+        cost: 0.0,
         declined: Vec::new(),
         label: None,
-    }
+    };
+    let predicted = || plan.steps.iter().map(|step| plan.predict(step).seconds()).sum();
+    Plan { cost: cost.unwrap_or_else(predicted), ..plan }
 }
 
 impl Plan {

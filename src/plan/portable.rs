@@ -24,13 +24,12 @@ impl Planner for Portable {
     }
 
     /// A fit to CPU time on lavapipe (layers of 16 to 512 channels, steps C and 2C; it reproduces them within a
-    /// quarter). There every load costs as much as some 15 multiply-adds, whether of one value or four; on a GPU the
-    /// same passes are bound by memory, with a ratio that is not far off. Blended weights made gather 1.5 and 1.9
-    /// times slower against dense (64 channels, 32x32; 128, 16x16). Fused products, whose barriers and workgroup
-    /// memory a CPU gains nothing by, take 2.1 to 3 times as long as two passes there (64 channels, 56x56, to 512,
-    /// 7x7).
-    fn costs(&self, _: &Target) -> Costs {
-        Costs {
+    /// quarter). There every load costs as much as some 15 multiply-adds, whether of one value or four. Blended
+    /// weights made gather 1.5 and 1.9 times slower against dense (64 channels, 32x32; 128, 16x16). Fused products,
+    /// whose barriers and workgroup memory a CPU gains nothing by, take 2.1 to 3 times as long as two passes there (64
+    /// channels, 56x56, to 512, 7x7).
+    fn costs(&self, target: &Target) -> Option<Costs> {
+        let costs = Costs {
             store: 20.0,
             row_tap: 13.0,
             finish: 25.0,
@@ -40,7 +39,8 @@ impl Planner for Portable {
             near_product: 1.4,
             dispatch: 0.0,
             blend: 0.6,
-        }
+        };
+        target.is_software().then_some(costs)
     }
 
     fn direct(&self, direct: &Direct<'_>) -> Result<Dispatches> {
@@ -70,7 +70,7 @@ impl Planner for Portable {
         };
         let steps = vec![Step::new(kernel, &uniform, tiles, ask.most_workgroups())];
         let multiply_adds = ask.problem.dense_multiply_adds() as f64;
-        Ok(Dispatches { steps, multiply_adds, hankel_levels: 0 })
+        Ok(Dispatches { steps, workspace: 0, multiply_adds, hankel_levels: 0 })
     }
 
     fn products(&self, ask: Ask<'_>) -> Result<Box<dyn Products>> {

@@ -1,5 +1,7 @@
 //! Shared products, for all families: the two passes, over as many images at a time as the workspace holds.
 
+use std::ops::Range;
+
 use super::ask::Ask;
 use super::cost::{Costs, Work};
 use super::draft::Draft;
@@ -37,19 +39,27 @@ pub(super) struct Pass<'a> {
     pub(super) ask: Ask<'a>,
     pub(super) first_image: usize,
     pub(super) images: usize,
+    pub(super) stored: Stored,
     pub(super) tables: &'a Tables,
 }
 
+impl Pass<'_> {
+    /// Which of the batch.
+    pub(super) fn images(&self) -> Range<usize> {
+        self.first_image..self.first_image + self.images
+    }
+}
+
 /// The two passes of a family's products.
-pub(super) fn draft(ask: Ask<'_>, products: &dyn Products, costs: Costs) -> Result<Draft> {
+pub(super) fn draft(ask: Ask<'_>, products: &dyn Products, costs: Option<Costs>) -> Result<Draft> {
     let (problem, stored) = (ask.problem, products.stored());
     let tables = Tables::new(problem, stored);
     let [batch, _, height, _] = problem.input_shape();
-    let image_bytes = 4 * tables.slots as u64 * height as u64 * stored.pitch as u64;
+    let image_bytes = 4 * (stored.splits * tables.slots) as u64 * height as u64 * stored.pitch as u64;
     let chunk = images_a_chunk(image_bytes, ask.target, ask.options)?.min(batch as u64) as usize;
     let mut steps = Vec::new();
     for first_image in (0..batch).step_by(chunk) {
-        let pass = Pass { ask, first_image, images: chunk.min(batch - first_image), tables: &tables };
+        let pass = Pass { ask, first_image, images: chunk.min(batch - first_image), stored, tables: &tables };
         steps.push(products.step(&pass)?);
         steps.push(products.accumulate(&pass));
     }
@@ -70,7 +80,7 @@ pub(super) fn draft(ask: Ask<'_>, products: &dyn Products, costs: Costs) -> Resu
         workspace: image_bytes * chunk as u64,
         hankel_levels: products.hankel_levels(),
         terms,
-        cost: costs.of_shared(&work),
+        cost: costs.map(|costs| costs.of_shared(&work)),
         table: tables.words,
         stage: tables.stage,
     })

@@ -40,8 +40,8 @@ impl Planner for Software {
 
     /// From the times of loads and stores on lavapipe, a multiply-add of gather being 0.12 ns there.
     /// Blended weights made gather 1.28 and 1.37 times slower against dense (128 channels, 16x16; 64, 32x32).
-    fn costs(&self, _: &Target) -> Costs {
-        Costs {
+    fn costs(&self, _: &Target) -> Option<Costs> {
+        Some(Costs {
             store: 8.0,
             row_tap: 1.0,
             finish: 10.0,
@@ -51,7 +51,7 @@ impl Planner for Software {
             near_product: 0.0,
             dispatch: DISPATCH,
             blend: 0.3,
-        }
+        })
     }
 
     fn direct(&self, direct: &Direct<'_>) -> Result<Dispatches> {

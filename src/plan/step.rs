@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::mem::offset_of;
 use std::ops::Range;
 
-use super::Target;
-use crate::kernels::{Description, Geometry, Kernel, Role, Variant};
+use super::{Prediction, Target};
+use crate::kernels::{Description, Geometry, Kernel, Role, Variant, Work};
 use crate::method::quantization::Quantization;
 
 /// One dispatch.
@@ -19,6 +19,8 @@ pub(crate) struct Step {
     pub(crate) turns: u64,
     /// Most turns of those, in one of the others.
     pub(crate) unrolled: u64,
+    /// What each thread does.
+    pub(crate) work: Work,
     /// Where operands lie that are no tensors of the caller's.
     pub(crate) places: Places,
     /// The bytes of the kernel's uniform.
@@ -71,9 +73,25 @@ impl Step {
             grid: fold_grid(tiles, limit),
             turns: kernel.turns(uniform),
             unrolled: kernel.unrolled(),
+            work: kernel.work(uniform),
             places: Places::default(),
             uniform: bytemuck::bytes_of(uniform).to_vec(),
         }
+    }
+
+    /// The same of a tile whose threads have so many registers.
+    pub(super) fn with_registers(self, registers: u32) -> Self {
+        Self { work: Work { registers, ..self.work }, ..self }
+    }
+
+    /// How long it is expected to take on a target where it moves so many bytes through memory.
+    pub(super) fn predict(&self, target: &Target, bytes: f64) -> Prediction {
+        target.predict(&self.work, self.description.threads(), self.workgroups(), bytes)
+    }
+
+    /// Workgroups of the grid.
+    pub(crate) fn workgroups(&self) -> u64 {
+        self.grid.iter().map(|&size| u64::from(size)).product()
     }
 
     /// Whether the loops of an invocation end on a target, on every driver.

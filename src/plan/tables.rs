@@ -15,6 +15,8 @@ pub(super) struct Stored {
     pub(super) columns: usize,
     /// Columns from one row to the next in memory.
     pub(super) pitch: usize,
+    /// Parts of a product's sum over channels, each stored by itself; 1 where they are whole.
+    pub(super) splits: usize,
 }
 
 /// Where the parts of the table that the accumulation reads begin, in words.

@@ -1,7 +1,9 @@
 //! What a plan must know of a device, and what a device should be asked for. Nothing else asks whether it is a CPU.
 
 use super::Family;
+use super::hardware::{Hardware, Prediction};
 use super::vendor::Vendor;
+use crate::kernels::Work;
 use crate::method::reduction::most_turns;
 
 /// What a plan must know of a device.
@@ -21,10 +23,9 @@ pub struct Target {
     /// Whether the device multiplies 16x16 by 16x16 matrices of f16 into f32 and was opened with
     /// [`wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX`]. A device cannot tell: see [`Target::with_matrices`].
     pub(crate) matrix_16x16x16: bool,
-    /// Processors (multiprocessors, compute units, cores) that plans reckon with when they choose tiles that keep all
-    /// of them busy. wgpu cannot tell how many there are: the constructors guess by the kind of device, and who knows
-    /// better may set it.
-    pub(crate) processors: u32,
+    /// What it can do. wgpu cannot tell: it is looked up by the adapter's name, or else guessed by the kind of device,
+    /// and who knows better may set it.
+    pub(crate) hardware: Hardware,
     /// Who made it.
     pub(crate) vendor: Vendor,
     /// Whether shaders carry checks, which keep drivers from unrolling loops.
@@ -96,7 +97,19 @@ impl Target {
     /// device is wrong.
     #[must_use]
     pub fn with_processors(self, processors: u32) -> Self {
-        Self { processors, ..self }
+        Self { hardware: Hardware { processors, ..self.hardware }, ..self }
+    }
+
+    /// What the device can do, as far as plans reckon with it: by the adapter's name where it is listed
+    /// ([`Hardware::named`]), else a guess.
+    pub fn hardware(&self) -> &Hardware {
+        &self.hardware
+    }
+
+    /// The same with other hardware, for those who know better.
+    #[must_use]
+    pub fn with_hardware(self, hardware: Hardware) -> Self {
+        Self { hardware, ..self }
     }
 
     /// Who made the device, by PCI as in [`wgpu::AdapterInfo::vendor`], where there is no adapter to ask. Compilers
@@ -130,10 +143,16 @@ impl Target {
             subgroup_min_size: 0,
             subgroup_max_size: 0,
             matrix_16x16x16: false,
-            processors: processors(wgpu::DeviceType::Other),
+            hardware: Hardware::guess(wgpu::DeviceType::Other),
             vendor: Vendor::Other,
             checked: false,
         }
+    }
+
+    /// How long `workgroups` of so many `threads` are expected to take that do `work` each, and move `bytes` through
+    /// memory.
+    pub(super) fn predict(&self, work: &Work, threads: u32, workgroups: u64, bytes: f64) -> Prediction {
+        self.hardware.predict(self.vendor, work, threads, workgroups, bytes)
     }
 
     /// The families to try, best first; the floor is always the last.
@@ -196,7 +215,7 @@ impl Target {
             subgroup_min_size: subgroups * info.subgroup_min_size,
             subgroup_max_size: subgroups * info.subgroup_max_size,
             matrix_16x16x16: false,
-            processors: processors(info.device_type),
+            hardware: Hardware::named(&info.name).unwrap_or_else(|| Hardware::guess(info.device_type)),
             vendor: Vendor::of(info),
             checked: false,
         }
@@ -205,18 +224,6 @@ impl Target {
 
 /// What suits GPUs, the best first.
 const GPU_FAMILIES: &[Family] = &[Family::Matrix, Family::Tiled, Family::Portable];
-
-/// A guess at the processors of a device: too many costs small layers efficiency, too few leaves processors idle.
-fn processors(kind: wgpu::DeviceType) -> u32 {
-    match kind {
-        // From 24 (entry level) to 132 (H100, H200) and more.
-        wgpu::DeviceType::DiscreteGpu => 96,
-        wgpu::DeviceType::VirtualGpu => 64,
-        wgpu::DeviceType::IntegratedGpu => 16,
-        wgpu::DeviceType::Other => 32,
-        wgpu::DeviceType::Cpu => 4,
-    }
-}
 
 /// Features worth requesting, of those the adapter has; none is required: timestamps, to measure with, and what the
 /// faster kernel families are built on (64-bit words are for software adapters alone).

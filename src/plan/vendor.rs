@@ -1,4 +1,6 @@
-//! Who made a GPU: their compilers hold differently many sums in registers.
+//! Who made a GPU: their compilers hold differently many sums in registers, and need differently many instructions.
+
+use crate::kernels::Work;
 
 /// Of those whose compilers plans know something about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,6 +51,24 @@ impl Vendor {
             (None, wgpu::Backend::BrowserWebGpu) => Self::Hidden,
             (None, _) => Self::Other,
         }
+    }
+
+    /// Slots of a processor's issue that a thread's work takes. Counted (`benches/results/isa-26.1.6/table.md`).
+    pub(super) fn slots(self, work: &Work) -> f64 {
+        let Work { vector, values, beside, .. } = work;
+        match self {
+            // What is not a vector's is issued beside those; addresses are mostly scalar.
+            Self::Amd => vector + 0.5 * values,
+            // What is in workgroup memory is loaded one by one, and has addresses of its own.
+            Self::Apple => vector + 4.0 * values + 4.5 * beside,
+            // Addresses of 64 bits, a value at a time.
+            _ => vector + 6.5 * values + beside,
+        }
+    }
+
+    /// Whether matrices are multiplied beside other instructions, or by the unit that has those too.
+    pub(super) fn has_matrices_beside(self) -> bool {
+        self != Self::Amd
     }
 
     /// Most sums of f32 that its compilers keep in registers, a thread, with what loops over tiles need beside them:

@@ -114,7 +114,7 @@ fn add_target(digest: &mut Digest, target: &Target) {
         limits.max_compute_workgroups_per_dimension.into(),
         target.subgroup_min_size.into(),
         target.subgroup_max_size.into(),
-        target.processors.into(),
+        target.hardware.processors.into(),
         target.software.into(),
         target.matrix_16x16x16.into(),
         target.most_sums().into(),

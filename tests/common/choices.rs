@@ -39,9 +39,17 @@ pub fn choices_in(target: &Target, storage: Storage) -> Vec<Choice> {
     all.filter(|choice| choice.family.has(choice.algorithm)).collect()
 }
 
-/// The target, with limits and processors that leave tiled kernels only their smallest tile:
-/// software adapters compile each tile for seconds. A test of its own runs every tile.
+/// The target, with limits and processors that leave tiled kernels only their smallest tile, and reductions whole:
+/// software adapters compile each tile for seconds. Tests of their own run every tile, and splits.
 pub fn few_tiles(target: &Target) -> Target {
+    let mut hardware = *in_splits(target).hardware();
+    // Whatever is computed takes no time beside another dispatch.
+    hardware.clock = 1e18;
+    in_splits(target).with_hardware(hardware)
+}
+
+/// The target, with limits and processors that leave tiled kernels only their smallest tile, and split its reductions.
+pub fn in_splits(target: &Target) -> Target {
     let limits = wgpu::Limits { max_compute_invocations_per_workgroup: 64, ..target.limits.clone() };
     target.clone().with_limits(limits).with_processors(1_000_000)
 }

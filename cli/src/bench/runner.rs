@@ -9,8 +9,8 @@ use filter_summary::standalone::{Gpu, Timestamps};
 use filter_summary::tune::Tuner;
 use filter_summary::wgpu;
 use filter_summary::{
-    Algorithm, BoundConv, BufferRange, ChannelParams, ConvBuffers, FsConv2d, Pipelines, Plan, PlanOptions, Problem,
-    ShaderChecks, Storage,
+    Algorithm, BoundConv, BufferRange, ChannelParams, ConvBuffers, FsConv2d, Pipelines, Plan, PlanOptions, Prediction,
+    Problem, ShaderChecks, Storage,
 };
 
 use super::clock::cpu_seconds;
@@ -61,6 +61,8 @@ pub(crate) struct Candidate {
     pub(crate) variants: Vec<String>,
     /// Of one convolution.
     pub(crate) dispatches: usize,
+    /// Seconds that the plan predicts; none on software adapters and the CPU.
+    pub(crate) predicted: Option<f64>,
     pub(crate) work: Work,
     /// What it computed.
     pub(crate) output: Vec<f32>,
@@ -199,6 +201,9 @@ impl<'a> Runner<'a> {
             Backend::Gpu { gpu, pipelines, .. } => {
                 let plan = Plan::new(problem, &gpu.target(), choice.options)?;
                 let (algorithm, variants, dispatches) = (plan.algorithm(), plan.kernels(), plan.dispatches());
+                let predictions = plan.predictions();
+                let seconds = predictions.iter().map(Prediction::seconds).sum();
+                let predicted = (!predictions.is_empty()).then_some(seconds);
                 let multiply_adds = plan.multiply_adds();
                 let conv = FsConv2d::new(pipelines, plan, &data.summary, ChannelParams::default())?;
                 let compile = start.elapsed();
@@ -213,6 +218,7 @@ impl<'a> Runner<'a> {
                     algorithm,
                     variants,
                     dispatches,
+                    predicted,
                     work: Work::new(problem, algorithm, multiply_adds, self.storage(), conv.weight_bytes()),
                     output: Vec::new(),
                     compile,
@@ -235,6 +241,7 @@ impl<'a> Runner<'a> {
                     algorithm,
                     variants: vec![format!("cpu_{}", algorithm.name())],
                     dispatches: 0,
+                    predicted: None,
                     work: Work::new(problem, algorithm, multiply_adds, Storage::F32, 4 * weights as u64),
                     output: vec![f32::NAN; problem.output_shape().iter().product()],
                     compile: start.elapsed(),

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use filter_summary::network::NetworkPlan;
-use filter_summary::{Candidates, Plan, PlanOptions, Target};
+use filter_summary::{Candidates, Plan, PlanOptions, Prediction, Target};
 use serde::Serialize;
 
 use super::layer::declined;
@@ -24,11 +24,33 @@ struct Candidate {
     family: &'static str,
     algorithm: &'static str,
     hankel_levels: u32,
-    /// Expected, in multiply-adds of the family's inner loops.
+    /// Expected: seconds on GPUs; on software adapters multiply-adds of the family's inner loops.
     cost: f64,
+    /// Every dispatch on the device's peaks; none on software adapters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    predicted: Vec<Predicted>,
     kernels: Vec<String>,
     /// It is what runs.
     taken: bool,
+}
+
+#[derive(Serialize)]
+struct Predicted {
+    microseconds: f64,
+    bound: &'static str,
+    /// Part of the processors' time that workgroups fill.
+    fill: f64,
+}
+
+impl Predicted {
+    fn of(prediction: &Prediction) -> Self {
+        let (microseconds, bound) = (1e6 * prediction.seconds(), prediction.bound().name());
+        Self { microseconds, bound, fill: prediction.fill }
+    }
+
+    fn text(&self) -> String {
+        format!("{:.1} us by {}", self.microseconds, self.bound)
+    }
 }
 
 impl Why {
@@ -43,6 +65,7 @@ impl Why {
                 algorithm: other.algorithm().name(),
                 hankel_levels: other.hankel_levels(),
                 cost: other.cost(),
+                predicted: other.predictions().iter().map(Predicted::of).collect(),
                 kernels: other.kernels(),
                 taken: (other.family(), other.algorithm(), other.kernels())
                     == (plan.family(), plan.algorithm(), plan.kernels()),
@@ -58,18 +81,28 @@ impl Why {
     }
 }
 
+impl Candidate {
+    /// A line a dispatch.
+    fn expected(&self) -> String {
+        if self.predicted.is_empty() {
+            return format!("{:.3e}", self.cost);
+        }
+        self.predicted.iter().map(Predicted::text).collect::<Vec<_>>().join("\n")
+    }
+}
+
 /// The tables, a layer each.
 pub(super) fn text(layers: &[Why]) -> String {
     let mut text = String::new();
     for why in layers {
-        let mut table = table(3, &["", "family", "algorithm", "hankel", "cost", "kernels"]);
+        let mut table = table(3, &["", "family", "algorithm", "hankel", "expected", "kernels"]);
         for candidate in &why.candidates {
             table.add_row([
                 if candidate.taken { "taken".to_owned() } else { String::new() },
                 candidate.family.to_owned(),
                 candidate.algorithm.to_owned(),
                 candidate.hankel_levels.to_string(),
-                format!("{:.3e}", candidate.cost),
+                candidate.expected(),
                 candidate.kernels.join(" "),
             ]);
         }

@@ -26,6 +26,8 @@ struct Params {
     slots_at: u32,         // products only: where the slot of every row stands in `table`
     slots: u32,            // the slot of rows that are not stored
     stage_at: u32,         // of a base stage
+    splits: u32,           // parts of the reduction that workgroups of their own add up
+    split_tiles: u32,      // tiles of one
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -59,9 +61,20 @@ fn row_of(group: u32, row: u32) -> u32 {
     return group * params.rows + min(row, params.rows - 1u);
 }
 
-// Steps of the whole reduction.
-fn steps_of() -> u32 {
-    return params.conv.kernel_height * params.conv.kernel_width * ((params.conv.channels + STEP - 1u) / STEP);
+// The first step of a split's part of the reduction, and the first after it.
+fn steps_of(split: u32) -> vec2<u32> {
+    let steps = params.conv.kernel_height * params.conv.kernel_width * ((params.conv.channels + STEP - 1u) / STEP);
+    return vec2<u32>(split, split + 1u) * steps / params.splits;
+}
+
+// Where a step is.
+fn depth_of(step: u32) -> Depth {
+    if ONE_TAP == 1u {
+        return Depth(0u, 0u, 0u, step * STEP);
+    }
+    let steps = (params.conv.channels + STEP - 1u) / STEP;
+    let tap = step / steps;
+    return Depth(tap, tap / params.conv.kernel_width, tap % params.conv.kernel_width, step % steps * STEP);
 }
 
 // `channel`, or the last one of those of its kind, `size` apart, that exists.

@@ -1,4 +1,4 @@
-// Sums are outputs: row r of group g is output channel g * rows + r.
+// Sums are outputs: row r of group g is output channel g * rows + r. There is one split.
 //
 //   Y[n, channel_offset + i, p] = epilogue(S)        Y [N, channels_total, OH, OW], residual [N, O, OH, OW]
 struct Spot {
@@ -9,7 +9,7 @@ struct Spot {
 }
 
 // Where four neighbouring pixels from `pixel` on go.
-fn spot_of(pixel: u32) -> Spot {
+fn spot_of(split: u32, pixel: u32) -> Spot {
     let plane = params.conv.out_height * params.conv.out_width;
     let pixels = vec4<u32>(pixel) + vec4<u32>(0u, 1u, 2u, 3u);
     let image = pixels / plane;

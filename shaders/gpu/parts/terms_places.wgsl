@@ -38,3 +38,8 @@ fn term_quad(place: Place, slot: u32, kx: u32) -> vec4<f32> {
     let loaded = vec4<f32>(products[i.x], products[i.y], products[i.z], products[i.w]);
     return select(vec4<f32>(0.0), loaded, place.inside);
 }
+
+// The slot of a filter's tap, of its segment `k`.
+fn slot_of(channel: u32, k: u32, tap: u32, taps: u32) -> u32 {
+    return table[params.slots_at + (channel * NEIGHBOURS + k) * taps + tap];
+}

@@ -49,3 +49,8 @@ fn term_quad(place: Place, slot: u32, kx: u32) -> vec4<f32> {
     }
     return vec4<f32>(quad.yzw, beside);
 }
+
+// The slot of a filter's tap, of its segment `k`.
+fn slot_of(channel: u32, k: u32, tap: u32, taps: u32) -> u32 {
+    return table[params.slots_at + (channel * NEIGHBOURS + k) * taps + tap];
+}

@@ -4,7 +4,7 @@
 mod by_gpu;
 mod fused;
 mod gpu;
-mod registers;
+mod predictions;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,46 +1,100 @@
-//! Pass 2 after plain products: tiles of pixels and channels.
+//! Pass 2 after plain products, or after a convolution in splits: tiles of pixels and channels.
+
+use std::ops::Range;
+
+use bytemuck::Zeroable;
 
 use crate::kernels::tiled_accumulate::{Terms, TiledAccumulate, Uniform};
-use crate::kernels::{Access, Geometry, Tile};
+use crate::kernels::{Access, Filters, Geometry, Kernel, Tile};
 use crate::method::problem::Problem;
-use crate::plan::Step;
-use crate::plan::shared::Pass;
+use crate::plan::ask::Ask;
+use crate::plan::{Step, Target};
 
 /// Pixels by channels that a workgroup finishes: 256 by 8, or by 2 where that would be too few workgroups.
 pub(crate) const TILES: [Tile; 2] = [Tile::registers(64, 1, 8, 1), Tile::registers(64, 1, 2, 1)];
 
-pub(super) fn step(pass: &Pass<'_>) -> Step {
-    let Pass { ask, first_image, images, tables } = pass;
-    let (problem, target) = (ask.problem, ask.target);
-    let [_, out_channels, out_height, out_width] = problem.output_shape();
-    let pixels = images * out_height * out_width;
-    let count = |tile: &Tile| {
-        let pixel_tiles = pixels.div_ceil(tile.pixels_per_tile());
-        (pixel_tiles, pixel_tiles * out_channels.div_ceil(tile.rows_per_tile()))
-    };
-    // Twice as many workgroups as processors keep them all busy to the end.
-    let [large, small] = TILES;
-    let tile = if count(&large).1 >= (target.processors as usize).saturating_mul(2) { large } else { small };
-    let (pixel_tiles, tiles) = count(&tile);
-    let terms = if target.has_fast_quads() { terms_of(problem) } else { Terms::Places };
-    let kernel = TiledAccumulate {
-        tile,
-        terms,
-        filters: ask.filters(),
-        end: ask.end(if terms == Terms::Places { Access::Scalar } else { Access::Vec4 }),
-        read_write: ask.options.bind_read_write,
-    };
-    let uniform = Uniform {
-        conv: Geometry::of(problem, problem.bases().channel_stride).at_image(*first_image),
-        tiles: tiles as u32,
-        pixel_tiles: pixel_tiles as u32,
-        pixels: pixels as u32,
-        images: *images as u32,
-        slots_at: tables.at.tap_slots as u32,
-        scale_at: tables.at.scale as u32,
-        bias_at: tables.at.bias as u32,
-    };
-    Step::new(kernel, &uniform, tiles as u64, ask.most_workgroups())
+/// Where the table has what an accumulation reads, and the values of a split of products.
+#[derive(Default)]
+pub(super) struct At {
+    pub(super) slots: u32,
+    pub(super) scale: u32,
+    pub(super) bias: u32,
+    pub(super) split_size: u32,
+}
+
+/// The pass.
+pub(super) struct Accumulation {
+    kernel: TiledAccumulate,
+    uniform: Uniform,
+}
+
+impl Accumulation {
+    /// Of stored products of some images.
+    pub(super) fn of_products(ask: &Ask<'_>, images: Range<usize>, splits: usize, at: At) -> Self {
+        let problem = ask.problem;
+        let terms = if ask.target.has_fast_quads() { terms_of(problem) } else { Terms::Places };
+        let uniform = Uniform {
+            conv: Geometry::of(problem, problem.bases().channel_stride).at_image(images.start),
+            images: images.len() as u32,
+            slots_at: at.slots,
+            scale_at: at.scale,
+            bias_at: at.bias,
+            splits: splits as u32,
+            split_size: at.split_size,
+            ..Uniform::zeroed()
+        };
+        Self::new(ask, terms, ask.filters(), uniform)
+    }
+
+    /// Of a convolution in splits, whose filters were made where weights were loaded.
+    pub(super) fn of_splits(ask: &Ask<'_>, [scale_at, bias_at]: [u32; 2], splits: usize) -> Self {
+        let problem = ask.problem;
+        let uniform = Uniform {
+            conv: Geometry::of_outputs(problem),
+            images: problem.batch() as u32,
+            scale_at,
+            bias_at,
+            splits: splits as u32,
+            split_size: problem.outputs() as u32,
+            ..Uniform::zeroed()
+        };
+        Self::new(ask, Terms::Own, Filters::PLAIN, uniform)
+    }
+
+    /// With the larger tile where that leaves no processor idle.
+    fn new(ask: &Ask<'_>, terms: Terms, filters: Filters, uniform: Uniform) -> Self {
+        let [_, out_channels, out_height, out_width] = ask.problem.output_shape();
+        let pixels = uniform.images as usize * out_height * out_width;
+        let count = |tile: &Tile| {
+            let pixel_tiles = pixels.div_ceil(tile.pixels_per_tile());
+            [pixel_tiles, pixel_tiles * out_channels.div_ceil(tile.rows_per_tile())]
+        };
+        // Twice as many workgroups as processors keep them all busy to the end.
+        let enough = (ask.target.hardware.processors as usize).saturating_mul(2);
+        let [large, small] = TILES;
+        let tile = if count(&large)[1] >= enough { large } else { small };
+        let [pixel_tiles, tiles] = count(&tile).map(|count| count as u32);
+        let access = if matches!(terms, Terms::Quads { .. }) { Access::Vec4 } else { Access::Scalar };
+        let kernel = TiledAccumulate {
+            tile,
+            terms,
+            split: uniform.splits > 1,
+            filters,
+            end: ask.end(access),
+            read_write: ask.options.bind_read_write,
+        };
+        Self { kernel, uniform: Uniform { tiles, pixel_tiles, pixels: pixels as u32, ..uniform } }
+    }
+
+    pub(super) fn step(&self, limit: u32) -> Step {
+        Step::new(self.kernel, &self.uniform, self.uniform.tiles.into(), limit)
+    }
+
+    /// Expected, where so many bytes go through memory.
+    pub(super) fn seconds(&self, target: &Target, bytes: f64) -> f64 {
+        let (work, threads) = (self.kernel.work(&self.uniform), self.kernel.tile.threads());
+        target.predict(&work, threads, self.uniform.tiles.into(), bytes).seconds()
+    }
 }
 
 /// How the products of four neighbouring pixels lie.

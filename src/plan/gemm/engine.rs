@@ -1,9 +1,9 @@
 //! Which kernel multiplies.
 
-use crate::kernels::Tile;
-use crate::kernels::matrix::Matrix as MatrixKernel;
-use crate::kernels::tiled::Tiled as TiledKernel;
-use crate::plan::Target;
+use crate::kernels::matrix::Matrix;
+use crate::kernels::tiled::{Operands, Tiled, Uniform};
+use crate::kernels::{Kernel, Tile, Work};
+use crate::plan::{Step, Target};
 
 /// The kernel of a family.
 #[derive(Debug, Clone, Copy)]
@@ -36,8 +36,27 @@ impl Engine {
     /// Bytes of workgroup memory.
     pub(super) fn bytes(self, tile: Tile) -> u64 {
         match self {
-            Self::Tiled => TiledKernel::bytes(tile),
-            Self::Matrix => MatrixKernel::bytes(tile),
+            Self::Tiled => Tiled::bytes(tile),
+            Self::Matrix => Matrix::bytes(tile),
+        }
+    }
+
+    /// What a thread does.
+    pub(super) fn work(self, tile: Tile, operands: Operands, uniform: &Uniform, target: &Target) -> Work {
+        match self {
+            Self::Tiled => Tiled { tile, operands }.work(uniform),
+            Self::Matrix => Matrix { tile, lanes: target.subgroup_max_size, operands }.work(uniform),
+        }
+    }
+
+    /// The dispatch.
+    pub(super) fn step(self, tile: Tile, operands: Operands, uniform: &Uniform, target: &Target) -> Step {
+        let (tiles, limit) = (uniform.tiles.into(), target.limits.max_compute_workgroups_per_dimension);
+        match self {
+            Self::Tiled => Step::new(Tiled { tile, operands }, uniform, tiles, limit),
+            Self::Matrix => {
+                Step::new(Matrix { tile, lanes: target.subgroup_max_size, operands }, uniform, tiles, limit)
+            }
         }
     }
 }

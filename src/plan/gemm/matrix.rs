@@ -9,7 +9,6 @@ use crate::method::quantization::Precision;
 use crate::method::storage::Storage;
 use crate::plan::Target;
 use crate::plan::ask::Ask;
-use crate::plan::cost::Costs;
 use crate::plan::direct::{Direct, Dispatches};
 use crate::plan::planner::Planner;
 use crate::plan::shared::Products;
@@ -24,12 +23,11 @@ const fn tile(subgroups: u32, depth: u32) -> Tile {
     Tile { lanes_x: 32, lanes_y: subgroups, rows: 16, quads: 1, depth, slices: 1 }
 }
 
-/// Predicted, not measured: times the f32 peak.
 static CANDIDATES: [Candidate; 3] = [
     // 64x128, 32 deep: 31 KiB.
-    Candidate { tile: tile(4, 32), rate: 2.5, registers: 208 },
-    Candidate { tile: tile(4, 16), rate: 2.2, registers: 208 },
-    Candidate { tile: tile(2, 16), rate: 1.8, registers: 208 },
+    Candidate { tile: tile(4, 32), registers: 208 },
+    Candidate { tile: tile(4, 16), registers: 208 },
+    Candidate { tile: tile(2, 16), registers: 208 },
 ];
 
 impl Planner for Matrix {
@@ -51,16 +49,12 @@ impl Planner for Matrix {
         storage.has_f16_tensors() && storage.weights() != Precision::F32
     }
 
-    fn costs(&self, target: &Target) -> Costs {
-        Costs::large_gpu(target)
-    }
-
     fn direct(&self, direct: &Direct<'_>) -> Result<Dispatches> {
         KERNELS.direct(direct)
     }
 
     fn products(&self, ask: Ask<'_>) -> Result<Box<dyn Products>> {
-        KERNELS.products(&ask)
+        Ok(KERNELS.products(&ask))
     }
 }
 

@@ -149,7 +149,13 @@ fn kernel(ask: &Ask<'_>, input: Access) -> Kernel {
 impl Products for Form {
     fn stored(&self) -> Stored {
         let tap_rows = TapRows::Even { step: self.row_step as u32 };
-        Stored { row_taps: self.row_taps, tap_rows, columns: self.columns, pitch: self.columns.next_multiple_of(4) }
+        Stored {
+            row_taps: self.row_taps,
+            tap_rows,
+            columns: self.columns,
+            pitch: self.columns.next_multiple_of(4),
+            splits: 1,
+        }
     }
 
     fn multiply_adds(&self, ask: &Ask<'_>) -> f64 {
@@ -162,7 +168,7 @@ impl Products for Form {
     }
 
     fn step(&self, pass: &Pass<'_>) -> Result<Step> {
-        let (form, Pass { ask, first_image, images, tables }) = (self, pass);
+        let (form, Pass { ask, first_image, images, tables, .. }) = (self, pass);
         let (problem, rows) = (ask.problem, tables.rows);
         let [_, _, height, width] = problem.input_shape();
         // Vector loads need quads that lie together: whole rows follow each other in memory, segments lie in one row.

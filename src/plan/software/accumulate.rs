@@ -39,7 +39,7 @@ pub(super) fn step(pass: &Pass<'_>, stored: Stored) -> Step {
 }
 
 fn along_chains(pass: &Pass<'_>, stored: Stored) -> Option<Step> {
-    let Pass { ask, first_image, images, tables } = pass;
+    let Pass { ask, first_image, images, tables, .. } = pass;
     let problem = ask.problem;
     let [_, _, height, _] = problem.input_shape();
     let [_, out_channels, out_height, out_width] = problem.output_shape();

@@ -66,6 +66,7 @@ impl<'a> Gather<'a> {
             // With what loads cost, in multiply-adds of a tile of 32 rows.
             multiply_adds: parts.iter().map(|part| self.cost(part)).sum(),
             steps: parts.iter().map(|part| self.step(part)).collect(),
+            workspace: 0,
             hankel_levels: self.hankel_levels,
         }
     }

@@ -154,7 +154,7 @@ impl Products for Form {
     fn stored(&self) -> Stored {
         let RowSums { taps, rows, .. } = self.sums;
         let pitch = self.columns.next_multiple_of(4);
-        Stored { row_taps: taps as usize, tap_rows: rows, columns: self.columns, pitch }
+        Stored { row_taps: taps as usize, tap_rows: rows, columns: self.columns, pitch, splits: 1 }
     }
 
     fn multiply_adds(&self, ask: &Ask<'_>) -> f64 {
@@ -168,7 +168,7 @@ impl Products for Form {
     }
 
     fn step(&self, pass: &Pass<'_>) -> Result<Step> {
-        let Pass { ask, first_image, images, tables } = pass;
+        let Pass { ask, first_image, images, tables, .. } = pass;
         let problem = ask.problem;
         let [_, _, height, width] = problem.input_shape();
         let pixels = images * height * width;

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::gpu::{self, Gpu};
-use super::registers::Assumed;
-use crate::kernels::Role;
+use crate::kernels::matrix::Matrix;
+use crate::kernels::tiled::{self, Sums, Tiled};
+use crate::kernels::{Geometry, Role, Variant};
 use crate::method::algorithm::Algorithm;
 use crate::method::conv2d::Conv2d;
 use crate::method::placement::Placement;
 use crate::method::problem::Problem;
 use crate::method::storage::Storage;
-use crate::plan::{Family, Operand, Plan, PlanOptions, Step};
+use crate::plan::{Family, Plan, PlanOptions, Step};
 
 /// Channels, filters, size of images, and of the window.
 const LAYERS: [[usize; 4]; 6] =
@@ -20,34 +21,33 @@ const LAYERS: [[usize; 4]; 6] =
 
 const BATCHES: [usize; 2] = [1, 32];
 
-const KINDS: [(Family, Storage); 2] = [(Family::Tiled, Storage::F32), (Family::Matrix, Storage::F16)];
+pub(super) const KINDS: [(Family, Storage); 2] = [(Family::Tiled, Storage::F32), (Family::Matrix, Storage::F16)];
 
 #[test]
 fn plans_of_gpus_as_texts() {
     let Some(folder) = super::folder() else { return };
     let (mut texts, mut list) = (BTreeMap::<_, BTreeMap<_, _>>::new(), String::new());
-    let assumed = Assumed::read();
     for (gpu, layer, batch) in each() {
-        let [channels, filters, size, kernel] = layer;
-        let placement = Placement::tap_major(filters, channels, kernel, kernel, channels).expect("placement");
-        let conv = Conv2d::padded(kernel / 2);
-        let problem = Problem::new(&placement, conv, [batch, size, size]).expect("problem");
+        let problem = problem(layer, batch);
         for (family, storage) in KINDS {
             let options = PlanOptions::new().with_family(family).with_storage(storage);
             let Ok(best) = Plan::new(&problem, &gpu.target, options) else { continue };
             for plan in plans(&problem, &gpu, options, &best) {
                 let chosen = plan.algorithm() == best.algorithm();
+                let predictions = plan.predictions();
                 for (number, step) in plan.steps().iter().enumerate() {
-                    let (label, share) = (step.description.label(), share(&plan, step));
-                    let [read, written] = bytes(&plan, step, share);
+                    let (label, share) = (step.description.label(), plan.share(step));
+                    let [read, written] = plan.bytes(step);
+                    let predicted = &predictions[number];
                     let counts = if is_accumulation(step) { plan.additions() } else { plan.multiply_adds() };
                     let line = json!({
                         "gpu": gpu.name, "layer": name(layer), "batch": batch, "family": family.name(),
                         "algorithm": plan.algorithm().name(), "chosen": chosen, "step": number, "label": label,
-                        "workgroups": workgroups(step), "threads": step.description.threads(),
-                        "multiply_adds": counts as f64 * share, "terms": terms(&plan, step), "taps": taps(&problem),
+                        "workgroups": step.workgroups(), "threads": step.description.threads(),
+                        "multiply_adds": counts as f64 * share, "terms": terms(&plan, step), "taps": added(&plan, step),
                         "outputs": problem.outputs() as f64 * share, "bytes_read": read, "bytes_written": written,
-                        "registers": assumed.of(&label),
+                        "registers": registers(step), "planned": predicted.seconds(),
+                        "planned_bound": predicted.bound().name(),
                     });
                     list += &format!("{line}\n");
                     texts.entry(gpu.name.clone()).or_default().insert(label, step.description.source());
@@ -60,13 +60,19 @@ fn plans_of_gpus_as_texts() {
 }
 
 /// What plans are made of.
-fn each() -> impl Iterator<Item = (Gpu, [usize; 4], usize)> {
+pub(super) fn each() -> impl Iterator<Item = (Gpu, [usize; 4], usize)> {
     let layers = LAYERS.into_iter().flat_map(|layer| BATCHES.map(|batch| (layer, batch)));
     layers.flat_map(|(layer, batch)| gpu::all().into_iter().map(move |gpu| (gpu, layer, batch)))
 }
 
+/// With step C.
+pub(super) fn problem([channels, filters, size, kernel]: [usize; 4], batch: usize) -> Problem {
+    let placement = Placement::tap_major(filters, channels, kernel, kernel, channels).expect("placement");
+    Problem::new(&placement, Conv2d::padded(kernel / 2), [batch, size, size]).expect("problem")
+}
+
 /// As the benchmark writes layers.
-fn name([channels, filters, size, kernel]: [usize; 4]) -> String {
+pub(super) fn name([channels, filters, size, kernel]: [usize; 4]) -> String {
     let filters = if filters == channels { String::new() } else { format!("-{filters}") };
     let kernel = if kernel == 3 { String::new() } else { format!("k{kernel}") };
     format!("{channels}{filters}x{size}{kernel}")
@@ -84,44 +90,47 @@ fn plans(problem: &Problem, gpu: &Gpu, options: PlanOptions, best: &Plan) -> Vec
     Algorithm::ALL.iter().copied().filter(wanted).filter_map(plan).collect()
 }
 
-fn workgroups(step: &Step) -> u64 {
-    step.grid.iter().map(|&size| u64::from(size)).product()
-}
-
-fn taps(problem: &Problem) -> usize {
-    problem.placement().window().taps()
-}
-
-/// Products that a sum of a step's multiply-adds has: of a convolution all, of a base those of its channels.
-fn terms(plan: &Plan, step: &Step) -> usize {
+/// Products that a sum of a step's multiply-adds has: of a convolution all, of a base those of its channels, of a split
+/// its part.
+fn terms(plan: &Plan, step: &Step) -> f64 {
     let window = plan.problem().placement().window();
+    let splits = splits(plan) as f64;
     match plan.algorithm() {
-        _ if is_accumulation(step) => 0,
-        Algorithm::Dense | Algorithm::Gather => window.weights(),
-        Algorithm::Shared | Algorithm::Fused => window.channels(),
+        _ if is_accumulation(step) => 0.0,
+        Algorithm::Dense | Algorithm::Gather => window.weights() as f64 / splits,
+        Algorithm::Shared | Algorithm::Fused => window.channels() as f64 / splits,
     }
+}
+
+/// What is added up for an output: products of taps, of every split one.
+fn added(plan: &Plan, step: &Step) -> u64 {
+    let taps = plan.problem().placement().window().taps() as u64;
+    match plan.algorithm() {
+        Algorithm::Dense | Algorithm::Gather if is_accumulation(step) => splits(plan),
+        Algorithm::Shared if is_accumulation(step) => taps * splits(plan),
+        _ => taps,
+    }
+}
+
+/// Of the reduction of a plan's first step.
+fn splits(plan: &Plan) -> u64 {
+    let conv = Geometry::of(plan.problem(), 1);
+    let (conv, tile) = match plan.steps().first().map(|step| step.variant) {
+        Some(Variant::Tiled(Tiled { tile, operands }) | Variant::Matrix(Matrix { tile, operands, .. })) => {
+            let of_products = matches!(operands.sums, Sums::Products { .. });
+            (if of_products { Geometry::of_products(plan.problem(), 0) } else { conv }, tile)
+        }
+        _ => return 1,
+    };
+    // A split's turns are rounded up.
+    tiled::steps(&conv, tile) / plan.steps()[0].turns
 }
 
 fn is_accumulation(step: &Step) -> bool {
     step.description.roles().contains(&Role::ProductsIn)
 }
 
-/// Of the work of all steps that are the same kernel's: images come in chunks.
-fn share(plan: &Plan, step: &Step) -> f64 {
-    let alike = plan.steps().iter().filter(|other| other.description.kernel() == step.description.kernel());
-    workgroups(step) as f64 / alike.map(workgroups).sum::<u64>() as f64
-}
-
-/// What it must read and write at least: everything that is bound once, and of tensors its share.
-fn bytes(plan: &Plan, step: &Step, share: f64) -> [f64; 2] {
-    let of = |role: &Role| {
-        let whole = plan.size_of(*role) as f64;
-        match step.operand(*role) {
-            Operand::Summary => whole,
-            Operand::Table(range) | Operand::Workspace(range) => (range.end - range.start) as f64,
-            Operand::Tensor(_) => whole * share,
-        }
-    };
-    let (written, read): (Vec<_>, Vec<_>) = step.description.roles().iter().partition(|role| role.is_written());
-    [read, written].map(|roles| roles.into_iter().map(of).sum())
+/// What plans assume for the tile; of kernels without such tiles nothing.
+fn registers(step: &Step) -> Option<u32> {
+    Some(step.work.registers).filter(|&registers| registers > 0)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::plan::Target;
+use crate::plan::{Hardware, Target};
 
 /// A GPU that plans are made for.
 pub(super) struct Gpu {
@@ -34,11 +34,19 @@ fn of(entry: &Value) -> Gpu {
     let mut features = wgpu::Features::SUBGROUP;
     features.set(wgpu::Features::SHADER_F16, flag("f16"));
     features.set(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, flag("matrices"));
+    // Of boards that are listed too, the same: a test of theirs.
+    let mut hardware = Hardware::guess(wgpu::DeviceType::DiscreteGpu);
+    hardware.processors = number(&entry["processors"]);
+    hardware.lanes = number(&entry["lanes"]);
+    hardware.clock = entry["clock"].as_f64().expect("a number");
+    hardware.memory = entry["memory"].as_f64().expect("a number");
+    hardware.workgroup_bytes = entry["workgroup_bytes"].as_u64().map_or(0, |_| number(&entry["workgroup_bytes"]));
+    hardware.matrices = entry["matrix"].as_u64().map_or(0, |_| number(&entry["matrix"]));
     let target = Target::portable()
         .with_limits(limits)
         .with_features(features)
         .with_vendor(number(&entry["vendor"]))
-        .with_processors(number(&entry["processors"]))
+        .with_hardware(hardware)
         .with_subgroup_sizes(number(&entry["subgroups"][0]), number(&entry["subgroups"][1]))
         .with_matrix_16x16x16(flag("matrices"));
     Gpu { name: entry["name"].as_str().expect("a name").to_owned(), target }
