@@ -42,10 +42,14 @@ pub fn choices_in(target: &Target, storage: Storage) -> Vec<Choice> {
 /// The target, with limits and processors that leave tiled kernels only their smallest tile, and reductions whole:
 /// software adapters compile each tile for seconds. Tests of their own run every tile, and splits.
 pub fn few_tiles(target: &Target) -> Target {
-    let mut hardware = *in_splits(target).hardware();
-    // Whatever is computed takes no time beside another dispatch.
+    without_splits(&in_splits(target))
+}
+
+/// The target, where whatever is computed takes no time beside another dispatch.
+pub fn without_splits(target: &Target) -> Target {
+    let mut hardware = *target.hardware();
     hardware.clock = 1e18;
-    in_splits(target).with_hardware(hardware)
+    target.clone().with_hardware(hardware)
 }
 
 /// The target, with limits and processors that leave tiled kernels only their smallest tile, and split its reductions.

@@ -19,6 +19,19 @@ fn loads() -> Vec<Case> {
     ]
 }
 
+/// Channels that are no whole steps, in filters that are more than segments.
+fn partial() -> Vec<Case> {
+    let positions = [0.0, 0.75, 2.25, 3.5, 4.0, 5.25, 6.5, 7.75, 9.0, 10.5];
+    let blends = || learned(Window::tap_major(12, 3, 3).unwrap(), 20 * 12, &positions, 12, Boundary::None);
+    let wrap = line(Window::tap_major(12, 3, 3).unwrap(), 130, &[-20, 0, 16, 33, 77, 120], Boundary::Wrap);
+    let size = [1, 7, 9];
+    vec![
+        case("partial_steps_blends", blends(), pad(1), size),
+        case("partial_steps_blends_gains", blends().with_gains(), pad(1), size),
+        case("partial_steps_wrap_gains", wrap.with_gains(), pad(1), size),
+    ]
+}
+
 /// Planes of whole quads: products, and convolutions of one tap.
 fn quads() -> Vec<Case> {
     let size = [2, 6, 6];
@@ -47,5 +60,5 @@ fn quads() -> Vec<Case> {
 
 /// All of them.
 pub(super) fn steps() -> Vec<Case> {
-    [loads(), quads()].concat()
+    [loads(), partial(), quads()].concat()
 }
