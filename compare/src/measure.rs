@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::model::{Adapter, Answer, Comparison, Layer, LayerResult, Peaks, Peer, Row, Timing};
-use crate::peer::{ANSWER, Dialogue};
+use crate::peer::{ANSWER, Dialogue, HELLO};
 use crate::{Args, machine, rounds};
 
 /// With `--quick`.
@@ -199,7 +199,7 @@ fn dialogues(args: &Args) -> Result<Vec<Dialogue>> {
     let mut dialogues = Vec::new();
     for peer in &args.peer {
         let program = peer.program.iter().map(String::clone).collect();
-        let dialogue = Dialogue::start(&peer.name, program, logs.join(format!("{}.log", peer.name)));
+        let dialogue = Dialogue::start(&peer.name, program, logs.join(format!("{}.log", peer.name)), HELLO);
         let Peer { name, version, device, missing, .. } = &dialogue.peer;
         match missing {
             Some(reason) => eprintln!("compare: {name} is missing: {reason}"),

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use crate::model::{Answer, Layer, Peer};
 
 /// Opening a device and importing a library.
-const HELLO: Duration = Duration::from_secs(120);
+pub(crate) const HELLO: Duration = Duration::from_secs(120);
 
 /// Beyond the time it was given to measure: compiling, tuning, checking.
 pub(crate) const ANSWER: Duration = Duration::from_secs(240);
@@ -26,6 +26,8 @@ pub(crate) struct Dialogue {
     pub(crate) peer: Peer,
     program: Vec<String>,
     log: PathBuf,
+    /// How long it may take to say who it is.
+    hello: Duration,
     running: Option<Running>,
     failures: usize,
 }
@@ -46,8 +48,8 @@ impl Drop for Running {
 
 impl Dialogue {
     /// Starts a program; one that does not say who it is becomes a missing peer.
-    pub(crate) fn start(name: &str, program: Vec<String>, log: PathBuf) -> Self {
-        let mut dialogue = Self { peer: Peer::default(), program, log, running: None, failures: 0 };
+    pub(crate) fn start(name: &str, program: Vec<String>, log: PathBuf, hello: Duration) -> Self {
+        let mut dialogue = Self { peer: Peer::default(), program, log, hello, running: None, failures: 0 };
         match dialogue.launch() {
             Ok(peer) => dialogue.peer = Peer { name: name.to_owned(), ..peer },
             Err(error) => dialogue.peer = Peer::missing(name, &format!("{error:#}")),
@@ -120,7 +122,7 @@ impl Dialogue {
             }
         });
         let mut running = Running { child, stdin, lines };
-        let hello = running.line(HELLO).map_err(|error| self.explain(error))?;
+        let hello = running.line(self.hello).map_err(|error| self.explain(error))?;
         self.running = Some(running);
         serde_json::from_str(&hello).with_context(|| format!("it introduces itself as {hello}"))
     }
@@ -158,7 +160,7 @@ mod tests {
 
     fn shell(script: &str, directory: &std::path::Path) -> Dialogue {
         let program = ["sh", "-c", script].map(str::to_owned).to_vec();
-        Dialogue::start("fake", program, directory.join("fake.log"))
+        Dialogue::start("fake", program, directory.join("fake.log"), HELLO)
     }
 
     fn layer() -> Layer {
@@ -186,7 +188,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let dialogue = shell("echo 'No module named x' >&2; exit 1", directory.path());
         assert!(dialogue.peer.missing.as_deref().unwrap().ends_with("No module named x"), "{:?}", dialogue.peer);
-        let dialogue = Dialogue::start("none", vec!["/no/such/program".to_owned()], directory.path().join("log"));
+        let dialogue =
+            Dialogue::start("none", vec!["/no/such/program".to_owned()], directory.path().join("log"), HELLO);
         assert!(dialogue.peer.missing.is_some());
     }
 

@@ -54,17 +54,18 @@ impl<'a> Layers<'a> {
         if let Err(error) = process::output(Command::new(python).args(["-c", question]), limit) {
             return skipped(format!("{error:#}"));
         }
-        let mut missing = Vec::new();
+        let (end, mut missing) = (Instant::now() + limit, Vec::new());
         for &name in names {
             let program = [python, &package.display().to_string(), name].map(str::to_owned).to_vec();
-            let dialogue = Dialogue::start(name, program, logs.join(format!("{name}.log")));
+            let left = end.saturating_duration_since(Instant::now());
+            let dialogue = Dialogue::start(name, program, logs.join(format!("{name}.log")), left);
             missing.extend(dialogue.peer.missing.as_ref().map(|reason| format!("{name}: {reason}")));
             self.peers.push(dialogue);
         }
         let version = self.peers.iter().find(|dialogue| dialogue.peer.missing.is_none());
         match version {
             Some(Dialogue { peer: Peer { version, device, .. }, .. }) => {
-                let said = format!("{version} on {device}{}", missing.join("; "));
+                let said = [vec![format!("{version} on {device}")], missing].concat().join("; ");
                 Ok(Told { outcome: Outcome::Done, said, value: () })
             }
             None => skipped(missing.join("; ")),
@@ -98,7 +99,7 @@ impl<'a> Layers<'a> {
         let left: Vec<&str> = layers[comparison.layers.len()..].iter().map(|layer| layer.layer.as_str()).collect();
         let mut said = format!("{measured} of {} layers", layers.len());
         if errors > 0 {
-            said += &format!(", {errors} errors");
+            said += &format!(", errors: {errors}");
         }
         if !left.is_empty() {
             said += &format!("; no time was left for {}", left.join(", "));
@@ -138,12 +139,20 @@ impl<'a> Layers<'a> {
             }
         }
         for variant in &self.variants {
+            if left().is_zero() {
+                result.errors.push(format!("no time was left for {}", variant.suffix));
+                continue;
+            }
             match self.bench(layer, &summaries, variant.arguments, left()) {
                 Ok(report) => join(&mut result.gpu, report.layers, variant.suffix),
                 Err(error) => result.errors.push(format!("{}: {error:#}", variant.suffix)),
             }
         }
         for peer in self.peers.iter_mut().filter(|peer| peer.peer.missing.is_none()) {
+            if left().is_zero() {
+                result.errors.push(format!("no time was left for {}", peer.peer.name));
+                continue;
+            }
             let answer = same_numbers(peer.ask(layer, RUNS, PEER_SECONDS, left()), &result);
             result.errors.extend(answer.error.as_ref().map(|error| format!("{}: {error}", answer.peer)));
             result.peers.push(answer);
@@ -157,8 +166,8 @@ impl<'a> Layers<'a> {
     }
 }
 
-/// How filters lie that are measured: as the published networks' do, and all taps on one base, for those to be designed.
-/// The step C is a whole filter of 1x1. Peers compute what dense weights do, whose numbers are compared.
+/// How filters lie that are measured: as published networks' do, and all taps on one base, for those to be designed. The
+/// step C is a whole filter of 1x1. Peers compute what dense weights do, whose numbers are compared.
 fn summaries(layer: &Layer, has_peers: bool) -> String {
     let own = if layer.kernel == 1 { "C/2" } else { "C,base:C" };
     let dense = if has_peers { ",dense" } else { "" };

@@ -39,6 +39,10 @@ pub(crate) fn measure(fsnet: &Fsnet, quick: bool, limit: Duration) -> Result<Tol
     for network in networks {
         for batch in batches {
             let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                errors.push(format!("no time was left for {network}, batch {batch}"));
+                continue;
+            }
             let arguments = ["--network", network, "--batch", batch, "--seconds", SECONDS];
             let report = fsnet
                 .bench(&arguments, left)

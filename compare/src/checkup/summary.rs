@@ -30,16 +30,7 @@ pub(crate) fn page(survey: &Survey) -> String {
     let mut page = head(survey);
     page += &steps(survey);
     page += &correctness(survey);
-    let _ = write!(
-        page,
-        "## Layers\n\nMicroseconds a convolution by {}, medians, and in parentheses GFLOP/s of the dense convolution \
-         in that time; padding is half the kernel. s: step between filters, base: all taps of a filter on one base, \
-         with gains. A / B: how many times faster A is than B; fastest is the fastest of ours that is not dense.\n",
-        if comparison.speedups_from.is_empty() { "no clock" } else { &comparison.speedups_from },
-    );
-    for group in &GROUPS {
-        page += &layers(comparison, group);
-    }
+    page += &all_layers(comparison);
     page += &networks(&survey.networks, comparison.by_cpu());
     page + &errors(comparison)
 }
@@ -47,15 +38,17 @@ pub(crate) fn page(survey: &Survey) -> String {
 fn head(survey: &Survey) -> String {
     let Comparison { adapter, cpu, threads, fsnet, commit, date, command, seconds, peaks, peers, .. } =
         &survey.comparison;
-    let name = if adapter.name.is_empty() { "no adapter" } else { &adapter.name };
+    let (name, device) = if adapter.name.is_empty() {
+        ("no adapter", String::new())
+    } else {
+        let device = [&adapter.name, &adapter.driver, &adapter.driver_info].map(|text| text.trim()).join(", ");
+        (adapter.name.as_str(), format!("{}: {}. ", adapter.backend, device.trim_end_matches(", ")))
+    };
+    let fsnet = if fsnet.is_empty() { "unknown" } else { fsnet };
+    let of = if commit.is_empty() { String::new() } else { format!(" of commit {commit}") };
     let mut head = format!(
-        "# {name}\n\n{}: {name}, {} {}. {}. CPU: {cpu}, {threads} threads. fsnet {fsnet}{}, {date}.\n\n`{command}`, \
-         {:.1} min.",
-        adapter.backend,
-        adapter.driver,
-        adapter.driver_info,
+        "# {name}\n\n{device}{}. CPU: {cpu}, {threads} threads. fsnet {fsnet}{of}, {date}.\n\n`{command}`, {:.1} min.",
         survey.system,
-        if commit.is_empty() { String::new() } else { format!(" of commit {commit}") },
         seconds / 60.0,
     );
     if let Some(peaks) = peaks {
@@ -69,10 +62,10 @@ fn head(survey: &Survey) -> String {
 }
 
 fn steps(survey: &Survey) -> String {
-    let mut text = table_head("", &["step", "", "seconds", "what it says"], 2);
+    let mut text = table_head("", &["step", "", "what it says", "seconds"], 3);
     for step in &survey.steps {
         let seconds = format!("{:.1}", step.seconds);
-        row(&mut text, &[step.name.to_owned(), step.outcome.name().to_owned(), seconds, step.said.clone()]);
+        row(&mut text, &[step.name.to_owned(), step.outcome.name().to_owned(), step.said.clone(), seconds]);
     }
     text + "\n"
 }
@@ -89,11 +82,26 @@ fn correctness(survey: &Survey) -> String {
     text + "\n"
 }
 
+/// A table for each group of kernels.
+fn all_layers(comparison: &Comparison) -> String {
+    if comparison.layers.is_empty() {
+        return String::new();
+    }
+    let head = format!(
+        "## Layers\n\nMicroseconds a convolution by {}, medians, and in parentheses GFLOP/s of the dense convolution in \
+         that time; padding is half the kernel. s: step between filters, base: all taps of a filter on one base, with \
+         gains. A / B: how many times faster A is than B; fastest is the fastest of ours that is not dense.\n",
+        comparison.speedups_from,
+    );
+    std::iter::once(head).chain(GROUPS.iter().map(|group| layers(comparison, group))).collect()
+}
+
 /// The tables of a group; nothing where none of its kernels was measured.
 fn layers(comparison: &Comparison, group: &Group) -> String {
     let by_cpu = comparison.by_cpu();
     let labels = ALGORITHMS.map(|algorithm| format!("{algorithm}{}", group.suffix));
-    let rows = || comparison.layers.iter().flat_map(|layer| layer.gpu.iter().map(move |row| (layer, row)));
+    // Dense weights are there for the numbers of peers; every row has our dense kernel.
+    let rows = || comparison.layers.iter().flat_map(compressed);
     let is_measured = |label: &str| rows().any(|(_, row)| row.timing(label).is_some());
     let labels: Vec<&str> = labels.iter().map(String::as_str).filter(|label| is_measured(label)).collect();
     if labels.is_empty() {
@@ -129,6 +137,12 @@ fn layers(comparison: &Comparison, group: &Group) -> String {
     means.extend(ratios.iter().map(|ratios| number(geometric_mean(ratios), 2)));
     row(&mut text, &means);
     text
+}
+
+/// A layer with its rows, but for that of dense weights: it is there for the numbers of peers, and every row has our
+/// dense kernel.
+fn compressed(layer: &LayerResult) -> impl Iterator<Item = (&LayerResult, &Row)> {
+    layer.gpu.iter().filter(|row| row.summary != "dense").map(move |row| (layer, row))
 }
 
 fn ours(measured: &Row, label: &str, by_cpu: bool) -> String {
@@ -236,8 +250,8 @@ mod tests {
         let page = page(&survey());
         for line in [
             "# soft|pipe",
-            "| correctness | FAILED | 1.2 | 1 of 2 tests passed |",
-            "| cuDNN | skipped | 1.2 | No module named 'torch' |",
+            "| correctness | FAILED | 1 of 2 tests passed | 1.2 |",
+            "| cuDNN | skipped | No module named 'torch' | 1.2 |",
             "- FAILED: `conv::b` (`tests.log` says why)",
             "| layer | s | dense | gather | shared | cudnn-f32 | fastest | fastest / dense | fastest / cudnn-f32 |",
             "| 64x8 | C | 500 (1) | 400 (1) | 50.0 (1) | 100 (2000) | shared | 10.00 | 2.00 |",
@@ -256,6 +270,6 @@ mod tests {
     #[test]
     fn nothing_measured_is_a_page_too() {
         let page = page(&Survey::default());
-        assert!(page.starts_with("# no adapter\n") && !page.contains("###"), "{page}");
+        assert!(page.starts_with("# no adapter\n") && !page.contains("##"), "{page}");
     }
 }
