@@ -234,7 +234,8 @@ mod tests {
     #[test]
     fn only_libraries_of_every_system_are_asked_for() {
         let listed = "\tlinux-vdso.so.1 (0x0)\n\tlibgcc_s.so.1 => /lib/libgcc_s.so.1 (0x0)\n\
-                      \tlibm.so.6 => /lib/libm.so.6 (0x0)\n\tlibc.so.6 => /lib/libc.so.6 (0x0)\n\t/lib64/ld-linux-x86-64.so.2 (0x0)\n";
+                      \tlibm.so.6 => /lib/libm.so.6 (0x0)\n\tlibc.so.6 => /lib/libc.so.6 (0x0)\n\
+                      \t/lib64/ld-linux-x86-64.so.2 (0x0)\n";
         assert_eq!(foreign_of(listed), Vec::<String>::new());
         assert_eq!(foreign_of(&format!("{listed}\tlibz.so.1 => /lib/libz.so.1 (0x0)\n")), ["libz.so.1"]);
         assert_eq!(foreign_of("\tstatically linked\n"), Vec::<String>::new());

@@ -166,8 +166,8 @@ impl<'a> Layers<'a> {
     }
 }
 
-/// How filters lie that are measured: as published networks' do, and all taps on one base, for those to be designed. The
-/// step C is a whole filter of 1x1. Peers compute what dense weights do, whose numbers are compared.
+/// How filters lie that are measured: as published networks' do, and all taps on one base, for those to be designed.
+/// Steps of C are whole filters of 1x1. Peers compute what dense weights do, whose numbers are compared.
 fn summaries(layer: &Layer, has_peers: bool) -> String {
     let own = if layer.kernel == 1 { "C/2" } else { "C,base:C" };
     let dense = if has_peers { ",dense" } else { "" };

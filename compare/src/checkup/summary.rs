@@ -88,9 +88,9 @@ fn all_layers(comparison: &Comparison) -> String {
         return String::new();
     }
     let head = format!(
-        "## Layers\n\nMicroseconds a convolution by {}, medians, and in parentheses GFLOP/s of the dense convolution in \
-         that time; padding is half the kernel. s: step between filters, base: all taps of a filter on one base, with \
-         gains. A / B: how many times faster A is than B; fastest is the fastest of ours that is not dense.\n",
+        "## Layers\n\nMicroseconds a convolution by {}, medians, and in parentheses GFLOP/s of the dense convolution \
+         in that time; padding is half the kernel. s: step between filters, base: all taps of a filter on one base, \
+         with gains. A / B: how many times faster A is than B; fastest is the fastest of ours that is not dense.\n",
         comparison.speedups_from,
     );
     std::iter::once(head).chain(GROUPS.iter().map(|group| layers(comparison, group))).collect()
