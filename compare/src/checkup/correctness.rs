@@ -54,6 +54,7 @@ impl Tests<'_> {
         let text = std::fs::read(log).with_context(|| log.display().to_string())?;
         let counts = Counts::of(&String::from_utf8_lossy(&text));
         let (outcome, said) = counts.verdict(&end);
+        let said = self.filter.map_or(said.clone(), |filter| format!("of those named {filter}, {said}"));
         Ok(Told { outcome, said, value: counts })
     }
 }
