@@ -162,7 +162,7 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
     let shown = steps.is_done("correctness");
     survey.finish(steps, budget.elapsed());
     survey.write(&directory)?;
-    println!("measure: wrote {} in {}", directory.display(), minutes_of(budget.elapsed()));
+    eprintln!("measure: wrote {} in {}", directory.display(), minutes_of(budget.elapsed()));
     Ok(shown)
 }
 

@@ -66,7 +66,7 @@ fn measure(directory: &Path, [fsnet, tests, python]: [&str; 3], arguments: &[&st
         command.arg(option).arg(directory.join(name));
     }
     let output = command.arg("--root").arg(directory).args(arguments).output().unwrap();
-    let said = String::from_utf8(output.stdout.clone()).unwrap();
+    let said = String::from_utf8(output.stderr.clone()).unwrap();
     (output, said)
 }
 

@@ -162,8 +162,7 @@ impl Runner<'_> {
         let first = start.elapsed();
         let want = CpuNetwork::new(network, 1, None)?.run(&input[..image])?;
         let largest_difference = difference(&self.gpu.download(forward.output())?, &want);
-        // Written so that NaN fails.
-        if !(largest_difference <= TOLERANCE) {
+        if largest_difference.is_nan() || largest_difference > TOLERANCE {
             bail!("outputs differ from the CPU executor's by {largest_difference} of the largest, {TOLERANCE} at most");
         }
         let (seconds, _) = self.passes(&forward, 1)?;

@@ -87,6 +87,10 @@ impl<'a> Layers<'a> {
                 break;
             }
             let result = self.layer(layer, end, comparison);
+            if result.gpu.is_empty() && Instant::now() >= end {
+                // It was stopped because the time is up, which is no fault of its own.
+                break;
+            }
             comparison.layers.push(result);
             comparison.peers = self.peers.iter().map(|dialogue| dialogue.peer.clone()).collect();
             save(comparison)?;
@@ -96,13 +100,13 @@ impl<'a> Layers<'a> {
         if let (0, Some(LayerResult { errors, .. })) = (measured, comparison.layers.first()) {
             bail!("none of {} layers: {}", layers.len(), errors.first().map_or("no reason given", String::as_str));
         }
-        let left: Vec<&str> = layers[comparison.layers.len()..].iter().map(|layer| layer.layer.as_str()).collect();
+        let left = &layers[comparison.layers.len()..];
         let mut said = format!("{measured} of {} layers", layers.len());
         if errors > 0 {
             said += &format!(", errors: {errors}");
         }
-        if !left.is_empty() {
-            said += &format!("; no time was left for {}", left.join(", "));
+        if let Some(first) = left.first() {
+            said += &format!("; no time was left for {} from {} on", left.len(), first.layer);
         }
         let outcome = match (errors, left.is_empty()) {
             (1.., _) => Outcome::Failed,

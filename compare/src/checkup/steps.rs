@@ -1,6 +1,5 @@
 //! The steps of a check-up: each has a line on the terminal and one in the results.
 
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -62,23 +61,21 @@ impl Steps {
         limit: Duration,
         step: impl FnOnce(Duration) -> Result<Told<T>>,
     ) -> Option<T> {
-        print!("measure: {name}, up to {:.0} s ... ", limit.as_secs_f64());
-        // Progress only: the line comes with the next one else.
-        let _ = std::io::stdout().flush();
+        eprint!("measure: {name}, up to {:.0} s ... ", limit.as_secs_f64());
         let start = Instant::now();
         let (outcome, said, value) = match step(limit) {
             Ok(Told { outcome, said, value }) => (outcome, said, Some(value)),
             Err(error) => (Outcome::Failed, one_line(&format!("{error:#}")), None),
         };
         let seconds = start.elapsed().as_secs_f64();
-        println!("{}, {seconds:.1} s: {said}", outcome.name());
+        eprintln!("{}, {seconds:.1} s: {said}", outcome.name());
         self.all.push(Step { name, outcome, said, seconds });
         value
     }
 
     /// Writes down that a step was not begun.
     pub(crate) fn skip(&mut self, name: &'static str, why: &str) {
-        println!("measure: {name}: {}: {why}", Outcome::Skipped.name());
+        eprintln!("measure: {name}: {}: {why}", Outcome::Skipped.name());
         self.all.push(Step { name, outcome: Outcome::Skipped, said: why.to_owned(), seconds: 0.0 });
     }
 
