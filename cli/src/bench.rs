@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use filter_summary::PlanOptions;
 use serde::Serialize;
 
 use crate::device::{Device, DeviceArgs};
@@ -13,14 +14,17 @@ use crate::tune::{self, TuneArgs};
 mod clock;
 mod data;
 mod layer;
+mod network;
 mod peaks;
 mod report;
+mod resnet18;
 mod runner;
 mod storage;
 mod summary;
 mod work;
 
 use layer::{Layer, Set};
+use network::{Effort, Named};
 use report::Report;
 use runner::{Candidate, Runner, Sample};
 use storage::StorageArgs;
@@ -48,6 +52,25 @@ pub(crate) struct Args {
         default_values = ["C/2", "C", "2C"]
     )]
     summaries: Vec<Summary>,
+
+    /// Whole networks instead, any number of times: a file, or resnet18:SUMMARY, ResNet-18 with made weights
+    #[arg(
+        long,
+        value_name = "FILE|resnet18[:SUMMARY]",
+        conflicts_with_all = ["shape", "layers", "summaries", "list", "peaks", "tune"]
+    )]
+    network: Vec<Named>,
+
+    /// Images at a time, of --network
+    #[arg(
+        long,
+        value_name = "N,...",
+        value_delimiter = ',',
+        requires = "network",
+        default_values_t = [1],
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    batch: Vec<u16>,
 
     /// Runs of each kernel that are measured
     #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u16).range(1..))]
@@ -162,6 +185,10 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     };
     // Where a CPU computes, other programs' work stretches the time but hardly the CPU time.
     let by_cpu = software && clock::cpu_seconds().is_some();
+    let seconds = if args.quick { args.seconds.min(QUICK_SECONDS) } else { args.seconds };
+    if !args.network.is_empty() {
+        return networks(args, &device, seconds, Effort { runs, share: Duration::ZERO, by_cpu });
+    }
     let mut runner = Runner::new(&device, args.family, args.storage, &args.tune)?;
     let groups: Vec<(&Layer, Summary)> = layers
         .iter()
@@ -171,7 +198,6 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     if groups.is_empty() {
         bail!("none of the summaries compresses any of the layers");
     }
-    let seconds = if args.quick { args.seconds.min(QUICK_SECONDS) } else { args.seconds };
     let share = Duration::from_secs(seconds.into()) / u32::try_from(groups.len())?;
     let bar = output::progress(groups.len(), "layers");
     let mut measured = Vec::with_capacity(groups.len());
@@ -187,6 +213,17 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         _ => None,
     };
     let report = Report::new(&device, args.storage.storage, runner.time_source(), by_cpu, peaks, measured);
+    args.format.print(&report, || report.text())?;
+    Ok(Verdict::Done)
+}
+
+/// Forward passes instead of layers.
+fn networks(args: &Args, device: &Device, seconds: u32, effort: Effort) -> Result<Verdict> {
+    let Device::Gpu(gpu) = device else { bail!("--network: bench measures it on adapters, eval on the CPU") };
+    let count = u32::try_from(args.network.len() * args.batch.len())?;
+    let effort = Effort { share: Duration::from_secs(seconds.into()) / count, ..effort };
+    let options = args.family.apply(PlanOptions::new().with_storage(args.storage.storage));
+    let report = network::measure(gpu, &args.network, &args.batch, options, effort)?;
     args.format.print(&report, || report.text())?;
     Ok(Verdict::Done)
 }

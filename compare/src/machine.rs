@@ -39,6 +39,20 @@ pub(crate) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// The operating system: Linux by the distribution's name and the kernel's release.
+pub(crate) fn system() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let release = read("/proc/sys/kernel/osrelease");
+    let distribution = distribution(&read("/etc/os-release")).unwrap_or(std::env::consts::OS.to_owned());
+    format!("{distribution} {} {}", std::env::consts::ARCH, release.trim()).trim_end().to_owned()
+}
+
+/// From the text of `/etc/os-release`.
+fn distribution(text: &str) -> Option<String> {
+    let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="))?;
+    Some(name.trim_matches('"').to_owned())
+}
+
 /// Today, `2026-01-31`, by UTC.
 pub(crate) fn today() -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -89,6 +103,13 @@ mod tests {
         assert_eq!(described(info), "Intel(R) Xeon(R) Processor (family 6, model 207, stepping 2)");
         assert_eq!(described("model name : x\n"), "x");
         assert_eq!(described(""), std::env::consts::ARCH);
+    }
+
+    #[test]
+    fn a_distribution_has_a_name() {
+        let text = "ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n";
+        assert_eq!(distribution(text).as_deref(), Some("Debian GNU/Linux 12 (bookworm)"));
+        assert_eq!(distribution(""), None);
     }
 
     #[test]

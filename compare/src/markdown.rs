@@ -7,6 +7,7 @@ use crate::bound::Bound;
 use crate::groups::{Group, geometric_mean};
 use crate::model::{Comparison, Kind, LayerResult, Row};
 use crate::ratios::Ratios;
+use crate::table::{number, row, table_head};
 
 /// A ratio of a layer under a heading.
 type Column<'a> = (String, Box<dyn Fn(&LayerResult) -> Option<f64> + 'a>);
@@ -272,21 +273,6 @@ fn missing(comparison: &Comparison) -> String {
         lines.push("- no peers were asked for (`cargo xtask bench --peers`)".to_owned());
     }
     if lines.is_empty() { String::new() } else { format!("\n## Missing\n\n{}\n", lines.join("\n")) }
-}
-
-fn table_head(title: &str, headings: &[&str], left: usize) -> String {
-    let align: Vec<&str> = (0..headings.len()).map(|at| if at < left { "---" } else { "--:" }).collect();
-    format!("{title}| {} |\n| {} |\n", headings.join(" | "), align.join(" | "))
-}
-
-fn row(text: &mut String, cells: &[String]) {
-    // Names come from drivers and libraries.
-    let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|").replace('\n', " ")).collect();
-    let _ = writeln!(text, "| {} |", cells.join(" | "));
-}
-
-fn number(value: Option<f64>, digits: usize) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
 }
 
 fn capital(text: &str) -> String {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::model::{Adapter, Answer, Comparison, Layer, LayerResult, Peaks, Peer, Row, Timing};
-use crate::peer::Dialogue;
+use crate::peer::{ANSWER, Dialogue, HELLO};
 use crate::{Args, machine, rounds};
 
 /// With `--quick`.
@@ -18,12 +18,23 @@ const QUICK_RUNS: u32 = 3;
 
 /// What `fsnet bench --json` prints.
 #[derive(Deserialize)]
-struct Report {
-    version: String,
-    adapter: Option<Adapter>,
-    speedups_from: String,
-    peaks: Option<Peaks>,
-    layers: Vec<Row>,
+pub(crate) struct Report {
+    pub(crate) version: String,
+    pub(crate) adapter: Option<Adapter>,
+    pub(crate) speedups_from: String,
+    pub(crate) peaks: Option<Peaks>,
+    pub(crate) layers: Vec<Row>,
+}
+
+impl Report {
+    /// Of one layer, which every row repeats.
+    pub(crate) fn parse(text: &str, layer: &Layer) -> Result<Self> {
+        let mut report: Self = serde_json::from_str(text).context("fsnet's JSON")?;
+        if let serde_json::Value::Object(known) = serde_json::to_value(layer)? {
+            report.layers.iter_mut().for_each(|row| row.more.retain(|key, _| !known.contains_key(key)));
+        }
+        Ok(report)
+    }
 }
 
 /// Measures all layers.
@@ -98,27 +109,36 @@ fn round(args: &Args, fsnet: &Path, layer: &Layer, comparison: &mut Comparison, 
     let (runs, seconds) =
         if args.quick { (QUICK_RUNS, QUICK_SECONDS) } else { (args.runs, f64::from(args.peer_seconds)) };
     for peer in peers.iter_mut().filter(|peer| peer.peer.missing.is_none()) {
-        let answer = peer.ask(layer, runs, seconds);
+        let answer = peer.ask(layer, runs, seconds, ANSWER);
         result.peers.push(same_numbers(answer, &result));
     }
     result
 }
 
-/// Adds timings with f16 storage to the rows of the same summaries: `shared` becomes `shared-f16`.
+/// Adds timings with f16 storage to the rows of the same summaries.
 fn add_f16(rows: &mut [Row], f16: Vec<Row>) {
-    let label = |label: &str| format!("{label}-f16");
-    for row in f16 {
+    for row in &f16 {
         if let Some(into) = rows.iter_mut().find(|into| into.summary == row.summary) {
-            into.auto_f16 = Some(label(&row.auto));
-            let timings = row.timings.into_iter();
-            into.timings.extend(timings.map(|timing| Timing { label: label(&timing.label), ..timing }));
+            into.auto_f16 = Some(format!("{}-f16", row.auto));
+        }
+    }
+    join(rows, f16, "f16");
+}
+
+/// Adds timings of other kernels to the rows of the same summaries: with the suffix `f16`, `shared` becomes
+/// `shared-f16`.
+pub(crate) fn join(rows: &mut [Row], more: Vec<Row>, suffix: &str) {
+    for row in more {
+        if let Some(into) = rows.iter_mut().find(|into| into.summary == row.summary) {
+            let named = |timing: Timing| Timing { label: format!("{}-{suffix}", timing.label), ..timing };
+            into.timings.extend(row.timings.into_iter().map(named));
         }
     }
 }
 
 /// Turns an answer into an error when its reference is not that of our dense weights: it measured something else.
 /// Where we did not run dense weights there is nothing to compare it with, and its own check against float64 has to do.
-fn same_numbers(answer: Answer, result: &LayerResult) -> Answer {
+pub(crate) fn same_numbers(answer: Answer, result: &LayerResult) -> Answer {
     let ours = result.gpu("dense").or(result.executor("dense")).map(|row| row.output_sum);
     let error = match (answer.reference_sum, ours) {
         _ if answer.error.is_some() => None,
@@ -158,12 +178,7 @@ fn run(args: &Args, fsnet: &Path, layer: &Layer, device: &str, more: &[&str]) ->
         command.arg("--require-gpu");
     }
     command.args(more);
-    let mut report: Report = serde_json::from_str(&output(&mut command)?).context("fsnet's JSON")?;
-    // Every row repeats the layer.
-    if let serde_json::Value::Object(known) = serde_json::to_value(layer)? {
-        report.layers.iter_mut().for_each(|row| row.more.retain(|key, _| !known.contains_key(key)));
-    }
-    Ok(report)
+    Report::parse(&output(&mut command)?, layer)
 }
 
 fn output(command: &mut Command) -> Result<String> {
@@ -184,7 +199,7 @@ fn dialogues(args: &Args) -> Result<Vec<Dialogue>> {
     let mut dialogues = Vec::new();
     for peer in &args.peer {
         let program = peer.program.iter().map(String::clone).collect();
-        let dialogue = Dialogue::start(&peer.name, program, logs.join(format!("{}.log", peer.name)));
+        let dialogue = Dialogue::start(&peer.name, program, logs.join(format!("{}.log", peer.name)), HELLO);
         let Peer { name, version, device, missing, .. } = &dialogue.peer;
         match missing {
             Some(reason) => eprintln!("compare: {name} is missing: {reason}"),

@@ -13,10 +13,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use crate::model::{Answer, Layer, Peer};
 
 /// Opening a device and importing a library.
-const HELLO: Duration = Duration::from_secs(120);
+pub(crate) const HELLO: Duration = Duration::from_secs(120);
 
 /// Beyond the time it was given to measure: compiling, tuning, checking.
-const ANSWER: Duration = Duration::from_secs(240);
+pub(crate) const ANSWER: Duration = Duration::from_secs(240);
 
 /// After so many failures in a row it is left alone.
 const FAILURES: usize = 3;
@@ -26,6 +26,8 @@ pub(crate) struct Dialogue {
     pub(crate) peer: Peer,
     program: Vec<String>,
     log: PathBuf,
+    /// How long it may take to say who it is.
+    hello: Duration,
     running: Option<Running>,
     failures: usize,
 }
@@ -46,8 +48,8 @@ impl Drop for Running {
 
 impl Dialogue {
     /// Starts a program; one that does not say who it is becomes a missing peer.
-    pub(crate) fn start(name: &str, program: Vec<String>, log: PathBuf) -> Self {
-        let mut dialogue = Self { peer: Peer::default(), program, log, running: None, failures: 0 };
+    pub(crate) fn start(name: &str, program: Vec<String>, log: PathBuf, hello: Duration) -> Self {
+        let mut dialogue = Self { peer: Peer::default(), program, log, hello, running: None, failures: 0 };
         match dialogue.launch() {
             Ok(peer) => dialogue.peer = Peer { name: name.to_owned(), ..peer },
             Err(error) => dialogue.peer = Peer::missing(name, &format!("{error:#}")),
@@ -55,13 +57,14 @@ impl Dialogue {
         dialogue
     }
 
-    /// Asks for a layer; whatever goes wrong is the answer's error.
-    pub(crate) fn ask(&mut self, layer: &Layer, runs: u32, seconds: f64) -> Answer {
+    /// Asks for a layer, to be answered within `patience` beyond the seconds to measure; whatever goes wrong is the
+    /// answer's error.
+    pub(crate) fn ask(&mut self, layer: &Layer, runs: u32, seconds: f64, patience: Duration) -> Answer {
         if self.peer.missing.is_some() {
             return Answer { peer: self.peer.name.clone(), layer: layer.layer.clone(), ..failed("missing") };
         }
         let answer = if self.failures < FAILURES {
-            self.try_ask(layer, runs, seconds)
+            self.try_ask(layer, runs, seconds, patience)
         } else {
             Err(anyhow!("given up after {FAILURES} failures in a row"))
         };
@@ -79,7 +82,7 @@ impl Dialogue {
         Answer { peer: self.peer.name.clone(), layer: layer.layer.clone(), ..answer }
     }
 
-    fn try_ask(&mut self, layer: &Layer, runs: u32, seconds: f64) -> Result<Answer> {
+    fn try_ask(&mut self, layer: &Layer, runs: u32, seconds: f64, patience: Duration) -> Result<Answer> {
         if self.running.is_none() {
             self.launch()?;
         }
@@ -89,7 +92,7 @@ impl Dialogue {
         request["seconds"] = seconds.into();
         let sent = writeln!(running.stdin, "{request}").and_then(|()| running.stdin.flush());
         let line =
-            sent.map_err(anyhow::Error::from).and_then(|()| running.line(ANSWER + Duration::from_secs_f64(seconds)));
+            sent.map_err(anyhow::Error::from).and_then(|()| running.line(patience + Duration::from_secs_f64(seconds)));
         let line = line.map_err(|error| self.explain(error))?;
         let answer: Answer = serde_json::from_str(&line).with_context(|| format!("it answers {line}"))?;
         if answer.layer != layer.layer {
@@ -119,7 +122,7 @@ impl Dialogue {
             }
         });
         let mut running = Running { child, stdin, lines };
-        let hello = running.line(HELLO).map_err(|error| self.explain(error))?;
+        let hello = running.line(self.hello).map_err(|error| self.explain(error))?;
         self.running = Some(running);
         serde_json::from_str(&hello).with_context(|| format!("it introduces itself as {hello}"))
     }
@@ -157,7 +160,7 @@ mod tests {
 
     fn shell(script: &str, directory: &std::path::Path) -> Dialogue {
         let program = ["sh", "-c", script].map(str::to_owned).to_vec();
-        Dialogue::start("fake", program, directory.join("fake.log"))
+        Dialogue::start("fake", program, directory.join("fake.log"), HELLO)
     }
 
     fn layer() -> Layer {
@@ -175,7 +178,7 @@ mod tests {
             sleep 10"#;
         let mut dialogue = shell(script, directory.path());
         assert_eq!((dialogue.peer.version.as_str(), dialogue.peer.missing.as_deref()), ("fake 1", None));
-        let answer = dialogue.ask(&layer(), 3, 0.1);
+        let answer = dialogue.ask(&layer(), 3, 0.1, ANSWER);
         assert_eq!((answer.error, answer.milliseconds, answer.peer.as_str()), (None, 2.5, "fake"));
         assert_eq!(answer.more["detail"], "x");
     }
@@ -185,7 +188,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let dialogue = shell("echo 'No module named x' >&2; exit 1", directory.path());
         assert!(dialogue.peer.missing.as_deref().unwrap().ends_with("No module named x"), "{:?}", dialogue.peer);
-        let dialogue = Dialogue::start("none", vec!["/no/such/program".to_owned()], directory.path().join("log"));
+        let dialogue =
+            Dialogue::start("none", vec!["/no/such/program".to_owned()], directory.path().join("log"), HELLO);
         assert!(dialogue.peer.missing.is_some());
     }
 
@@ -196,9 +200,9 @@ mod tests {
             r#"echo '{"version": "fake 1", "device": "d", "kind": "cpu"}'; read request; echo boom >&2; exit 3"#;
         let mut dialogue = shell(script, directory.path());
         for _ in 0..FAILURES {
-            let error = dialogue.ask(&layer(), 3, 0.1).error.unwrap();
+            let error = dialogue.ask(&layer(), 3, 0.1, ANSWER).error.unwrap();
             assert!(error.contains("exit status: 3") && error.ends_with("boom"), "{error}");
         }
-        assert!(dialogue.ask(&layer(), 3, 0.1).error.unwrap().contains("given up"));
+        assert!(dialogue.ask(&layer(), 3, 0.1, ANSWER).error.unwrap().contains("given up"));
     }
 }

@@ -20,7 +20,8 @@ pub(crate) fn write(comparison: &Comparison, directory: &Path) -> Result<()> {
     file(&directory.join("bench.md"), &markdown::page(comparison, roofline.is_some()))
 }
 
-fn file(path: &Path, text: &str) -> Result<()> {
+/// Writes one of them.
+pub(crate) fn file(path: &Path, text: &str) -> Result<()> {
     let name = || path.display().to_string();
     let directory = path.parent().with_context(name)?;
     let mut file = tempfile::Builder::new().prefix(".bench").tempfile_in(directory).with_context(name)?;

@@ -26,8 +26,10 @@ def measure(layer, run, each=1, seconds_of=None) -> dict:
         cpu.append((time.process_time() - cpu_start) / repeats / each)
         elapsed = time.perf_counter() - start if seconds_of is None else seconds_of()
         wall.append(elapsed / repeats / each)
+    quartiles = statistics.quantiles(wall, method="inclusive") if len(wall) > 1 else wall * 3
     return {
         "milliseconds": statistics.median(wall) * 1e3,
+        "quartile_milliseconds": [quartiles[0] * 1e3, quartiles[2] * 1e3],
         "cpu_milliseconds": statistics.median(cpu) * 1e3,
         "runs": len(wall),
     }

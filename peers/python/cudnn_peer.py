@@ -30,7 +30,7 @@ class Peer:
     def measure(self, layer, data, weights, reference) -> dict:
         half = self.precision == "f16"
         kind = torch.float16 if half else torch.float32
-        best = None
+        layouts = {}
         for detail, memory in [("NCHW", torch.contiguous_format), ("channels last", torch.channels_last)]:
             kernel = torch.from_numpy(weights).cuda().to(kind).contiguous(memory_format=memory)
             image = torch.from_numpy(data).cuda().to(kind).contiguous(memory_format=memory)
@@ -67,7 +67,7 @@ class Peer:
                 torch.cuda.synchronize()
 
             times = clock.measure(layer, run, each=CONVOLUTIONS, seconds_of=lambda: begin.elapsed_time(end) * 1e-3)
-            result |= times | {"first_milliseconds": first, "detail": f"{detail}, {self.precision}"}
-            if best is None or result["milliseconds"] < best["milliseconds"]:
-                best = result
-        return best
+            layouts[detail] = result | times | {"first_milliseconds": first, "detail": f"{detail}, {self.precision}"}
+        best = min(layouts.values(), key=lambda result: result["milliseconds"])
+        timed = ("milliseconds", "quartile_milliseconds", "runs")
+        return best | {"layouts": {name: {key: result[key] for key in timed} for name, result in layouts.items()}}

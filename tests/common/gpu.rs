@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use filter_summary::reference::{Operands, Reference, conv2d};
-use filter_summary::standalone::Gpu;
+use filter_summary::standalone::{Gpu, adapters};
 use filter_summary::{BufferRange, ConvBuffers, FsConv2d, Pipelines, Plan, ShaderChecks};
 use half::f16;
 
@@ -47,13 +47,22 @@ pub fn device() -> Option<&'static Device> {
         return None;
     }
     let device = OPENED[OWN.with(|own| own.0)].get_or_init(|| {
-        let gpu = Gpu::open_best().expect("GPU tests need an adapter; `cargo xtask test` installs a software one");
+        let gpu = open().expect("GPU tests need an adapter; `cargo xtask test` installs a software one");
         eprintln!("kernels run on {}", gpu.describe());
         let pipelines = |checks| Arc::new(Pipelines::new(&gpu.device, checks));
         let (trusted, checked) = (pipelines(ShaderChecks::Trusted), pipelines(ShaderChecks::Checked));
         Device { gpu, trusted, checked }
     });
     Some(device)
+}
+
+/// The best adapter, or that with the index in the environment variable `FILTER_SUMMARY_ADAPTER`, as `fsnet devices`
+/// lists them.
+pub fn open() -> filter_summary::Result<Gpu> {
+    let Some(index) = std::env::var_os("FILTER_SUMMARY_ADAPTER") else { return Gpu::open_best() };
+    let adapters = adapters()?;
+    let adapter = index.to_str().and_then(|index| adapters.get(index.parse::<usize>().ok()?));
+    Gpu::open(adapter.unwrap_or_else(|| panic!("FILTER_SUMMARY_ADAPTER is {index:?}, of {} adapters", adapters.len())))
 }
 
 pub struct Device {

@@ -6,6 +6,7 @@
 use std::process::Command;
 use std::sync::Arc;
 
+use crate::common::gpu::open;
 use crate::common::networks::{network, ternary};
 use crate::common::parts::integers;
 use filter_summary::network::{GpuNetwork, Network};
@@ -42,7 +43,7 @@ fn memory_that_runs_out_is_a_typed_error_at_every_step() {
         eprintln!("SKIPPED: FILTER_SUMMARY_SKIP_GPU_TESTS is set, no memory ran out");
         return;
     }
-    let adapter = Gpu::open_best().expect("GPU tests need an adapter");
+    let adapter = open().expect("GPU tests need an adapter");
     if !adapter.target().is_software() || Command::new("prlimit").arg("--version").output().is_err() {
         eprintln!("SKIPPED: memory of {} cannot be limited", adapter.describe());
         return;
@@ -85,7 +86,7 @@ fn wide_network() -> Network {
 }
 
 fn live(exhausted: &str) -> Result<()> {
-    let gpu = Gpu::open_best()?;
+    let gpu = open()?;
     let network = wide_network();
     let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::Trusted));
     let values = vec![1.0; VALUES];

@@ -10,7 +10,8 @@ use filter_summary::{Algorithm, Plan, PlanOptions, wgpu};
 const BATCH: usize = 3;
 
 fn resnet20() -> Network {
-    Network::load(concat!(env!("CARGO_MANIFEST_DIR"), "/models/resnet20-s2c.safetensors").as_ref()).expect("ResNet-20")
+    // Programs of tests run in the package's folder, also where `measure` runs them on another machine.
+    Network::load("models/resnet20-s2c.safetensors".as_ref()).expect("ResNet-20")
 }
 
 fn build(device: &Device, network: &Network, options: PlanOptions) -> GpuNetwork {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::common::gpu::open;
 use crate::common::networks::{network, ternary};
 use crate::common::operands::Data;
 use crate::common::parts::{floats, integers};
@@ -26,7 +27,7 @@ fn kinds() -> Vec<Kind> {
     if std::env::var_os("FILTER_SUMMARY_SKIP_GPU_TESTS").is_some() {
         eprintln!("SKIPPED: FILTER_SUMMARY_SKIP_GPU_TESTS is set, no adapter was lost");
     } else {
-        devices.push(("adapter", || Gpu::open_best().expect("GPU tests need an adapter")));
+        devices.push(("adapter", || open().expect("GPU tests need an adapter")));
     }
     devices
 }

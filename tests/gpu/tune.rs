@@ -194,10 +194,9 @@ fn repeated_layer() -> Network {
 #[test]
 fn a_tuned_network_computes_the_same() {
     let Some(device) = device() else { return };
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/resnet20-s2c.safetensors");
     // ResNet-20 has ten layers that differ, with some ten candidates each: `fsnet tune` takes a minute for it.
     let network = match runs_all() {
-        true => Network::load(path.as_ref()).expect("ResNet-20"),
+        true => Network::load("models/resnet20-s2c.safetensors".as_ref()).expect("ResNet-20"),
         false => repeated_layer(),
     };
     let values = 2 * network.input().shape.iter().product::<usize>();

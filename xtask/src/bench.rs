@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let options = parse(arguments)?;
     let mut command = shell::cargo();
     let build = ["build", "--release", "--package", "filter-summary-cli", "--package", "compare"];
-    shell::run(command.args(build))?;
+    shell::run(command.args(build).args(["--bin", "fsnet", "--bin", "compare"]))?;
     let release = target().join("release");
     let program = |name: &str| release.join(name).with_extension(std::env::consts::EXE_EXTENSION);
     let mut command = Command::new(program("compare"));
@@ -94,10 +94,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         vulkan::ensure_adapter()?;
         command.arg("--command").arg(options.shown());
         command.arg("--fsnet").arg(program("fsnet")).arg("--logs").arg(target().join("peers/logs"));
-        // Without git, or in no repository, results do without.
-        let mut git = Command::new("git");
-        git.current_dir(ROOT);
-        if let Ok(commit) = shell::output(git.args(["describe", "--always", "--dirty", "--exclude=*"])) {
+        if let Some(commit) = shell::commit() {
             command.arg("--commit").arg(commit);
         }
         if let Some(names) = &options.peers {

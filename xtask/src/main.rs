@@ -1,5 +1,5 @@
-//! The project's own chores: `cargo xtask test`, `bench`, `lines`, `circles`, `features`, `isa`, `wasm` and
-//! `msrv`.
+//! The project's own chores: `cargo xtask test`, `bench`, `measure`, `lines`, `circles`, `features`, `isa`,
+//! `wasm` and `msrv`.
 //!
 //! No dependencies, so that the first command a contributor types compiles in a second.
 #![allow(clippy::print_stdout, reason = "a chore's output is its purpose")]
@@ -10,6 +10,7 @@ mod circles;
 mod features;
 mod isa;
 mod lines;
+mod measure;
 mod mesa;
 mod msrv;
 mod shell;
@@ -32,6 +33,12 @@ usage: cargo xtask <chore>
                   torch, burn, which is built only when named), and write benches/results/ADAPTER, with --quick
                   ADAPTER-quick. Python packages go to target/peers; --python [NAME=]PROGRAM takes an interpreter that
                   has them. More: bench --help
+  measure [--device N] [--minutes 10] [--quick] [ARGS]
+                  check the best adapter and measure it in under ten minutes: the GPU tests, large layers with every
+                  family and algorithm, cuDNN beside them where python3 has PyTorch with CUDA (--python PROGRAM),
+                  networks; and write benches/results/ADAPTER, with --quick ADAPTER-quick. More: measure --help
+  measure --pack FOLDER
+                  put what does the same on a machine without Rust into a new folder
   isa [--more] [--write] [FILE.wgsl...]
                   compile the kernels that plans choose for GPUs that are not there, by Mesa's drivers, which it fetches
                   into target/isa on Debian and Ubuntu; count their machine code, and compare with, or with --write
@@ -49,6 +56,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.first().map(String::as_str) {
         Some("test") => test::run(rest),
         Some("bench") => bench::run(rest),
+        Some("measure") => measure::run(rest),
         Some("isa") => isa::run(rest),
         Some("lines") if rest.is_empty() => lines::check(),
         Some("circles") if rest.is_empty() => circles::check(),

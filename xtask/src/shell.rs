@@ -49,6 +49,13 @@ pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// What is checked out, as git describes it; `None` without git, or in no repository.
+pub(crate) fn commit() -> Option<String> {
+    let mut git = Command::new("git");
+    git.current_dir(ROOT).args(["describe", "--always", "--dirty", "--exclude=*"]);
+    output(&mut git).ok()
+}
+
 /// Whether a command runs and succeeds; it prints nothing.
 pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);

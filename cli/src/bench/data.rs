@@ -18,7 +18,7 @@ impl Data {
         let terms = problem.placement().window().weights();
         let largest_gain = if problem.placement().has_gains() { 2.0 } else { 1.0 };
         let largest = ((f64::from(1 << 24) / (terms as f64 * largest_gain)).sqrt() as u64).clamp(1, 63);
-        let mut numbers = Numbers { state: 1, largest };
+        let mut numbers = Numbers::new(largest);
         let elements = problem.input_shape().iter().product();
         let input = (0..elements).map(|_| numbers.next()).collect();
         let values: Vec<f32> = (0..problem.placement().length()).map(|_| numbers.next()).collect();
@@ -89,13 +89,18 @@ fn convolve(problem: &Problem, input: &[f32], summary: &FilterSummary) -> filter
 const UNIT: f32 = 1.0 / 64.0;
 
 /// SplitMix64: the same numbers everywhere, without a dependency.
-struct Numbers {
+pub(crate) struct Numbers {
     state: u64,
     largest: u64,
 }
 
 impl Numbers {
-    fn next(&mut self) -> f32 {
+    /// Numbers of at most `largest` units.
+    pub(crate) fn new(largest: u64) -> Self {
+        Self { state: 1, largest }
+    }
+
+    pub(crate) fn next(&mut self) -> f32 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.state;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -164,3 +164,20 @@ fn malformed_shapes_and_steps_are_errors() {
     assert!(failure(many).contains("4000000000000"));
     assert!(failure(["bench", "--device", "cpu", "--shape", "4x4k1", "--summaries", "C"]).contains("compresses"));
 }
+
+#[test]
+fn whole_networks_are_measured_on_adapters() {
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/resnet20-s1c-short.safetensors");
+    let network = ["bench", "--network", model, "--batch", "2", "--runs", "1"];
+    assert!(failure([&network[..], &["--device", "cpu"]].concat()).contains("bench measures it on adapters"));
+    assert!(failure([&network[..], &["--shape", "4x4"]].concat()).contains("cannot be used with"));
+    if skip_gpu("whole_networks_are_measured_on_adapters") {
+        return;
+    }
+    let report = json([&network[..], &["--require-gpu"]].concat());
+    let forward = &report["networks"][0];
+    assert_eq!((forward["network"].as_str(), forward["batch"].as_u64()), (Some("resnet20-s1c-short"), Some(2)));
+    for number in ["milliseconds", "images_per_second", "dispatches", "weight_bytes", "first_milliseconds"] {
+        assert!(forward[number].as_f64().unwrap() > 0.0, "{number} {report}");
+    }
+}

@@ -1,10 +1,11 @@
-//! Runs fsnet's benchmark and other libraries' side by side, and writes table, JSON and charts. `cargo xtask bench`
-//! builds and installs what it needs, then starts it.
+//! Two programs: `compare` runs fsnet's benchmark and other libraries' side by side, and writes table, JSON and charts
+//! (`cargo xtask bench`); `measure` checks an adapter and measures it in a few minutes (`cargo xtask measure`).
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests stop at what they did not expect"))]
 
 mod bars;
 mod bound;
 mod charts;
+mod checkup;
 #[cfg(test)]
 mod fixture;
 mod groups;
@@ -17,6 +18,7 @@ mod ratios;
 #[cfg(test)]
 mod readme;
 mod rounds;
+mod table;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -131,11 +133,25 @@ fn named(text: &str) -> Result<(String, String), String> {
 /// Where the committed results are.
 const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/results");
 
-fn main() -> ExitCode {
+/// Runs `compare` with the arguments of this process.
+pub fn compare() -> ExitCode {
     match run(&Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("compare: error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs `measure` with the arguments of this process. Its status is 1 where correctness was not shown, 2 where nothing
+/// could be written.
+pub fn measure() -> ExitCode {
+    match checkup::run(&checkup::Args::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("measure: error: {error:#}");
             ExitCode::from(2)
         }
     }

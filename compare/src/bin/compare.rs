@@ -1,0 +1,5 @@
+//! What `cargo xtask bench` starts.
+
+fn main() -> std::process::ExitCode {
+    compare::compare()
+}
