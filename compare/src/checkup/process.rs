@@ -19,6 +19,18 @@ pub(crate) enum End {
     Stopped,
 }
 
+impl End {
+    /// Of two programs, one after another, the end that tells more: the first that is no success, or else the last.
+    pub(crate) fn worse(first: Option<Self>, second: Self) -> Option<Self> {
+        match first {
+            Some(Self::Status(status)) if status.success() => Some(second),
+            Some(_) if matches!(second, Self::Stopped) => Some(second),
+            Some(first) => Some(first),
+            None => Some(second),
+        }
+    }
+}
+
 /// Runs a program for `limit` at most. What it says goes to files, which never fill up as pipes do.
 pub(crate) fn run(command: &mut Command, stdout: File, stderr: File, limit: Duration) -> Result<End> {
     let name = command.get_program().to_string_lossy().into_owned();

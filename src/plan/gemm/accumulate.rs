@@ -10,9 +10,8 @@ use crate::method::problem::Problem;
 use crate::plan::ask::Ask;
 use crate::plan::{Step, Target};
 
-/// Pixels by channels that a workgroup finishes: 256 by 8, or by 2 where that would be too few workgroups.
-pub(crate) const TILES: [Tile; 2] = [Tile::registers(64, 1, 8, 1), Tile::registers(64, 1, 2, 1)];
-
+/// Pixels by channels that a workgroup finishes: 256 by 8, or by fewer where that would be too few workgroups.
+pub(crate) const TILES: [Tile; 3] = [Tile::registers(64, 1, 8, 1), Tile::registers(64, 1, 4, 1), Tile::registers(64, 1, 2, 1)];
 /// Where the table has what an accumulation reads, and the values of a split of products.
 #[derive(Default)]
 pub(super) struct At {
@@ -61,29 +60,28 @@ impl Accumulation {
         Self::new(ask, Terms::Own, Filters::PLAIN, uniform)
     }
 
-    /// With the larger tile where that leaves no processor idle.
+    /// With the tile that is expected to take least time.
     fn new(ask: &Ask<'_>, terms: Terms, filters: Filters, uniform: Uniform) -> Self {
         let [_, out_channels, out_height, out_width] = ask.problem.output_shape();
         let pixels = uniform.images as usize * out_height * out_width;
-        let count = |tile: &Tile| {
-            let pixel_tiles = pixels.div_ceil(tile.pixels_per_tile());
-            [pixel_tiles, pixel_tiles * out_channels.div_ceil(tile.rows_per_tile())]
-        };
-        // Twice as many workgroups as processors keep them all busy to the end.
-        let enough = (ask.target.hardware.processors as usize).saturating_mul(2);
-        let [large, small] = TILES;
-        let tile = if count(&large)[1] >= enough { large } else { small };
-        let [pixel_tiles, tiles] = count(&tile).map(|count| count as u32);
         let access = if matches!(terms, Terms::Quads { .. }) { Access::Vec4 } else { Access::Scalar };
-        let kernel = TiledAccumulate {
-            tile,
-            terms,
-            split: uniform.splits > 1,
-            filters,
-            end: ask.end(access),
-            read_write: ask.options.bind_read_write,
+        let with = |tile: Tile| {
+            let pixel_tiles = pixels.div_ceil(tile.pixels_per_tile());
+            let tiles = pixel_tiles * out_channels.div_ceil(tile.rows_per_tile());
+            let (tiles, pixel_tiles) = (tiles as u32, pixel_tiles as u32);
+            let kernel = TiledAccumulate {
+                tile,
+                terms,
+                split: uniform.splits > 1,
+                filters,
+                end: ask.end(access),
+                read_write: ask.options.bind_read_write,
+            };
+            Self { kernel, uniform: Uniform { tiles, pixel_tiles, pixels: pixels as u32, ..uniform } }
         };
-        Self { kernel, uniform: Uniform { tiles, pixel_tiles, pixels: pixels as u32, ..uniform } }
+        let [large, middle, small] = TILES.map(with);
+        let seconds = |one: &Self| one.seconds(ask.target, 0.0);
+        [middle, small].into_iter().fold(large, |best, one| if seconds(&one) < seconds(&best) { one } else { best })
     }
 
     pub(super) fn step(&self, limit: u32) -> Step {
