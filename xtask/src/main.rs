@@ -32,11 +32,12 @@ usage: cargo xtask <chore>
                   torch, burn, which is built only when named), and write benches/results/ADAPTER, with --quick
                   ADAPTER-quick. Python packages go to target/peers; --python [NAME=]PROGRAM takes an interpreter that
                   has them. More: bench --help
-  isa [--more] [--write] [FILE.wgsl...]
+  isa [--more] [--write] [--against=COMMIT] [FILE.wgsl...]
                   compile the kernels that plans choose for GPUs that are not there, by Mesa's drivers, which it fetches
                   into target/isa on Debian and Ubuntu; count their machine code, and compare with, or with --write
                   write, benches/results/isa-VERSION. --more adds Adreno, and Intel where its null device was built.
-                  Of files of one's own it only prints the counts
+                  --against prints a commit's predicted times over today's instead. Of files of one's own it only
+                  prints the counts
   lines           check that no line has more than 120 columns, and no source file more than 400 lines
   circles         check that no file of the library imports itself by way of others
   features        check that the library compiles without warnings with each of its features alone
