@@ -2,6 +2,7 @@
 
 mod aco;
 mod agx;
+mod brw;
 mod ir3;
 mod nak;
 #[cfg(test)]
@@ -131,7 +132,6 @@ pub(crate) enum Compiler {
     Nak,
     Agx,
     Ir3,
-    /// Intel's, whose text is not read.
     Brw,
 }
 
@@ -143,7 +143,7 @@ impl Compiler {
             Self::Nak => texts.get("NAK assembly").map(|text| nak::read(text)),
             Self::Agx => printed.map(agx::read),
             Self::Ir3 => texts.get("IR3 Assembly").map(|text| ir3::read(text)),
-            Self::Brw => None,
+            Self::Brw => texts.get("GEN Assembly").map(|text| brw::read(text)),
         }
     }
 }

@@ -141,7 +141,8 @@ fn loads_waited_for(operations: &[Operation]) -> u32 {
         pending = kept;
         match operation.kind {
             Kind::MultiplyAdd | Kind::Matrix(_) => return waited as u32,
-            Kind::Load => pending.push(operation.tag),
+            // Of two halves the second counts.
+            Kind::Load if operation.repeats > 0 => pending.push(operation.tag),
             _ => {}
         }
     }

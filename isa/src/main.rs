@@ -1,6 +1,7 @@
 //! What GPUs' driver compilers make of the kernels, without those GPUs. `cargo xtask isa` runs it.
 #![allow(clippy::print_stdout, reason = "what it prints is its purpose")]
 
+mod against;
 mod code;
 mod counts;
 mod driver;
@@ -29,7 +30,9 @@ usage: isa <command>
   gpus                      list the GPUs of isa/gpus.json: name, library, shim, variable, more
   show CODE                 count what lies in CODE/GPU
   report PLANS CODE RESULTS [--write]
-                            count and predict, then compare with RESULTS/table.json, or write it";
+                            count and predict, then compare with RESULTS/table.json, or write it
+  against PLANS CODE PLANS CODE
+                            predict both, and print how many times the first takes as long as the second";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -55,6 +58,9 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["show", code] => show::run(code.as_ref()),
         ["report", plans, code, results, rest @ ..] if matches!(rest, [] | ["--write"]) => {
             report::run(plans.as_ref(), code.as_ref(), results.as_ref(), !rest.is_empty())
+        }
+        ["against", plans, code, now_plans, now_code] => {
+            against::run([plans.as_ref(), code.as_ref()], [now_plans.as_ref(), now_code.as_ref()])
         }
         _ => Err(USAGE.to_owned()),
     }

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::code::{Compiler, Program};
 use crate::fault::{Result, at};
 use crate::gpus::{self, Gpu};
 use crate::plans::{self, Step};
@@ -20,42 +19,7 @@ use crate::variant::Variant;
 /// compared.
 /// What was found now lies beside the code in any case.
 pub(crate) fn run(plans: &Path, code: &Path, results: &Path, write: bool) -> Result<()> {
-    let steps = plans::read(plans)?;
-    let (mut record, mut errors) = (Record::default(), Vec::new());
-    let gpus = gpus::all()?;
-    for gpu in gpus.iter().filter(|gpu| code.join(&gpu.name).is_dir()) {
-        let folder = code.join(&gpu.name);
-        let (driver, differences) = driver(gpu, &folder)?;
-        record.drivers.push([gpu.name.clone(), driver]);
-        errors.extend(differences);
-        let of_gpu: Vec<&Step> = steps.iter().filter(|step| step.dispatch.gpu == gpu.name).collect();
-        let labels: BTreeSet<&str> = of_gpu.iter().map(|step| step.dispatch.label.as_str()).collect();
-        for label in labels {
-            let told = Told::read(&folder, label)?;
-            let program = told.program(gpu.compiler);
-            errors.extend(told.error.iter().map(|error| format!("{} {label}: {error}", gpu.name)));
-            if told.error.is_some() {
-                continue;
-            }
-            if is_unread(gpu, program.as_ref()) {
-                errors.push(format!("{} {label}: the driver's machine code is not understood", gpu.name));
-            }
-            // Steps with the same label are of one kernel, most of them of layers with the same window.
-            let taps =
-                of_gpu.iter().filter(|step| step.dispatch.label == label).map(|step| step.taps).max().unwrap_or(0);
-            let variant = Variant::new(gpu, label, &told, program.as_ref(), taps);
-            for step in of_gpu.iter().filter(|step| step.dispatch.label == label) {
-                let prediction = program.as_ref().and_then(|program| predict(gpu, step, &variant, program));
-                record.steps.push(Row { dispatch: step.dispatch.clone(), prediction });
-            }
-            record.variants.push(variant);
-        }
-    }
-    if record.variants.is_empty() {
-        return Err(format!("{}: no GPU's statistics", code.display()));
-    }
-    let order = |row: &Row| steps.iter().position(|step| step.dispatch.is(&row.dispatch));
-    record.steps.sort_by_cached_key(order);
+    let Found { mut record, steps, mut errors } = count(plans, code)?;
     let recorded_at = results.join("table.json");
     let recorded = Record::read(&recorded_at)?.unwrap_or_default();
     let found = faults(&record.variants, &steps);
@@ -66,7 +30,7 @@ pub(crate) fn run(plans: &Path, code: &Path, results: &Path, write: bool) -> Res
     if write {
         record.keep(recorded);
     }
-    let gpus: Vec<Gpu> = gpus.into_iter().filter(|gpu| record.has(&gpu.name)).collect();
+    let gpus: Vec<Gpu> = gpus::all()?.into_iter().filter(|gpu| record.has(&gpu.name)).collect();
     let page = table::page(&gpus, &record, &steps);
     let to = if write { results } else { code };
     fs::create_dir_all(to).map_err(at(to))?;
@@ -88,9 +52,53 @@ pub(crate) fn run(plans: &Path, code: &Path, results: &Path, write: bool) -> Res
     Err(format!("{} faults that {} does not list", errors.len(), recorded_at.display()))
 }
 
-/// Nothing of what was there to be read is known.
-fn is_unread(gpu: &Gpu, program: Option<&Program>) -> bool {
-    gpu.compiler != Compiler::Brw && program.is_none_or(|program| program.operations.is_empty())
+/// What was counted of texts.
+pub(crate) struct Found {
+    pub(crate) record: Record,
+    steps: Vec<Step>,
+    /// Texts that are not compiled, or code that is not understood.
+    pub(crate) errors: Vec<String>,
+}
+
+/// Counts and predicts all of `plans.jsonl` and `CODE/GPU/LABEL.json`.
+pub(crate) fn count(plans: &Path, code: &Path) -> Result<Found> {
+    let steps = plans::read(plans)?;
+    let (mut record, mut errors) = (Record::default(), Vec::new());
+    for gpu in gpus::all()?.iter().filter(|gpu| code.join(&gpu.name).is_dir()) {
+        let folder = code.join(&gpu.name);
+        let (driver, differences) = driver(gpu, &folder)?;
+        record.drivers.push([gpu.name.clone(), driver]);
+        errors.extend(differences);
+        let of_gpu: Vec<&Step> = steps.iter().filter(|step| step.dispatch.gpu == gpu.name).collect();
+        let labels: BTreeSet<&str> = of_gpu.iter().map(|step| step.dispatch.label.as_str()).collect();
+        for label in labels {
+            let told = Told::read(&folder, label)?;
+            let program = told.program(gpu.compiler);
+            errors.extend(told.error.iter().map(|error| format!("{} {label}: {error}", gpu.name)));
+            if told.error.is_some() {
+                continue;
+            }
+            // Nothing of what was there to be read is known.
+            if program.as_ref().is_none_or(|program| program.operations.is_empty()) {
+                errors.push(format!("{} {label}: the driver's machine code is not understood", gpu.name));
+            }
+            // Steps with the same label are of one kernel, most of them of layers with the same window.
+            let taps =
+                of_gpu.iter().filter(|step| step.dispatch.label == label).map(|step| step.taps).max().unwrap_or(0);
+            let variant = Variant::new(gpu, label, &told, program.as_ref(), taps);
+            for step in of_gpu.iter().filter(|step| step.dispatch.label == label) {
+                let prediction = program.as_ref().and_then(|program| predict(gpu, step, &variant, program));
+                record.steps.push(Row { dispatch: step.dispatch.clone(), prediction });
+            }
+            record.variants.push(variant);
+        }
+    }
+    if record.variants.is_empty() {
+        return Err(format!("{}: no GPU's statistics", code.display()));
+    }
+    let order = |row: &Row| steps.iter().position(|step| step.dispatch.is(&row.dispatch));
+    record.steps.sort_by_cached_key(order);
+    Ok(Found { record, steps, errors })
 }
 
 /// What the driver calls itself, and where its limits are not those that plans were told.

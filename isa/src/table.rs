@@ -17,7 +17,8 @@ spills are facts of these compilers; shares of a peak are ceilings by counting, 
 None of it was measured.
 
 - *share*: of the main loop's slots, in per cent, those that are multiply-adds. AMD: of vector instructions, a 32-bit
-  multiplication counted four times. Others: of all instructions.
+  multiplication counted four times. Others: of all instructions; Intel's in slots of all lanes of a thread, so that
+  two instructions for half of the lanes are one, and those of few lanes take as long as eight.
 - *main loop*: the loop with most multiply-adds (matrices, or else additions), found by branches backwards, without
   what a branch jumps over in it (a change of the tap, every few turns); where there is no loop, everything.
 - *waves*: as drivers tell: waves a SIMD (AMD; on RDNA in halves of 64 lanes), warps a multiprocessor (NVIDIA), threads

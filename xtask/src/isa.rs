@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::mesa::{self, Drivers};
 use crate::shell;
 
-/// `[--more] [--write] [TEXT...]`.
+/// `[--more] [--write] [--against=COMMIT] [TEXT...]`.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let (flags, own): (Vec<_>, Vec<_>) = arguments.iter().partition(|argument| argument.starts_with("--"));
-    if let Some(unknown) = flags.iter().find(|flag| !["--more", "--write"].contains(&flag.as_str())) {
-        return Err(format!("isa: {unknown} is neither --more nor --write"));
+    let against = |flag: &str| flag.strip_prefix("--against=").map(str::to_owned);
+    let is_known = |flag: &str| ["--more", "--write"].contains(&flag) || against(flag).is_some();
+    if let Some(unknown) = flags.iter().find(|flag| !is_known(flag)) {
+        return Err(format!("isa: {unknown} is neither --more, --write nor --against=COMMIT"));
     }
     let has = |flag: &str| flags.iter().any(|other| *other == flag);
     let folder = shell::target().join("isa");
@@ -27,17 +29,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     let all = Isa { drivers: &drivers, program: shell::target().join("debug/isa"), more: has("--more") };
     if !own.is_empty() {
         let code = fresh(folder.join("own"))?;
-        let texts = own.iter().map(|text| std::path::absolute(text).map_err(|error| format!("{text}: {error}")));
-        let texts = texts.collect::<Result<Vec<_>, _>>()?;
+        let texts = own.iter().map(|text| absolute(text.as_ref())).collect::<Result<Vec<_>, _>>()?;
         all.compile(&code, |_| Ok(texts.clone()))?;
         return shell::run(shell::program(&all.program).arg("show").arg(code));
     }
     let (texts, code) = (fresh(folder.join("texts"))?, fresh(folder.join("code"))?);
-    // With the features that the other chores build the workspace with.
-    let mut command = shell::cargo();
-    command.args(["test", "--quiet", "--workspace", "--lib", "--locked", "--", "tests::texts::by_gpu"]);
-    shell::run(command.env("FS_SHADER_TEXTS", &texts))?;
-    all.compile(&code, |gpu| files(&texts.join(gpu)))?;
+    all.compile_plans(shell::ROOT.as_ref(), &texts, &code)?;
+    if let Some(commit) = flags.iter().find_map(|flag| against(flag)) {
+        return all.against(&fresh(folder.join("against"))?, &commit, [&texts, &code]);
+    }
     let results = Path::new(shell::ROOT).join("benches/results").join(format!("isa-{}", drivers.version));
     let mut command = shell::program(&all.program);
     command.arg("report").args([texts.join("plans.jsonl"), code, results]);
@@ -53,6 +53,38 @@ struct Isa<'a> {
 }
 
 impl Isa<'_> {
+    /// The kernels that plans of the library in `tree` choose, to `texts` and, compiled, to `code`.
+    fn compile_plans(&self, tree: &Path, texts: &Path, code: &Path) -> Result<(), String> {
+        // With the features that the other chores build the workspace with.
+        let mut command = shell::cargo();
+        command.current_dir(tree).env("CARGO_TARGET_DIR", absolute(&shell::target())?);
+        command.args(["test", "--quiet", "--workspace", "--lib", "--locked", "--", "tests::texts::by_gpu"]);
+        shell::run(command.env("FS_SHADER_TEXTS", texts))?;
+        self.compile(code, |gpu| files(&texts.join(gpu)))
+    }
+
+    /// Compiles a commit's kernels for today's GPUs, and prints its predictions over those of today's, `now`.
+    fn against(&self, folder: &Path, commit: &str, now: [&Path; 2]) -> Result<(), String> {
+        let (tree, archive) = (fresh(folder.join("tree"))?, folder.join("tree.tar"));
+        let mut command = shell::program("git");
+        shell::run(command.args(["archive", "--output"]).arg(&archive).arg(commit))?;
+        shell::run(shell::program("tar").arg("-xf").arg(&archive).arg("-C").arg(&tree))?;
+        let gpus = "isa/gpus.json";
+        fs::copy(Path::new(shell::ROOT).join(gpus), tree.join(gpus)).map_err(|error| format!("{gpus}: {error}"))?;
+        let (texts, code) = (fresh(folder.join("texts"))?, fresh(folder.join("code"))?);
+        self.compile_plans(&tree, &texts, &code)?;
+        let [now_texts, now_code] = now;
+        let mut command = shell::program(&self.program);
+        command.arg("against").arg(texts.join("plans.jsonl")).arg(code);
+        let page = shell::output(command.arg(now_texts.join("plans.jsonl")).arg(now_code))?;
+        let to = folder.join("table.md");
+        fs::write(&to, format!("{page}\n")).map_err(|error| format!("{}: {error}", to.display()))?;
+        // The means; layers are in the file.
+        page.split("\n## ").take(1).for_each(|means| println!("{means}"));
+        println!("xtask: layer by layer in {}", to.display());
+        Ok(())
+    }
+
     /// Compiles what `texts` has for a GPU's name, for every GPU, to `code/GPU`.
     fn compile(&self, code: &Path, texts: impl Fn(&str) -> Result<Vec<PathBuf>, String>) -> Result<(), String> {
         let gpus = shell::output(shell::program(&self.program).arg("gpus"))?;
@@ -71,6 +103,10 @@ impl Isa<'_> {
         }
         Ok(())
     }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, String> {
+    std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// An empty folder.

@@ -39,11 +39,12 @@ usage: cargo xtask <chore>
                   networks; and write benches/results/ADAPTER, with --quick ADAPTER-quick. More: measure --help
   measure --pack FOLDER
                   put what does the same on a machine without Rust into a new folder
-  isa [--more] [--write] [FILE.wgsl...]
+  isa [--more] [--write] [--against=COMMIT] [FILE.wgsl...]
                   compile the kernels that plans choose for GPUs that are not there, by Mesa's drivers, which it fetches
                   into target/isa on Debian and Ubuntu; count their machine code, and compare with, or with --write
                   write, benches/results/isa-VERSION. --more adds Adreno, and Intel where its null device was built.
-                  Of files of one's own it only prints the counts
+                  --against prints a commit's predicted times over today's instead. Of files of one's own it only
+                  prints the counts
   lines           check that no line has more than 120 columns, and no source file more than 400 lines
   circles         check that no file of the library imports itself by way of others
   features        check that the library compiles without warnings with each of its features alone

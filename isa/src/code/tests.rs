@@ -1,11 +1,12 @@
 //! Instructions of real machine code, cut short, with exact counts.
 
-use super::{Loop, Program, aco, agx, ir3, nak};
+use super::{Loop, Program, aco, agx, brw, ir3, nak};
 use crate::counts::{Counts, main_round};
 
 const ACO: &str = include_str!("tests/aco.s");
 const NAK: &str = include_str!("tests/nak.s");
 const AGX: &str = include_str!("tests/agx.txt");
+const BRW: &str = include_str!("tests/brw.s");
 const IR3: &str = include_str!("tests/ir3.s");
 
 /// The main loop's counts; nothing is expected of it.
@@ -116,6 +117,50 @@ fn adrenos_loop_is_counted() {
     assert_eq!((counts.multiply_adds, counts.loads, counts.workgroup_bytes_read), (3, 1, 16));
     // A branch, a load, two multiply-adds in one, a load, one, three in one, a jump.
     assert_eq!((counts.instructions, counts.loads_waited_for), (10, 1));
+}
+
+#[test]
+fn intels_loop_is_counted() {
+    let program = brw::read(BRW);
+    assert_eq!(program.loops.len(), 1);
+    let expected = Counts {
+        multiply_adds: 2,
+        additions: 1,
+        // The addition, an address, two moves of eight lanes.
+        vector: 3,
+        // Two moves of a lane.
+        scalar: 1,
+        loads: 2,
+        workgroup_loads: 1,
+        workgroup_stores: 1,
+        workgroup_bytes_read: 16,
+        workgroup_bytes_written: 16,
+        waits: 3,
+        // Those, and six that branch or wait, of eight lanes' time.
+        instructions: 13,
+        // The second is waited for behind the multiply-adds.
+        loads_waited_for: 1,
+        ..Counts::default()
+    };
+    assert_eq!(main(&program), expected);
+    // Twice eight lanes, where the tap changes.
+    assert_eq!(Counts::of(&program.operations).integer_products, 1);
+}
+
+#[test]
+fn intels_halves_of_32_lanes_are_one() {
+    let text = "mad(16)  g8<1>F  g5<8,8,1>F  g4<8,8,1>F  g3<1,1,1>F { align1 1H };\n\
+        mad(16)  g9<1>F  g6<8,8,1>F  g4<8,8,1>F  g3<1,1,1>F { align1 2H };\n\
+        mad(32)  g8<1>HF  g5<8,8,1>HF  g4<8,8,1>HF  g3<1,1,1>HF { align1 };\n\
+        send(16)  g3UD  g9UD  nullUD  0x0\n  slm MsgDesc: ( load, a32, d16u32, V2, flat ) { align1 1H $1 };\n\
+        send(16)  g5UD  g7UD  nullUD  0x0\n  slm MsgDesc: ( load, a32, d16u32, V2, flat ) { align1 2H $2 };\n\
+        send(1)  g7UD  g6UD  nullUD  0x0\n  slm MsgDesc: ( load, a32, d32, V64, transpose ) { align1 WE_all 1N $3 };\n\
+        send(16)  nullUD  g6UD  g1UD  0x0\n  ugm MsgDesc: ( store, a32, d32, V1, ss ) { align1 1H $4 };\n\
+        send(16)  nullUD  g6UD  g1UD  0x0\n  ugm MsgDesc: ( store, a32, d32, V1, ss ) { align1 2H $5 };\n";
+    let counts = Counts::of(&brw::read(text).operations);
+    assert_eq!((counts.multiply_adds, counts.workgroup_loads, counts.spills), (2, 2, 1));
+    // Two halves, and a word a lane of what is loaded for all.
+    assert_eq!((counts.workgroup_bytes_read, counts.instructions), (4 + 8, 5));
 }
 
 /// An inner loop that was left rolled counts as often as it turns.

@@ -26,7 +26,8 @@ const AMPERE: Architecture = architecture(128, 128, 256);
 const AMPERE_TESLA: Architecture = architecture(128, 128, 512);
 const ADA: Architecture = AMPERE;
 const ADA_TESLA: Architecture = AMPERE_TESLA;
-const HOPPER: Architecture = architecture(128, 128, 2048);
+// 989 TFLOPS of the datasheet at the clock of its other figures.
+const HOPPER: Architecture = architecture(128, 128, 1893);
 const BLACKWELL: Architecture = AMPERE;
 // AMD's instruction set guides, of a compute unit: RDNA 3 and 4 issue two multiply-adds at a time.
 const GCN: Architecture = architecture(64, 128, 0);
