@@ -20,6 +20,9 @@ pub(crate) struct Dispatch {
     pub(crate) step: u32,
     pub(crate) label: String,
     pub(crate) workgroups: u64,
+    /// Seconds that the plan itself predicts, which knows no machine code.
+    #[serde(default)]
+    pub(crate) planned: f64,
 }
 
 impl Dispatch {

@@ -27,6 +27,8 @@ None of it was measured.
 - *B*: bytes read from workgroup memory a multiply-add.
 - *slots an output*: of kernels that only add products, the main loop's slots for all taps of an output: vector and
   memory instructions (AMD), or all.
+- *planned*: the time that the plan predicts, which knows no machine code (`Plan::predictions`): its choice of tiles,
+  splits and algorithms is by these.
 - *matrices*: cycles that the main loop's matrices take at their peak, of those (NVIDIA) or of those and the other
   vector instructions (AMD) that it takes: multiply-adds of matrices a lane / (matrix rate / lanes), of
   max(that, instructions), or of that + other vector slots.
@@ -136,8 +138,8 @@ fn variants(page: &mut String, gpu: &Gpu, record: &Record, steps: &[Step]) {
 fn predictions(page: &mut String, gpu: &Gpu, rows: &[Row]) {
     *page += &format!("\n### {}, a {}\n\n", gpu.name, gpu.board);
     *page += "| layer | batch | algorithm | step | workgroups | arithmetic | workgroup memory | memory | fill | \
-        bound | slots an output | time | all steps |\n";
-    *page += &format!("|{}\n", "---|".repeat(13));
+        bound | slots an output | time | all steps | planned |\n";
+    *page += &format!("|{}\n", "---|".repeat(14));
     let of_gpu: Vec<&Row> = rows.iter().filter(|row| row.dispatch.gpu == gpu.name).collect();
     for Row { dispatch: one, prediction } in &of_gpu {
         let Some(predicted) = prediction else { continue };
@@ -165,6 +167,7 @@ fn predictions(page: &mut String, gpu: &Gpu, rows: &[Row]) {
             format!("{:.0}", predicted.slots_an_output),
             micro(predicted.time),
             if one.step == 0 { micro(all) } else { String::new() },
+            micro(one.planned),
         ];
         row(page, &cells.iter().map(String::as_str).collect::<Vec<_>>());
     }

@@ -56,17 +56,19 @@ const COLUMNS: u32 = DEPTH * TILE_QUADS;
 var<workgroup> columns: array<vec4<f32>, 2u * SLICES * COLUMNS>;
 var<workgroup> rows: array<f32, 2u * SLICES * DEPTH * ROW_PLACES>;
 
-// Where a row of the tile lies among those of a channel.
-fn place_of_row(row: u32) -> u32 {
+// Where a row of the tile lies in a channel; where rows are padded, with its quad of channels: compilers compute it for
+// every step otherwise.
+fn place_of_row(row: u32, quad: u32) -> u32 {
     if PADDED_ROWS == ROWS {
         return row;
     }
-    return row / ROWS * PADDED_ROWS + row % ROWS;
+    return quad * 4u * ROW_PLACES + row / ROWS * PADDED_ROWS + row % ROWS;
 }
 
 // Lays down four channels of a row.
 fn stage_row(buffer: u32, place: u32, quad: u32, weights: vec4<f32>) {
-    let at = (buffer * DEPTH + quad * 4u) * ROW_PLACES + place;
+    let channel = select(0u, quad * 4u, PADDED_ROWS == ROWS);
+    let at = (buffer * DEPTH + channel) * ROW_PLACES + place;
     rows[at] = weights.x;
     rows[at + ROW_PLACES] = weights.y;
     rows[at + 2u * ROW_PLACES] = weights.z;
@@ -129,7 +131,7 @@ fn main(
     var own_places: array<u32, ROW_LOADS>;
     for (var i = 0u; i < ROW_LOADS; i++) {
         own_rows[i] = min((thread + i * THREADS) / DEPTH_QUADS, TILE_ROWS - 1u);
-        own_places[i] = place_of_row(own_rows[i]);
+        own_places[i] = place_of_row(own_rows[i], own_quad);
     }
 
     var weights: array<Weights, ROW_LOADS>;

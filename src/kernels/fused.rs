@@ -140,11 +140,12 @@ impl Kernel for Fused {
         let outputs = outputs * f64::from(uniform.images) / (f64::from(uniform.tiles) * threads);
         let segments = if self.filters.blended { 2 } else { 1 };
         // Products go to workgroup memory and come back for every tap.
-        let tap = Work { vector: 4.2, beside: 2.0, workgroup_bytes: 5.0, ..Work::default() };
-        let copied = 4.0 * rows * quads / outputs;
-        let stored = Work { vector: 3.0, values: 2.0, workgroup_bytes: 4.0 * copied, ..Work::default() };
+        let tap = Work { vector: 4.7, beside: 2.0, workgroup_bytes: 5.0, ..Work::default() };
+        let stored = Work { vector: 3.0, values: 1.0, ..Work::default() };
         let output = tap.times(segments * conv.taps()).and(stored);
-        step.times(conv.channels_by(self.tile.depth)).and(output.scaled(outputs))
+        // What is computed once: where the block's pixels lie, how products are copied.
+        let once = Work { vector: 1500.0, workgroup_bytes: 16.0 * rows * quads, ..Work::default() };
+        step.times(conv.channels_by(self.tile.depth)).and(output.scaled(outputs)).and(once)
     }
 }
 

@@ -110,8 +110,14 @@ impl Kernel for TiledAccumulate {
             Terms::Quads { .. } => (8.0, uniform.conv.taps()),
             Terms::Own => (16.0, 1),
         };
+        // A loop in every term; where terms are quads, these are then no longer known for each tap.
+        let of_loop = match self.terms {
+            _ if !self.split => 0.0,
+            Terms::Quads { .. } => 30.0 + 30.0 * splits,
+            Terms::Places | Terms::Own => 12.0 + 14.0 * splits,
+        };
         let tap = Work {
-            vector: place + (2.0 + 12.0 * splits) * rows,
+            vector: place + (2.0 + 12.0 * splits + of_loop) * rows,
             values: (3.0 + 4.0 * splits) * rows,
             beside: 2.0 + splits * rows,
             ..Work::default()

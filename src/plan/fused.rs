@@ -44,15 +44,15 @@ const fn substitute(lanes_x: u32, rows: u32, memory: [u32; 3], registers: u32) -
 /// Registers are counted (`benches/results/isa-26.1.6/fused.md`).
 pub(super) static CANDIDATES: [Candidate; 11] = [
     // 72x256: with step C, 64 filters read 72 bases.
-    candidate(32, 9, [2, 8, 48], 128),
+    candidate(32, 9, [2, 8, 48], 208),
     candidate(32, 9, [2, 8, 32], 128),
     // 64x256: one base a filter.
     candidate(32, 8, [2, 8, 32], 128),
     candidate(32, 8, [2, 4, 16], 128),
     // 72x128.
-    candidate(16, 9, [2, 4, 16], 128),
+    candidate(16, 9, [2, 4, 16], 192),
     // 32x64: for every device, and for few pixels.
-    candidate(8, 4, [2, 4, 14], 104),
+    candidate(8, 4, [2, 4, 14], 160),
     // As many threads as the large ones have, with half their sums: half the pixels, 72x128 and 64x128, or half the
     // bases, 32x256. With 16 KiB the rows that nine neighbouring bases need leave little for a block's width.
     substitute(32, 9, [1, 8, 32], 104),

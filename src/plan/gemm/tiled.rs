@@ -35,7 +35,7 @@ static CANDIDATES: [Candidate; 12] = [
     Candidate { tile: tile([16, 8], 9, 2, 8, 1), registers: 144 },
     Candidate { tile: tile([8, 8], 9, 2, 8, 1), registers: 144 },
     // 64x64: twice the traffic from the second-level cache.
-    Candidate { tile: tile([8, 8], 8, 2, 8, 1), registers: 144 },
+    Candidate { tile: tile([8, 8], 8, 2, 8, 1), registers: 160 },
     Candidate { tile: tile([8, 8], 8, 2, 8, 2), registers: 144 },
     // 72x64 and 64x64 with half as many sums a thread: as many loads from workgroup memory as the next, but fewer
     // registers.
@@ -43,7 +43,7 @@ static CANDIDATES: [Candidate; 12] = [
     Candidate { tile: tile([16, 8], 8, 1, 8, 1), registers: 128 },
     // 32x64: 1.5 times as many loads from workgroup memory a multiply-add as 8x8 sums a thread.
     Candidate { tile: tile([8, 8], 4, 2, 8, 1), registers: 104 },
-    Candidate { tile: tile([8, 8], 4, 2, 8, 2), registers: 104 },
+    Candidate { tile: tile([8, 8], 4, 2, 8, 2), registers: 112 },
     // 32x32: twice as many.
     Candidate { tile: tile([8, 8], 4, 1, 8, 1), registers: 96 },
     Candidate { tile: tile([8, 8], 4, 1, 8, 4), registers: 96 },

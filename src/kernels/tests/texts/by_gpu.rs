@@ -47,7 +47,6 @@ fn plans_of_gpus_as_texts() {
                         "multiply_adds": counts as f64 * share, "terms": terms(&plan, step), "taps": added(&plan, step),
                         "outputs": problem.outputs() as f64 * share, "bytes_read": read, "bytes_written": written,
                         "registers": registers(step), "planned": predicted.seconds(),
-                        "planned_bound": predicted.bound().name(),
                     });
                     list += &format!("{line}\n");
                     texts.entry(gpu.name.clone()).or_default().insert(label, step.description.source());
