@@ -15,7 +15,7 @@
 //           Rows in workgroup memory are 8 values longer than DEPTH, or than the pixels, so that the 16 rows of a
 //           matrix begin in different banks. WGSL cannot reach into a matrix: in the end each goes through workgroup
 //           memory.
-// Grid      pixel tiles x row tiles x groups, flattened (pixel tiles fastest) and folded.
+// Grid      pixel tiles x row tiles x groups x splits, flattened (pixel tiles fastest) and folded.
 // Requires  f16, wgpu's experimental cooperative matrices; 4 storage buffers, 5 with a residual. Subgroups of LANES:
 //           with smaller ones the surplus computes what others compute, and does not store it.
 //           SUBGROUPS * (DEPTH + 8) * 64 + DEPTH * 544 + SUBGROUPS * 1024 bytes of workgroup memory.

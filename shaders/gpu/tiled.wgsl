@@ -25,8 +25,8 @@
 //           Where even those are too few, the reduction is split: workgroups of their own add up the steps of each
 //           split, and pass 2 adds their sums.
 // Grid      pixel tiles x row tiles x groups x splits, flattened (pixel tiles fastest) and folded.
-// Requires  SLICES * DEPTH * 8 * (padded rows + pixels of a tile) bytes of workgroup memory; 4 storage buffers, 5 with a
-//           residual.
+// Requires  SLICES * DEPTH * 8 * (padded rows + pixels of a tile) bytes of workgroup memory; 4 storage buffers, 5 with
+//           a residual.
 //
 // With 8x8 sums a thread a channel is 64 multiply-adds for 16 words of workgroup memory. What compilers of real GPUs
 // make of it is in benches/results/isa-*.

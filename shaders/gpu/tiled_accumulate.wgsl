@@ -6,8 +6,8 @@
 // With learned positions it is the blend of two such sums (blend.wgsl), over the products of two neighbouring segments.
 // The gains g are 1 unless there are some (gains.wgsl).
 //
-// Layouts   products [splits, slots, images, H, W], of which P is the sum over splits; table from `slots_at`: slot(i, t) [O, NEIGHBOURS, T]. Y and residual as in
-//           gather.
+// Layouts   products [splits, slots, images, H, W], of which P is the sum over splits (splits_*.wgsl); table from
+//           `slots_at`: slot(i, t) [O, NEIGHBOURS, T]. Y and residual as in gather.
 // Tile      LANES * 4 pixels of the flattened [images, OH, OW] by ROWS output channels. How a lane's four pixels lie,
 //           and how their products are loaded, is a part (terms_*.wgsl).
 //

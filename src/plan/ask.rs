@@ -40,6 +40,8 @@ impl Ask<'_> {
     pub(super) fn allows_workspace(&self, bytes: u64) -> bool {
         let limits = &self.target.limits;
         let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        // Kernels count values with 32 bits.
+        let most = most.min(4 * u64::from(u32::MAX));
         bytes <= self.options.workspace_limit.unwrap_or(self.target.cached_bytes()).min(most)
     }
 

@@ -19,7 +19,8 @@ pub struct PlanOptions {
     /// bits or f16 as it is, also where wider weights were planned. [`PlanOptions::for_summary`] plans so to begin
     /// with, so that the plan tells what will be.
     pub storage: Storage,
-    /// Most bytes of workspace; by default what suits the device's caches. One image is always allowed.
+    /// Most bytes of workspace; by default what suits the device's caches. One image of products is always allowed;
+    /// reductions are split, which small layers on large GPUs are, only where this leaves room.
     pub workspace_limit: Option<u64>,
     /// Most levels of Hankel products, 0 to 2: with 1, summaries with steps of C/2 need 3/4 of the multiply-adds;
     /// with 2, those with steps of C/4 need 9/16. The error then grows with the largest inputs instead of each

@@ -1,5 +1,5 @@
-// A filter's sums lie in a slot of its own, pixel by pixel of the output: those of a convolution in splits. There is one
-// tap. A lane's pixels lie LANES apart; neighbouring lanes load and store neighbouring pixels.
+// A filter's sums lie in a slot of its own, pixel by pixel of the output: those of a convolution in splits. There is
+// one tap. A lane's pixels lie LANES apart; neighbouring lanes load and store neighbouring pixels.
 fn pixels_of(first: u32, lane: u32) -> vec4<u32> {
     return vec4<u32>(first + lane) + vec4<u32>(0u, 1u, 2u, 3u) * LANES;
 }
