@@ -26,7 +26,9 @@ fn splits_add_up_exactly() {
     for algorithm in [Algorithm::Gather, Algorithm::Dense, Algorithm::Shared] {
         assert!(runs.iter().any(|run| run.choice.algorithm == algorithm), "{algorithm:?} is never split");
     }
-    for run_of_table in covering(runs, single) {
+    // Of batches too, whose images lie side by side in a split.
+    let (batches, images): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.case.problem().batch() > 1);
+    for run_of_table in [images, batches].into_iter().flat_map(|runs| covering(runs, single)) {
         let (case, plan) = (run_of_table.case, &run_of_table.plan);
         let data = Data::integers(&case.problem(), run_of_table.index as u64);
         assert_exact(case.name, plan, &run(device, &device.trusted, plan, &data.operands()), &data);
