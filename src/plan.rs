@@ -119,7 +119,8 @@ impl Plan {
     }
 
     /// Additions of the pass after the products: one an output and kernel row where those were summed with the
-    /// products, else one a tap; twice as many for learned positions, none for gather.
+    /// products, else one a tap; twice as many for learned positions, none for gather. What adds up splits is not
+    /// counted.
     pub fn additions(&self) -> u64 {
         self.additions
     }

@@ -1,4 +1,5 @@
-// Shared products, pass 2 of 2, for GPUs: every output is a sum of stored products, one a tap.
+// Pass 2 of 2, for GPUs: every output is a sum of stored products, one a tap; or, of a convolution in splits, its own
+// sum in each (terms_own.wgsl: one tap, and no slots).
 //
 //   Y[n, i, y, x] = epilogue( sum_t g(i, t) * P[slot(i, t), n, y * stride_y + ky * dilation_y - pad_top,
 //                                                              x * stride_x + kx * dilation_x - pad_left] )

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Access, Description, End, Kernel, Tensor, Variant};
+use super::{Access, Description, End, Kernel, Tensor, Variant, Work};
 use crate::method::activation::Activation;
 
 /// A variant.
@@ -55,6 +55,10 @@ impl Kernel for Add {
 
     fn turns(&self, _: &Uniform) -> u64 {
         0
+    }
+
+    fn work(&self, _: &Uniform) -> Work {
+        Work::MEMORY
     }
 }
 

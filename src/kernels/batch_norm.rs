@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Access, Description, Kernel, Role, Tensor, Variant};
+use super::{Access, Description, Kernel, Role, Tensor, Variant, Work};
 use crate::method::activation::Activation;
 
 /// A variant.
@@ -56,6 +56,10 @@ impl Kernel for BatchNorm {
 
     fn turns(&self, _: &Uniform) -> u64 {
         0
+    }
+
+    fn work(&self, _: &Uniform) -> Work {
+        Work::MEMORY
     }
 }
 

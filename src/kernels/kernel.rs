@@ -26,8 +26,6 @@ pub(crate) trait Kernel: Copy {
         0
     }
 
-    /// What a thread does; nothing of kernels that wait for memory alone, or that no GPU runs.
-    fn work(&self, _: &Self::Uniform) -> Work {
-        Work::default()
-    }
+    /// What a thread does: plans predict times by it.
+    fn work(&self, uniform: &Self::Uniform) -> Work;
 }

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Description, Kernel, Role, Variant};
+use super::{Description, Kernel, Role, Variant, Work};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,6 +64,10 @@ impl Kernel for Pool {
         let height = uniform.kernel_height.min(uniform.height);
         let width = uniform.kernel_width.min(uniform.width);
         u64::from(height) * (1 + u64::from(width))
+    }
+
+    fn work(&self, _: &Uniform) -> Work {
+        Work::MEMORY
     }
 
     fn unrolled(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! `pool_window`: the largest or average value of large windows, a workgroup a window or a block of one.
 
 use super::pool::{self, Pool, Uniform};
-use super::{Description, Kernel, Role, Variant};
+use super::{Description, Kernel, Role, Variant, Work};
 
 /// What of a window a dispatch computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,6 +46,10 @@ impl Kernel for PoolWindow {
             Stage::Finish => uniform.blocks,
         };
         u64::from(values.div_ceil(Pool::LANES))
+    }
+
+    fn work(&self, _: &Uniform) -> Work {
+        Work::MEMORY
     }
 }
 

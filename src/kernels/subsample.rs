@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Description, Kernel, Role, Variant};
+use super::{Description, Kernel, Role, Variant, Work};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,6 +49,10 @@ impl Kernel for Subsample {
 
     fn turns(&self, _: &Uniform) -> u64 {
         0
+    }
+
+    fn work(&self, _: &Uniform) -> Work {
+        Work::MEMORY
     }
 }
 

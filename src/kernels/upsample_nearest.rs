@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Access, Description, Kernel, Tensor, Variant};
+use super::{Access, Description, Kernel, Tensor, Variant, Work};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,6 +51,10 @@ impl Kernel for UpsampleNearest {
 
     fn turns(&self, _: &Uniform) -> u64 {
         0
+    }
+
+    fn work(&self, _: &Uniform) -> Work {
+        Work::MEMORY
     }
 }
 

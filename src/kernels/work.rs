@@ -1,6 +1,6 @@
 //! What a thread does, as far as the time of a dispatch depends on it.
 
-/// What a thread does, counted from its shader's loops. Compilers make more or less of it: what they do on seven GPUs
+/// What a thread does, counted from its shader's loops. Compilers make more or less of it: what they do on eight GPUs
 /// is in `benches/results/isa-*`, and a test compares.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Work {
@@ -19,6 +19,16 @@ pub(crate) struct Work {
 }
 
 impl Work {
+    /// Of kernels that wait for memory alone.
+    #[cfg(feature = "network")]
+    pub(crate) const MEMORY: Self =
+        Self { vector: 0.0, values: 0.0, beside: 0.0, workgroup_bytes: 0.0, matrices: 0.0, registers: 0 };
+
+    /// Of kernels for software adapters, where costs were measured.
+    #[cfg(feature = "software")]
+    pub(crate) const MEASURED: Self =
+        Self { vector: 0.0, values: 0.0, beside: 0.0, workgroup_bytes: 0.0, matrices: 0.0, registers: 0 };
+
     /// So many times over.
     pub(crate) fn times(self, count: u64) -> Self {
         self.scaled(count as f64)

@@ -45,6 +45,14 @@ impl Ask<'_> {
         bytes <= self.options.workspace_limit.unwrap_or(self.target.cached_bytes()).min(most)
     }
 
+    /// Bytes of input, weights and output.
+    pub(super) fn tensor_bytes(&self) -> [u64; 3] {
+        let count = |shape: [usize; 4]| shape.iter().map(|&size| size as u64).product::<u64>();
+        let (tensors, weights) = (self.storage().tensors().bytes(), self.storage().weights().bytes());
+        let values = self.problem.placement().length() as u64;
+        [tensors * count(self.problem.input_shape()), weights * values, tensors * count(self.problem.output_shape())]
+    }
+
     /// The input, moved so.
     pub(super) fn input(&self, access: Access) -> Tensor {
         Tensor { access, half: self.storage().has_f16_tensors() }

@@ -8,7 +8,7 @@ use crate::kernels::WeightLoad;
 use crate::method::algorithm::Algorithm;
 use crate::method::problem::Problem;
 
-/// Shared must be this much cheaper before it is chosen: it needs a workspace and one more dispatch.
+/// Shared must be this much cheaper before it is chosen: its workspace is large, and its second pass waits.
 const MARGIN: f64 = 0.9;
 
 /// Below this sharing factor products save nothing that the model could be trusted with.

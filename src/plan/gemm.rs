@@ -60,15 +60,17 @@ impl Kernels {
             table: Table { scale_at: at[0], bias_at: at[1], ..Table::default() },
         };
         let bytes = |splits: usize| 4 * splits as u64 * problem.outputs();
+        let [input, weights, output] = ask.tensor_bytes();
         let splits = splits::choose(|splits| {
             let (_, prediction) = gemm(splits).best(self)?;
             let Prediction { fill, .. } = prediction;
+            let moving = |bytes| target.hardware().moving(prediction, bytes).seconds();
             if splits == 1 {
-                return Some(Expected { seconds: prediction.seconds(), fill });
+                return Some(Expected { seconds: moving(input + weights + output), fill });
             }
             ask.allows_workspace(bytes(splits)).then_some(())?;
-            let adding = Accumulation::of_splits(ask, at, splits).seconds(target, 2.0 * bytes(splits) as f64);
-            Some(Expected { seconds: prediction.seconds() + adding, fill })
+            let adding = Accumulation::of_splits(ask, at, splits).seconds(target, bytes(splits) + output);
+            Some(Expected { seconds: moving(input + weights + bytes(splits)) + adding, fill })
         });
         let mut steps = vec![gemm(splits).step(self)?];
         if splits > 1 {
@@ -86,21 +88,17 @@ impl Kernels {
         let rows = ask.problem.sharing().most_bases();
         let slots = rows * ask.problem.conv().groups;
         let bytes = |splits: usize| 4 * (splits * slots * height * width) as u64 * images;
+        let [input, weights, output] = ask.tensor_bytes();
         let splits = splits::choose(|splits| {
             let gemm = Gemm::of_products(ask, 0..batch, rows, splits, Table::default());
             let (_, prediction) = gemm.best(self)?;
-            let Prediction { fill, .. } = prediction;
-            if splits == 1 {
-                return Some(Expected { seconds: prediction.seconds(), fill });
-            }
             // A stage is done to whole products.
-            (ask.problem.base_stage().is_none() && ask.allows_workspace(bytes(splits))).then_some(())?;
-            // Every split but one is stored and loaded beside.
-            let moved = 2.0 * (bytes(splits) - bytes(1)) as f64;
-            let [whole, split] = [(1, 0.0), (splits, moved)].map(|(splits, bytes)| {
-                Accumulation::of_products(ask, 0..batch, splits, At::default()).seconds(ask.target, bytes)
-            });
-            Some(Expected { seconds: prediction.seconds() + split - whole, fill })
+            let may_split = ask.problem.base_stage().is_none() && ask.allows_workspace(bytes(splits));
+            (splits == 1 || may_split).then_some(())?;
+            let adding = Accumulation::of_products(ask, 0..batch, splits, At::default());
+            let products = ask.target.hardware().moving(prediction, input + weights + bytes(splits)).seconds();
+            let seconds = products + adding.seconds(ask.target, bytes(splits) + output);
+            Some(Expected { seconds, fill: prediction.fill })
         });
         Box::new(Plain { kernels: self, width, splits })
     }

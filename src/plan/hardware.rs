@@ -32,7 +32,8 @@ pub struct Hardware {
     pub memory: f64,
     /// Bytes of workgroup memory that a processor loads in a clock; 0 where nobody has said.
     pub workgroup_bytes: u32,
-    /// Multiply-adds of matrices of f16 into f32 that a processor does in a clock; 0 without matrices.
+    /// Multiply-adds of matrices of f16 into f32 that a processor does in a clock; 0 without matrices, or where nobody
+    /// has said.
     pub matrices: u32,
 }
 
@@ -42,7 +43,8 @@ const LAUNCH: f64 = 2e-6;
 /// Threads of a processor that hide its latencies: two warps for each of four schedulers.
 const BUSY_THREADS: f64 = 256.0;
 
-/// Registers of a processor.
+/// Registers of a processor that its threads share: NVIDIA's and AMD's, but for RDNA 3, which has half as many again;
+/// of others not published.
 const REGISTERS: u32 = 65_536;
 
 /// What of a device a dispatch waits for most.
@@ -108,12 +110,15 @@ impl Prediction {
     }
 }
 
+/// Words that make another board of one whose name stands before them.
+const OTHERS: [&str; 10] = ["ti", "super", "xt", "xtx", "gre", "d", "pro", "max", "ultra", "2048sp"];
+
 impl Hardware {
     /// That of a board with this name, as adapters have it ([`wgpu::AdapterInfo::name`]); `None` of those that are not
-    /// listed, laptops' among them, whose clocks and processors differ under one name.
+    /// listed, laptops' and slices of boards (MIG) among them, whose clocks and processors differ under one name.
     pub fn named(name: &str) -> Option<Self> {
         let name = name.to_lowercase();
-        if ["laptop", "max-q", "mobile"].iter().any(|word| name.contains(word)) {
+        if ["laptop", "max-q", "mobile", " mig "].iter().any(|word| name.contains(word)) {
             return None;
         }
         let words: Vec<&str> =
@@ -121,7 +126,10 @@ impl Hardware {
         // The longest name that stands there in whole words: an RTX 3090 Ti is no RTX 3090.
         let stands = |board: &&boards::Board| {
             let wanted: Vec<&str> = board.name.split(' ').collect();
-            words.windows(wanted.len()).any(|window| window == wanted)
+            words.windows(wanted.len()).enumerate().any(|(at, window)| {
+                let next = words.get(at + wanted.len());
+                window == wanted && !next.is_some_and(|next| OTHERS.contains(next))
+            })
         };
         BOARDS.iter().filter(stands).max_by_key(|board| board.name.len()).map(boards::Board::hardware)
     }
@@ -140,6 +148,11 @@ impl Hardware {
         Self { processors, lanes, clock: 1.6e9, memory, workgroup_bytes: 128, matrices: 4 * lanes }
     }
 
+    /// The prediction where so many bytes go through memory.
+    pub(super) fn moving(&self, prediction: Prediction, bytes: u64) -> Prediction {
+        Prediction { memory: bytes as f64 / self.memory, ..prediction }
+    }
+
     /// How long `workgroups` of so many `threads` take that do `work` each, and move `bytes` through memory.
     pub(super) fn predict(&self, vendor: Vendor, work: &Work, threads: u32, workgroups: u64, bytes: f64) -> Prediction {
         let fill = self.fill(work, threads, workgroups);
@@ -147,10 +160,9 @@ impl Hardware {
         let rate = f64::from(self.processors.max(1)) * self.clock * fill;
         let all = workgroups as f64 * f64::from(threads);
         let slots = vendor.slots(work);
-        let busy = match self.matrices {
-            0 => 0.0,
-            matrices => work.matrices * f64::from(self.lanes) / f64::from(matrices),
-        };
+        // Where nobody has said how fast matrices are, as fast as all else.
+        let matrices = if self.matrices == 0 { self.lanes.max(1) } else { self.matrices };
+        let busy = work.matrices * f64::from(self.lanes) / f64::from(matrices);
         let slots = if vendor.has_matrices_beside() { slots.max(busy) } else { slots + busy };
         let workgroup_memory = match self.workgroup_bytes {
             0 => 0.0,

@@ -32,9 +32,12 @@ impl Plan {
         [read, written].map(|roles| roles.into_iter().map(of).sum())
     }
 
-    /// Of the work of all steps that are the same kernel's: images come in chunks.
+    /// Of the work of all steps that are the same kernel's for the same part of the sum: images come in chunks.
     pub(crate) fn share(&self, step: &Step) -> f64 {
-        let alike = self.steps.iter().filter(|other| other.description.kernel() == step.description.kernel());
+        let is_alike = |other: &&Step| {
+            other.description.kernel() == step.description.kernel() && other.places.table == step.places.table
+        };
+        let alike = self.steps.iter().filter(is_alike);
         step.workgroups() as f64 / alike.map(Step::workgroups).sum::<u64>() as f64
     }
 }

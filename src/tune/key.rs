@@ -8,7 +8,7 @@ use crate::method::placement::{Boundary, Placement};
 use crate::method::problem::Problem;
 use crate::method::quantization::Precision;
 use crate::method::starts::Starts;
-use crate::plan::{Family, PlanOptions, Target};
+use crate::plan::{Family, Hardware, PlanOptions, Target};
 
 /// Readable in front, complete in the number behind. Field by field: what a dependency calls its own does not matter,
 /// and a name of ours may change.
@@ -105,6 +105,7 @@ fn add_options(digest: &mut Digest, options: PlanOptions) {
 /// What plans look at.
 fn add_target(digest: &mut Digest, target: &Target) {
     let limits = &target.limits;
+    let Hardware { processors, lanes, clock, memory, workgroup_bytes, matrices } = target.hardware;
     let numbers = [
         limits.max_storage_buffer_binding_size,
         limits.max_buffer_size,
@@ -114,10 +115,15 @@ fn add_target(digest: &mut Digest, target: &Target) {
         limits.max_compute_workgroups_per_dimension.into(),
         target.subgroup_min_size.into(),
         target.subgroup_max_size.into(),
-        target.hardware.processors.into(),
+        processors.into(),
+        lanes.into(),
+        clock.to_bits(),
+        memory.to_bits(),
+        workgroup_bytes.into(),
+        matrices.into(),
+        target.vendor as u64,
         target.software.into(),
         target.matrix_16x16x16.into(),
-        target.most_sums().into(),
     ];
     digest.numbers(numbers.into_iter());
     let used = [

@@ -30,7 +30,7 @@ Checks this machine's GPU and measures it, in under ten minutes: run ./measure (
 Needs a graphics driver with Vulkan and its loader (libvulkan.so.1); all else is here. (Linked without libc it could
 not load a driver, so the C library must be as new as the builder's.)
 Where python3 has numpy and PyTorch with CUDA, cuDNN is measured beside it (--python PROGRAM names another).
-Please send the folder results/: nothing in it but what the machine, its driver and its GPU are, and times.
+Please send the folder results/: what the machine, its driver and its GPU are, times, and what the tests said.
 ";
 
 /// What `--pack` says, and the rest, which is for the program that measures.
@@ -120,7 +120,7 @@ fn start(built: &Built, arguments: &[String]) -> Result<(), String> {
     if let Some(commit) = shell::commit() {
         command.arg("--commit").arg(commit);
     }
-    if !arguments.iter().any(|argument| argument == "--out") {
+    if !arguments.iter().any(|argument| argument == "--out" || argument.starts_with("--out=")) {
         command.arg("--out").arg(Path::new(ROOT).join("benches/results"));
     }
     let status = command.args(arguments).status().map_err(|error| format!("measure: {error}"))?;
@@ -132,8 +132,11 @@ fn shown(arguments: &[String]) -> String {
     let mut words = vec!["cargo xtask measure"];
     let mut rest = arguments.iter();
     while let Some(word) = rest.next() {
-        if ["--out", "--python"].contains(&word.as_str()) {
-            rest.next();
+        let (name, value) = word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
+        if ["--out", "--python"].contains(&name) {
+            if value.is_none() {
+                rest.next();
+            }
         } else {
             words.push(word);
         }
@@ -141,11 +144,24 @@ fn shown(arguments: &[String]) -> String {
     words.join(" ")
 }
 
-/// Everything that a machine without Rust needs, in a folder of its own.
+/// Everything that a machine without Rust needs, in a folder of its own, which is there when it is whole.
 fn pack(built: &Built, folder: &Path) -> Result<(), String> {
     if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(format!("--pack {}: it is not empty; name a new folder", folder.display()));
     }
+    let begun = folder.with_extension("partial");
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let _ = fs::remove_dir_all(&begun);
+    fill(built, &begun).inspect_err(|_| _ = fs::remove_dir_all(&begun))?;
+    if folder.exists() {
+        fs::remove_dir(folder).map_err(failed)?;
+    }
+    fs::rename(&begun, folder).map_err(failed)?;
+    println!("xtask: packed {}; copy it to the machine with the GPU and run ./measure there", folder.display());
+    Ok(())
+}
+
+fn fill(built: &Built, folder: &Path) -> Result<(), String> {
     let failed = |path: &Path, error: std::io::Error| format!("{}: {error}", path.display());
     fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
     for (name, path) in built {
@@ -164,7 +180,6 @@ fn pack(built: &Built, folder: &Path) -> Result<(), String> {
         let path = folder.join(name);
         fs::write(&path, text).map_err(|error| failed(&path, error))?;
     }
-    println!("xtask: packed {}; copy it to the machine with the GPU and run ./measure there", folder.display());
     Ok(())
 }
 
@@ -226,7 +241,7 @@ mod tests {
     #[test]
     fn results_name_no_paths() {
         assert_eq!(
-            shown(&words("--quick --python /a/b --out /c --device 1")),
+            shown(&words("--quick --python /a/b --out /c --python=/d --device 1")),
             "cargo xtask measure --quick --device 1"
         );
     }

@@ -60,7 +60,7 @@ impl Tests<'_> {
                 command.env("GALLIVM_PERF", "nopt");
             }
             let left = limit.saturating_sub(start.elapsed());
-            end = End::worse(end, process::run(&mut command, file.try_clone()?, file.try_clone()?, left)?);
+            end = Some(End::worse(end, process::run(&mut command, file.try_clone()?, file.try_clone()?, left)?));
             if matches!(end, Some(End::Stopped)) {
                 break;
             }
@@ -132,6 +132,19 @@ test result: FAILED. 2 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; 
         assert_eq!((counts.passed, counts.total, counts.failed.as_slice()), (2, 3, &["conv::b".to_owned()][..]));
         assert_eq!(counts.left_out, ["SKIPPED: 128x128x16 does not fit Vulkan: x"]);
         assert_eq!(Counts::of(""), Counts::default());
+    }
+
+    /// What the first part's end says is not forgotten when the second has no time.
+    #[test]
+    #[cfg(unix)]
+    fn the_first_end_that_is_no_success_counts() {
+        use std::os::unix::process::ExitStatusExt;
+        let status = |code: i32| End::Status(std::process::ExitStatus::from_raw(code << 8));
+        let is = |end: End, code: i32| matches!(end, End::Status(status) if status.code() == Some(code));
+        assert!(is(End::worse(Some(status(134)), End::Stopped), 134));
+        assert!(is(End::worse(Some(status(0)), status(101)), 101));
+        assert!(is(End::worse(None, status(0)), 0));
+        assert!(matches!(End::worse(Some(status(0)), End::Stopped), End::Stopped));
     }
 
     #[test]

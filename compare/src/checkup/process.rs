@@ -21,12 +21,11 @@ pub(crate) enum End {
 
 impl End {
     /// Of two programs, one after another, the end that tells more: the first that is no success, or else the last.
-    pub(crate) fn worse(first: Option<Self>, second: Self) -> Option<Self> {
+    pub(crate) fn worse(first: Option<Self>, second: Self) -> Self {
         match first {
-            Some(Self::Status(status)) if status.success() => Some(second),
-            Some(_) if matches!(second, Self::Stopped) => Some(second),
-            Some(first) => Some(first),
-            None => Some(second),
+            None => second,
+            Some(Self::Status(status)) if status.success() => second,
+            Some(first) => first,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::kernels::{Access, Description, End, Geometry, Kernel, Role, Variant};
+use crate::kernels::{Access, Description, End, Geometry, Kernel, Role, Variant, Work};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,6 +70,10 @@ impl Kernel for Accumulate {
 
     fn turns(&self, uniform: &Uniform) -> u64 {
         u64::from(uniform.conv.height) * self.turns_a_diagonal()
+    }
+
+    fn work(&self, _: &Uniform) -> Work {
+        Work::MEASURED
     }
 
     fn unrolled(&self) -> u64 {

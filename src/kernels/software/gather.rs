@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{multiplying, multiplying_turns};
-use crate::kernels::{Description, End, Filters, Geometry, Kernel, Tensor, Tile, Variant, Weights};
+use crate::kernels::{Description, End, Filters, Geometry, Kernel, Tensor, Tile, Variant, Weights, Work};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,6 +62,10 @@ impl Kernel for Gather {
     fn turns(&self, uniform: &Uniform) -> u64 {
         // Rows with Hankel products walk a piece of the channels instead of all.
         uniform.conv.taps() * (1 + uniform.conv.channels_by(4 << self.hankel_levels))
+    }
+
+    fn work(&self, _: &Uniform) -> Work {
+        Work::MEASURED
     }
 
     fn unrolled(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! `software_gather_few`: convolutions of one or two quads of pixels, with lanes that are output channels.
 
 use super::gather::{Uniform, described};
-use crate::kernels::{Description, End, Filters, Kernel, Tensor, Tile, Variant, Weights};
+use crate::kernels::{Description, End, Filters, Kernel, Tensor, Tile, Variant, Weights, Work};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +37,10 @@ impl Kernel for GatherFew {
 
     fn turns(&self, uniform: &Uniform) -> u64 {
         uniform.conv.taps() * (1 + uniform.conv.channels_by(self.tile.lanes_y))
+    }
+
+    fn work(&self, _: &Uniform) -> Work {
+        Work::MEASURED
     }
 
     fn unrolled(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! `software_gather_rows`: convolutions whose outputs stand in the columns of their inputs, a kernel row at a time.
 
 use super::gather::{Uniform, described};
-use crate::kernels::{Description, End, Filters, Kernel, Tensor, Tile, Variant, Weights};
+use crate::kernels::{Description, End, Filters, Kernel, Tensor, Tile, Variant, Weights, Work};
 
 /// Taps of a kernel row where outputs stand in the columns of their inputs: they share a load of the input,
 /// as its pixels stay in registers from tap to tap.
@@ -48,6 +48,10 @@ impl Kernel for GatherRows {
     fn turns(&self, uniform: &Uniform) -> u64 {
         let [height, width] = [uniform.conv.kernel_height, uniform.conv.kernel_width].map(u64::from);
         height * (1 + uniform.conv.channels_by(4) * (1 + width))
+    }
+
+    fn work(&self, _: &Uniform) -> Work {
+        Work::MEASURED
     }
 
     fn unrolled(&self) -> u64 {

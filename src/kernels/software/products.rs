@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{RowSums, multiplying, multiplying_turns};
-use crate::kernels::{Access, Description, Geometry, Kernel, Tensor, Tile, Variant, Weights};
+use crate::kernels::{Access, Description, Geometry, Kernel, Tensor, Tile, Variant, Weights, Work};
 use crate::method::activation::Activation;
 use crate::method::sharing::TapRows;
 
@@ -77,6 +77,10 @@ impl Kernel for Products {
 
     fn turns(&self, uniform: &Uniform) -> u64 {
         uniform.conv.channels_by(4 << self.hankel_levels)
+    }
+
+    fn work(&self, _: &Uniform) -> Work {
+        Work::MEASURED
     }
 
     fn unrolled(&self) -> u64 {

@@ -81,7 +81,7 @@ impl Accumulation {
             Self { kernel, uniform: Uniform { tiles, pixel_tiles, pixels: pixels as u32, ..uniform } }
         };
         let [large, middle, small] = TILES.map(with);
-        let seconds = |one: &Self| one.seconds(ask.target, 0.0);
+        let seconds = |one: &Self| one.seconds(ask.target, 0);
         [middle, small].into_iter().fold(large, |best, one| if seconds(&one) < seconds(&best) { one } else { best })
     }
 
@@ -90,9 +90,9 @@ impl Accumulation {
     }
 
     /// Expected, where so many bytes go through memory.
-    pub(super) fn seconds(&self, target: &Target, bytes: f64) -> f64 {
+    pub(super) fn seconds(&self, target: &Target, bytes: u64) -> f64 {
         let (work, threads) = (self.kernel.work(&self.uniform), self.kernel.tile.threads());
-        target.predict(&work, threads, self.uniform.tiles.into(), bytes).seconds()
+        target.predict(&work, threads, self.uniform.tiles.into(), bytes as f64).seconds()
     }
 }
 

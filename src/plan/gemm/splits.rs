@@ -12,7 +12,7 @@ const BUSY: f64 = 0.7;
 
 /// What a number of splits is expected to take.
 pub(super) struct Expected {
-    /// The splits, and what adds them up beyond what would be done without.
+    /// The splits, and what adds them up.
     pub(super) seconds: f64,
     /// Part of the device's time that is filled.
     pub(super) fill: f64,
@@ -34,7 +34,7 @@ pub(super) fn are_long(steps: u64, splits: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::plan::{Family, Plan, PlanOptions};
-    use crate::{Algorithm, Conv2d, Placement, Problem, Target};
+    use crate::{Algorithm, Conv2d, Hardware, Placement, Problem, Target};
 
     fn is_split(plan: &Plan) -> bool {
         plan.kernels().iter().any(|label| label.split('-').any(|word| word == "split"))
@@ -66,6 +66,35 @@ mod tests {
         assert!(!is_split(&plan(132, 128)));
         let seconds = |processors| plan(processors, 1).predictions().iter().map(|one| one.seconds()).sum::<f64>();
         assert!(seconds(132) < 0.5 * seconds(4));
+    }
+
+    /// Whatever is split is expected to be faster than the same plan without room for splits.
+    #[test]
+    fn splits_are_never_slower_than_none() {
+        let placement = |filters, channels, kernel| Placement::tap_major(filters, channels, kernel, kernel, channels);
+        let layers = [(512, 512, 3, 7), (256, 256, 3, 14), (1000, 2048, 1, 1), (64, 256, 1, 56), (36, 40, 3, 9)];
+        let mut split = 0;
+        for name in ["RTX 4070 Super", "NVIDIA L40S", "AMD Radeon 890M", "NVIDIA H200", "Apple M1", "RX 6800"] {
+            let target = Target::portable().with_hardware(Hardware::named(name).unwrap());
+            for ((filters, channels, kernel, size), batch) in layers.iter().flat_map(|&layer| [(layer, 1), (layer, 4)])
+            {
+                let placement = placement(filters, channels, kernel).unwrap();
+                let problem = Problem::new(&placement, Conv2d::padded(kernel / 2), [batch, size, size]).unwrap();
+                for algorithm in [Algorithm::Gather, Algorithm::Shared] {
+                    let options = PlanOptions::new().with_family(Family::Tiled).with_algorithm(algorithm);
+                    let plan = Plan::new(&problem, &target, options).unwrap();
+                    // Room for whole products of all images.
+                    let products = (problem.sharing().bases() * batch * size * size) as u64;
+                    let room = if algorithm == Algorithm::Shared { 4 * products } else { 0 };
+                    let whole = Plan::new(&problem, &target, options.with_workspace_limit(room)).unwrap();
+                    let label = format!("{name} {filters} {channels} {size} x{batch} {algorithm:?}");
+                    assert!(!is_split(&whole), "{label}: {:?}", whole.kernels());
+                    assert!(plan.cost() <= 1.02 * whole.cost(), "{label}: {} for {}", plan.cost(), whole.cost());
+                    split += usize::from(is_split(&plan));
+                }
+            }
+        }
+        assert!(split > 10, "{split}");
     }
 
     /// 512 channels at 7x7: a long reduction of few outputs.

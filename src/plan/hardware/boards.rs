@@ -20,6 +20,8 @@ const fn architecture(lanes: u32, workgroup_bytes: u32, matrices: u32) -> Archit
 // NVIDIA's whitepapers: of an SM, 64 or 128 lanes; half of Turing's 128 bytes; tensor cores that add in f32, which
 // GeForces do at half the rate of the others.
 const TURING: Architecture = architecture(64, 64, 256);
+// Without tensor cores.
+const TURING_GTX: Architecture = architecture(64, 64, 0);
 const TURING_TESLA: Architecture = architecture(64, 64, 512);
 const GA100: Architecture = architecture(64, 128, 1024);
 const AMPERE: Architecture = architecture(128, 128, 256);
@@ -36,7 +38,7 @@ const RDNA3: Architecture = architecture(128, 128, 256);
 const RDNA4: Architecture = architecture(128, 128, 512);
 // Intel's Xe white papers, of an Xe core or, before, of a subslice with 16 units of 8 lanes.
 const XE: Architecture = architecture(128, 128, 0);
-// Apple publishes teraflops and cores: 128 lanes each.
+// Apple publishes cores, of 128 lanes each; clocks as the press has them.
 const APPLE: Architecture = architecture(128, 0, 0);
 // Lanes as the press has them.
 const ADRENO7: Architecture = architecture(256, 0, 0);
@@ -77,12 +79,14 @@ const fn board(
 }
 
 /// All of them.
-pub(super) static BOARDS: [Board; 96] = [
-    board("gtx 1650", &TURING, 14, 1665, 128.0),
-    board("gtx 1660", &TURING, 22, 1785, 192.0),
-    board("gtx 1660 ti", &TURING, 24, 1770, 288.0),
-    board("gtx 1660 super", &TURING, 22, 1785, 336.0),
+pub(super) static BOARDS: [Board; 104] = [
+    board("gtx 1650", &TURING_GTX, 14, 1665, 128.0),
+    board("gtx 1650 super", &TURING_GTX, 20, 1725, 192.0),
+    board("gtx 1660", &TURING_GTX, 22, 1785, 192.0),
+    board("gtx 1660 ti", &TURING_GTX, 24, 1770, 288.0),
+    board("gtx 1660 super", &TURING_GTX, 22, 1785, 336.0),
     board("rtx 2060", &TURING, 30, 1680, 336.0),
+    board("rtx 2060 super", &TURING, 34, 1650, 448.0),
     board("rtx 2070", &TURING, 36, 1620, 448.0),
     board("rtx 2070 super", &TURING, 40, 1770, 448.0),
     board("rtx 2080", &TURING, 46, 1710, 448.0),
@@ -106,6 +110,7 @@ pub(super) static BOARDS: [Board; 96] = [
     board("nvidia a40", &AMPERE_TESLA, 84, 1740, 696.0),
     board("nvidia a100", &GA100, 108, 1410, 1555.0),
     board("a100 sxm4 80gb", &GA100, 108, 1410, 2039.0),
+    board("a100 sxm 80gb", &GA100, 108, 1410, 2039.0),
     board("a100 80gb pcie", &GA100, 108, 1410, 1935.0),
     board("rtx 4060", &ADA, 24, 2460, 272.0),
     board("rtx 4060 ti", &ADA, 34, 2535, 288.0),
@@ -170,8 +175,13 @@ pub(super) static BOARDS: [Board; 96] = [
     board("apple m2", &APPLE, 10, 1398, 100.0),
     board("apple m2 pro", &APPLE, 19, 1398, 200.0),
     board("apple m2 max", &APPLE, 38, 1398, 400.0),
+    board("apple m2 ultra", &APPLE, 76, 1398, 800.0),
     board("apple m3", &APPLE, 10, 1398, 100.0),
+    board("apple m3 pro", &APPLE, 18, 1398, 150.0),
     board("apple m3 max", &APPLE, 40, 1398, 400.0),
+    board("apple m3 ultra", &APPLE, 80, 1398, 819.0),
     board("apple m4", &APPLE, 10, 1470, 120.0),
+    board("apple m4 pro", &APPLE, 20, 1470, 273.0),
+    board("apple m4 max", &APPLE, 40, 1470, 546.0),
     board("adreno tm 730", &ADRENO7, 4, 818, 51.2),
 ];

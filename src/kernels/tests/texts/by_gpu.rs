@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::gpu::{self, Gpu};
-use crate::kernels::matrix::Matrix;
-use crate::kernels::tiled::{self, Sums, Tiled};
-use crate::kernels::{Geometry, Role, Variant};
+use crate::kernels::tiled::Uniform;
+use crate::kernels::{Role, Variant};
 use crate::method::algorithm::Algorithm;
 use crate::method::conv2d::Conv2d;
 use crate::method::placement::Placement;
@@ -113,16 +112,13 @@ fn added(plan: &Plan, step: &Step) -> u64 {
 
 /// Of the reduction of a plan's first step.
 fn splits(plan: &Plan) -> u64 {
-    let conv = Geometry::of(plan.problem(), 1);
-    let (conv, tile) = match plan.steps().first().map(|step| step.variant) {
-        Some(Variant::Tiled(Tiled { tile, operands }) | Variant::Matrix(Matrix { tile, operands, .. })) => {
-            let of_products = matches!(operands.sums, Sums::Products { .. });
-            (if of_products { Geometry::of_products(plan.problem(), 0) } else { conv }, tile)
+    let Some(first) = plan.steps().first() else { return 1 };
+    match first.variant {
+        Variant::Tiled(_) | Variant::Matrix(_) => {
+            bytemuck::pod_read_unaligned::<Uniform>(&first.uniform(None)).splits.into()
         }
-        _ => return 1,
-    };
-    // A split's turns are rounded up.
-    tiled::steps(&conv, tile) / plan.steps()[0].turns
+        _ => 1,
+    }
 }
 
 fn is_accumulation(step: &Step) -> bool {
