@@ -5,7 +5,7 @@ mod boards;
 
 use super::vendor::Vendor;
 use crate::kernels::Work;
-use boards::BOARDS;
+use boards::{BOARDS, Board};
 
 /// What a GPU can do at its peak.
 ///
@@ -124,14 +124,25 @@ impl Hardware {
         let words: Vec<&str> =
             name.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
         // The longest name that stands there in whole words: an RTX 3090 Ti is no RTX 3090.
-        let stands = |board: &&boards::Board| {
+        let stands = |board: &&Board| {
             let wanted: Vec<&str> = board.name.split(' ').collect();
             words.windows(wanted.len()).enumerate().any(|(at, window)| {
                 let next = words.get(at + wanted.len());
                 window == wanted && !next.is_some_and(|next| OTHERS.contains(next))
             })
         };
-        BOARDS.iter().filter(stands).max_by_key(|board| board.name.len()).map(boards::Board::hardware)
+        BOARDS.iter().filter(stands).max_by_key(|board| board.name.len()).map(Self::of)
+    }
+
+    fn of(board: &Board) -> Self {
+        Self {
+            processors: board.processors,
+            lanes: board.architecture.lanes,
+            clock: f64::from(board.megahertz) * 1e6,
+            memory: board.gigabytes * 1e9,
+            workgroup_bytes: board.architecture.workgroup_bytes,
+            matrices: board.architecture.matrices,
+        }
     }
 
     /// A guess where nothing but the kind of device is known: too many processors cost small layers efficiency, too few

@@ -1,16 +1,14 @@
 //! GPUs by name. Processors, clocks and bandwidths are those of the manufacturers' product pages (boost or game clocks
 //! as they have them, reference boards); what a processor does in a clock is its architecture's.
 
-use super::Hardware;
-
 /// What a processor does in a clock.
-struct Architecture {
+pub(super) struct Architecture {
     /// Multiply-adds of f32.
-    lanes: u32,
+    pub(super) lanes: u32,
     /// Bytes of workgroup memory; 0 where nothing is published.
-    workgroup_bytes: u32,
+    pub(super) workgroup_bytes: u32,
     /// Multiply-adds of matrices of f16 into f32.
-    matrices: u32,
+    pub(super) matrices: u32,
 }
 
 const fn architecture(lanes: u32, workgroup_bytes: u32, matrices: u32) -> Architecture {
@@ -47,25 +45,11 @@ const ADRENO7: Architecture = architecture(256, 0, 0);
 pub(super) struct Board {
     /// In lower case, in words that adapters' names have in this order.
     pub(super) name: &'static str,
-    architecture: &'static Architecture,
-    processors: u32,
-    megahertz: u32,
+    pub(super) architecture: &'static Architecture,
+    pub(super) processors: u32,
+    pub(super) megahertz: u32,
     /// Of memory, GB a second.
-    gigabytes: f64,
-}
-
-impl Board {
-    pub(super) fn hardware(&self) -> Hardware {
-        let &Architecture { lanes, workgroup_bytes, matrices } = self.architecture;
-        Hardware {
-            processors: self.processors,
-            lanes,
-            clock: f64::from(self.megahertz) * 1e6,
-            memory: self.gigabytes * 1e9,
-            workgroup_bytes,
-            matrices,
-        }
-    }
+    pub(super) gigabytes: f64,
 }
 
 const fn board(

@@ -53,7 +53,7 @@ fn boards_are_found_by_the_names_that_adapters_have() {
 #[test]
 fn every_board_is_found_by_its_own_name_and_has_peaks() {
     for board in &BOARDS {
-        let hardware = board.hardware();
+        let hardware = Hardware::of(board);
         assert_eq!(Hardware::named(board.name), Some(hardware), "{}", board.name);
         let teraflops = 2e-12 * f64::from(hardware.processors * hardware.lanes) * hardware.clock;
         assert!((1.0..130.0).contains(&teraflops), "{}: {teraflops}", board.name);
