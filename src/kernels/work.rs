@@ -2,7 +2,7 @@
 
 /// What a thread does, counted from its shader's loops. Compilers make more or less of it: what they do on eight GPUs
 /// is in `benches/results/isa-*`, and a test compares.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Work {
     /// Vector instructions, multiply-adds among them, but those of addresses.
     pub(crate) vector: f64,
@@ -18,16 +18,23 @@ pub(crate) struct Work {
     pub(crate) registers: u32,
 }
 
+impl Default for Work {
+    fn default() -> Self {
+        Self::NOTHING
+    }
+}
+
 impl Work {
+    const NOTHING: Self =
+        Self { vector: 0.0, values: 0.0, beside: 0.0, workgroup_bytes: 0.0, matrices: 0.0, registers: 0 };
+
     /// Of kernels that wait for memory alone.
     #[cfg(feature = "network")]
-    pub(crate) const MEMORY: Self =
-        Self { vector: 0.0, values: 0.0, beside: 0.0, workgroup_bytes: 0.0, matrices: 0.0, registers: 0 };
+    pub(crate) const MEMORY: Self = Self::NOTHING;
 
     /// Of kernels for software adapters, where costs were measured.
     #[cfg(feature = "software")]
-    pub(crate) const MEASURED: Self =
-        Self { vector: 0.0, values: 0.0, beside: 0.0, workgroup_bytes: 0.0, matrices: 0.0, registers: 0 };
+    pub(crate) const MEASURED: Self = Self::NOTHING;
 
     /// So many times over.
     pub(crate) fn times(self, count: u64) -> Self {

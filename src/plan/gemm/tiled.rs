@@ -36,7 +36,7 @@ static CANDIDATES: [Candidate; 12] = [
     Candidate { tile: tile([8, 8], 9, 2, 8, 1), registers: 144 },
     // 64x64: twice the traffic from the second-level cache.
     Candidate { tile: tile([8, 8], 8, 2, 8, 1), registers: 160 },
-    Candidate { tile: tile([8, 8], 8, 2, 8, 2), registers: 144 },
+    Candidate { tile: tile([8, 8], 8, 2, 8, 2), registers: 160 },
     // 72x64 and 64x64 with half as many sums a thread: as many loads from workgroup memory as the next, but fewer
     // registers.
     Candidate { tile: tile([16, 8], 9, 1, 8, 1), registers: 128 },
