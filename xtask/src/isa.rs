@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         return shell::run(shell::program(&all.program).arg("show").arg(code));
     }
     let (texts, code) = (fresh(folder.join("texts"))?, fresh(folder.join("code"))?);
-    all.compile_plans(shell::ROOT.as_ref(), &texts, &code)?;
+    all.compile_plans([shell::ROOT.as_ref(), &shell::target()], &texts, &code)?;
     if let Some(commit) = flags.iter().find_map(|flag| against(flag)) {
         return all.against(&fresh(folder.join("against"))?, &commit, [&texts, &code]);
     }
@@ -53,11 +53,11 @@ struct Isa<'a> {
 }
 
 impl Isa<'_> {
-    /// The kernels that plans of the library in `tree` choose, to `texts` and, compiled, to `code`.
-    fn compile_plans(&self, tree: &Path, texts: &Path, code: &Path) -> Result<(), String> {
+    /// The kernels that plans of the library in `tree`, built in `target`, choose: to `texts` and, compiled, to `code`.
+    fn compile_plans(&self, [tree, target]: [&Path; 2], texts: &Path, code: &Path) -> Result<(), String> {
         // With the features that the other chores build the workspace with.
         let mut command = shell::cargo();
-        command.current_dir(tree).env("CARGO_TARGET_DIR", absolute(&shell::target())?);
+        command.current_dir(tree).env("CARGO_TARGET_DIR", absolute(target)?);
         command.args(["test", "--quiet", "--workspace", "--lib", "--locked", "--", "tests::texts::by_gpu"]);
         shell::run(command.env("FS_SHADER_TEXTS", texts))?;
         self.compile(code, |gpu| files(&texts.join(gpu)))
@@ -72,7 +72,9 @@ impl Isa<'_> {
         let gpus = "isa/gpus.json";
         fs::copy(Path::new(shell::ROOT).join(gpus), tree.join(gpus)).map_err(|error| format!("{gpus}: {error}"))?;
         let (texts, code) = (fresh(folder.join("texts"))?, fresh(folder.join("code"))?);
-        self.compile_plans(&tree, &texts, &code)?;
+        // Not in the folder of today's: cargo would take one tree's library for the other's, which has the same name.
+        let target = shell::target().join("isa/built");
+        self.compile_plans([&tree, &target], &texts, &code)?;
         let [now_texts, now_code] = now;
         let mut command = shell::program(&self.program);
         command.arg("against").arg(texts.join("plans.jsonl")).arg(code);
