@@ -57,8 +57,7 @@ impl Accumulate {
     /// Turns that one output takes: kernel rows, and in each the terms, of one or two segments.
     pub(crate) fn turns_an_output(&self) -> u64 {
         let [rows, columns] = self.size.map(u64::from);
-        let neighbours = if self.filters.blended { 2 } else { 1 };
-        neighbours * rows * (1 + columns)
+        u64::from(self.filters.segments()) * rows * (1 + columns)
     }
 }
 
@@ -106,7 +105,7 @@ impl Kernel for Accumulate {
 
     fn work(&self, uniform: &Uniform) -> Work {
         let [height, width] = self.size;
-        let terms = height * width * if self.filters.blended { 2 } else { 1 };
+        let terms = height * width * self.filters.segments();
         // Four outputs.
         let term = Work { vector: 14.0, values: 6.0, ..Work::default() };
         term.times(terms.into()).and(Work::stored_quads(1)).times(uniform.thread_rows.into())

@@ -13,6 +13,11 @@ impl Filters {
     /// Segments as they are.
     pub(crate) const PLAIN: Self = Self { blended: false, gains: false };
 
+    /// Segments of the summary that a filter is made of.
+    pub(super) fn segments(self) -> u32 {
+        if self.blended { 2 } else { 1 }
+    }
+
     /// For tests.
     #[cfg(all(test, feature = "network", feature = "software"))]
     pub(super) const ALL: [Self; 4] = [

@@ -106,8 +106,7 @@ impl Kernel for Fused {
         let threads_a_filter = u64::from(uniform.thread_rows).saturating_mul(u64::from(uniform.block_width));
         let items = threads_a_filter.saturating_mul(self.tile.rows_per_tile() as u64);
         let finished = items.div_ceil(u64::from(self.tile.threads())) + steps;
-        let neighbours = if self.filters.blended { 2 } else { 1 };
-        let each = 1 + neighbours * (taps + u64::from(uniform.conv.kernel_height));
+        let each = 1 + u64::from(self.filters.segments()) * (taps + u64::from(uniform.conv.kernel_height));
         finished.saturating_mul(each).saturating_add(channels + steps + copied)
     }
 
@@ -138,7 +137,7 @@ impl Kernel for Fused {
         let conv = &uniform.conv;
         let outputs = f64::from(conv.out_channels) * f64::from(conv.out_height) * f64::from(conv.out_width);
         let outputs = outputs * f64::from(uniform.images) / (f64::from(uniform.tiles) * threads);
-        let segments = if self.filters.blended { 2 } else { 1 };
+        let segments = u64::from(self.filters.segments());
         // Products go to workgroup memory and come back for every tap.
         let tap = Work { vector: 4.7, beside: 2.0, workgroup_bytes: 5.0, ..Work::default() };
         let stored = Work { vector: 3.0, values: 1.0, ..Work::default() };

@@ -70,11 +70,11 @@ impl Operands {
         self.sums.describe(described)
     }
 
-    /// Whether weights are blended where they are loaded.
-    pub(super) fn has_blends(self) -> bool {
+    /// Segments that weights are made of where they are loaded.
+    fn segments(self) -> u32 {
         match self.sums {
-            Sums::Outputs { filters, .. } | Sums::Splits { filters, .. } => filters.blended,
-            Sums::Products { .. } => false,
+            Sums::Outputs { filters, .. } | Sums::Splits { filters, .. } => filters.segments(),
+            Sums::Products { .. } => 1,
         }
     }
 
@@ -123,7 +123,7 @@ impl Tiled {
         let Tile { rows, quads, depth, .. } = self.tile;
         let [rows, quads, depth] = [rows, quads, depth].map(f64::from);
         let [of_rows, of_columns] = self.loads().map(f64::from);
-        let segments = if self.operands.has_blends() { 2.0 } else { 1.0 };
+        let segments = f64::from(self.operands.segments());
         let in_places = if self.operands.input.access == Access::Vec4 { 0.0 } else { 8.0 * of_columns };
         let of_weights = self.operands.weights.instructions() * segments * of_rows;
         let row_quads = (rows / 4.0).ceil();

@@ -44,13 +44,6 @@ pub(crate) struct Uniform {
     pub(crate) split_size: u32,
 }
 
-impl TiledAccumulate {
-    /// Of a filter.
-    fn segments(&self) -> u64 {
-        if self.filters.blended { 2 } else { 1 }
-    }
-}
-
 impl Kernel for TiledAccumulate {
     type Uniform = Uniform;
 
@@ -90,20 +83,20 @@ impl Kernel for TiledAccumulate {
 
     fn turns(&self, uniform: &Uniform) -> u64 {
         let taps = u64::from(uniform.conv.kernel_height) * (1 + u64::from(uniform.conv.kernel_width));
-        let terms = u64::from(self.tile.rows) * self.segments();
+        let terms = u64::from(self.tile.rows * self.filters.segments());
         let splits = if self.split { u64::from(uniform.splits) } else { 0 };
         taps.saturating_mul(1 + terms * splits)
     }
 
     fn unrolled(&self) -> u64 {
         // Splits are added in a loop of their own.
-        let splits = if self.split { self.segments() } else { 0 };
-        (4 + splits) * u64::from(self.tile.rows) + 3
+        let splits = if self.split { self.filters.segments() } else { 0 };
+        u64::from(4 + splits) * u64::from(self.tile.rows) + 3
     }
 
     fn work(&self, uniform: &Uniform) -> Work {
         let splits = if self.split { f64::from(uniform.splits) } else { 1.0 };
-        let rows = self.segments() as f64 * f64::from(self.tile.rows);
+        let rows = f64::from(self.tile.rows * self.filters.segments());
         // Where four pixels have places of their own, these are computed for every tap.
         let (place, taps) = match self.terms {
             Terms::Places => (50.0, uniform.conv.taps()),

@@ -13,6 +13,7 @@ use crate::plan::{Step, Target};
 /// Pixels by channels that a workgroup finishes: 256 by 8, or by fewer where that would be too few workgroups.
 pub(crate) const TILES: [Tile; 3] =
     [Tile::registers(64, 1, 8, 1), Tile::registers(64, 1, 4, 1), Tile::registers(64, 1, 2, 1)];
+
 /// Where the table has what an accumulation reads, and the values of a split of products.
 #[derive(Default)]
 pub(super) struct At {
