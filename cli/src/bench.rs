@@ -19,6 +19,7 @@ mod peaks;
 mod report;
 mod resnet18;
 mod runner;
+mod sample;
 mod storage;
 mod summary;
 mod work;
@@ -26,7 +27,8 @@ mod work;
 use layer::{Layer, Set};
 use network::{Effort, Named};
 use report::Report;
-use runner::{Candidate, Runner, Sample};
+use runner::{Candidate, Runner};
+use sample::Sample;
 use storage::StorageArgs;
 use summary::Summary;
 

@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use filter_summary::network::{CpuNetwork, GpuNetwork, Network};
 use filter_summary::standalone::{Gpu, Timestamps};
-use filter_summary::wgpu;
 use filter_summary::{Pipelines, PlanOptions, ShaderChecks};
 use serde::Serialize;
 
-use super::clock::cpu_seconds;
 use super::data::Numbers;
 use super::resnet18::resnet18;
+use super::sample::Sample;
 use super::summary::Summary;
 use super::{FEWEST_RUNS, median};
 use crate::output::thousands;
@@ -165,16 +164,15 @@ impl Runner<'_> {
         if largest_difference.is_nan() || largest_difference > TOLERANCE {
             bail!("outputs differ from the CPU executor's by {largest_difference} of the largest, {TOLERANCE} at most");
         }
-        let (seconds, _) = self.passes(&forward, 1)?;
-        let repeats = (SAMPLE.as_secs_f64() / seconds.max(1e-9)).clamp(1.0, MOST_REPEATS) as usize;
+        let once = self.passes(&forward, 1)?;
+        let repeats = (SAMPLE.as_secs_f64() / once.seconds.max(1e-9)).clamp(1.0, MOST_REPEATS) as usize;
         let (mut samples, start) = (Vec::new(), Instant::now());
         while samples.len() < self.effort.runs && (samples.len() < FEWEST_RUNS || start.elapsed() < self.effort.share) {
-            samples.push(self.passes(&forward, repeats)?);
+            samples.push(self.passes(&forward, repeats)?.of_each(repeats));
         }
-        let each = 1e3 / repeats as f64;
-        let cpu: Option<Vec<f64>> = samples.iter().map(|&(_, cpu)| cpu).collect();
-        let milliseconds = each * median(samples.iter().map(|&(seconds, _)| seconds));
-        let cpu_milliseconds = cpu.map(|cpu| each * median(cpu.into_iter()));
+        let cpu: Option<Vec<f64>> = samples.iter().map(|sample| sample.cpu_seconds).collect();
+        let milliseconds = 1e3 * median(samples.iter().map(|sample| sample.seconds));
+        let cpu_milliseconds = cpu.map(|cpu| 1e3 * median(cpu.into_iter()));
         let cost = cpu_milliseconds.filter(|_| self.effort.by_cpu).unwrap_or(milliseconds);
         Ok(Forward {
             network: named.to_string(),
@@ -191,26 +189,11 @@ impl Runner<'_> {
         })
     }
 
-    /// Seconds of so many forward passes in one compute pass, and of the process's CPU time.
-    fn passes(&self, forward: &GpuNetwork, count: usize) -> Result<(f64, Option<f64>)> {
-        let (start, cpu_start) = (Instant::now(), cpu_seconds());
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: Some("bench"),
-            timestamp_writes: self.timestamps.as_ref().map(Timestamps::writes),
-        });
-        (0..count).for_each(|_| forward.record_pass(&mut pass));
-        drop(pass);
-        if let Some(timestamps) = &self.timestamps {
-            timestamps.resolve(&mut encoder);
-        }
-        self.gpu.submit(encoder)?;
-        let (wall, cpu) = (start.elapsed(), cpu_start.zip(cpu_seconds()).map(|(start, end)| end - start));
-        let seconds = match &self.timestamps {
-            Some(timestamps) => timestamps.seconds(self.gpu)?,
-            None => wall.as_secs_f64(),
-        };
-        Ok((seconds, cpu))
+    /// So many forward passes in one compute pass.
+    fn passes(&self, forward: &GpuNetwork, count: usize) -> Result<Sample> {
+        Sample::of_pass(self.gpu, self.timestamps.as_ref(), |pass| {
+            (0..count).for_each(|_| forward.record_pass(pass));
+        })
     }
 }
 

@@ -1,13 +1,11 @@
 //! What the device can do at most, as far as a program sees it: the roof that results are compared with.
 
-use std::time::Instant;
-
 use anyhow::{Result, ensure};
 use filter_summary::standalone::{Gpu, Timestamps};
 use filter_summary::wgpu;
 use serde::Serialize;
 
-use super::clock::cpu_seconds;
+use super::sample::Sample;
 
 const SHADER: &str = include_str!("peaks.wgsl");
 
@@ -81,28 +79,16 @@ fn multiply_adds(gpu: &Gpu, by_cpu: bool, groups: u64) -> Result<f64> {
         (pipeline, bind_group)
     })?;
     let timestamps = Timestamps::new(gpu);
+    let groups = u32::try_from(groups)?;
     // The first dispatch compiles.
     let mut seconds = f64::INFINITY;
     for _ in 0..2 {
-        let (start, cpu_start) = (Instant::now(), cpu_seconds());
-        let mut encoder = device.create_command_encoder(&Default::default());
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: Some("peaks"),
-            timestamp_writes: timestamps.as_ref().map(Timestamps::writes),
-        });
-        pass.set_pipeline(&pipeline);
-        pass.set_bind_group(0, &bind_group, &[]);
-        pass.dispatch_workgroups(u32::try_from(groups)?, 1, 1);
-        drop(pass);
-        if let Some(timestamps) = &timestamps {
-            timestamps.resolve(&mut encoder);
-        }
-        gpu.submit(encoder)?;
-        seconds = match (&timestamps, cpu_start.zip(cpu_seconds())) {
-            (_, Some((begin, end))) if by_cpu => end - begin,
-            (Some(timestamps), _) => timestamps.seconds(gpu)?,
-            _ => start.elapsed().as_secs_f64(),
-        };
+        let sample = Sample::of_pass(gpu, timestamps.as_ref(), |pass| {
+            pass.set_pipeline(&pipeline);
+            pass.set_bind_group(0, &bind_group, &[]);
+            pass.dispatch_workgroups(groups, 1, 1);
+        })?;
+        seconds = sample.cost(by_cpu);
     }
     ensure!(gpu.download(&out)?.iter().all(|sum| sum.is_finite()), "the device cannot multiply and add");
     Ok(seconds)
@@ -110,16 +96,14 @@ fn multiply_adds(gpu: &Gpu, by_cpu: bool, groups: u64) -> Result<f64> {
 
 /// Seconds of [`COPIES`] copies.
 fn copies(gpu: &Gpu, by_cpu: bool, [from, to]: &[wgpu::Buffer; 2]) -> Result<f64> {
-    let (start, cpu_start) = (Instant::now(), cpu_seconds());
-    let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    for _ in 0..COPIES {
-        encoder.copy_buffer_to_buffer(from, 0, to, 0, from.size());
-    }
-    gpu.submit(encoder)?;
-    Ok(match cpu_start.zip(cpu_seconds()) {
-        Some((begin, end)) if by_cpu => end - begin,
-        _ => start.elapsed().as_secs_f64(),
-    })
+    let sample = Sample::of(|| {
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        for _ in 0..COPIES {
+            encoder.copy_buffer_to_buffer(from, 0, to, 0, from.size());
+        }
+        Ok(gpu.submit(encoder)?)
+    })?;
+    Ok(sample.cost(by_cpu))
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use filter_summary::{
     Problem, ShaderChecks, Storage,
 };
 
-use super::clock::cpu_seconds;
 use super::data::Data;
+use super::sample::Sample;
 use super::storage::{StorageArgs, from_words, to_words};
 use super::work::Work;
 use crate::device::Device;
@@ -81,14 +81,6 @@ enum Ready {
         conv: Box<CpuConv>,
         inputs: Vec<Vec<f32>>,
     },
-}
-
-/// Time of one convolution.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sample {
-    /// By timestamps, or the wall clock.
-    pub(crate) seconds: f64,
-    pub(crate) cpu_seconds: Option<f64>,
 }
 
 impl<'a> Runner<'a> {
@@ -266,39 +258,22 @@ impl<'a> Runner<'a> {
     /// Runs and measures.
     pub(crate) fn sample(&self, candidate: &mut Candidate) -> Result<Sample> {
         let repeats = candidate.repeats;
-        let (start, cpu_start) = (Instant::now(), cpu_seconds());
-        let (total, timestamps) = match (&self.backend, &mut candidate.ready) {
+        let sample = match (&self.backend, &mut candidate.ready) {
             (Backend::Gpu { gpu, timestamps, .. }, Ready::Gpu(bound)) => {
-                let timestamps = timestamps.as_ref();
-                let mut encoder = gpu.device.create_command_encoder(&Default::default());
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                    label: Some("bench"),
-                    timestamp_writes: timestamps.map(Timestamps::writes),
-                });
-                bound.iter().cycle().take(repeats).for_each(|bound| bound.record(&mut pass));
-                drop(pass);
-                if let Some(timestamps) = timestamps {
-                    timestamps.resolve(&mut encoder);
-                }
-                gpu.submit(encoder)?;
-                (start.elapsed(), timestamps.map(|timestamps| (timestamps, *gpu)))
+                Sample::of_pass(gpu, timestamps.as_ref(), |pass| {
+                    bound.iter().cycle().take(repeats).for_each(|bound| bound.record(pass));
+                })
             }
-            (_, Ready::Cpu { conv, inputs }) => {
+            (_, Ready::Cpu { conv, inputs }) => Sample::of(|| {
                 for input in inputs.iter().cycle().take(repeats) {
                     conv.run(input, None, &mut candidate.output)?;
                 }
-                (start.elapsed(), None)
-            }
+                Ok(())
+            }),
             // Candidates are prepared by the runner that samples them.
-            (Backend::Cpu, Ready::Gpu(_)) => (Duration::ZERO, None),
+            (Backend::Cpu, Ready::Gpu(_)) => Sample::of(|| Ok(())),
         };
-        let cpu = cpu_start.zip(cpu_seconds()).map(|(start, end)| end - start);
-        let total = match timestamps {
-            Some((timestamps, gpu)) => timestamps.seconds(gpu)?,
-            None => total.as_secs_f64(),
-        };
-        let each = repeats as f64;
-        Ok(Sample { seconds: total / each, cpu_seconds: cpu.map(|cpu| cpu / each) })
+        Ok(sample?.of_each(repeats))
     }
 }
 
