@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use filter_summary::network::Network;
+use filter_summary_pictures::{Fit, Guess, best, check_input};
 use serde::Serialize;
 
 use crate::device::DeviceArgs;
@@ -16,10 +17,8 @@ use crate::{batches, images};
 
 mod bundled;
 mod pictures;
-mod ranking;
 
 use pictures::Picture;
-use ranking::{Guess, best};
 
 /// Most images that run at a time, and so are told of at a time.
 const BATCH: usize = 32;
@@ -81,7 +80,7 @@ struct Classified {
 pub(crate) fn run(args: &Args) -> Result<Verdict> {
     args.tune.check()?;
     let (name, network) = load_model(args.model.as_deref())?;
-    images::check_input(&network).with_context(|| name.clone())?;
+    check_input(network.input()).with_context(|| name.clone())?;
     let pictures = pictures::find(&args.images)?;
 
     let device = Executor::device(&args.device, args.kernels, &args.tune)?;
@@ -95,7 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let mut tally = Tally::default();
     let bar = output::progress(pictures.len(), "images");
     let load = |index: usize| {
-        let values = images::values(pictures[index].load()?, images::Fit::default(), network.input());
+        let values = images::values(pictures[index].load()?, Fit::default(), network.input());
         bar.inc(1);
         Ok(values)
     };

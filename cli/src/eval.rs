@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use filter_summary::network::{Input, Network};
+use filter_summary_pictures::{Fit, check_input};
 use serde::Serialize;
 
 use crate::batches;
 use crate::cifar::{self, Cifar};
 use crate::device::{Device, DeviceArgs};
 use crate::executor::Executor;
-use crate::images::{self, Fit};
+use crate::images::{self, FitArgs};
 use crate::kernel::KernelArgs;
 use crate::labelled::Labelled;
 use crate::output::{self, Format, Verdict, one_line, thousands};
@@ -45,7 +46,7 @@ pub(crate) struct Args {
     labels: Option<PathBuf>,
 
     #[command(flatten)]
-    fit: Fit,
+    fit: FitArgs,
 
     /// Images at a time [default: 256 on a GPU, 32 where a CPU computes, fewer if they are large]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
@@ -114,10 +115,11 @@ impl Images {
             return Ok(Self::Cifar(Cifar::load(path)?));
         }
         let Some(directory) = &args.images else { anyhow::bail!("--cifar10 or --images must be there") };
-        images::check_input(network).with_context(|| model.to_owned())?;
-        args.fit.check(network.input()).with_context(|| model.to_owned())?;
+        check_input(network.input()).with_context(|| model.to_owned())?;
+        let fit = Fit::from(args.fit);
+        fit.check("--resize", network.input()).with_context(|| model.to_owned())?;
         let labelled = Labelled::load(directory, args.labels.as_deref(), classes, network.labels())?;
-        Ok(Self::Folder(labelled, args.fit))
+        Ok(Self::Folder(labelled, fit))
     }
 
     fn len(&self) -> usize {

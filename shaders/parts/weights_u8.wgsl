@@ -3,7 +3,7 @@
 @group(0) @binding(2) var<storage, read> summary: array<u32>;
 
 fn summary_at(index: u32) -> f32 {
-    let q = summary[index >> 2u] >> ((index & 3u) * 8u) & 255u;
+    let q = (summary[index >> 2u] >> ((index & 3u) * 8u)) & 255u;
     return f32(q) * params.conv.weight_scale + params.conv.weight_zero;
 }
 

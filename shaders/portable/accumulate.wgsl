@@ -66,11 +66,11 @@ fn main(
     let output_at = ((params.conv.first_image + image) * params.conv.channels_total + params.conv.channel_offset
         + channel) * out_plane;
     for (var first_y = begin; first_y < end; first_y += ROWS) {
-        var sums: array<array<vec4<f32>, ROWS>, NEIGHBOURS>;
+        var sums = array<array<vec4<f32>, ROWS>, NEIGHBOURS>();
         for (var k = 0u; k < NEIGHBOURS; k++) {
             for (var ky = 0u; ky < TERM_ROWS; ky++) {
                 // Indexed by the columns, so that their loop is unrolled and what depends on a column is a constant.
-                var first_rows: array<u32, TERM_COLUMNS>;
+                var first_rows = array<u32, TERM_COLUMNS>();
                 for (var kx = 0u; kx < TERM_COLUMNS; kx++) {
                     let term = ((channel * NEIGHBOURS + k) * TERM_ROWS + ky) * TERM_COLUMNS + kx;
                     first_rows[kx] = (table[params.slots_at + term] * params.images + image) * params.conv.height;

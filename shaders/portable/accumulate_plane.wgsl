@@ -90,13 +90,13 @@ fn main(
         // Above the input this wraps around to a large number, which the comparison refuses.
         let y = row - params.conv.pad_top;
         let inside = y < params.conv.height;
-        var window: array<vec4<f32>, QUADS>;
+        var window = array<vec4<f32>, QUADS>();
         for (var q = 0u; q < QUADS; q++) {
             let at = (first_row + y) * product_quads + quads[q];
             let loaded = products_whole(select(0u, at, inside && quads[q] < product_quads));
             window[q] = select(vec4<f32>(0.0), loaded, columns[q] & vec4<bool>(inside));
         }
-        var terms: array<vec4<f32>, TAP_COLUMNS>;
+        var terms = array<vec4<f32>, TAP_COLUMNS>();
         for (var kx = 0u; kx < TAP_COLUMNS; kx++) {
             for (var e = 0u; e < 4u; e++) {
                 let at = QUADS_LEFT * 4u + e + kx - PAD_LEFT;

@@ -122,7 +122,7 @@ fn multiply(buffer: u32, lane: vec2<u32>, sums: ptr<function, array<array<vec4<f
         // Nothing is computed in the loops that need not be: compilers unroll so much, and not more.
         let pixels = (buffer * DEPTH + k) * TILE_QUADS + lane.x;
         let weights = ((buffer * DEPTH + k) * LANES_Y + lane.y) * ROWS;
-        var x: array<vec4<f32>, QUADS>;
+        var x = array<vec4<f32>, QUADS>();
         for (var q = 0u; q < QUADS; q++) {
             x[q] = tile_quads[pixels + q * LANES_X];
         }

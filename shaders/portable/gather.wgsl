@@ -84,8 +84,8 @@ fn main(
     for (var tap = 0u; tap < taps; tap++) {
         let tap_y = tap / params.conv.kernel_width * params.conv.dilation_y;
         let tap_x = tap % params.conv.kernel_width * params.conv.dilation_x;
-        var at: array<vec4<u32>, QUADS>;
-        var valid: array<vec4<bool>, QUADS>;
+        var at = array<vec4<u32>, QUADS>();
+        var valid = array<vec4<bool>, QUADS>();
         for (var q = 0u; q < QUADS; q++) {
             // Above and left of the input these wrap around to large numbers, which the comparison refuses.
             let y = quads[q].y * params.conv.stride_y + tap_y - params.conv.pad_top;
@@ -95,8 +95,8 @@ fn main(
             valid[q] = inside_y & inside_x & quads[q].valid;
             at[q] = (quads[q].image * params.conv.in_channels + first_channel) * plane + y * params.conv.width + x;
         }
-        var bases: array<array<i32, NEIGHBOURS>, ROWS>;
-        var gains: array<f32, ROWS>;
+        var bases = array<array<i32, NEIGHBOURS>, ROWS>();
+        var gains = array<f32, ROWS>();
         for (var r = 0u; r < ROWS; r++) {
             let filter_index = min(first_filter + r, params.filters - 1u) + group * params.filters;
             gains[r] = gain_of(filter_index, tap);
@@ -105,7 +105,7 @@ fn main(
             }
         }
         for (var channel = 0u; channel < params.conv.channels; channel += 4u) {
-            var x: array<array<vec4<f32>, 4>, QUADS>;
+            var x = array<array<vec4<f32>, 4>, QUADS>();
             for (var q = 0u; q < QUADS; q++) {
                 for (var k = 0u; k < 4u; k++) {
                     let exists = vec4<bool>(channel + k < params.conv.channels);

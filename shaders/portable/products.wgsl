@@ -124,7 +124,7 @@ fn main(
     }
     var sums: array<array<vec4<f32>, QUADS>, ROWS>;
     for (var channel = 0u; channel < params.conv.channels; channel += 4u) {
-        var x: array<array<vec4<f32>, 4>, QUADS>;
+        var x = array<array<vec4<f32>, 4>, QUADS>();
         for (var q = 0u; q < QUADS; q++) {
             for (var k = 0u; k < 4u; k++) {
                 let exists = vec4<bool>(channel + k < params.conv.channels);
@@ -169,7 +169,7 @@ fn main(
             let inside = column < vec4<u32>(params.tile_width);
             let source_row = row + k * params.row_step;
             let row_begin = tile_row * params.tile_width;
-            var value: vec4<f32>;
+            var value = vec4<f32>();
             if params.conv.stride_x == 1u {
                 // Where the quad hangs over the row's ends it reads neighbours, which `inside` refuses.
                 value = products_from(source_row, i32(row_begin + column.x));

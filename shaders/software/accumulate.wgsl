@@ -89,8 +89,8 @@ fn main(
         affine[m] = affine_of(min(first_filter + m * params.step, params.conv.out_channels - 1u));
     }
     for (var diagonal = 0u; diagonal < height; diagonal++) {
-        var rows: array<u32, LINKS>;
-        var links: array<vec4<f32>, LINKS>;
+        var rows = array<u32, LINKS>();
+        var links = array<vec4<f32>, LINKS>();
         for (var l = 0u; l < LINKS; l++) {
             let row = diagonal + below[l];
             rows[l] = row - select(0u, height, row >= height);

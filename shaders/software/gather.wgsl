@@ -80,8 +80,8 @@ fn main(
     var ky = 0u;
     var kx = 0u;
     for (var tap = 0u; tap < taps; tap++) {
-        var at: array<vec4<u32>, QUADS>;
-        var valid: array<vec4<bool>, QUADS>;
+        var at = array<vec4<u32>, QUADS>();
+        var valid = array<vec4<bool>, QUADS>();
         for (var q = 0u; q < QUADS; q++) {
             let y = first_y[q] + ky * params.conv.dilation_y;
             let x = first_x[q] + kx * params.conv.dilation_x;
@@ -93,7 +93,7 @@ fn main(
             kx = 0u;
             ky += 1u;
         }
-        var rows: array<Row, LOADS>;
+        var rows = array<Row, LOADS>();
         for (var b = 0u; b < LOADS; b++) {
             let first = i32(table[loaded[b] * NEIGHBOURS * taps + tap]);
             let next = i32(table[(loaded[b] * NEIGHBOURS + NEIGHBOURS - 1u) * taps + tap]);

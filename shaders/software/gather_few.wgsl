@@ -76,9 +76,9 @@ fn main(
             kx = 0u;
             ky += 1u;
         }
-        var first: array<i32, ROW_BLOCKS>;
-        var next: array<i32, ROW_BLOCKS>;
-        var gains: array<f32, ROW_BLOCKS>;
+        var first = array<i32, ROW_BLOCKS>();
+        var next = array<i32, ROW_BLOCKS>();
+        var gains = array<f32, ROW_BLOCKS>();
         for (var b = 0u; b < ROW_BLOCKS; b++) {
             gains[b] = gain_of(own[b], tap);
             first[b] = i32(table[own[b] * NEIGHBOURS * taps + tap]);
@@ -87,7 +87,7 @@ fn main(
         for (var channel = 0u; channel < params.conv.channels; channel += SUBGROUP) {
             let of_lane = channel + lane;
             let loaded = input_quad(at + of_lane * plane, valid & vec4<bool>(of_lane < params.conv.channels));
-            var of_quad: array<array<vec4<f32>, 4>, SUBGROUP / 4u>;
+            var of_quad = array<array<vec4<f32>, 4>, SUBGROUP / 4u>();
             for (var k = 0u; k < SUBGROUP / 4u; k++) {
                 for (var e = 0u; e < 4u; e++) {
                     of_quad[k][e] = subgroupShuffle(loaded, k * 4u + e);

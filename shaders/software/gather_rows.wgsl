@@ -101,21 +101,21 @@ fn main(
 
     let taps = params.conv.kernel_height * ROW_TAPS;
     for (var ky = 0u; ky < params.conv.kernel_height; ky++) {
-        var at: array<vec4<u32>, QUADS>;
-        var valid: array<vec4<bool>, QUADS>;
+        var at = array<vec4<u32>, QUADS>();
+        var valid = array<vec4<bool>, QUADS>();
         for (var q = 0u; q < QUADS; q++) {
             let y = first_y[q] + ky * params.conv.dilation_y;
             valid[q] = (y < vec4<u32>(params.conv.height)) & (column[q] < vec4<u32>(params.conv.width)) & exists[q];
             at[q] = (image[q] * params.conv.in_channels + first_channel) * plane + y * params.conv.width + column[q];
         }
-        var row_at: array<u32, BESIDE_LOADS>;
-        var row_valid: array<bool, BESIDE_LOADS>;
+        var row_at = array<u32, BESIDE_LOADS>();
+        var row_valid = array<bool, BESIDE_LOADS>();
         for (var i = 0u; i < BESIDE_LOADS; i++) {
             let y = beside_y[i] + ky * params.conv.dilation_y;
             row_valid[i] = beside_exists[i] && y < params.conv.height;
             row_at[i] = beside_at[i] + y * params.conv.width;
         }
-        var bases: array<array<array<i32, NEIGHBOURS>, ROW_BLOCKS>, ROW_TAPS>;
+        var bases = array<array<array<i32, NEIGHBOURS>, ROW_BLOCKS>, ROW_TAPS>();
         for (var t = 0u; t < ROW_TAPS; t++) {
             for (var b = 0u; b < ROW_BLOCKS; b++) {
                 for (var k = 0u; k < NEIGHBOURS; k++) {
@@ -124,22 +124,22 @@ fn main(
             }
         }
         for (var channel = 0u; channel < params.conv.channels; channel += 4u) {
-            var loaded: array<array<vec4<f32>, 4>, QUADS>;
+            var loaded = array<array<vec4<f32>, 4>, QUADS>();
             for (var q = 0u; q < QUADS; q++) {
                 for (var k = 0u; k < 4u; k++) {
                     let is_channel = vec4<bool>(channel + k < params.conv.channels);
                     loaded[q][k] = input_quad(at[q] + (channel + k) * plane, valid[q] & is_channel);
                 }
             }
-            var beside: array<f32, BESIDE_LOADS>;
+            var beside = array<f32, BESIDE_LOADS>();
             for (var i = 0u; i < BESIDE_LOADS; i++) {
                 let of_channel = channel + (i * SUBGROUP + lane) % 4u;
                 beside[i] = input_value(row_at[i] + of_channel * plane, row_valid[i]
                     && of_channel < params.conv.channels);
             }
             // The window at the first tap, and the pixels it moves to.
-            var x: array<array<vec4<f32>, 4>, QUADS>;
-            var next: array<array<f32, BESIDE>, 4>;
+            var x = array<array<vec4<f32>, 4>, QUADS>();
+            var next = array<array<f32, BESIDE>, 4>();
             for (var k = 0u; k < 4u; k++) {
                 for (var q = 0u; q < QUADS; q++) {
                     for (var e = 0u; e < 4u; e++) {
@@ -172,7 +172,7 @@ fn main(
             // As many taps as ROW_TAPS, but the compiler must not know it: unrolled, they outgrow the instruction
             // cache.
             for (var kx = 0u; kx < params.conv.kernel_width; kx++) {
-                var of_tap: array<array<vec4<f32>, 4>, QUADS>;
+                var of_tap = array<array<vec4<f32>, 4>, QUADS>();
                 for (var q = 0u; q < QUADS; q++) {
                     let inside = column[q] + kx - PAD_LEFT < vec4<u32>(params.conv.width);
                     for (var k = 0u; k < 4u; k++) {

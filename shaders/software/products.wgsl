@@ -139,14 +139,14 @@ fn main(
                 // A tap in the sum's own column is inside, and so are those under its quad where rows are whole quads.
                 // That they are constants saves most masks: a blend each.
                 let source = e * STRIDE_X + k * DILATION_X - PAD_LEFT;
-                let in_quad = source == e * STRIDE_X || WHOLE_QUADS == 1u && source < 4u * STRIDE_X;
+                let in_quad = source == e * STRIDE_X || (WHOLE_QUADS == 1u && source < 4u * STRIDE_X);
                 inside[q][k][e] = in_quad || sum.remainder[e] * STRIDE_X
                     + k * DILATION_X - PAD_LEFT < params.conv.width;
             }
         }
     }
     for (var b = 0u; b < ROW_BLOCKS; b++) {
-        var block_slots: array<array<u32, SUM_KINDS>, SUBGROUP>;
+        var block_slots = array<array<u32, SUM_KINDS>, SUBGROUP>();
         for (var l = 0u; l < SUBGROUP; l++) {
             for (var kind = 0u; kind < SUM_KINDS; kind++) {
                 block_slots[l][kind] = subgroupShuffle(slots[b][kind], l);
@@ -161,7 +161,7 @@ fn main(
                         var sum = vec4<f32>(0.0);
                         for (var k = 0u; k < ROW_TAPS; k++) {
                             let row = first + row_of_tap(kind, k);
-                            var value: vec4<f32>;
+                            var value = vec4<f32>();
                             for (var e = 0u; e < 4u; e++) {
                                 // The source pixel, counted from the first of the lane PAD_LANES before this one.
                                 let source = (q * 4u + e) * STRIDE_X + k * DILATION_X

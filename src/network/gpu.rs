@@ -248,6 +248,18 @@ impl GpuNetwork {
         self.own.record_warm_up(&mut encoder.begin_compute_pass(&descriptor));
     }
 
+    /// Records the dispatches of one node (an index into [`Network::nodes`]) on its own buffers, to be measured alone:
+    /// it reads what is there.
+    pub fn record_node(&self, node: usize, pass: &mut wgpu::ComputePass<'_>) {
+        let dispatches = self.planned.steps().zip(self.own.as_slice());
+        dispatches.filter(|&((of, _), _)| of == node).for_each(|(_, dispatch)| dispatch.record(pass));
+    }
+
+    /// Number of dispatches of one node; none where its value is a part of another's.
+    pub fn dispatches_of(&self, node: usize) -> usize {
+        self.planned.steps().filter(|&(of, _)| of == node).count()
+    }
+
     /// Every convolution's node (an index into [`Network::nodes`]) and plan.
     pub fn layers(&self) -> impl Iterator<Item = (usize, &Plan)> {
         self.planned.layers()

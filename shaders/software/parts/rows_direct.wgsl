@@ -8,7 +8,7 @@ fn multiply_rows(
         plane: u32,
 ) {
     for (var channel = 0u; channel < params.conv.channels; channel += 4u) {
-        var x: array<array<vec4<f32>, 4>, QUADS>;
+        var x = array<array<vec4<f32>, 4>, QUADS>();
         for (var q = 0u; q < QUADS; q++) {
             for (var k = 0u; k < 4u; k++) {
                 let exists = vec4<bool>(channel + k < params.conv.channels);

@@ -21,10 +21,10 @@ fn multiply_rows(
     var products: array<array<array<array<vec4<f32>, QUADS>, PRODUCTS>, SUBGROUP>, LOADS>;
     for (var channel = 0u; channel < piece; channel += 4u) {
         // Of every combination of pieces, four channels.
-        var x: array<array<array<vec4<f32>, PRODUCTS>, 4>, QUADS>;
+        var x = array<array<array<vec4<f32>, PRODUCTS>, 4>, QUADS>();
         for (var q = 0u; q < QUADS; q++) {
             for (var k = 0u; k < 4u; k++) {
-                var pieces: array<vec4<f32>, LOAD_ROWS>;
+                var pieces = array<vec4<f32>, LOAD_ROWS>();
                 for (var i = 0u; i < LOAD_ROWS; i++) {
                     pieces[i] = input_quad(at[q] + (channel + i * piece + k) * plane, valid[q]);
                 }
@@ -32,7 +32,7 @@ fn multiply_rows(
             }
         }
         for (var b = 0u; b < LOADS; b++) {
-            var pieces: array<vec4<f32>, PIECES>;
+            var pieces = array<vec4<f32>, PIECES>();
             for (var i = 0u; i < PIECES; i++) {
                 pieces[i] = weight_quad(begins[b][i], channel);
             }
@@ -55,7 +55,7 @@ fn multiply_rows(
             let first = (b * SUBGROUP + l) * LOAD_ROWS;
             if first < ROW_BLOCKS * SUBGROUP {
                 for (var q = 0u; q < QUADS; q++) {
-                    var of_quad: array<vec4<f32>, PRODUCTS>;
+                    var of_quad = array<vec4<f32>, PRODUCTS>();
                     for (var i = 0u; i < PRODUCTS; i++) {
                         of_quad[i] = products[b][l][i][q];
                     }

@@ -40,6 +40,11 @@ impl BoundNetwork {
     pub fn dispatches(&self) -> usize {
         self.dispatches.len()
     }
+
+    /// The dispatches, in the order of the plan's steps.
+    pub(super) fn as_slice(&self) -> &[Dispatch] {
+        &self.dispatches
+    }
 }
 
 impl GpuNetwork {

@@ -4,13 +4,17 @@ use serde::Serialize;
 
 /// A class and how probable the network holds it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Guess {
-    pub(crate) label: String,
-    pub(crate) probability: f64,
+pub struct Guess {
+    /// The class's name in the file, or `class N`.
+    pub label: String,
+    /// 0 to 1.
+    pub probability: f64,
+    /// The class, from 0.
+    pub index: usize,
 }
 
 /// The `count` most probable classes, best first: the softmax of `logits`, in f64.
-pub(crate) fn best(logits: &[f32], labels: &[String], count: usize) -> Vec<Guess> {
+pub fn best(logits: &[f32], labels: &[String], count: usize) -> Vec<Guess> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f64> = logits.iter().map(|&logit| (f64::from(logit) - f64::from(largest)).exp()).collect();
     let total: f64 = powers.iter().sum();
@@ -20,6 +24,7 @@ pub(crate) fn best(logits: &[f32], labels: &[String], count: usize) -> Vec<Guess
     let guess = |index: usize| Guess {
         label: labels.get(index).cloned().unwrap_or_else(|| format!("class {index}")),
         probability: powers[index] / total,
+        index,
     };
     order.into_iter().take(count).map(guess).collect()
 }

@@ -1,0 +1,86 @@
+// What networks run on.
+
+import { cpuModule, gpuModule } from "./modules.js";
+import { known, word } from "./options.js";
+
+export const OPEN_OPTIONS = ["backend", "powerPreference", "software"];
+
+export class Device {
+  #module;
+  #handle;
+
+  /** @hideconstructor */
+  constructor(module, handle, about) {
+    this.#module = module;
+    this.#handle = handle;
+    Object.assign(this, about);
+  }
+
+  static async open(options) {
+    const { backend = "auto", powerPreference = "high-performance", software = false } = known(options, OPEN_OPTIONS);
+    word("backend", backend, ["auto", "webgpu", "cpu"]);
+    word("powerPreference", powerPreference, ["high-performance", "low-power"]);
+    if (backend === "cpu") return Device.cpu();
+    try {
+      return await openGpu(powerPreference, software);
+    } catch (error) {
+      if (backend === "webgpu") throw error;
+      return Device.cpu(error.message);
+    }
+  }
+
+  /** @package */
+  static async cpu(reason) {
+    return new Device(await cpuModule(), undefined, { backend: "cpu", name: "CPU", reason, limits: Object.freeze({}) });
+  }
+
+  /** @package */
+  static of(device) {
+    if (!(device instanceof Device)) throw new Error("device is no Device: Device.open makes them");
+    return device;
+  }
+
+  get gpuDevice() {
+    return this.#handle?.handle;
+  }
+
+  /** @package Parses a network's file. */
+  parse(bytes) {
+    return new this.#module.Model(bytes);
+  }
+
+  /** @package Makes a parsed network ready to run. */
+  async forward(model, batch, kernel) {
+    const module = this.#module;
+    if (this.backend === "cpu") return new module.CpuForward(model, batch, kernel);
+    return module.GpuForward.load(this.#open(), model, batch, kernel);
+  }
+
+  /** @package Runs a layer's file. */
+  async layer(bytes, kernel) {
+    const module = this.#module;
+    return this.backend === "cpu" ? module.runLayerOnCpu(bytes, kernel) : module.runLayer(this.#open(), bytes, kernel);
+  }
+
+  free() {
+    this.#handle?.destroy();
+    this.#handle?.free();
+    this.#handle = undefined;
+  }
+
+  #open() {
+    if (!this.#handle) throw new Error("the device was freed");
+    return this.#handle;
+  }
+}
+
+async function openGpu(powerPreference, software) {
+  if (!globalThis.navigator?.gpu) {
+    const insecure = globalThis.isSecureContext === false ? ": it has it on https and localhost only" : "";
+    throw new Error(`the browser has no WebGPU${insecure}`);
+  }
+  const module = await gpuModule();
+  const handle = await module.GpuDevice.open(powerPreference === "low-power", software);
+  const { name, limits } = JSON.parse(handle.describe());
+  return new Device(module, handle, { backend: "webgpu", name, limits: Object.freeze(limits) });
+}
