@@ -94,7 +94,7 @@ pub enum Error {
     },
     /// wgpu finds fault with what is made or done: a buffer of another device or one that was destroyed, a driver that
     /// cannot compile a kernel.
-    #[error("GPU: {reason}")]
+    #[error("GPU: {what}: {reason}")]
     Validation {
         /// What was being made or done: a buffer's or a kernel's label, `bindings`.
         what: String,

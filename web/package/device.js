@@ -3,6 +3,7 @@
 import { cpuModule, gpuModule } from "./modules.js";
 import { known, word } from "./options.js";
 
+export const KERNELS = Object.freeze(["auto", "shared", "gather", "dense", "fused"]);
 export const OPEN_OPTIONS = ["backend", "powerPreference", "software"];
 
 export class Device {
@@ -31,7 +32,11 @@ export class Device {
 
   /** @package */
   static async cpu(reason) {
-    return new Device(await cpuModule(), undefined, { backend: "cpu", name: "CPU", reason, limits: Object.freeze({}) });
+    const module = await cpuModule();
+    const [limits, kernels] = [Object.freeze({}), Object.freeze(["auto", "shared", "dense"])];
+    // A CPU is never lost.
+    const lost = new Promise(() => {});
+    return new Device(module, undefined, { backend: "cpu", name: "CPU", reason, limits, kernels, lost });
   }
 
   /** @package */
@@ -82,5 +87,6 @@ async function openGpu(powerPreference, software) {
   const module = await gpuModule();
   const handle = await module.GpuDevice.open(powerPreference === "low-power", software);
   const { name, limits } = JSON.parse(handle.describe());
-  return new Device(module, handle, { backend: "webgpu", name, limits: Object.freeze(limits) });
+  const lost = handle.handle.lost.then(({ message }) => message);
+  return new Device(module, handle, { backend: "webgpu", name, limits: Object.freeze(limits), kernels: KERNELS, lost });
 }

@@ -70,7 +70,7 @@ export interface Layer {
   /** The kernels' family, and their labels; on the CPU `cpu` and none. */
   family: string;
   kernels: string[];
-  /** Bytes that the weights take in memory, and would as dense f32. */
+  /** Bytes that the weights take in the device's memory, and would as dense f32. The CPU keeps all as f32. */
   weightBytes: number;
   denseBytes: number;
   /** Of a forward pass of a batch; `dense` is what a plain convolution needs. */
@@ -94,6 +94,10 @@ export class Device {
   readonly reason?: string;
   /** The limits that kernels are chosen by; empty on the CPU. */
   readonly limits: Readonly<Record<string, number>>;
+  /** The kernels that it has. */
+  readonly kernels: readonly Kernel[];
+  /** Resolves with the browser's reason when the device is lost: freed, or taken away. */
+  readonly lost: Promise<string>;
   /** The package's own WebGPU device, for buffers and passes beside it; `undefined` on the CPU. */
   readonly gpuDevice?: GPUDevice;
   /** Loses a WebGPU device: whatever uses it fails from then on. */

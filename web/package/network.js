@@ -1,11 +1,10 @@
 // A network, from a file to classes.
 
-import { Device, OPEN_OPTIONS } from "./device.js";
+import { Device, KERNELS, OPEN_OPTIONS } from "./device.js";
 import { bytesOf } from "./download.js";
 import { known, whole, word } from "./options.js";
 import { pixels } from "./picture.js";
 
-const KERNELS = ["auto", "shared", "gather", "dense", "fused"];
 const LOAD_OPTIONS = [...OPEN_OPTIONS, "device", "kernel", "batch", "cache", "signal", "onProgress"];
 const FIT_OPTIONS = ["resize", "stretch"];
 const MOST_IMAGES = 65535;
@@ -32,18 +31,10 @@ export class Network {
     const bytes = await bytesOf(source, { cache, signal, onProgress });
     onProgress?.({ stage: "compile", loaded: bytes.length, total: bytes.length });
     const asked = { bytes, batch, kernel };
-    if (device) return make(Device.of(device), false, asked);
-    const opened = await Device.open(open);
-    try {
-      return await make(opened, true, asked);
-    } catch (error) {
-      const mayFallBack = opened.backend === "webgpu" && (open.backend ?? "auto") === "auto";
-      opened.free();
-      if (!mayFallBack) throw error;
-      return make(await Device.cpu(error.message), true, asked);
-    } finally {
-      signal?.throwIfAborted();
-    }
+    const network = device ? await make(Device.of(device), false, asked) : await makeOnAny(open, asked);
+    if (signal?.aborted) network.free();
+    signal?.throwIfAborted();
+    return network;
   }
 
   async classify(picture, options) {
@@ -108,6 +99,18 @@ export class Network {
   #open() {
     if (!this.#forward) throw new Error("the network was freed");
     return { model: this.#model, forward: this.#forward };
+  }
+}
+
+// A network that exceeds the GPU runs on the CPU, unless a GPU was asked for.
+async function makeOnAny(open, asked) {
+  const device = await Device.open(open);
+  try {
+    return await make(device, true, asked);
+  } catch (error) {
+    device.free();
+    if (device.backend === "cpu" || open.backend === "webgpu") throw error;
+    return make(await Device.cpu(error.message), true, asked);
   }
 }
 

@@ -1,11 +1,12 @@
 //! The project's own chores: `cargo xtask test`, `bench`, `measure`, `lines`, `circles`, `features`, `isa`,
-//! `wasm` and `msrv`.
+//! `wasm`, `web` and `msrv`.
 //!
 //! No dependencies, so that the first command a contributor types compiles in a second.
 #![allow(clippy::print_stdout, reason = "a chore's output is its purpose")]
 
 mod apt;
 mod bench;
+mod browsers;
 mod circles;
 mod features;
 mod isa;
@@ -13,10 +14,13 @@ mod lines;
 mod measure;
 mod mesa;
 mod msrv;
+mod serve;
 mod shell;
 mod test;
+mod toolchain;
 mod vulkan;
 mod wasm;
+mod web;
 
 use std::process::ExitCode;
 
@@ -28,6 +32,9 @@ usage: cargo xtask <chore>
                   adds the kernel variants that ordinary runs leave out. ARGS go to `cargo test --workspace`
   wasm            check that the library compiles for browsers: with rustup's target, which it adds where it can,
                   or with Debian's compiler for the web, which it installs where it can
+  web [build | serve [PORT] | test]
+                  build the npm package and its demonstration into target/web, serve it on http://localhost:8000, test
+                  it in Chromium and Firefox, which it installs where it can; without a word, build and test
   bench [--peers [NAMES]] [--quick] [ARGS]
                   measure fsnet on the best adapter and the CPU, with --peers beside other libraries (ncnn, onnxruntime,
                   torch, burn, which is built only when named), and write benches/results/ADAPTER, with --quick
@@ -63,6 +70,7 @@ fn main() -> ExitCode {
         Some("circles") if rest.is_empty() => circles::check(),
         Some("features") if rest.is_empty() => features::check(),
         Some("wasm") if rest.is_empty() => wasm::check(),
+        Some("web") => web::run(rest),
         Some("msrv") if rest.is_empty() => msrv::check(),
         Some("--help" | "-h" | "help") => {
             println!("{USAGE}");

@@ -71,10 +71,14 @@ impl GpuDevice {
     /// # Errors
     /// None that is known of.
     pub fn describe(&self) -> Result<String> {
-        let name = [&self.info.name, &self.info.driver].into_iter().find(|name| !name.is_empty());
+        let unnamed = match self.info.device_type {
+            wgpu::DeviceType::Cpu => "a software adapter",
+            _ => "a GPU that the browser does not name",
+        };
+        let named = [&self.info.name, &self.info.driver].into_iter().find(|name| !name.is_empty());
         let limits = self.device.limits();
         let description = Description {
-            name: name.cloned().unwrap_or_else(|| "a GPU that the browser does not name".to_owned()),
+            name: named.cloned().unwrap_or_else(|| unnamed.to_owned()),
             limits: BTreeMap::from([
                 ("maxBufferSize", limits.max_buffer_size),
                 ("maxStorageBufferBindingSize", limits.max_storage_buffer_binding_size),

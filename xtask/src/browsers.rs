@@ -1,0 +1,58 @@
+//! Tests in browsers: Chromium and Firefox, driven from Node.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::serve::Server;
+use crate::web::{Site, copy, copy_all};
+use crate::{apt, shell};
+
+/// The least version that has what the tests use.
+const NODE: u32 = 20;
+
+const ADVICE: &str = "the tests in browsers need Node 20 or newer with npm, Chromium and Firefox: on Debian \
+    apt-get install chromium firefox-esr, and nodejs from nodejs.org";
+
+/// Programs, and Debian's packages of them.
+const PROGRAMS: [(&str, &str); 2] = [("chromium", "chromium"), ("firefox-esr", "firefox-esr")];
+
+/// Serves the site, and runs `web/tests` on it.
+pub(crate) fn test(site: &Site) -> Result<(), String> {
+    check_node()?;
+    let missing = PROGRAMS.iter().filter(|(program, _)| !shell::succeeds(program, &["--version"]));
+    let missing: Vec<&str> = missing.map(|&(_, package)| package).collect();
+    if !missing.is_empty() {
+        println!("xtask: installing {}", missing.join(" and "));
+        apt::install(&missing, ADVICE)?;
+    }
+    let root = Path::new(shell::ROOT);
+    let tests = root.join("web/tests");
+    // What pages of the tests fetch.
+    let fetched = site.pages().join("tests");
+    copy_all(&tests.join("pages"), &fetched)?;
+    copy_all(&root.join("tests/data"), &fetched)?;
+    copy(&root.join("cli/tests/data/progressive.jpg"), &fetched.join("progressive.jpg"))?;
+    shell::run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&tests))?;
+    let (server, pages) = (Server::new(0)?, site.pages());
+    let address = server.address();
+    std::thread::spawn(move || server.run(&pages));
+    let mut command = shell::program("node");
+    // One after another: browsers are many processes.
+    command.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]).current_dir(&tests);
+    command.env("FS_SITE", address).env("FS_PACKAGE", site.package()).env("FS_FSNET", fsnet()?);
+    shell::run(&mut command)
+}
+
+fn check_node() -> Result<(), String> {
+    let version = Command::new("node").arg("--version").output().map_err(|_| ADVICE.to_owned())?;
+    let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
+    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_some_and(|major| major >= NODE) { Ok(()) } else { Err(format!("node is {version}: {ADVICE}")) }
+}
+
+/// The command line, with which browsers are compared.
+fn fsnet() -> Result<PathBuf, String> {
+    // Of the whole workspace: with the features that its tests were built with.
+    shell::run(shell::cargo().args(["build", "--workspace", "--bin", "fsnet", "--locked"]))?;
+    Ok(shell::target().join("debug").join(format!("fsnet{}", std::env::consts::EXE_SUFFIX)))
+}
