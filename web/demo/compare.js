@@ -53,8 +53,18 @@ export class Comparison {
       { "data-kernel": kernel, "aria-current": kernel === this.#current ? "true" : undefined },
       element("th", { scope: "row" }, kernel),
       durationCell(duration, slowest),
-      amountCell(layers, millions, ({ multiplyAdds }) => multiplyAdds, ({ denseMultiplyAdds }) => denseMultiplyAdds),
-      amountCell(layers, kilobytes, ({ weightBytes }) => weightBytes, ({ denseBytes }) => denseBytes),
+      amountCell(
+        layers,
+        millions,
+        ({ multiplyAdds }) => multiplyAdds,
+        ({ denseMultiplyAdds }) => denseMultiplyAdds,
+      ),
+      amountCell(
+        layers,
+        kilobytes,
+        ({ weightBytes }) => weightBytes,
+        ({ denseBytes }) => denseBytes,
+      ),
     );
   }
 }

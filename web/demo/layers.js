@@ -16,9 +16,10 @@ export class Layers {
   /** @param {import("./filter-summary/index.js").Network} network */
   show({ layers, device }) {
     this.#layers = layers;
-    this.#note.textContent = device.backend === "webgpu"
-      ? "“Measure” above fills in the milliseconds."
-      : "Milliseconds of single layers can be measured on WebGPU only.";
+    this.#note.textContent =
+      device.backend === "webgpu"
+        ? "“Measure” above fills in the milliseconds."
+        : "Milliseconds of single layers can be measured on WebGPU only.";
     this.#draw(new Map());
   }
 

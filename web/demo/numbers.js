@@ -1,7 +1,8 @@
-const digits = (value, places) => value.toLocaleString("en", {
-  minimumFractionDigits: places,
-  maximumFractionDigits: places,
-});
+const digits = (value, places) =>
+  value.toLocaleString("en", {
+    minimumFractionDigits: places,
+    maximumFractionDigits: places,
+  });
 
 /** @param {number} bytes */
 export const kilobytes = (bytes) => digits(bytes / 1e3, bytes < 1e5 ? 1 : 0);

@@ -32,9 +32,9 @@ export class Stage {
     const canvas = this.#canvas;
     canvas.width = canvas.height = Math.min(side, LARGEST);
     canvas.classList.toggle("coarse", side < COARSE);
-    canvas.getContext("2d").drawImage(
-      bitmap, (width - side) / 2, (height - side) / 2, side, side, 0, 0, canvas.width, canvas.height,
-    );
+    canvas
+      .getContext("2d")
+      .drawImage(bitmap, (width - side) / 2, (height - side) / 2, side, side, 0, 0, canvas.width, canvas.height);
     canvas.setAttribute("aria-label", `The picture to be classified: ${title}`);
     this.#caption.textContent = `${title}, ${width} × ${height} pixels`;
   }

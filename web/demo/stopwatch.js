@@ -26,7 +26,7 @@ export async function measure(network, signal) {
     await breath(signal);
   }
   const passes = Math.max(1, Math.min(BURST.most, Math.round(BURST.milliseconds / single)));
-  const burst = () => network.device.gpuDevice ? submit(network, passes) : run(network, input, passes);
+  const burst = () => (network.device.gpuDevice ? submit(network, passes) : run(network, input, passes));
   return median(await samples(burst, signal)) / passes;
 }
 

@@ -64,7 +64,9 @@ export class Device {
   /** @package Runs a layer's file. */
   async layer(bytes, kernel) {
     const module = this.#module;
-    return this.backend === "cpu" ? module.runLayerOnCpu(bytes, kernel) : module.runLayer(this.#open(), bytes, kernel);
+    return this.backend === "cpu"
+      ? module.runLayerOnCpu(bytes, kernel)
+      : module.runLayer(this.#open(), bytes, kernel);
   }
 
   free() {
@@ -88,5 +90,11 @@ async function openGpu(powerPreference, software) {
   const handle = await module.GpuDevice.open(powerPreference === "low-power", software);
   const { name, limits } = JSON.parse(handle.describe());
   const lost = handle.handle.lost.then(({ message }) => message);
-  return new Device(module, handle, { backend: "webgpu", name, limits: Object.freeze(limits), kernels: KERNELS, lost });
+  return new Device(module, handle, {
+    backend: "webgpu",
+    name,
+    limits: Object.freeze(limits),
+    kernels: KERNELS,
+    lost,
+  });
 }

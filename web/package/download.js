@@ -47,5 +47,5 @@ async function read(response, address, onProgress) {
 }
 
 function describe(value) {
-  return value === null || typeof value !== "object" ? String(value) : value.constructor?.name ?? "an object";
+  return value === null || typeof value !== "object" ? String(value) : (value.constructor?.name ?? "an object");
 }

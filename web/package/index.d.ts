@@ -3,7 +3,7 @@
 /** What runs a network. */
 export type Backend = "webgpu" | "cpu";
 
-/** How convolutions are computed: `auto` takes what is expected to be fastest. The CPU has `auto`, `shared`, `dense`. */
+/** How convolutions are computed: `auto` is what is expected to be fastest. The CPU has `auto`, `shared`, `dense`. */
 export type Kernel = "auto" | "shared" | "gather" | "dense" | "fused";
 
 /** Where a model comes from: an address, or the file itself. */
@@ -143,8 +143,8 @@ export class Network {
   free(): void;
 }
 
-/** One layer with its input in a file, as `fsnet conv` runs it: the output `[N, O, OH, OW]`, and what the file expected,
- * where it does. */
+/** One layer with its input in a file, as `fsnet conv` runs it: the output `[N, O, OH, OW]`, and what the file
+ * expected, where it does. */
 export function runLayer(
   source: Source,
   options?: LoadOptions,

@@ -1,5 +1,5 @@
-//! Filter Summary networks for JavaScript, as the npm package `filter-summary` calls them; `web/package` has the classes
-//! that pages see.
+//! Filter Summary networks for JavaScript, as the npm package `filter-summary` calls them; `web/package` has the
+//! classes that pages see.
 //!
 //! ```text
 //! Model              a parsed network file: pictures to values, outputs to classes

@@ -13,11 +13,15 @@ const MOST = { timeout: 60_000 };
 /** Waits for a result of a picture, and returns its first guess. */
 async function guessOf(page, caption) {
   await page.waitForFunction(
-    (caption) => document.body.dataset.state === "ready" && document.querySelector("#caption").textContent.includes(caption),
+    (caption) =>
+      document.body.dataset.state === "ready" && document.querySelector("#caption").textContent.includes(caption),
     MOST,
     caption,
   );
-  return page.$eval("#guesses li", ({ dataset }) => ({ label: dataset.label, probability: Number(dataset.probability) }));
+  return page.$eval("#guesses li", ({ dataset }) => ({
+    label: dataset.label,
+    probability: Number(dataset.probability),
+  }));
 }
 
 const ready = (page) => page.waitForFunction(() => document.body.dataset.state === "ready", MOST);
@@ -26,7 +30,8 @@ async function choose(page, name, value) {
   await page.$eval(`input[name=${name}][value=${value}]`, (radio) => radio.click());
   await page.waitForFunction(
     (name, value) =>
-      document.body.dataset.state === "ready" && document.querySelector(`input[name=${name}]:checked`).value === value,
+      document.body.dataset.state === "ready" &&
+      document.querySelector(`input[name=${name}]:checked`).value === value,
     MOST,
     name,
     value,

@@ -12,7 +12,11 @@ for (const name of NAMES) {
     after(() => browser?.close());
 
     /** The message with which a function of the package's rejects. */
-    const message = (run, ...args) => inPage(browser, run, ...args).then(() => "", (error) => error.message.trim());
+    const message = (run, ...args) =>
+      inPage(browser, run, ...args).then(
+        () => "",
+        (error) => error.message.trim(),
+      );
 
     it("of files", async () => {
       const rows = [
@@ -54,13 +58,10 @@ for (const name of NAMES) {
       assert.match(await run([1, 2, 3]), /the input has 3 values: it must be whole images of /);
       assert.match(await run("x"), /the input is no Float32Array/);
       const classify = (options) =>
-        message(
-          async ({ Network }, options) => {
-            const network = await Network.load("/models/air-base-c-8bit.safetensors", { backend: "cpu" });
-            await network.classify(new ImageData(8, 8), options);
-          },
-          options,
-        );
+        message(async ({ Network }, options) => {
+          const network = await Network.load("/models/air-base-c-8bit.safetensors", { backend: "cpu" });
+          await network.classify(new ImageData(8, 8), options);
+        }, options);
       assert.match(await classify({ top: 0 }), /top is 0/);
       assert.match(await classify({ resize: 8 }), /resize is 8: the network takes 32x32/);
       assert.match(
@@ -80,7 +81,11 @@ for (const name of NAMES) {
         const under = network.run(image);
         network.free();
         network.free();
-        const told = async (run) => run().then(() => "", (error) => error.message);
+        const told = async (run) =>
+          run().then(
+            () => "",
+            (error) => error.message,
+          );
         const rows = [(await under).length > 0 ? "ended" : "", await told(() => network.run(image))];
         device.free();
         rows.push(await told(() => Network.load("/tests/networks/resnet.safetensors", { device })));
@@ -94,7 +99,10 @@ for (const name of NAMES) {
         Object.defineProperty(navigator, "gpu", { value: { requestAdapter: async () => null } });
         const file = "/tests/networks/resnet.safetensors";
         const taken = await Network.load(file);
-        const told = await Network.load(file, { backend: "webgpu" }).then(() => "", (error) => error.message);
+        const told = await Network.load(file, { backend: "webgpu" }).then(
+          () => "",
+          (error) => error.message,
+        );
         return { told, taken: [taken.device.backend, taken.device.reason] };
       });
       assert.equal(told, "the browser has no WebGPU adapter");
@@ -124,7 +132,11 @@ for (const name of NAMES) {
         const file = "/tests/networks/resnet.safetensors";
         const network = await Network.load(file, { device });
         const image = new Float32Array(network.inputShape.reduce((product, size) => product * size));
-        const told = async (run) => run().then(() => "", (error) => error.message);
+        const told = async (run) =>
+          run().then(
+            () => "",
+            (error) => error.message,
+          );
         const under = told(() => network.run(image));
         device.gpuDevice.destroy();
         await device.lost;

@@ -22,9 +22,16 @@ function native(paths) {
 }
 
 function assertAlike(got, want, tolerance, about) {
-  assert.deepEqual(got.map(({ label }) => label), want.map(({ label }) => label), about);
+  assert.deepEqual(
+    got.map(({ label }) => label),
+    want.map(({ label }) => label),
+    about,
+  );
   for (const [i, { probability }] of want.entries()) {
-    assert.ok(Math.abs(got[i].probability - probability) <= tolerance, `${about}: ${got[i].probability}, ${probability}`);
+    assert.ok(
+      Math.abs(got[i].probability - probability) <= tolerance,
+      `${about}: ${got[i].probability}, ${probability}`,
+    );
   }
 }
 
@@ -122,14 +129,20 @@ for (const name of NAMES) {
     });
 
     it("crop and resize pictures as fsnet does, whatever they are given as", async () => {
-      const [{ "wide.png": want }, jpeg] = [native(["web/tests/pages/wide.png"]), native(["cli/tests/data/progressive.jpg"])];
+      const [{ "wide.png": want }, jpeg] = [
+        native(["web/tests/pages/wide.png"]),
+        native(["cli/tests/data/progressive.jpg"]),
+      ];
       const got = await inPage(browser, async ({ Network }) => {
         const network = await Network.load("/models/air-base-c-8bit.safetensors", { backend: "cpu" });
         const blob = await (await fetch("/tests/wide.png")).blob();
         const image = new Image();
         image.src = "/tests/wide.png";
         const bitmap = await createImageBitmap(blob);
-        const canvas = Object.assign(document.createElement("canvas"), { width: bitmap.width, height: bitmap.height });
+        const canvas = Object.assign(document.createElement("canvas"), {
+          width: bitmap.width,
+          height: bitmap.height,
+        });
         const context = canvas.getContext("2d");
         context.drawImage(bitmap, 0, 0);
         const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
@@ -148,11 +161,18 @@ for (const name of NAMES) {
       const differences = await inPage(browser, async ({ Device, Network }) => {
         const device = await Device.open({ backend: "webgpu", software: true });
         const file = "/tests/networks/resnet.safetensors";
-        const [single, paired] = [await Network.load(file, { device }), await Network.load(file, { device, batch: 2 })];
+        const [single, paired] = [
+          await Network.load(file, { device }),
+          await Network.load(file, { device, batch: 2 }),
+        ];
         const values = single.inputShape.reduce((product, size) => product * size);
         const images = Float32Array.from({ length: 5 * values }, (_, i) => Math.sin(i));
         // At the same time, too.
-        const [alone, together, again] = await Promise.all([single.run(images), paired.run(images), paired.run(images)]);
+        const [alone, together, again] = await Promise.all([
+          single.run(images),
+          paired.run(images),
+          paired.run(images),
+        ]);
         single.free();
         const after = await paired.run(images);
         return [together, again, after].map((other) => Math.max(...other.map((x, i) => Math.abs(x - alone[i]))));
@@ -162,12 +182,19 @@ for (const name of NAMES) {
 
     it("work on buffers that stay on the GPU", async () => {
       const difference = await inPage(browser, async ({ Network }) => {
-        const network = await Network.load("/tests/networks/resnet.safetensors", { backend: "webgpu", software: true });
+        const network = await Network.load("/tests/networks/resnet.safetensors", {
+          backend: "webgpu",
+          software: true,
+        });
         const values = network.inputShape.reduce((product, size) => product * size);
         const image = Float32Array.from({ length: values }, (_, i) => Math.sin(i));
         const want = await network.run(image);
         const device = network.device.gpuDevice;
-        const mine = device.createBuffer({ size: 4 * values, usage: GPUBufferUsage.COPY_SRC, mappedAtCreation: true });
+        const mine = device.createBuffer({
+          size: 4 * values,
+          usage: GPUBufferUsage.COPY_SRC,
+          mappedAtCreation: true,
+        });
         new Float32Array(mine.getMappedRange()).set(image);
         mine.unmap();
         await network.run(new Float32Array(values));
@@ -209,24 +236,39 @@ for (const name of NAMES) {
           });
         return [await ask({ backend: "cpu" }), await ask({ backend: "webgpu", software: true })];
       });
-      assert.deepEqual(answers.map(({ backend }) => backend), ["cpu", "webgpu"], JSON.stringify(answers));
+      assert.deepEqual(
+        answers.map(({ backend }) => backend),
+        ["cpu", "webgpu"],
+        JSON.stringify(answers),
+      );
       for (const { guesses } of answers) assert.equal(guesses[0].label, "ship");
     });
 
     it("measure every node", async () => {
       const { names, times } = await inPage(browser, async ({ Network }) => {
-        const network = await Network.load("/tests/networks/resnet.safetensors", { backend: "webgpu", software: true });
+        const network = await Network.load("/tests/networks/resnet.safetensors", {
+          backend: "webgpu",
+          software: true,
+        });
         return { names: network.layers.map(({ name }) => name), times: await network.profile() };
       });
-      for (const layer of names) assert.ok(times.some(({ name }) => name === layer), layer);
-      assert.ok(times.some(({ milliseconds }) => milliseconds > 0), JSON.stringify(times));
+      for (const layer of names)
+        assert.ok(
+          times.some(({ name }) => name === layer),
+          layer,
+        );
+      assert.ok(
+        times.some(({ milliseconds }) => milliseconds > 0),
+        JSON.stringify(times),
+      );
     });
 
     it("do not grow in 1,000 runs", async () => {
       const page = await open(browser);
       const sizes = await call(page, async ({ Network }) => {
         const [gpu, cpu] = await Promise.all(["gpu", "cpu"].map((name) => import(`/filter-summary/wasm/${name}.js`)));
-        const bytes = async () => (await Promise.all([gpu.default(), cpu.default()])).map((m) => m.memory.buffer.byteLength);
+        const bytes = async () =>
+          (await Promise.all([gpu.default(), cpu.default()])).map((m) => m.memory.buffer.byteLength);
         let buffers = 0;
         const create = GPUDevice.prototype.createBuffer;
         GPUDevice.prototype.createBuffer = function (descriptor) {

@@ -62,10 +62,16 @@ describe("the package", () => {
     fs.writeFileSync(path.join(project, "package.json"), '{ "private": true, "type": "module" }');
     run("npm", "install", "--offline", "--no-audit", "--no-fund", `./${packed}`);
     fs.mkdirSync(path.join(project, "public"));
-    fs.copyFileSync(path.join(ROOT, "models/air-base-c-8bit.safetensors"), path.join(project, "public/model.safetensors"));
+    fs.copyFileSync(
+      path.join(ROOT, "models/air-base-c-8bit.safetensors"),
+      path.join(project, "public/model.safetensors"),
+    );
     fs.copyFileSync(path.join(ROOT, "models/images/frog.png"), path.join(project, "public/picture.png"));
     fs.writeFileSync(path.join(project, "main.ts"), SOURCE);
-    fs.writeFileSync(path.join(project, "index.html"), '<!doctype html><script type="module" src="/main.ts"></script>');
+    fs.writeFileSync(
+      path.join(project, "index.html"),
+      '<!doctype html><script type="module" src="/main.ts"></script>',
+    );
   });
   after(async () => {
     await browser?.close();
@@ -75,7 +81,14 @@ describe("the package", () => {
   it("has what it needs and no more", () => {
     const folder = path.join(project, "node_modules/filter-summary");
     const files = fs.readdirSync(folder, { recursive: true }).sort();
-    for (const file of ["index.js", "index.d.ts", "README.md", "LICENSE-MIT", "wasm/gpu_bg.wasm", "wasm/cpu_bg.wasm"]) {
+    for (const file of [
+      "index.js",
+      "index.d.ts",
+      "README.md",
+      "LICENSE-MIT",
+      "wasm/gpu_bg.wasm",
+      "wasm/cpu_bg.wasm",
+    ]) {
       assert.ok(files.includes(file), file);
     }
     assert.ok(!files.some((file) => /test|demo|node_modules/.test(file)), files.join());
@@ -85,7 +98,16 @@ describe("the package", () => {
     fs.writeFileSync(path.join(project, "wrong.ts"), WRONG);
     const check = (file) => {
       const strict = ["--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes", "--noEmit"];
-      const modern = ["--target", "es2022", "--lib", "es2023,dom", "--module", "esnext", "--moduleResolution", "bundler"];
+      const modern = [
+        "--target",
+        "es2022",
+        "--lib",
+        "es2023,dom",
+        "--module",
+        "esnext",
+        "--moduleResolution",
+        "bundler",
+      ];
       run(tool("tsc"), ...strict, ...modern, file);
     };
     check("main.ts");

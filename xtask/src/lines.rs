@@ -30,7 +30,7 @@ impl Kind {
         }
         let name = path.rsplit('/').next().unwrap_or(path);
         match name.rsplit_once('.').map(|(_, extension)| extension) {
-            Some("rs" | "wgsl" | "py") => Some(Self::Source),
+            Some("rs" | "wgsl" | "py" | "js" | "mjs" | "ts" | "css" | "html") => Some(Self::Source),
             Some("md") => Some(Self::Markdown),
             _ if name == "Cargo.toml" => Some(Self::Manifest),
             _ => None,
