@@ -33,6 +33,9 @@ pub(crate) fn test(site: &Site) -> Result<(), String> {
     copy_all(&root.join("tests/data"), &fetched)?;
     copy(&root.join("cli/tests/data/progressive.jpg"), &fetched.join("progressive.jpg"))?;
     shell::run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&tests))?;
+    let mut prettier = shell::program(tests.join("node_modules/.bin/prettier"));
+    prettier.args(["--check", "--log-level=warn", "--ignore-path=../.prettierignore", ".."]).current_dir(&tests);
+    shell::run(&mut prettier)?;
     let (server, pages) = (Server::new(0)?, site.pages());
     let address = server.address();
     std::thread::spawn(move || server.run(&pages));
