@@ -1,7 +1,8 @@
 """Write narrow networks of every kind, with PyTorch's answers: `python -m fsnet_train.network_cases DIR`.
 
 One file of the network format a network. The metadata `expected` is a JSON list of the logits, computed in float64,
-of one image whose value `i`, counted through `[C, H, W]`, is `(7919 * i + 13) % 255 / 127 - 1`.
+of one image whose value `i`, counted through `[C, H, W]`, is `(7919 * i + 13) % 255 / 127 - 1`; where the metadata
+`image` is `integers`, `(7919 * i + 13) % 5 - 2`, and so are the weights: every sum is exact in float32.
 Other runtimes' tests read them; ours are in `tests/data/networks`.
 """
 
@@ -41,6 +42,7 @@ NETWORKS = {
     "imagenet-bottleneck": resnet(Bottleneck, "B", True, (1, 1, 1, 1), (4, 4, 6, 6)),
     "squeezenet": lambda placements: SqueezeNet(placements, 10, 8),
     "resnet-gains": resnet(),
+    "resnet-integers": resnet(blocks=(1, 1, 1)),
     "air": lambda placements: Air(placements, (6, 8, 12), 2),
     "air-residual": lambda placements: Air(placements, (6, 8, 12), 3, residual=True),
     "air-separable": lambda placements: Air(placements, (6, 8, 12), 1, separable=True),
@@ -72,6 +74,7 @@ CASES = {
     "imagenet-bottleneck": "authors",
     "squeezenet": "mixed",
     "resnet-gains": "gains",
+    "resnet-integers": "mixed",
     "air": "base",
     "air-residual": "base-half",
     "air-separable": "base",
@@ -100,28 +103,45 @@ def scramble(model: Network) -> None:
             module.location_logit.data += torch.randn_like(module.location_logit)
 
 
-def scrambled(name: str, placements: str) -> Network:
+def integral(model: Network) -> None:
+    """Eval mode, weights of -1, 0 and 1, and batch norms that add whole numbers."""
+    model.eval()
+    for module in model.modules():
+        for parameter in module.parameters(recurse=False):
+            parameter.data = torch.randint(-1, 2, parameter.shape).to(parameter.dtype)
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.ones_(module.weight)
+            module.running_mean = torch.randint(-2, 3, module.running_mean.shape).float()
+            module.eps = 1e-30  # it may not be 0, but for float64 it is
+
+
+def made(name: str, placements: str) -> Network:
     """A narrow network in float64."""
     torch.manual_seed(1)
     model = NETWORKS[name](PLACEMENTS[placements])
-    scramble(model)
+    (integral if is_integral(name) else scramble)(model)
     return model.double()
 
 
-def image(shape: tuple[int, int, int]) -> torch.Tensor:
+def is_integral(name: str) -> bool:
+    return name.endswith("-integers")
+
+
+def image(shape: tuple[int, int, int], integers: bool = False) -> torch.Tensor:
     """`[1, C, H, W]`: the image that the answers are for."""
-    index = torch.arange(shape[0] * shape[1] * shape[2])
-    return ((7919 * index + 13) % 255 / 127 - 1).reshape(1, *shape)
+    index = 7919 * torch.arange(shape[0] * shape[1] * shape[2]) + 13
+    return (index % 5 - 2 if integers else index % 255 / 127 - 1).reshape(1, *shape)
 
 
 def write(name: str, path: Path) -> torch.Tensor:
     """Writes one of `CASES`; returns its logits."""
-    model = scrambled(name, CASES[name])
+    model = made(name, CASES[name])
     if model.input_shape[1] > SMALL:
         model.input_shape = (3, SMALL, SMALL)
     with torch.no_grad():
-        expected = model(image(model.input_shape).double())[0]
-    export(model, path, {"expected": json.dumps(expected.tolist())})
+        expected = model(image(model.input_shape, is_integral(name)).double())[0]
+    notes = {"image": "integers"} if is_integral(name) else {}
+    export(model, path, {"expected": json.dumps(expected.tolist()), **notes})
     return expected
 
 

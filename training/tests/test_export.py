@@ -16,7 +16,7 @@ from fsnet_train.counts import file_counts
 from fsnet_train.export import ExportError, Exporter, export
 from fsnet_train.interpret import Interpreter
 from fsnet_train.network import Network
-from fsnet_train.network_cases import CASES, NETWORKS, PLACEMENTS, SMALL, image, scramble, scrambled, write
+from fsnet_train.network_cases import CASES, NETWORKS, PLACEMENTS, SMALL, image, is_integral, made, scramble, write
 from fsnet_train.placement import Placement, Placements
 from fsnet_train.quantize import dequantize, quantize
 
@@ -30,7 +30,7 @@ def small_input(model: Network) -> torch.Tensor:
 @pytest.mark.parametrize("placements", PLACEMENTS)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_export_computes_the_same(name, placements, tmp_path):
-    model = scrambled(name, placements)
+    model = made(name, placements)
     path = tmp_path / "net.safetensors"
     export(model, path)
     exported = Interpreter.open(path, torch.float64)
@@ -56,12 +56,12 @@ def test_cases_are_written_with_their_answers(tmp_path):
             assert json.loads(file.metadata()["expected"]) == want.tolist()
         exported = Interpreter.open(path, torch.float64)
         shape = tuple(exported.graph["input"][axis] for axis in ("channels", "height", "width"))
-        got = exported(image(shape).double())[0]
+        got = exported(image(shape, is_integral(name)).double())[0]
         torch.testing.assert_close(got, want, rtol=0, atol=2e-5 * float(want.abs().max()))
 
 
 def operations(name: str, placements: str = "authors") -> tuple[list[dict], Counter]:
-    nodes = Exporter(scrambled(name, placements)).nodes
+    nodes = Exporter(made(name, placements)).nodes
     return nodes, Counter(node["op"] for node in nodes)
 
 
@@ -113,7 +113,7 @@ def test_what_squeezenet_becomes():
 
 
 def test_learned_positions_in_the_file(tmp_path):
-    model = scrambled("resnet", "learned-tap")
+    model = made("resnet", "learned-tap")
     path = tmp_path / "net.safetensors"
     export(model, path)
     tensors = load_file(path)
@@ -127,7 +127,7 @@ def test_learned_positions_in_the_file(tmp_path):
 
 def test_a_quantized_file_runs(tmp_path):
     """Summaries as U8 with `NAME.quantization`: the same as the dequantized values, and a quarter of the parameters."""
-    model = scrambled("bottleneck", "authors")
+    model = made("bottleneck", "authors")
     export(model, tmp_path / "f32.safetensors")
     graph = Interpreter.open(tmp_path / "f32.safetensors").graph
     tensors, rounded = load_file(tmp_path / "f32.safetensors"), {}

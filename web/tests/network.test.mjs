@@ -52,11 +52,13 @@ for (const name of NAMES) {
               for (const kernel of ["auto", "shared"]) {
                 const network = await Network.load(`/tests/networks/${file}`, { device, kernel });
                 const values = network.inputShape.reduce((product, size) => product * size);
-                const image = Float32Array.from({ length: values }, (_, i) => ((7919 * i + 13) % 255) / 127 - 1);
+                const integers = network.metadata.image === "integers";
+                const value = (index) => (integers ? (index % 5) - 2 : (index % 255) / 127 - 1);
+                const image = Float32Array.from({ length: values }, (_, i) => value(7919 * i + 13));
                 const [got, want] = [await network.run(image), JSON.parse(network.metadata.expected)];
                 const most = Math.max(...want.map(Math.abs));
                 const worst = Math.max(...want.map((value, i) => Math.abs(value - got[i])));
-                rows.push({ backend, file, kernel, length: got.length - want.length, error: worst / most });
+                rows.push({ backend, file, kernel, integers, length: got.length - want.length, error: worst / most });
                 network.free();
               }
             }
@@ -68,8 +70,11 @@ for (const name of NAMES) {
         BACKENDS,
       );
       assert.equal(rows.length, 2 * 2 * NETWORKS.length);
-      // Ten to twenty layers round to f32, as in the native test.
-      for (const row of rows) assert.ok(row.length === 0 && row.error <= 2e-5, JSON.stringify(row));
+      // Ten to twenty layers round to f32, as in the native test; integers are exact.
+      for (const row of rows) {
+        assert.ok(row.length === 0 && row.error <= (row.integers ? 0 : 2e-5), JSON.stringify(row));
+      }
+      assert.equal(rows.filter(({ integers }) => integers).length, 4);
     });
 
     it("run layers of files, with every algorithm that has them", async () => {
@@ -242,6 +247,41 @@ for (const name of NAMES) {
         JSON.stringify(answers),
       );
       for (const { guesses } of answers) assert.equal(guesses[0].label, "ship");
+    });
+
+    it("keep files in the browser's cache", async () => {
+      const { fetched, again, told } = await inPage(browser, async ({ Network }) => {
+        const told = [];
+        const options = { backend: "cpu", cache: "tests", onProgress: (progress) => told.push(progress) };
+        const file = "/models/air-base-c-8bit.safetensors";
+        await caches.delete("tests");
+        const load = async () => {
+          performance.clearResourceTimings();
+          (await Network.load(file, options)).free();
+          return performance.getEntriesByType("resource").filter(({ name }) => name.endsWith(file)).length;
+        };
+        return { fetched: await load(), again: await load(), told };
+      });
+      assert.deepEqual([fetched, again], [1, 0]);
+      assert.ok(
+        told.some(({ loaded, total }) => loaded > 0 && loaded === total),
+        JSON.stringify(told),
+      );
+    });
+
+    it("leave the page alive while kernels are compiled", async () => {
+      const ticks = await inPage(browser, async ({ Network }) => {
+        let ticks = 0;
+        const timer = setInterval(() => (ticks += 1), 1);
+        const device = { backend: "webgpu", software: true };
+        let before = 0;
+        const onProgress = ({ stage }) => (before = stage === "compile" ? ticks : before);
+        await Network.load("/models/air-base-c-8bit.safetensors", { ...device, onProgress });
+        clearInterval(timer);
+        return ticks - before;
+      });
+      // A kernel each, at least.
+      assert.ok(ticks >= 10, String(ticks));
     });
 
     it("measure every node", async () => {
