@@ -218,7 +218,7 @@ fn main(
     for (var q = 0u; q < QUADS; q++) {
         of_quads |= select(vec4<u32>(0u), vec4<u32>(1u << q), pixels_of(q * LANES_X + lane.x, corner).inside);
     }
-    let inside = of_quads.x | of_quads.y << 8u | of_quads.z << 16u | of_quads.w << 24u;
+    let inside = of_quads.x | (of_quads.y << 8u) | (of_quads.z << 16u) | (of_quads.w << 24u);
     for (var step = 0u; step < params.steps; step++) {
         let first_row = step * params.step_rows;
         let end_row = min(first_row + params.step_rows, ROWS);

@@ -4,6 +4,7 @@
 
 pub(super) mod axes;
 pub(super) mod covering;
+mod declarations;
 mod loops;
 mod plans;
 mod texts;

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cases::Case;
 use super::choices::{Choice, choices, few_tiles};
-use super::gpu::Device;
 use super::variants::shape_of_label;
 use filter_summary::{Family, Plan, Storage, Target};
 
@@ -50,8 +49,8 @@ pub fn runs_in_f32<'a>(cases: &'a [Case], target: &Target, choices: &[Choice]) -
 
 /// The cases on software adapters' kernels, or on those of GPUs: on these each of them at least once. Portable kernels
 /// differ by the sizes of tiles alone: those of a GPU, which compile in half the time, stand for both.
-pub fn table<'a>(cases: &'a [Case], device: &Device, software: bool) -> Vec<Run<'a>> {
-    let target = few_tiles(&device.gpu.target()).with_software(software);
+pub fn table<'a>(cases: &'a [Case], target: &Target, software: bool) -> Vec<Run<'a>> {
+    let target = few_tiles(target).with_software(software);
     let of_table = |families: &[Family]| {
         let mut choices = choices(&target);
         choices.retain(|choice| families.contains(&choice.family));

@@ -76,13 +76,13 @@ fn check(device: &Device, pipelines: &Arc<Pipelines>, checked: &Run<'_>) {
 #[test]
 fn the_table_is_right_with_software_tiles() {
     let Some(device) = device() else { return };
-    table(&cases(), device, true).iter().for_each(|run| check(device, &device.trusted, run));
+    table(&cases(), &device.gpu.target(), true).iter().for_each(|run| check(device, &device.trusted, run));
 }
 
 #[test]
 fn the_table_is_right_with_gpu_tiles() {
     let Some(device) = device() else { return };
-    table(&cases(), device, false).iter().for_each(|run| check(device, &device.trusted, run));
+    table(&cases(), &device.gpu.target(), false).iter().for_each(|run| check(device, &device.trusted, run));
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn random_problems_are_exact() {
     let targets = kinds.map(|software| few_tiles(&device.gpu.target()).with_software(software));
     let cases = cases();
     let known = kinds.map(|software| {
-        let runs = table(&cases, device, software);
+        let runs = table(&cases, &device.gpu.target(), software);
         runs.iter().flat_map(|run| run.plan.kernels()).collect::<BTreeSet<_>>()
     });
     let mut runner = TestRunner::new(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() });

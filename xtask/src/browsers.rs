@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::serve::Server;
 use crate::web::{Site, copy, copy_all};
-use crate::{apt, shell};
+use crate::{apt, dawn, shell};
 
 /// The least version that has what the tests use.
 const NODE: u32 = 20;
@@ -36,13 +36,14 @@ pub(crate) fn test(site: &Site) -> Result<(), String> {
     let mut prettier = shell::program(tests.join("node_modules/.bin/prettier"));
     prettier.args(["--check", "--log-level=warn", "--ignore-path=../.prettierignore", ".."]).current_dir(&tests);
     shell::run(&mut prettier)?;
+    let dawn = dawn::prepare(&site.dawn())?;
     let (server, pages) = (Server::new(0)?, site.pages());
     let address = server.address();
     std::thread::spawn(move || server.run(&pages));
     let mut command = shell::program("node");
     // One after another: browsers are many processes.
     command.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]).current_dir(&tests);
-    command.env("FS_SITE", address).env("FS_PACKAGE", site.package()).env("FS_FSNET", fsnet()?);
+    command.env("FS_SITE", address).env("FS_PACKAGE", site.package()).env("FS_FSNET", fsnet()?).envs(dawn);
     shell::run(&mut command)
 }
 

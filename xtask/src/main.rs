@@ -8,6 +8,7 @@ mod apt;
 mod bench;
 mod browsers;
 mod circles;
+mod dawn;
 mod features;
 mod isa;
 mod lines;

@@ -9,20 +9,26 @@ use crate::{browsers, shell};
 
 const PORT: u16 = 8000;
 
-/// A WebAssembly module of the package.
-struct Module {
-    /// Its name, and the feature of `web` that it has.
-    name: &'static str,
+/// A WebAssembly module.
+pub(crate) struct Module {
+    /// The crate it is.
+    pub(crate) package: &'static str,
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Of the crate, what it has.
+    pub(crate) features: &'static str,
     /// Compiler flags: `-C target-feature=..`.
-    flags: &'static str,
+    pub(crate) flags: &'static str,
     /// What the profile `web` leaves to be said.
-    optimise: &'static str,
+    pub(crate) optimise: &'static str,
 }
+
+const PACKAGE: &str = "filter-summary-web";
 
 /// What runs on a GPU is downloaded first, and should be small; what computes should be fast.
 const MODULES: [Module; 2] = [
-    Module { name: "gpu", flags: "", optimise: "z" },
-    Module { name: "cpu", flags: "-C target-feature=+simd128", optimise: "3" },
+    Module { package: PACKAGE, name: "gpu", features: "gpu", flags: "", optimise: "z" },
+    Module { package: PACKAGE, name: "cpu", features: "cpu", flags: "-C target-feature=+simd128", optimise: "3" },
 ];
 
 /// `build`, `serve [PORT]`, `test`, or nothing: build and test.
@@ -58,6 +64,11 @@ impl Site {
         self.folder.join("package")
     }
 
+    /// What tests on Dawn read.
+    pub(crate) fn dawn(&self) -> PathBuf {
+        self.folder.join("dawn")
+    }
+
     /// The demonstration, to be served.
     pub(crate) fn pages(&self) -> PathBuf {
         self.folder.join("site")
@@ -70,8 +81,7 @@ fn build() -> Result<Site, String> {
     let package = site.package();
     renew(&package)?;
     for module in &MODULES {
-        let built = compile(&toolchain, "filter-summary-web", module)?;
-        bind(&built, &package.join("wasm"), module.name)?;
+        compile(&toolchain, module, &package.join("wasm"))?;
     }
     copy_all(&root.join("web/package"), &package)?;
     for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
@@ -87,26 +97,22 @@ fn build() -> Result<Site, String> {
     Ok(site)
 }
 
-/// Compiles a crate for browsers, and returns where it is.
-fn compile(toolchain: &Toolchain, package: &str, module: &Module) -> Result<PathBuf, String> {
+/// Compiles a crate for browsers, and makes what JavaScript imports.
+pub(crate) fn compile(toolchain: &Toolchain, module: &Module, folder: &Path) -> Result<(), String> {
     let target = shell::target().join("wasm");
     let mut command = toolchain.linking()?;
-    command.args(["build", "--package", package, "--lib", "--locked", "--profile", "web", "--target", TARGET]);
-    command.args(["--no-default-features", "--features", module.name]).arg("--target-dir").arg(&target);
+    command.args(["build", "--package", module.package, "--lib", "--locked", "--profile", "web", "--target", TARGET]);
+    command.args(["--no-default-features", "--features", module.features]).arg("--target-dir").arg(&target);
     command.env("RUSTFLAGS", module.flags).env("CARGO_PROFILE_WEB_OPT_LEVEL", module.optimise);
     shell::run(&mut command)?;
-    Ok(target.join(TARGET).join("web").join(format!("{}.wasm", package.replace('-', "_"))))
-}
-
-/// Makes what JavaScript imports.
-fn bind(module: &Path, folder: &Path, name: &str) -> Result<(), String> {
+    let built = target.join(TARGET).join("web").join(format!("{}.wasm", module.package.replace('-', "_")));
     let mut command = shell::cargo();
-    command.args(["run", "--quiet", "--package", "bindgen", "--locked", "--"]).arg(module).arg(folder).arg(name);
-    shell::run(&mut command)
+    command.args(["run", "--quiet", "--package", "bindgen", "--locked", "--"]);
+    shell::run(command.arg(built).arg(folder).arg(module.name))
 }
 
 /// An empty folder.
-fn renew(folder: &Path) -> Result<(), String> {
+pub(crate) fn renew(folder: &Path) -> Result<(), String> {
     let shown = |error| format!("{}: {error}", folder.display());
     if folder.exists() {
         fs::remove_dir_all(folder).map_err(shown)?;

@@ -1,6 +1,8 @@
-//! The shaders of plans as files, for driver compilers: with `FS_SHADER_TEXTS=FOLDER` the tests write what plans of
-//! GPU layers ask for, one file a variant, and lists of which plan has which; without, they do nothing.
+//! Shaders as files, one file a variant, for other compilers. For those of drivers: with `FS_SHADER_TEXTS=FOLDER` the
+//! tests write what plans of GPU layers ask for, and lists of which plan has which. For those of browsers: `browsers`.
+//! Without a folder they do nothing.
 
+mod browsers;
 mod by_gpu;
 mod fused;
 mod gpu;
@@ -9,9 +11,9 @@ mod predictions;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Where texts go, if they are asked for.
-fn folder() -> Option<PathBuf> {
-    let folder = std::env::var_os("FS_SHADER_TEXTS").map(PathBuf::from)?;
+/// The folder that an environment variable names, if texts are asked for.
+fn folder(variable: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os(variable).map(PathBuf::from)?;
     std::fs::create_dir_all(&folder).expect("a folder");
     Some(folder)
 }

@@ -24,7 +24,7 @@ pub(super) const KINDS: [(Family, Storage); 2] = [(Family::Tiled, Storage::F32),
 
 #[test]
 fn plans_of_gpus_as_texts() {
-    let Some(folder) = super::folder() else { return };
+    let Some(folder) = super::folder("FS_SHADER_TEXTS") else { return };
     let (mut texts, mut list) = (BTreeMap::<_, BTreeMap<_, _>>::new(), String::new());
     for (gpu, layer, batch) in each() {
         let problem = problem(layer, batch);

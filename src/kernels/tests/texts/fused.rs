@@ -26,7 +26,7 @@ fn problems(placement: &Placement, input: [usize; 3]) -> [(&'static str, Problem
 
 #[test]
 fn plans_as_texts() {
-    let Some(folder) = super::folder() else { return };
+    let Some(folder) = super::folder("FS_SHADER_TEXTS") else { return };
     let processors = std::env::var("FS_PROCESSORS").ok().and_then(|text| text.parse().ok()).unwrap_or(96);
     let (mut texts, mut list) = (BTreeMap::new(), String::new());
     for (vendor, bytes) in VENDORS.into_iter().flat_map(|vendor| [16, 32, 48].map(|kib| (vendor, kib << 10))) {
