@@ -41,8 +41,8 @@ pub(crate) fn test(site: &Site) -> Result<(), String> {
     let address = server.address();
     std::thread::spawn(move || server.run(&pages));
     let mut command = shell::program("node");
-    // One after another: browsers are many processes.
-    command.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]).current_dir(&tests);
+    // Two files at a time: browsers wait much, and Dawn has one thread.
+    command.args(["--test", "--test-concurrency=2", "--test-reporter=spec"]).current_dir(&tests);
     command.env("FS_SITE", address).env("FS_PACKAGE", site.package()).env("FS_FSNET", fsnet()?).envs(dawn);
     shell::run(&mut command)
 }
