@@ -80,8 +80,9 @@ fn exported_networks_compute_what_pytorch_does() {
             index => (index % 255) as f32 / 127.0 - 1.0,
         };
         let image: Vec<f32> = (0..values).map(value).collect();
-        // Integers are exact. Otherwise weights, folded batch norms and sums are rounded to f32 (6e-8) in each of some ten to twenty layers;
-        // the interpreter's own bound adds up the worst case of each, which says nothing here.
+        // Integers are exact. Otherwise weights, folded batch norms and sums are rounded to f32 (6e-8) in each of
+        // some ten to twenty layers; the interpreter's own bound adds up the worst case of each, which says nothing
+        // here.
         let most = expected.iter().fold(0.0f32, |most, value| most.max(value.abs()));
         let tolerance = if integers { 0.0 } else { 2e-5 * most };
         let check = |by: &str, got: &[f32]| {
