@@ -13,7 +13,7 @@ IR_VERSION = 8
 
 
 class OnnxFile:
-    def __init__(self, input_shape: list[int], steps: list[Step], output: str):
+    def __init__(self, input_shape: list[int], steps: list[Step], output: str, outputs: int):
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
         self.channels = {"input": input_shape[0]}
@@ -21,8 +21,6 @@ class OnnxFile:
             getattr(self, step.op)(step)
         name = f"{output}.flat"
         self.node("Flatten", [output], name, axis=1)
-        last = next(step for step in steps if step.name == output)
-        outputs = self.channels[last.name]
         graph = helper.make_graph(
             self.nodes,
             "twin",

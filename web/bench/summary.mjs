@@ -8,6 +8,7 @@ const HEAD = [
   "an image, ms: median (rounds from - to)",
   "least single, ms",
   "queued, ms an image",
+  "time against ours",
   "logits off, of the largest",
 ];
 
@@ -15,17 +16,26 @@ const HEAD = [
 export function table(race) {
   const order = (row) => (row.equal ? row.image_ms.median : Infinity);
   const rows = [...race.rows].sort((a, b) => gpu(a) - gpu(b) || order(a) - order(b));
-  return [HEAD, ...rows.map(cells)];
+  return [HEAD, ...rows.map((row) => cells(row, ratio(row, race.rows)))];
+}
+
+/** How many times as long as ours with kernels auto on the same backend: queued where there is a queue. */
+function ratio(row, rows) {
+  const own = rows.find(({ library, kernel, backend }) => {
+    return library === "ours" && kernel === "auto" && gpu({ backend }) === gpu(row);
+  });
+  const time = ({ queued_ms, image_ms }) => (queued_ms ?? image_ms)?.median;
+  return time(row) && time(own) && row.equal ? `${(time(row) / time(own)).toFixed(2)}` : "";
 }
 
 function gpu({ backend }) {
   return backend === "webgpu" ? 1 : 0;
 }
 
-function cells(row) {
+function cells(row, against) {
   if (!row.image_ms) return [row.name, `does not run: ${row.error}`, ...Array(HEAD.length - 2).fill("")];
   const { library, model } = row.bytes;
-  const note = row.error ? ` (of its rounds failed: ${row.error})` : "";
+  const note = row.error ? ` (some rounds failed: ${row.error})` : "";
   return [
     row.name + note,
     [library.raw, library.gzip, library.brotli].map(kilobytes).join(" / "),
@@ -34,6 +44,7 @@ function cells(row) {
     range(row.image_ms, 2),
     row.image_ms.least_single.toFixed(2),
     row.queued_ms ? range(row.queued_ms, 2) : "",
+    against,
     row.difference.toExponential(1) + (row.equal ? "" : " **not equal: its times mean nothing**"),
   ];
 }
@@ -58,33 +69,45 @@ function markdown(rows) {
 }
 
 export function page(results) {
-  const { browser, machine, adapter, versions, command, date, rounds, passes, commit, nice } = results;
+  const { browser, machine, adapter, versions, command, date, commit } = results;
   const packages = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  const builds = Object.entries(results.package).map(([name, hash]) => `${name}_bg.wasm ${hash}`);
   return `# Inference in ${browser.version}: WebAssembly on the CPU, WebGPU on ${adapter.name}
 
-${machine.cpu}, ${machine.cores} cores, ${machine.memory_gb} GB, ${machine.system}. WebGPU adapter: ${adapter.name}.
-${packages.join(", ")}; filter-summary of commit ${commit}. Node ${machine.node}. ${date}.
+${machine.cpu}, ${machine.cores} cores, ${machine.memory_gb} GB, ${machine.system}, Node ${machine.node}.
+${packages.join(", ")}; filter-summary at commit ${commit},
+SHA-256 of its modules ${builds.join(", ")}. ${date}.
 
     ${command}
 
-${software(adapter)}All contestants run the same network on the same ${results.races[0].images} images with batch 1, and their logits are compared with
-those of filter-summary on the CPU, which in turn are compared with \`interpret.py\`'s. In ${rounds} rounds the contestants take
-turns; each turn is a new page, where everything is downloaded (from this machine) and compiled again. Times are medians
-of the rounds' medians, in brackets the least and the greatest of these; "least single" is the fastest image of all.
-"Load to first result" is once a turn, from the first byte of the library to logits, compiling included. "Queued" is
-one image of ${passes} forward passes that are queued before one result is read back: on WebGPU, where reading back
-may take longer than computing${browser.name === "firefox" ? " (Firefox looks for results about every 100 ms, so here only this column compares)" : ""}.
-
-WebAssembly is single-threaded everywhere, with 128-bit SIMD: threads need a page isolated from others, and
-filter-summary has none. Libraries are the smallest published minified files with the backend (tfjs-core and one
-backend; ort.wasm or ort.webgpu), no bundler; filter-summary's own JavaScript is not minified. KB are 1,000 bytes;
-gzip and brotli are node's zlib with its defaults. Twins are f32: the dense twin has ordinary filters, the separable
-twin (where layers have one base a filter) pointwise and depthwise convolutions, which is the least that other
-libraries need compute for this network.
-
-Other work shared the cores${nice ? `, and this ran with nice ${nice}` : ""}; load averages of a minute after each round stand below each table.
-
+${software(adapter)}${method(results)}
 ${results.races.map(section).join("\n")}`;
+}
+
+function method({ races, rounds, webgpu_rounds, passes, browser }) {
+  const images = races[0].images;
+  const turns = `${rounds} rounds on the CPU, ${webgpu_rounds} on WebGPU`;
+  const polls = ": this Firefox looks for results about every 100 ms, so that on WebGPU only this column compares";
+  const compares = browser.name === "firefox" ? polls : "";
+  const queue = `${passes} forward passes are queued before one result is read back`;
+  return `**What is compared.** The same network with equal numbers: all get the same ${images} images as the same floats,
+batch 1, and their logits are compared with those of filter-summary on the CPU, and these with \`interpret.py\`'s.
+Twins are f32: the *dense* twin has an ordinary filter for every Filter Summary's; the *separable* twin, which there is
+where layers have one base a filter, has a pointwise and a depthwise convolution instead, the least that other libraries
+need compute for such a network. Both are written by \`twin.py\`; halving their bytes with f16 weights was not tried.
+
+**How.** Contestants take turns: ${turns}, and a turn is a new page, in which everything is
+downloaded (from this machine) and compiled again. Times are medians of the rounds' medians, in brackets the least and
+the greatest of these; "least single" is the fastest image of all. "Load to first result" is once a turn, from the
+first byte of the library to logits. "Queued" is an image where ${queue}${compares}.
+"Time against ours" is how many times as long it takes as filter-summary's \`auto\` on the same backend, queued on
+WebGPU: below 1 the other is faster.
+
+**Libraries** are the smallest published minified files with the backend (tfjs-core and one backend; ort.wasm or
+ort.webgpu), no bundler; filter-summary's JavaScript is not minified. KB are 1,000 bytes; gzip and brotli are node's
+zlib with its defaults. WebAssembly has 128-bit SIMD and one thread everywhere: threads need a page isolated from
+others, and filter-summary has none. (These pages are isolated, for the sake of the clock.)
+`;
 }
 
 function section(race) {
@@ -94,14 +117,16 @@ function section(race) {
 
 ${markdown(table(race))}
 
-Load averages: ${loads}. The referee's logits differ from \`interpret.py\`'s by ${off} of the largest.
+Other work shared the cores: load averages after each round ${loads}.
+The referee's logits differ from \`interpret.py\`'s by ${off} of the largest.
 `;
 }
 
 function software(adapter) {
   if (!adapter.software) return "";
-  return `**WebGPU here is ${adapter.name}, software on the same CPU.** Its rows show that contestants run, and their numbers are
-equal; their times say nothing about hardware, and compare nothing of interest. The rows of the CPU are the CPU's.
+  return `**WebGPU here is ${adapter.name}: software, on the same CPU.** Its rows show that contestants run and that their
+numbers are equal; their times say nothing about hardware, and compare nothing of interest. The rows of the CPU are
+true of this CPU.
 
 `;
 }

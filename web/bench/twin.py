@@ -70,7 +70,7 @@ def main() -> None:
     about: dict = {"network": args.network.name, "images": names, "logits": logits.tolist(), "forms": {}}
     for form in ("dense", "separable") if separable else ("dense",):
         steps = steps_of(network, form == "separable")
-        onnx_file, tfjs_file = (File(shape, steps, output) for File in (OnnxFile, TfjsFile))
+        onnx_file, tfjs_file = OnnxFile(shape, steps, output, logits.shape[1]), TfjsFile(shape, steps, output)
         run, runtime = runner(onnx_file.bytes())
         ours = np.concatenate([run(x[None]) for x in inputs.numpy()])
         difference = float(np.abs(ours - logits).max() / np.abs(logits).max())
