@@ -27,7 +27,8 @@ const USAGE = `node peers.mjs --twins FOLDER [options]
   --site FOLDER      has filter-summary/ and models/ (target/web/site)
   --browser NAME     ${NAMES.join(" or ")} (chromium)
   --executable FILE  of the browser
-  --adapter NAME     Chromium's --use-webgpu-adapter: swiftshader where there is no GPU
+  --adapter NAME     Chromium's --use-webgpu-adapter: swiftshader where there is no GPU; for Firefox, which does not
+                     tell what it runs on, only the name that results have
   --models A,B       (air-base-c-8bit,resnet20-s2c)
   --rounds N         (7)
   --webgpu-rounds N  fewer of them on WebGPU, for software adapters (as many)
@@ -80,7 +81,7 @@ async function measured(asked, browser, server) {
     commit: commit(ROOT),
     package: Object.fromEntries(["cpu", "gpu"].map((name) => [name, fingerprint(wasm(asked.site, name))])),
     browser: { name: asked.browser, version: await browser.version(), flags: flags(asked.browser, asked.adapter) },
-    adapter: adapterOf(around, races),
+    adapter: adapterOf(around, asked),
     isolated: around.isolated,
     machine: machine(),
     nice: nice(),
@@ -96,12 +97,11 @@ function wasm(site, name) {
   return join(site, "filter-summary/wasm", `${name}_bg.wasm`);
 }
 
-/** Ours tells an adapter's name best. */
-function adapterOf(around, races) {
-  const row = races.flatMap(({ rows }) => rows).find(({ library, adapter }) => library === "ours" && adapter !== "CPU");
-  const { description, device, architecture, vendor } = around.adapter ?? {};
-  const name = row?.adapter ?? description ?? device ?? architecture ?? vendor ?? "none";
-  return { name, info: around.adapter, software: /swiftshader|llvmpipe/i.test(JSON.stringify([name, around.adapter])) };
+/** What the browser tells of the adapter, else what the command line does. */
+function adapterOf({ adapter: info }, { adapter: told }) {
+  const { description, device, architecture, vendor } = info ?? {};
+  const name = description || device || architecture || vendor || told || (info ? "unnamed" : "none");
+  return { name, info, told: name === told, software: /swiftshader|llvmpipe/i.test(JSON.stringify([name, info])) };
 }
 
 function slug(text) {

@@ -90,8 +90,8 @@ function method({ races, rounds, webgpu_rounds, passes, browser }) {
   const polls = ": this Firefox looks for results about every 100 ms, so that on WebGPU only this column compares";
   const compares = browser.name === "firefox" ? polls : "";
   const queue = `${passes} forward passes are queued before one result is read back`;
-  return `**What is compared.** The same network with equal numbers: all get the same ${images} images as the same floats,
-batch 1, and their logits are compared with those of filter-summary on the CPU, and these with \`interpret.py\`'s.
+  return `**What is compared.** The same network with equal numbers: all get the same ${images} images as the same
+floats, batch 1; their logits are compared with those of filter-summary on the CPU, and these with \`interpret.py\`'s.
 Twins are f32: the *dense* twin has an ordinary filter for every Filter Summary's; the *separable* twin, which there is
 where layers have one base a filter, has a pointwise and a depthwise convolution instead, the least that other libraries
 need compute for such a network. Both are written by \`twin.py\`; halving their bytes with f16 weights was not tried.
@@ -123,10 +123,12 @@ The referee's logits differ from \`interpret.py\`'s by ${off} of the largest.
 }
 
 function software(adapter) {
-  if (!adapter.software) return "";
-  return `**WebGPU here is ${adapter.name}: software, on the same CPU.** Its rows show that contestants run and that their
-numbers are equal; their times say nothing about hardware, and compare nothing of interest. The rows of the CPU are
-true of this CPU.
+  const who = `The browser does not name its WebGPU adapter; that it is ${adapter.name} says who ran this.\n\n`;
+  const told = adapter.told ? who : "";
+  if (!adapter.software) return told;
+  return `${told}**WebGPU here is ${adapter.name}: software, on the same CPU.** Its rows show that contestants run
+and that their numbers are equal; their times say nothing about hardware, and compare nothing of interest. The rows
+of the CPU are true of this CPU.
 
 `;
 }
