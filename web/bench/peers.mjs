@@ -99,9 +99,10 @@ function wasm(site, name) {
 
 /** What the browser tells of the adapter, else what the command line does. */
 function adapterOf({ adapter: info }, { adapter: told }) {
-  const { description, device, architecture, vendor } = info ?? {};
-  const name = description || device || architecture || vendor || told || (info ? "unnamed" : "none");
-  return { name, info, told: name === told, software: /swiftshader|llvmpipe/i.test(JSON.stringify([name, info])) };
+  const { architecture, device, description, vendor } = info ?? {};
+  const named = [architecture, device].filter(Boolean).join(" ") || description || vendor;
+  const name = named || told || (info ? "unnamed" : "none");
+  return { name, info, told: !named && Boolean(told), software: /swiftshader|llvmpipe/i.test(JSON.stringify([name, info])) };
 }
 
 function slug(text) {
@@ -132,7 +133,7 @@ async function main() {
     server.stop();
   }
   if (!asked["no-files"]) {
-    const name = `web-${slug(results.adapter.name)}-${slug(results.browser.version)}`;
+    const name = `web-${slug(results.adapter.name)}-${asked.browser}`;
     const out = asked.out ?? join(ROOT, "benches/results", name);
     await mkdir(out, { recursive: true });
     await writeFile(join(out, "results.json"), `${JSON.stringify(results, undefined, 1)}\n`);

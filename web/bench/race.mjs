@@ -59,8 +59,10 @@ function turned(list, by) {
   return [...list.slice(at), ...list.slice(0, at)];
 }
 
-function brief({ error, first, samples }) {
-  return error ?? `${first.toFixed(0)} ms to the first result, ${median(samples).toFixed(2)} ms an image`;
+function brief({ error, first, samples, cpu }) {
+  if (error) return error;
+  const image = `${median(samples).toFixed(2)} ms an image, ${cpu.toFixed(2)} of CPU`;
+  return `${first.toFixed(0)} ms to the first result, ${image}`;
 }
 
 function row(contestant, rounds, logits) {
@@ -82,6 +84,7 @@ function row(contestant, rounds, logits) {
       least_single: Math.min(...good.flatMap(({ samples }) => samples)),
       samples: good.reduce((sum, { samples }) => sum + samples.length, 0),
     },
+    cpu_ms: across(good.map(({ cpu }) => cpu)),
     queued_ms: across(good.filter(({ queued }) => queued.length).map(({ queued }) => median(queued))),
   };
 }

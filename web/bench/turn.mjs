@@ -1,5 +1,6 @@
 // One contestant's turn: a page of its own, so that it downloads, compiles and warms up for itself.
 
+import { CpuClock } from "./cpu_clock.mjs";
 import { sizesOf } from "./sizes.mjs";
 
 const LONGEST = 120_000;
@@ -14,16 +15,17 @@ export class Turn {
   }
 
   /** What page/measure.js found, and what was downloaded for it; `{ error }` where it failed. */
-  async take(contestant, options) {
+  async take(contestant, { passes, checks }) {
     this.#server.take();
     try {
-      const found = await this.#inPage((page) =>
-        page.evaluate(
-          async (...about) => (await import("./measure.js")).measure(...about),
-          contestant,
-          options,
-        ),
-      );
+      const found = await this.#inPage(async (call) => {
+        const prepared = await call("prepare", contestant, { checks });
+        const clock = new CpuClock(this.#browser.process().pid);
+        const samples = await call("single");
+        const cpu = clock.milliseconds() / samples.length;
+        const queued = contestant.backend === "webgpu" ? await call("queued", passes) : [];
+        return { ...prepared, samples, cpu, queued };
+      });
       return { ...found, bytes: await this.#bytes() };
     } catch (error) {
       return { error: error.message.split("\n")[0].slice(0, 300) };
@@ -31,25 +33,25 @@ export class Turn {
   }
 
   reference(contestant, names) {
-    return this.#inPage((page) =>
-      page.evaluate(async (...about) => (await import("./measure.js")).reference(...about), contestant, names),
-    );
+    return this.#inPage((call) => call("reference", contestant, names));
   }
 
   surroundings() {
-    return this.#inPage((page) => page.evaluate(async () => (await import("./measure.js")).surroundings()));
+    return this.#inPage((call) => call("surroundings"));
   }
 
-  /** Has work done in a new page, and the page closed whatever becomes of it. */
+  /** Has work done in a new page by calling its functions, and the page closed whatever becomes of it. */
   async #inPage(work) {
     const page = await this.#browser.newPage();
+    const measure = async (name, ...values) => (await import("./measure.js"))[name](...values);
+    const call = async (...about) => JSON.parse(await page.evaluate(measure, ...about));
     let timer;
     try {
       await page.goto(`${this.#server.address}/page/index.html`);
       const late = new Promise((_, reject) => {
         timer = setTimeout(() => reject(new Error(`no result in ${LONGEST / 1000} s`)), LONGEST);
       });
-      return JSON.parse(await Promise.race([work(page), late]));
+      return await Promise.race([work(call), late]);
     } finally {
       clearTimeout(timer);
       // A page whose script never ends may not close either.

@@ -2,11 +2,13 @@
 
 // Software adapters take a second an image: each of these ends by number or by time.
 const WARM_UP = { least: 1, most: 10, milliseconds: 500 };
-const SAMPLES = { least: 5, most: 400, milliseconds: 1500 };
+const SAMPLES = { least: 5, most: 2000, milliseconds: 1500 };
 const BURSTS = { least: 1, most: 5, milliseconds: 1500 };
 
-/** Everything about a contestant in this page, as JSON: results of several kinds cross from browser to browser so. */
-export async function measure(contestant, { passes, checks }) {
+let running;
+
+/** Opens a contestant and warms it up. Results are JSON: everything crosses from every browser so. */
+export async function prepare(contestant, { checks }) {
   const inputs = await images();
   const start = performance.now();
   const { open } = await import(`./${contestant.library}.js`);
@@ -15,15 +17,27 @@ export async function measure(contestant, { passes, checks }) {
   const first = performance.now() - start;
   const logits = [];
   for (const input of inputs.slice(0, checks)) logits.push([...(await opened.run(input))]);
-  const one = (turn) => opened.run(inputs[turn % inputs.length]);
+  running = { opened, inputs };
   await times(WARM_UP, one);
-  const samples = await times(SAMPLES, one);
-  // On the CPU there is no queue.
+  return JSON.stringify({ first, logits, adapter: opened.adapter });
+}
+
+/** Milliseconds of single images. */
+export async function single() {
+  return JSON.stringify(await times(SAMPLES, one));
+}
+
+/** Milliseconds an image where so many forward passes are queued before one result is read. */
+export async function queued(passes) {
+  const { opened, inputs } = running;
   const burst = Array.from({ length: passes }, (_, pass) => inputs[pass % inputs.length]);
-  const bursts = contestant.backend === "webgpu" ? await times(BURSTS, () => opened.queued(burst)) : [];
-  const queued = bursts.map((milliseconds) => milliseconds / passes);
-  opened.free();
-  return JSON.stringify({ first, logits, samples, queued, adapter: opened.adapter });
+  const bursts = await times(BURSTS, () => opened.queued(burst));
+  return JSON.stringify(bursts.map((milliseconds) => milliseconds / passes));
+}
+
+function one(turn) {
+  const { opened, inputs } = running;
+  return opened.run(inputs[turn % inputs.length]);
 }
 
 /** The floats that everybody gets, and what ours on the CPU makes of them. */
