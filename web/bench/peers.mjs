@@ -102,7 +102,8 @@ function adapterOf({ adapter: info }, { adapter: told }) {
   const { architecture, device, description, vendor } = info ?? {};
   const named = [architecture, device].filter(Boolean).join(" ") || description || vendor;
   const name = named || told || (info ? "unnamed" : "none");
-  return { name, info, told: !named && Boolean(told), software: /swiftshader|llvmpipe/i.test(JSON.stringify([name, info])) };
+  const software = /swiftshader|llvmpipe/i.test(JSON.stringify([name, info]));
+  return { name, info, told: !named && Boolean(told), software };
 }
 
 function slug(text) {
