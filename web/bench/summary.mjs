@@ -116,8 +116,8 @@ the CPU and queued on WebGPU: below 1 the other is faster.
 
 **Libraries** are the smallest published minified files with the backend (tfjs-core and one backend; ort.wasm or
 ort.webgpu), no bundler; filter-summary's JavaScript is not minified. KB are 1,000 bytes; gzip and brotli are node's
-zlib with its defaults. WebAssembly has 128-bit SIMD and one thread everywhere: threads need a page isolated from
-others, and filter-summary has none. (These pages are isolated, for the sake of the clock.)
+zlib with its defaults. WebAssembly is compiled for 128-bit SIMD and has one thread everywhere: threads need a page
+isolated from others, and filter-summary has none. (These pages are isolated, for the sake of the clock.)
 `;
 }
 
