@@ -24,7 +24,12 @@ export class CpuClock {
 
 /** Ticks by process, of a process and its descendants. */
 function ticks(root) {
-  const all = new Map(readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(stat).filter(Boolean));
+  const all = new Map(
+    readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map(stat)
+      .filter(Boolean),
+  );
   const belongs = (pid) => pid === root || (all.has(pid) && belongs(all.get(pid).parent));
   return new Map([...all].filter(([pid]) => belongs(pid)).map(([pid, { used }]) => [pid, used]));
 }

@@ -30,6 +30,7 @@ export function commit(folder) {
 
 /** The versions of packages, as they are installed. */
 export function versions(packages) {
-  const of = (name) => JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, import.meta.url))).version;
+  const of = (name) =>
+    JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, import.meta.url))).version;
   return Object.fromEntries(packages.map((name) => [name, of(name)]));
 }

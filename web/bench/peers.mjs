@@ -107,7 +107,10 @@ function adapterOf({ adapter: info }, { adapter: told }) {
 }
 
 function slug(text) {
-  return text.toLowerCase().replaceAll(/[^a-z0-9.]+/g, "-").replaceAll(/^-|-$/g, "");
+  return text
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9.]+/g, "-")
+    .replaceAll(/^-|-$/g, "");
 }
 
 async function main() {

@@ -61,13 +61,21 @@ function kilobytes(bytes) {
 }
 
 function range({ median, least, most }, digits) {
+  if (least === most) return median.toFixed(digits);
   return `${median.toFixed(digits)} (${least.toFixed(digits)} - ${most.toFixed(digits)})`;
 }
 
 /** The table with columns of equal width. */
 export function aligned(rows) {
   const widths = rows[0].map((_, i) => Math.max(...rows.filter((row) => row[2] !== "").map((row) => row[i].length)));
-  return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i])).join("  ").trimEnd()).join("\n");
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i]))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
 }
 
 function markdown(rows) {
