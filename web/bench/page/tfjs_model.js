@@ -62,7 +62,12 @@ class TfjsModel {
       case "shortcut": {
         const more = layer.channels - x.shape[3];
         const pixels = tf.stridedSlice(x, [0, 0, 0, 0], x.shape, [1, ...layer.stride, 1]);
-        return tf.pad(pixels, [[0, 0], [0, 0], [0, 0], [more >> 1, more - (more >> 1)]]);
+        return tf.pad(pixels, [
+          [0, 0],
+          [0, 0],
+          [0, 0],
+          [more >> 1, more - (more >> 1)],
+        ]);
       }
       default:
         throw new Error(`${layer.name}: no ${layer.op} here`);
@@ -82,7 +87,12 @@ function activated(tf, activation, x) {
 /** `[top, left, bottom, right]` as tfjs has it. */
 function padOf([top, left, bottom, right]) {
   if (top === left && top === bottom && top === right) return top;
-  return [[0, 0], [top, bottom], [left, right], [0, 0]];
+  return [
+    [0, 0],
+    [top, bottom],
+    [left, right],
+    [0, 0],
+  ];
 }
 
 /** `[C, H, W]` as `[H, W, C]`. */
