@@ -3,7 +3,6 @@
 import puppeteer from "puppeteer-core";
 
 export const SITE = required("FS_SITE");
-export const FSNET = required("FS_FSNET");
 export const PACKAGE = required("FS_PACKAGE");
 
 const LAUNCH = {

@@ -1,6 +1,6 @@
 //! Tests in browsers: Chromium and Firefox, driven from Node.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use crate::serve::Server;
@@ -9,6 +9,9 @@ use crate::{apt, dawn, shell};
 
 /// The least version that has what the tests use.
 const NODE: u32 = 20;
+
+/// A file of tests that takes longer hangs: milliseconds.
+const TIMEOUT: &str = "--test-timeout=600000";
 
 const ADVICE: &str = "the tests in browsers need Node 20 or newer with npm, Chromium and Firefox: on Debian \
     apt-get install chromium firefox-esr, and nodejs from nodejs.org";
@@ -42,8 +45,8 @@ pub(crate) fn test(site: &Site) -> Result<(), String> {
     std::thread::spawn(move || server.run(&pages));
     let mut command = shell::program("node");
     // Two files at a time: browsers wait much, and Dawn has one thread.
-    command.args(["--test", "--test-concurrency=2", "--test-reporter=spec"]).current_dir(&tests);
-    command.env("FS_SITE", address).env("FS_PACKAGE", site.package()).env("FS_FSNET", fsnet()?).envs(dawn);
+    command.args(["--test", "--test-concurrency=2", "--test-reporter=spec", TIMEOUT]).current_dir(&tests);
+    command.env("FS_SITE", address).env("FS_PACKAGE", site.package()).envs(dawn);
     shell::run(&mut command)
 }
 
@@ -52,11 +55,4 @@ fn check_node() -> Result<(), String> {
     let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
     let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_some_and(|major| major >= NODE) { Ok(()) } else { Err(format!("node is {version}: {ADVICE}")) }
-}
-
-/// The command line, with which browsers are compared.
-fn fsnet() -> Result<PathBuf, String> {
-    // Of the whole workspace: with the features that its tests were built with.
-    shell::run(shell::cargo().args(["build", "--workspace", "--bin", "fsnet", "--locked"]))?;
-    Ok(shell::target().join("debug").join(format!("fsnet{}", std::env::consts::EXE_SUFFIX)))
 }

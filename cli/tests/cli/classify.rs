@@ -30,6 +30,28 @@ fn names_the_color_of_an_image_of_any_size() {
     }
 }
 
+/// What the tests in browsers compare with (`web/tests/network.test.mjs`).
+#[test]
+fn browsers_are_held_to_what_it_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let expected = fs::read_to_string(root.join("web/tests/classified.json")).unwrap();
+    let expected: serde_json::Value = serde_json::from_str(&expected).unwrap();
+    let pictures = ["models/images", "web/tests/pages/wide.png", "cli/tests/data/progressive.jpg"];
+    let mut arguments = vec!["classify".to_owned(), "--device".to_owned(), "cpu".to_owned()];
+    arguments.extend(pictures.map(|picture| root.join(picture).display().to_string()));
+    let report = json(arguments.iter().map(String::as_str));
+    let images = report["images"].as_array().unwrap();
+    assert_eq!(images.len(), expected.as_object().unwrap().len());
+    for image in images {
+        let name = Path::new(image["image"].as_str().unwrap()).file_name().unwrap().to_str().unwrap();
+        for (got, want) in image["top"].as_array().unwrap().iter().zip(expected[name].as_array().unwrap()) {
+            assert_eq!(got["label"], want["label"], "{name}");
+            let [got, want] = [got, want].map(|guess| guess["probability"].as_f64().unwrap());
+            assert!((got - want).abs() < 2e-6, "{name}: {got} instead of {want}");
+        }
+    }
+}
+
 #[test]
 fn probabilities_are_a_softmax_of_exact_outputs() {
     let directory = tempdir().unwrap();
