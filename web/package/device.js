@@ -70,8 +70,8 @@ export class Device {
   }
 
   free() {
+    // Its memory goes when nothing refers to it any more: a network that is being loaded does.
     this.#handle?.destroy();
-    this.#handle?.free();
     this.#handle = undefined;
   }
 

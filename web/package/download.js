@@ -15,9 +15,9 @@ export async function bytesOf(source, { cache, signal, onProgress } = {}) {
 
 async function fetched(source, { cache, signal, onProgress }) {
   const address = source instanceof Request ? source.url : String(source);
-  // Browsers have caches in secure contexts only; without one the file is fetched every time.
-  const kept = cache && globalThis.caches ? await caches.open(cache) : undefined;
-  const found = await kept?.match(source);
+  // Browsers have caches in secure contexts only, and may refuse them: the file is fetched every time then.
+  const kept = cache ? await globalThis.caches?.open(cache).catch(() => undefined) : undefined;
+  const found = await kept?.match(source).catch(() => undefined);
   if (found) return read(found, address, onProgress);
   const response = await fetch(source, { signal }).catch((error) => {
     if (signal?.aborted) throw error;
@@ -31,6 +31,8 @@ async function fetched(source, { cache, signal, onProgress }) {
 
 async function read(response, address, onProgress) {
   if (!response.ok) throw new Error(`${address}: ${response.status} ${response.statusText}`.trim());
+  if (!response.body || response.bodyUsed)
+    throw new Error(`${address}: the response has no body, or it was read before`);
   // What is compressed on the way has another length there.
   const length = response.headers.has("content-encoding") ? null : response.headers.get("content-length");
   const total = length === null ? undefined : Number(length);

@@ -47,9 +47,9 @@ export class Network {
   async values(picture, fit) {
     const { resize = 0, stretch = false } = known(fit, FIT_OPTIONS);
     whole("resize", resize, 0, LARGEST_RESIZE);
-    const { model } = this.#open();
+    this.#open();
     const { data, width, height } = await pixels(picture);
-    return model.values(data, width, height, resize, stretch);
+    return this.#open().model.values(data, width, height, resize, stretch);
   }
 
   async run(input) {
