@@ -9,6 +9,9 @@ use crate::Error;
 /// Largest side that is resized to.
 pub const RESIZE_LIMIT: u32 = 1 << 15;
 
+/// Most pixels of a picture with its margins, which are cut off when it has been resized.
+const PIXEL_LIMIT: u64 = 1 << 26;
+
 /// How a picture gets the size of a network's input. By default the largest centred part that has the input's
 /// proportions is resized, linearly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,19 +24,23 @@ pub struct Fit {
 }
 
 impl Fit {
-    /// Refuses to resize to less than the network takes, or to more than [`RESIZE_LIMIT`]. `field` is what the caller
-    /// calls [`Fit::resize`].
+    /// Refuses to resize to less than the network takes, or to more than [`RESIZE_LIMIT`] or 2^26 pixels. `field` is
+    /// what the caller calls [`Fit::resize`].
     ///
     /// # Errors
-    /// [`Error::Resize`] or [`Error::Size`].
+    /// [`Error::Resize`] or [`Error::Enlarged`].
     pub fn check(self, field: &'static str, input: &Input) -> Result<(), Error> {
         let [_, height, width] = input.shape;
         match self.resize {
             Some(resize) if (resize as usize) < height.min(width) => {
                 Err(Error::Resize { field, resize, height, width })
             }
-            Some(resize) if resize > RESIZE_LIMIT => Err(Error::Size(resize as usize, resize as usize)),
-            _ => Ok(()),
+            Some(resize) => {
+                let [width, height] = self.whole([width as u32, height as u32]).map(u64::from);
+                let is_small = resize <= RESIZE_LIMIT && width * height <= PIXEL_LIMIT;
+                if is_small { Ok(()) } else { Err(Error::Enlarged { field, resize, limit: PIXEL_LIMIT }) }
+            }
+            None => Ok(()),
         }
     }
 
@@ -111,6 +118,10 @@ mod tests {
         let check = |resize| Fit { resize: Some(resize), stretch: false }.check("--resize", &input);
         let refused = check(3).unwrap_err().to_string();
         assert_eq!(refused, "--resize is 3: the network takes 4x5");
-        assert!(check(4).is_ok() && check(RESIZE_LIMIT).is_ok() && check(RESIZE_LIMIT + 1).is_err());
+        // 4x5 becomes 7327x9159, which are 2^26 less 871; then 7328x9160.
+        assert!(check(4).is_ok() && check(7327).is_ok());
+        let refused = check(7328).unwrap_err().to_string();
+        assert_eq!(refused, "--resize is 7328: the picture would have more than 67108864 pixels with its margins");
+        assert!(check(RESIZE_LIMIT + 1).is_err());
     }
 }

@@ -44,4 +44,14 @@ pub enum Error {
         /// Of the network's input.
         width: usize,
     },
+    /// [`Fit::resize`], and the most pixels.
+    #[error("{field} is {resize}: the picture would have more than {limit} pixels with its margins")]
+    Enlarged {
+        /// The field, as the caller knows it.
+        field: &'static str,
+        /// Its value.
+        resize: u32,
+        /// Most pixels before margins are cut off.
+        limit: u64,
+    },
 }

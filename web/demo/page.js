@@ -116,8 +116,8 @@ class Page {
   }
 
   #frame(video) {
-    if (!this.#queue.idle || !this.#session.network) return;
-    this.#queue.add({ kind: "picture", work: () => this.#classify(this.#session.network, video) });
+    if (!this.#queue.idle) return;
+    this.#queue.add({ kind: "picture", work: async (signal) => this.#classify(await this.#network(signal), video) });
   }
 
   async #load(choice, signal) {

@@ -1,7 +1,7 @@
 // What networks run on.
 
-import { cpuModule, gpuModule } from "./modules.js";
-import { known, word } from "./options.js";
+import { cpuModule, gpuModule, guarded } from "./modules.js";
+import { flag, known, word } from "./options.js";
 
 export const KERNELS = Object.freeze(["auto", "shared", "gather", "dense", "fused"]);
 export const OPEN_OPTIONS = ["backend", "powerPreference", "software"];
@@ -14,13 +14,11 @@ export class Device {
   constructor(module, handle, about) {
     this.#module = module;
     this.#handle = handle;
-    Object.assign(this, about);
+    Object.freeze(Object.assign(this, about));
   }
 
   static async open(options) {
-    const { backend = "auto", powerPreference = "high-performance", software = false } = known(options, OPEN_OPTIONS);
-    word("backend", backend, ["auto", "webgpu", "cpu"]);
-    word("powerPreference", powerPreference, ["high-performance", "low-power"]);
+    const { backend, powerPreference, software } = Device.checked(options);
     if (backend === "cpu") return Device.cpu();
     try {
       return await openGpu(powerPreference, software);
@@ -28,6 +26,15 @@ export class Device {
       if (backend === "webgpu") throw error;
       return Device.cpu(error.message);
     }
+  }
+
+  /** @package Refuses options that `open` does not have. */
+  static checked(options) {
+    const { backend = "auto", powerPreference = "high-performance", software = false } = known(options, OPEN_OPTIONS);
+    word("backend", backend, ["auto", "webgpu", "cpu"]);
+    word("powerPreference", powerPreference, ["high-performance", "low-power"]);
+    flag("software", software);
+    return { backend, powerPreference, software };
   }
 
   /** @package */
@@ -51,22 +58,25 @@ export class Device {
 
   /** @package Parses a network's file. */
   parse(bytes) {
-    return new this.#module.Model(bytes);
+    return guarded(() => new this.#module.Model(bytes));
   }
 
   /** @package Makes a parsed network ready to run. */
-  async forward(model, batch, kernel) {
+  forward(model, batch, kernel) {
     const module = this.#module;
-    if (this.backend === "cpu") return new module.CpuForward(model, batch, kernel);
-    return module.GpuForward.load(this.#open(), model, batch, kernel);
+    return guarded(() =>
+      this.backend === "cpu"
+        ? new module.CpuForward(model, batch, kernel)
+        : module.GpuForward.load(this.#open(), model, batch, kernel),
+    );
   }
 
   /** @package Runs a layer's file. */
-  async layer(bytes, kernel) {
+  layer(bytes, kernel) {
     const module = this.#module;
-    return this.backend === "cpu"
-      ? module.runLayerOnCpu(bytes, kernel)
-      : module.runLayer(this.#open(), bytes, kernel);
+    return guarded(() =>
+      this.backend === "cpu" ? module.runLayerOnCpu(bytes, kernel) : module.runLayer(this.#open(), bytes, kernel),
+    );
   }
 
   free() {
@@ -86,6 +96,10 @@ async function openGpu(powerPreference, software) {
     const insecure = globalThis.isSecureContext === false ? ": it has it on https and localhost only" : "";
     throw new Error(`the browser has no WebGPU${insecure}`);
   }
+  // Asked before the module is downloaded, which asks again: it may be of no use.
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference });
+  if (!adapter) throw new Error("the browser has no WebGPU adapter");
+  if (!software && adapter.info?.isFallbackAdapter) throw new Error("the browser's WebGPU adapter is software");
   const module = await gpuModule();
   const handle = await module.GpuDevice.open(powerPreference === "low-power", software);
   const { name, limits } = JSON.parse(handle.describe());

@@ -23,30 +23,31 @@ export interface Progress {
 
 export interface OpenOptions {
   /** `auto`, the default: WebGPU on a GPU, else the CPU, and `Device.reason` says why. The others fail instead. */
-  backend?: "auto" | Backend;
-  powerPreference?: "high-performance" | "low-power";
+  backend?: "auto" | Backend | undefined;
+  powerPreference?: "high-performance" | "low-power" | undefined;
   /** Takes WebGPU adapters that are software, too, which are slower than this package on the CPU. Default false. */
-  software?: boolean;
+  software?: boolean | undefined;
 }
 
 export interface LoadOptions extends OpenOptions {
-  /** A device that was opened before: several networks may share it. It stays open when they are freed. */
-  device?: Device;
-  kernel?: Kernel;
+  /** A device that was opened before, instead of options to open one: several networks may share it. It stays open
+   * when they are freed. */
+  device?: Device | undefined;
+  kernel?: Kernel | undefined;
   /** Most images of one forward pass: 1 by default. More can be given, and run batch by batch. */
-  batch?: number;
+  batch?: number | undefined;
   /** Keeps the file in the browser's cache of this name, and looks there first. For addresses only. */
-  cache?: string;
-  signal?: AbortSignal;
+  cache?: string | undefined;
+  signal?: AbortSignal | undefined;
   onProgress?(progress: Progress): void;
 }
 
 /** How a picture gets the size of a network's input, as `fsnet` does it. */
 export interface Fit {
-  /** Resize to this many pixels (the shorter side of the input grows to it) and cut off the margins. */
-  resize?: number;
+  /** Resize to this many pixels (the shorter side of the input grows to it) and cut off the margins; 0 for none. */
+  resize?: number | undefined;
   /** Resize both sides to the input's, whatever the proportions. By default the centre is taken. */
-  stretch?: boolean;
+  stretch?: boolean | undefined;
 }
 
 export interface Guess {
@@ -86,6 +87,7 @@ export interface NodeTime {
 
 /** An adapter with a device on it, or the CPU. */
 export class Device {
+  private constructor();
   static open(options?: OpenOptions): Promise<Device>;
   readonly backend: Backend;
   /** The adapter's name as far as the browser tells; `CPU`. */
@@ -105,6 +107,7 @@ export class Device {
 }
 
 export class Network {
+  private constructor();
   /** Fetches, checks, plans and compiles. Throws an `Error` of one line. */
   static load(source: Source, options?: LoadOptions): Promise<Network>;
   readonly device: Device;
@@ -139,7 +142,8 @@ export class Network {
   readonly outputBuffer?: GPUBuffer;
   /** A forward pass on these buffers, of a whole batch; tells nothing back. On WebGPU only. */
   submit(): void;
-  /** Lets go of memory here and on the device, when what runs has ended. */
+  /** Lets go of the network's memory on the device, when what runs has ended, and of its own for other networks:
+   * WebAssembly gives nothing back to the browser. What is under way in several steps fails. */
   free(): void;
 }
 
@@ -147,5 +151,5 @@ export class Network {
  * expected, where it does. */
 export function runLayer(
   source: Source,
-  options?: LoadOptions,
+  options?: Omit<LoadOptions, "batch">,
 ): Promise<{ output: Float32Array; shape: number[]; expected?: Float32Array; kernels: string[] }>;

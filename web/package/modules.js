@@ -1,7 +1,7 @@
 // The two WebAssembly modules, each downloaded when it is first needed.
 
 async function start(module, address) {
-  // Node reads no files with fetch.
+  // Node, in which the package is tested, reads no files with fetch.
   const fs = address.protocol === "file:" ? globalThis.process?.getBuiltinModule?.("node:fs/promises") : undefined;
   const source = fs ? fs.readFile(address) : address;
   await module.default({ module_or_path: await source });
@@ -27,3 +27,14 @@ export const gpuModule = once(async () =>
 export const cpuModule = once(async () =>
   start(await import("./wasm/cpu.js"), new URL("./wasm/cpu_bg.wasm", import.meta.url)),
 );
+
+/** Calls into a module. Where its memory ends WebAssembly traps: then that is the error. */
+export async function guarded(call) {
+  try {
+    return await call();
+  } catch (error) {
+    const isTrap = error instanceof WebAssembly.RuntimeError || /^panicked/.test(error?.message);
+    if (!isTrap && !(error instanceof RangeError)) throw error;
+    throw new Error(`out of memory, or a fault of this package: ${error.message.split(/\s+/).join(" ")}`);
+  }
+}

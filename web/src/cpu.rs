@@ -53,15 +53,15 @@ impl CpuForward {
     pub fn layers(&self) -> Result<String> {
         let layer = |(node, conv): (usize, &CpuConv)| {
             let problem = conv.problem();
-            let multiply_adds = conv.algorithm().multiply_adds(problem) * self.forward.batch() as u64;
+            let images = self.forward.batch() as u64;
             let way = Way {
                 algorithm: conv.algorithm(),
                 family: "cpu",
                 kernels: Vec::new(),
                 weight_bytes: weight_bytes(problem, conv.algorithm()),
-                multiply_adds,
+                multiply_adds: conv.algorithm().multiply_adds(problem) * images,
             };
-            Layer::new(&self.network.nodes()[node].name, problem, way)
+            Layer::new(&self.network.nodes()[node].name, problem, images, way)
         };
         serde_json::to_string(&self.forward.layers().map(layer).collect::<Vec<_>>()).map_err(error)
     }

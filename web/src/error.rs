@@ -15,3 +15,8 @@ pub(crate) fn error(reason: impl Display) -> JsError {
 pub(crate) fn refuse<T>(reason: impl Display) -> Result<T> {
     Err(error(reason))
 }
+
+/// Messages of browsers, and of panics, have several lines.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -31,7 +31,8 @@ pub(crate) struct Way {
 }
 
 impl<'a> Layer<'a> {
-    pub(crate) fn new(name: &'a str, problem: &Problem, way: Way) -> Self {
+    /// `problem` is that of so many times fewer images than a batch has, whose multiply-adds `way` tells.
+    pub(crate) fn new(name: &'a str, problem: &Problem, times: u64, way: Way) -> Self {
         let Way { algorithm, family, kernels, weight_bytes, multiply_adds } = way;
         let window = problem.placement().window();
         let [_, channels, height, width] = problem.input_shape();
@@ -47,7 +48,7 @@ impl<'a> Layer<'a> {
             weight_bytes,
             dense_bytes: 4 * (window.weights() * out_channels) as u64,
             multiply_adds,
-            dense_multiply_adds: problem.dense_multiply_adds(),
+            dense_multiply_adds: problem.dense_multiply_adds() * times,
         }
     }
 }

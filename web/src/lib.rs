@@ -30,5 +30,5 @@ pub use model::Model;
 #[cfg(target_family = "wasm")]
 #[wasm_bindgen::prelude::wasm_bindgen(start)]
 fn start() {
-    std::panic::set_hook(Box::new(|panic| wasm_bindgen::throw_str(&panic.to_string())));
+    std::panic::set_hook(Box::new(|panic| wasm_bindgen::throw_str(&error::one_line(&panic.to_string()))));
 }

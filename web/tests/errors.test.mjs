@@ -193,6 +193,91 @@ for (const name of NAMES) {
       );
     });
 
+    it("of what is too large, and the CPU goes on", async () => {
+      const { told, after } = await inPage(browser, async ({ Network }) => {
+        const told = {};
+        const tell = async (what, run) => run().catch((error) => (told[what] = error.message));
+        const network = await Network.load("/models/air-base-c-8bit.safetensors", { backend: "cpu" });
+        await tell("resize", () => network.classify(new ImageData(50, 60), { resize: 32768 }));
+        await tell("input", () => network.run(new Float32Array(2 ** 28)));
+        await tell("file", () => Network.load(new Uint8Array(2 ** 30 + 1), { backend: "cpu" }));
+        return { told, after: (await network.classify(new ImageData(32, 32))).length };
+      });
+      assert.match(told.resize, /^resize is 32768: the picture would have more than 67108864 pixels/);
+      assert.match(told.input, /^the input has 268435456 values: it must be whole images of 3072$/);
+      assert.match(told.file, /^the file has 1073741825 bytes: at most 1073741824 are read$/);
+      assert.equal(after, 5);
+    });
+
+    it("of what memory does not hold, on the CPU", async () => {
+      const told = await message(async ({ Network }) => {
+        // A file of a kilobyte that is a network of gigabytes: one that its author did not mean well.
+        const up = (name) => ({ name, op: "upsample_nearest2d", input: "input", scale_factor: [4096, 4096] });
+        const nodes = ["a", "b", "c", "d", "e"].map(up);
+        const sum = (name, inputs) => ({ name, op: "add", inputs });
+        nodes.push(
+          sum("ab", ["a", "b"]),
+          sum("cd", ["c", "d"]),
+          sum("abcd", ["ab", "cd"]),
+          sum("all", ["abcd", "e"]),
+        );
+        const graph = { input: { channels: 1, height: 4, width: 4 }, nodes, output: "all" };
+        const metadata = { format: "filter-summary", format_version: "1", graph: JSON.stringify(graph) };
+        const header = new TextEncoder().encode(JSON.stringify({ __metadata__: metadata }));
+        const file = new Uint8Array(8 + header.length);
+        new DataView(file.buffer).setUint32(0, header.length, true);
+        file.set(header, 8);
+        const network = await Network.load(file, { backend: "cpu" });
+        await network.run(new Float32Array(16)).finally(() => network.free());
+      });
+      assert.match(told, /^(out of memory, or a fault of this package: |node |metadata graph)/);
+      assert.ok(!told.includes("\n"));
+    });
+
+    it("of options that contradict each other", async () => {
+      const told = await inPage(browser, async ({ Device, Network, runLayer }) => {
+        const device = await Device.open({ backend: "cpu" });
+        const file = "/tests/networks/resnet.safetensors";
+        const tell = (run) =>
+          run.then(
+            () => "",
+            (error) => error.message,
+          );
+        return [
+          await tell(Network.load(file, { device, backend: "webgpu" })),
+          await tell(Network.load(file, { device: 0 })),
+          await tell(Network.load(file, { software: "yes" })),
+          await tell(Network.load(file, { backend: "gpu" })),
+          await tell(Network.load(file, { kernel: "gather" })),
+          await tell(runLayer("/tests/conv/tap_order.safetensors", { device, batch: 7 })),
+        ];
+      });
+      const want = [
+        /^option backend is of no use beside device$/,
+        /^device is no Device/,
+        /^software is yes: it must be true or false$/,
+        /^backend is gpu: it must be auto, webgpu, cpu$/,
+        /kernel gather cannot run this problem.*; WebGPU: the browser's WebGPU adapter is software$/,
+        /^option batch is not known/,
+      ];
+      for (const [i, pattern] of want.entries()) assert.match(told[i], pattern);
+    });
+
+    it("of a download that is given up in the middle", async () => {
+      const { told, cancelled } = await inPage(browser, async ({ Network }) => {
+        let cancelled = false;
+        const endless = new ReadableStream({
+          pull: (stream) =>
+            new Promise((resolve) => setTimeout(() => resolve(stream.enqueue(new Uint8Array(9))), 20)),
+          cancel: () => void (cancelled = true),
+        });
+        const signal = AbortSignal.timeout(200);
+        const told = await Network.load(new Response(endless), { signal, backend: "cpu" }).catch(({ name }) => name);
+        return { told, cancelled };
+      });
+      assert.deepEqual([told, cancelled], ["TimeoutError", true]);
+    });
+
     it("of a download that is given up", async () => {
       const told = await message(({ Network }) =>
         Network.load("/models/air-base-c-8bit.safetensors", { signal: AbortSignal.abort(new Error("given up")) }),

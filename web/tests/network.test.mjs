@@ -259,6 +259,63 @@ for (const name of NAMES) {
       );
     });
 
+    it("keep only networks in the cache", async () => {
+      const kept = await inPage(browser, async ({ Network }) => {
+        await caches.delete("pages");
+        const options = { backend: "cpu", cache: "pages" };
+        await Network.load("/tests/blank.html", options).catch(() => {});
+        await Network.load("/tests/networks/resnet.safetensors", options);
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        return (await (await caches.open("pages")).keys()).map(({ url }) => url.split("/").pop());
+      });
+      assert.deepEqual(kept, ["resnet.safetensors"]);
+    });
+
+    it("take inputs as they are when run is called, and pictures of any kind", async () => {
+      const { changed, float, lazy } = await inPage(browser, async ({ Network }) => {
+        const network = await Network.load("/models/air-base-c-8bit.safetensors", { backend: "cpu" });
+        const input = Float32Array.from({ length: 3 * 3072 }, (_, i) => Math.sin(i));
+        const want = await network.run(input);
+        const running = network.run(input);
+        input.fill(0);
+        const changed = (await running).some((value, i) => value !== want[i]);
+        const white = new ImageData(new Uint8ClampedArray(4 * 1024).fill(255), 32);
+        let float = true;
+        try {
+          const halves = new ImageData(32, 32, { pixelFormat: "rgba-float16" });
+          if (!(halves.data instanceof Uint8ClampedArray)) {
+            halves.data.fill(1);
+            float = (await network.values(halves))[0] === (await network.values(white))[0];
+          }
+        } catch {
+          // Not every browser has such pictures.
+        }
+        const image = new Image();
+        image.loading = "lazy";
+        image.src = "/samples/cat.png";
+        return { changed, float, lazy: (await network.classify(image))[0].label };
+      });
+      assert.deepEqual([changed, float, lazy], [false, true, "cat"]);
+    });
+
+    it("tell of a whole batch, wherever they run", async () => {
+      const rows = await inPage(
+        browser,
+        async ({ Network }, backends) => {
+          const rows = [];
+          for (const backend of backends) {
+            const options = { backend, software: true, batch: 4, kernel: "dense" };
+            const { layers } = await Network.load("/tests/networks/resnet.safetensors", options);
+            rows.push(layers.map(({ multiplyAdds, denseMultiplyAdds }) => [multiplyAdds, denseMultiplyAdds]));
+          }
+          return rows;
+        },
+        BACKENDS,
+      );
+      assert.deepEqual(rows[0], rows[1]);
+      for (const [own, dense] of rows[0]) assert.equal(own, dense);
+    });
+
     it("leave the page alive while kernels are compiled", async () => {
       const ticks = await inPage(browser, async ({ Network }) => {
         let ticks = 0;

@@ -16,8 +16,8 @@ pub(crate) struct Server {
 impl Server {
     /// Listens on `port`, or with 0 on any that is free.
     pub(crate) fn new(port: u16) -> Result<Self, String> {
-        let listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| format!("port {port}: {error}"))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .map_err(|error| format!("port {port}: {error} (web serve PORT takes another)"))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         Ok(Self { listener, address })
     }

@@ -107,7 +107,7 @@ impl GpuForward {
                 weight_bytes: plan.summary_bytes() + plan.table_bytes(),
                 multiply_adds: plan.multiply_adds(),
             };
-            Layer::new(&self.network.nodes()[node].name, plan.problem(), way)
+            Layer::new(&self.network.nodes()[node].name, plan.problem(), 1, way)
         };
         serde_json::to_string(&self.forward.layers().map(layer).collect::<Vec<_>>()).map_err(error)
     }

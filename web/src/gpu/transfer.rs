@@ -8,7 +8,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
 use super::GpuDevice;
-use crate::error::{Result, error, refuse};
+use crate::error::{Result, error, one_line, refuse};
 
 /// Buffers that are read from, used again and again: as many as ever were read from at a time.
 #[derive(Default)]
@@ -70,9 +70,4 @@ async fn map(buffer: &wgpu::Buffer) -> Result<()> {
         Ok(_) => Ok(()),
         Err(_) => refuse("the output cannot be read: the WebGPU device failed"),
     }
-}
-
-/// Browsers' messages have several lines.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
