@@ -75,12 +75,12 @@ for (const name of NAMES) {
     it("run layers of files, with every algorithm that has them", async () => {
       const rows = await inPage(
         browser,
-        async ({ Device, runLayer }, layers, backends) => {
+        async ({ Device, runLayer }, layers, backends, some) => {
           const rows = [];
           for (const backend of backends) {
             const device = await Device.open({ backend, software: true });
             for (const file of layers) {
-              for (const kernel of device.kernels) {
+              for (const kernel of device.kernels.filter((kernel) => !some || some.includes(kernel))) {
                 try {
                   const { output, expected } = await runLayer(`/tests/conv/${file}`, { device, kernel });
                   const most = Math.max(...expected.map(Math.abs));
@@ -97,6 +97,8 @@ for (const name of NAMES) {
         },
         LAYERS,
         BACKENDS,
+        // SwiftShader compiles for a minute otherwise; Dawn, which is Chromium's WebGPU, runs all in cases.test.mjs.
+        name === "chromium" ? ["auto", "shared"] : null,
       );
       for (const row of rows) {
         // Products go through a base stage, or the window is not 1-D: some kernels say that they cannot.
@@ -104,7 +106,7 @@ for (const name of NAMES) {
         else assert.ok(row.error <= 1e-5, JSON.stringify(row));
         assert.ok(!row.refused || row.kernel !== "auto", JSON.stringify(row));
       }
-      assert.ok(rows.filter(({ refused }) => !refused).length > 6 * LAYERS.length);
+      assert.ok(rows.filter(({ refused }) => !refused).length > 3 * LAYERS.length);
     });
 
     it("classify pictures as fsnet does", async () => {
@@ -250,7 +252,10 @@ for (const name of NAMES) {
           (await Network.load(file, options)).free();
           return performance.getEntriesByType("resource").filter(({ name }) => name.endsWith(file)).length;
         };
-        return { fetched: await load(), again: await load(), told };
+        const fetched = await load();
+        // Nobody waits for it to be kept.
+        while (!(await caches.match(file))) await new Promise((resolve) => setTimeout(resolve, 10));
+        return { fetched, again: await load(), told };
       });
       assert.deepEqual([fetched, again], [1, 0]);
       assert.ok(
