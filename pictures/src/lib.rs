@@ -6,8 +6,8 @@
 //! use image::{Rgb, RgbImage};
 //!
 //! let input = Input { shape: [3, 2, 2], preprocess: Preprocess::new(3)? };
-//! let picture = RgbImage::from_pixel(8, 6, Rgb([255, 0, 51]));
-//! assert_eq!(values(&picture, Fit::default(), &input), [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.2, 0.2, 0.2, 0.2]);
+//! let picture = RgbImage::from_pixel(8, 6, Rgb([255, 0, 255]));
+//! assert_eq!(values(&picture, Fit::default(), &input), [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]);
 //!
 //! let labels = ["cat", "dog"].map(str::to_owned);
 //! assert_eq!(best(&[1.0, 3.0], &labels, 1)[0].label, "dog");

@@ -49,6 +49,26 @@ fn run_on_callers(device: &Device, forward: &GpuNetwork, input: &[f32], outputs:
     unguarded(device, &to)
 }
 
+#[test]
+fn nodes_recorded_one_by_one_are_the_forward_pass() {
+    let Some(device) = device() else { return };
+    let network = Parts::good().load().unwrap();
+    let input = images(&network, 2, 13, Random::integer);
+    let nodes = 0..network.nodes().len();
+    for forward in gpu_networks(device, "nodes", &network, 2) {
+        let want = run_on_gpu(device, &forward, &input);
+        assert_eq!(nodes.clone().map(|node| forward.dispatches_of(node)).sum::<usize>(), forward.dispatches());
+        assert_ne!(run_on_gpu(device, &forward, &vec![0.0; input.len()]), want);
+        device.gpu.write(forward.input(), &input).unwrap();
+        let mut encoder = device.gpu.device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        nodes.clone().for_each(|node| forward.record_node(node, &mut pass));
+        drop(pass);
+        device.gpu.submit(encoder).unwrap();
+        assert_eq!(device.gpu.download(forward.output()).unwrap(), want);
+    }
+}
+
 fn check(name: &str, network: &Network) {
     let Some(device) = device() else { return };
     let input = images(network, PLANNED, 11, Random::integer);
