@@ -24,8 +24,8 @@ pub struct Fit {
 }
 
 impl Fit {
-    /// Refuses to resize to less than the network takes, or to more than [`RESIZE_LIMIT`] or 2^26 pixels. `field` is
-    /// what the caller calls [`Fit::resize`].
+    /// Refuses to resize to less than the network takes, or to more than 2^26 pixels, which is less than
+    /// [`RESIZE_LIMIT`] for both sides. `field` is what the caller calls [`Fit::resize`].
     ///
     /// # Errors
     /// [`Error::Resize`] or [`Error::Enlarged`].
@@ -37,7 +37,7 @@ impl Fit {
             }
             Some(resize) => {
                 let [width, height] = self.whole([width as u32, height as u32]).map(u64::from);
-                let is_small = resize <= RESIZE_LIMIT && width * height <= PIXEL_LIMIT;
+                let is_small = width * height <= PIXEL_LIMIT;
                 if is_small { Ok(()) } else { Err(Error::Enlarged { field, resize, limit: PIXEL_LIMIT }) }
             }
             None => Ok(()),
