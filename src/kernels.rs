@@ -40,8 +40,8 @@ mod work;
 
 pub(crate) use access::{Access, Tensor};
 pub(crate) use description::Description;
-pub(crate) use end::End;
-pub(crate) use filters::Filters;
+pub(crate) use end::{Affine, End};
+pub(crate) use filters::{Filters, Gains};
 pub(crate) use geometry::Geometry;
 pub(crate) use kernel::Kernel;
 pub(crate) use role::Role;

@@ -52,7 +52,7 @@ pub mod standalone;
 pub mod tune;
 
 pub use device::bound::BoundConv;
-pub use device::buffers::{BufferRange, ConvBuffers};
+pub use device::buffers::{BufferRange, ConvBuffers, WeightBuffers};
 pub use device::conv::FsConv2d;
 pub use device::pipeline::{Pipelines, ShaderChecks};
 pub use error::{Cause, Error, Result};
@@ -71,7 +71,7 @@ pub use method::starts::Starts;
 pub use method::storage::Storage;
 pub use method::summary::FilterSummary;
 pub use method::window::Window;
-pub use plan::{Bound, Candidates, Declined, Family, Hardware, KernelId, Plan, PlanOptions, Prediction, Target};
+pub use plan::{Bound, Candidates, Declined, Family, Hardware, KernelId, Lent, Plan, PlanOptions, Prediction, Target};
 pub use plan::{required_features, required_limits};
 pub use wgpu;
 

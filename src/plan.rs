@@ -31,7 +31,7 @@ pub use candidates::{Candidates, Declined};
 pub use family::Family;
 pub use hardware::{Bound, Hardware, Prediction};
 pub use kernel_id::KernelId;
-pub use options::PlanOptions;
+pub use options::{Lent, PlanOptions};
 pub use target::{Target, required_features, required_limits};
 
 use std::borrow::Cow;
@@ -216,6 +216,11 @@ impl Plan {
         self.size_of(Role::Table)
     }
 
+    /// What kernels read from buffers of the caller's beside the summary: of what was asked for, what there is.
+    pub fn lent(&self) -> Lent {
+        Lent { gains: self.options.lent.gains && self.problem.placement().has_gains(), ..self.options.lent }
+    }
+
     pub(crate) fn steps(&self) -> &[Step] {
         &self.steps
     }
@@ -243,6 +248,8 @@ impl Plan {
                 };
                 self.storage.weights().bytes() * values.next_multiple_of(4)
             }
+            Role::Gains => 4 * self.problem.placement().gains() as u64,
+            Role::Scale | Role::Bias => 4 * self.problem.out_channels() as u64,
             Role::Table => self.packing.tables.last().map_or(0, |table| table.at.end),
         }
     }

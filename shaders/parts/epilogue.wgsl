@@ -1,11 +1,11 @@
-// What follows the sum: activation(scale * sum + bias + residual). `table` holds scale and bias as the bits of f32.
+// What follows the sum: activation(scale * sum + bias + residual).
 struct Affine {
     scale: f32,
     bias: f32,
 }
 
 fn affine_of(channel: u32) -> Affine {
-    return Affine(bitcast<f32>(table[params.scale_at + channel]), bitcast<f32>(table[params.bias_at + channel]));
+    return Affine(scale_at(channel), bias_at(channel));
 }
 
 fn epilogue(affine: Affine, sum: vec4<f32>, residual: vec4<f32>) -> vec4<f32> {

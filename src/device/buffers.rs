@@ -59,12 +59,55 @@ pub struct ConvBuffers<'a> {
     /// [`Plan::workspace_size`](crate::Plan::workspace_size) bytes, when that is not 0. Its contents do not matter
     /// before or after.
     pub workspace: Option<BufferRange<'a>>,
+    /// Given exactly to layers that have none of their own
+    /// ([`FsConv2d::without_weights`](crate::FsConv2d::without_weights)).
+    pub weights: Option<WeightBuffers<'a>>,
+}
+
+/// The weights of one convolution in buffers of the caller's, which may be others every time.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct WeightBuffers<'a> {
+    /// What [`FsConv2d::with_weights`](crate::FsConv2d::with_weights) wants: the L values of the summary, and zeros up
+    /// to a multiple of four values; [`Plan::summary_bytes`](crate::Plan::summary_bytes) in all.
+    pub summary: BufferRange<'a>,
+    /// `[O, T]`, f32, exactly where the plan has them [lent](crate::Lent) and the placement has some.
+    pub gains: Option<BufferRange<'a>>,
+    /// `[O]`, f32, exactly where the plan has them lent.
+    pub scale: Option<BufferRange<'a>>,
+    /// `[O]`, f32, exactly where the plan has them lent.
+    pub bias: Option<BufferRange<'a>>,
+}
+
+impl<'a> WeightBuffers<'a> {
+    /// A summary alone.
+    pub fn new(summary: BufferRange<'a>) -> Self {
+        Self { summary, gains: None, scale: None, bias: None }
+    }
+
+    /// The same with these gains, or none.
+    #[must_use]
+    pub fn with_gains(self, gains: impl Into<Option<BufferRange<'a>>>) -> Self {
+        Self { gains: gains.into(), ..self }
+    }
+
+    /// The same with these scales, or none.
+    #[must_use]
+    pub fn with_scale(self, scale: impl Into<Option<BufferRange<'a>>>) -> Self {
+        Self { scale: scale.into(), ..self }
+    }
+
+    /// The same with these biases, or none.
+    #[must_use]
+    pub fn with_bias(self, bias: impl Into<Option<BufferRange<'a>>>) -> Self {
+        Self { bias: bias.into(), ..self }
+    }
 }
 
 impl<'a> ConvBuffers<'a> {
     /// Input and output, without residual and workspace.
     pub fn new(input: BufferRange<'a>, output: BufferRange<'a>) -> Self {
-        Self { input, output, residual: None, workspace: None }
+        Self { input, output, residual: None, workspace: None, weights: None }
     }
 
     /// The same with another input.
@@ -89,5 +132,11 @@ impl<'a> ConvBuffers<'a> {
     #[must_use]
     pub fn with_workspace(self, workspace: impl Into<Option<BufferRange<'a>>>) -> Self {
         Self { workspace: workspace.into(), ..self }
+    }
+
+    /// The same with these weights, or none.
+    #[must_use]
+    pub fn with_weights(self, weights: impl Into<Option<WeightBuffers<'a>>>) -> Self {
+        Self { weights: weights.into(), ..self }
     }
 }

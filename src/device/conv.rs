@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::kernels::Role;
 use crate::method::params::ChannelParams;
 use crate::method::summary::FilterSummary;
-use crate::plan::{Operand, Plan, Step};
+use crate::plan::{Lent, Operand, Plan, Step};
 use bindings::Bindings;
 use weights::Weights;
 
@@ -64,6 +64,7 @@ impl FsConv2d {
     ) -> Result<Self> {
         // The target a plan was made for may have been another device's; shaders rely on what was checked.
         plan.check(&pipelines.target())?;
+        check_lends_nothing(&plan)?;
         let plan = plan.narrowed(summary)?;
         check_placement(&plan, summary)?;
         params.check_beside_summary(plan.problem())?;
@@ -108,8 +109,40 @@ impl FsConv2d {
         params: ChannelParams<'_>,
     ) -> Result<Self> {
         plan.check(&pipelines.target())?;
+        check_lends_nothing(&plan)?;
         params.check(plan.problem())?;
         let weights = Weights::lent(pipelines.device(), &plan, weights, params).await?;
+        pipelines.warm_up_async([&plan]).await?;
+        Self::on_weights(pipelines, plan, Arc::new(weights)).await
+    }
+
+    /// A layer without weights: whoever binds it or records says where they are
+    /// ([`ConvBuffers::with_weights`]), every time anew, as in training, where an engine's parameters move about. Beside
+    /// the summary, as [`FsConv2d::with_weights`] wants it, those are the gains, scales and biases that the plan
+    /// has [lent](crate::Lent); `params` has what else there is. Nothing is copied. Waits for the device's answer. Not
+    /// in browsers, where nothing can wait: [`FsConv2d::without_weights_async`].
+    ///
+    /// # Errors
+    /// When the plan has 8-bit weights; `params` have another length, or what the plan has lent; or the device refuses,
+    /// is out of memory or lost.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn without_weights(pipelines: &Arc<Pipelines>, plan: Plan, params: ChannelParams<'_>) -> Result<Self> {
+        crate::device::wait::wait(Self::without_weights_async(pipelines, plan, params))
+    }
+
+    /// As `without_weights`, which waits for it on native programs.
+    ///
+    /// # Errors
+    /// When the plan has 8-bit weights; `params` have another length, or what the plan has lent; or the device refuses,
+    /// is out of memory or lost.
+    pub async fn without_weights_async(
+        pipelines: &Arc<Pipelines>,
+        plan: Plan,
+        params: ChannelParams<'_>,
+    ) -> Result<Self> {
+        plan.check(&pipelines.target())?;
+        params.check(plan.problem())?;
+        let weights = Weights::elsewhere(pipelines.device(), &plan, params).await?;
         pipelines.warm_up_async([&plan]).await?;
         Self::on_weights(pipelines, plan, Arc::new(weights)).await
     }
@@ -159,6 +192,10 @@ impl FsConv2d {
         if plan.problem().placement() != self.plan.problem().placement() {
             return Err(Error::value("plan", "of other filters", "its placement must be the layer's"));
         }
+        if plan.lent() != self.plan.lent() {
+            let rule = "it must read the same from buffers of the caller's as the layer's";
+            return Err(Error::value("lent", format!("{:?}", plan.lent()), rule));
+        }
         if (plan.storage(), plan.packing()) != (self.plan.storage(), self.plan.packing()) {
             let rule = "its weights must be packed as the layer's: plan with the same algorithm, family and storage";
             return Err(Error::value("plan", format!("{} {}", plan.family().name(), plan.algorithm().name()), rule));
@@ -193,7 +230,7 @@ impl FsConv2d {
 
     /// Bytes of device memory that the summary takes, or the dense weights where the plan expands them.
     pub fn summary_bytes(&self) -> u64 {
-        self.weights.summary().size
+        self.weights.summary_bytes()
     }
 
     /// Bytes of device memory that the table takes: bases, slots, scales and biases.
@@ -272,8 +309,11 @@ impl FsConv2d {
                 let range = |operand| match operand {
                     Operand::Tensor(Role::Output) => Some(buffers.output),
                     Operand::Tensor(Role::Residual) => buffers.residual,
+                    Operand::Tensor(Role::Gains) => buffers.weights.and_then(|weights| weights.gains),
+                    Operand::Tensor(Role::Scale) => buffers.weights.and_then(|weights| weights.scale),
+                    Operand::Tensor(Role::Bias) => buffers.weights.and_then(|weights| weights.bias),
                     Operand::Tensor(_) => Some(buffers.input),
-                    Operand::Summary => Some(self.weights.summary()),
+                    Operand::Summary => self.weights.summary().or(buffers.weights.map(|weights| weights.summary)),
                     Operand::Table(bytes) => Some(BufferRange::whole(&self.weights.table).part(&bytes)),
                     Operand::Workspace(bytes) => buffers.workspace.map(|workspace| workspace.part(&bytes)),
                 };
@@ -290,6 +330,15 @@ impl FsConv2d {
         .await?;
         Ok(BoundConv { dispatches, _uniforms: Arc::clone(&self.uniforms) })
     }
+}
+
+/// Layers with weights of their own, or of one caller's buffer, have the rest in their table.
+fn check_lends_nothing(plan: &Plan) -> Result<()> {
+    if plan.lent() == Lent::default() {
+        return Ok(());
+    }
+    let rule = "the plan reads them from buffers of the caller's: such a layer is made without weights";
+    Err(Error::value("lent", "gains, scale or bias", rule))
 }
 
 fn check_placement(plan: &Plan, summary: &FilterSummary) -> Result<()> {

@@ -116,6 +116,7 @@ impl Kernel for Accumulate {
 impl Accumulate {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {
+        use super::Gains;
         use super::tests::{
             axes::{ACCESSES, ACTIVATIONS, MEMORIES},
             covering::covering,
@@ -132,7 +133,7 @@ impl Accumulate {
             let (terms, memory, output) = (terms[at[0]], MEMORIES[at[5]], ACCESSES[at[1]]);
             let filters = Filters::ALL[at[4]];
             // Gains differ from tap to tap.
-            let fits = memory.fits(output) && !(filters.gains && terms == Terms::Rows);
+            let fits = memory.fits(output) && !(filters.gains != Gains::None && terms == Terms::Rows);
             (fits && (!memory.has_addend || at[2] == 1)).then_some(())?;
             Some(Self {
                 tile: Tile::registers(64, 1, 4, 1),

@@ -2,7 +2,7 @@
 //! `accumulate` is.
 
 use super::accumulate::Uniform;
-use super::{Access, Description, End, Filters, Kernel, Role, Variant, Work};
+use super::{Access, Description, End, Filters, Gains, Kernel, Role, Variant, Work};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -14,7 +14,7 @@ pub(crate) struct AccumulatePlane {
     pub(crate) padding: u32,
     /// Products are read as words of 64 bits.
     pub(crate) words: bool,
-    pub(crate) gains: bool,
+    pub(crate) gains: Gains,
     pub(crate) end: End,
     pub(crate) read_write: bool,
 }
@@ -85,7 +85,7 @@ impl AccumulatePlane {
         };
 
         let walks = [([3, 3], 1), ([3, 3], 0), ([1, 3], 1), ([7, 7], 3), ([2, 2], 1), ([5, 1], 0), ([3, 3], 7)];
-        covering(&[walks.len(), 5, 2, ACTIVATIONS.len(), 2, MEMORIES.len(), 2], |at| {
+        covering(&[walks.len(), 5, 2, ACTIVATIONS.len(), 3, MEMORIES.len(), 2], |at| {
             let ((size, padding), memory, output) = (walks[at[0]], MEMORIES[at[5]], ACCESSES[at[1]]);
             (memory.fits(output) && (!memory.has_addend || at[2] == 1)).then_some(())?;
             Some(Self {
@@ -93,7 +93,7 @@ impl AccumulatePlane {
                 size,
                 padding,
                 words: memory.words,
-                gains: at[4] == 1,
+                gains: [Gains::None, Gains::Own, Gains::Lent][at[4]],
                 end: memory.end(output, at[2] == 1, ACTIVATIONS[at[3]]),
                 read_write: memory.has_addend || memory.is_addend || at[6] == 1,
             })

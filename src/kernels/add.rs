@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Access, Description, End, Kernel, Tensor, Variant, Work};
+use super::{Access, Affine, Description, End, Kernel, Tensor, Variant, Work};
 use crate::method::activation::Activation;
 
 /// A variant.
@@ -49,7 +49,12 @@ impl Kernel for Add {
             .input(output)
             .part(include_str!("../../shaders/network/parts/plane_quads.wgsl"))
             .part(include_str!("../../shaders/parts/activation.wgsl"))
-            .stored(End { output, residual: self.sums.then_some(output), activation: self.activation })
+            .stored(End {
+                output,
+                residual: self.sums.then_some(output),
+                activation: self.activation,
+                affine: Affine::default(),
+            })
             .read_write(self.read_write)
     }
 

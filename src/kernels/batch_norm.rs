@@ -2,7 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Access, Description, Kernel, Role, Tensor, Variant, Work};
+use super::{Access, Affine, Description, Kernel, Role, Tensor, Variant, Work};
 use crate::method::activation::Activation;
 
 /// A variant.
@@ -48,6 +48,7 @@ impl Kernel for BatchNorm {
             .input(tensor)
             .part(include_str!("../../shaders/network/parts/plane_quads.wgsl"))
             .part(include_str!("../../shaders/parts/activation.wgsl"))
+            .affine(Affine::default())
             .part(include_str!("../../shaders/parts/epilogue.wgsl"))
             .output(tensor)
             .activation(self.activation)

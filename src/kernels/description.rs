@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
-use super::{Access, End, Filters, Role, Tensor, WeightLoad, Weights};
+use super::{Access, Affine, End, Filters, Gains, Role, Tensor, WeightLoad, Weights};
 use crate::method::activation::Activation;
 use crate::method::placement::Boundary;
 use crate::method::quantization::Precision;
@@ -175,9 +175,16 @@ impl Description {
     /// where products are added up.
     pub(super) fn filter_sums(self, filters: Filters) -> Self {
         let described = self.part(include_str!("../../shaders/parts/blend.wgsl"));
-        let described = described.part(include_str!("../../shaders/parts/gains.wgsl"));
         let described = if filters.blended { described.word("blend").constant("NEIGHBOURS", 2) } else { described };
-        if filters.gains { described.word("gains").constant("GAINS", 1) } else { described }
+        let described = match filters.gains {
+            Gains::None => return described.part(include_str!("../../shaders/parts/gains.wgsl")),
+            Gains::Own => described.word("gains").part(include_str!("../../shaders/parts/gains.wgsl")),
+            Gains::Lent => {
+                let described = described.word("lentgains").reads("gains", Role::Gains, Access::Scalar);
+                described.part(include_str!("../../shaders/parts/gains_lent.wgsl"))
+            }
+        };
+        described.constant("GAINS", 1)
     }
 
     /// The same where weights are loaded.
@@ -211,7 +218,21 @@ impl Description {
     /// Finishes outputs.
     pub(super) fn end(self, end: End) -> Self {
         let described = self.part(include_str!("../../shaders/parts/activation.wgsl"));
-        described.part(include_str!("../../shaders/parts/epilogue.wgsl")).stored(end)
+        described.affine(end.affine).part(include_str!("../../shaders/parts/epilogue.wgsl")).stored(end)
+    }
+
+    /// Reads scales and biases of output channels.
+    pub(super) fn affine(self, affine: Affine) -> Self {
+        let described = if affine.scale_is_lent {
+            self.word("lentscale").reads("scale", Role::Scale, Access::Scalar)
+        } else {
+            self.part(include_str!("../../shaders/parts/scale.wgsl"))
+        };
+        if affine.bias_is_lent {
+            described.word("lentbias").reads("bias", Role::Bias, Access::Scalar)
+        } else {
+            described.part(include_str!("../../shaders/parts/bias.wgsl"))
+        }
     }
 
     /// Adds a residual, if there is one, and stores outputs after an activation, which is the kernel's.

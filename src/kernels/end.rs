@@ -3,10 +3,18 @@
 use super::Tensor;
 use crate::method::activation::Activation;
 
+/// Which of an output channel's scale and bias lie in a buffer of the caller's; else they are in the layer's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Affine {
+    pub(crate) scale_is_lent: bool,
+    pub(crate) bias_is_lent: bool,
+}
+
 /// How outputs are finished and stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct End {
     pub(crate) output: Tensor,
     pub(crate) residual: Option<Tensor>,
     pub(crate) activation: Activation,
+    pub(crate) affine: Affine,
 }

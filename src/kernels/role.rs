@@ -17,6 +17,12 @@ pub(crate) enum Role {
     ProductsOut,
     /// The residual (or the second operand of a sum).
     Residual,
+    /// Gains of taps, in a buffer of the caller's.
+    Gains,
+    /// Scales of output channels, in a buffer of the caller's.
+    Scale,
+    /// Biases of output channels, in a buffer of the caller's.
+    Bias,
 }
 
 impl Role {
@@ -27,6 +33,9 @@ impl Role {
             Self::Table => 3,
             Self::Output | Self::ProductsOut => 4,
             Self::Residual => 5,
+            Self::Gains => 6,
+            Self::Scale => 7,
+            Self::Bias => 8,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a family's planner is asked for: a problem on a device, with what the caller has decided.
 
 use super::{PlanOptions, Target};
-use crate::kernels::{Access, End, Filters, Tensor, WeightLoad, Weights};
+use crate::kernels::{Access, Affine, End, Filters, Gains, Tensor, WeightLoad, Weights};
 use crate::method::placement::Boundary;
 use crate::method::problem::Problem;
 use crate::method::quantization::Precision;
@@ -66,6 +66,11 @@ impl Ask<'_> {
             output: Tensor { access, half: halves && !self.is_addend },
             residual: self.problem.residual().then_some(residual),
             activation: self.problem.activation(),
+            // The bias is added with the first part of a sum.
+            affine: Affine {
+                scale_is_lent: self.options.lent.scale,
+                bias_is_lent: self.options.lent.bias && !self.has_addend,
+            },
         }
     }
 
@@ -81,7 +86,12 @@ impl Ask<'_> {
 
     /// What filters are made of.
     pub(super) fn filters(&self) -> Filters {
-        Filters { blended: self.problem.bases().neighbours > 1, gains: self.problem.placement().has_gains() }
+        let gains = match (self.problem.placement().has_gains(), self.options.lent.gains) {
+            (false, _) => Gains::None,
+            (true, false) => Gains::Own,
+            (true, true) => Gains::Lent,
+        };
+        Filters { blended: self.problem.bases().neighbours > 1, gains }
     }
 }
 

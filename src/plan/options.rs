@@ -30,6 +30,47 @@ pub struct PlanOptions {
     /// Bind every storage buffer read_write, so that one `wgpu::Buffer` may hold several operands. WebGPU refuses a
     /// buffer that is bound read-only and read_write in one dispatch.
     pub bind_read_write: bool,
+    /// What kernels read from buffers of the caller's beside the summary, instead of the layer's own table:
+    /// [`FsConv2d::without_weights`](crate::FsConv2d::without_weights).
+    pub lent: Lent,
+}
+
+/// What is lent: numbers, in f32, that lie in buffers of the caller's when a layer runs, as those of a network in
+/// training do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub struct Lent {
+    /// The gains `[O, T]`, if the placement has some.
+    pub gains: bool,
+    /// The scales `[O]`.
+    pub scale: bool,
+    /// The biases `[O]`.
+    pub bias: bool,
+}
+
+impl Lent {
+    /// Nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with gains lent, or not.
+    #[must_use]
+    pub fn with_gains(self, gains: bool) -> Self {
+        Self { gains, ..self }
+    }
+
+    /// The same with scales lent, or not.
+    #[must_use]
+    pub fn with_scale(self, scale: bool) -> Self {
+        Self { scale, ..self }
+    }
+
+    /// The same with biases lent, or not.
+    #[must_use]
+    pub fn with_bias(self, bias: bool) -> Self {
+        Self { bias, ..self }
+    }
 }
 
 impl PlanOptions {
@@ -79,6 +120,12 @@ impl PlanOptions {
     #[must_use]
     pub fn with_bind_read_write(self, bind_read_write: bool) -> Self {
         Self { bind_read_write, ..self }
+    }
+
+    /// The same with these numbers in buffers of the caller's.
+    #[must_use]
+    pub fn with_lent(self, lent: Lent) -> Self {
+        Self { lent, ..self }
     }
 
     /// The same with weights in memory as `summary` holds them: a quantized summary stays in 8 bits. What f32 values

@@ -59,6 +59,19 @@ fn in_parts(
 ) -> Result<Plan> {
     let asked = PlanOptions { algorithm: Some(algorithm), family: Some(family), ..options };
     let parts = reduction::parts(problem.placement().window(), algorithm == Algorithm::Shared, block);
+    if options.lent.gains && problem.placement().has_gains() {
+        let taps = problem.placement().taps();
+        let unfit = match algorithm {
+            Algorithm::Dense => Some("dense filters have been multiplied by their gains: those cannot be lent"),
+            _ if parts.iter().any(|part| part.rows.len() * part.columns.len() < taps) => {
+                Some("gains are lent of all taps together, and this sum is cut into parts of some")
+            }
+            _ => None,
+        };
+        if let Some(reason) = unfit {
+            return Err(Error::Unsupported { kernel: algorithm.name(), reason: reason.to_owned() });
+        }
+    }
     if parts.len() > 1 && algorithm == Algorithm::Fused {
         let reason = "it does not cut long sums into parts".to_owned();
         return Err(Error::Unsupported { kernel: algorithm.name(), reason });
@@ -130,6 +143,7 @@ fn assemble(
     for (index, (draft, problem)) in drafts.into_iter().zip(problems).enumerate() {
         // Dense weights are multiplied where they are packed.
         let has_gains = algorithm != Algorithm::Dense && problem.placement().has_gains();
+        // Where they are lent, there is room for them all the same: what lies behind lies where it does elsewhere.
         let gains: Vec<usize> = if has_gains { problem.own_taps().collect() } else { Vec::new() };
         let words = draft.table.len() + (2 + gains.len()) * problem.out_channels() + 2 * draft.stage.len();
         let places = Places {

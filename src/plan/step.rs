@@ -110,7 +110,9 @@ impl Step {
         match (role, addend, sum) {
             (Role::Residual, Some(addend), _) => Operand::Workspace(addend.clone()),
             (Role::Output, _, Some(sum)) => Operand::Workspace(sum.clone()),
-            (Role::Input | Role::Residual | Role::Output, ..) => Operand::Tensor(role),
+            (Role::Input | Role::Residual | Role::Output | Role::Gains | Role::Scale | Role::Bias, ..) => {
+                Operand::Tensor(role)
+            }
             (Role::ProductsIn | Role::ProductsOut, ..) => Operand::Workspace(products.clone()),
             (Role::Summary, ..) => Operand::Summary,
             (Role::Table, ..) => Operand::Table(table.clone()),

@@ -55,6 +55,7 @@ impl<'a> DeviceCandidate<'a> {
             output: BufferRange::whole(&output),
             residual: operands.residual.as_ref().map(BufferRange::whole),
             workspace: workspace.as_ref().map(BufferRange::whole),
+            weights: None,
         })?;
         Ok(Self { gpu, timestamps, plan, bound, output, repeats: None })
     }

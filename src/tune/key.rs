@@ -8,7 +8,7 @@ use crate::method::placement::{Boundary, Placement};
 use crate::method::problem::Problem;
 use crate::method::quantization::Precision;
 use crate::method::starts::Starts;
-use crate::plan::{Family, Hardware, PlanOptions, Target};
+use crate::plan::{Family, Hardware, Lent, PlanOptions, Target};
 
 /// Readable in front, complete in the number behind. Field by field: what a dependency calls its own does not matter,
 /// and a name of ours may change.
@@ -78,7 +78,7 @@ fn add_placement(digest: &mut Digest, placement: &Placement) {
 }
 
 fn add_options(digest: &mut Digest, options: PlanOptions) {
-    let PlanOptions { algorithm, family, storage, workspace_limit, hankel_levels, bind_read_write } = options;
+    let PlanOptions { algorithm, family, storage, workspace_limit, hankel_levels, bind_read_write, lent } = options;
     let codes = [
         // 0 where it is left open.
         algorithm.map_or(0, |algorithm| match algorithm {
@@ -96,6 +96,10 @@ fn add_options(digest: &mut Digest, options: PlanOptions) {
         u64::from(storage.has_f16_tensors()),
         u64::from(bind_read_write),
     ];
+    if lent != Lent::default() {
+        digest.number(0x1e27);
+        [lent.gains, lent.scale, lent.bias].iter().for_each(|&lent| digest.number(lent.into()));
+    }
     codes.iter().for_each(|&code| digest.number(code));
     for limit in [workspace_limit, hankel_levels.map(u64::from)] {
         digest.numbers(limit.into_iter());

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use filter_summary::reference::{Operands, Reference, conv2d};
 use filter_summary::standalone::{Gpu, adapters};
-use filter_summary::{BufferRange, ConvBuffers, FsConv2d, Pipelines, Plan, ShaderChecks};
+use filter_summary::{BufferRange, ConvBuffers, FsConv2d, Lent, Pipelines, Plan, ShaderChecks, WeightBuffers};
 use half::f16;
 
 use super::operands::Data;
@@ -84,7 +84,18 @@ pub fn run(device: &Device, pipelines: &Arc<Pipelines>, plan: &Plan, operands: &
     let gpu = &device.gpu;
     let problem = plan.problem().clone();
     let params = operands.params();
-    let conv = FsConv2d::new(pipelines, plan.clone(), operands.summary, params).expect("the layer compiles");
+    let is_lent = plan.lent() != Lent::default();
+    let conv = if is_lent {
+        // What is lent is not the layer's.
+        let mut own = params;
+        own.scale = own.scale.filter(|_| !plan.lent().scale);
+        own.bias = own.bias.filter(|_| !plan.lent().bias);
+        own.lent_gains = operands.summary.gains().filter(|_| !plan.lent().gains);
+        FsConv2d::without_weights(pipelines, plan.clone(), own)
+    } else {
+        FsConv2d::new(pipelines, plan.clone(), operands.summary, params)
+    };
+    let conv = conv.expect("the layer compiles");
     let guarded = |label: &str, values: &[f32]| {
         let mut words = vec![GUARD_VALUE; GUARD];
         words.extend_from_slice(values);
@@ -109,6 +120,19 @@ pub fn run(device: &Device, pipelines: &Arc<Pipelines>, plan: &Plan, operands: &
             operands.residual.zip(residual.as_ref()).map(|(values, buffer)| range(buffer, words(values).len())),
         )
         .with_workspace((workspace_words > 0).then(|| range(&workspace, workspace_words)));
+    // What is lent, or would be without an absent scale or bias.
+    let filters = problem.out_channels();
+    let mut summary = operands.summary.values().into_owned();
+    summary.resize((plan.summary_bytes() / 4) as usize, 0.0);
+    let gains = operands.summary.gains().filter(|_| plan.lent().gains).map(<[f32]>::to_vec);
+    let scale = plan.lent().scale.then(|| operands.scale.map_or(vec![1.0; filters], <[f32]>::to_vec));
+    let bias = plan.lent().bias.then(|| operands.bias.map_or(vec![0.0; filters], <[f32]>::to_vec));
+    let lent = [("summary", Some(summary)), ("gains", gains), ("scale", scale), ("bias", bias)];
+    let lent = lent.map(|(label, values)| values.map(|values| (guarded(label, &values), values.len())));
+    let ranges = lent.each_ref().map(|lent| lent.as_ref().map(|(buffer, words)| range(buffer, *words)));
+    let weights = ranges[0]
+        .map(|summary| WeightBuffers::new(summary).with_gains(ranges[1]).with_scale(ranges[2]).with_bias(ranges[3]));
+    let buffers = buffers.with_weights(weights.filter(|_| is_lent));
     conv.record(&mut encoder, &buffers).expect("the convolution records");
     gpu.submit(encoder).expect("the device runs it");
 

@@ -12,6 +12,7 @@ mod forward;
 mod hankel;
 mod in_place;
 mod lanes;
+mod lent;
 mod long_pools;
 mod long_sums;
 mod lost;

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use crate::device::bound::BoundConv;
-use crate::device::buffers::{BufferRange, ConvBuffers};
+use crate::device::buffers::{BufferRange, ConvBuffers, WeightBuffers};
 use crate::device::lock::lock;
 
 /// Sets of buffers that are remembered: a few inputs and outputs in turn, each of which stays in memory meanwhile.
@@ -40,7 +40,7 @@ impl Bindings {
 
 /// What a binding binds, with handles that keep the buffers alive: their identity is worth nothing without.
 #[derive(Debug)]
-struct Operands([Option<Operand>; 4]);
+struct Operands([Option<Operand>; 8]);
 
 #[derive(Debug)]
 struct Operand {
@@ -68,8 +68,19 @@ impl Operands {
     }
 }
 
-fn ranges<'a>(buffers: &ConvBuffers<'a>) -> [Option<BufferRange<'a>>; 4] {
-    [Some(buffers.input), Some(buffers.output), buffers.residual, buffers.workspace]
+fn ranges<'a>(buffers: &ConvBuffers<'a>) -> [Option<BufferRange<'a>>; 8] {
+    let &ConvBuffers { input, output, residual, workspace, weights } = buffers;
+    let of_weights = |range: fn(WeightBuffers<'a>) -> Option<BufferRange<'a>>| weights.and_then(range);
+    [
+        Some(input),
+        Some(output),
+        residual,
+        workspace,
+        of_weights(|weights| Some(weights.summary)),
+        of_weights(|weights| weights.gains),
+        of_weights(|weights| weights.scale),
+        of_weights(|weights| weights.bias),
+    ]
 }
 
 #[cfg(test)]
@@ -102,6 +113,7 @@ mod tests {
             output,
             residual: None,
             workspace: Some(BufferRange::whole(&workspace)),
+            weights: None,
         };
         let groups = |output| {
             let bound = layer.bind(&operands(output)).unwrap();

@@ -18,12 +18,21 @@ use crate::plan::{Plan, Table};
 /// The weights of a layer, and of the same layer by other plans.
 #[derive(Debug)]
 pub(super) struct Weights {
-    summary: wgpu::Buffer,
-    /// First byte, and how many.
-    at: (u64, u64),
-    is_lent: bool,
+    summary: Summary,
+    /// How many bytes of it there are.
+    bytes: u64,
     pub(super) table: wgpu::Buffer,
     levels: Mutex<Levels>,
+}
+
+/// Where the summary is, or dense filters.
+#[derive(Debug)]
+enum Summary {
+    Own(wgpu::Buffer),
+    /// In a buffer of the caller's, from this byte on.
+    Lent(wgpu::Buffer, u64),
+    /// In another one every time.
+    Elsewhere,
 }
 
 /// What 8-bit weights stand for, and whose uniforms say so.
@@ -44,9 +53,8 @@ impl Weights {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
         let quantization = quantization(plan, summary);
         Ok(Self {
-            summary: upload(device, &plan.labelled("fs_summary"), &packed, usage).await?,
-            at: (0, plan.size_of(Role::Summary)),
-            is_lent: false,
+            summary: Summary::Own(upload(device, &plan.labelled("fs_summary"), &packed, usage).await?),
+            bytes: plan.size_of(Role::Summary),
             table: upload_table(device, plan, params, of(summary)).await?,
             levels: Mutex::new(Levels { quantization, told: Vec::new() }),
         })
@@ -59,17 +67,31 @@ impl Weights {
         weights: BufferRange<'_>,
         params: ChannelParams<'_>,
     ) -> Result<Self> {
+        check_range("weights", &weights, plan.size_of(Role::Summary), device)?;
+        Self::not_own(device, plan, Summary::Lent(weights.buffer.clone(), weights.offset), params).await
+    }
+
+    /// Those that every binding brings.
+    pub(super) async fn elsewhere(device: &wgpu::Device, plan: &Plan, params: ChannelParams<'_>) -> Result<Self> {
+        let lent = plan.lent();
+        for (field, given, lent) in [("scale", params.scale, lent.scale), ("bias", params.bias, lent.bias)] {
+            if given.is_some() && lent {
+                return Err(Error::value(field, "given", "the plan reads it from a buffer of the caller's"));
+            }
+        }
+        Self::not_own(device, plan, Summary::Elsewhere, params).await
+    }
+
+    async fn not_own(device: &wgpu::Device, plan: &Plan, summary: Summary, params: ChannelParams<'_>) -> Result<Self> {
         if plan.storage().weights() == Precision::U8 {
             let rule = "weights of the caller's are f32 or f16: plan with such storage";
             return Err(Error::value("storage", plan.storage().name(), rule));
         }
-        let bytes = plan.size_of(Role::Summary);
-        check_range("weights", &weights, bytes, device)?;
-        let applies = plan.packing().tables.iter().any(|table| !table.gains.is_empty());
+        let applies = !plan.lent().gains && plan.packing().tables.iter().any(|table| !table.gains.is_empty());
         match (applies, params.lent_gains) {
             (true, None) => return Err(Error::value("lent_gains", "absent", "the plan's kernels multiply by them")),
             (false, Some(_)) => {
-                let rule = "the plan's kernels multiply by none: dense filters are lent multiplied";
+                let rule = "the plan's kernels take none of these: dense filters are lent multiplied";
                 return Err(Error::value("lent_gains", "given", rule));
             }
             _ => {}
@@ -77,22 +99,36 @@ impl Weights {
         let taps = plan.problem().placement().taps();
         let gain = |filter, tap| params.lent_gains.map_or(1.0, |gains| gains[filter * taps + tap]);
         Ok(Self {
-            summary: weights.buffer.clone(),
-            at: (weights.offset, bytes),
-            is_lent: true,
+            summary,
+            bytes: plan.size_of(Role::Summary),
             table: upload_table(device, plan, params, gain).await?,
             levels: Mutex::default(),
         })
     }
 
-    /// Where the summary is, or dense filters.
-    pub(super) fn summary(&self) -> BufferRange<'_> {
-        BufferRange { buffer: &self.summary, offset: self.at.0, size: self.at.1 }
+    /// Where the summary is, or dense filters; `None` where every binding brings it.
+    pub(super) fn summary(&self) -> Option<BufferRange<'_>> {
+        let (buffer, offset) = match &self.summary {
+            Summary::Own(buffer) => (buffer, 0),
+            Summary::Lent(buffer, offset) => (buffer, *offset),
+            Summary::Elsewhere => return None,
+        };
+        Some(BufferRange { buffer, offset, size: self.bytes })
     }
 
-    /// The caller's buffer, if they are in one.
+    /// Bytes that the summary takes.
+    pub(super) fn summary_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The caller's buffer, if they are in one that does not change.
     pub(super) fn lender(&self) -> Option<BufferRange<'_>> {
-        self.is_lent.then(|| self.summary())
+        self.summary().filter(|_| matches!(self.summary, Summary::Lent(..)))
+    }
+
+    /// Whether every binding brings them.
+    pub(super) fn are_elsewhere(&self) -> bool {
+        matches!(self.summary, Summary::Elsewhere)
     }
 
     /// What 8-bit weights stand for now.
@@ -119,9 +155,9 @@ impl Weights {
         plan: &Plan,
         summary: &FilterSummary,
     ) -> Result<()> {
-        if self.is_lent {
+        let Summary::Own(buffer) = &self.summary else {
             return Err(Error::value("weights", "lent", "they are in a buffer of the caller's: write there"));
-        }
+        };
         let packed = pack_summary(plan, summary)?;
         let filters = plan.problem().out_channels();
         let gains = plan.packing().tables.iter().filter(|table| !table.gains.is_empty());
@@ -130,7 +166,7 @@ impl Weights {
         let write = || {
             // Of two who write at a time, one comes second in all that is written.
             let mut levels = lock(&self.levels);
-            queue.write_buffer(&self.summary, 0, &packed);
+            queue.write_buffer(buffer, 0, &packed);
             gains.iter().for_each(|(at, gains)| queue.write_buffer(&self.table, *at, bytemuck::cast_slice(gains)));
             let quantization = quantization(plan, summary);
             if let Some(changed) = quantization.filter(|_| quantization != levels.quantization) {

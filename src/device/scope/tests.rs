@@ -130,6 +130,7 @@ fn what_is_bound_and_refused_later_is_an_error() {
         output: BufferRange::whole(&output),
         residual: None,
         workspace: Some(BufferRange::whole(&workspace)),
+        weights: None,
     };
     output.destroy();
     let error = later(conv.bind_async(&buffers)).map(|_| ()).unwrap_err();

@@ -1,7 +1,7 @@
 //! `software_gather_rows`: convolutions whose outputs stand in the columns of their inputs, a kernel row at a time.
 
 use super::gather::{Uniform, described};
-use crate::kernels::{Description, End, Filters, Kernel, Tensor, Tile, Variant, Weights, Work};
+use crate::kernels::{Description, End, Filters, Gains, Kernel, Tensor, Tile, Variant, Weights, Work};
 
 /// Taps of a kernel row where outputs stand in the columns of their inputs: they share a load of the input,
 /// as its pixels stay in registers from tap to tap.
@@ -40,7 +40,7 @@ impl Kernel for GatherRows {
             .constants([("ROW_TAPS", taps), ("PAD_LEFT", padding)])
             .input(self.input)
             .weights(self.weights)
-            .filter_weights(Filters { blended: self.blended, gains: false })
+            .filter_weights(Filters { blended: self.blended, gains: Gains::None })
             .end(self.end)
             .read_write(self.read_write)
     }

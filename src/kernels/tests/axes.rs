@@ -1,6 +1,6 @@
 //! The axes that kernels have in common.
 
-use crate::kernels::{Access, End, Tensor, WeightLoad, Weights};
+use crate::kernels::{Access, Affine, End, Tensor, WeightLoad, Weights};
 use crate::method::activation::Activation;
 use crate::method::placement::Boundary;
 use crate::method::quantization::Precision;
@@ -29,12 +29,20 @@ pub(in crate::kernels) struct Memory {
     pub(in crate::kernels) words: bool,
     pub(in crate::kernels) has_addend: bool,
     pub(in crate::kernels) is_addend: bool,
+    pub(in crate::kernels) affine: Affine,
 }
 
 /// As plans have it: without words of 64 bits, then with them.
-pub(in crate::kernels) const MEMORIES: [Memory; 12] = {
-    const F32: Memory =
-        Memory { half: false, weights: Precision::F32, words: false, has_addend: false, is_addend: false };
+pub(in crate::kernels) const MEMORIES: [Memory; 15] = {
+    const F32: Memory = Memory {
+        half: false,
+        weights: Precision::F32,
+        words: false,
+        has_addend: false,
+        is_addend: false,
+        affine: Affine { scale_is_lent: false, bias_is_lent: false },
+    };
+    const LENT: Affine = Affine { scale_is_lent: true, bias_is_lent: true };
     const F16: Memory = Memory { half: true, weights: Precision::F16, ..F32 };
     [
         F32,
@@ -49,6 +57,9 @@ pub(in crate::kernels) const MEMORIES: [Memory; 12] = {
         Memory { words: true, ..F32 },
         Memory { words: true, weights: Precision::F16, ..F32 },
         Memory { words: true, weights: Precision::U8, ..F32 },
+        Memory { affine: LENT, ..F32 },
+        Memory { affine: Affine { scale_is_lent: false, ..LENT }, ..F32 },
+        Memory { affine: Affine { bias_is_lent: false, ..LENT }, words: true, ..F32 },
     ]
 };
 
@@ -72,6 +83,7 @@ impl Memory {
             output: Tensor { access, half: self.half && !self.is_addend },
             residual: has_residual.then_some(residual),
             activation,
+            affine: self.affine,
         }
     }
 }

@@ -128,6 +128,7 @@ impl GpuNetwork {
                         output: range(operation.output),
                         residual: operation.residual.map(range),
                         workspace,
+                        weights: None,
                     };
                     dispatches.extend_from_slice(&layer.make_bindings(&buffers).await?.dispatches);
                 }

@@ -6,7 +6,7 @@ use crate::kernels::software::RowSums;
 use crate::kernels::software::gather::{Gather as GatherTaps, Uniform};
 use crate::kernels::software::gather_few::GatherFew;
 use crate::kernels::software::gather_rows::{GatherRows, RowTaps};
-use crate::kernels::{Access, Tile};
+use crate::kernels::{Access, Gains, Tile};
 use crate::plan::Step;
 use crate::plan::direct::{Direct, Dispatches};
 
@@ -157,7 +157,7 @@ fn row_taps(direct: &Direct<'_>) -> Option<(RowTaps, Access)> {
     let (width, columns, padding) = (problem.input_shape()[3], problem.output_shape()[3], conv.padding[1]);
     let in_place = conv.stride[1] == 1 && conv.dilation[1] == 1 && width <= columns && problem.begins_rows();
     // Its window of pixels moves from tap to tap; gains would have to move along.
-    if direct.made_of.gains
+    if direct.made_of.gains != Gains::None
         || !in_place
         || taps < 2
         || padding >= taps
