@@ -70,6 +70,7 @@ pub use method::sharing::Sharing;
 pub use method::starts::Starts;
 pub use method::storage::Storage;
 pub use method::summary::FilterSummary;
+pub use method::wanted::Wanted;
 pub use method::window::Window;
 pub use plan::{Bound, Candidates, Declined, Family, Hardware, KernelId, Lent, Plan, PlanOptions, Prediction, Target};
 pub use plan::{required_features, required_limits};

@@ -13,4 +13,5 @@ pub(crate) mod sharing;
 pub(crate) mod starts;
 pub(crate) mod storage;
 pub(crate) mod summary;
+pub(crate) mod wanted;
 pub(crate) mod window;

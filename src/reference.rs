@@ -1,7 +1,9 @@
 //! The reference: a naive f64 convolution with the expanded filters. Obviously right, and slow.
 
+mod gradients;
 mod hankel;
 
+pub use gradients::{GradientTerms, Gradients, gradients};
 pub use hankel::hankel_products;
 
 use crate::check::{check_length, check_size};

@@ -1,5 +1,7 @@
 //! Placement: where every filter lies in the summary. Pure geometry, no values.
 
+mod slope;
+
 use std::fmt::Display;
 
 use crate::check::check_size;
@@ -241,12 +243,7 @@ impl Placement {
     /// A weight is `(1 - fraction)` times the value at [`Self::index`] plus `fraction` times that at
     /// [`Self::next_index`].
     pub fn fraction(&self, filter: usize) -> f32 {
-        match &self.starts {
-            Starts::Learned { positions, unit, .. } => {
-                positions.get(filter).map_or(0.0, |&position| Segments::at(position, *unit).fraction)
-            }
-            Starts::Line { .. } | Starts::Volume { .. } => 0.0,
-        }
+        self.segments(filter).map_or(0.0, |segments| segments.fraction)
     }
 
     /// Index of weight `(channel, tap)` of filter `filter`, straight from the definition; `None` where the weight is
@@ -265,15 +262,9 @@ impl Placement {
         if channel >= self.window.channels() || tap >= self.taps() {
             return None;
         }
-        let on_line = |start: i64, length: usize| {
-            let offset = channel as i64 * self.window.channel_stride() + self.window.tap_offsets()[tap];
-            self.inside(start, offset, length)
-        };
         match &self.starts {
-            Starts::Line { length, starts } => on_line(*starts.get(filter)?, *length),
-            Starts::Learned { length, positions, unit } => {
-                on_line(Segments::at(*positions.get(filter)?, *unit).starts[segment], *length)
-            }
+            Starts::Line { starts, .. } => self.index_from(*starts.get(filter)?, channel, tap),
+            Starts::Learned { .. } => self.index_from(self.segments(filter)?.starts[segment], channel, tap),
             Starts::Volume { dims, starts } => {
                 let [c0, y0, x0] = *starts.get(filter)?;
                 let width = self.window.width();

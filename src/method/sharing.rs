@@ -29,6 +29,17 @@ pub(crate) struct Bases {
 
 impl Bases {
     pub(crate) fn new(placement: &Placement) -> Self {
+        Self::of_segments(placement, placement.neighbours(), |filter| placement.segments(filter))
+    }
+
+    /// Those of the two segments whose difference is the derivative of a filter by its learned position
+    /// ([`Placement::slope`]): at whole positions some are no bases of the convolution itself.
+    pub(crate) fn of_slopes(placement: &Placement) -> Self {
+        Self::of_segments(placement, 2, |filter| placement.slope(filter))
+    }
+
+    /// With so many `neighbours` of learned positions.
+    fn of_segments(placement: &Placement, neighbours: usize, segments: impl Fn(usize) -> Option<Segments>) -> Self {
         let (window, length) = (placement.window(), placement.length() as i64);
         let channels = window.channels() as i64;
         let channel_stride = match placement.starts() {
@@ -50,7 +61,7 @@ impl Bases {
             (_, Some(base)) => base,
             (_, None) => nowhere,
         };
-        let (taps, neighbours) = (placement.taps(), placement.neighbours());
+        let taps = placement.taps();
         let on_line = |start: i64, tap: usize| {
             let start = match placement.boundary() {
                 Boundary::Wrap => start.rem_euclid(length),
@@ -62,9 +73,7 @@ impl Bases {
         };
         let base = |filter: usize, segment: usize, tap: usize| match placement.starts() {
             Starts::Line { starts, .. } => on_line(starts[filter], tap),
-            Starts::Learned { positions, unit, .. } => {
-                on_line(Segments::at(positions[filter], *unit).starts[segment], tap)
-            }
+            Starts::Learned { .. } => on_line(segments(filter)?.starts[segment], tap),
             Starts::Volume { dims, starts } => {
                 let axis = |start: i64, offset: usize, size: usize| {
                     let size = size as i64;

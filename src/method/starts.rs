@@ -41,7 +41,7 @@ pub enum Starts {
 pub(crate) struct Segments {
     /// Where they begin: at the same place where the second has no weight, so that nothing else is read.
     pub(crate) starts: [i64; 2],
-    /// The weight of the second, in `0..1`; the first has the rest.
+    /// The weight of the second, in `0..1` (1 only in a [`Self::slope`]); the first has the rest.
     pub(crate) fraction: f32,
 }
 
@@ -56,5 +56,25 @@ impl Segments {
         let start = whole * unit as i64;
         let next = if fraction > 0.0 { start + unit as i64 } else { start };
         Self { starts: [start, next], fraction }
+    }
+
+    /// Two segments a unit apart on the line that a filter's blend moves along: the derivative of its weights by the
+    /// position is the second minus the first. Where there is no second one, at a whole position, that is the next
+    /// (the derivative on the right) if the summary has it, else the one before (on the left); a filter that fits the
+    /// summary at one place only stays there, with a derivative of 0.
+    ///
+    /// The blend of the two by `fraction`, which is 1 for a derivative on the left, is that of [`Self::at`].
+    pub(crate) fn slope(position: f32, unit: usize, exists: impl Fn(i64) -> bool) -> Self {
+        let blend = Self::at(position, unit);
+        let ([start, _], unit) = (blend.starts, unit as i64);
+        if blend.fraction > 0.0 {
+            blend
+        } else if exists(start + unit) {
+            Self { starts: [start, start + unit], fraction: 0.0 }
+        } else if exists(start - unit) {
+            Self { starts: [start - unit, start], fraction: 1.0 }
+        } else {
+            blend
+        }
     }
 }
