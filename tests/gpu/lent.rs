@@ -56,8 +56,8 @@ fn parts_of_long_sums_share_what_is_lent() {
     let data = Data::integers(&problem, 3);
     assert_exact("parts", &plan, &run(device, &device.trusted, &plan, &data.operands()), &data);
 
-    let placement = Placement::tap_major(2, 2048, 3, 3, 2048).expect("placement").with_gains();
-    let problem = Problem::new(&placement, Conv2d::padded(1), [1, 3, 3]).expect("problem");
+    let placement = Placement::tap_major(4, 4, 130, 130, 4).expect("placement").with_gains();
+    let problem = Problem::new(&placement, Conv2d::padded(1), [1, 130, 130]).expect("problem");
     let error = Plan::new(&problem, &target, options).expect_err("parts of taps").to_string();
     assert!(error.contains("gains are lent of all taps together"), "{error}");
 }
