@@ -6,6 +6,8 @@ pub(crate) mod buffers;
 pub(crate) mod check;
 pub(crate) mod conv;
 pub(crate) mod dispatch;
+#[cfg(feature = "gradients")]
+pub(crate) mod gradient;
 pub(crate) mod lock;
 mod parallel;
 pub(crate) mod pipeline;

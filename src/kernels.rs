@@ -16,6 +16,8 @@ mod filters;
 pub(crate) mod fused;
 pub(crate) mod gather;
 mod geometry;
+#[cfg(feature = "gradients")]
+pub(crate) mod gradient;
 mod kernel;
 pub(crate) mod matrix;
 #[cfg(feature = "network")]
@@ -61,6 +63,18 @@ pub(crate) enum Variant {
     Tiled(tiled::Tiled),
     TiledAccumulate(tiled_accumulate::TiledAccumulate),
     Matrix(matrix::Matrix),
+    #[cfg(feature = "gradients")]
+    Spread(gradient::spread::Spread),
+    #[cfg(feature = "gradients")]
+    Transpose(gradient::transpose::Transpose),
+    #[cfg(feature = "gradients")]
+    Outer(gradient::outer::Outer),
+    #[cfg(feature = "gradients")]
+    Overlap(gradient::overlap::Overlap),
+    #[cfg(feature = "gradients")]
+    TapSums(gradient::tap_sums::TapSums),
+    #[cfg(feature = "gradients")]
+    TapEnds(gradient::tap_ends::TapEnds),
     #[cfg(feature = "software")]
     SoftwareGather(software::gather::Gather),
     #[cfg(feature = "software")]
@@ -98,6 +112,18 @@ impl Variant {
             Self::Tiled(kernel) => kernel.describe(),
             Self::TiledAccumulate(kernel) => kernel.describe(),
             Self::Matrix(kernel) => kernel.describe(),
+            #[cfg(feature = "gradients")]
+            Self::Spread(kernel) => kernel.describe(),
+            #[cfg(feature = "gradients")]
+            Self::Transpose(kernel) => kernel.describe(),
+            #[cfg(feature = "gradients")]
+            Self::Outer(kernel) => kernel.describe(),
+            #[cfg(feature = "gradients")]
+            Self::Overlap(kernel) => kernel.describe(),
+            #[cfg(feature = "gradients")]
+            Self::TapSums(kernel) => kernel.describe(),
+            #[cfg(feature = "gradients")]
+            Self::TapEnds(kernel) => kernel.describe(),
             #[cfg(feature = "software")]
             Self::SoftwareGather(kernel) => kernel.describe(),
             #[cfg(feature = "software")]
@@ -138,6 +164,18 @@ impl Variant {
             listed(tiled::Tiled::variants()),
             listed(tiled_accumulate::TiledAccumulate::variants()),
             listed(matrix::Matrix::variants()),
+            #[cfg(feature = "gradients")]
+            listed(gradient::spread::Spread::variants()),
+            #[cfg(feature = "gradients")]
+            listed(gradient::transpose::Transpose::variants()),
+            #[cfg(feature = "gradients")]
+            listed(gradient::outer::Outer::variants()),
+            #[cfg(feature = "gradients")]
+            listed(gradient::overlap::Overlap::variants()),
+            #[cfg(feature = "gradients")]
+            listed(gradient::tap_sums::TapSums::variants()),
+            #[cfg(feature = "gradients")]
+            listed(gradient::tap_ends::TapEnds::variants()),
             listed(software::gather::Gather::variants()),
             listed(software::gather_rows::GatherRows::variants()),
             listed(software::gather_few::GatherFew::variants()),

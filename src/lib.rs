@@ -54,6 +54,8 @@ pub mod tune;
 pub use device::bound::BoundConv;
 pub use device::buffers::{BufferRange, ConvBuffers, WeightBuffers};
 pub use device::conv::FsConv2d;
+#[cfg(feature = "gradients")]
+pub use device::gradient::{FsConv2dGradient, GradientBuffers};
 pub use device::pipeline::{Pipelines, ShaderChecks};
 pub use error::{Cause, Error, Result};
 #[cfg(feature = "network")]
@@ -72,6 +74,8 @@ pub use method::storage::Storage;
 pub use method::summary::FilterSummary;
 pub use method::wanted::Wanted;
 pub use method::window::Window;
+#[cfg(feature = "gradients")]
+pub use plan::GradientPlan;
 pub use plan::{Bound, Candidates, Declined, Family, Hardware, KernelId, Lent, Plan, PlanOptions, Prediction, Target};
 pub use plan::{required_features, required_limits};
 pub use wgpu;

@@ -11,6 +11,8 @@ mod families;
 mod family;
 pub(crate) mod fused;
 pub(crate) mod gemm;
+#[cfg(feature = "gradients")]
+pub(crate) mod gradient;
 mod hardware;
 mod kernel_id;
 mod options;
@@ -29,6 +31,8 @@ pub(crate) mod vendor;
 
 pub use candidates::{Candidates, Declined};
 pub use family::Family;
+#[cfg(feature = "gradients")]
+pub use gradient::GradientPlan;
 pub use hardware::{Bound, Hardware, Prediction};
 pub use kernel_id::KernelId;
 pub use options::{Lent, PlanOptions};

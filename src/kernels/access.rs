@@ -77,7 +77,7 @@ pub(crate) struct Tensor {
 
 impl Tensor {
     /// Of f32.
-    #[cfg(feature = "network")]
+    #[cfg(any(feature = "network", feature = "gradients"))]
     pub(crate) const fn f32(access: Access) -> Self {
         Self { access, half: false }
     }

@@ -271,7 +271,7 @@ impl Description {
     }
 
     /// Reads a tensor, by functions that begin with its name.
-    fn reads(mut self, name: &'static str, role: Role, access: Access) -> Self {
+    pub(super) fn reads(mut self, name: &'static str, role: Role, access: Access) -> Self {
         self.parts.push(Part::Read { name, role, access });
         self.role(role).moved(access)
     }

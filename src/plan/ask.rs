@@ -2,7 +2,7 @@
 
 use super::{PlanOptions, Target};
 use crate::kernels::{Access, Affine, End, Filters, Gains, Tensor, WeightLoad, Weights};
-use crate::method::placement::Boundary;
+use crate::method::placement::{Boundary, Placement};
 use crate::method::problem::Problem;
 use crate::method::quantization::Precision;
 use crate::method::storage::Storage;
@@ -97,10 +97,14 @@ impl Ask<'_> {
 
 /// How kernels may load a layer's weights from the summary.
 pub(super) fn weight_load(problem: &Problem) -> WeightLoad {
-    let (bases, placement) = (problem.bases(), problem.placement());
-    let aligned = bases.channel_stride == 1
-        && placement.window().channels().is_multiple_of(4)
-        && bases.of_tap.iter().all(|base| base % 4 == 0);
+    let bases = problem.bases();
+    load_of(problem.placement(), bases.channel_stride, &bases.of_tap)
+}
+
+/// The same for channels from some `bases` on.
+pub(super) fn load_of(placement: &Placement, channel_stride: i32, bases: &[i32]) -> WeightLoad {
+    let channels = placement.window().channels();
+    let aligned = channel_stride == 1 && channels.is_multiple_of(4) && bases.iter().all(|base| base % 4 == 0);
     match placement.boundary() {
         Boundary::None if aligned => WeightLoad::Vec4,
         boundary => WeightLoad::Scalar(boundary),

@@ -1,6 +1,6 @@
 //! What a device must grant for a plan to run: checked before anything is dispatched.
 
-use super::{Operand, Plan, Target};
+use super::{Operand, Plan, Step, Target};
 use crate::error::{Error, Result};
 use crate::kernels::Role;
 use crate::method::problem::Problem;
@@ -16,70 +16,83 @@ impl Plan {
     }
 
     fn check_steps(&self, device: &Target) -> Result<()> {
-        let limits = &device.limits;
-        let at_most = |field: &str, value: u64, limit_name: &'static str, limit: u64| {
-            if value <= limit {
-                Ok(())
-            } else {
-                Err(Error::Limit { field: field.to_owned(), value, limit_name, limit })
-            }
+        let bound = |step: &Step, role: Role| {
+            let bytes = match step.operand(role) {
+                Operand::Tensor(_) | Operand::Summary => self.size_of(role),
+                Operand::Table(bytes) | Operand::Workspace(bytes) => bytes.end - bytes.start,
+            };
+            (bytes, if role == Role::Summary { self.storage.weights().bytes() } else { 4 })
         };
-        for step in &self.steps {
-            let (label, description) = (step.description.label(), &step.description);
-            let unsupported = |reason| Err(Error::Unsupported { kernel: description.kernel(), reason });
-            let missing = description.needs().difference(device.features);
-            if !missing.is_empty() {
-                return unsupported(format!("the device was opened without {missing:?}"));
-            }
-            // Such kernels are made for subgroups of one size; in others they would compute something else.
-            let (planned, sizes) = (self.target.subgroup_sizes(), device.subgroup_sizes());
-            if description.needs().intersects(OF_SUBGROUPS) && sizes != planned {
-                let [planned, sizes] = [planned, sizes].map(|[least, most]| format!("{least} to {most}"));
-                return unsupported(format!("it was planned for subgroups of {planned} lanes, the device has {sizes}"));
-            }
-            if !step.ends_on(device) {
-                let (turns, most) = (step.turns, device.most_turns(step.unrolled));
-                let loops = format!("its loops would turn {turns} times an invocation, and may {most} times");
-                let unlike = device.checked && !self.target.checked;
-                let hint = " with shader checks: plan for `Target::with_checked_shaders(true)`";
-                return unsupported(loops + if unlike { hint } else { "" });
-            }
-            let roles = description.roles();
-            for &role in roles {
-                let bytes = match step.operand(role) {
-                    Operand::Tensor(_) | Operand::Summary => self.size_of(role),
-                    Operand::Table(bytes) | Operand::Workspace(bytes) => bytes.end - bytes.start,
-                };
-                let field = format!("bytes of {role:?} of {label}");
-                let binding = limits.max_storage_buffer_binding_size;
-                at_most(&field, bytes, "max_storage_buffer_binding_size", binding)?;
-                at_most(&field, bytes, "max_buffer_size", limits.max_buffer_size)?;
-                // Devices may bind more than that: WebGPU's limits are of 64 bits.
-                let weights = self.storage.weights().bytes();
-                let size = if role == Role::Summary { weights } else { 4 };
-                if bytes / size > u64::from(u32::MAX) {
-                    return unsupported(format!("indices of {role:?} exceed 32 bits"));
-                }
-            }
-            let buffers = format!("storage buffers of {label}");
-            let most = u64::from(limits.max_storage_buffers_per_shader_stage);
-            at_most(&buffers, roles.len() as u64, "max_storage_buffers_per_shader_stage", most)?;
-            let threads = u64::from(description.threads());
-            let most = u64::from(limits.max_compute_invocations_per_workgroup);
-            at_most(&format!("threads of {label}"), threads, "max_compute_invocations_per_workgroup", most)?;
-            let most = u64::from(limits.max_compute_workgroup_storage_size);
-            let bytes = description.memory();
-            at_most(&format!("workgroup memory of {label}"), bytes, "max_compute_workgroup_storage_size", most)?;
-            for size in step.grid {
-                let most = u64::from(limits.max_compute_workgroups_per_dimension);
-                let field = format!("workgroups of {label}");
-                at_most(&field, u64::from(size), "max_compute_workgroups_per_dimension", most)?;
-            }
-        }
+        self.steps.iter().try_for_each(|step| check_step(step, &self.target, device, |role| bound(step, role)))?;
+        let limits = &device.limits;
         // Several parts' tables, and sums beside products, are ranges of one buffer.
         at_most("bytes of tables", self.table_bytes(), "max_buffer_size", limits.max_buffer_size)?;
         at_most("bytes of workspace", self.workspace, "max_buffer_size", limits.max_buffer_size)
     }
+}
+
+/// Checks a dispatch that was planned for one device against another; `bound` says how many bytes are bound for a role,
+/// and of how many bytes a value is.
+pub(super) fn check_step(
+    step: &Step,
+    planned: &Target,
+    device: &Target,
+    bound: impl Fn(Role) -> (u64, u64),
+) -> Result<()> {
+    let limits = &device.limits;
+    let (label, description) = (step.description.label(), &step.description);
+    let unsupported = |reason| Err(Error::Unsupported { kernel: description.kernel(), reason });
+    let missing = description.needs().difference(device.features);
+    if !missing.is_empty() {
+        return unsupported(format!("the device was opened without {missing:?}"));
+    }
+    // Such kernels are made for subgroups of one size; in others they would compute something else.
+    let (own_sizes, sizes) = (planned.subgroup_sizes(), device.subgroup_sizes());
+    if description.needs().intersects(OF_SUBGROUPS) && sizes != own_sizes {
+        let [own_sizes, sizes] = [own_sizes, sizes].map(|[least, most]| format!("{least} to {most}"));
+        return unsupported(format!("it was planned for subgroups of {own_sizes} lanes, the device has {sizes}"));
+    }
+    if !step.ends_on(device) {
+        let (turns, most) = (step.turns, device.most_turns(step.unrolled));
+        let loops = format!("its loops would turn {turns} times an invocation, and may {most} times");
+        let unlike = device.checked && !planned.checked;
+        let hint = " with shader checks: plan for `Target::with_checked_shaders(true)`";
+        return unsupported(loops + if unlike { hint } else { "" });
+    }
+    let roles = description.roles();
+    for &role in roles {
+        let (bytes, size) = bound(role);
+        let field = format!("bytes of {role:?} of {label}");
+        let binding = limits.max_storage_buffer_binding_size;
+        at_most(&field, bytes, "max_storage_buffer_binding_size", binding)?;
+        at_most(&field, bytes, "max_buffer_size", limits.max_buffer_size)?;
+        // Devices may bind more than that: WebGPU's limits are of 64 bits.
+        if bytes / size > u64::from(u32::MAX) {
+            return unsupported(format!("indices of {role:?} exceed 32 bits"));
+        }
+    }
+    let buffers = format!("storage buffers of {label}");
+    let most = u64::from(limits.max_storage_buffers_per_shader_stage);
+    at_most(&buffers, roles.len() as u64, "max_storage_buffers_per_shader_stage", most)?;
+    let threads = u64::from(description.threads());
+    let most = u64::from(limits.max_compute_invocations_per_workgroup);
+    at_most(&format!("threads of {label}"), threads, "max_compute_invocations_per_workgroup", most)?;
+    let most = u64::from(limits.max_compute_workgroup_storage_size);
+    let bytes = description.memory();
+    at_most(&format!("workgroup memory of {label}"), bytes, "max_compute_workgroup_storage_size", most)?;
+    for size in step.grid {
+        let most = u64::from(limits.max_compute_workgroups_per_dimension);
+        let field = format!("workgroups of {label}");
+        at_most(&field, u64::from(size), "max_compute_workgroups_per_dimension", most)?;
+    }
+    Ok(())
+}
+
+fn at_most(field: &str, value: u64, limit_name: &'static str, limit: u64) -> Result<()> {
+    if value <= limit {
+        return Ok(());
+    }
+    Err(Error::Limit { field: field.to_owned(), value, limit_name, limit })
 }
 
 /// Says of which layer a limit is: `bytes of Output of fs_dense-..., 64x3x3 on [1, 32, 28, 28]`.

@@ -1,0 +1,69 @@
+//! `tap_ends`: the gradients of gains and positions where filters are blends, from those of their segments.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{LANES, gains};
+use crate::kernels::{Description, Geometry, Kernel, Role, Variant, Work};
+
+/// A variant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TapEnds {
+    pub(crate) of: Ends,
+}
+
+/// Whose gradients it computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Ends {
+    Gains,
+    /// Of filters whose taps have gains, or have none.
+    Positions {
+        gains: bool,
+    },
+}
+
+/// `Params` of the shader.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+pub(crate) struct Uniform {
+    pub(crate) conv: Geometry,
+    pub(crate) threads: u32,
+    pub(crate) fractions_at: u32,
+}
+
+impl Kernel for TapEnds {
+    type Uniform = Uniform;
+
+    fn variant(self) -> Variant {
+        Variant::TapEnds(self)
+    }
+
+    fn describe(&self) -> Description {
+        let text = include_str!("../../../shaders/gradient/tap_ends.wgsl");
+        let described = Description::of_convolution("tap_ends", text, LANES).word(LANES).constant("LANES", LANES);
+        let roles = [Role::Input, Role::Table, Role::Output];
+        let described = roles.into_iter().fold(described, Description::role).read_write(true);
+        match self.of {
+            Ends::Gains => gains(described.word("of-gains"), false),
+            Ends::Positions { gains: has_gains } => {
+                gains(described.word("of-positions").constant("POSITIONS", 1), has_gains)
+            }
+        }
+    }
+
+    fn turns(&self, uniform: &Uniform) -> u64 {
+        uniform.conv.taps()
+    }
+
+    fn work(&self, _: &Uniform) -> Work {
+        Work { vector: 20.0, values: 4.0, ..Work::default() }
+    }
+}
+
+#[cfg(all(test, feature = "network", feature = "software"))]
+impl TapEnds {
+    /// For tests.
+    pub(in crate::kernels) fn variants() -> Vec<Self> {
+        let ends = [Ends::Gains, Ends::Positions { gains: false }, Ends::Positions { gains: true }];
+        crate::kernels::tests::covering::covering(&[3, 2], |at| Some(Self { of: ends[at[0]], read_write: at[1] == 1 }))
+    }
+}
