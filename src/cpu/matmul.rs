@@ -6,7 +6,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 /// Rows or columns of a block are a multiple of this, as faer's kernels have them.
 const BLOCK: usize = 16;
 /// Most products that are added up in f32. Longer sums are cut into parts of as many, which are added up in f64.
-const PART: usize = 2048;
+pub(super) const PART: usize = 2048;
 /// Most sums of a block that are kept in f64 at a time.
 const LONG_SUMS: usize = 1 << 12;
 
@@ -46,6 +46,24 @@ pub(super) fn multiply(
     let to = MatMut::from_column_major_slice_with_stride_mut(to, n, m, to_stride).transpose_mut();
     let before = if before == Before::Kept { Accum::Add } else { Accum::Replace };
     in_blocks(to, left, right, before, threads);
+}
+
+/// `to[m, n] += left[m, k] * right[n, k]`, right transposed. `to` has no gaps between rows. Every sum is one of sums in
+/// f32 of at most [`PART`] products.
+pub(super) fn multiply_transposed(
+    [m, n, k]: [usize; 3],
+    left: Rows<'_>,
+    right: Rows<'_>,
+    to: &mut [f32],
+    _scratch: &mut Vec<f32>,
+) {
+    if m == 0 || n == 0 || k == 0 {
+        return;
+    }
+    let left = MatRef::from_row_major_slice_with_stride(left.values, m, k, left.stride);
+    let right = MatRef::from_row_major_slice_with_stride(right.values, n, k, right.stride);
+    let to = MatMut::from_column_major_slice_mut(&mut to[..m * n], n, m).transpose_mut();
+    in_blocks(to, left, right.transpose(), Accum::Add, 1);
 }
 
 fn in_blocks(to: MatMut<'_, f32>, left: MatRef<'_, f32>, right: MatRef<'_, f32>, before: Accum, threads: usize) {

@@ -25,8 +25,9 @@ use super::scratch::{Scratch, first, split};
 use super::walk::Walk;
 use crate::error::Result;
 use crate::method::params::ChannelParams;
-use crate::method::placement::Boundary;
+use crate::method::placement::{Boundary, Placement};
 use crate::method::problem::Problem;
+use crate::method::sharing::Sharing;
 use crate::method::summary::FilterSummary;
 
 /// Most products of a band, in values: half a megabyte.
@@ -80,8 +81,8 @@ struct Phase {
 }
 
 /// Rows of the sharing analysis used in each phase: `[group][phase]`, ascending.
-pub(super) fn rows_by_phase(problem: &Problem, walk: &Walk) -> Vec<Vec<Vec<u32>>> {
-    let (sharing, taps) = (problem.sharing(), walk.taps.len());
+pub(super) fn rows_by_phase(sharing: &Sharing, walk: &Walk) -> Vec<Vec<Vec<u32>>> {
+    let taps = walk.taps.len();
     let per_group = sharing.rows().len() / sharing.groups().len();
     let of_group = |rows: &[u32]| {
         let phases = rows.iter().enumerate().filter_map(|(at, &row)| Some((walk.taps[at % taps].as_ref()?.phase, row)));
@@ -100,7 +101,7 @@ pub(super) fn cost(problem: &Problem, walk: &Walk) -> usize {
     let (channels, [_, filters, out_height, _]) = (problem.placement().window().channels(), problem.output_shape());
     let terms = problem.bases().neighbours * walk.rows.taps.len() * walk.columns.taps.len();
     let mut rows_of_terms = filters * out_height * terms * SUM_COST;
-    for phases in rows_by_phase(problem, walk) {
+    for phases in rows_by_phase(problem.sharing(), walk) {
         for (phase, bases) in phases.iter().enumerate() {
             let copies = if walk.in_place() { 0 } else { channels * COPY_COST };
             let rows = walk.rows.inside(walk.phase(phase)[0]).len();
@@ -118,7 +119,7 @@ impl Shared {
         params: ChannelParams<'_>,
     ) -> Result<Self> {
         let channels = problem.placement().window().channels();
-        let rows = rows_by_phase(problem, &walk);
+        let rows = rows_by_phase(problem.sharing(), &walk);
         let count = |phases: &Vec<Vec<u32>>| phases.iter().map(Vec::len).sum::<usize>();
         let bases = rows.iter().map(count).max().unwrap_or(0);
         check_memory("packed weights", &[rows.iter().map(count).sum(), channels])?;
@@ -286,10 +287,15 @@ fn pack(
 }
 
 /// A value of the summary, by its boundary's rule.
-fn value_at(summary: &FilterSummary, index: i64) -> f32 {
-    let index = match summary.placement().boundary() {
-        Boundary::Wrap => index.rem_euclid(summary.placement().length() as i64),
+pub(super) fn value_at(summary: &FilterSummary, index: i64) -> f32 {
+    index_at(summary.placement(), index).and_then(|index| summary.get(index)).unwrap_or(0.0)
+}
+
+/// A place in the summary, by its boundary's rule; `None` where there is no value.
+pub(super) fn index_at(placement: &Placement, index: i64) -> Option<usize> {
+    let index = match placement.boundary() {
+        Boundary::Wrap => index.rem_euclid(placement.length() as i64),
         Boundary::None | Boundary::Zero => index,
     };
-    usize::try_from(index).ok().and_then(|index| summary.get(index)).unwrap_or(0.0)
+    usize::try_from(index).ok().filter(|&index| index < placement.length())
 }
