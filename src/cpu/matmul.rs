@@ -50,13 +50,7 @@ pub(super) fn multiply(
 
 /// `to[m, n] += left[m, k] * right[n, k]`, right transposed. `to` has no gaps between rows. Every sum is one of sums in
 /// f32 of at most [`PART`] products.
-pub(super) fn multiply_transposed(
-    [m, n, k]: [usize; 3],
-    left: Rows<'_>,
-    right: Rows<'_>,
-    to: &mut [f32],
-    _scratch: &mut Vec<f32>,
-) {
+pub(super) fn multiply_transposed([m, n, k]: [usize; 3], left: Rows<'_>, right: Rows<'_>, to: &mut [f32]) {
     if m == 0 || n == 0 || k == 0 {
         return;
     }

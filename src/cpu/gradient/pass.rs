@@ -127,7 +127,7 @@ impl Layout {
         let own = own.start * self.channels..own.end * self.channels;
         for top in self.places.clone().step_by(self.band) {
             let rows = self.band.min(self.places.end - top);
-            let Scratch { planes, columns, products, totals, padded } = scratch;
+            let Scratch { planes, products, totals, padded, .. } = scratch;
             let grads = self.padded.lay_out(walk, grad_output, top, rows, padded);
             let products = first(products, self.products);
             for spread in &group.spread {
@@ -146,7 +146,7 @@ impl Layout {
                     let right = walk.planes(part.of_walk, part.rows.clone(), image, 1, planes);
                     let left = Rows { values: products, stride: self.base_stride };
                     let to = &mut sums.part[spread.phase.first * self.channels..];
-                    multiply_transposed([spread.phase.bases.len(), self.channels, length], left, right, to, columns);
+                    multiply_transposed([spread.phase.bases.len(), self.channels, length], left, right, to);
                 }
             }
             for dots in &group.dots {
