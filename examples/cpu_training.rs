@@ -19,9 +19,10 @@ const RATE: f32 = 1e-9;
 
 /// One layer: its summary, and what is computed with it.
 struct Layer {
-    problem: Problem,
-    values: Vec<f32>,
-    gradient: Vec<f32>,
+    summary: FilterSummary,
+    conv: CpuConv,
+    gradient: CpuGradient,
+    grad_summary: Vec<f32>,
 }
 
 impl Layer {
@@ -30,19 +31,27 @@ impl Layer {
         let problem = Problem::new(&placement, Conv2d::padded(1), shape)?;
         let scale = 4.0 / (channels as f32 * 9.0).sqrt();
         let values = numbers(placement.length(), seed).into_iter().map(|value| value * scale).collect();
-        Ok(Self { problem, values, gradient: vec![f32::NAN; placement.length()] })
+        let grad_summary = vec![f32::NAN; placement.length()];
+        let summary = FilterSummary::new(values, placement)?;
+        let gradient = CpuGradient::new(&problem, &summary, Wanted::all(&problem))?;
+        let problem = problem.with_activation(Activation::Relu);
+        let conv = CpuConv::new(&problem, &summary, ChannelParams::default(), None)?;
+        Ok(Self { summary, conv, gradient, grad_summary })
     }
 
-    /// Convolution and gradient with the values as they are now.
-    fn packed(&self) -> Result<(CpuConv, CpuGradient), filter_summary::Error> {
-        let summary = FilterSummary::new(self.values.clone(), self.problem.placement().clone())?;
-        let forward = self.problem.clone().with_activation(Activation::Relu);
-        let conv = CpuConv::new(&forward, &summary, ChannelParams::default(), None)?;
-        Ok((conv, CpuGradient::new(&self.problem, &summary, Wanted::all(&self.problem))?))
+    fn backward(&mut self, input: &[f32], grad_output: &[f32], grad_input: &mut [f32]) -> Result<(), Box<dyn Error>> {
+        let (input_to, summary_to) = (Some(grad_input), Some(self.grad_summary.as_mut_slice()));
+        let mut to = GradientsMut { input: input_to, summary: summary_to, ..GradientsMut::default() };
+        Ok(self.gradient.run(input, grad_output, &mut to)?)
     }
 
-    fn descend(&mut self) {
-        self.values.iter_mut().zip(&self.gradient).for_each(|(value, gradient)| *value -= RATE * gradient);
+    /// A step of gradient descent.
+    fn descend(&mut self) -> Result<(), Box<dyn Error>> {
+        let values = self.summary.values();
+        let values = values.iter().zip(&self.grad_summary).map(|(value, gradient)| value - RATE * gradient).collect();
+        self.summary = FilterSummary::new(values, self.summary.placement().clone())?;
+        self.conv.set_summary(&self.summary)?;
+        Ok(self.gradient.set_summary(&self.summary)?)
     }
 }
 
@@ -70,13 +79,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for number in 0..steps + 2 {
         let start = Instant::now();
         let [first, second] = &mut layers;
-        let (conv, gradient) = first.packed()?;
-        let (second_conv, second_gradient) = second.packed()?;
-        conv.run(&input, None, &mut middle)?;
-        second_conv.run(&middle, None, &mut output)?;
-        let to = (Some(grad_middle.as_mut_slice()), Some(second.gradient.as_mut_slice()));
-        let mut to = GradientsMut { input: to.0, summary: to.1, ..GradientsMut::default() };
-        second_gradient.run(&middle, &output, &mut to)?;
+        first.conv.run(&input, None, &mut middle)?;
+        second.conv.run(&middle, None, &mut output)?;
+        second.backward(&middle, &output, &mut grad_middle)?;
         // Backwards through ReLU.
         let chunk = middle.len().div_ceil(4 * threads);
         grad_middle.par_chunks_mut(chunk).zip(middle.par_chunks(chunk)).for_each(|(gradients, values)| {
@@ -84,19 +89,17 @@ fn main() -> Result<(), Box<dyn Error>> {
                 *gradient = if value > 0.0 { *gradient } else { 0.0 };
             });
         });
-        let to = (Some(grad_input.as_mut_slice()), Some(first.gradient.as_mut_slice()));
-        let mut to = GradientsMut { input: to.0, summary: to.1, ..GradientsMut::default() };
-        gradient.run(&input, &grad_middle, &mut to)?;
+        first.backward(&input, &grad_middle, &mut grad_input)?;
         if number == 0
             && let Some(folder) = std::env::var_os("OUT")
         {
-            let gradients = [("input", &grad_input), ("first", &first.gradient), ("second", &second.gradient)];
+            let gradients = [("input", &grad_input), ("first", &first.grad_summary), ("second", &second.grad_summary)];
             for (name, values) in gradients.into_iter().chain([("output", &output)]) {
                 let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
                 std::fs::write(Path::new(&folder).join(name), bytes)?;
             }
         }
-        layers.iter_mut().for_each(Layer::descend);
+        layers.iter_mut().try_for_each(Layer::descend)?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     let mut times = times.split_off(2);

@@ -29,11 +29,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
+use super::check_placement;
 use super::costs::THREAD_COST;
 use super::matmul::PART;
 use super::memory::check_memory;
 use super::scratch::Pool;
-use super::shared;
+use super::shared::{self, weights_of};
 use super::walk::Walk;
 use crate::check::check_length;
 use crate::error::{Error, Result};
@@ -116,9 +117,7 @@ impl CpuGradient {
     /// layer would take gigabytes.
     pub fn new(problem: &Problem, summary: &FilterSummary, wanted: Wanted) -> Result<Self> {
         wanted.check(problem)?;
-        if summary.placement() != problem.placement() {
-            return Err(Error::value("summary", "placed otherwise", "its placement must be the problem's"));
-        }
+        check_placement(summary, problem)?;
         let placement = problem.placement();
         let channels = placement.window().channels();
         let walk = Walk::new(problem);
@@ -141,11 +140,11 @@ impl CpuGradient {
         let bases = spread.iter().flatten().map(|phase| phase.bases.len()).sum();
         let layout = Layout::new(problem, walk, most)?;
         let (filters, neighbours) = (layout.filters, of_dots.bases.neighbours);
+        let weights = |phase: &Phase, bases: &Bases| weights_of(summary, bases, &phase.bases);
         let mut groups: Vec<Group> = (0..problem.conv().groups).map(|_| Group::default()).collect();
         for (index, (group, phases)) in groups.iter_mut().zip(spread).enumerate() {
             let packed = phases.into_iter().map(|phase| {
-                let weights =
-                    if wanted.input { phase.weights_of_channels(summary, problem.bases()) } else { Vec::new() };
+                let weights = if wanted.input { weights(&phase, problem.bases()) } else { Vec::new() };
                 let terms = phase.terms(summary, &layout.walk, &layout.padded, index * filters);
                 SpreadPhase { phase, weights, terms }
             });
@@ -153,7 +152,7 @@ impl CpuGradient {
         }
         for (index, (group, phases)) in groups.iter_mut().zip(dots).enumerate() {
             let packed = phases.into_iter().map(|phase| {
-                let weights = phase.weights_of_bases(summary, of_dots.bases);
+                let weights = weights(&phase, of_dots.bases);
                 let dots = phase.dots(&layout.walk, &layout.padded, index * filters, neighbours);
                 DotPhase { phase, weights, dots }
             });
@@ -175,6 +174,33 @@ impl CpuGradient {
             pool: Arc::default(),
             sums: Mutex::default(),
         })
+    }
+
+    /// Takes the values and gains of another summary of the same placement, as training steps bring them. Everything
+    /// else stays, scratch memory too.
+    ///
+    /// # Errors
+    /// When it is placed otherwise.
+    pub fn set_summary(&mut self, summary: &FilterSummary) -> Result<()> {
+        check_placement(summary, &self.problem)?;
+        let (problem, filters) = (&self.problem, self.layout.filters);
+        for (index, group) in self.groups.iter_mut().enumerate() {
+            for spread in &mut group.spread {
+                if self.wanted.input {
+                    spread.weights = weights_of(summary, problem.bases(), &spread.phase.bases);
+                }
+                if problem.placement().has_gains() {
+                    let (walk, padded) = (&self.layout.walk, &self.layout.padded);
+                    spread.terms = spread.phase.terms(summary, walk, padded, index * filters);
+                }
+            }
+            for dots in &mut group.dots {
+                // Strides are those of the window, whichever segments these are.
+                dots.weights = weights_of(summary, problem.bases(), &dots.phase.bases);
+            }
+        }
+        self.gains = summary.gains().unwrap_or_default().to_vec();
+        Ok(())
     }
 
     /// The problem it was packed for.

@@ -37,10 +37,39 @@ pub(super) fn multiply(
     before: Before,
     threads: usize,
 ) {
-    if m == 0 || n == 0 || k == 0 {
+    if m > 0 && k > 0 {
+        let left = MatRef::from_row_major_slice(&left[..m * k], m, k);
+        rows_times_rows(left, right, n, to, to_stride, before, threads);
+    }
+}
+
+/// [`multiply`] with `left[k, m]`, transposed; what is there is not read.
+pub(super) fn multiply_left_transposed(
+    [m, n, k]: [usize; 3],
+    left: &[f32],
+    right: Rows<'_>,
+    to: &mut [f32],
+    to_stride: usize,
+) {
+    if m > 0 && k > 0 {
+        let left = MatRef::from_row_major_slice(&left[..m * k], k, m).transpose();
+        rows_times_rows(left, right, n, to, to_stride, Before::Replaced, 1);
+    }
+}
+
+fn rows_times_rows(
+    left: MatRef<'_, f32>,
+    right: Rows<'_>,
+    n: usize,
+    to: &mut [f32],
+    to_stride: usize,
+    before: Before,
+    threads: usize,
+) {
+    let (m, k) = (left.nrows(), left.ncols());
+    if n == 0 {
         return;
     }
-    let left = MatRef::from_row_major_slice(&left[..m * k], m, k);
     let right = MatRef::from_row_major_slice_with_stride(right.values, k, n, right.stride);
     // Not `from_row_major_slice_with_stride_mut`: in faer 0.24 it leaves the slice (sarah-quinones/faer-rs#267).
     let to = MatMut::from_column_major_slice_with_stride_mut(to, n, m, to_stride).transpose_mut();
@@ -50,7 +79,7 @@ pub(super) fn multiply(
 
 /// `to[m, n] += left[m, k] * right[n, k]`, right transposed. `to` has no gaps between rows. Every sum is one of sums in
 /// f32 of at most [`PART`] products.
-pub(super) fn multiply_transposed([m, n, k]: [usize; 3], left: Rows<'_>, right: Rows<'_>, to: &mut [f32]) {
+pub(super) fn multiply_right_transposed([m, n, k]: [usize; 3], left: Rows<'_>, right: Rows<'_>, to: &mut [f32]) {
     if m == 0 || n == 0 || k == 0 {
         return;
     }

@@ -1,6 +1,6 @@
 //! A layer's bases and taps, phase by phase, packed for gradients.
 
-use super::super::shared::{rows_by_phase, value_at};
+use super::super::shared::rows_by_phase;
 use super::super::walk::{Tap, Walk};
 use super::dots::Dot;
 use super::padded::Padded;
@@ -66,20 +66,6 @@ impl Phase {
             groups.push(phases);
         }
         groups
-    }
-
-    /// `[C / groups, bases]`: the weights of every base, transposed.
-    pub(super) fn weights_of_channels(&self, summary: &FilterSummary, bases: &Bases) -> Vec<f32> {
-        let channels = summary.placement().window().channels();
-        let values = (0..channels).flat_map(|channel| self.bases.iter().map(move |&base| (base, channel)));
-        values.map(|(base, channel)| value_at(summary, place(bases, base, channel))).collect()
-    }
-
-    /// `[bases, C / groups]`.
-    pub(super) fn weights_of_bases(&self, summary: &FilterSummary, bases: &Bases) -> Vec<f32> {
-        let channels = summary.placement().window().channels();
-        let values = self.bases.iter().flat_map(|&base| (0..channels).map(move |channel| (base, channel)));
-        values.map(|(base, channel)| value_at(summary, place(bases, base, channel))).collect()
     }
 
     /// The taps that every base's gradient is added up from: those of segments with a share of the blend.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::image::Image;
-use super::super::matmul::{Before, PART, Rows, multiply, multiply_transposed};
+use super::super::matmul::{Before, PART, Rows, multiply, multiply_left_transposed, multiply_right_transposed};
 use super::super::memory::check_memory;
 use super::super::scratch::{Scratch, first};
 use super::super::walk::Walk;
@@ -36,7 +36,7 @@ pub(super) struct Group {
 #[derive(Debug)]
 pub(super) struct SpreadPhase {
     pub(super) phase: Phase,
-    /// `[C / groups, bases]`; empty where the gradient of the input is not wanted.
+    /// `[bases, C / groups]`; empty where the gradient of the input is not wanted.
     pub(super) weights: Vec<f32>,
     pub(super) terms: Terms,
 }
@@ -146,7 +146,7 @@ impl Layout {
                     let right = walk.planes(part.of_walk, part.rows.clone(), image, 1, planes);
                     let left = Rows { values: products, stride: self.base_stride };
                     let to = &mut sums.part[spread.phase.first * self.channels..];
-                    multiply_transposed([spread.phase.bases.len(), self.channels, length], left, right, to);
+                    multiply_right_transposed([spread.phase.bases.len(), self.channels, length], left, right, to);
                 }
             }
             for dots in &group.dots {
@@ -216,10 +216,10 @@ impl Layout {
         let coordinate = |row: usize| walk.rows.coordinate(y, row) * walk.columns.input + column;
         if walk.in_place() {
             let to = &mut grad_input[coordinate(part.rows.start)..];
-            return multiply(shape, &spread.weights, right, to, plane, Before::Replaced, 1);
+            return multiply_left_transposed(shape, &spread.weights, right, to, plane);
         }
         let values = first(scratch, self.channels * length);
-        multiply(shape, &spread.weights, right, values, length, Before::Replaced, 1);
+        multiply_left_transposed(shape, &spread.weights, right, values, length);
         for (values, to) in values.chunks_exact(length).zip(grad_input.chunks_exact_mut(plane)) {
             for (row, values) in part.rows.clone().zip(values.chunks_exact(walk.pitch)) {
                 let to = to[coordinate(row)..].iter_mut().step_by(walk.columns.stride);
