@@ -4,7 +4,7 @@
 
 use crate::common::cases::cases;
 use crate::common::gradients::{Backward, plain, wanted_of};
-use crate::common::operands::random_error_fraction;
+use crate::common::operands::{ones, random_error_fraction};
 use crate::common::problems::problems;
 use filter_summary::cpu::{CpuGradient, GradientsMut};
 use filter_summary::reference::{GradientTerms, Reference, error_fraction};
@@ -56,11 +56,14 @@ fn bits(got: &Got) -> Vec<Option<Vec<u32>>> {
         .collect()
 }
 
-/// Runs a prepared layer twice: what the first run left behind must not matter.
+/// Runs a prepared layer, and one that had another summary before: what the first run left behind must not matter.
 fn run(problem: &Problem, backward: &Backward, wanted: Wanted) -> Got {
-    let gradient = CpuGradient::new(problem, &backward.data.summary, wanted).unwrap();
-    let [first, second] = [(); 2].map(|()| run_once(&gradient, backward));
-    assert_eq!(bits(&first), bits(&second), "two runs differ");
+    let summary = &backward.data.summary;
+    let first = run_once(&CpuGradient::new(problem, summary, wanted).unwrap(), backward);
+    let mut gradient = CpuGradient::new(problem, &ones(problem.placement()), wanted).unwrap();
+    run_once(&gradient, backward);
+    gradient.set_summary(summary).unwrap();
+    assert_eq!(bits(&first), bits(&run_once(&gradient, backward)), "two runs differ");
     first
 }
 
@@ -189,7 +192,9 @@ fn wrong_operands_are_named() {
     assert!(new(&problem.clone().with_residual(), all).starts_with("residual is given: "));
     let other = Problem::new(&Placement::tap_major(4, 3, 3, 3, 3).unwrap(), Conv2d::padded(1), [1, 6, 5]).unwrap();
     assert!(new(&other, all).starts_with("summary is placed otherwise: "));
-    let gradient = CpuGradient::new(&problem, &summary, all).unwrap();
+    let mut gradient = CpuGradient::new(&problem, &summary, all).unwrap();
+    let misplaced = gradient.set_summary(&ones(other.placement())).unwrap_err().to_string();
+    assert!(misplaced.starts_with("summary is placed otherwise: "));
     let message = |input: usize, grad: usize, to: [Option<usize>; 3]| {
         let mut to = to.map(|length| length.map(|length| vec![0.0; length]));
         let [input_to, summary_to, gains_to] = to.each_mut().map(|values| values.as_deref_mut());
