@@ -29,6 +29,7 @@ mod base_stage;
 mod costs;
 mod dense;
 mod finish;
+mod gradient;
 mod image;
 mod matmul;
 mod memory;
@@ -48,6 +49,7 @@ use crate::reference::Operands;
 use costs::THREAD_COST;
 use dense::Dense;
 use finish::Finish;
+pub use gradient::{CpuGradient, GradientsMut};
 use image::Image;
 pub(crate) use memory::check_memory;
 pub(crate) use scratch::Pool;
@@ -114,9 +116,7 @@ impl CpuConv {
         pool: Arc<Pool>,
     ) -> Result<Self> {
         check_memory("output", &problem.output_tensor_shape())?;
-        if summary.placement() != problem.placement() {
-            return Err(Error::value("summary", "placed otherwise", "its placement must be the problem's"));
-        }
+        check_placement(summary, problem)?;
         let filters = problem.out_channels();
         params.check_beside_summary(problem)?;
         let walk = Walk::new(problem);
@@ -143,6 +143,20 @@ impl CpuConv {
         let or = |values: Option<&[f32]>, default| values.map_or_else(|| vec![default; filters], <[f32]>::to_vec);
         let (scale, bias) = (or(params.scale, 1.0), or(params.bias, 0.0));
         Ok(Self { problem: problem.clone(), path, cost, scale, bias, pool })
+    }
+
+    /// Takes the values and gains of another summary of the same placement, as training steps bring them. Everything
+    /// else stays, scratch memory too.
+    ///
+    /// # Errors
+    /// When it is placed otherwise.
+    pub fn set_summary(&mut self, summary: &FilterSummary) -> Result<()> {
+        check_placement(summary, &self.problem)?;
+        match &mut self.path {
+            Path::Shared(shared) => shared.set_summary(&self.problem, summary),
+            Path::Dense(dense) => dense.set_summary(summary),
+        }
+        Ok(())
     }
 
     /// The problem it was packed for.
@@ -211,6 +225,13 @@ impl CpuConv {
         };
         split(output, problem.output_tensor_shape()[1] * plane, threads, of_image);
     }
+}
+
+fn check_placement(summary: &FilterSummary, problem: &Problem) -> Result<()> {
+    if summary.placement() == problem.placement() {
+        return Ok(());
+    }
+    Err(Error::value("summary", "placed otherwise", "its placement must be the problem's"))
 }
 
 /// One convolution: packs the weights and runs. The result is `[N, channels in total, OH, OW]`,

@@ -66,7 +66,7 @@ pub(super) fn cost(problem: &Problem, walk: &Walk) -> usize {
 impl Dense {
     pub(super) fn new(problem: &Problem, walk: Walk, summary: &FilterSummary) -> Result<Self> {
         let window = problem.placement().window();
-        let (channels, width) = (window.channels(), window.width());
+        let channels = window.channels();
         let (filters, groups) = (problem.out_channels(), problem.conv().groups);
         let out_height = problem.output_shape()[2];
         let (kernel_rows, kernel_columns) = (walk.rows.taps.len(), walk.columns.taps.len());
@@ -79,22 +79,32 @@ impl Dense {
         let columns = (COPIED_VALUES / of_column.max(1)).clamp(1, kernel_columns.max(1));
         check_memory("scratch memory", &[filters_per_group, band, pitch])?;
         check_memory("scratch memory", &[columns, channels, band + halo, pitch])?;
-        let mut weights = Vec::with_capacity(filters * kernel_rows * terms);
-        for group in 0..groups {
-            for of_columns in pieces(kernel_columns, columns) {
+        let mut rows: Vec<usize> = (0..kernel_rows).collect();
+        rows.sort_by_key(|&row| walk.rows.taps[row].outputs() != (0..out_height));
+        let mut dense = Self { walk, channels, filters_per_group, columns, weights: Vec::new(), rows, band };
+        dense.set_summary(summary);
+        Ok(dense)
+    }
+
+    /// Takes the filters of another summary of the same placement.
+    pub(super) fn set_summary(&mut self, summary: &FilterSummary) {
+        let (walk, channels, filters) = (&self.walk, self.channels, self.filters_per_group);
+        let (placement, width) = (summary.placement(), summary.placement().window().width());
+        let (kernel_rows, kernel_columns) = (walk.rows.taps.len(), walk.columns.taps.len());
+        self.weights.clear();
+        self.weights.reserve(placement.filters() * kernel_rows * kernel_columns * channels);
+        for first in (0..placement.filters()).step_by(filters) {
+            for of_columns in pieces(kernel_columns, self.columns) {
                 for row in 0..kernel_rows {
-                    for filter in group * filters_per_group..(group + 1) * filters_per_group {
+                    for filter in first..first + filters {
                         for column in of_columns.clone() {
                             let tap = walk.rows.kernel_index(row) * width + walk.columns.kernel_index(column);
-                            weights.extend((0..channels).map(|channel| summary.weight(filter, channel, tap)));
+                            self.weights.extend((0..channels).map(|channel| summary.weight(filter, channel, tap)));
                         }
                     }
                 }
             }
         }
-        let mut rows: Vec<usize> = (0..kernel_rows).collect();
-        rows.sort_by_key(|&row| walk.rows.taps[row].outputs() != (0..out_height));
-        Ok(Self { walk, channels, filters_per_group, columns, weights, rows, band })
     }
 
     /// Computes a group's filters for one image: `image` has the group's channels, `output` is `[O / groups, OH, OW]`.

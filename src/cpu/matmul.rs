@@ -6,7 +6,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 /// Rows or columns of a block are a multiple of this, as faer's kernels have them.
 const BLOCK: usize = 16;
 /// Most products that are added up in f32. Longer sums are cut into parts of as many, which are added up in f64.
-const PART: usize = 2048;
+pub(super) const PART: usize = 2048;
 /// Most sums of a block that are kept in f64 at a time.
 const LONG_SUMS: usize = 1 << 12;
 
@@ -37,15 +37,56 @@ pub(super) fn multiply(
     before: Before,
     threads: usize,
 ) {
-    if m == 0 || n == 0 || k == 0 {
+    if m > 0 && k > 0 {
+        let left = MatRef::from_row_major_slice(&left[..m * k], m, k);
+        rows_times_rows(left, right, n, to, to_stride, before, threads);
+    }
+}
+
+/// [`multiply`] with `left[k, m]`, transposed; what is there is not read.
+pub(super) fn multiply_left_transposed(
+    [m, n, k]: [usize; 3],
+    left: &[f32],
+    right: Rows<'_>,
+    to: &mut [f32],
+    to_stride: usize,
+) {
+    if m > 0 && k > 0 {
+        let left = MatRef::from_row_major_slice(&left[..m * k], k, m).transpose();
+        rows_times_rows(left, right, n, to, to_stride, Before::Replaced, 1);
+    }
+}
+
+fn rows_times_rows(
+    left: MatRef<'_, f32>,
+    right: Rows<'_>,
+    n: usize,
+    to: &mut [f32],
+    to_stride: usize,
+    before: Before,
+    threads: usize,
+) {
+    let (m, k) = (left.nrows(), left.ncols());
+    if n == 0 {
         return;
     }
-    let left = MatRef::from_row_major_slice(&left[..m * k], m, k);
     let right = MatRef::from_row_major_slice_with_stride(right.values, k, n, right.stride);
     // Not `from_row_major_slice_with_stride_mut`: in faer 0.24 it leaves the slice (sarah-quinones/faer-rs#267).
     let to = MatMut::from_column_major_slice_with_stride_mut(to, n, m, to_stride).transpose_mut();
     let before = if before == Before::Kept { Accum::Add } else { Accum::Replace };
     in_blocks(to, left, right, before, threads);
+}
+
+/// `to[m, n] += left[m, k] * right[n, k]`, right transposed. `to` has no gaps between rows. Every sum is one of sums in
+/// f32 of at most [`PART`] products.
+pub(super) fn multiply_right_transposed([m, n, k]: [usize; 3], left: Rows<'_>, right: Rows<'_>, to: &mut [f32]) {
+    if m == 0 || n == 0 || k == 0 {
+        return;
+    }
+    let left = MatRef::from_row_major_slice_with_stride(left.values, m, k, left.stride);
+    let right = MatRef::from_row_major_slice_with_stride(right.values, n, k, right.stride);
+    let to = MatMut::from_column_major_slice_mut(&mut to[..m * n], n, m).transpose_mut();
+    in_blocks(to, left, right.transpose(), Accum::Add, 1);
 }
 
 fn in_blocks(to: MatMut<'_, f32>, left: MatRef<'_, f32>, right: MatRef<'_, f32>, before: Accum, threads: usize) {

@@ -16,6 +16,8 @@ pub(super) struct Scratch {
     pub(super) products: Vec<f32>,
     /// Sums of those, where there are many.
     pub(super) totals: Vec<f32>,
+    /// The gradient of the output between zeros.
+    pub(super) padded: Vec<f32>,
 }
 
 /// Scratch that is not in use.

@@ -25,8 +25,9 @@ use super::scratch::{Scratch, first, split};
 use super::walk::Walk;
 use crate::error::Result;
 use crate::method::params::ChannelParams;
-use crate::method::placement::Boundary;
+use crate::method::placement::{Boundary, Placement};
 use crate::method::problem::Problem;
+use crate::method::sharing::{Bases, Sharing};
 use crate::method::summary::FilterSummary;
 
 /// Most products of a band, in values: half a megabyte.
@@ -71,7 +72,8 @@ struct Group {
 struct Phase {
     /// Along y and x.
     of_walk: [usize; 2],
-    bases: usize,
+    /// Where the channels of each lie in the summary.
+    bases: Vec<i32>,
     /// `[bases, channels]`.
     weights: Vec<f32>,
     /// Its first base's place among all phases' bases.
@@ -80,8 +82,8 @@ struct Phase {
 }
 
 /// Rows of the sharing analysis used in each phase: `[group][phase]`, ascending.
-pub(super) fn rows_by_phase(problem: &Problem, walk: &Walk) -> Vec<Vec<Vec<u32>>> {
-    let (sharing, taps) = (problem.sharing(), walk.taps.len());
+pub(super) fn rows_by_phase(sharing: &Sharing, walk: &Walk) -> Vec<Vec<Vec<u32>>> {
+    let taps = walk.taps.len();
     let per_group = sharing.rows().len() / sharing.groups().len();
     let of_group = |rows: &[u32]| {
         let phases = rows.iter().enumerate().filter_map(|(at, &row)| Some((walk.taps[at % taps].as_ref()?.phase, row)));
@@ -100,7 +102,7 @@ pub(super) fn cost(problem: &Problem, walk: &Walk) -> usize {
     let (channels, [_, filters, out_height, _]) = (problem.placement().window().channels(), problem.output_shape());
     let terms = problem.bases().neighbours * walk.rows.taps.len() * walk.columns.taps.len();
     let mut rows_of_terms = filters * out_height * terms * SUM_COST;
-    for phases in rows_by_phase(problem, walk) {
+    for phases in rows_by_phase(problem.sharing(), walk) {
         for (phase, bases) in phases.iter().enumerate() {
             let copies = if walk.in_place() { 0 } else { channels * COPY_COST };
             let rows = walk.rows.inside(walk.phase(phase)[0]).len();
@@ -118,7 +120,7 @@ impl Shared {
         params: ChannelParams<'_>,
     ) -> Result<Self> {
         let channels = problem.placement().window().channels();
-        let rows = rows_by_phase(problem, &walk);
+        let rows = rows_by_phase(problem.sharing(), &walk);
         let count = |phases: &Vec<Vec<u32>>| phases.iter().map(Vec::len).sum::<usize>();
         let bases = rows.iter().map(count).max().unwrap_or(0);
         check_memory("packed weights", &[rows.iter().map(count).sum(), channels])?;
@@ -142,6 +144,18 @@ impl Shared {
         let products = lead + bases * base_stride + walk.pitch + walk.columns.halo + LANES;
         let filters_per_group = problem.out_channels() / groups.len();
         Ok(Self { walk, accumulation, groups, channels, filters_per_group, band, lead, base_stride, products })
+    }
+
+    /// Takes the values and gains of another summary of the same placement.
+    pub(super) fn set_summary(&mut self, problem: &Problem, summary: &FilterSummary) {
+        let order = self.accumulation.order(self.walk.rows.taps.len());
+        for (index, group) in self.groups.iter_mut().enumerate() {
+            for phase in &mut group.phases {
+                phase.weights = weights_of(summary, problem.bases(), &phase.bases);
+            }
+            let filters = index * self.filters_per_group..(index + 1) * self.filters_per_group;
+            group.gains = gains_of(summary, &self.walk, &order, filters);
+        }
     }
 
     /// Computes a group's filters for one image: `image` has the group's channels, `output` is `[O / groups, OH, OW]`.
@@ -216,7 +230,7 @@ impl Shared {
         }
         let pitch = self.walk.pitch;
         let right = self.walk.planes(phase.of_walk, rows.clone(), image, threads, planes);
-        let shape = [phase.bases, rows.len() * pitch, self.channels];
+        let shape = [phase.bases.len(), rows.len() * pitch, self.channels];
         let products = &mut products[phase.first * self.base_stride + (rows.start - top) * pitch..];
         multiply(shape, &phase.weights, right, products, self.base_stride, Before::Replaced, threads);
         if let Some(stage) = &phase.stage {
@@ -236,23 +250,20 @@ fn pack(
     base_stride: usize,
 ) -> Group {
     let (sharing, bases) = (problem.sharing(), problem.bases());
-    let channels = problem.placement().window().channels() as i64;
     let list = &sharing.groups()[group];
     let mut phases: Vec<Phase> = Vec::with_capacity(rows.len());
     // Where the products of every row of the analysis begin, by phase.
     let mut places = Vec::with_capacity(rows.len());
     let mut first = 0;
     for (index, rows) in rows.iter().enumerate() {
-        let mut weights = Vec::with_capacity(rows.len() * channels as usize);
         let mut place = vec![0; list.len()];
         for (index, &row) in rows.iter().enumerate() {
             place[row as usize] = (first + index) * base_stride;
-            let base = i64::from(list[row as usize]);
-            let stride = i64::from(bases.channel_stride);
-            weights.extend((0..channels).map(|channel| value_at(summary, base + channel * stride)));
         }
+        let of_phase: Vec<i32> = rows.iter().map(|&row| list[row as usize]).collect();
+        let weights = weights_of(summary, bases, &of_phase);
         let stage = BaseStage::new(problem, params, rows.iter().map(|&row| sharing.first_base(group) + row as usize));
-        phases.push(Phase { of_walk: walk.phase(index), bases: rows.len(), weights, first, stage });
+        phases.push(Phase { of_walk: walk.phase(index), bases: of_phase, weights, first, stage });
         places.push(place);
         first += rows.len();
     }
@@ -272,24 +283,42 @@ fn pack(
     let of_group = group * filters..(group + 1) * filters;
     let filters = if bases.neighbours > 1 { of_group.clone() } else { 0..0 };
     let fractions = filters.map(|filter| problem.placement().fraction(filter)).collect();
-    let gain = |filter: usize, [row, column]: [usize; 2]| {
-        summary.gain(filter, walk.rows.kernel_index(row) * width + walk.columns.kernel_index(column))
-    };
-    let filters = if problem.placement().has_gains() { of_group.clone() } else { 0..0 };
-    let gains = filters.flat_map(|filter| order.iter().map(move |&tap| (filter, tap)));
-    Group {
-        phases,
-        taps: rows.chunks(taps).flat_map(of_segment).collect(),
-        fractions,
-        gains: gains.map(|(filter, tap)| gain(filter, tap)).collect(),
-    }
+    let taps = rows.chunks(taps).flat_map(of_segment).collect();
+    Group { phases, taps, fractions, gains: gains_of(summary, walk, &order, of_group) }
 }
 
-/// A value of the summary, by its boundary's rule.
-fn value_at(summary: &FilterSummary, index: i64) -> f32 {
-    let index = match summary.placement().boundary() {
-        Boundary::Wrap => index.rem_euclid(summary.placement().length() as i64),
+/// The gains of some filters, of their taps in the order of the accumulation; none where there are none.
+fn gains_of(summary: &FilterSummary, walk: &Walk, order: &[[usize; 2]], filters: Range<usize>) -> Vec<f32> {
+    let width = summary.placement().window().width();
+    let tap = |[row, column]: [usize; 2]| walk.rows.kernel_index(row) * width + walk.columns.kernel_index(column);
+    let filters = if summary.placement().has_gains() { filters } else { 0..0 };
+    filters.flat_map(|filter| order.iter().map(move |&place| summary.gain(filter, tap(place)))).collect()
+}
+
+/// The weights `[bases, C / groups]` of some bases.
+pub(super) fn weights_of(summary: &FilterSummary, bases: &Bases, of: &[i32]) -> Vec<f32> {
+    let (placement, stride) = (summary.placement(), i64::from(bases.channel_stride));
+    let channels = placement.window().channels();
+    let values = summary.values();
+    let mut weights = Vec::with_capacity(of.len() * channels);
+    for &base in of {
+        let run = usize::try_from(base).ok().filter(|_| stride == 1).and_then(|base| values.get(base..base + channels));
+        match run {
+            Some(run) => weights.extend_from_slice(run),
+            None => {
+                let places = (0..channels as i64).map(|channel| i64::from(base) + channel * stride);
+                weights.extend(places.map(|place| index_at(placement, place).map_or(0.0, |index| values[index])));
+            }
+        }
+    }
+    weights
+}
+
+/// A place in the summary, by its boundary's rule; `None` where there is no value.
+pub(super) fn index_at(placement: &Placement, index: i64) -> Option<usize> {
+    let index = match placement.boundary() {
+        Boundary::Wrap => index.rem_euclid(placement.length() as i64),
         Boundary::None | Boundary::Zero => index,
     };
-    usize::try_from(index).ok().and_then(|index| summary.get(index)).unwrap_or(0.0)
+    usize::try_from(index).ok().filter(|&index| index < placement.length())
 }

@@ -13,6 +13,7 @@ pub mod architecture;
 pub mod cases;
 pub mod choices;
 pub mod gpu;
+pub mod gradients;
 pub mod infinities;
 #[cfg(feature = "network")]
 pub mod interpreter;

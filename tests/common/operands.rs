@@ -43,6 +43,11 @@ fn step(placement: &Placement) -> f32 {
     if placement.neighbours() > 1 { 4.0 } else { 1.0 }
 }
 
+/// A summary of ones, with gains of 1 where there are any.
+pub fn ones(placement: &Placement) -> FilterSummary {
+    FilterSummary::new(vec![1.0; placement.length()], placement.clone()).unwrap()
+}
+
 /// Operands that own their data.
 #[derive(Debug, Clone)]
 pub struct Data {

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::common::cases::cases;
-use crate::common::operands::{Data, random_error_fraction};
+use crate::common::operands::{Data, ones, random_error_fraction};
 use crate::common::problems::problems;
 use filter_summary::cpu::{CpuConv, conv2d};
 use filter_summary::{
@@ -13,16 +13,19 @@ use proptest::prelude::*;
 
 const PATHS: [Algorithm; 2] = [Algorithm::Dense, Algorithm::Shared];
 
-/// Runs a prepared layer twice on poisoned outputs: scratch memory that the first run left behind must not matter.
+/// Runs a prepared layer on a poisoned output, and one that had another summary before: what the first run left behind
+/// must not matter.
 fn run(problem: &Problem, data: &Data, algorithm: Option<Algorithm>) -> Vec<f32> {
     let operands = data.operands();
     let params = operands.params();
     let conv = CpuConv::new(problem, &data.summary, params, algorithm).unwrap();
     assert!(algorithm.is_none_or(|algorithm| conv.algorithm() == algorithm));
     let mut outputs = vec![vec![f32::NAN; problem.output_tensor_shape().iter().product()]; 2];
-    for output in &mut outputs {
-        conv.run(operands.input, operands.residual, output).unwrap();
-    }
+    conv.run(operands.input, operands.residual, &mut outputs[0]).unwrap();
+    let mut conv = CpuConv::new(problem, &ones(problem.placement()), params, algorithm).unwrap();
+    conv.run(operands.input, operands.residual, &mut outputs[1]).unwrap();
+    conv.set_summary(&data.summary).unwrap();
+    conv.run(operands.input, operands.residual, &mut outputs[1]).unwrap();
     assert!(outputs[0].iter().map(|v| v.to_bits()).eq(outputs[1].iter().map(|v| v.to_bits())), "two runs differ");
     outputs.swap_remove(0)
 }
@@ -197,7 +200,9 @@ fn wrong_operands_are_named() {
     let other = Problem::new(&Placement::tap_major(4, 3, 3, 3, 3).unwrap(), Conv2d::padded(1), [1, 6, 5]).unwrap();
     let wrong = CpuConv::new(&other, &data.summary, ChannelParams::default(), None);
     assert!(message(wrong).starts_with("summary is placed otherwise"));
-    let conv = new(ChannelParams::default(), None).unwrap();
+    let mut conv = new(ChannelParams::default(), None).unwrap();
+    let misplaced = conv.set_summary(&ones(other.placement())).unwrap_err().to_string();
+    assert!(misplaced.starts_with("summary is placed otherwise"));
     let mut output = vec![0.0; 4 * 30];
     let run = |input: &[f32], residual, output: &mut [f32]| conv.run(input, residual, output).unwrap_err().to_string();
     assert_eq!(run(&[0.0; 89], None, &mut output), "input is 89 values: it must have 90");

@@ -9,6 +9,8 @@ mod compress;
 mod cpu;
 mod cpu_long_sums;
 mod gains;
+mod gradients;
+mod gradients_reference;
 mod learned;
 mod network_file;
 mod network_plan;
