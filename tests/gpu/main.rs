@@ -9,6 +9,7 @@ mod base_stage;
 mod conv;
 mod exhausted;
 mod forward;
+mod gradients;
 mod hankel;
 mod in_place;
 mod lanes;
