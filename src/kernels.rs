@@ -75,6 +75,8 @@ pub(crate) enum Variant {
     TapSums(gradient::tap_sums::TapSums),
     #[cfg(feature = "gradients")]
     TapEnds(gradient::tap_ends::TapEnds),
+    #[cfg(all(feature = "gradients", feature = "software"))]
+    TransposePixels(gradient::transpose_pixels::TransposePixels),
     #[cfg(feature = "software")]
     SoftwareGather(software::gather::Gather),
     #[cfg(feature = "software")]
@@ -124,6 +126,8 @@ impl Variant {
             Self::TapSums(kernel) => kernel.describe(),
             #[cfg(feature = "gradients")]
             Self::TapEnds(kernel) => kernel.describe(),
+            #[cfg(all(feature = "gradients", feature = "software"))]
+            Self::TransposePixels(kernel) => kernel.describe(),
             #[cfg(feature = "software")]
             Self::SoftwareGather(kernel) => kernel.describe(),
             #[cfg(feature = "software")]
@@ -176,6 +180,8 @@ impl Variant {
             listed(gradient::tap_sums::TapSums::variants()),
             #[cfg(feature = "gradients")]
             listed(gradient::tap_ends::TapEnds::variants()),
+            #[cfg(feature = "gradients")]
+            listed(gradient::transpose_pixels::TransposePixels::variants()),
             listed(software::gather::Gather::variants()),
             listed(software::gather_rows::GatherRows::variants()),
             listed(software::gather_few::GatherFew::variants()),

@@ -6,19 +6,22 @@
 //   learned positions
 //
 // Layouts   dY [N, O, OH, OW], P [N, rows, H, W], D [O, K, T].
-// Tile      a workgroup computes one sum: its threads every LANES-th output each, in blocks of at most BLOCK, and then
-//           one another's, by halves.
+// Tile      a workgroup computes one sum (`lanes_shared`): its threads the outputs of some rows each, every LANES_X-th of
+//           a row, and then one another's, by halves. Or each thread computes one (`lanes_own`), where sharing costs
+//           more than it hides, as on software adapters.
 // Grid      taps x segments x filters, flattened (taps fastest) and folded.
-// Requires  4 * LANES bytes of workgroup memory.
+// Requires  4 * LANES bytes of workgroup memory where they share.
 
 const LANES: u32 = 64u;
 const NEIGHBOURS: u32 = 1u; // K
+const LANES_X: u32 = 8u; // along a row of outputs
+const LANES_Y: u32 = 8u; // rows of outputs
 const BLOCK: u32 = 1024u;
 
 struct Params {
     conv: Geometry,
     sums: u32,             // O * K * T
-    outputs: u32,          // N * OH * OW
+    image_rows: u32,       // N * OH
     rows: u32,
     tap_rows_at: u32,      // where these begin in `table`
 }
@@ -29,15 +32,13 @@ struct Params {
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
 @group(0) @binding(5) var<storage, read> products: array<f32>;
 
-var<workgroup> lanes: array<f32, LANES>;
-
 @compute @workgroup_size(LANES)
 fn main(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) grid: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let own = linear_workgroup(workgroup, grid);
+    let own = sum_of(linear_workgroup(workgroup, grid), lane);
     if own >= params.sums {
         return;
     }
@@ -47,35 +48,37 @@ fn main(
     let row = table[params.tap_rows_at + own];
     let from_y = tap / params.conv.kernel_width * params.conv.dilation_y - params.conv.pad_top;
     let from_x = tap % params.conv.kernel_width * params.conv.dilation_x - params.conv.pad_left;
-    let out_plane = params.conv.out_height * params.conv.out_width;
 
+    // Rows add up in blocks, so that no sum is long.
     var total = 0.0;
-    for (var block = lane; block < params.outputs; block += BLOCK * LANES) {
+    var block = 0.0;
+    var in_block = 0u;
+    for (var image_row = lane / LANES_X % LANES_Y; image_row < params.image_rows; image_row += LANES_Y) {
+        let image = image_row / params.conv.out_height;
+        let out_y = image_row - image * params.conv.out_height;
+        // Rows and columns before the first wrap around to large numbers.
+        let y = out_y * params.conv.stride_y + from_y;
+        if y >= params.conv.height {
+            continue;
+        }
+        let plane = image * params.conv.out_channels + filter_index;
+        let out_row = (plane * params.conv.out_height + out_y) * params.conv.out_width;
+        let in_row = ((image * params.rows + row) * params.conv.height + y) * params.conv.width;
         var sum = 0.0;
-        let end = min(block + BLOCK * LANES, params.outputs);
-        for (var at = block; at < end; at += LANES) {
-            let image = at / out_plane;
-            let within = at - image * out_plane;
-            let out_y = within / params.conv.out_width;
-            // Rows and columns before the first wrap around to large numbers.
-            let y = out_y * params.conv.stride_y + from_y;
-            let x = (within - out_y * params.conv.out_width) * params.conv.stride_x + from_x;
-            let valid = y < params.conv.height && x < params.conv.width;
-            let place = ((image * params.rows + row) * params.conv.height + y) * params.conv.width + x;
-            let product = select(0.0, products[select(0u, place, valid)], valid);
-            sum += grad_output[(image * params.conv.out_channels + filter_index) * out_plane + within] * product;
+        for (var out_x = lane % LANES_X; out_x < params.conv.out_width; out_x += LANES_X) {
+            let x = out_x * params.conv.stride_x + from_x;
+            let valid = x < params.conv.width;
+            let product = select(0.0, products[in_row + select(0u, x, valid)], valid);
+            sum += grad_output[out_row + out_x] * product;
         }
-        total += sum;
-    }
-    lanes[lane] = total;
-    workgroupBarrier();
-    for (var half = LANES / 2u; half > 0u; half /= 2u) {
-        if lane < half {
-            lanes[lane] += lanes[lane + half];
+        block += sum;
+        in_block += 1u;
+        if in_block == BLOCK {
+            total += block;
+            block = 0.0;
+            in_block = 0u;
         }
-        workgroupBarrier();
     }
-    if lane == 0u {
-        output[own] = lanes[0];
-    }
+    total += block;
+    store_sum(own, lane, total);
 }

@@ -10,6 +10,8 @@ pub(crate) mod spread;
 pub(crate) mod tap_ends;
 pub(crate) mod tap_sums;
 pub(crate) mod transpose;
+#[cfg(feature = "software")]
+pub(crate) mod transpose_pixels;
 
 /// Threads of the kernels that have one for everything they compute.
 const LANES: u32 = 64;

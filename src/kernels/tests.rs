@@ -237,7 +237,10 @@ fn turns_are_counted() {
         let description = variant.describe();
         let kernel = description.kernel();
         // One thread an element or quad, without a loop.
-        let has_none = matches!(kernel, "add" | "batch_norm" | "subsample" | "transpose" | "upsample_nearest");
+        let has_none = matches!(
+            kernel,
+            "add" | "batch_norm" | "subsample" | "transpose" | "transpose_pixels" | "upsample_nearest"
+        );
         assert!(has_none != (turns > MOST_TURNS), "{}: {turns}", description.label());
     }
 }

@@ -19,6 +19,7 @@ mod drafts;
 mod terms;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -45,7 +46,7 @@ use terms::Terms;
 /// assert_eq!(plan.dispatches(), 5); // spread, transpose and a 1x1 convolution for the input; outer and overlap
 /// # Ok::<(), filter_summary::Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct GradientPlan {
     problem: Problem,
     wanted: Wanted,
@@ -214,5 +215,19 @@ impl GradientPlan {
             return Err(of(Error::Limit { field, value, limit_name: "max_buffer_size", limit }));
         }
         Ok(())
+    }
+}
+
+/// What it computes, and by which kernels; not their texts, nor what their buffers hold.
+impl fmt::Debug for GradientPlan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("GradientPlan")
+            .field("label", &self.label)
+            .field("problem", &self.problem)
+            .field("wanted", &self.wanted)
+            .field("kernels", &self.kernels())
+            .field("workspace_size", &self.workspace)
+            .finish_non_exhaustive()
     }
 }

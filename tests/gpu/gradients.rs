@@ -12,10 +12,10 @@ use crate::common::gradients::{Backward, plain, wanted_of};
 use crate::common::operands::random_error_fraction;
 use crate::common::problems::problems;
 use crate::common::selection::runs_all;
-use filter_summary::reference::{GradientTerms, Reference};
+use filter_summary::reference::{GradientTerms, Reference, error_fraction};
 use filter_summary::{
-    BufferRange, Conv2d, Family, FsConv2dGradient, GradientBuffers, GradientPlan, Pipelines, Placement, PlanOptions,
-    Problem, ShaderChecks, Target, Wanted, wgpu,
+    Activation, Algorithm, BufferRange, Conv2d, Family, FsConv2dGradient, GradientBuffers, GradientPlan, Placement,
+    PlanOptions, Precision, Problem, Storage, Target, Wanted, wgpu,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -165,5 +165,144 @@ fn the_table_is_exact_and_within_tolerance() {
     }
     for kernel in ["fs_spread", "fs_transpose", "fs_outer", "fs_overlap", "fs_tap_sums", "fs_tap_ends"] {
         assert!(seen.iter().any(|label| label.starts_with(&format!("{kernel}-"))), "{kernel} did not run");
+    }
+}
+
+/// Random problems, on kernels that the table has compiled.
+#[test]
+fn random_problems_are_exact() {
+    let Some(device) = device() else { return };
+    let target = few_tiles(&device.gpu.target()).with_software(false);
+    let planned = |problem: &Problem, wanted| planned(problem, wanted, &target, Family::Portable);
+    let of_table = |case: &crate::common::cases::Case| {
+        let problem = plain(&case.problem());
+        planned(&problem, Wanted::all(&problem)).kernels()
+    };
+    let known: BTreeSet<_> = cases().iter().flat_map(of_table).collect();
+    let mut ran = 0;
+    let mut runner = TestRunner::new(ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() });
+    let outcome = runner.run(&problems(), |(problem, seed)| {
+        let problem = plain(&problem);
+        let plan = planned(&problem, Wanted::all(&problem));
+        if runs_all() || plan.kernels().iter().all(|label| known.contains(label)) {
+            assert_exact(&format!("seed {seed}, {problem:?}"), device, &plan, seed);
+        }
+        Ok(())
+    });
+    outcome.expect("exact");
+    for (index, case) in cases().iter().enumerate().take(8) {
+        // Twice the same bits: sums have an order.
+        let problem = plain(&case.problem());
+        let (plan, backward) = (planned(&problem, Wanted::all(&problem)), Backward::floats(&problem, index as u64));
+        let bits = |got: Got| got.into_iter().flat_map(|(_, got)| got).map(f32::to_bits).collect::<Vec<_>>();
+        assert_eq!(bits(run(device, &plan, &backward)), bits(run(device, &plan, &backward)), "{}", case.name);
+        ran += 1;
+    }
+    assert_eq!(ran, 8);
+}
+
+/// Every tile of the product along the pixels, whose edges the sizes do not meet, in several splits.
+#[test]
+fn every_tile_adds_up_its_pixels() {
+    let Some(device) = device() else { return };
+    let base = few_tiles(&device.gpu.target()).with_software(false);
+    let mut seen = BTreeSet::new();
+    for (tile, channels, size, threads, clock) in [
+        ("16x16x8x2", 132, [1, 70, 62], 256, 1e18),
+        ("8x8x8x2", 70, [1, 71, 61], 64, 1e18),
+        ("8x8x4x1", 30, [2, 70, 62], 64, 1e6),
+    ] {
+        let placement = Placement::tap_major(channels, channels, 1, 1, channels).expect("placement");
+        let problem = Problem::new(&placement, Conv2d::default(), size).expect("problem");
+        let mut hardware = *base.hardware();
+        // Where a clock takes its time, a large tile that is mostly empty takes longer.
+        hardware.clock = clock;
+        let limits = wgpu::Limits {
+            max_compute_invocations_per_workgroup: threads,
+            max_compute_workgroup_storage_size: 16_384,
+            ..base.limits.clone()
+        };
+        let target = base.clone().with_limits(limits).with_hardware(hardware).with_processors(1);
+        let plan = planned(&problem, Wanted::new().with_summary(true), &target, Family::Portable);
+        let outer = plan.kernels().into_iter().find(|label| label.starts_with("fs_outer-")).expect("a product");
+        assert!(outer.contains(tile), "{outer} instead of {tile}");
+        seen.insert(outer);
+        assert_exact(tile, device, &plan, 5);
+        assert_within_tolerance(tile, device, &plan, 6);
+    }
+    assert_eq!(seen.len(), 3);
+}
+
+/// Sums over many pixels of numbers that all round the same way.
+#[test]
+fn long_sums_stay_within_tolerance() {
+    let Some(device) = device() else { return };
+    let placement = Placement::one_base(3, 2, 3, 3, 2).expect("placement");
+    let problem = Problem::new(&placement, Conv2d::padded(1), [3, 300, 301]).expect("problem");
+    let target = few_tiles(&device.gpu.target());
+    let plan = planned(&problem, Wanted::all(&problem), &target, Family::Portable);
+    let mut backward = Backward::floats(&problem, 1);
+    backward.data.input.fill(0.1);
+    backward.grad_output.fill(0.3);
+    for (of, got, want, terms) in pairs(device, &plan, &backward) {
+        let error = error_fraction(&got, &want, terms);
+        assert!(error <= 0.25, "{of}: {error} of the tolerance");
+    }
+}
+
+/// What is wrong is named, before anything runs.
+#[test]
+fn wrong_plans_and_buffers_are_named() {
+    let Some(device) = device() else { return };
+    let target = few_tiles(&device.gpu.target());
+    let placement = Placement::tap_major(8, 8, 3, 3, 8).expect("placement").with_gains();
+    let problem = Problem::new(&placement, Conv2d::padded(1), [1, 4, 4]).expect("problem");
+    let all = Wanted::all(&problem);
+    let f16 = Storage::F32.with_weights(Precision::F16);
+    for (problem, wanted, options, message) in [
+        (&problem, all, PlanOptions::new().with_algorithm(Algorithm::Shared), "algorithm is shared"),
+        (&problem, all, PlanOptions::new().with_storage(f16), "gradients are computed in f32"),
+        (&problem, all.with_positions(true), PlanOptions::new(), "wanted.positions is true"),
+        (&problem.clone().with_activation(Activation::Relu), all, PlanOptions::new(), "activation is relu"),
+    ] {
+        let error = GradientPlan::new(problem, wanted, &target, options).expect_err(message).to_string();
+        assert!(error.contains(message), "{error} instead of {message}");
+    }
+    let limits = wgpu::Limits { max_storage_buffer_binding_size: 768, ..target.limits.clone() };
+    let small = target.clone().with_limits(limits);
+    let error = GradientPlan::new(&problem, all, &small, PlanOptions::new()).expect_err("too large").to_string();
+    assert!(error.contains("max_storage_buffer_binding_size is 768"), "{error}");
+
+    let plan = planned(&problem, all, &target, Family::Portable);
+    let workspace = device.gpu.allocate("workspace", plan.workspace_size()).expect("buffer");
+    let gradient = FsConv2dGradient::new(&device.trusted, plan).expect("gradients");
+    let buffer = |words: usize| device.gpu.allocate("buffer", 4 * words as u64).expect("buffer");
+    let (grad_output, input, summary, gains) = (buffer(128), buffer(128), buffer(136), buffer(72));
+    let (grad_input, grad_summary, grad_gains, short) = (buffer(128), buffer(136), buffer(72), buffer(4));
+    let whole = BufferRange::whole;
+    let all = GradientBuffers::new(whole(&grad_output))
+        .with_input(whole(&input))
+        .with_summary(whole(&summary))
+        .with_gains(whole(&gains))
+        .with_workspace(whole(&workspace))
+        .with_grad_input(whole(&grad_input))
+        .with_grad_summary(whole(&grad_summary))
+        .with_grad_gains(whole(&grad_gains));
+    gradient.bind(&all).expect("all of it");
+    for (buffers, message) in [
+        (all.with_input(None), "input is absent"),
+        (all.with_summary(None), "summary is absent"),
+        (all.with_gains(None), "gains is absent"),
+        (all.with_workspace(None), "workspace is absent"),
+        (all.with_grad_input(None), "grad_input is absent"),
+        (all.with_grad_gains(None), "grad_gains is absent"),
+        (all.with_grad_positions(whole(&short)), "grad_positions is given"),
+        (all.with_grad_summary(whole(&short)), "grad_summary.size is 16"),
+        (all.with_workspace(whole(&short)), "workspace.size is 16"),
+        (all.with_grad_input(whole(&input)), "grad_input is overlapping input"),
+        (all.with_grad_summary(whole(&summary)), "grad_summary is overlapping summary"),
+    ] {
+        let error = gradient.bind(&buffers).expect_err(message).to_string();
+        assert!(error.contains(message), "{error} instead of {message}");
     }
 }

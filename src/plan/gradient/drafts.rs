@@ -12,10 +12,12 @@ use crate::kernels::gradient::spread::{self, Spread};
 use crate::kernels::gradient::tap_ends::{self, Ends, TapEnds};
 use crate::kernels::gradient::tap_sums::{self, TapSums};
 use crate::kernels::gradient::transpose::{self, Transpose};
-use crate::kernels::{Access, Geometry, Role, Weights};
+#[cfg(feature = "software")]
+use crate::kernels::gradient::transpose_pixels::{self, TransposePixels};
+use crate::kernels::{Access, Geometry, Kernel, Role, Weights};
 use crate::method::algorithm::Algorithm;
 use crate::method::conv2d::Conv2d;
-use crate::method::placement::Placement;
+use crate::method::placement::{Boundary, Placement};
 use crate::method::problem::Problem;
 use crate::method::quantization::Precision;
 use crate::method::starts::Starts;
@@ -55,7 +57,7 @@ impl Drafts<'_> {
             self.input(&products, areas, &mut passes)?;
         }
         if summary {
-            self.summary(&products, areas, &mut passes);
+            self.summary(&products, areas, &mut passes)?;
         }
         Ok(passes)
     }
@@ -144,24 +146,44 @@ impl Drafts<'_> {
     fn pointwise(&self, placement: &Placement, places: [Place; 3], areas: &mut Areas) -> Result<Pass> {
         let [batch, _, height, width] = self.problem.input_shape();
         let conv = Conv2d { groups: self.terms.groups, ..Conv2d::default() };
-        let problem = Problem::new(placement, conv, [batch, height, width])?;
+        self.conv(&Problem::new(placement, conv, [batch, height, width])?, places, areas)
+    }
+
+    /// A convolution, from where its input and summary are to where its output is.
+    fn conv(&self, problem: &Problem, places: [Place; 3], areas: &mut Areas) -> Result<Pass> {
         // Several of its tensors lie in the workspace. Dense filters would be packed otherwise.
         let options = PlanOptions::new().with_family(self.options.family).with_algorithm(Algorithm::Gather);
-        let plan = Plan::new(&problem, self.target, options.with_bind_read_write(true))?;
+        let plan = Plan::new(problem, self.target, options.with_bind_read_write(true))?;
         let workspace = (plan.workspace_size() > 0).then(|| Place::Workspace(areas.bytes_of(plan.workspace_size())));
         let [input, summary, output] = places;
         Ok(Pass::Conv(Box::new(plan), ConvPlaces { input, summary, output, workspace }))
     }
 
     /// What bases contribute, and what the values of the summary do that they overlap on.
-    fn summary(&self, products: &Range<u64>, areas: &mut Areas, passes: &mut Vec<Pass>) {
-        let (terms, placement) = (self.terms, self.problem.placement());
+    fn summary(&self, products: &Range<u64>, areas: &mut Areas, passes: &mut Vec<Pass>) -> Result<()> {
+        #[cfg(feature = "software")]
+        if self.target.is_software() {
+            let contributions = self.contributions_by_convolution(products, areas, passes)?;
+            passes.push(self.overlap(contributions, 1));
+            return Ok(());
+        }
+        let (contributions, splits) = self.contributions(products, areas, passes);
+        passes.push(self.overlap(contributions, splits));
+        Ok(())
+    }
+
+    /// Values of what bases contribute.
+    fn contributed(&self) -> u64 {
+        self.all_rows() * self.problem.placement().window().channels() as u64
+    }
+
+    /// What bases contribute, in splits: where they lie, and how many there are.
+    fn contributions(&self, products: &Range<u64>, areas: &mut Areas, passes: &mut Vec<Pass>) -> (Range<u64>, usize) {
         let [batch, _, height, width] = self.problem.input_shape();
-        let (plane, channels) = (height * width, placement.window().channels());
-        let split_values = self.all_rows() * channels as u64;
+        let plane = height * width;
         let (kernel, uniform) = self.outer(plane, batch * plane);
         let splits = (batch * plane).div_ceil(uniform.span as usize);
-        let contributions = areas.values(splits as u64 * split_values);
+        let contributions = areas.values(splits as u64 * self.contributed());
         let step = Step::new(kernel, &uniform, uniform.tiles.into(), self.limit());
         let places = vec![
             (Role::ProductsIn, Place::Workspace(products.clone())),
@@ -169,27 +191,71 @@ impl Drafts<'_> {
             (Role::Output, Place::Workspace(contributions.clone())),
         ];
         passes.push(Pass::Step(Box::new(step), places));
+        (contributions, splits)
+    }
 
-        let kernel = Overlap;
+    /// The same by a convolution of the transposed input, as kernels of software adapters are good at: channels are
+    /// pixels, pixels channels, taps images, and its filters the rows of dP where they lie.
+    #[cfg(feature = "software")]
+    fn contributions_by_convolution(
+        &self,
+        products: &Range<u64>,
+        areas: &mut Areas,
+        passes: &mut Vec<Pass>,
+    ) -> Result<Range<u64>> {
+        let (groups, channels) = (self.terms.groups, self.problem.placement().window().channels());
+        let [batch, in_channels, height, width] = self.problem.input_shape();
+        let plane = height * width;
+        let transposed = areas.values((batch * in_channels * plane) as u64);
+        let threads = batch * in_channels * plane;
+        let [images, group_count, of_group] = [batch, groups, channels].map(|size| size as u32);
+        let uniform = transpose_pixels::Uniform {
+            threads: threads as u32,
+            images,
+            groups: group_count,
+            channels: of_group,
+            plane: plane as u32,
+        };
+        let step = Step::of_threads(TransposePixels, &uniform, threads as u64, self.limit());
+        let places = vec![(Role::Input, Place::Input), (Role::Output, Place::Workspace(transposed.clone()))];
+        passes.push(Pass::Step(Box::new(step), places));
+
+        let rows = self.all_rows() as usize;
+        let images_apart = (0..batch).map(|image| (image * rows * plane) as i64).collect();
+        let window = Window::new(plane, 1, batch, 1, images_apart)?;
+        let starts = (0..rows).map(|row| (row * plane) as i64).collect();
+        let starts = Starts::Line { length: batch * rows * plane, starts };
+        let placement = Placement::new(window, starts, Boundary::None)?;
+        let conv = Conv2d { dilation: [1, channels], groups, ..Conv2d::default() };
+        let problem = Problem::new(&placement, conv, [1, 1, batch * channels])?;
+        let contributions = areas.values(self.contributed());
+        let [input, summary, output] = [&transposed, products, &contributions].map(|at| Place::Workspace(at.clone()));
+        passes.push(self.conv(&problem, [input, summary, output], areas)?);
+        Ok(contributions)
+    }
+
+    /// The values of the summary, each of which bases overlap on.
+    fn overlap(&self, contributions: Range<u64>, splits: usize) -> Pass {
+        let (terms, placement) = (self.terms, self.problem.placement());
         let uniform = overlap::Uniform {
             length: placement.length() as u32,
             groups: terms.groups as u32,
             rows: terms.rows as u32,
-            channels: channels as u32,
+            channels: placement.window().channels() as u32,
             channel_stride: terms.channel_stride,
             counts_at: terms.counts_at as u32,
             splits: splits as u32,
-            split_values: split_values as u32,
+            split_values: self.contributed() as u32,
             turns: terms.turns as u32,
             most_bases: terms.most_bases as u32,
         };
-        let step = Step::of_threads(kernel, &uniform, placement.length() as u64, self.limit());
+        let step = Step::of_threads(Overlap, &uniform, placement.length() as u64, self.limit());
         let places = vec![
             (Role::Input, Place::Workspace(contributions)),
             (Role::Table, Place::Table),
             (Role::Output, Place::GradSummary),
         ];
-        passes.push(Pass::Step(Box::new(step), places));
+        Pass::Step(Box::new(step), places)
     }
 
     /// The tile and the splits of the product along the pixels that are expected to take least time.
@@ -255,16 +321,19 @@ impl Drafts<'_> {
 
         let blended = terms.neighbours > 1;
         let sums = placement.filters() * terms.neighbours * placement.taps();
-        let outputs = self.problem.outputs() as usize / self.problem.out_channels();
-        let kernel = TapSums { blended };
+        let [batch, _, out_height, out_width] = self.problem.output_shape();
         let uniform = tap_sums::Uniform {
             conv: self.geometry(),
             sums: sums as u32,
-            outputs: outputs as u32,
+            image_rows: (batch * out_height) as u32,
             rows: self.all_rows() as u32,
             tap_rows_at: terms.tap_rows_at as u32,
         };
-        let step = Step::new(kernel, &uniform, sums as u64, self.limit());
+        let own = TapSums::own(blended);
+        let is_short = own.turns(&uniform) <= self.target.most_turns(own.unrolled());
+        let alone = self.target.is_software() && is_short;
+        let kernel = if alone { own } else { TapSums::shared(blended, out_width) };
+        let step = Step::new(kernel, &uniform, (sums as u64).div_ceil(kernel.sums()), self.limit());
         let to = if blended { Place::Workspace(areas.values(sums as u64)) } else { Place::GradGains };
         let places = vec![
             (Role::Input, Place::GradOutput),
