@@ -3,7 +3,8 @@
 //! channels. With `OUT=FOLDER` it writes the first step's gradients there, for `peers/python/training_step.py`, which
 //! compares them and the time with PyTorch's.
 //!
-//! The loss is half the sum of squares of the output, so that its gradient is the output.
+//! It prints the median of the steps' times and the mean of their CPU time, that of all threads (Linux; elsewhere 0), in
+//! milliseconds. The loss is half the sum of squares of the output, so that its gradient is the output.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
@@ -76,7 +77,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut grad_input, mut grad_middle) = (planes(CHANNELS[0]), planes(CHANNELS[1]));
     let mut times = Vec::with_capacity(steps);
     // The first two steps find memory and processor cold.
+    let mut cpu = 0.0;
     for number in 0..steps + 2 {
+        if number == 2 {
+            cpu = cpu_milliseconds();
+        }
         let start = Instant::now();
         let [first, second] = &mut layers;
         first.conv.run(&input, None, &mut middle)?;
@@ -102,8 +107,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         layers.iter_mut().try_for_each(Layer::descend)?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
+    let cpu = (cpu_milliseconds() - cpu) / steps as f64;
     let mut times = times.split_off(2);
     times.sort_by(f64::total_cmp);
-    println!("{}", times.get(times.len() / 2).copied().unwrap_or(f64::NAN));
+    println!("{:.3} {cpu:.3}", times.get(times.len() / 2).copied().unwrap_or(f64::NAN));
     Ok(())
+}
+
+/// CPU time of all threads so far.
+fn cpu_milliseconds() -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let nanoseconds = tasks.filter_map(|task| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<f64>().ok()
+    });
+    nanoseconds.sum::<f64>() * 1e-6
 }

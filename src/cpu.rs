@@ -1,7 +1,8 @@
 //! Convolution on the CPU: the shared algorithm and a dense one, on faer's matrix product,
 //! pulp's vectors and rayon's threads.
 //!
-//! [`CpuConv`] packs a layer once and runs it over batches; [`conv2d`] does both for one call.
+//! [`CpuConv`] packs a layer once and runs it over batches; [`conv2d`] does both for one call. [`CpuGradient`] computes
+//! the gradients of a layer with the same sharing.
 //!
 //! What bounds it is arithmetic. On one core of AMD Zen 4 (AVX-512, `examples/cpu_layers.rs`, 3x3,
 //! padding 1, s = C, CPU time) faer's product alone reaches 100 to 118 GFLOP/s, except 91 at 7 x 7 pixels,

@@ -5,8 +5,9 @@
 
 Forwards, ReLU, backwards to the input and to the weights, and a step of gradient descent. First the numbers: those of
 both are compared with float64's, PyTorch's filters being the summary's expanded ones, and their gradient added up where
-filters overlap. Then the time: rounds of both in turns, medians of steps, the median round of each. PyTorch's is the
-faster of NCHW and channels last.
+filters overlap. Then the time: rounds of both in turns, the median round of each. Of a round it is CPU time, that of all
+threads, which other programs hardly change, and in brackets the median step on the wall. PyTorch's is the better of
+NCHW and channels last.
 """
 
 import argparse
@@ -78,18 +79,21 @@ def gradients(layers, data: np.ndarray, dtype, memory=torch.contiguous_format) -
     return {name: tensor.numpy().reshape(-1) for name, tensor in found.items()}
 
 
-def step_milliseconds(layers, data: np.ndarray, memory, steps: int) -> float:
+def step_milliseconds(layers, data: np.ndarray, memory, steps: int) -> tuple[float, float]:
+    """CPU time of a step, the mean, and its time on the wall, the median."""
     image = torch.from_numpy(data).contiguous(memory_format=memory).requires_grad_()
     weights = [layer.filters(torch.float32, memory) for layer in layers]
-    times = []
-    for _ in range(steps + 2):
+    times, cpu = [], 0.0
+    for number in range(steps + 2):
+        if number == 2:
+            cpu = time.process_time()
         start = time.perf_counter()
         backward(image, weights)
         with torch.no_grad():
             for weight in weights:
                 weight.sub_(weight.grad, alpha=RATE)
         times.append((time.perf_counter() - start) * 1e3)
-    return statistics.median(times[2:])
+    return (time.process_time() - cpu) / steps * 1e3, statistics.median(times[2:])
 
 
 def error(got: dict[str, np.ndarray], want: dict[str, np.ndarray]) -> float:
@@ -102,9 +106,10 @@ def row(arguments, size: int, batch: int) -> str:
     data = numbers(batch * CHANNELS[0] * size * size, 3).reshape(batch, CHANNELS[0], size, size)
     command = [arguments.program, *map(str, (arguments.threads, size, batch, arguments.steps, arguments.step))]
 
-    def ours(**environment) -> float:
+    def ours(**environment) -> tuple[float, float]:
         run = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | environment)
-        return float(run.stdout)
+        wall, cpu = map(float, run.stdout.split())
+        return cpu, wall
 
     want = gradients(layers, data, torch.float64)
     with tempfile.TemporaryDirectory() as folder:
@@ -113,17 +118,18 @@ def row(arguments, size: int, batch: int) -> str:
     errors = error(got, want), error(gradients(layers, data, torch.float32), want)
     equal = "equal" if max(errors) < 1e-5 else "DIFFERENT"
     layouts = {"NCHW": torch.contiguous_format, "channels last": torch.channels_last}
-    rounds: list[dict[str, float]] = []
+    rounds: list[dict[str, tuple[float, float]]] = []
     for _ in range(arguments.rounds):
         times = {name: step_milliseconds(layers, data, memory, arguments.steps) for name, memory in layouts.items()}
         rounds.append(times | {"ours": ours()})
-    medians = {name: statistics.median(times[name] for times in rounds) for name in rounds[0]}
+    medians = {name: [statistics.median(times[name][i] for times in rounds) for i in (0, 1)] for name in rounds[0]}
     best = min(layouts, key=medians.__getitem__)
-    ratios = [times[best] / times["ours"] for times in rounds]
+    (cpu, wall), (their_cpu, their_wall) = medians["ours"], medians[best]
+    ratios = [times[best][0] / times["ours"][0] for times in rounds]
     return (
-        f"| {equal}: {errors[0]:.1e}, PyTorch's {errors[1]:.1e} | {size}x{size} | {batch} | {medians['ours']:.1f} ms "
-        f"| {medians[best]:.1f} ms ({best}) | {medians[best] / medians['ours']:.2f} "
-        f"({min(ratios):.2f} to {max(ratios):.2f}) |"
+        f"| {equal}: {errors[0]:.1e}, PyTorch's {errors[1]:.1e} | {size}x{size} | {batch} | {cpu:.1f} ({wall:.1f}) "
+        f"| {their_cpu:.1f} ({their_wall:.1f}), {best} "
+        f"| {their_cpu / cpu:.2f} ({min(ratios):.2f} to {max(ratios):.2f}) | {their_wall / wall:.2f} |"
     )
 
 
@@ -142,8 +148,8 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     net = "-".join(map(str, CHANNELS))
     print(f"{net}, 3x3, s = {arguments.step}C, {arguments.threads} threads, PyTorch {torch.__version__}\n")
-    print("| errors against float64 | pixels | batch | ours | PyTorch, dense | PyTorch / ours (rounds) |")
-    print("|---|---|---|---|---|---|")
+    print("| errors against float64 | pixels | batch | ours, ms | PyTorch, dense, ms | ratio (rounds) | on the wall |")
+    print("|---|---|---|---|---|---|---|")
     for size in arguments.sizes:
         for batch in arguments.batches:
             print(row(arguments, size, batch), flush=True)

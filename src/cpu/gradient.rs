@@ -131,7 +131,8 @@ impl CpuGradient {
         let (spreads, has_dots) = (wanted.input || wanted.summary, wanted.gains || wanted.positions);
         let of_dots = sloped.as_ref().unwrap_or(&forward);
         let bases = forward.sharing.bases().max(of_dots.sharing.bases()).saturating_mul(walk.phases());
-        check_memory("packed weights", &[bases, channels])?;
+        // Sums are in f64.
+        check_memory("sums", &[bases, channels, 2])?;
         let phases = |analysis: &Analysis<'_>, any: bool| {
             if any { Phase::of_groups(problem, &walk, analysis) } else { Vec::new() }
         };

@@ -1,7 +1,7 @@
 //! A layer's bases and taps, phase by phase, packed for gradients.
 
 use super::super::shared::rows_by_phase;
-use super::super::walk::{Tap, Walk};
+use super::super::walk::Walk;
 use super::dots::Dot;
 use super::padded::Padded;
 use super::spread::Terms;
@@ -32,12 +32,21 @@ pub(super) struct Phase {
 #[derive(Debug, Clone, Copy)]
 struct TapOfPhase {
     /// Among the group's.
-    filter: usize,
-    segment: usize,
+    filter: u32,
+    segment: u32,
     /// In the window.
-    tap: usize,
-    reads: Tap,
-    base: usize,
+    tap: u32,
+    /// Among the phase's.
+    base: u32,
+}
+
+impl TapOfPhase {
+    /// What it reads at the first place of a phase's first row.
+    fn offset(&self, walk: &Walk, padded: &Padded) -> Option<u32> {
+        let tap = walk.taps[self.tap as usize]?;
+        // Checked with the scratch memory: places are far below 2^32.
+        Some(padded.offset(walk, self.filter as usize, tap) as u32)
+    }
 }
 
 impl Phase {
@@ -59,8 +68,9 @@ impl Phase {
             for (at, &row) in rows.iter().enumerate() {
                 let Some(reads) = walk.taps[at % taps] else { continue };
                 let Ok(base) = lists[reads.phase].binary_search(&row) else { continue };
-                let (filter, segment, tap) = (at / taps / neighbours, at / taps % neighbours, at % taps);
-                phases[reads.phase].taps.push(TapOfPhase { filter, segment, tap, reads, base });
+                let filter = (at / taps / neighbours) as u32;
+                let [segment, tap, base] = [at / taps % neighbours, at % taps, base].map(|index| index as u32);
+                phases[reads.phase].taps.push(TapOfPhase { filter, segment, tap, base });
             }
             phases.retain(|phase| !phase.bases.is_empty());
             groups.push(phases);
@@ -72,22 +82,22 @@ impl Phase {
     pub(super) fn terms(&self, summary: &FilterSummary, walk: &Walk, padded: &Padded, first_filter: usize) -> Terms {
         let placement = summary.placement();
         let term = |tap: &TapOfPhase| {
-            let filter = first_filter + tap.filter;
-            let share = share(placement.segments(filter), tap.segment);
-            let offset = padded.offset(walk, tap.filter, tap.reads) as u32;
-            (share > 0.0).then(|| (tap.base as u32, offset, share * summary.gain(filter, tap.tap)))
+            let filter = first_filter + tap.filter as usize;
+            let share = share(placement.segments(filter), tap.segment as usize);
+            let offset = tap.offset(walk, padded).filter(|_| share > 0.0)?;
+            Some((tap.base, offset, share * summary.gain(filter, tap.tap as usize)))
         };
         Terms::new(self.bases.len(), self.taps.iter().filter_map(term).collect())
     }
 
     /// The products of all its taps with what they read; sums go to `[O, neighbours, T]`.
     pub(super) fn dots(&self, walk: &Walk, padded: &Padded, first_filter: usize, neighbours: usize) -> Vec<Dot> {
-        let dot = |tap: &TapOfPhase| Dot {
-            base: tap.base as u32,
-            offset: padded.offset(walk, tap.filter, tap.reads) as u32,
-            to: (((first_filter + tap.filter) * neighbours + tap.segment) * walk.taps.len() + tap.tap) as u32,
+        let dot = |tap: &TapOfPhase| {
+            let segment = (first_filter + tap.filter as usize) * neighbours + tap.segment as usize;
+            let to = (segment * walk.taps.len() + tap.tap as usize) as u32;
+            Some(Dot { base: tap.base, offset: tap.offset(walk, padded)?, to })
         };
-        self.taps.iter().map(dot).collect()
+        self.taps.iter().filter_map(dot).collect()
     }
 }
 
