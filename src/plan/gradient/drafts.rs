@@ -17,7 +17,9 @@ use crate::kernels::gradient::transpose_pixels::{self, TransposePixels};
 use crate::kernels::{Access, Geometry, Kernel, Role, Weights};
 use crate::method::algorithm::Algorithm;
 use crate::method::conv2d::Conv2d;
-use crate::method::placement::{Boundary, Placement};
+#[cfg(feature = "software")]
+use crate::method::placement::Boundary;
+use crate::method::placement::Placement;
 use crate::method::problem::Problem;
 use crate::method::quantization::Precision;
 use crate::method::starts::Starts;
