@@ -3,8 +3,8 @@
 //! channels. With `OUT=FOLDER` it writes the first step's gradients there, for `peers/python/training_step.py`, which
 //! compares them and the time with PyTorch's.
 //!
-//! It prints the median of the steps' times and the mean of their CPU time, that of all threads (Linux; elsewhere 0), in
-//! milliseconds. The loss is half the sum of squares of the output, so that its gradient is the output.
+//! It prints the median of the steps' times and the mean of their CPU time, that of all threads (Linux; elsewhere 0),
+//! in milliseconds. The loss is half the sum of squares of the output, so that its gradient is the output.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;

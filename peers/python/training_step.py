@@ -5,8 +5,8 @@
 
 Forwards, ReLU, backwards to the input and to the weights, and a step of gradient descent. First the numbers: those of
 both are compared with float64's, PyTorch's filters being the summary's expanded ones, and their gradient added up where
-filters overlap. Then the time: rounds of both in turns, the median round of each. Of a round it is CPU time, that of all
-threads, which other programs hardly change, and in brackets the median step on the wall. PyTorch's is the better of
+filters overlap. Then the time: rounds of both in turns, the median round of each. Of a round it is CPU time, that of
+all threads, which other programs hardly change, and in brackets the median step on the wall. PyTorch's is the better of
 NCHW and channels last.
 """
 

@@ -19,6 +19,7 @@
 //! may make NaN of sums that do not read it, as products are shared and padding is multiplied by.
 
 mod dots;
+mod gradients_mut;
 mod layer;
 mod padded;
 mod pass;
@@ -42,12 +43,11 @@ use crate::method::problem::Problem;
 use crate::method::sharing::{Bases, Sharing};
 use crate::method::summary::FilterSummary;
 use crate::method::wanted::Wanted;
+pub use gradients_mut::GradientsMut;
 use layer::{Analysis, Phase};
 use pass::{DotPhase, Group, Layout, SpreadPhase};
 use sums::Sums;
 
-/// Most values of a vector.
-const LANES: usize = 16;
 /// Pixels of a piece, where images are small.
 const PIECE_PIXELS: usize = 512;
 /// Pieces that a batch is cut into at least, if it has so many images.
@@ -56,20 +56,6 @@ const PIECES: usize = 4;
 const PIECES_OF_THREAD: usize = 4;
 /// Most values of all sums that wait to be added.
 const WAITING_VALUES: usize = 1 << 26;
-
-/// Where gradients go: exactly those that are wanted. What is in them is overwritten, not added to.
-#[derive(Debug, Default)]
-pub struct GradientsMut<'a> {
-    /// `[N, C, H, W]`.
-    pub input: Option<&'a mut [f32]>,
-    /// `[L]`.
-    pub summary: Option<&'a mut [f32]>,
-    /// `[O, T]`.
-    pub gains: Option<&'a mut [f32]>,
-    /// `[O]`, per unit. At a whole position, where the blend has a corner, the derivative on the right, or where the
-    /// summary ends there the one on the left.
-    pub positions: Option<&'a mut [f32]>,
-}
 
 /// The gradients of a convolution with its weights packed for the CPU. Its results are the same bits whatever the
 /// number of threads is.
@@ -232,7 +218,14 @@ impl CpuGradient {
             let phases = self.groups.iter().flat_map(|group| &group.spread).map(|spread| &spread.phase);
             total.write_summary(problem, phases, to);
         }
-        total.write_gains_and_positions(self, gradients);
+        if let Some(to) = gradients.gains.as_deref_mut() {
+            // The segments that there are sums of.
+            let segments = |filter| if wanted.positions { placement.slope(filter) } else { placement.segments(filter) };
+            total.write_gains(self.neighbours, placement.taps(), segments, to);
+        }
+        if let Some(to) = gradients.positions.as_deref_mut() {
+            total.write_positions(placement.taps(), &self.gains, to);
+        }
         self.give_back(total);
         Ok(())
     }

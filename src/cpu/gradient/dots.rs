@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::spread::vector;
+use super::spread::{LANES, vector};
 
 /// Most products of a sum in f32. Sums of as many are added up in f64.
 const PART: usize = 2048;
@@ -51,7 +51,7 @@ impl WithSimd for Dots<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let bits = |count: usize| -> [f32; super::LANES] {
+        let bits = |count: usize| -> [f32; LANES] {
             std::array::from_fn(|lane| if lane < count { f32::from_bits(u32::MAX) } else { 0.0 })
         };
         let rest = self.width % S::F32_LANES;

@@ -9,7 +9,7 @@
 use super::super::memory::check_memory;
 use super::super::scratch::first;
 use super::super::walk::{Tap, Walk};
-use super::LANES;
+use super::spread::LANES;
 use crate::error::Result;
 
 /// Values of a cache line.

@@ -7,11 +7,10 @@ use super::super::matmul::{Before, PART, Rows, multiply, multiply_left_transpose
 use super::super::memory::check_memory;
 use super::super::scratch::{Scratch, first};
 use super::super::walk::Walk;
-use super::LANES;
 use super::dots::{Dot, Dots};
 use super::layer::Phase;
 use super::padded::Padded;
-use super::spread::{Spread, Terms};
+use super::spread::{LANES, Spread, Terms};
 use super::sums::Sums;
 use crate::error::Result;
 use crate::method::problem::Problem;

@@ -10,8 +10,8 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::LANES;
-
+/// Most values of a vector.
+pub(super) const LANES: usize = 16;
 /// Most terms that are added one after another; then the sums of as many. A layer has no more than 2^23 terms.
 const TERMS: usize = 1024;
 

@@ -3,9 +3,9 @@
 use rayon::prelude::*;
 
 use super::layer::{Phase, place, share};
-use super::{CpuGradient, GradientsMut};
 use crate::cpu::shared::index_at;
 use crate::method::problem::Problem;
+use crate::method::starts::Segments;
 
 /// Values that a thread adds at a time.
 const SHARE: usize = 1 << 14;
@@ -88,29 +88,32 @@ impl Sums {
         to.iter_mut().zip(&self.line).for_each(|(to, &sum)| *to = sum as f32);
     }
 
-    /// Adds up what gains and positions multiply.
-    pub(super) fn write_gains_and_positions(&self, of: &CpuGradient, to: &mut GradientsMut<'_>) {
-        let placement = of.problem.placement();
-        let (neighbours, taps) = (of.neighbours, placement.taps());
-        let of_filter = |filter: usize| &self.dots[filter * neighbours * taps..][..neighbours * taps];
-        if let Some(to) = to.gains.as_deref_mut() {
-            for (filter, to) in to.chunks_exact_mut(taps).enumerate() {
-                // The segments that there are sums of.
-                let segments = if of.wanted.positions { placement.slope(filter) } else { placement.segments(filter) };
-                for (tap, to) in to.iter_mut().enumerate() {
-                    let dots = of_filter(filter).iter().skip(tap).step_by(taps).enumerate();
-                    let shares = dots.map(|(segment, dot)| (f64::from(share(segments, segment)), dot));
-                    *to = shares.filter(|&(share, _)| share > 0.0).map(|(share, dot)| share * dot).sum::<f64>() as f32;
-                }
+    /// Adds up what every gain `[O, T]` multiplies: `segments` of filters have sums, by their shares.
+    pub(super) fn write_gains(
+        &self,
+        neighbours: usize,
+        taps: usize,
+        segments: impl Fn(usize) -> Option<Segments>,
+        to: &mut [f32],
+    ) {
+        let dots = self.dots.chunks_exact(neighbours * taps);
+        for (filter, (to, dots)) in to.chunks_exact_mut(taps).zip(dots).enumerate() {
+            let segments = segments(filter);
+            for (tap, to) in to.iter_mut().enumerate() {
+                let dots = dots.iter().skip(tap).step_by(taps).enumerate();
+                let shares = dots.map(|(segment, dot)| (f64::from(share(segments, segment)), dot));
+                *to = shares.filter(|&(share, _)| share > 0.0).map(|(share, dot)| share * dot).sum::<f64>() as f32;
             }
         }
-        if let Some(to) = to.positions.as_deref_mut() {
-            for (filter, to) in to.iter_mut().enumerate() {
-                let (first, second) = of_filter(filter).split_at(taps);
-                let gain = |tap: usize| of.gains.get(filter * taps + tap).map_or(1.0, |&gain| f64::from(gain));
-                let slopes = first.iter().zip(second).enumerate();
-                *to = slopes.map(|(tap, (first, second))| gain(tap) * (second - first)).sum::<f64>() as f32;
-            }
+    }
+
+    /// Adds up what every position `[O]` moves: the second segment's sums without the first's.
+    pub(super) fn write_positions(&self, taps: usize, gains: &[f32], to: &mut [f32]) {
+        for (filter, (to, dots)) in to.iter_mut().zip(self.dots.chunks_exact(2 * taps)).enumerate() {
+            let (first, second) = dots.split_at(taps);
+            let gain = |tap: usize| gains.get(filter * taps + tap).map_or(1.0, |&gain| f64::from(gain));
+            let slopes = first.iter().zip(second).enumerate();
+            *to = slopes.map(|(tap, (first, second))| gain(tap) * (second - first)).sum::<f64>() as f32;
         }
     }
 }
