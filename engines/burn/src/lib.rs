@@ -1,0 +1,19 @@
+//! Convolution by Filter Summary as a layer of [burn](https://burn.dev).
+
+mod autodiff;
+mod backend;
+mod config;
+#[cfg(feature = "wgpu")]
+mod cube;
+mod dense;
+mod error;
+mod geometry;
+mod module;
+mod op;
+mod table;
+
+pub use backend::{FsBackend, FsGradients, FsOperands, FsWanted, Optional};
+pub use config::{FsConv2dConfig, FsPlacement};
+pub use geometry::FsGeometry;
+pub use module::FsConv2d;
+pub use op::{FsWeights, fs_conv2d};

@@ -1,0 +1,12 @@
+//! The layer against burn's own operations, over the main crate's table of cases.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub, reason = "tests")]
+
+/// The main crate's.
+#[path = "../../../../tests/common"]
+mod common {
+    pub mod cases;
+}
+mod default_body;
+mod layer;
+mod oracle;
