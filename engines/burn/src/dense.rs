@@ -149,7 +149,12 @@ impl<B: Backend> Filters<B> {
 fn with_zero<B: Backend>(summary: FloatTensor<B>, geometry: &FsGeometry) -> FloatTensor<B> {
     let length = geometry.placement().length();
     let values = B::float_slice(summary, &[Slice::from(0..length)]);
-    B::float_pad(values, &[(0, 1)], PadMode::Constant(0.0))
+    with_zeros::<B>(values, 1)
+}
+
+/// A tensor `[L]` with so many zeros behind.
+pub(crate) fn with_zeros<B: Backend>(values: FloatTensor<B>, count: usize) -> FloatTensor<B> {
+    B::float_pad(values, &[(0, count)], PadMode::Constant(0.0))
 }
 
 /// The first `length` values, and zeros up to `padded`.
@@ -158,7 +163,7 @@ fn cut<B: Backend>(values: FloatTensor<B>, length: usize, padded: usize) -> Floa
     if padded == length {
         return values;
     }
-    B::float_pad(values, &[(0, padded - length)], PadMode::Constant(0.0))
+    with_zeros::<B>(values, padded - length)
 }
 
 /// `[O, 1, 1]`.

@@ -13,6 +13,8 @@ mod op;
 mod table;
 
 pub use backend::{FsBackend, FsGradients, FsOperands, FsWanted, Optional};
+#[cfg(feature = "wgpu")]
+pub use cube::{init, init_async, register};
 pub use config::{FsConv2dConfig, FsPlacement};
 pub use geometry::FsGeometry;
 pub use module::FsConv2d;

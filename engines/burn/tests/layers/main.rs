@@ -8,5 +8,7 @@ mod common {
     pub mod cases;
 }
 mod default_body;
+mod device;
+mod kernels;
 mod layer;
 mod oracle;
