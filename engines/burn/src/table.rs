@@ -12,7 +12,7 @@ use filter_summary::{Boundary, Placement, Starts};
 /// the weight is zero.
 #[derive(Debug)]
 pub(crate) struct IndexTable {
-    /// Of fixed starts, or of the segments at the whole positions below learned ones.
+    /// Of fixed starts, or of the first of the two segments that learned positions are between.
     pub(crate) first: Vec<i32>,
     pub(crate) blend: Option<Blend>,
     /// Whether any index is L.
@@ -22,9 +22,9 @@ pub(crate) struct IndexTable {
 /// What learned positions have besides.
 #[derive(Debug)]
 pub(crate) struct Blend {
-    /// Of the segments one unit further.
+    /// Of the second segments.
     pub(crate) next: Vec<i32>,
-    /// `[O]`: how much of a filter comes from the next segment.
+    /// `[O]`: how much of a filter comes from the second segment.
     pub(crate) fractions: Vec<f32>,
 }
 
@@ -32,20 +32,25 @@ impl IndexTable {
     pub(crate) fn new(placement: &Placement) -> Self {
         let outside = placement.length();
         let indices = |at: &dyn Fn(usize, usize, usize) -> Option<usize>| -> Vec<i32> {
-            let (filters, channels, taps) = (placement.filters(), placement.window().channels(), placement.taps());
-            let weights = (0..filters).flat_map(|filter| {
-                (0..channels).flat_map(move |channel| (0..taps).map(move |tap| (filter, channel, tap)))
-            });
+            let (channels, taps) = (placement.window().channels(), placement.taps());
+            let weight = |at: usize| (at / (channels * taps), at / taps % channels, at % taps);
+            let weights = (0..placement.filters() * channels * taps).map(weight);
             // Summaries are shorter than 2^31.
             weights.map(|(filter, channel, tap)| at(filter, channel, tap).unwrap_or(outside) as i32).collect()
         };
-        let first = indices(&|filter, channel, tap| placement.index(filter, channel, tap));
-        let blend = match placement.starts() {
-            Starts::Learned { .. } => Some(Blend {
-                next: indices(&|filter, channel, tap| next_index(placement, filter, channel, tap)),
-                fractions: (0..placement.filters()).map(|filter| placement.fraction(filter)).collect(),
-            }),
-            _ => None,
+        let (first, blend) = match segments(placement) {
+            None => (indices(&|filter, channel, tap| placement.index(filter, channel, tap)), None),
+            Some(segments) => {
+                let of = |which: usize| {
+                    indices(&|filter, channel, tap| {
+                        let offset = channel as i64 * placement.window().channel_stride();
+                        let start = segments[filter].starts[which];
+                        inside(placement, start + offset + placement.window().tap_offsets()[tap])
+                    })
+                };
+                let fractions = segments.iter().map(|segments| segments.fraction).collect();
+                (of(0), Some(Blend { next: of(1), fractions }))
+            }
         };
         let is_outside = |indices: &[i32]| indices.iter().any(|&index| index as usize == outside);
         let has_outside = is_outside(&first) || blend.as_ref().is_some_and(|blend| is_outside(&blend.next));
@@ -53,18 +58,48 @@ impl IndexTable {
     }
 }
 
-/// The index in the segment one unit further, also where a position is whole and nothing of that segment is used: the
-/// derivative by the position is the one towards it.
-fn next_index(placement: &Placement, filter: usize, channel: usize, tap: usize) -> Option<usize> {
-    let Starts::Learned { length, positions, unit } = placement.starts() else { return None };
-    if placement.fraction(filter) > 0.0 {
-        return placement.next_index(filter, channel, tap);
-    }
-    let window = placement.window();
-    let start = (positions.get(filter)?.round() as i64 + 1) * *unit as i64;
-    let index = start + channel as i64 * window.channel_stride() + window.tap_offsets()[tap];
-    let index = if placement.boundary() == Boundary::Wrap { index.rem_euclid(*length as i64) } else { index };
-    usize::try_from(index).ok().filter(|index| index < length)
+/// The two segments that a filter with a learned position is blended from.
+struct Segments {
+    starts: [i64; 2],
+    /// How much comes from the second.
+    fraction: f32,
+}
+
+/// Those of every filter, where positions are learned. Their difference is the derivative by the position; so at a
+/// whole one, where either neighbour would do for the blend, it is the next if the summary has it, else the one before.
+fn segments(placement: &Placement) -> Option<Vec<Segments>> {
+    let Starts::Learned { positions, unit, .. } = placement.starts() else { return None };
+    let (low, high) = placement.window().reach();
+    let exists = |start: i64| {
+        let ends = [start + low, start + high].map(|end| usize::try_from(end).unwrap_or(usize::MAX));
+        placement.boundary() != Boundary::None || ends.iter().all(|&end| end < placement.length())
+    };
+    let unit = *unit as i64;
+    let of = |(filter, &position): (usize, &f32)| match placement.fraction(filter) {
+        // A position just below a whole one may count for that.
+        0.0 => {
+            let start = f64::from(position).round() as i64 * unit;
+            if exists(start + unit) {
+                Segments { starts: [start, start + unit], fraction: 0.0 }
+            } else if exists(start - unit) {
+                Segments { starts: [start - unit, start], fraction: 1.0 }
+            } else {
+                Segments { starts: [start, start], fraction: 0.0 }
+            }
+        }
+        fraction => {
+            let start = f64::from(position).floor() as i64 * unit;
+            Segments { starts: [start, start + unit], fraction }
+        }
+    };
+    Some(positions.iter().enumerate().map(of).collect())
+}
+
+/// An index of a summary of rank 1, by the boundary's rule.
+fn inside(placement: &Placement, index: i64) -> Option<usize> {
+    let length = placement.length();
+    let index = if placement.boundary() == Boundary::Wrap { index.rem_euclid(length as i64) } else { index };
+    usize::try_from(index).ok().filter(|&index| index < length)
 }
 
 /// The tables as tensors of the backends and devices that asked for them.

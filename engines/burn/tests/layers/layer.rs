@@ -1,7 +1,8 @@
 //! A layer with values for all that it reads, and what comes out of it.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use filter_summary::Placement;
+use filter_summary::reference::{self, GradientTerms, Gradients, Operands, Reference, error_fraction};
+use filter_summary::{FilterSummary, Placement, Problem};
 use filter_summary_burn::{FsGeometry, FsWeights, fs_conv2d};
 
 use crate::common::cases::Case;
@@ -92,6 +93,35 @@ impl Layer {
         self.geometry.output_shape(self.input_shape()).unwrap()
     }
 
+    pub fn problem(&self) -> Problem {
+        Problem::new(self.geometry.placement(), self.geometry.conv(), self.size).unwrap()
+    }
+
+    pub fn filter_summary(&self) -> FilterSummary {
+        let summary = FilterSummary::new(self.summary.clone(), self.geometry.placement().clone()).unwrap();
+        self.gains.iter().fold(summary, |summary, gains| summary.with_gains(gains.clone()).unwrap())
+    }
+
+    fn operands<'a>(&'a self, summary: &'a FilterSummary) -> Operands<'a> {
+        Operands { bias: Some(&self.bias), ..Operands::new(&self.x, summary) }
+    }
+
+    fn reference(&self) -> Gradients {
+        let summary = self.filter_summary();
+        reference::gradients(&self.problem(), &self.operands(&summary), &self.grad).unwrap()
+    }
+
+    fn bias_gradient(&self) -> Reference {
+        let [_, filters, height, width] = self.output_shape();
+        let (mut output, mut magnitude) = (vec![0.0; filters], vec![0.0; filters]);
+        for (at, &grad) in self.grad.iter().enumerate() {
+            let filter = at / (height * width) % filters;
+            output[filter] += f64::from(grad);
+            magnitude[filter] += f64::from(grad.abs());
+        }
+        Reference { output, magnitude }
+    }
+
     /// The layer by this crate.
     pub fn ours(&self, device: &Device) -> Results {
         self.run(device, |x, weights| fs_conv2d(x, weights, &self.geometry).unwrap())
@@ -138,25 +168,53 @@ pub fn has_positions(placement: &Placement) -> bool {
 }
 
 impl Results {
-    /// The first difference, named.
-    pub fn difference(&self, other: &Self) -> Option<String> {
-        let first = |name: &str, got: &[f32], want: &[f32]| {
+    /// The largest error against the reference in f64, as a fraction of what is allowed there for sums in f32, and what
+    /// has it. `sizes` are those of numbers that are exact, or random.
+    pub fn error(&self, layer: &Layer) -> (f64, &'static str) {
+        let problem = layer.problem();
+        let (want, terms) = (layer.reference(), GradientTerms::new(&problem));
+        let forward = reference::conv2d(&problem, &layer.operands(&layer.filter_summary())).unwrap();
+        let weights = problem.placement().window().weights();
+        let bias = layer.bias_gradient();
+        let pixels = layer.grad.len() / layer.bias.len();
+        let optional = |got: &Option<Vec<f32>>, want: &Option<Reference>, terms| match (got, want) {
+            (Some(got), Some(want)) => error_fraction(got, want, terms),
+            (None, None) => 0.0,
+            _ => f64::INFINITY,
+        };
+        let errors = [
+            (error_fraction(&self.y, &forward, weights), "y"),
+            (error_fraction(&self.x, &want.input, terms.input), "gradient of x"),
+            (error_fraction(&self.summary, &want.summary, terms.summary), "gradient of the summary"),
+            (optional(&self.gains, &want.gains, terms.gains), "gradient of gains"),
+            (optional(&self.positions, &want.positions, terms.positions), "gradient of positions"),
+            (error_fraction(&self.bias, &bias, pixels), "gradient of the bias"),
+        ];
+        errors.into_iter().max_by(|left, right| left.0.total_cmp(&right.0)).unwrap()
+    }
+
+    /// The first difference to the reference, where all is exact.
+    pub fn difference(&self, layer: &Layer) -> Option<String> {
+        let problem = layer.problem();
+        let want = layer.reference();
+        let forward = reference::conv2d(&problem, &layer.operands(&layer.filter_summary())).unwrap();
+        let first = |name: &str, got: &[f32], want: &[f64]| {
             if got.len() != want.len() {
                 return Some(format!("{name}: {} values, not {}", got.len(), want.len()));
             }
-            let at = got.iter().zip(want).position(|(got, want)| got != want)?;
+            let at = got.iter().zip(want).position(|(got, want)| f64::from(*got) != *want)?;
             Some(format!("{name}[{at}] is {}, not {}", got[at], want[at]))
         };
-        let optional = |name: &str, got: &Option<Vec<f32>>, want: &Option<Vec<f32>>| match (got, want) {
-            (Some(got), Some(want)) => first(name, got, want),
+        let optional = |name: &str, got: &Option<Vec<f32>>, want: &Option<Reference>| match (got, want) {
+            (Some(got), Some(want)) => first(name, got, &want.output),
             (None, None) => None,
             _ => Some(format!("{name}: there, or not")),
         };
-        first("y", &self.y, &other.y)
-            .or_else(|| first("gradient of x", &self.x, &other.x))
-            .or_else(|| first("gradient of summary", &self.summary, &other.summary))
-            .or_else(|| optional("gradient of gains", &self.gains, &other.gains))
-            .or_else(|| optional("gradient of positions", &self.positions, &other.positions))
-            .or_else(|| first("gradient of bias", &self.bias, &other.bias))
+        first("y", &self.y, &forward.output)
+            .or_else(|| first("gradient of x", &self.x, &want.input.output))
+            .or_else(|| first("gradient of summary", &self.summary, &want.summary.output))
+            .or_else(|| optional("gradient of gains", &self.gains, &want.gains))
+            .or_else(|| optional("gradient of positions", &self.positions, &want.positions))
+            .or_else(|| first("gradient of bias", &self.bias, &layer.bias_gradient().output))
     }
 }

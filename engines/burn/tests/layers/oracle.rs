@@ -32,22 +32,23 @@ pub fn filters(weights: &FsWeights, geometry: &FsGeometry) -> Tensor<4> {
     };
     let mut segments = select(placement);
     if let Starts::Learned { length, positions, unit } = placement.starts() {
-        let next = Starts::Learned {
-            length: *length,
-            positions: positions.iter().map(|at| at.floor() + 1.0).collect(),
-            unit: *unit,
+        // Of a last whole position there is no next segment: there the derivative is that on the left.
+        let last = length - 1 - placement.window().reach().1 as usize;
+        let is_last = |at: f32| placement.boundary() == Boundary::None && at * *unit as f32 + *unit as f32 > last as f32;
+        let first: Vec<f32> =
+            positions.iter().map(|&at| if is_last(at) && at.fract() == 0.0 { at - 1.0 } else { at.floor() }).collect();
+        let at = |shift: f32| {
+            let positions = first.iter().map(|at| at + shift).collect();
+            let starts = Starts::Learned { length: *length, positions, unit: *unit };
+            select(&Placement::new(placement.window().clone(), starts, placement.boundary()).unwrap())
         };
-        let boundary = if placement.boundary() == Boundary::None { Boundary::Zero } else { placement.boundary() };
-        let next = select(&Placement::new(placement.window().clone(), next, boundary).unwrap());
-        let share = match &weights.positions {
-            Some(positions) => positions.clone() - positions.clone().detach().floor(),
-            None => {
-                let shares: Vec<f32> = positions.iter().map(|at| at - at.floor()).collect();
-                Tensor::from_data(TensorData::new(shares, [filters]), &device)
-            }
+        let from = Tensor::from_data(TensorData::new(first.clone(), [filters]), &device);
+        let positions = match &weights.positions {
+            Some(positions) => positions.clone(),
+            None => Tensor::from_data(TensorData::new(positions.clone(), [filters]), &device),
         };
-        let share = share.reshape([filters, 1, 1]);
-        segments = segments.clone() + (next - segments) * share;
+        let share = (positions - from).reshape([filters, 1, 1]);
+        segments = at(0.0) * (1.0 - share.clone()) + at(1.0) * share;
     }
     if let Some(gains) = &weights.gains {
         segments = segments * gains.clone().reshape([filters, 1, taps]);
