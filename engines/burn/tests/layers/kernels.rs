@@ -1,7 +1,12 @@
 //! The kernels on burn's wgpu device.
 
-use crate::common::cases::cases;
-use crate::device::wgpu;
+use burn::backend::wgpu::WgpuSetup;
+use burn::tensor::{Device, Tensor, TensorData};
+use filter_summary::{Conv2d, Placement};
+use filter_summary_burn::{FsGeometry, FsWeights, fs_conv2d};
+
+use crate::common::cases::{Case, cases};
+use crate::device::{Place, own, wgpu};
 use crate::layer::Layer;
 
 #[test]
@@ -11,4 +16,152 @@ fn they_are_the_reference() {
         let layer = Layer::integers(case, seed as u64);
         assert_eq!(layer.ours(&device).difference(&layer), None, "{}", case.name);
     }
+}
+
+/// Cases of every kind, few enough for one kernel after another to be compiled.
+fn some() -> Vec<Case> {
+    let names = [
+        "step_half_c",
+        "step_2c",
+        "dense",
+        "published_r7_stride_2",
+        "one_base_groups_3",
+        "one_base_strides",
+        "gains_zero",
+        "gains_volume",
+        "gains_learned_width_9",
+        "gains_learned_zero",
+        "gains_learned_wrap",
+        "tap_order_dilated",
+    ];
+    let cases = cases();
+    names.iter().map(|name| cases.iter().find(|case| case.name == *name).expect(name).clone()).collect()
+}
+
+#[test]
+fn random_numbers_are_within_bounds() {
+    let device = wgpu();
+    for (seed, case) in some().iter().enumerate() {
+        let layer = Layer::floats(case, seed as u64);
+        let (error, what) = layer.ours(&device).error(&layer);
+        assert!(error <= 1.0, "{}: {what} is off by {error} of what is allowed", case.name);
+    }
+}
+
+/// A device that burn has and this crate does not know runs the default body.
+#[test]
+fn without_registration_burns_operations_run() {
+    let (device, _) = own();
+    for (seed, case) in some().iter().enumerate() {
+        let layer = Layer::integers(case, seed as u64);
+        assert_eq!(layer.ours(&device).difference(&layer), None, "{}", case.name);
+    }
+}
+
+#[test]
+fn a_device_of_ones_own_is_registered() {
+    let (device, setup) = own();
+    filter_summary_burn::register(&device, &setup).unwrap();
+    filter_summary_burn::register(&device.clone().autodiff(), &setup).unwrap();
+    let case = &some()[0];
+    let layer = Layer::integers(case, 1);
+    assert_eq!(layer.ours(&device).difference(&layer), None);
+    let error = filter_summary_burn::register(&Device::flex(), &setup).unwrap_err();
+    assert_eq!(error.field(), Some("device"));
+}
+
+/// Views are copied before kernels read them, operations of burn's that wait are run.
+#[test]
+fn inputs_may_be_views_of_what_burn_has_not_computed_yet() {
+    let device = wgpu();
+    for (seed, case) in some().iter().enumerate() {
+        let layer = Layer::integers(case, seed as u64);
+        let got = layer.run(&device, |x, weights| {
+            let [batch, channels, height, width] = x.dims();
+            // [W, C, N, H] in memory, and computed just now.
+            let view = (x * 2.0).permute([3, 1, 0, 2]).reshape([width, channels, batch * height]) * 0.5;
+            let view = view.reshape([width, channels, batch, height]).permute([2, 1, 3, 0]);
+            assert_eq!(view.dims(), [batch, channels, height, width]);
+            let weights = FsWeights { gains: weights.gains.map(|gains| gains.transpose().transpose() * 1.0), ..weights };
+            fs_conv2d(view, weights, &layer.geometry).unwrap() * 1.0
+        });
+        assert_eq!(got.difference(&layer), None, "{}", case.name);
+    }
+}
+
+#[test]
+fn threads_share_a_layer() {
+    let device = wgpu();
+    let layers: Vec<Layer> = some().iter().enumerate().map(|(seed, case)| Layer::integers(case, seed as u64)).collect();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (layers, device) = (&layers, &device);
+            scope.spawn(move || {
+                for step in 0..layers.len() {
+                    let layer = &layers[(step + thread) % layers.len()];
+                    assert_eq!(layer.ours(device).difference(layer), None, "{:?}", layer.geometry);
+                }
+            });
+        }
+    });
+}
+
+/// burn's tensors lie in one buffer, and a forward pass takes no memory but that of its output.
+#[test]
+fn nothing_is_copied() {
+    // A device that nobody else allocates on.
+    let (device, setup) = own();
+    filter_summary_burn::register(&device, &setup).unwrap();
+    let geometry = FsGeometry::new(Placement::tap_major(32, 32, 3, 3, 32).unwrap(), Conv2d::padded(1)).unwrap();
+    let values = |count: usize| TensorData::new((0..count).map(|i| (i % 7) as f32 - 3.0).collect::<Vec<_>>(), [count]);
+    let x = Tensor::<1>::from_data(values(32 * 64 * 64), &device).reshape([1, 32, 64, 64]);
+    let summary = Tensor::<1>::from_data(values(geometry.padded_length()), &device);
+    let forward = || fs_conv2d(x.clone(), FsWeights::new(summary.clone()), &geometry).unwrap();
+    let run = || {
+        let y = forward();
+        device.sync().unwrap();
+        (Place::of(&y), y)
+    };
+    let (place, first) = run();
+    assert_eq!(Place::of(&x).buffer, place.buffer, "cubecl has both in one page");
+    let before = device.memory_pool_usage().unwrap();
+    let of_wgpu = |setup: &WgpuSetup| setup.device.generate_allocator_report().map(|report| report.allocations.len());
+    let buffers = of_wgpu(&setup);
+    let (_, second) = run();
+    let after = device.memory_pool_usage().unwrap();
+    assert_eq!(after.number_allocs - before.number_allocs, 1);
+    assert_eq!(after.bytes_in_use - before.bytes_in_use, 4 * 32 * 64 * 64);
+    // Whatever wgpu may have been asked for was a page of cubecl's.
+    let pages = |bytes: u64| bytes > before.bytes_reserved;
+    assert!(of_wgpu(&setup) == buffers || pages(after.bytes_reserved));
+    first.into_data().assert_eq(&second.into_data(), true);
+}
+
+/// What a device that is lost is asked for is an error, as of burn's own operations, and nobody waits for ever.
+#[test]
+fn a_lost_device_is_an_error() {
+    let (device, setup) = own();
+    filter_summary_burn::register(&device, &setup).unwrap();
+    let geometry = FsGeometry::new(Placement::tap_major(8, 8, 3, 3, 8).unwrap(), Conv2d::padded(1)).unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let x = Tensor::<4>::ones([1, 8, 8, 8], &device);
+        let summary = Tensor::<1>::ones([geometry.padded_length()], &device);
+        let forward = || fs_conv2d(x.clone(), FsWeights::new(summary.clone()), &geometry).unwrap();
+        let run = || {
+            // burn tells where data is looked at.
+            let data = forward().try_into_data().map_err(|error| error.to_string())?;
+            data.try_into_vec::<f32>().map_err(|error| format!("{error:?}"))
+        };
+        run().unwrap();
+        setup.device.destroy();
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+        sender.send(match result {
+            Ok(Ok(_)) => Err("there is a result".to_owned()),
+            Ok(Err(error)) => Ok(error),
+            Err(panic) => Ok(panic.downcast_ref::<String>().cloned().unwrap_or("a panic".to_owned())),
+        })
+    });
+    let told = receiver.recv_timeout(std::time::Duration::from_secs(60)).expect("an answer within a minute").unwrap();
+    assert!(!told.is_empty());
 }
