@@ -1,16 +1,17 @@
 //! Gradients: the backward operation in burn's graph.
 
-use burn::backend::TensorMetadata;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::autodiff::{Autodiff, NodeId};
 use burn::backend::tensor::FloatTensor;
+use burn::backend::{AutodiffBackend, TensorMetadata};
 use burn::tensor::Shape;
 
 use crate::backend::{FsBackend, FsGradients, FsOperands, FsWanted, Optional};
 use crate::geometry::FsGeometry;
+use crate::network::FsNetwork;
 
 /// The convolution's step backward. Its parents are input, summary, gains, positions and bias.
 #[derive(Debug)]
@@ -100,5 +101,10 @@ impl<B: FsBackend, C: CheckpointStrategy> FsBackend for Autodiff<B, C> {
             }
             OpsKind::UnTracked(prep) => prep.finish(forward(x, summary, gains, geometry)),
         }
+    }
+
+    /// A constant: networks of files are not trained here.
+    fn fs_network(x: FloatTensor<Self>, network: FsNetwork) -> FloatTensor<Self> {
+        Self::from_inner(B::fs_network(x.into_primitive(), network))
     }
 }

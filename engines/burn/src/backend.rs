@@ -3,10 +3,14 @@
 #[cfg(feature = "fusion")]
 use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, ExtensionType, backend_extension};
+use burn::backend::{Backend, ExtensionType, TensorMetadata, backend_extension};
+use burn::tensor::{TensorData, read_sync};
+use filter_summary::Result;
 
 use crate::dense;
+use crate::error::stop;
 use crate::geometry::FsGeometry;
+use crate::network::FsNetwork;
 
 /// A tensor that may be absent. An enum of our own, as burn's extensions take neither `Option<FloatTensor<B>>` nor
 /// structs with such fields.
@@ -121,6 +125,12 @@ pub trait FsBackend: Backend {
     ) -> FsGradients<Self> {
         dense::backward::<Self>(operands, grad, wanted, &geometry)
     }
+
+    /// The forward pass of a network, `[N, classes]`.
+    #[fusion(meta = network_spec)]
+    fn fs_network(x: FloatTensor<Self>, network: FsNetwork) -> FloatTensor<Self> {
+        on_cpu::<Self>(x, &network).unwrap_or_else(|error| stop(&error))
+    }
 }
 
 #[cfg(feature = "flex")]
@@ -129,11 +139,26 @@ impl FsBackend for burn::backend::Flex {}
 #[cfg(feature = "ndarray")]
 impl FsBackend for burn::backend::NdArray {}
 
+/// A network on the CPU, by way of the host.
+pub(crate) fn on_cpu<B: Backend>(x: FloatTensor<B>, network: &FsNetwork) -> Result<FloatTensor<B>> {
+    let (batch, dtype, device) = (x.shape()[0], x.dtype(), x.device());
+    let data = read_sync(B::float_into_data(x)).map_err(crate::error::device)?;
+    let input =
+        data.convert::<f32>().try_into_vec::<f32>().map_err(|error| crate::error::device(format!("{error:?}")))?;
+    let output = TensorData::new(network.run_on_cpu(batch, &input)?, [batch, network.classes()]);
+    Ok(B::float_from_data(output.convert_dtype(dtype), &device))
+}
+
+#[cfg(feature = "fusion")]
+fn network_spec(x: &TensorSpec, network: &FsNetwork) -> TensorSpec {
+    TensorSpec::new([x.shape[0], network.classes()].into(), x.dtype)
+}
+
 /// Shape and type of the output, before there is one.
 #[cfg(feature = "fusion")]
 fn output_spec(operands: &FsOperandsMetadata, geometry: &FsGeometry) -> TensorSpec {
     let dims = std::array::from_fn(|axis| operands.x.shape[axis]);
-    let shape = geometry.output_shape(dims).unwrap_or_else(|error| crate::error::stop(&error));
+    let shape = geometry.output_shape(dims).unwrap_or_else(|error| stop(&error));
     TensorSpec::new(shape.into(), operands.x.dtype)
 }
 

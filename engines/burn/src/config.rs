@@ -73,8 +73,8 @@ pub struct FsConv2dConfig {
     /// Whether every tap of a filter has a factor of its own.
     #[config(default = false)]
     pub gains: bool,
-    /// Whether filters move: their positions are learned, in whole taps of C values. For tap-major and one-base
-    /// placements.
+    /// Whether filters move: their positions are learned, in whole taps of C values, in a summary of whole taps. For
+    /// tap-major and one-base placements.
     #[config(default = false)]
     pub learned_positions: bool,
     /// Whether a bias is added.
@@ -160,8 +160,11 @@ impl FsConv2dConfig {
         if span_of(*length, placement.window().reach().1, unit) <= 0.0 {
             return Err(value("learned_positions", true, format!("a summary of {length} leaves filters no room")));
         }
+        // As long as the last filter's second segment wants it.
+        let last = starts.iter().max().map_or(0, |&start| (start as usize).next_multiple_of(unit));
+        let length = last + placement.window().reach().1 as usize + 1;
         let positions = starts.iter().map(|&start| (start as f64 / unit as f64) as f32).collect();
-        let starts = Starts::Learned { length: *length, positions, unit };
+        let starts = Starts::Learned { length, positions, unit };
         let learned = Placement::new(placement.window().clone(), starts, Boundary::None)?;
         Ok(if placement.has_gains() { learned.with_gains() } else { learned })
     }

@@ -6,19 +6,26 @@
 
 mod devices;
 mod layers;
+mod networks;
 mod tensors;
+
+use std::sync::Arc;
 
 use burn::backend::TensorMetadata;
 use burn::backend::wgpu::{CubeBackend, CubeTensor};
 use burn::tensor::DType;
 use filter_summary::{ConvBuffers, Error, Result, WeightBuffers};
 
-use crate::backend::{FsBackend, FsOperands};
+use crate::backend::{FsBackend, FsOperands, on_cpu};
 use crate::dense;
 use crate::error::stop;
 use crate::geometry::FsGeometry;
+use crate::network::FsNetwork;
+use devices::Gpu;
+pub(crate) use devices::is_registered;
 pub use devices::{init, init_async, register};
 pub(crate) use layers::Layers;
+pub(crate) use networks::Networks;
 use tensors::{Held, contiguous, empty};
 
 impl FsBackend for CubeBackend {
@@ -27,6 +34,20 @@ impl FsBackend for CubeBackend {
             .unwrap_or_else(|error| stop(&error))
             .unwrap_or_else(|| dense::forward::<Self>(operands, &geometry))
     }
+
+    fn fs_network(x: CubeTensor, network: FsNetwork) -> CubeTensor {
+        let result = match find(&x) {
+            Some(gpu) => networks::forward(&gpu, &x, &network),
+            None => on_cpu::<Self>(x, &network),
+        };
+        result.unwrap_or_else(|error| stop(&error))
+    }
+}
+
+/// The device of a tensor that kernels can read: f32, on a wgpu device that was registered, and not while cubecl captures
+/// a graph, in which it would not record what others submit.
+fn find(tensor: &CubeTensor) -> Option<Arc<Gpu>> {
+    devices::find(&tensor.device).filter(|_| tensor.dtype == DType::F32 && !tensor.client.is_capturing())
 }
 
 /// The convolution by kernels, or `None` where there are none: on other devices than registered wgpu ones, in other
@@ -34,11 +55,8 @@ impl FsBackend for CubeBackend {
 fn forward(operands: &FsOperands<CubeBackend>, geometry: &FsGeometry) -> Result<Option<CubeTensor>> {
     let FsOperands { x, summary, gains, bias, .. } = operands;
     let (gains, bias) = (gains.as_ref(), bias.as_ref());
-    let Some(gpu) = devices::find(&x.device) else { return Ok(None) };
-    let all_f32 = [Some(x), Some(summary), gains, bias].into_iter().flatten().all(|tensor| tensor.dtype == DType::F32);
-    if !all_f32 || x.client.is_capturing() {
-        return Ok(None);
-    }
+    let all_f32 = [Some(summary), gains, bias].into_iter().flatten().all(|tensor| tensor.dtype == DType::F32);
+    let Some(gpu) = find(x).filter(|_| all_f32) else { return Ok(None) };
     let Some(layer) = geometry.layers().forward(&gpu, geometry, x.shape().dims(), bias.is_some())? else {
         return Ok(None);
     };
@@ -51,7 +69,8 @@ fn forward(operands: &FsOperands<CubeBackend>, geometry: &FsGeometry) -> Result<
         bytes => Some(empty(&x, [bytes.div_ceil(4) as usize].into())),
     };
     let [x, summary, output] = [&x, &summary, &y].map(Held::new);
-    let [gains, bias, workspace] = [gains.as_ref(), bias.as_ref(), workspace.as_ref()].map(|tensor| tensor.map(Held::new).transpose());
+    let [gains, bias, workspace] =
+        [gains.as_ref(), bias.as_ref(), workspace.as_ref()].map(|tensor| tensor.map(Held::new).transpose());
     let (x, summary, output, gains, bias, workspace) = (x?, summary?, output?, gains?, bias?, workspace?);
     let weights = WeightBuffers::new(summary.range())
         .with_gains(gains.as_ref().map(Held::range))

@@ -39,13 +39,14 @@ impl FsConv2d {
         bias: Option<Param<Tensor<1>>>,
     ) -> Self {
         let (length, padded) = (geometry.placement().length(), geometry.padded_length());
-        let values = values.detach();
         let summary = if padded == length {
             values
         } else {
             let zeros = Tensor::zeros([padded - length], &values.device());
             Tensor::cat(vec![values, zeros], 0)
         };
+        // A parameter is a leaf of burn's graph.
+        let summary = summary.detach();
         Self { summary: Param::from_tensor(summary), gains, locations, bias, geometry }
     }
 

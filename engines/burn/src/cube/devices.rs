@@ -60,8 +60,7 @@ pub async fn init_async(options: WgpuOptions) -> Result<Device> {
 /// # Errors
 /// When the device is not one of burn's wgpu devices.
 pub fn register(device: &Device, setup: &WgpuSetup) -> Result<()> {
-    let inner = device.clone().without_autodiff();
-    let DispatchDevice::Cube(id @ CubeDevice::Wgpu(_)) = inner.as_dispatch() else {
+    let Some(id) = id_of(device) else {
         return Err(value("device", format!("{device:?}"), "it must be one of burn's wgpu devices"));
     };
     let gpu = Gpu {
@@ -72,9 +71,21 @@ pub fn register(device: &Device, setup: &WgpuSetup) -> Result<()> {
         pipelines: Arc::new(Pipelines::new(&setup.device, ShaderChecks::Trusted)),
     };
     let mut devices = DEVICES.write().unwrap_or_else(PoisonError::into_inner);
-    devices.retain(|known| known.id != *id);
+    devices.retain(|known| known.id != id);
     devices.push(Arc::new(gpu));
     Ok(())
+}
+
+/// Whether kernels run on a device of burn's.
+pub(crate) fn is_registered(device: &Device) -> bool {
+    id_of(device).is_some_and(|id| find(&id).is_some())
+}
+
+fn id_of(device: &Device) -> Option<CubeDevice> {
+    match device.clone().without_autodiff().as_dispatch() {
+        DispatchDevice::Cube(id @ CubeDevice::Wgpu(_)) => Some(id.clone()),
+        _ => None,
+    }
 }
 
 /// The device of a tensor, if it was registered.

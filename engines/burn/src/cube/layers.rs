@@ -81,7 +81,7 @@ fn plan_forward(gpu: &Gpu, geometry: &FsGeometry, shape: [usize; 4], has_bias: b
 }
 
 /// cubecl keeps many tensors in one buffer, which WebGPU lets a dispatch bind in one way only.
-fn options() -> PlanOptions {
+pub(super) fn options() -> PlanOptions {
     PlanOptions::new().with_bind_read_write(true)
 }
 

@@ -2,8 +2,8 @@
 
 use std::any::Any;
 
-use burn::backend::wgpu::{AutoCompiler, CubeTensor, into_contiguous};
 use burn::backend::wgpu::wgpu;
+use burn::backend::wgpu::{AutoCompiler, CubeTensor, into_contiguous};
 use burn::cubecl::wgpu::WgpuServer;
 use burn::tensor::Shape;
 use filter_summary::{BufferRange, Result};

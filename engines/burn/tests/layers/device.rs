@@ -16,11 +16,14 @@ pub fn wgpu() -> Device {
 /// Another one on the same adapter, which burn is given; not registered.
 pub fn own() -> (Device, WgpuSetup) {
     let instance = wgpu::Instance::default();
-    let options = wgpu::RequestAdapterOptions { power_preference: wgpu::PowerPreference::HighPerformance, ..Default::default() };
+    let options =
+        wgpu::RequestAdapterOptions { power_preference: wgpu::PowerPreference::HighPerformance, ..Default::default() };
     let adapter = wait(instance.request_adapter(&options)).expect("an adapter");
     // What cubecl's kernels are written with where an adapter has it.
-    let features = adapter.features() & (wgpu::Features::SHADER_INT64 | wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16);
-    let descriptor = wgpu::DeviceDescriptor { required_features: features, required_limits: adapter.limits(), ..Default::default() };
+    let features =
+        adapter.features() & (wgpu::Features::SHADER_INT64 | wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16);
+    let descriptor =
+        wgpu::DeviceDescriptor { required_features: features, required_limits: adapter.limits(), ..Default::default() };
     let (device, queue) = wait(adapter.request_device(&descriptor)).expect("a device");
     let setup = WgpuSetup { backend: adapter.get_info().backend, instance, adapter, device, queue };
     let burn = Device::wgpu_options().setup(setup.clone()).init().expect("a device of burn's");

@@ -82,7 +82,8 @@ fn inputs_may_be_views_of_what_burn_has_not_computed_yet() {
             let view = (x * 2.0).permute([3, 1, 0, 2]).reshape([width, channels, batch * height]) * 0.5;
             let view = view.reshape([width, channels, batch, height]).permute([2, 1, 3, 0]);
             assert_eq!(view.dims(), [batch, channels, height, width]);
-            let weights = FsWeights { gains: weights.gains.map(|gains| gains.transpose().transpose() * 1.0), ..weights };
+            let weights =
+                FsWeights { gains: weights.gains.map(|gains| gains.transpose().transpose() * 1.0), ..weights };
             fs_conv2d(view, weights, &layer.geometry).unwrap() * 1.0
         });
         assert_eq!(got.difference(&layer), None, "{}", case.name);

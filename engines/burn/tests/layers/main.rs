@@ -11,4 +11,6 @@ mod default_body;
 mod device;
 mod kernels;
 mod layer;
+mod modules;
+mod networks;
 mod oracle;

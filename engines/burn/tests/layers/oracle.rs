@@ -34,7 +34,8 @@ pub fn filters(weights: &FsWeights, geometry: &FsGeometry) -> Tensor<4> {
     if let Starts::Learned { length, positions, unit } = placement.starts() {
         // Of a last whole position there is no next segment: there the derivative is that on the left.
         let last = length - 1 - placement.window().reach().1 as usize;
-        let is_last = |at: f32| placement.boundary() == Boundary::None && at * *unit as f32 + *unit as f32 > last as f32;
+        let is_last =
+            |at: f32| placement.boundary() == Boundary::None && at * *unit as f32 + *unit as f32 > last as f32;
         let first: Vec<f32> =
             positions.iter().map(|&at| if is_last(at) && at.fract() == 0.0 { at - 1.0 } else { at.floor() }).collect();
         let at = |shift: f32| {
