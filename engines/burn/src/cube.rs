@@ -5,6 +5,7 @@
 //! submits later. So nobody waits for anything.
 
 mod devices;
+mod gradients;
 mod layers;
 mod networks;
 mod tensors;
@@ -16,7 +17,7 @@ use burn::backend::wgpu::{CubeBackend, CubeTensor};
 use burn::tensor::DType;
 use filter_summary::{ConvBuffers, Error, Result, WeightBuffers};
 
-use crate::backend::{FsBackend, FsOperands, on_cpu};
+use crate::backend::{FsBackend, FsGradients, FsOperands, FsWanted, on_cpu};
 use crate::dense;
 use crate::error::stop;
 use crate::geometry::FsGeometry;
@@ -33,6 +34,17 @@ impl FsBackend for CubeBackend {
         forward(&operands, &geometry)
             .unwrap_or_else(|error| stop(&error))
             .unwrap_or_else(|| dense::forward::<Self>(operands, &geometry))
+    }
+
+    fn fs_conv2d_backward(
+        operands: FsOperands<Self>,
+        grad: CubeTensor,
+        wanted: FsWanted,
+        geometry: FsGeometry,
+    ) -> FsGradients<Self> {
+        gradients::backward(&operands, &grad, wanted, &geometry)
+            .unwrap_or_else(|error| stop(&error))
+            .unwrap_or_else(|| dense::backward::<Self>(operands, grad, wanted, &geometry))
     }
 
     fn fs_network(x: CubeTensor, network: FsNetwork) -> CubeTensor {

@@ -3,10 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::CubeDevice;
-use filter_summary::{Algorithm, ChannelParams, FsConv2d, Lent, Plan, PlanOptions, Problem, Result};
+use filter_summary::{
+    Algorithm, ChannelParams, FsConv2d, FsConv2dGradient, GradientPlan, Lent, Plan, PlanOptions, Problem, Result, Wanted,
+};
 
 use super::devices::Gpu;
 use super::is_unable;
+use crate::backend::FsWanted;
 use crate::geometry::FsGeometry;
 
 /// Most shapes of inputs that a geometry remembers plans for: a layer sees one or two in training, a last batch
@@ -14,18 +17,23 @@ use crate::geometry::FsGeometry;
 const SHAPES: usize = 16;
 
 /// What a plan depends on, beside the geometry.
-#[derive(Debug, Clone, PartialEq)]
-struct Key {
+#[derive(Debug, PartialEq)]
+struct Key<T> {
     device: CubeDevice,
     /// `[N, C, H, W]`.
     shape: [usize; 4],
-    has_bias: bool,
+    /// What else there is.
+    with: T,
 }
 
-/// The planned layers of a geometry, those used last at the end.
+/// What was planned, those used last at the end; nothing where a device's limits are too small.
+type Entries<T, K> = Mutex<Vec<(Key<K>, Option<Arc<T>>)>>;
+
+/// The planned layers of a geometry: with a bias or without, and of gradients those that are wanted.
 #[derive(Debug, Default)]
 pub(crate) struct Layers {
-    forward: Mutex<Vec<(Key, Option<Arc<FsConv2d>>)>>,
+    forward: Entries<FsConv2d, bool>,
+    gradients: Entries<FsConv2dGradient, FsWanted>,
 }
 
 impl Layers {
@@ -37,15 +45,27 @@ impl Layers {
         shape: [usize; 4],
         has_bias: bool,
     ) -> Result<Option<Arc<FsConv2d>>> {
-        let key = Key { device: gpu.id.clone(), shape, has_bias };
+        let key = Key { device: gpu.id.clone(), shape, with: has_bias };
         remembered(&self.forward, key, || plan_forward(gpu, geometry, shape, has_bias))
+    }
+
+    /// Its gradients; `None` where the device's limits are too small for them.
+    pub(super) fn gradient(
+        &self,
+        gpu: &Gpu,
+        geometry: &FsGeometry,
+        shape: [usize; 4],
+        wanted: FsWanted,
+    ) -> Result<Option<Arc<FsConv2dGradient>>> {
+        let key = Key { device: gpu.id.clone(), shape, with: wanted };
+        remembered(&self.gradients, key, || plan_gradient(gpu, geometry, shape, wanted))
     }
 }
 
 /// What is remembered by `key`, or is made now.
-fn remembered<T>(
-    entries: &Mutex<Vec<(Key, Option<Arc<T>>)>>,
-    key: Key,
+fn remembered<T, K: PartialEq>(
+    entries: &Entries<T, K>,
+    key: Key<K>,
     make: impl FnOnce() -> Result<T>,
 ) -> Result<Option<Arc<T>>> {
     // Locked while it is made, so that threads that start together do not all make it.
@@ -66,6 +86,16 @@ fn remembered<T>(
     }
     entries.push((key, made.clone()));
     Ok(made)
+}
+
+fn plan_gradient(gpu: &Gpu, geometry: &FsGeometry, shape: [usize; 4], wanted: FsWanted) -> Result<FsConv2dGradient> {
+    let wanted = Wanted::new()
+        .with_input(wanted.x)
+        .with_summary(wanted.summary)
+        .with_gains(wanted.gains)
+        .with_positions(wanted.positions);
+    let plan = GradientPlan::new(&problem(geometry, shape)?, wanted, &gpu.target, options())?;
+    FsConv2dGradient::new(&gpu.pipelines, plan)
 }
 
 fn plan_forward(gpu: &Gpu, geometry: &FsGeometry, shape: [usize; 4], has_bias: bool) -> Result<FsConv2d> {
