@@ -12,10 +12,14 @@ const UNOPTIMISED: (&str, &str) = ("GALLIVM_PERF", "nopt");
 /// The engines, and the features that their tests are built with: every engine with its defaults, too.
 const ENGINES: [(&str, &[&str]); 1] = [("burn", &["wgpu"])];
 
-/// `[--lint] [ENGINE...]`.
+/// What tests look at to run everything.
+const ALL: &str = "FS_TEST_ALL";
+
+/// `[--all] [--lint] [ENGINE...]`.
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
-    let lints = arguments.iter().any(|argument| argument == "--lint");
-    let named: Vec<&String> = arguments.iter().filter(|argument| *argument != "--lint").collect();
+    let has = |word: &str| arguments.iter().any(|argument| argument == word);
+    let named: Vec<&String> =
+        arguments.iter().filter(|argument| !["--all", "--lint"].contains(&argument.as_str())).collect();
     let names = ENGINES.map(|(name, _)| name);
     if let Some(unknown) = named.iter().find(|named| !names.contains(&named.as_str())) {
         return Err(format!("there is no engine {unknown}: there is {}", names.join(", ")));
@@ -23,19 +27,23 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     vulkan::ensure_adapter()?;
     for (name, features) in ENGINES {
         if named.is_empty() || named.iter().any(|named| *named == name) {
-            check(name, features, lints)?;
+            check(name, features, has("--all"), has("--lint"))?;
         }
     }
     Ok(())
 }
 
-fn check(engine: &str, features: &[&str], lints: bool) -> Result<(), String> {
+fn check(engine: &str, features: &[&str], all: bool, lints: bool) -> Result<(), String> {
     println!("xtask: the layer for {engine}; a first build takes some ten minutes of CPU time and 4 GB");
     if lints {
         shell::run(cargo(engine).args(["fmt", "--check"]))?;
         shell::run(cargo(engine).args(["clippy", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
     }
-    shell::run(cargo(engine).args(["test", "--locked"]))?;
+    let mut tests = cargo(engine);
+    if all {
+        tests.env(ALL, "1");
+    }
+    shell::run(tests.args(["test", "--locked"]))?;
     for features in features {
         // Examples and doctests were built already, and are built for the defaults.
         let tests = ["test", "--lib", "--tests", "--locked", "--no-default-features", "--features", features];

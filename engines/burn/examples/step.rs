@@ -3,7 +3,12 @@
 //!
 //! `cargo run --example step -- [--size 16] [--batch 2] [--rounds 5]`, with `--release` where burn's host time matters.
 //! It first shows that the last two compute the same, then times of all, in turns.
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, reason = "an example prints, and stops at errors")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "an example prints, and stops at errors"
+)]
 
 use std::time::Instant;
 
@@ -70,7 +75,12 @@ fn main() {
     filter_summary_burn::register(&device, &setup).expect("a wgpu device");
     let device = device.autodiff();
     let adapter = setup.adapter.get_info();
-    println!("{} ({}), batch {batch}, {size}x{size}, fusion: {}", adapter.name, adapter.driver_info, cfg!(feature = "fusion"));
+    println!(
+        "{} ({}), batch {batch}, {size}x{size}, fusion: {}",
+        adapter.name,
+        adapter.driver_info,
+        cfg!(feature = "fusion")
+    );
     let x = Tensor::<4>::random([batch, CHANNELS[0], size, size], Distribution::Uniform(-1.0, 1.0), &device);
 
     let tap_major = |[from, to]: [usize; 2]| Placement::tap_major(to, from, 3, 3, from).unwrap();
@@ -89,7 +99,9 @@ fn main() {
         nets.push(Net::new(format!("ours, {name}"), |layer| ours(&geometry(layer), layer, &device)));
     }
 
-    println!("\n| computed by | the same by this crate: largest difference of loss, of gradients (of the largest) |\n|---|---|");
+    println!(
+        "\n| computed by | the same by this crate: largest difference of loss, of gradients (of the largest) |\n|---|---|"
+    );
     let mut first: Vec<(f32, Vec<Tensor<1>>)> = nets.iter_mut().map(|net| net.step(&x)).collect();
     let mut differences = Vec::new();
     for at in (1..nets.len()).step_by(2) {

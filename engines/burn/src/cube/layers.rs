@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::CubeDevice;
 use filter_summary::{
-    Algorithm, ChannelParams, FsConv2d, FsConv2dGradient, GradientPlan, Lent, Plan, PlanOptions, Problem, Result, Wanted,
+    Algorithm, ChannelParams, FsConv2d, FsConv2dGradient, GradientPlan, Lent, Plan, PlanOptions, Problem, Result,
+    Wanted,
 };
 
 use super::devices::Gpu;

@@ -2,19 +2,35 @@
 
 use burn::backend::wgpu::WgpuSetup;
 use burn::tensor::{Device, Tensor, TensorData};
-use filter_summary::{Conv2d, Placement};
+use filter_summary::{Conv2d, GradientPlan, Lent, Placement, Plan, PlanOptions, Target, Wanted};
 use filter_summary_burn::{FsGeometry, FsWeights, fs_conv2d};
 
 use crate::common::cases::{Case, cases};
 use crate::device::{Place, own, wgpu};
 use crate::layer::Layer;
 
+/// All cases where everything is to be run (`cargo xtask engines --all`): every kernel variant takes up to a second to be
+/// compiled for software adapters.
 #[test]
 fn they_are_the_reference() {
     let device = wgpu();
-    for (seed, case) in cases().iter().enumerate() {
+    let every = if std::env::var_os("FS_TEST_ALL").is_some() { 1 } else { 8 };
+    for (seed, case) in cases().iter().enumerate().step_by(every) {
         let layer = Layer::integers(case, seed as u64);
         assert_eq!(layer.ours(&device).difference(&layer), None, "{}", case.name);
+    }
+}
+
+/// There are kernels for every case, forward and backward: what tests compare is not burn's operations with themselves.
+#[test]
+fn there_are_kernels_for_every_case() {
+    let (_, setup) = own();
+    let (target, options) = (Target::of(&setup.device), PlanOptions::new().with_bind_read_write(true));
+    for (seed, case) in cases().iter().enumerate() {
+        let problem = Layer::integers(case, seed as u64).problem();
+        let lent = Lent::new().with_gains(case.placement.has_gains()).with_bias(true);
+        Plan::new(&problem, &target, options.with_lent(lent)).expect(case.name);
+        GradientPlan::new(&problem, Wanted::all(&problem), &target, options).expect(case.name);
     }
 }
 

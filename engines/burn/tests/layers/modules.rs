@@ -129,7 +129,9 @@ fn layers_go_through_files() {
         assert!(file.unread.is_empty(), "{}: {:?}", case.name, file.unread);
         match file.summary.placement().starts() {
             // Their window is the tensor's.
-            Starts::Volume { .. } => assert_eq!(file.summary.expand(), layer.filter_summary().expand(), "{}", case.name),
+            Starts::Volume { .. } => {
+                assert_eq!(file.summary.expand(), layer.filter_summary().expand(), "{}", case.name)
+            }
             _ => assert_eq!(file.summary, layer.filter_summary(), "{}", case.name),
         }
         assert_eq!(file.bias.as_ref(), Some(&layer.bias), "{}", case.name);
