@@ -1,7 +1,7 @@
 //! The layer by burn's own operations, on any backend: the dense filters are selected from the summary, and a dense
 //! convolution runs them. It is what the kernels are tested against, too.
 
-use burn::backend::tensor::FloatTensor;
+use burn::backend::tensor::{Device, FloatTensor, IntTensor};
 use burn::backend::{Backend, TensorMetadata};
 use burn::tensor::ops::{ConvOptions, IndexingUpdateOp, PadMode};
 use burn::tensor::{DType, Shape, Slice, TensorData};
@@ -9,6 +9,7 @@ use filter_summary::Conv2d;
 
 use crate::backend::{FsGradients, FsOperands, FsWanted, Optional};
 use crate::geometry::FsGeometry;
+use crate::table::DeviceUse;
 
 /// `[N, O, OH, OW]`.
 pub(crate) fn forward<B: Backend>(operands: FsOperands<B>, geometry: &FsGeometry) -> FloatTensor<B> {
@@ -78,7 +79,7 @@ impl<B: Backend> Filters<B> {
         let [filters, channels, height, width] = geometry.dense_shape();
         let dims = [filters, channels, height * width];
         let (table, device) = (geometry.table(), operands.summary.device());
-        let indices = geometry.on_devices().get::<B>(table, &device);
+        let indices = geometry.on_devices().table::<B>(table, &device);
         let values = match table.has_outside {
             true => with_zero::<B>(operands.summary.clone(), geometry),
             false => operands.summary.clone(),
@@ -121,28 +122,48 @@ impl<B: Backend> Filters<B> {
     /// Adds a gradient `[O, C/groups, T]` of the segments up at the places of the summary that they come from.
     fn scatter(&self, by_segments: FloatTensor<B>, summary: FloatTensor<B>, geometry: &FsGeometry) -> FloatTensor<B> {
         let (table, device) = (geometry.table(), summary.device());
-        let indices = geometry.on_devices().get::<B>(table, &device);
-        let length = summary.shape()[0];
-        // What lies outside adds up behind the last value, and is dropped.
-        let sums = B::float_zeros(
-            Shape::from([length.max(geometry.placement().length() + 1)]),
-            &device,
-            summary.dtype().into(),
-        );
-        let add = |sums, indices, values: FloatTensor<B>| {
+        let indices = geometry.on_devices().table::<B>(table, &device);
+        let uses = geometry.on_devices().uses::<B>(table, &device);
+        let (length, given) = (geometry.placement().length(), summary.shape()[0]);
+        let sums = |values: FloatTensor<B>, indices: &IntTensor<B>, uses: &Option<DeviceUse<B>>| {
             let values = B::float_reshape(values, Shape::from([self.dims.iter().product::<usize>()]));
-            B::float_select_assign(sums, 0, indices, values, IndexingUpdateOp::Add)
+            match uses {
+                Some(uses) => gathered::<B>(values, uses, length),
+                None => added::<B>(values, indices, length),
+            }
         };
         let sums = match (&self.blend, &indices.next) {
             (Some(blend), Some(next)) => {
-                let [first_share, next_share] = &blend.shares;
-                let sums = add(sums, indices.first.clone(), B::float_mul(by_segments.clone(), first_share.clone()));
-                add(sums, next.clone(), B::float_mul(by_segments, next_share.clone()))
+                let part = |share: &FloatTensor<B>| B::float_mul(by_segments.clone(), share.clone());
+                let first = sums(part(&blend.shares[0]), &indices.first, &uses.first);
+                B::float_add(first, sums(part(&blend.shares[1]), next, &uses.next))
             }
-            _ => add(sums, indices.first.clone(), by_segments),
+            _ => sums(by_segments, &indices.first, &uses.first),
         };
-        cut::<B>(sums, geometry.placement().length(), length)
+        if given == length { sums } else { with_zeros::<B>(sums, given - length) }
     }
+}
+
+/// The sums `[L]` of the weights that every value is.
+fn gathered<B: Backend>(values: FloatTensor<B>, uses: &DeviceUse<B>, length: usize) -> FloatTensor<B> {
+    let used = B::float_select(with_zeros::<B>(values, 1), 0, uses.weights.clone());
+    let used = B::float_reshape(used, Shape::from([length, uses.most]));
+    B::float_reshape(B::float_sum_dim(used, 1), Shape::from([length]))
+}
+
+/// The same, weight after weight. burn's kernel goes through all of them in one invocation, which software Vulkan stops
+/// after 65,536; so they come in parts.
+fn added<B: Backend>(values: FloatTensor<B>, indices: &IntTensor<B>, length: usize) -> FloatTensor<B> {
+    const PART: usize = 1 << 15;
+    let (count, device, dtype) = (values.shape()[0], values.device(), values.dtype());
+    // What lies outside adds up behind the last value, and is dropped.
+    let mut sums = B::float_zeros(Shape::from([length + 1]), &device, dtype.into());
+    for first in (0..count).step_by(PART) {
+        let part = [Slice::from(first..count.min(first + PART))];
+        let (indices, values) = (B::int_slice(indices.clone(), &part), B::float_slice(values.clone(), &part));
+        sums = B::float_select_assign(sums, 0, indices, values, IndexingUpdateOp::Add);
+    }
+    B::float_slice(sums, &[Slice::from(0..length)])
 }
 
 /// The values of a summary and a zero behind the last.
@@ -157,17 +178,8 @@ pub(crate) fn with_zeros<B: Backend>(values: FloatTensor<B>, count: usize) -> Fl
     B::float_pad(values, &[(0, count)], PadMode::Constant(0.0))
 }
 
-/// The first `length` values, and zeros up to `padded`.
-fn cut<B: Backend>(values: FloatTensor<B>, length: usize, padded: usize) -> FloatTensor<B> {
-    let values = B::float_slice(values, &[Slice::from(0..length)]);
-    if padded == length {
-        return values;
-    }
-    with_zeros::<B>(values, padded - length)
-}
-
 /// `[O, 1, 1]`.
-fn column<B: Backend>(values: Vec<f32>, dtype: DType, device: &burn::backend::tensor::Device<B>) -> FloatTensor<B> {
+fn column<B: Backend>(values: Vec<f32>, dtype: DType, device: &Device<B>) -> FloatTensor<B> {
     let shape = [values.len(), 1, 1];
     B::float_from_data(TensorData::new(values, shape).convert_dtype(dtype), device)
 }

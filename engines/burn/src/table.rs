@@ -17,6 +17,16 @@ pub(crate) struct IndexTable {
     pub(crate) blend: Option<Blend>,
     /// Whether any index is L.
     pub(crate) has_outside: bool,
+    length: usize,
+}
+
+/// The weights that every value of the summary is, as many of each as the value with the most has: where there are
+/// fewer, the rest is one past the last weight.
+#[derive(Debug)]
+pub(crate) struct Uses {
+    /// `[L, most]`.
+    weights: Vec<i32>,
+    most: usize,
 }
 
 /// What learned positions have besides.
@@ -54,7 +64,29 @@ impl IndexTable {
         };
         let is_outside = |indices: &[i32]| indices.iter().any(|&index| index as usize == outside);
         let has_outside = is_outside(&first) || blend.as_ref().is_some_and(|blend| is_outside(&blend.next));
-        Self { first, blend, has_outside }
+        Self { first, blend, has_outside, length: outside }
+    }
+}
+
+impl Uses {
+    /// Of indices of a summary of `length`; `None` where a few values are so many weights that the table would be several
+    /// times as large as the filters.
+    fn new(indices: &[i32], length: usize) -> Option<Self> {
+        let inside = || indices.iter().enumerate().filter(|&(_, &index)| (index as usize) < length);
+        let mut counts = vec![0; length];
+        inside().for_each(|(_, &index)| counts[index as usize] += 1);
+        let most = counts.iter().copied().max().unwrap_or(0).max(1);
+        if length.saturating_mul(most) > indices.len().saturating_mul(4) {
+            return None;
+        }
+        let mut weights = vec![indices.len() as i32; length * most];
+        counts.fill(0);
+        for (weight, &index) in inside() {
+            let index = index as usize;
+            weights[index * most + counts[index]] = weight as i32;
+            counts[index] += 1;
+        }
+        Some(Self { weights, most })
     }
 }
 
@@ -114,18 +146,56 @@ pub(crate) struct DeviceTable<B: Backend> {
     pub(crate) next: Option<IntTensor<B>>,
 }
 
+/// The uses of a table's indices on a device.
+#[derive(Debug)]
+pub(crate) struct DeviceUses<B: Backend> {
+    device: Device<B>,
+    pub(crate) first: Option<DeviceUse<B>>,
+    pub(crate) next: Option<DeviceUse<B>>,
+}
+
+/// [`Uses`] on a device.
+#[derive(Debug)]
+pub(crate) struct DeviceUse<B: Backend> {
+    /// `[L * most]`.
+    pub(crate) weights: IntTensor<B>,
+    pub(crate) most: usize,
+}
+
 impl OnDevices {
-    pub(crate) fn get<B: Backend>(&self, table: &IndexTable, device: &Device<B>) -> Arc<DeviceTable<B>> {
+    pub(crate) fn table<B: Backend>(&self, table: &IndexTable, device: &Device<B>) -> Arc<DeviceTable<B>> {
+        let make = || DeviceTable::<B> {
+            device: device.clone(),
+            first: upload::<B>(&table.first, device),
+            next: table.blend.as_ref().map(|blend| upload::<B>(&blend.next, device)),
+        };
+        self.find_or(|made| made.device == *device, make)
+    }
+
+    pub(crate) fn uses<B: Backend>(&self, table: &IndexTable, device: &Device<B>) -> Arc<DeviceUses<B>> {
+        let of = |indices: &[i32]| {
+            let uses = Uses::new(indices, table.length)?;
+            Some(DeviceUse { weights: upload::<B>(&uses.weights, device), most: uses.most })
+        };
+        let make = || DeviceUses::<B> {
+            device: device.clone(),
+            first: of(&table.first),
+            next: table.blend.as_ref().and_then(|blend| of(&blend.next)),
+        };
+        self.find_or(|made| made.device == *device, make)
+    }
+
+    fn find_or<T: Any + Send + Sync>(&self, is_it: impl Fn(&T) -> bool, make: impl FnOnce() -> T) -> Arc<T> {
         let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = tables.iter().filter_map(|table| table.downcast_ref::<Arc<DeviceTable<B>>>());
-        if let Some(made) = made.into_iter().find(|table| table.device == *device) {
+        if let Some(made) = tables.iter().filter_map(|made| made.downcast_ref::<Arc<T>>()).find(|made| is_it(made)) {
             return Arc::clone(made);
         }
-        let upload = |indices: &[i32]| B::int_from_data(TensorData::new(indices.to_vec(), [indices.len()]), device);
-        let first = upload(&table.first);
-        let next = table.blend.as_ref().map(|blend| upload(&blend.next));
-        let made = Arc::new(DeviceTable::<B> { device: device.clone(), first, next });
+        let made = Arc::new(make());
         tables.push(Box::new(Arc::clone(&made)));
         made
     }
+}
+
+fn upload<B: Backend>(indices: &[i32], device: &Device<B>) -> IntTensor<B> {
+    B::int_from_data(TensorData::new(indices.to_vec(), [indices.len()]), device)
 }

@@ -7,7 +7,7 @@ use filter_summary_burn::{FsGeometry, FsWeights, fs_conv2d};
 
 use crate::common::cases::{Case, cases};
 use crate::device::{Place, own, wgpu};
-use crate::layer::Layer;
+use crate::layer::{Layer, plain};
 
 /// All cases where everything is to be run (`cargo xtask engines --all`): every kernel variant takes up to a second to be
 /// compiled for software adapters.
@@ -61,6 +61,17 @@ fn random_numbers_are_within_bounds() {
         let layer = Layer::floats(case, seed as u64);
         let (error, what) = layer.ours(&device).error(&layer);
         assert!(error <= 1.0, "{}: {what} is off by {error} of what is allowed", case.name);
+    }
+}
+
+/// Filters of more weights than software Vulkan lets one invocation go through.
+#[test]
+fn layers_may_be_large() {
+    let (unknown, _) = own();
+    let placement = Placement::tap_major(256, 64, 3, 3, 64).unwrap();
+    let layer = Layer::integers(&plain("large", placement.with_gains(), [1, 8, 8]), 3);
+    for device in [wgpu(), unknown] {
+        assert_eq!(layer.ours(&device).difference(&layer), None);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use filter_summary::reference::{self, GradientTerms, Gradients, Operands, Reference, error_fraction};
-use filter_summary::{FilterSummary, Placement, Problem};
+use filter_summary::{Activation, Conv2d, FilterSummary, Placement, Problem};
 use filter_summary_burn::{FsGeometry, FsWeights, fs_conv2d};
 
 use crate::common::cases::Case;
@@ -161,6 +161,11 @@ impl Layer {
             y: values(y.inner().flatten(0, 3)),
         }
     }
+}
+
+/// A 3x3 convolution without stride over padded `[N, H, W]` images.
+pub fn plain(name: &'static str, placement: Placement, size: [usize; 3]) -> Case {
+    Case { name, placement, conv: Conv2d::padded(1), size, residual: false, activation: Activation::None }
 }
 
 pub fn has_positions(placement: &Placement) -> bool {
