@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 use burn::backend::wgpu::{AutoCompiler, CubeBackend, CubeTensor, WgpuSetup, wgpu};
 use burn::cubecl::wgpu::WgpuServer;
 use burn::tensor::{Device, Tensor};
-use filter_summary::BufferRange;
 
 /// The best wgpu device, registered, which tests share.
 pub fn wgpu() -> Device {
@@ -44,10 +43,6 @@ impl Place {
         let hold = tensor.client.get_resource::<WgpuServer<AutoCompiler>>(tensor.handle.clone()).unwrap();
         let resource = hold.resource();
         Self { buffer: resource.buffer.clone(), offset: resource.offset, size: resource.size }
-    }
-
-    pub fn range(&self) -> BufferRange<'_> {
-        BufferRange { buffer: &self.buffer, offset: self.offset, size: self.size }
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub, reason = "tests")]
 
 /// The main crate's.
+#[allow(dead_code, reason = "tests of layers have no use for epilogues")]
 #[path = "../../../../tests/common"]
 mod common {
     pub mod cases;
