@@ -21,10 +21,22 @@ use filter_summary_burn::{FsGeometry, FsWeights, fs_conv2d};
 const CHANNELS: [usize; 3] = [64, 256, 256];
 const RATE: f64 = 1e-3;
 
+/// How the filters of a layer lie, by how many there are and their channels.
+type Filters = fn(usize, usize) -> filter_summary::Result<Placement>;
+
+const PLACEMENTS: [(&str, Filters); 3] = [
+    ("s = C", |filters, channels| Placement::tap_major(filters, channels, 3, 3, channels)),
+    ("s = C, gains", |filters, channels| Ok(Placement::tap_major(filters, channels, 3, 3, channels)?.with_gains())),
+    ("one base a filter, gains", |filters, channels| Placement::one_base(filters, channels, 3, 3, channels)),
+];
+
+/// The convolution of an input by parameters.
+type Forward = dyn Fn(Tensor<4>, &[Tensor<1>]) -> Tensor<4>;
+
 /// A convolution and its parameters, each of them flat.
 struct Layer {
     parameters: Vec<Tensor<1>>,
-    forward: Box<dyn Fn(Tensor<4>, &[Tensor<1>]) -> Tensor<4>>,
+    forward: Box<Forward>,
 }
 
 /// A contestant.
@@ -59,7 +71,7 @@ impl Net {
         }
         // Waits for the step.
         for layer in &self.layers {
-            layer.parameters[0].clone().slice([0..1]).into_data();
+            layer.parameters[0].clone().narrow(0, 0, 1).into_data();
         }
         (loss.into_data().try_into_vec::<f32>().unwrap()[0], all)
     }
@@ -88,22 +100,18 @@ fn main() {
     let shape = [batch, CHANNELS[0], size, size];
     let x = |device: &Device| parameter(shape.iter().product(), 5, 1.0, device).inner().reshape(shape);
 
-    let tap_major = |[from, to]: [usize; 2]| Placement::tap_major(to, from, 3, 3, from).unwrap();
-    let one_base = |[from, to]: [usize; 2]| Placement::one_base(to, from, 3, 3, from).unwrap();
-    let kinds: [(&str, &dyn Fn([usize; 2]) -> Placement); 3] = [
-        ("s = C", &tap_major),
-        ("s = C, gains", &|channels| tap_major(channels).with_gains()),
-        ("one base a filter, gains", &one_base),
-    ];
     let mut nets = vec![Net::new("burn, dense".to_owned(), x(&device), |layer| dense(layer, &device))];
-    for (name, placement) in kinds {
+    for (name, of_filters) in PLACEMENTS {
         let geometry = |layer: usize| {
-            FsGeometry::new(placement([CHANNELS[layer], CHANNELS[layer + 1]]), Conv2d::padded(1)).unwrap()
+            let placement = of_filters(CHANNELS[layer + 1], CHANNELS[layer]).expect("a placement");
+            FsGeometry::new(placement, Conv2d::padded(1)).expect("a geometry")
         };
-        nets.push(Net::new(format!("burn's operations, {name}"), x(&unknown), |layer| {
-            ours(&geometry(layer), layer, &unknown)
-        }));
-        nets.push(Net::new(format!("kernels, {name}"), x(&device), |layer| ours(&geometry(layer), layer, &device)));
+        let by = |device: &Device| {
+            let device = device.clone();
+            move |layer| ours(&geometry(layer), layer, &device)
+        };
+        nets.push(Net::new(format!("burn's operations, {name}"), x(&unknown), by(&unknown)));
+        nets.push(Net::new(format!("kernels, {name}"), x(&device), by(&device)));
     }
 
     println!("\n| computed by | by kernels: difference of loss, largest of gradients, of the largest |\n|---|---|");

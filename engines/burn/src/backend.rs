@@ -57,8 +57,8 @@ pub struct FsOperands<B: Backend> {
     /// `[O, T]`, exactly where the placement has gains.
     #[extension_type]
     pub gains: Optional<B>,
-    /// `[O]`, where positions are learned: what `Autodiff` gives their gradient to. Their values are the geometry's, and
-    /// no other backend looks at it.
+    /// `[O]`, where positions are learned: what `Autodiff` gives their gradient to. Their values are the geometry's,
+    /// and no other backend looks at it.
     #[extension_type]
     pub positions: Optional<B>,
     /// `[O]`.

@@ -80,8 +80,8 @@ pub struct FsConv2dConfig {
     /// Whether a bias is added.
     #[config(default = true)]
     pub bias: bool,
-    /// How weights begin: the summary by a fan-in of K and a fan-out of O/groups * T, as burn's dense layer; where there
-    /// are gains, the summary by a fan-in of C and the gains by one of T, as a 1x1 and a depthwise layer.
+    /// How weights begin: the summary by a fan-in of K and a fan-out of O/groups * T, as burn's dense layer; where
+    /// there are gains, the summary by a fan-in of C and the gains by one of T, as a 1x1 and a depthwise layer.
     #[config(default = "Initializer::KaimingUniform{gain:1.0/3.0f64.sqrt(),fan_out_only:false}")]
     pub initializer: Initializer,
 }
@@ -93,8 +93,8 @@ impl FsConv2dConfig {
     /// What the layer computes, without weights.
     ///
     /// # Errors
-    /// When a size is zero or too large, groups do not divide the channels, the ratio is below 1, padding is `Same` with
-    /// a stride, or positions of such a placement are not learned.
+    /// When a size is zero or too large, groups do not divide the channels, the ratio is below 1, padding is `Same`
+    /// with a stride, or positions of such a placement are not learned.
     pub fn geometry(&self) -> Result<FsGeometry> {
         let ([channels, filters], [height, width]) = (self.channels, self.kernel_size);
         if self.groups == 0 || !channels.is_multiple_of(self.groups) {

@@ -1,9 +1,10 @@
 //! The kernels on burn's wgpu devices: on its buffers, in its queue, without a copy.
 //!
-//! cubecl records its kernels by itself and submits them when it likes. Asking it for a tensor's buffer submits all that
-//! the tensor waits for; what this crate submits next comes after that, on the same queue, and before whatever cubecl
-//! submits later. So nobody waits for anything.
+//! cubecl records its kernels by itself and submits them when it likes. Asking it for a tensor's buffer submits all
+//! that the tensor waits for; what this crate submits next comes after that, on the same queue, and before whatever
+//! cubecl submits later. So nobody waits for anything.
 
+mod bindings;
 mod devices;
 mod gradients;
 mod layers;
@@ -56,8 +57,8 @@ impl FsBackend for CubeBackend {
     }
 }
 
-/// The device of a tensor that kernels can read: f32, on a wgpu device that was registered, and not while cubecl captures
-/// a graph, in which it would not record what others submit.
+/// The device of a tensor that kernels can read: f32, on a wgpu device that was registered, and not while cubecl
+/// captures a graph, in which it would not record what others submit.
 fn find(tensor: &CubeTensor) -> Option<Arc<Gpu>> {
     devices::find(&tensor.device).filter(|_| tensor.dtype == DType::F32 && !tensor.client.is_capturing())
 }

@@ -31,8 +31,8 @@ impl FsConv2d {
         }
     }
 
-    /// A node of a network ([`Network::builder`](filter_summary::network::Network::builder)), to which an activation may
-    /// be added.
+    /// A node of a network ([`Network::builder`](filter_summary::network::Network::builder)), to which an activation
+    /// may be added.
     ///
     /// # Errors
     /// As [`FsConv2d::to_summary`].
@@ -44,7 +44,8 @@ impl FsConv2d {
         })
     }
 
-    /// A node of a network that does the batch norm after the layer too, by its running statistics: as scales and biases.
+    /// A node of a network that does the batch norm after the layer too, by its running statistics: as scales and
+    /// biases.
     ///
     /// # Errors
     /// As [`FsConv2d::to_summary`], and when the norm has other channels.
@@ -68,8 +69,8 @@ impl FsConv2d {
         Ok(op.with_scale(scales).with_bias((0..filters).map(|i| shift(i) as f32).collect()))
     }
 
-    /// The layer of a network's node, without its activation and residual, which are burn's. Scales become gains; learned
-    /// positions stay where they are.
+    /// The layer of a network's node, without its activation and residual, which are burn's. Scales become gains;
+    /// learned positions stay where they are.
     ///
     /// # Errors
     /// When the node has a base stage.

@@ -1,10 +1,10 @@
-//! Convolution by Filter Summary (FSNet, arXiv 1902.03264) as a layer of [burn](https://burn.dev): the filters of a layer
-//! are overlapping segments of one learned vector, its summary, and filters that overlap share products.
+//! Convolution by Filter Summary (FSNet, arXiv 1902.03264) as a layer of [burn](https://burn.dev): the filters of a
+//! layer are overlapping segments of one learned vector, its summary, and filters that overlap share products.
 //!
-//! [`FsConv2d`] is a module, made by [`FsConv2dConfig`]; [`fs_conv2d`](fs_conv2d()) is the operation, of an [`FsGeometry`];
-//! [`FsNetwork`] runs a whole network of a file as one operation. On wgpu devices that [`init`] opened, or [`register`]
-//! made known, the kernels of `filter-summary` run on burn's buffers. Elsewhere burn's own operations do, by the default
-//! bodies of [`FsBackend`].
+//! [`FsConv2d`] is a module, made by [`FsConv2dConfig`]; [`fs_conv2d`](fs_conv2d()) is the operation, of an
+//! [`FsGeometry`]; [`FsNetwork`] runs a whole network of a file as one operation. On wgpu devices that [`init`] opened,
+//! or [`register`] made known, the kernels of `filter-summary` run on burn's buffers. Elsewhere burn's own operations
+//! do, by the default bodies of [`FsBackend`].
 //!
 //! ```
 //! use burn::tensor::{Device, Tensor};

@@ -13,8 +13,8 @@ use crate::backend::FsBackend;
 use crate::error::value;
 
 /// A network of a file, for inference: burn sees one operation, from `[N, C, H, W]` to `[N, classes]`, which has no
-/// gradient. On registered wgpu devices a forward pass is one submission, and reads and writes burn's tensors where they
-/// are; elsewhere this crate's executor for CPUs runs it (feature `cpu`).
+/// gradient. On registered wgpu devices a forward pass is one submission, and reads and writes burn's tensors where
+/// they are; elsewhere this crate's executor for CPUs runs it (feature `cpu`).
 ///
 /// ```no_run
 /// use burn::tensor::{Device, Tensor};

@@ -78,8 +78,8 @@ impl FsWeights {
 
 /// Convolves `[N, C, H, W]` by Filter Summary, and adds the bias: `[N, O, OH, OW]`.
 ///
-/// On a registered wgpu device ([`register`](crate::register)) this crate's kernels do it, in f32, on burn's own buffers;
-/// elsewhere burn's operations do. Everything it reads has a gradient.
+/// On a registered wgpu device ([`register`](crate::register)) this crate's kernels do it, in f32, on burn's own
+/// buffers; elsewhere burn's operations do. Everything it reads has a gradient.
 ///
 /// Positions are read on the host at every call, which waits for the device, as kernels are planned by them; where they
 /// have moved, kernels' tables are made anew. Their gradient is that towards the next whole position.

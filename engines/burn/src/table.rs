@@ -69,8 +69,8 @@ impl IndexTable {
 }
 
 impl Uses {
-    /// Of indices of a summary of `length`; `None` where a few values are so many weights that the table would be several
-    /// times as large as the filters.
+    /// Of indices of a summary of `length`; `None` where a few values are so many weights that the table would be
+    /// several times as large as the filters.
     fn new(indices: &[i32], length: usize) -> Option<Self> {
         let inside = || indices.iter().enumerate().filter(|&(_, &index)| (index as usize) < length);
         let mut counts = vec![0; length];

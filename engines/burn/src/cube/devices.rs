@@ -37,14 +37,13 @@ static DEVICES: RwLock<Vec<Arc<Gpu>>> = RwLock::new(Vec::new());
 ///
 /// # Errors
 /// When there is no such device, or it is in use already.
-#[cfg(not(target_family = "wasm"))]
 pub fn init(options: WgpuOptions) -> Result<Device> {
     let (device, setup) = options.init_with_setup().map_err(refused)?;
     register(&device, &setup)?;
     Ok(device)
 }
 
-/// As `init`, for browsers.
+/// As `init`, in asynchronous programs.
 ///
 /// # Errors
 /// When there is no such device, or it is in use already.

@@ -28,15 +28,15 @@ pub(super) fn backward(
     let (length, given) = (placement.length(), summary.shape()[0]);
     let filters = placement.filters();
 
-    let read = [Some(x), Some(&padded(summary, geometry)), gains, Some(grad)].map(|tensor| tensor.map(contiguous));
+    let read = [Some(grad), Some(x), Some(&padded(summary, geometry)), gains].map(|tensor| tensor.map(contiguous));
     let made = |wanted: bool, shape: Shape| wanted.then(|| empty(x, shape));
     let of_x = made(wanted.x, x.shape());
     let of_summary = made(wanted.summary, summary.shape());
     let of_gains = made(wanted.gains, [filters, placement.taps()].into());
     let of_positions = made(wanted.positions, [filters].into());
-    let workspace = made(true, [gradient.plan().workspace_size().div_ceil(4).max(1) as usize].into());
+    let workspace = made(true, [gradient.layer.plan().workspace_size().div_ceil(4).max(1) as usize].into());
 
-    let [x, summary, gains, grad] = held(read.each_ref().map(Option::as_ref))?;
+    let [grad, x, summary, gains] = held(read.each_ref().map(Option::as_ref))?;
     let Some(grad) = grad else { return Ok(None) };
     let written = [&of_x, &of_summary, &of_gains, &of_positions, &workspace].map(Option::as_ref);
     let [to_x, to_summary, to_gains, to_positions, workspace] = held(written)?;
@@ -51,8 +51,11 @@ pub(super) fn backward(
         .with_grad_gains(range(&to_gains))
         .with_grad_positions(range(&to_positions));
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
-    gradient.record(&mut encoder, &buffers)?;
-    if let Some(memory) = to_summary.filter(|_| given > length) {
+    let tensors = [&x, &summary, &gains, &to_x, &to_summary, &to_gains, &to_positions, &workspace].map(Option::as_ref);
+    let all: Vec<Option<&Held>> = std::iter::once(Some(&grad)).chain(tensors).collect();
+    let bound = gradient.bindings.find_or(&all, || gradient.layer.bind(&buffers))?;
+    bound.record(&mut encoder.begin_compute_pass(&Default::default()));
+    if let Some(memory) = to_summary.as_ref().filter(|_| given > length) {
         // Kernels write L values; what a padded summary has behind must not move.
         let range = memory.range();
         encoder.clear_buffer(range.buffer, range.offset + 4 * length as u64, Some(4 * (given - length) as u64));

@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::CubeDevice;
 use filter_summary::{
-    Algorithm, ChannelParams, FsConv2d, FsConv2dGradient, GradientPlan, Lent, Plan, PlanOptions, Problem, Result,
-    Wanted,
+    Algorithm, BoundConv, ChannelParams, FsConv2d, FsConv2dGradient, GradientPlan, Lent, Plan, PlanOptions, Problem,
+    Result, Wanted,
 };
 
+use super::bindings::Bindings;
 use super::devices::Gpu;
 use super::is_unable;
 use crate::backend::FsWanted;
@@ -34,7 +35,14 @@ type Entries<T, K> = Mutex<Vec<(Key<K>, Option<Arc<T>>)>>;
 #[derive(Debug, Default)]
 pub(crate) struct Layers {
     forward: Entries<FsConv2d, bool>,
-    gradients: Entries<FsConv2dGradient, FsWanted>,
+    gradients: Entries<Gradient, FsWanted>,
+}
+
+/// Planned gradients, and their bindings.
+#[derive(Debug)]
+pub(super) struct Gradient {
+    pub(super) layer: FsConv2dGradient,
+    pub(super) bindings: Bindings<BoundConv>,
 }
 
 impl Layers {
@@ -57,7 +65,7 @@ impl Layers {
         geometry: &FsGeometry,
         shape: [usize; 4],
         wanted: FsWanted,
-    ) -> Result<Option<Arc<FsConv2dGradient>>> {
+    ) -> Result<Option<Arc<Gradient>>> {
         let key = Key { device: gpu.id.clone(), shape, with: wanted };
         remembered(&self.gradients, key, || plan_gradient(gpu, geometry, shape, wanted))
     }
@@ -89,14 +97,14 @@ fn remembered<T, K: PartialEq>(
     Ok(made)
 }
 
-fn plan_gradient(gpu: &Gpu, geometry: &FsGeometry, shape: [usize; 4], wanted: FsWanted) -> Result<FsConv2dGradient> {
+fn plan_gradient(gpu: &Gpu, geometry: &FsGeometry, shape: [usize; 4], wanted: FsWanted) -> Result<Gradient> {
     let wanted = Wanted::new()
         .with_input(wanted.x)
         .with_summary(wanted.summary)
         .with_gains(wanted.gains)
         .with_positions(wanted.positions);
     let plan = GradientPlan::new(&problem(geometry, shape)?, wanted, &gpu.target, options())?;
-    FsConv2dGradient::new(&gpu.pipelines, plan)
+    Ok(Gradient { layer: FsConv2dGradient::new(&gpu.pipelines, plan)?, bindings: Bindings::default() })
 }
 
 fn plan_forward(gpu: &Gpu, geometry: &FsGeometry, shape: [usize; 4], has_bias: bool) -> Result<FsConv2d> {

@@ -1,19 +1,18 @@
 //! Networks on devices, with the bindings of the tensors seen last.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::CubeDevice;
-use burn::backend::wgpu::{CubeTensor, wgpu};
+use burn::backend::wgpu::CubeTensor;
 use filter_summary::Result;
 use filter_summary::network::{BoundNetwork, GpuNetwork};
 
+use super::bindings::Bindings;
 use super::devices::Gpu;
 use super::layers::options;
 use super::tensors::{Held, contiguous, empty};
 use crate::network::FsNetwork;
-
-/// Most pairs of input and output that bindings are kept for: cubecl hands out the same memory again and again.
-const BINDINGS: usize = 8;
 
 /// A network on the devices that it ran on.
 #[derive(Debug, Default)]
@@ -22,14 +21,8 @@ pub(crate) struct Networks(Mutex<Vec<(CubeDevice, Loaded)>>);
 #[derive(Debug)]
 struct Loaded {
     network: GpuNetwork,
-    bindings: Vec<Binding>,
-}
-
-#[derive(Debug)]
-struct Binding {
-    batch: usize,
-    places: [(wgpu::Buffer, u64); 2],
-    bound: BoundNetwork,
+    /// By the size of the batch.
+    bindings: HashMap<usize, Bindings<BoundNetwork>>,
 }
 
 /// The forward pass on a device, as one submission.
@@ -42,7 +35,8 @@ pub(super) fn forward(gpu: &Arc<Gpu>, x: &CubeTensor, network: &FsNetwork) -> Re
     // Locked until it is submitted: forward passes share their activations, and must not be recorded into each other.
     let mut devices = network.on_devices().0.lock().unwrap_or_else(PoisonError::into_inner);
     let loaded = loaded(&mut devices, gpu, network, batch)?;
-    let bound = loaded.bind(batch, [&input, &output])?;
+    let bind = || loaded.network.bind(batch, input.range(), output.range());
+    let bound = loaded.bindings.entry(batch).or_default().find_or(&[Some(&input), Some(&output)], bind)?;
     bound.record(&mut encoder.begin_compute_pass(&Default::default()));
     gpu.queue.submit([encoder.finish()]);
     Ok(y)
@@ -61,25 +55,9 @@ fn loaded<'a>(
         None => {
             let network = GpuNetwork::new(&gpu.pipelines, &gpu.target, network.network(), batch, options())?;
             devices.retain(|(device, _)| *device != gpu.id);
-            devices.push((gpu.id.clone(), Loaded { network, bindings: Vec::new() }));
+            devices.push((gpu.id.clone(), Loaded { network, bindings: HashMap::new() }));
             devices.len() - 1
         }
     };
     Ok(&mut devices[at].1)
-}
-
-impl Loaded {
-    fn bind(&mut self, batch: usize, tensors: [&Held; 2]) -> Result<BoundNetwork> {
-        let places = tensors.map(|held| (held.range().buffer.clone(), held.range().offset));
-        let known = self.bindings.iter().find(|binding| binding.batch == batch && binding.places == places);
-        if let Some(known) = known {
-            return Ok(known.bound.clone());
-        }
-        let bound = self.network.bind(batch, tensors[0].range(), tensors[1].range())?;
-        if self.bindings.len() == BINDINGS {
-            self.bindings.remove(0);
-        }
-        self.bindings.push(Binding { batch, places, bound: bound.clone() });
-        Ok(bound)
-    }
 }

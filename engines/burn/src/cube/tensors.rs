@@ -10,8 +10,8 @@ use filter_summary::{BufferRange, Result};
 
 use crate::error::device as refused;
 
-/// A tensor's memory, which neither moves nor is used for something else while this lives. The queue's order protects it
-/// once commands were submitted.
+/// A tensor's memory, which neither moves nor is used for something else while this lives. The queue's order protects
+/// it once commands were submitted.
 pub(super) struct Held {
     buffer: wgpu::Buffer,
     offset: u64,

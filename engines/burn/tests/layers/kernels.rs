@@ -8,8 +8,8 @@ use crate::common::cases::{Case, cases};
 use crate::device::{Place, own, wgpu};
 use crate::layer::{Layer, plain};
 
-/// All cases where everything is to be run (`cargo xtask engines --all`): every kernel variant takes up to a second to be
-/// compiled for software adapters.
+/// All cases where everything is to be run (`cargo xtask engines --all`): every kernel variant takes up to a second to
+/// be compiled for software adapters.
 #[test]
 fn they_are_the_reference() {
     let device = wgpu();

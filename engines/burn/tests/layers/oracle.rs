@@ -25,7 +25,7 @@ pub fn filters(weights: &FsWeights, geometry: &FsGeometry) -> Tensor<4> {
     let taps = height * width;
     let device = weights.summary.device();
     let zero = Tensor::<1>::zeros([1], &device);
-    let values = Tensor::cat(vec![weights.summary.clone().slice([0..placement.length()]), zero], 0);
+    let values = Tensor::cat(vec![weights.summary.clone().narrow(0, 0, placement.length()), zero], 0);
     let select = |placement: &Placement| {
         let indices = indices(placement, &device);
         values.clone().select(0, indices).reshape([filters, channels, taps])
