@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask test`, `bench`, `measure`, `lines`, `circles`, `features`, `isa`,
+//! The project's own chores: `cargo xtask test`, `engines`, `bench`, `measure`, `lines`, `circles`, `features`, `isa`,
 //! `wasm`, `web` and `msrv`.
 //!
 //! No dependencies, so that the first command a contributor types compiles in a second.
@@ -9,6 +9,7 @@ mod bench;
 mod browsers;
 mod circles;
 mod dawn;
+mod engines;
 mod features;
 mod isa;
 mod lines;
@@ -31,6 +32,9 @@ usage: cargo xtask <chore>
   test [--all] [-- ARGS]
                   run the tests on a real adapter; on Linux without one, install Mesa's software Vulkan first. --all
                   adds the kernel variants that ordinary runs leave out. ARGS go to `cargo test --workspace`
+  engines [--all] [--lint] [burn]
+                  build and test the layers of other engines, which need Rust 1.95; --all adds the cases that ordinary
+                  runs leave out, --lint rustfmt and clippy
   wasm            check that the library compiles for browsers: with rustup's target, which it adds where it can,
                   or with Debian's compiler for the web, which it installs where it can
   web [build | serve [PORT] | test]
@@ -64,6 +68,7 @@ fn main() -> ExitCode {
     let rest = if rest.first().is_some_and(|first| first == "--") { &rest[1..] } else { rest };
     let outcome = match arguments.first().map(String::as_str) {
         Some("test") => test::run(rest),
+        Some("engines") => engines::run(rest),
         Some("bench") => bench::run(rest),
         Some("measure") => measure::run(rest),
         Some("isa") => isa::run(rest),
