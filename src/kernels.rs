@@ -20,6 +20,7 @@ mod geometry;
 pub(crate) mod gradient;
 mod kernel;
 pub(crate) mod matrix;
+mod part;
 #[cfg(feature = "network")]
 pub(crate) mod pool;
 #[cfg(feature = "network")]

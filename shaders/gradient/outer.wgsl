@@ -1,13 +1,16 @@
 // Gradients: what every base's weights contribute to the loss, as a product of two matrices whose common side are the
 // pixels of all images, in splits.
 //
-//   dG[s, g * rows + r, c] = sum over pixels k of split s of  dP[n, g * rows + r, q] * X[n, g * C + c, q]     k = (n, q)
+//   dG[s, g * rows + r, c] = sum over pixels k = (n, q) of split s of  dP[n, g * rows + r, q] * X[n, g * C + c, q]
 //
 // Layouts   dP [N, groups * rows, H, W], X [N, groups * C, H, W], dG [splits, groups * rows, C], C channels of a group.
 // Tile      LANES_Y * ROWS bases by LANES_X * COLUMNS channels, DEPTH pixels at a time:
 //
-//              dP rows | DEPTH pixels of both go to workgroup memory, pixel by pixel; the loads of the next DEPTH are in
-//              X rows  | flight while these are multiplied. A thread holds ROWS x COLUMNS sums.
+//               X: channels   +-- channels --+
+//                        DEPTH|              |     DEPTH pixels of both lie in workgroup memory, pixel by pixel, while
+//         dP: pixel by pixel  +--------------+     the loads of the next are in flight
+//           bases | DEPTH  |  |     sums     |
+//                 +--------+  +--------------+     a thread holds ROWS x 4 * COLUMN_QUADS sums
 //
 // Grid      channel tiles x base tiles x groups x splits, flattened (channel tiles fastest) and folded.
 // Requires  4 * DEPTH * (bases + channels of a tile, each + PAD) bytes of workgroup memory.
@@ -54,6 +57,10 @@ fn places(pixel: u32, channels: u32, channel: u32) -> vec4<u32> {
     let pixels = pixel + vec4<u32>(0u, 1u, 2u, 3u);
     let images = pixels / params.plane;
     return (images * channels + channel) * params.plane + (pixels - images * params.plane);
+}
+
+fn column_quad(at: u32) -> vec4<f32> {
+    return vec4<f32>(tile_columns[at], tile_columns[at + 1u], tile_columns[at + 2u], tile_columns[at + 3u]);
 }
 
 @compute @workgroup_size(LANES_X, LANES_Y)
@@ -121,7 +128,7 @@ fn main(
                 var x = array<vec4<f32>, COLUMN_QUADS>();
                 for (var q = 0u; q < COLUMN_QUADS; q++) {
                     let at = k * COLUMN_PITCH + (lane.x * COLUMN_QUADS + q) * 4u;
-                    x[q] = vec4<f32>(tile_columns[at], tile_columns[at + 1u], tile_columns[at + 2u], tile_columns[at + 3u]);
+                    x[q] = column_quad(at);
                 }
                 for (var r = 0u; r < ROWS; r++) {
                     let w = tile_rows[k * ROW_PITCH + lane.y * ROWS + r];

@@ -1,7 +1,8 @@
 // Gradients, pass 1: what every product contributes to the loss. The accumulation of shared products backwards: where
 // it adds products up for an output, this adds up the gradients of the outputs that a product went into.
 //
-//   dP[n, r, q] = sum over (i, k, t) with base r of  w(i, k) * g(i, t) * dY[n, i, p]      stride * p + dilation * t - pad = q
+//   dP[n, r, q] = sum over (i, k, t) with base r of  w(i, k) * g(i, t) * dY[n, i, p]
+//                                                                             where stride * p + dilation * t - pad = q
 //
 // Each term of a base is listed: table[terms_at + 2 * term] is its filter i, with the segment k in the highest bit, and
 // the next word its tap, ky << 16 | kx; those of row r are terms first(r) .. first(r + 1), table[firsts_at + r].

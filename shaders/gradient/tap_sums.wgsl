@@ -6,8 +6,8 @@
 //   learned positions
 //
 // Layouts   dY [N, O, OH, OW], P [N, rows, H, W], D [O, K, T].
-// Tile      a workgroup computes one sum (`lanes_shared`): its threads the outputs of some rows each, every LANES_X-th of
-//           a row, and then one another's, by halves. Or each thread computes one (`lanes_own`), where sharing costs
+// Tile      a workgroup computes one sum (`lanes_shared`): its threads the outputs of some rows each, every LANES_X-th
+//           of a row, and then one another's, by halves. Or each thread computes one (`lanes_own`), where sharing costs
 //           more than it hides, as on software adapters.
 // Grid      taps x segments x filters, flattened (taps fastest) and folded.
 // Requires  4 * LANES bytes of workgroup memory where they share.

@@ -116,11 +116,11 @@ impl FsConv2d {
         Self::on_weights(pipelines, plan, Arc::new(weights)).await
     }
 
-    /// A layer without weights: whoever binds it or records says where they are
-    /// ([`ConvBuffers::with_weights`]), every time anew, as in training, where an engine's parameters move about. Beside
-    /// the summary, as [`FsConv2d::with_weights`] wants it, those are the gains, scales and biases that the plan
-    /// has [lent](crate::Lent); `params` has what else there is. Nothing is copied. Waits for the device's answer. Not
-    /// in browsers, where nothing can wait: [`FsConv2d::without_weights_async`].
+    /// A layer without weights: whoever binds it or records says where they are ([`ConvBuffers::with_weights`]), every
+    /// time anew, as in training, where an engine's parameters move about. Beside the summary, as
+    /// [`FsConv2d::with_weights`] wants it, those are the gains, scales and biases that the plan has
+    /// [lent](crate::Lent); `params` has what else there is. Nothing is copied. Waits for the device's answer. Not in
+    /// browsers, where nothing can wait: [`FsConv2d::without_weights_async`].
     ///
     /// # Errors
     /// When the plan has 8-bit weights; `params` have another length, or what the plan has lent; or the device refuses,

@@ -4,36 +4,11 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
+use super::part::{Part, with_constant};
 use super::{Access, Affine, End, Filters, Gains, Role, Tensor, WeightLoad, Weights};
 use crate::method::activation::Activation;
 use crate::method::placement::Boundary;
 use crate::method::quantization::Precision;
-
-/// A text that goes before a kernel's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Text(&'static str),
-    /// That reads a tensor, by its name.
-    Read {
-        name: &'static str,
-        role: Role,
-        access: Access,
-    },
-}
-
-impl Part {
-    fn text(self) -> Cow<'static, str> {
-        match self {
-            Self::Text(text) => Cow::Borrowed(text),
-            Self::Read { name, role, access } => {
-                let title = format!("{}{}", name[..1].to_uppercase(), &name[1..]);
-                let text = access.read_text().replace("tensor", name).replace("Tensor", &title);
-                let text = text.replace("TENSOR", &name.to_uppercase());
-                Cow::Owned(with_constant(&text, &format!("{}_BINDING", name.to_uppercase()), role.binding()))
-            }
-        }
-    }
-}
 
 /// What can be said of a kernel variant without compiling it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -392,15 +367,5 @@ fn boundary_code(boundary: Boundary) -> u32 {
         Boundary::None => 0,
         Boundary::Zero => 1,
         Boundary::Wrap => 2,
-    }
-}
-
-/// Rewrites the default of `const NAME: u32 = ...;`. Tests check that every constant of every variant is there to be
-/// rewritten.
-fn with_constant(source: &str, name: &str, value: u32) -> String {
-    let declaration = format!("const {name}: u32 = ");
-    match source.split_once(&declaration).and_then(|(before, after)| Some((before, after.split_once(';')?))) {
-        Some((before, (_, after))) => format!("{before}{declaration}{value}u;{after}"),
-        None => source.to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! The kernels of gradients. WebGPU core, for all families: what they leave to convolutions is the families' own. They
-//! bind everything read_write: much of what they read and write lies in one workspace, and engines in training keep most
-//! of the rest in one buffer.
+//! bind everything read_write: much of what they read and write lies in one workspace, and engines in training keep
+//! most of the rest in one buffer.
 
 use super::{Access, Description, Role};
 

@@ -1,5 +1,5 @@
-//! The plan of a convolution's gradients. Pure, like [`Plan`]: a [`Problem`] and a [`Target`] in, dispatches and buffer
-//! sizes out.
+//! The plan of a convolution's gradients. Pure, like [`Plan`](super::Plan): a [`Problem`] and a [`Target`] in,
+//! dispatches and buffer sizes out.
 //!
 //! The three linear maps of shared products reversed, with the same saving. `P[u, q]` is the product of base `u` with
 //! pixel `q`, and a term of base `u` a filter `i` and tap `t` that add it up:
@@ -11,21 +11,21 @@
 //! dg[i, t] = sum_p dY[i, p] * P[base(i, t), q(p, t)]                              a 1x1 convolution, then tap_sums
 //! ```
 //!
-//! (Derivation: FSNet section 3 for the maps; `docs/method.md`.) A direction of its own in [`Problem`] would compute `dP`
-//! once for the input and once for the summary, so that gradients are one plan of all that is wanted.
+//! (Derivation: FSNet section 3 for the maps; `docs/method.md`.) A direction of its own in [`Problem`] would compute
+//! `dP` once for the input and once for the summary, so that gradients are one plan of all that is wanted.
 
 mod areas;
 mod drafts;
+mod pass;
 mod terms;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::ask::overflows;
 use super::check::{check_step, of_layer};
-use super::{Plan, PlanOptions, Step, Target};
+use super::{PlanOptions, Step, Target};
 use crate::error::{Error, Result};
 use crate::kernels::Role;
 use crate::method::problem::Problem;
@@ -33,6 +33,7 @@ use crate::method::storage::Storage;
 use crate::method::wanted::Wanted;
 use areas::Areas;
 use drafts::Drafts;
+pub(crate) use pass::{ConvPlaces, Pass, Place};
 use terms::Terms;
 
 /// How the gradients of one convolution are computed on one kind of device.
@@ -55,39 +56,6 @@ pub struct GradientPlan {
     passes: Vec<Pass>,
     workspace: u64,
     label: Option<Arc<str>>,
-}
-
-/// What runs one after another.
-#[derive(Debug, Clone)]
-pub(crate) enum Pass {
-    /// A dispatch.
-    Step(Box<Step>, Vec<(Role, Place)>),
-    /// A convolution without weights of its own.
-    Conv(Box<Plan>, ConvPlaces),
-}
-
-/// Where a convolution finds its tensors.
-#[derive(Debug, Clone)]
-pub(crate) struct ConvPlaces {
-    pub(crate) input: Place,
-    pub(crate) summary: Place,
-    pub(crate) output: Place,
-    pub(crate) workspace: Option<Place>,
-}
-
-/// A tensor of the caller's, or a range of what the gradients have for themselves, in bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
-    GradOutput,
-    Input,
-    Summary,
-    Gains,
-    GradInput,
-    GradSummary,
-    GradGains,
-    GradPositions,
-    Table,
-    Workspace(Range<u64>),
 }
 
 impl GradientPlan {
@@ -144,7 +112,7 @@ impl GradientPlan {
         self.steps().map(|step| step.description.label()).collect()
     }
 
-    /// The same under a name, as [`Plan::with_label`].
+    /// The same under a name, as [`Plan::with_label`](crate::Plan::with_label).
     #[must_use]
     pub fn with_label(self, label: &str) -> Self {
         Self { label: Some(label.into()), ..self }

@@ -1,5 +1,5 @@
-//! Gradients on a real adapter, over the table of cases: exact on small integers, within the derived tolerance on floats,
-//! into poisoned buffers between guards.
+//! Gradients on a real adapter, over the table of cases: exact on small integers, within the derived tolerance on
+//! floats, into poisoned buffers between guards.
 #![cfg(feature = "gradients")]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 

@@ -1,6 +1,6 @@
 //! A device that is destroyed at any step of a layer's or a network's life ends in a typed error, on a real adapter
 //! and on wgpu's device without hardware, which has the same front end; so does what no device has memory for.
-#![cfg(all(feature = "cpu", feature = "network", feature = "standalone", feature = "tune"))]
+#![cfg(all(feature = "cpu", feature = "gradients", feature = "network", feature = "standalone", feature = "tune"))]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use filter_summary::network::{GpuNetwork, Network};
 use filter_summary::standalone::{Gpu, Timestamps};
 use filter_summary::tune::Tuner;
 use filter_summary::{
-    BufferRange, ChannelParams, Conv2d, ConvBuffers, Error, FsConv2d, Pipelines, Placement, Plan, PlanOptions, Problem,
-    Result, ShaderChecks, wgpu,
+    BufferRange, ChannelParams, Conv2d, ConvBuffers, Error, FsConv2d, FsConv2dGradient, GradientBuffers, GradientPlan,
+    Pipelines, Placement, Plan, PlanOptions, Problem, Result, ShaderChecks, Wanted, wgpu,
 };
 use serde_json::json;
 
@@ -138,6 +138,40 @@ fn live_as_layer(gpu: &Gpu, life: &mut Life<'_>) {
 #[test]
 fn a_layer_that_loses_its_device_says_so() {
     lose_at_every_step("layer", live_as_layer);
+}
+
+/// Gradients from their plan to that of the summary.
+fn live_as_gradients(gpu: &Gpu, life: &mut Life<'_>) {
+    let (problem, data) = layer();
+    let wanted = Wanted::new().with_summary(true);
+    let plan = GradientPlan::new(&problem, wanted, &gpu.target(), PlanOptions::default()).expect("plan");
+    let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::Trusted));
+    let workspace = plan.workspace_size();
+    let Some(gradient) = life.step("create", || FsConv2dGradient::new(&pipelines, plan)) else { return };
+    let Some(input) = life.step("upload", || gpu.upload("input", &data.input)) else { return };
+    let bytes = |count: usize| 4 * count as u64;
+    let outputs = bytes(problem.output_shape().iter().product());
+    let values = bytes(problem.placement().length());
+    let allocate = || {
+        let grad_output = gpu.allocate("grad_output", outputs)?;
+        Ok((grad_output, gpu.allocate("grad_summary", values)?, gpu.allocate("workspace", workspace)?))
+    };
+    let Some((grad_output, grad_summary, workspace)) = life.step("allocate", allocate) else { return };
+    let buffers = GradientBuffers::new(BufferRange::whole(&grad_output))
+        .with_input(BufferRange::whole(&input))
+        .with_workspace(BufferRange::whole(&workspace))
+        .with_grad_summary(BufferRange::whole(&grad_summary));
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    if life.step("record", || gradient.record(&mut encoder, &buffers)).is_none() {
+        return;
+    }
+    life.step("submit", || gpu.submit(encoder));
+    life.step("map", || gpu.download(&grad_summary));
+}
+
+#[test]
+fn gradients_that_lose_their_device_say_so() {
+    lose_at_every_step("gradients", live_as_gradients);
 }
 
 /// A convolution, pooling and a linear layer.

@@ -67,6 +67,62 @@ fn every_plan_builds_binds_and_records() {
     }
 }
 
+/// Those of gradients, all of whose tensors lie in one buffer.
+#[cfg(feature = "gradients")]
+#[test]
+fn every_plan_of_gradients_builds_binds_and_records() {
+    use crate::common::gradients::{plain, wanted_of};
+    use filter_summary::{FsConv2dGradient, GradientBuffers, GradientPlan};
+
+    let noop = noop();
+    for software in [false, true] {
+        let target = Target::portable().with_software(software);
+        for case in cases() {
+            let problem = plain(&case.problem());
+            for wanted in wanted_of(&problem) {
+                let plan = GradientPlan::new(&problem, wanted, &target, PlanOptions::new()).expect(case.name);
+                let placement = problem.placement();
+                let values = |count: usize| 4 * count as u64;
+                let sizes = [
+                    bytes(problem.output_shape()),
+                    bytes(problem.input_shape()),
+                    values(placement.length().next_multiple_of(4)),
+                    values(placement.gains()),
+                    plan.workspace_size(),
+                    bytes(problem.input_shape()),
+                    values(placement.length()),
+                    values(placement.gains()),
+                    values(placement.filters()),
+                ];
+                let mut end = 0;
+                let places = sizes.map(|size| {
+                    let offset = end;
+                    end = (offset + size).next_multiple_of(256);
+                    (offset, size)
+                });
+                let buffer = noop.buffer(end);
+                let range = |index: usize| {
+                    let (offset, size) = places[index];
+                    BufferRange { buffer: &buffer, offset, size }
+                };
+                let buffers = GradientBuffers::new(range(0))
+                    .with_input(range(1))
+                    .with_summary(range(2))
+                    .with_gains(placement.has_gains().then(|| range(3)))
+                    .with_workspace(range(4))
+                    .with_grad_input(wanted.input.then(|| range(5)))
+                    .with_grad_summary(wanted.summary.then(|| range(6)))
+                    .with_grad_gains(wanted.gains.then(|| range(7)))
+                    .with_grad_positions(wanted.positions.then(|| range(8)));
+                let gradient = FsConv2dGradient::new(&noop.pipelines, plan).expect(case.name);
+                let mut encoder = noop.device.create_command_encoder(&Default::default());
+                gradient.record(&mut encoder, &buffers).expect(case.name);
+                noop.queue.submit([encoder.finish()]);
+            }
+        }
+    }
+}
+
 /// A device without hardware that says so of its subgroups.
 fn noop_with_subgroups(size: u32, descriptor: &wgpu::DeviceDescriptor<'_>) -> wgpu::Device {
     let noop = wgpu::NoopBackendOptions {

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::areas::Areas;
+use super::pass::{ConvPlaces, Pass, Place};
 use super::terms::Terms;
-use super::{ConvPlaces, Pass, Place};
 use crate::error::Result;
 use crate::kernels::gradient::outer::{self, Outer};
 use crate::kernels::gradient::overlap::{self, Overlap};

@@ -1,0 +1,39 @@
+//! A pass of gradients, and where it finds its tensors.
+
+use std::ops::Range;
+
+use crate::kernels::Role;
+use crate::plan::{Plan, Step};
+
+/// What runs one after another.
+#[derive(Debug, Clone)]
+pub(crate) enum Pass {
+    /// A dispatch.
+    Step(Box<Step>, Vec<(Role, Place)>),
+    /// A convolution without weights of its own.
+    Conv(Box<Plan>, ConvPlaces),
+}
+
+/// Where a convolution finds its tensors.
+#[derive(Debug, Clone)]
+pub(crate) struct ConvPlaces {
+    pub(crate) input: Place,
+    pub(crate) summary: Place,
+    pub(crate) output: Place,
+    pub(crate) workspace: Option<Place>,
+}
+
+/// A tensor of the caller's, or a range of what the gradients have for themselves, in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    GradOutput,
+    Input,
+    Summary,
+    Gains,
+    GradInput,
+    GradSummary,
+    GradGains,
+    GradPositions,
+    Table,
+    Workspace(Range<u64>),
+}
