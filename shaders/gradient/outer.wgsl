@@ -3,7 +3,8 @@
 //
 //   dG[s, g * rows + r, c] = sum over pixels k = (n, q) of split s of  dP[n, g * rows + r, q] * X[n, g * C + c, q]
 //
-// Layouts   dP [N, groups * rows, H, W], X [N, groups * C, H, W], dG [splits, groups * rows, C], C channels of a group.
+// Layouts   dP [images, groups * rows, H, W], X [N, groups * C, H, W], from `first_image` on, C channels of a group;
+//           dG [splits, split_values], from `first_split` on, of which the first are [groups * rows, C].
 // Tile      LANES_Y * ROWS bases by LANES_X * COLUMNS channels, DEPTH pixels at a time:
 //
 //               X: channels   +-- channels --+
@@ -42,7 +43,10 @@ struct Params {
     rows: u32,             // of a group
     channels: u32,         // of a group
     plane: u32,            // H * W
-    pixels: u32,           // N * H * W
+    pixels: u32,           // images * H * W
+    first_image: u32,
+    first_split: u32,
+    split_values: u32,
     span: u32,             // pixels of a split, a multiple of DEPTH
 }
 
@@ -52,11 +56,11 @@ struct Params {
 var<workgroup> tile_rows: array<f32, DEPTH * ROW_PITCH>;
 var<workgroup> tile_columns: array<f32, DEPTH * COLUMN_PITCH>;
 
-// Where four pixels lie in a tensor of `channels` planes, in one of them.
-fn places(pixel: u32, channels: u32, channel: u32) -> vec4<u32> {
+// Where four pixels lie in a tensor of `channels` planes from an image on, in one of them.
+fn places(pixel: u32, first_image: u32, channels: u32, channel: u32) -> vec4<u32> {
     let pixels = pixel + vec4<u32>(0u, 1u, 2u, 3u);
     let images = pixels / params.plane;
-    return (images * channels + channel) * params.plane + (pixels - images * params.plane);
+    return ((first_image + images) * channels + channel) * params.plane + (pixels - images * params.plane);
 }
 
 fn column_quad(at: u32) -> vec4<f32> {
@@ -114,12 +118,12 @@ fn main(
             let exists = pixel + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(end);
             for (var i = 0u; i < ROW_LOADS; i++) {
                 let row = first_row + own_row + i * (THREADS / DEPTH_QUADS);
-                let at = places(pixel, all_rows, group * params.rows + row);
+                let at = places(pixel, 0u, all_rows, group * params.rows + row);
                 from_rows[i] = products_quad(at, exists & vec4<bool>(row < params.rows));
             }
             for (var i = 0u; i < COLUMN_LOADS; i++) {
                 let channel = first_column + own_row + i * (THREADS / DEPTH_QUADS);
-                let at = places(pixel, all_channels, group * params.channels + channel);
+                let at = places(pixel, params.first_image, all_channels, group * params.channels + channel);
                 from_columns[i] = input_quad(at, exists & vec4<bool>(channel < params.channels));
             }
         }
@@ -143,7 +147,8 @@ fn main(
     for (var r = 0u; r < ROWS; r++) {
         let row = first_row + lane.y * ROWS + r;
         if row < params.rows {
-            let to = ((split * params.groups + group) * params.rows + row) * params.channels;
+            let of_split = (params.first_split + split) * params.split_values;
+            let to = of_split + (group * params.rows + row) * params.channels;
             for (var q = 0u; q < COLUMN_QUADS; q++) {
                 let column = first_column + (lane.x * COLUMN_QUADS + q) * 4u;
                 for (var j = 0u; j < 4u; j++) {

@@ -6,7 +6,7 @@
 // Bases of a group are ascending, table[g * rows + r], count(g) of them, table[counts_at + g]: those that reach l are
 // found by halving.
 //
-// Layouts   dG [splits, groups, rows, C], df [L].
+// Layouts   dG [splits, split_values], of which the first are [groups, rows, C], df [L].
 // Tile      a thread computes one value.
 // Grid      values of the summary, flattened and folded.
 
@@ -20,7 +20,7 @@ struct Params {
     channel_stride: i32,
     counts_at: u32,        // where these begin in `table`
     splits: u32,
-    split_values: u32,     // of one split
+    split_values: u32,     // from one split to the next
     turns: u32,            // of a wrapped summary, that the channels of a base reach over
     most_bases: u32,       // that reach over one value
 }

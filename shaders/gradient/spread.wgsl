@@ -8,8 +8,8 @@
 // the next word its tap, ky << 16 | kx; those of row r are terms first(r) .. first(r + 1), table[firsts_at + r].
 // With learned positions w is how much of a segment is in the filter, table[fractions_at + i] for the second; else 1.
 //
-// Layouts   dY [N, O, OH, OW], dP [N, rows, H, W]; rows are those of all groups, each group's filled up with rows
-//           without terms, whose products are zero.
+// Layouts   dY [N, O, OH, OW], from `first_image` on, dP [images, rows, H, W]; rows are those of all groups, each group's
+//           filled up with rows without terms, whose products are zero.
 // Tile      a thread computes four neighbouring pixels of one row r.
 // Grid      quads x image rows x rows x images, flattened and folded.
 
@@ -84,7 +84,7 @@ fn main(
             let fraction = bitcast<f32>(table[params.fractions_at + filter_index]);
             weight *= select(1.0 - fraction, fraction, segment_of_filter > 0x7fffffffu);
         }
-        let plane = image * params.conv.out_channels + filter_index;
+        let plane = (params.conv.first_image + image) * params.conv.out_channels + filter_index;
         let place = (plane * params.conv.out_height + output_at(at_y, params.conv.stride_y)) * params.conv.out_width;
         var values = vec4<f32>(0.0);
         for (var j = 0u; j < 4u; j++) {

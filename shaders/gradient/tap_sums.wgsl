@@ -5,7 +5,7 @@
 //   row(i, k, t) = table[tap_rows_at + (i * K + k) * T + t]                         K segments of a filter, 2 for
 //   learned positions
 //
-// Layouts   dY [N, O, OH, OW], P [N, rows, H, W], D [O, K, T].
+// Layouts   dY [N, O, OH, OW], from `first_image` on, P [images, rows, H, W]; D [O, K, T], from `first_sum` on.
 // Tile      a workgroup computes one sum (`lanes_shared`): its threads the outputs of some rows each, every LANES_X-th
 //           of a row, and then one another's, by halves. Or each thread computes one (`lanes_own`), where sharing costs
 //           more than it hides, as on software adapters.
@@ -21,9 +21,10 @@ const BLOCK: u32 = 1024u;
 struct Params {
     conv: Geometry,
     sums: u32,             // O * K * T
-    image_rows: u32,       // N * OH
+    image_rows: u32,       // images * OH
     rows: u32,
     tap_rows_at: u32,      // where these begin in `table`
+    first_sum: u32,        // where these begin in D
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -61,7 +62,7 @@ fn main(
         if y >= params.conv.height {
             continue;
         }
-        let plane = image * params.conv.out_channels + filter_index;
+        let plane = (params.conv.first_image + image) * params.conv.out_channels + filter_index;
         let out_row = (plane * params.conv.out_height + out_y) * params.conv.out_width;
         let in_row = ((image * params.rows + row) * params.conv.height + y) * params.conv.width;
         var sum = 0.0;
@@ -80,5 +81,5 @@ fn main(
         }
     }
     total += block;
-    store_sum(own, lane, total);
+    store_sum(params.first_sum + own, lane, total);
 }

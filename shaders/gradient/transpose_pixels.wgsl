@@ -1,9 +1,9 @@
 // Gradients, on software adapters: the input with pixels and channels exchanged, so that what bases contribute is a
 // convolution too, whose channels are pixels, whose pixels are channels and whose taps are images.
 //
-//   XT[g * plane + q, n * C + c] = X[n, g * C + c, q]
+//   XT[g * plane + q, n * C + c] = X[first_image + n, g * C + c, q]
 //
-// Layouts   X [N, groups * C, plane], XT [groups * plane, N * C], C channels of a group.
+// Layouts   X [N, groups * C, plane], XT [groups * plane, images * C], C channels of a group.
 // Tile      a thread moves one value; neighbours write side by side.
 // Grid      values, flattened and folded.
 
@@ -11,6 +11,7 @@ const LANES: u32 = 64u;
 
 struct Params {
     threads: u32,
+    first_image: u32,
     images: u32,
     groups: u32,
     channels: u32,         // of a group
@@ -35,6 +36,6 @@ fn main(
     let image = to / params.channels % params.images;
     let row = to / params.channels / params.images;
     let group = row / params.plane;
-    let plane = (image * params.groups + group) * params.channels + channel;
+    let plane = ((params.first_image + image) * params.groups + group) * params.channels + channel;
     output[to] = input[plane * params.plane + (row - group * params.plane)];
 }

@@ -28,6 +28,12 @@ impl<'a> BufferRange<'a> {
         Self { buffer: self.buffer, offset: self.offset + bytes.start, size: bytes.end - bytes.start }
     }
 
+    /// What is left of it behind so many bytes.
+    #[cfg(feature = "gradients")]
+    pub(crate) fn behind(&self, bytes: u64) -> Self {
+        self.part(&(bytes..self.size))
+    }
+
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.buffer == other.buffer
             && self.offset < other.offset.saturating_add(other.size)

@@ -162,7 +162,9 @@ impl FsConv2dGradient {
 
     fn conv_buffers<'a>(&'a self, places: &ConvPlaces, buffers: &GradientBuffers<'a>) -> Option<ConvBuffers<'a>> {
         let range = |place| self.range(place, buffers);
-        let tensors = ConvBuffers::new(range(&places.input)?, range(&places.output)?);
+        let behind = |place, bytes| range(place).map(|range| range.behind(bytes));
+        let [input, output] = [behind(&places.input, places.from[0]), behind(&places.output, places.from[1])];
+        let tensors = ConvBuffers::new(input?, output?);
         let weights = WeightBuffers::new(range(&places.summary)?);
         Some(tensors.with_weights(weights).with_workspace(places.workspace.as_ref().and_then(range)))
     }

@@ -16,7 +16,12 @@
 
 mod areas;
 mod drafts;
+mod input;
 mod pass;
+#[cfg(feature = "software")]
+mod software;
+mod summary;
+mod taps;
 mod terms;
 
 use std::borrow::Cow;

@@ -14,8 +14,8 @@ use crate::common::problems::problems;
 use crate::common::selection::runs_all;
 use filter_summary::reference::{GradientTerms, Reference, error_fraction};
 use filter_summary::{
-    Activation, Algorithm, BufferRange, Conv2d, Family, FsConv2dGradient, GradientBuffers, GradientPlan, Placement,
-    PlanOptions, Precision, Problem, Storage, Target, Wanted, wgpu,
+    Activation, Algorithm, Boundary, BufferRange, Conv2d, Family, FsConv2dGradient, GradientBuffers, GradientPlan,
+    Placement, PlanOptions, Precision, Problem, Starts, Storage, Target, Wanted, Window, wgpu,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -231,6 +231,43 @@ fn every_tile_adds_up_its_pixels() {
         assert_within_tolerance(tile, device, &plan, 6);
     }
     assert_eq!(seen.len(), 3);
+}
+
+/// Batches whose products take more room than there is are computed some images at a time.
+#[test]
+fn batches_larger_than_the_workspace_are_chunked() {
+    let Some(device) = device() else { return };
+    let window = Window::tap_major(8, 3, 3).expect("window");
+    let positions = (0..12).map(|filter| filter as f32 * 1.75).collect();
+    let starts = Starts::Learned { length: 29 * 8, positions, unit: 8 };
+    let learned = Placement::new(window, starts, Boundary::None).expect("placement");
+    let fixed = Placement::tap_major(12, 8, 3, 3, 8).expect("placement");
+    let grouped = Conv2d { groups: 2, stride: [2, 1], ..Conv2d::padded(1) };
+    for (placement, conv, size) in [
+        (fixed.clone(), Conv2d::padded(1), [5, 9, 8]),
+        (fixed.clone().with_gains(), Conv2d::padded(1), [5, 8, 10]),
+        (fixed.with_gains(), grouped, [7, 9, 10]),
+        (learned.with_gains(), Conv2d::padded(1), [5, 9, 8]),
+    ] {
+        let problem = Problem::new(&placement, conv, size).expect("problem");
+        let wanted = Wanted::all(&problem);
+        for family in [Family::Portable, Family::Software] {
+            let target = few_tiles(&device.gpu.target()).with_software(family == Family::Software);
+            let options = PlanOptions::new().with_family(family);
+            let whole = GradientPlan::new(&problem, wanted, &target, options).expect("plan");
+            let mut workspaces = BTreeSet::from([whole.workspace_size()]);
+            for images in [1, 2, 4] {
+                let rows = problem.sharing().bases().next_multiple_of(4) as u64;
+                let limit = images * 4 * rows * (size[1] * size[2]) as u64;
+                let plan = GradientPlan::new(&problem, wanted, &target, options.with_workspace_limit(limit));
+                let plan = plan.expect("a plan in chunks");
+                assert!(plan.dispatches() > whole.dispatches(), "{images}: {:?}", plan.kernels());
+                workspaces.insert(plan.workspace_size());
+                assert_exact(&format!("chunks of {images}"), device, &plan, images);
+            }
+            assert!(workspaces.len() > 1, "{workspaces:?}");
+        }
+    }
 }
 
 /// Sums over many pixels of numbers that all round the same way.

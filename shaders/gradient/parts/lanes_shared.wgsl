@@ -5,7 +5,7 @@ fn sum_of(workgroup: u32, lane: u32) -> u32 {
     return workgroup;
 }
 
-fn store_sum(own: u32, lane: u32, sum: f32) {
+fn store_sum(to: u32, lane: u32, sum: f32) {
     lanes[lane] = sum;
     workgroupBarrier();
     for (var half = LANES / 2u; half > 0u; half /= 2u) {
@@ -15,6 +15,6 @@ fn store_sum(own: u32, lane: u32, sum: f32) {
         workgroupBarrier();
     }
     if lane == 0u {
-        output[own] = lanes[0];
+        output[to] = lanes[0];
     }
 }

@@ -25,6 +25,9 @@ pub(crate) struct Uniform {
     pub(crate) channels: u32,
     pub(crate) plane: u32,
     pub(crate) pixels: u32,
+    pub(crate) first_image: u32,
+    pub(crate) first_split: u32,
+    pub(crate) split_values: u32,
     pub(crate) span: u32,
 }
 

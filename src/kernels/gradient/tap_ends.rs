@@ -14,11 +14,10 @@ pub(crate) struct TapEnds {
 /// Whose gradients it computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Ends {
-    Gains,
-    /// Of filters whose taps have gains, or have none.
-    Positions {
-        gains: bool,
-    },
+    /// Of filters that are blends of two segments, or of one.
+    Gains { blended: bool },
+    /// Of blends whose taps have gains, or have none.
+    Positions { gains: bool },
 }
 
 /// `Params` of the shader.
@@ -28,6 +27,8 @@ pub(crate) struct Uniform {
     pub(crate) conv: Geometry,
     pub(crate) threads: u32,
     pub(crate) fractions_at: u32,
+    pub(crate) splits: u32,
+    pub(crate) split_values: u32,
 }
 
 impl Kernel for TapEnds {
@@ -43,15 +44,19 @@ impl Kernel for TapEnds {
         let roles = [Role::Input, Role::Table, Role::Output];
         let described = roles.into_iter().fold(described, Description::role).read_write(true);
         match self.of {
-            Ends::Gains => gains(described.word("of-gains"), false),
+            Ends::Gains { blended } => {
+                let described = described.word("of-gains");
+                let described = if blended { described.word("blend").constant("NEIGHBOURS", 2) } else { described };
+                gains(described, false)
+            }
             Ends::Positions { gains: has_gains } => {
-                gains(described.word("of-positions").constant("POSITIONS", 1), has_gains)
+                gains(described.word("of-positions").constants([("POSITIONS", 1), ("NEIGHBOURS", 2)]), has_gains)
             }
         }
     }
 
     fn turns(&self, uniform: &Uniform) -> u64 {
-        uniform.conv.taps()
+        uniform.conv.taps().saturating_mul(3 + 2 * u64::from(uniform.splits))
     }
 
     fn work(&self, _: &Uniform) -> Work {
@@ -63,7 +68,8 @@ impl Kernel for TapEnds {
 impl TapEnds {
     /// For tests.
     pub(in crate::kernels) fn variants() -> Vec<Self> {
-        let ends = [Ends::Gains, Ends::Positions { gains: false }, Ends::Positions { gains: true }];
-        ends.map(|of| Self { of }).into()
+        let ends = [false, true].map(|blended| Ends::Gains { blended });
+        let ends = ends.into_iter().chain([false, true].map(|gains| Ends::Positions { gains }));
+        ends.map(|of| Self { of }).collect()
     }
 }

@@ -22,6 +22,7 @@ pub(crate) struct Uniform {
     pub(crate) image_rows: u32,
     pub(crate) rows: u32,
     pub(crate) tap_rows_at: u32,
+    pub(crate) first_sum: u32,
 }
 
 impl TapSums {

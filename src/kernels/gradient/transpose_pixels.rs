@@ -14,6 +14,7 @@ pub(crate) struct TransposePixels;
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub(crate) struct Uniform {
     pub(crate) threads: u32,
+    pub(crate) first_image: u32,
     pub(crate) images: u32,
     pub(crate) groups: u32,
     pub(crate) channels: u32,

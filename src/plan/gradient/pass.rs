@@ -21,6 +21,24 @@ pub(crate) struct ConvPlaces {
     pub(crate) summary: Place,
     pub(crate) output: Place,
     pub(crate) workspace: Option<Place>,
+    /// Bytes before the input and before the output in their places.
+    pub(crate) from: [u64; 2],
+}
+
+impl ConvPlaces {
+    pub(super) fn new(input: Place, summary: Place, output: Place) -> Self {
+        Self { input, summary, output, workspace: None, from: [0, 0] }
+    }
+
+    /// The same with an input that begins so many bytes behind.
+    pub(super) fn with_input_from(self, bytes: u64) -> Self {
+        Self { from: [bytes, self.from[1]], ..self }
+    }
+
+    /// The same with an output that begins so many bytes behind.
+    pub(super) fn with_output_from(self, bytes: u64) -> Self {
+        Self { from: [self.from[0], bytes], ..self }
+    }
 }
 
 /// A tensor of the caller's, or a range of what the gradients have for themselves, in bytes.
