@@ -8,8 +8,8 @@
 // the next word its tap, ky << 16 | kx; those of row r are terms first(r) .. first(r + 1), table[firsts_at + r].
 // With learned positions w is how much of a segment is in the filter, table[fractions_at + i] for the second; else 1.
 //
-// Layouts   dY [N, O, OH, OW], from `first_image` on, dP [images, rows, H, W]; rows are those of all groups, each group's
-//           filled up with rows without terms, whose products are zero.
+// Layouts   dY [N, O, OH, OW], from `first_image` on, dP [images, rows, H, W]; rows are those of all groups, each
+//           group's filled up with rows without terms, whose products are zero.
 // Tile      a thread computes four neighbouring pixels of one row r.
 // Grid      quads x image rows x rows x images, flattened and folded.
 

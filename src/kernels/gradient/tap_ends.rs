@@ -56,7 +56,12 @@ impl Kernel for TapEnds {
     }
 
     fn turns(&self, uniform: &Uniform) -> u64 {
-        uniform.conv.taps().saturating_mul(3 + 2 * u64::from(uniform.splits))
+        uniform.conv.taps().saturating_mul(1 + 2 * u64::from(uniform.splits))
+    }
+
+    fn unrolled(&self) -> u64 {
+        // The loops over splits end, of both segments.
+        2
     }
 
     fn work(&self, _: &Uniform) -> Work {
