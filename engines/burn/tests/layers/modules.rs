@@ -5,8 +5,8 @@ use burn::nn::{BatchNormConfig, PaddingConfig2d};
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use filter_summary::layer_file::LayerFile;
 use filter_summary::network::{ConvOp, CpuNetwork, Network, Op};
-use filter_summary::{Activation, Starts};
-use filter_summary_burn::{FsConv2d, FsConv2dConfig, FsNetwork, FsPlacement};
+use filter_summary::{Activation, Conv2d, Placement, Starts};
+use filter_summary_burn::{FsConv2d, FsConv2dConfig, FsGeometry, FsNetwork, FsPlacement, FsWeights, fs_conv2d};
 
 use crate::common::cases::cases;
 use crate::device::wgpu;
@@ -110,6 +110,31 @@ fn mistakes_are_errors() {
     assert_eq!(error.to_string(), "input channels is 5: the layer has 4");
     let error = layer.try_forward(Tensor::zeros([1, 4, 2, 6], &Device::flex())).unwrap_err();
     assert_eq!(error.field(), Some("dilated kernel height"));
+}
+
+#[test]
+fn weights_that_do_not_fit_are_errors() {
+    let device = Device::flex();
+    let vector = |count: usize| Tensor::<1>::zeros([count], &device);
+    let geometry = |placement| FsGeometry::new(placement, Conv2d::padded(1)).unwrap();
+    let bare = geometry(Placement::tap_major(3, 2, 1, 1, 1).unwrap());
+    let gained = geometry(Placement::tap_major(3, 2, 1, 1, 1).unwrap().with_gains());
+    let message = |weights: FsWeights, geometry: &FsGeometry| {
+        fs_conv2d(Tensor::zeros([1, 2, 2, 2], &device), weights, geometry).unwrap_err().to_string()
+    };
+    let gains = |filters: usize| Tensor::<2>::ones([filters, 1], &device);
+    assert_eq!(message(FsWeights::new(vector(5)), &bare), "summary length is 5: it must be 4");
+    assert_eq!(message(FsWeights::new(vector(4)), &gained), "gains is absent: the placement has them");
+    assert_eq!(
+        message(FsWeights::new(vector(4)).with_gains(gains(3)), &bare),
+        "gains is given: the placement has none"
+    );
+    assert_eq!(message(FsWeights::new(vector(4)).with_gains(gains(2)), &gained), "gains is [2, 1]: it must be [3, 1]");
+    assert_eq!(message(FsWeights::new(vector(4)).with_bias(vector(2)), &bare), "bias is [2]: it must be [3]");
+    assert_eq!(
+        message(FsWeights::new(vector(4)).with_positions(vector(3)), &bare),
+        "positions is given: the placement has fixed starts"
+    );
 }
 
 /// Every kind of layer, in a file of its own and back.
