@@ -65,7 +65,9 @@ pub(crate) struct Report {
 /// A training and what it left.
 pub(crate) struct Trained {
     pub(crate) report: Report,
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests read it"))]
     pub(crate) net: Net,
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests read it"))]
     pub(crate) network: Network,
 }
 
