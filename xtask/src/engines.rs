@@ -12,7 +12,7 @@ const UNOPTIMISED: (&str, &str) = ("GALLIVM_PERF", "nopt");
 /// The engines, and the features that their tests are built with: every engine with its defaults, too.
 const ENGINES: [(&str, &[&str]); 1] = [("burn", &["wgpu"])];
 
-/// Examples that have tests, and the features that they need: burn's training loop is built for them alone.
+/// Examples that have tests, and the only feature that those need: burn's training loop is built for them alone.
 const EXAMPLES: [(&str, &str, &str); 1] = [("burn", "train_cifar10", "train-example")];
 
 /// What tests look at to run everything.
@@ -53,11 +53,12 @@ fn check(engine: &str, features: &[&str], all: bool, lints: bool) -> Result<(), 
         shell::run(cargo(engine).args(tests))?;
     }
     for (_, example, feature) in EXAMPLES.iter().filter(|(of, ..)| all && *of == engine) {
-        let example = ["--locked", "--example", example, "--features", feature];
+        let only = ["--locked", "--example", example, "--no-default-features", "--features", feature];
         if lints {
-            shell::run(cargo(engine).arg("clippy").args(example).args(["--profile", "test", "--", "-D", "warnings"]))?;
+            let warnings = ["--profile", "test", "--", "-D", "warnings"];
+            shell::run(cargo(engine).arg("clippy").args(only).args(warnings))?;
         }
-        shell::run(cargo(engine).arg("test").args(example))?;
+        shell::run(cargo(engine).arg("test").args(only))?;
     }
     Ok(())
 }

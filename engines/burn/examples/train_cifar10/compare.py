@@ -27,15 +27,16 @@ def differences(want: list[float], got: list[float]) -> list[float]:
 
 def table(curves: list[tuple[str, list[float]]]) -> str:
     (first, want), *others = curves
-    steps = min(len(losses) for _, losses in curves)
     head = ["steps", f"loss at the last of them, {first}", *(f"largest difference, {name}" for name, _ in others)]
     rows = [head, ["---"] * len(head)]
     for start, end in RANGES:
-        if start > steps:
+        if start > len(want):
             break
-        end = min(end, steps)
+        end = min(end, len(want))
         part = slice(start - 1, end)
-        largest = [f"{max(differences(want[part], losses[part])):.1e}" for _, losses in others]
+        found = [differences(want[part], losses[part]) for _, losses in others]
+        # Some curves may be shorter.
+        largest = [f"{max(values):.1e}" if len(values) == end - start + 1 else "" for values in found]
         rows.append([f"{start}" if start == end else f"{start} to {end}", f"{want[end - 1]:.6f}", *largest])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 

@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("initial", type=Path, help="written by --save-initial")
     parser.add_argument("curve", type=Path, help="written by --json, without augmentation and shuffling")
     parser.add_argument("--write", type=Path, help="where the losses go")
+    parser.add_argument("--steps", type=int, help="no more than so many")
     parser.add_argument("--double", action="store_true", help="compute in float64: what float32 rounds")
     arguments = parser.parse_args()
     burn = json.loads(arguments.curve.read_text())
@@ -104,7 +105,8 @@ def main() -> None:
     net.to(dtype)
     optimizer = torch.optim.SGD(net.groups(settings["weight_decay"]), lr=settings["lr"], momentum=settings["momentum"])
     losses, start = [], time.monotonic()
-    for step in range(settings["epochs"] * settings["steps"]):
+    total = settings["epochs"] * settings["steps"]
+    for step in range(total if arguments.steps is None else min(total, arguments.steps)):
         first = step % settings["steps"] * settings["batch"]
         part = images[first : first + settings["batch"]]
         loss = F.cross_entropy(net(normalize(part.pixels).to(dtype)), part.labels)

@@ -77,6 +77,10 @@ pub(crate) fn train(options: &Options, is_quiet: bool) -> Result<Trained> {
     let test = Arc::new(Images::test(&options.data)?);
     let devices = devices(options)?;
     let device = &devices[0];
+    if let Some(path) = &options.json {
+        // Hours of training should not end in a path that nothing can be written to.
+        std::fs::write(path, "").map_err(|error| Fault::file(path, error))?;
+    }
 
     let step_images = options.batch.saturating_mul(devices.len());
     let whole = images.len() / step_images;
@@ -85,8 +89,7 @@ pub(crate) fn train(options: &Options, is_quiet: bool) -> Result<Trained> {
         return Err(Fault::option("--batch", options.batch, rule));
     }
     let steps = options.steps.map_or(whole, |steps| steps.min(whole));
-    let order =
-        Order { seed: options.seed, is_shuffled: !options.no_shuffle, is_augmented: !options.no_augment };
+    let order = Order { seed: options.seed, is_shuffled: !options.no_shuffle, is_augmented: !options.no_augment };
     let finished = options.resume.unwrap_or(0);
     let training = Epochs::new(&images, order, [options.batch, steps * step_images, finished], device);
     let testing = Epochs::new(&test, Order::PLAIN, [TEST_BATCH, test.len(), 0], device);
