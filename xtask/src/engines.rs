@@ -12,6 +12,9 @@ const UNOPTIMISED: (&str, &str) = ("GALLIVM_PERF", "nopt");
 /// The engines, and the features that their tests are built with: every engine with its defaults, too.
 const ENGINES: [(&str, &[&str]); 1] = [("burn", &["wgpu"])];
 
+/// Examples that have tests, and the only feature that those need: burn's training loop is built for them alone.
+const EXAMPLES: [(&str, &str, &str); 1] = [("burn", "train_cifar10", "train-example")];
+
 /// What tests look at to run everything.
 const ALL: &str = "FS_TEST_ALL";
 
@@ -48,6 +51,14 @@ fn check(engine: &str, features: &[&str], all: bool, lints: bool) -> Result<(), 
         // Examples and doctests were built already, and are built for the defaults.
         let tests = ["test", "--lib", "--tests", "--locked", "--no-default-features", "--features", features];
         shell::run(cargo(engine).args(tests))?;
+    }
+    for (_, example, feature) in EXAMPLES.iter().filter(|(of, ..)| all && *of == engine) {
+        let only = ["--locked", "--example", example, "--no-default-features", "--features", feature];
+        if lints {
+            let warnings = ["--profile", "test", "--", "-D", "warnings"];
+            shell::run(cargo(engine).arg("clippy").args(only).args(warnings))?;
+        }
+        shell::run(cargo(engine).arg("test").args(only))?;
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ usage: cargo xtask <chore>
                   adds the kernel variants that ordinary runs leave out. ARGS go to `cargo test --workspace`
   engines [--all] [--lint] [burn]
                   build and test the layers of other engines, which need Rust 1.95; --all adds the cases that ordinary
-                  runs leave out, --lint rustfmt and clippy
+                  runs leave out and the example that trains, --lint rustfmt and clippy
   wasm            check that the library compiles for browsers: with rustup's target, which it adds where it can,
                   or with Debian's compiler for the web, which it installs where it can
   web [build | serve [PORT] | test]
