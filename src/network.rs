@@ -26,6 +26,8 @@ mod ops;
 mod plan;
 mod preprocess;
 mod quantize;
+#[cfg(feature = "cpu")]
+mod reference;
 mod stage;
 mod write;
 
@@ -39,6 +41,8 @@ pub use gpu::{Activations, BoundNetwork, GpuNetwork};
 pub use ops::*;
 pub use plan::{Choose, NetworkPlan};
 pub use preprocess::{ChannelOrder, Preprocess};
+#[cfg(feature = "cpu")]
+pub use reference::{Bounded, NetworkReference};
 
 /// A validated network: every tensor is there, every shape fits, nodes come after the nodes they read.
 #[derive(Debug, Clone, PartialEq)]

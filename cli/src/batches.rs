@@ -8,6 +8,8 @@ use std::thread;
 use anyhow::{Context, Result};
 use filter_summary::network::Network;
 
+use crate::device::Device;
+
 /// Most threads that load images. Each holds one decoded picture.
 const LOADERS: usize = 4;
 
@@ -20,6 +22,16 @@ pub(crate) fn size(wanted: usize, network: &Network) -> usize {
     let shapes = network.nodes().iter().map(|node| node.shape).chain([network.input().shape]);
     let largest = shapes.map(bytes).max().unwrap_or(1);
     wanted.min(TENSOR_LIMIT / largest).max(1)
+}
+
+/// How many images run at a time where nobody says. Activations should stay in cache where a CPU computes, and occupy
+/// the whole device elsewhere; those of large images would fill its memory.
+pub(crate) fn default(device: &Device, network: &Network) -> usize {
+    let wanted = match device {
+        Device::Gpu(gpu) if !gpu.target().is_software() => 256,
+        Device::Gpu(_) | Device::Cpu => 32,
+    };
+    size(wanted, network)
 }
 
 /// Runs `work` on the values of images `0..total`, `batch` at a time and in order; `load` gives those of one image.

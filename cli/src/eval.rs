@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::batches;
 use crate::cifar::{self, Cifar};
-use crate::device::{Device, DeviceArgs};
+use crate::device::DeviceArgs;
 use crate::executor::Executor;
 use crate::images::{self, FitArgs};
 use crate::kernel::KernelArgs;
@@ -153,7 +153,8 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let total = args.limit.map_or(images.len(), |limit| images.len().min(limit as usize));
 
     let device = Executor::device(&args.device, args.kernels, &args.tune)?;
-    let batch = args.batch.map_or_else(|| default_batch(&device.device, &network), |batch| batch as usize).min(total);
+    let batch =
+        args.batch.map_or_else(|| batches::default(&device.device, &network), |batch| batch as usize).min(total);
     let executor = Executor::new(device, &network, batch, args.kernels, &args.tune);
     let executor = executor.with_context(|| model.clone())?;
     // Compiles the kernels.
@@ -199,16 +200,6 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
 
 fn ranked(labelled: &Labelled, at: usize, rank: Option<usize>) -> Ranked {
     Ranked { file: one_line(&labelled.name(at)), index: labelled.label(at), rank }
-}
-
-/// Activations should stay in cache where a CPU computes, and occupy the whole device elsewhere;
-/// those of large images would fill its memory.
-fn default_batch(device: &Device, network: &Network) -> usize {
-    let wanted = match device {
-        Device::Gpu(gpu) if !gpu.target().is_software() => 256,
-        Device::Gpu(_) | Device::Cpu => 32,
-    };
-    batches::size(wanted, network)
 }
 
 /// How many values of a row come before that of `label`: those that are larger, and equal ones to its left,

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use filter_summary::network::{CpuNetwork, GpuNetwork, Network};
+use filter_summary::network::{CpuNetwork, GpuNetwork, Network, NetworkReference};
 use filter_summary::standalone::Gpu;
 use filter_summary::{Pipelines, ShaderChecks};
 
@@ -64,6 +64,17 @@ impl Executor {
     /// Whether its kernels were chosen by measuring them.
     pub(crate) fn is_tuned(&self) -> bool {
         self.tuned
+    }
+
+    /// What its results are measured against; `network` and `kernels` are those it was made with.
+    pub(crate) fn reference<'a>(&self, network: &'a Network, kernels: KernelArgs) -> Result<NetworkReference<'a>> {
+        let mut reference = NetworkReference::new(network)?.with_storage(kernels.storage());
+        if let Backend::Gpu { network, .. } = &self.backend {
+            for (node, plan) in network.layers() {
+                reference = reference.with_plan(node, plan);
+            }
+        }
+        Ok(reference)
     }
 
     /// Runs up to a batch of images, NCHW, and returns one row of outputs each.

@@ -23,13 +23,12 @@ pub(crate) struct KernelArgs {
 impl KernelArgs {
     /// What the plans of a GPU are made with.
     pub(crate) fn options(self) -> PlanOptions {
-        self.family.apply(
-            PlanOptions::new().with_algorithm(self.kernel.algorithm()).with_storage(if self.f16_weights {
-                Storage::F16_WEIGHTS
-            } else {
-                Storage::F32
-            }),
-        )
+        self.family.apply(PlanOptions::new().with_algorithm(self.kernel.algorithm()).with_storage(self.storage()))
+    }
+
+    /// How a GPU keeps what is f32 in the file.
+    pub(crate) fn storage(self) -> Storage {
+        if self.f16_weights { Storage::F16_WEIGHTS } else { Storage::F32 }
     }
 
     /// What was asked for that only adapters have.

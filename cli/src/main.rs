@@ -1,6 +1,7 @@
 //! `fsnet`: run, inspect and measure Filter Summary networks.
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests stop at what they did not expect"))]
 
+mod arrays;
 mod batches;
 mod bench;
 mod cifar;
@@ -20,6 +21,7 @@ mod labels;
 mod output;
 mod quantize;
 mod quiet;
+mod run;
 mod signals;
 mod table;
 mod tune;
@@ -50,6 +52,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Classify(classify::Args),
+    Run(run::Args),
     Eval(eval::Args),
     Inspect(inspect::Args),
     Devices(devices::Args),
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
     }
     let outcome = match cli.command {
         Command::Classify(args) => classify::run(&args),
+        Command::Run(args) => run::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Devices(args) => devices::run(&args),

@@ -28,7 +28,7 @@ const OTHER_WORDS: [(&str, &str); 3] = [("pads", "padding"), ("pad", "padding"),
 
 /// The name that `word` is a misspelling of, in any case: nearer than a quarter of its letters, or one letter; or of
 /// which it is the plural, or another word.
-pub(crate) fn misspelt<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn misspelt<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let names: Vec<&str> = names.collect();
     let is_plural = |name: &&str| word.strip_prefix(*name).is_some_and(|rest| rest == "s" || rest == "es");

@@ -10,6 +10,7 @@ mod disk;
 mod encode;
 mod foreign;
 mod message;
+mod numbers;
 #[cfg(feature = "files")]
 mod unfinished;
 
@@ -22,6 +23,7 @@ use serde::de::value::{Error as DtypeError, StrDeserializer};
 use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, MapAccess, Visitor};
 
 use crate::error::{Error, Result};
+pub use crate::files::nearest::misspelt;
 use crate::files::nearest::nearest;
 #[cfg(all(feature = "tune", not(target_family = "wasm")))]
 pub(crate) use disk::check_writable;

@@ -14,6 +14,7 @@ mod gradients_reference;
 mod learned;
 mod network_file;
 mod network_plan;
+mod network_reference;
 mod noop;
 mod plan;
 mod summary;

@@ -17,6 +17,7 @@ mod foreign;
 mod import;
 mod import_field;
 mod info;
+mod network_run;
 mod outputs;
 mod quantize;
 mod run;

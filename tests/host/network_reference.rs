@@ -1,0 +1,90 @@
+//! The reference of whole networks, beside the interpreter and the CPU.
+
+use std::path::Path;
+
+use filter_summary::network::{
+    Add, BatchNorm, ConvOp, CpuNetwork, Network, NetworkReference, Op, Pool, UpsampleNearest,
+};
+use filter_summary::{Activation, Algorithm, Conv2d, Storage};
+
+use crate::common::interpreter::interpret;
+use crate::common::operands::Random;
+
+fn bundled(name: &str) -> Network {
+    Network::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(name)).unwrap()
+}
+
+/// The largest difference of `got` from the reference, as a fraction of what it allows, and of the output's size.
+fn fraction(reference: &NetworkReference<'_>, image: &[f32], got: &[f32]) -> (f64, f64) {
+    let bounded = reference.image(image).unwrap();
+    assert_eq!((bounded.output.len(), bounded.error.len()), (got.len(), got.len()));
+    let of = |(at, &got): (usize, &f32)| (f64::from(got) - bounded.output[at]).abs() / bounded.error[at];
+    let size = bounded.output.iter().fold(0.0f64, |size, value| size.max(value.abs()));
+    let allowed = bounded.error.iter().fold(0.0f64, |most, &error| most.max(error));
+    (got.iter().enumerate().map(of).fold(0.0, f64::max), allowed / size)
+}
+
+fn images(network: &Network) -> Vec<Vec<f32>> {
+    let count = network.input().shape.iter().product();
+    let mut random = Random::new(3);
+    let noise = (0..count).map(|_| random.float()).collect();
+    let ramp = (0..count).map(|at| at as f32 / count as f32 - 0.5).collect();
+    vec![noise, ramp, vec![0.7; count], vec![0.0; count], vec![-0.1; count]]
+}
+
+/// Also on what is all alike, whose roundings are.
+#[test]
+fn the_cpu_is_within_what_the_reference_allows() {
+    for name in ["resnet20-s2c", "resnet20-authors-r4-short", "air-base-half-c-8bit"] {
+        let network = bundled(&format!("{name}.safetensors"));
+        let reference = NetworkReference::new(&network).unwrap();
+        for algorithm in [None, Some(Algorithm::Dense)] {
+            let forward = CpuNetwork::new(&network, 1, algorithm).unwrap();
+            for image in images(&network) {
+                let (error, allowed) = fraction(&reference, &image, &forward.run(&image).unwrap());
+                eprintln!("{name} {algorithm:?}: {error:.3} of the tolerance, {allowed:.1e} of the output");
+                assert!(error <= 0.5, "{name} {algorithm:?}: {error} of the tolerance");
+                assert!(allowed < 1e-2, "{name} {algorithm:?}: {allowed} of the output hides everything");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_is_beyond_it() {
+    let network = bundled("resnet20-s2c.safetensors");
+    let (image, rounded) =
+        (images(&network).swap_remove(0), network.quantized(filter_summary::Precision::F16, true).unwrap());
+    let got = CpuNetwork::new(&rounded, 1, None).unwrap().run(&image).unwrap();
+    let reference = NetworkReference::new(&network).unwrap();
+    assert!(fraction(&reference, &image, &got).0 > 1.0, "weights in f16 are others");
+    assert!(fraction(&reference.with_storage(Storage::F16_WEIGHTS), &image, &got).0 <= 1.0);
+    let reference = NetworkReference::new(&rounded).unwrap();
+    assert!(fraction(&reference, &image, &got).0 <= 1.0);
+    assert!(reference.image(&image[1..]).is_err());
+}
+
+/// Every operation, on integers: exactly what the interpreter computes.
+#[test]
+fn every_operation_is_what_it_is() {
+    let number = |at: usize| ((at * 7 + 3) % 5) as f32 - 2.0;
+    let weights = |count: usize| (0..count).map(number).collect::<Vec<f32>>();
+    let mut net = Network::builder([2, 6, 6]).unwrap();
+    let conv = ConvOp::dense(weights(4 * 2 * 9), [4, 2, 3, 3], Conv2d::padded(1)).unwrap();
+    let first = net.conv("first", net.input(), conv.with_scale(weights(4)).with_bias(weights(4))).unwrap();
+    let norm = BatchNorm::new(weights(4), weights(4)).with_activation(Activation::Relu);
+    let norm = net.node("norm", Op::BatchNorm(Box::new(norm)), &[first]).unwrap();
+    let most = net.pool("most", norm, Pool::max([2, 2])).unwrap();
+    let mean = net.pool("mean", first, Pool::average([2, 2])).unwrap();
+    let both = net.node("both", Op::Concat, &[most, mean]).unwrap();
+    let wide = net.node("wide", Op::UpsampleNearest(UpsampleNearest::new([2, 2])), &[both]).unwrap();
+    let sum = net.node("sum", Op::Add(Add::default()), &[wide, wide]).unwrap();
+    let relu = net.node("relu", Op::Relu, &[sum]).unwrap();
+    let flat = net.node("flat", Op::Flatten, &[relu]).unwrap();
+    let linear = net.conv("linear", flat, ConvOp::linear(weights(3 * 288), [3, 288]).unwrap()).unwrap();
+    let network = net.finish(linear).unwrap();
+    let image = weights(72);
+    let (want, got) = (interpret(&network, &image), NetworkReference::new(&network).unwrap().image(&image).unwrap());
+    assert_eq!(got.output, want.value);
+    assert!(got.error.iter().all(|error| (0.0..1.0).contains(error)), "{:?}", got.error);
+}
