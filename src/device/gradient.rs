@@ -36,7 +36,7 @@ pub struct FsConv2dGradient {
 enum Ready {
     /// A dispatch, which has the uniform of this index.
     Step(Arc<Compiled>, usize),
-    Conv(FsConv2d),
+    Conv(Box<FsConv2d>),
 }
 
 impl FsConv2dGradient {
@@ -67,7 +67,8 @@ impl FsConv2dGradient {
                 }
                 Pass::Conv(conv, _) => {
                     let conv = (**conv).clone();
-                    Ready::Conv(FsConv2d::without_weights_async(pipelines, conv, ChannelParams::default()).await?)
+                    let layer = FsConv2d::without_weights_async(pipelines, conv, ChannelParams::default()).await?;
+                    Ready::Conv(Box::new(layer))
                 }
             });
         }

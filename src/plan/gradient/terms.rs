@@ -81,7 +81,7 @@ impl Terms {
         let width = placement.window().width();
         words.extend(terms.iter().flatten().flat_map(|&at| {
             let (filter, segment, tap) = (at / taps / neighbours, at / taps % neighbours, at % taps);
-            [(segment << 31 | filter) as u32, (tap / width << 16 | tap % width) as u32]
+            [((segment << 31) | filter) as u32, (((tap / width) << 16) | (tap % width)) as u32]
         }));
         let tap_rows_at = words.len();
         words.extend(&tap_rows);
