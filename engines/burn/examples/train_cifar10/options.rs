@@ -9,7 +9,7 @@ use crate::fault::{Fault, Result};
 /// Trains a small network of Filter Summaries with tap gains on CIFAR-10 by burn's training loop, writes it as a
 /// network file that `fsnet` runs, and counts its right answers on the test set.
 ///
-/// SGD (momentum 0.9), weight decay for summaries and filters, a learning rate that rises over a fifth of the steps and
+/// SGD (momentum 0.9), weight decay for all weights but gains, a learning rate that rises over a fifth of the steps and
 /// falls to 0, random crops and flips.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "train_cifar10")]
@@ -22,6 +22,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", default_value = "train-cifar10")]
     pub(crate) out: PathBuf,
 
+    /// How often all training images are seen
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = positive)]
     pub(crate) epochs: usize,
 
@@ -46,6 +47,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "X", default_value_t = 0.1)]
     pub(crate) lr: f64,
 
+    /// What part of a weight is added to its gradient; gains, norms and biases have none
     #[arg(long, value_name = "X", default_value_t = 5e-4)]
     pub(crate) weight_decay: f32,
 

@@ -24,9 +24,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "training"))
-from fsnet_train import data  # noqa: E402
-from fsnet_train.conv import FsConv2d  # noqa: E402
-from fsnet_train.placement import Placement  # noqa: E402
+from fsnet_train import data
+from fsnet_train.conv import FsConv2d
+from fsnet_train.placement import Placement
 
 STEM = 16
 LAYERS = ((32, 2), (32, 1), (64, 2), (64, 1))

@@ -72,8 +72,8 @@ fn network_file(options: &Options) -> Network {
 /// Two epochs in one run; the second alone after the first one's checkpoint; and the file that they leave.
 #[test]
 fn a_resumed_run_is_the_same_run_and_its_file_the_same_network() {
-    let folder = Folder::with_images("resume", 40, 12);
-    let options = folder.options("--epochs 2 --batch 8 --steps 3 --seed 5 --lr 0.05");
+    let folder = Folder::with_images("resume", 20, 6);
+    let options = folder.options("--epochs 2 --batch 4 --steps 3 --seed 5 --lr 0.05");
     let whole = train(&options, true).unwrap();
     assert_eq!(losses(&whole).len(), 6);
     assert!(losses(&whole).iter().all(|loss| loss.is_finite()));
@@ -110,8 +110,8 @@ fn a_resumed_run_is_the_same_run_and_its_file_the_same_network() {
 /// Two workers on batches of their own compute the gradient of a step on both, norms aside, which see half of it.
 #[test]
 fn two_devices_train_one_network() {
-    let folder = Folder::with_images("devices", 32, 10);
-    let trained = train(&folder.options("--epochs 1 --batch 8 --devices 2 --lr 0.02"), true).unwrap();
+    let folder = Folder::with_images("devices", 16, 5);
+    let trained = train(&folder.options("--epochs 1 --batch 4 --devices 2 --lr 0.02"), true).unwrap();
     assert_eq!((trained.report.settings.steps, losses(&trained).len()), (2, 4));
     assert!(losses(&trained).iter().all(|loss| loss.is_finite()));
     assert_eq!(trained.report.right, trained.report.right_of_file);
