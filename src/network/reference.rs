@@ -1,11 +1,11 @@
 //! A network in f64, node by node, and how far arithmetic in f32 may lead from it (`docs/method.md`).
 
-use super::layout::Wiring;
 use super::ops::{ConvKind, ConvOp, Work};
 use super::stage::Operands as StageOperands;
 use super::{Network, Node, Op, Source};
 use crate::check::check_length;
 use crate::error::{Error, Result};
+use crate::method::activation::Activation;
 use crate::method::algorithm::Algorithm;
 use crate::method::problem::Problem;
 use crate::method::quantization::Precision;
@@ -13,6 +13,8 @@ use crate::method::storage::Storage;
 use crate::method::summary::FilterSummary;
 use crate::plan::Plan;
 use crate::reference::{self, Operands, Reference};
+
+const EPSILON: f64 = f32::EPSILON as f64;
 
 /// The truth that executors of a network are measured against.
 ///
@@ -127,39 +129,41 @@ impl<'a> NetworkReference<'a> {
             Work::Conv(op) => return self.convolution(at, node, op, inputs),
             // Values one after another, as they are.
             Work::Copies | Work::View => Value { values: all(Value::values), errors: all(Value::errors) },
-            Work::Stage(stage) => {
-                let wiring = Wiring { inputs: node.inputs.clone(), shape: node.shape };
-                let input_shape = self.network.shape_of(wiring.inputs[0]);
-                let run = |of: &dyn Fn(&Value) -> Vec<f32>| {
-                    let inputs: Vec<Vec<f32>> = inputs.iter().map(|input| of(input)).collect();
-                    let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
-                    let mut to = vec![0.0; node.shape.iter().product()];
-                    stage.run(&StageOperands { inputs: &inputs, input_shape, shape: node.shape }, &mut to);
-                    to
-                };
-                let values = run(&|input| input.values.clone());
-                let (errors, sizes) = match &node.op {
-                    Op::BatchNorm(norm) => {
-                        let plane = node.shape[1] * node.shape[2];
-                        let channels = |values: &[f32], bias: bool| {
-                            let of = |(at, value): (usize, &f32)| {
-                                let (scale, add) = (norm.scale[at / plane].abs(), norm.bias[at / plane].abs());
-                                scale * value.abs() + if bias { add } else { 0.0 }
-                            };
-                            values.iter().enumerate().map(of).collect()
-                        };
-                        (channels(&inputs[0].errors, false), channels(&inputs[0].values, true))
-                    }
-                    // Whatever else there is picks values, or adds them up: of no number of them comes a larger error.
-                    _ => (
-                        run(&|input| input.errors.clone()),
-                        run(&|input| input.values.iter().map(|value| value.abs()).collect()),
-                    ),
-                };
-                let rounding = rounding(&node.op);
-                let add = |(error, size): (f32, f32)| (f64::from(error) + rounding * f64::from(size)) as f32;
-                Value { values, errors: errors.into_iter().zip(sizes).map(add).collect() }
-            }
+            Work::Stage(stage) => match &node.op {
+                Op::Relu => Value::behind(Activation::Relu, inputs[0].pairs()),
+                Op::Add(add) => {
+                    let sum = |((left, right), (other, more)): ((f64, f64), (f64, f64))| {
+                        (left + other, right + more + EPSILON * (left + other).abs())
+                    };
+                    Value::behind(add.activation, inputs[0].pairs().zip(inputs[1].pairs()).map(sum))
+                }
+                Op::BatchNorm(norm) => {
+                    let plane = node.shape[1] * node.shape[2];
+                    let of = |(at, (value, error)): (usize, (f64, f64))| {
+                        let [scale, bias] = [&norm.scale, &norm.bias].map(|vector| f64::from(vector[at / plane]));
+                        // The product and the sum are rounded.
+                        let rounding = EPSILON * ((scale * value).abs() + bias.abs());
+                        (scale * value + bias, scale.abs() * error + rounding)
+                    };
+                    Value::behind(norm.activation, inputs[0].pairs().enumerate().map(of))
+                }
+                // Whatever else there is picks values or averages them, and their errors as well.
+                op => {
+                    let input_shape = self.network.shape_of(node.inputs[0]);
+                    let run = |of: &dyn Fn(&Value) -> Vec<f32>| {
+                        let inputs: Vec<Vec<f32>> = inputs.iter().map(|input| of(input)).collect();
+                        let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+                        let mut to = vec![0.0; node.shape.iter().product()];
+                        stage.run(&StageOperands { inputs: &inputs, input_shape, shape: node.shape }, &mut to);
+                        to
+                    };
+                    let [values, errors] = [Value::values, Value::errors].map(|of| run(&|input| of(input).to_vec()));
+                    let sizes = run(&|input| input.values.iter().map(|value| value.abs()).collect());
+                    let rounding = averaged(op);
+                    let add = |(error, size): (f32, f32)| (f64::from(error) + rounding * f64::from(size)) as f32;
+                    Value { values, errors: errors.into_iter().zip(sizes).map(add).collect() }
+                }
+            },
         };
         Ok((value.values.iter().copied().map(f64::from).collect(), value))
     }
@@ -167,7 +171,8 @@ impl<'a> NetworkReference<'a> {
     fn convolution(&self, at: usize, node: &Node, op: &ConvOp, inputs: &[&Value]) -> Result<(Vec<f64>, Value)> {
         let input_shape = self.network.shape_of(node.inputs[0]);
         let residual = inputs.get(1);
-        let problem = op.problem(1, input_shape, residual.is_some())?;
+        // What errors become depends on the values before the activation.
+        let problem = op.problem(1, input_shape, residual.is_some())?.with_activation(Activation::None);
         let params = op.channel_params();
         let operands = Operands {
             scale: params.scale,
@@ -188,13 +193,13 @@ impl<'a> NetworkReference<'a> {
             None => Vec::new(),
         };
         let plane = node.shape[1] * node.shape[2];
-        let error = |at: usize| {
+        let pair = |(at, &value): (usize, &f64)| {
             let scale = op.scale.as_ref().map_or(1.0, |scale| f64::from(scale[at / plane].abs()));
             let residual = residual.map_or(0.0, |residual| f64::from(residual.errors[at]));
-            (scale * carried[at] + residual + tolerance * magnitude[at]) as f32
+            (value, scale * carried[at] + residual + tolerance * magnitude[at])
         };
-        let errors = (0..output.len()).map(error).collect();
-        Ok((output.clone(), Value { values: output.iter().map(|&value| value as f32).collect(), errors }))
+        let value = Value::behind(op.activation, output.iter().enumerate().map(pair));
+        Ok((output.iter().map(|&value| op.activation.of(value)).collect(), value))
     }
 
     /// What a sum of magnitude 1 may be off.
@@ -214,6 +219,22 @@ impl Value {
 
     fn errors(&self) -> &[f32] {
         &self.errors
+    }
+
+    /// Every value and its error.
+    fn pairs(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.values.iter().zip(&self.errors).map(|(&value, &error)| (value.into(), error.into()))
+    }
+
+    /// What an activation leaves of values and errors: where it is flat, nothing.
+    fn behind(activation: Activation, pairs: impl Iterator<Item = (f64, f64)>) -> Self {
+        let (values, errors) = pairs
+            .map(|(value, error)| {
+                let [least, value, most] = [value - error, value, value + error].map(|value| activation.of(value));
+                (value as f32, (value - least).max(most - value) as f32)
+            })
+            .unzip();
+        Self { values, errors }
     }
 }
 
@@ -247,12 +268,10 @@ impl Squares {
     }
 }
 
-/// What an operation beside convolution rounds, as a fraction of what it adds up.
-fn rounding(op: &Op) -> f64 {
+/// What an average rounds, as a fraction of the mean of magnitudes; others round nothing.
+fn averaged(op: &Op) -> f64 {
     match op {
         Op::Pool(pool) if pool.average => reference::tolerance(pool.kernel[0] * pool.kernel[1]),
-        // The product and the sum.
-        Op::BatchNorm(_) | Op::Add(_) => f64::from(f32::EPSILON),
         _ => 0.0,
     }
 }
