@@ -1,4 +1,5 @@
 //! The reference of whole networks, beside the interpreter and the CPU.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use std::path::Path;
 
