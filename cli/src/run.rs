@@ -41,8 +41,7 @@ pub(crate) struct Args {
     /// A network file (docs/format.md)
     model: PathBuf,
 
-    /// Numbers: safetensors, .npz or .npy, with `input` [N, C, H, W] and perhaps `expected`, of f32, f16, f64 or
-    /// integers
+    /// Numbers in safetensors, .npz or .npy: `input` [N, C, H, W] and perhaps `expected`, of f32, f16, f64 or integers
     input: PathBuf,
 
     /// Where to write the array `output`: .npy and .npz by the name of the file, else safetensors [default: it is
