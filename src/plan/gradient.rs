@@ -36,6 +36,7 @@ use crate::kernels::Role;
 use crate::method::problem::Problem;
 use crate::method::storage::Storage;
 use crate::method::wanted::Wanted;
+use crate::method::window::INDEX_LIMIT;
 use areas::Areas;
 use drafts::Drafts;
 pub(crate) use pass::{ConvPlaces, Pass, Place};
@@ -78,11 +79,18 @@ impl GradientPlan {
         if options.storage != Storage::F32 {
             return Err(Error::value("storage", options.storage.name(), "gradients are computed in f32"));
         }
+        let too_far = || {
+            let reason = "indices of the wrapped summary exceed 31 bits".to_owned();
+            Error::Unsupported { kernel: "gradients", reason }
+        };
         if overflows(problem) {
-            let reason = "indices of the wrapped summary exceed 32 bits".to_owned();
-            return Err(Error::Unsupported { kernel: "gradients", reason });
+            return Err(too_far());
         }
         let terms = Terms::new(problem, wanted);
+        // `overlap` counts through all turns of a wrapped summary.
+        if (terms.turns + 2).saturating_mul(problem.placement().length()) > INDEX_LIMIT && terms.turns > 0 {
+            return Err(too_far());
+        }
         let mut areas = Areas::default();
         let passes = Drafts { problem, wanted, target, options, terms: &terms }.passes(&mut areas)?;
         let (problem, target) = (problem.clone(), target.clone());

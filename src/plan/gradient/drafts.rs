@@ -13,6 +13,7 @@ use crate::method::conv2d::Conv2d;
 use crate::method::placement::Placement;
 use crate::method::problem::Problem;
 use crate::method::wanted::Wanted;
+use crate::method::window::INDEX_LIMIT;
 use crate::plan::{Plan, PlanOptions, Step, Target};
 
 /// Values that ranges of buffers begin at multiples of: the most that a device may ask for.
@@ -78,23 +79,24 @@ impl Drafts<'_> {
     fn images_a_chunk(&self) -> Result<usize> {
         let limits = &self.target.limits;
         let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        let most = self.options.workspace_limit.map_or(most, |limit| limit.min(most)).min(4 * u64::from(u32::MAX));
+        // Products are a tensor, of a convolution too.
+        let most = most.min(4 * INDEX_LIMIT as u64);
+        let wanted = self.options.workspace_limit.map_or(most, |limit| limit.min(most));
         let image_bytes = 4 * self.all_rows() * self.plane() as u64;
         let batch = self.problem.batch();
-        if image_bytes.saturating_mul(batch as u64) <= most {
+        if image_bytes.saturating_mul(batch as u64) <= wanted {
             return Ok(batch);
         }
         let of_image = self.problem.in_channels() * self.plane();
         let together =
             (1..=ALIGNMENT).find(|images| (images * of_image).is_multiple_of(ALIGNMENT)).unwrap_or(ALIGNMENT);
-        let images = (most / image_bytes) as usize / together * together;
+        let images = (wanted / image_bytes) as usize / together * together;
         let least = together.min(batch);
         // A caller's limit is a wish, a device's is none.
-        let value = image_bytes * least as u64;
-        let limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        if images == 0 && value > limit {
+        let value = image_bytes.saturating_mul(least as u64);
+        if images == 0 && value > most {
             let field = format!("bytes of products of {least} images");
-            return Err(Error::Limit { field, value, limit_name: "max_storage_buffer_binding_size", limit });
+            return Err(Error::Limit { field, value, limit_name: "max_storage_buffer_binding_size", limit: most });
         }
         Ok(images.max(least))
     }
