@@ -1,6 +1,6 @@
 //! Whatever is public may be sent to and shared among threads, on native devices; so may what the async functions
 //! return, before it is done. The compiler checks that; the test, that no type was left out.
-#![cfg(all(feature = "cpu", feature = "tune"))]
+#![cfg(all(feature = "cpu", feature = "gradients", feature = "tune"))]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use filter_summary::network::{GpuNetwork, NetworkPlan};
 use filter_summary::{
-    BufferRange, ChannelParams, ConvBuffers, FilterSummary, FsConv2d, Pipelines, Plan, PlanOptions, Target, compress,
-    cpu, layer_file, network, reference, standalone, tensor_file, tune, wgpu,
+    BufferRange, ChannelParams, ConvBuffers, FilterSummary, FsConv2d, FsConv2dGradient, GradientBuffers, GradientPlan,
+    Pipelines, Plan, PlanOptions, Target, compress, cpu, layer_file, network, reference, standalone, tensor_file, tune,
+    wgpu,
 };
 
 const fn shared<T: Send + Sync>() {}
@@ -46,6 +47,10 @@ all_shared!(
     filter_summary::FilterSummary,
     filter_summary::KernelId,
     filter_summary::FsConv2d,
+    filter_summary::FsConv2dGradient,
+    filter_summary::GradientBuffers<'static>,
+    filter_summary::GradientPlan,
+    filter_summary::Lent,
     filter_summary::Pipelines,
     filter_summary::Placement,
     filter_summary::Plan,
@@ -59,6 +64,7 @@ all_shared!(
     filter_summary::Storage,
     filter_summary::Target,
     filter_summary::Wanted,
+    filter_summary::WeightBuffers<'static>,
     filter_summary::Window,
     compress::Compressed,
     compress::Effort,
@@ -79,9 +85,11 @@ all_shared!(
     network::ConvOp,
     network::GpuNetwork,
     network::Input,
+    network::Bounded,
     network::Network,
     network::NetworkBuilder,
     network::NetworkPlan<'static>,
+    network::NetworkReference<'static>,
     network::Node,
     network::Op,
     network::PlacementRule,
@@ -112,10 +120,14 @@ fn futures(
     plan: Plan,
     (summary, params): (&FilterSummary, ChannelParams<'_>),
     (conv, buffers): (&FsConv2d, &ConvBuffers<'_>),
+    (gradient, plan_of_it, tensors): (&FsConv2dGradient, GradientPlan, &GradientBuffers<'_>),
     queue: &wgpu::Queue,
 ) {
     sent(conv.update_summary_async(queue, summary));
     sent(FsConv2d::with_weights_async(pipelines, plan.clone(), buffers.input, params));
+    sent(FsConv2d::without_weights_async(pipelines, plan.clone(), params));
+    sent(gradient.bind_async(tensors));
+    sent(FsConv2dGradient::new_async(pipelines, plan_of_it));
     sent(pipelines.warm_up_async([&plan]));
     sent(conv.bind_async(buffers));
     sent(conv.with_plan_async(plan.clone()));
