@@ -41,7 +41,8 @@ pub(crate) struct Args {
     /// A network file (docs/format.md)
     model: PathBuf,
 
-    /// Numbers in safetensors, .npz or .npy: `input` [N, C, H, W] and perhaps `expected`, of f32, f16, f64 or integers
+    /// Numbers in safetensors, .npz or .npy: `input` [N, C, H, W] and perhaps `expected`, of f32, f16, f64 or
+    /// integers, but not u8
     input: PathBuf,
 
     /// Where to write the array `output`: .npy and .npz by the name of the file, else safetensors [default: it is
@@ -114,18 +115,19 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let values = forward(&executor, &operands, batch, &network)?;
     let seconds = start.elapsed().as_secs_f64();
 
-    let comparison = match &operands.expected {
-        Some(expected) => {
-            let reference = executor.reference(&network, args.kernels).with_context(|| model.clone())?;
-            let of = comparison::compare(&reference, &operands.input, &values, expected, operands.images);
-            Some(of.with_context(|| model.clone())?)
-        }
-        None => None,
-    };
+    // Written first: what was computed is not lost where nothing can be compared with it.
     let output = Array { shape: shape::of_output(&network, operands.images), values };
     if let Some(path) = &args.output {
         arrays::write(path, OUTPUT, &output)?;
     }
+    let comparison = match &operands.expected {
+        Some(expected) => {
+            let reference = executor.reference(&network, args.kernels).with_context(|| model.clone())?;
+            let of = comparison::compare(&reference, &operands.input, &output.values, expected, operands.images);
+            Some(of.with_context(|| model.clone())?)
+        }
+        None => None,
+    };
     let statistics = Statistics::of(OUTPUT, &output);
     if statistics.not_finite > 0 {
         let (some, all) = (statistics.not_finite, output.values.len());

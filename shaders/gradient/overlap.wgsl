@@ -23,6 +23,7 @@ struct Params {
     split_values: u32,     // from one split to the next
     turns: u32,            // of a wrapped summary, that the channels of a base reach over
     most_bases: u32,       // that reach over one value
+    adds: u32,             // 1 for images behind others, whose sums are there
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -93,6 +94,9 @@ fn main(
             }
             place += i32(params.length);
         }
+    }
+    if params.adds == 1u {
+        sum += output[value];
     }
     output[value] = sum;
 }

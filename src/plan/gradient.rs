@@ -66,11 +66,13 @@ pub struct GradientPlan {
 
 impl GradientPlan {
     /// Plans the gradients `wanted` of a problem, from that of its output. Of the options it takes the family, which
-    /// computes what are convolutions in it. Everything is bound read_write.
+    /// computes what are convolutions in it, and the limit of the workspace: where that or the device leaves no room
+    /// for the products of the batch, half of its images are computed at a time, or half of those. Everything is bound
+    /// read_write, and summary and gains are the caller's, whatever options say.
     ///
     /// # Errors
     /// As [`Wanted::check`]; when options name an algorithm or another storage than f32, as gradients have one of each;
-    /// or when the device cannot run it, such as for a batch whose products exceed what it binds.
+    /// or when the device cannot run it, with however few images at a time.
     pub fn new(problem: &Problem, wanted: Wanted, target: &Target, options: PlanOptions) -> Result<Self> {
         wanted.check(problem)?;
         if let Some(algorithm) = options.algorithm {
@@ -91,13 +93,33 @@ impl GradientPlan {
         if (terms.turns + 2).saturating_mul(problem.placement().length()) > INDEX_LIMIT && terms.turns > 0 {
             return Err(too_far());
         }
-        let mut areas = Areas::default();
-        let passes = Drafts { problem, wanted, target, options, terms: &terms }.passes(&mut areas)?;
-        let (problem, target) = (problem.clone(), target.clone());
-        let workspace = areas.bytes();
-        let plan = Self { problem, wanted, target, table: terms.words, passes, workspace, label: None };
-        plan.check(&plan.target)?;
-        Ok(plan)
+        let drafts = Drafts { problem, wanted, target, options, terms: &terms };
+        let limit = options.workspace_limit.unwrap_or(u64::MAX);
+        // What fits of the fewest images, if nothing keeps to the caller's limit, or why nothing fits.
+        let mut last = Err(Error::value("batch", problem.batch(), "its products exceed what indices count"));
+        for images in drafts.chunks() {
+            let mut areas = Areas::default();
+            let planned = drafts.passes(images, &mut areas).map(|passes| Self {
+                problem: problem.clone(),
+                wanted,
+                target: target.clone(),
+                table: terms.words.clone(),
+                passes,
+                workspace: areas.bytes(),
+                label: None,
+            });
+            let planned = planned.and_then(|plan| plan.check(target).map(|()| plan));
+            match planned {
+                Ok(plan) if plan.workspace <= limit => return Ok(plan),
+                Err(_) if last.is_ok() => {}
+                planned => last = planned,
+            }
+        }
+        last.map_err(|error| match error {
+            // Of a convolution that the caller does not know.
+            Error::Value { .. } => Error::Unsupported { kernel: "gradients", reason: error.to_string() },
+            error => error,
+        })
     }
 
     /// The problem whose gradients they are.

@@ -9,6 +9,7 @@ mod compress;
 mod cpu;
 mod cpu_long_sums;
 mod gains;
+mod gradient_plan;
 mod gradients;
 mod gradients_reference;
 mod learned;

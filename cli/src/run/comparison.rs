@@ -42,13 +42,12 @@ pub(super) fn compare(
     });
     let all: Result<Vec<Comparison>> = all.collect();
     bar.finish_and_clear();
-    // A fraction of 0 is no worse than nothing, but it is somewhere.
     let worse = |one: Comparison, other: Comparison| {
         let largest_error = larger(one.largest_error, other.largest_error);
-        let worst = if other.error_fraction > one.error_fraction || one.tolerance == 0.0 { other } else { one };
+        let worst = if other.error_fraction > one.error_fraction { other } else { one };
         Comparison { largest_error, ..worst }
     };
-    Ok(all?.into_iter().fold(Comparison::at([0, 0], 0.0, 0.0, 0.0, 0.0), worse))
+    Ok(all?.into_iter().reduce(worse).unwrap_or(Comparison::at([0, 0], 0.0, 0.0, 0.0, 0.0)))
 }
 
 fn of_image(image: usize, got: &[f32], expected: &[f32], allowed: &[f64]) -> Comparison {
@@ -88,5 +87,33 @@ impl Comparison {
              tolerance {tolerance:.3e} there (what layers may round, eps * (4 + depth / 2) of what they add up, \
              carried through those behind)"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use filter_summary::network::{ConvOp, Network, NetworkReference};
+    use filter_summary::{Activation, Conv2d, FilterSummary, Placement};
+
+    use super::compare;
+
+    /// Behind a flat activation nothing may be off: an image that is, is the worst wherever it stands.
+    #[test]
+    fn an_image_that_differs_is_not_forgotten() {
+        let mut net = Network::builder([1, 1, 1]).unwrap();
+        let placement = Placement::tap_major(1, 1, 1, 1, 1).unwrap();
+        let summary = FilterSummary::new(vec![1.0], placement).unwrap();
+        let conv = ConvOp::new(summary, Conv2d::default()).with_activation(Activation::Relu);
+        let conv = net.conv("conv", net.input(), conv).unwrap();
+        let network = net.finish(conv).unwrap();
+        let reference = NetworkReference::new(&network).unwrap();
+        for (input, got, expected, image) in
+            [([-1.0, 1.0], [0.0, 1.0], [5.0, 1.0], 0), ([1.0, -1.0], [1.0, 0.0], [1.0, 5.0], 1)]
+        {
+            let compared = compare(&reference, &input, &got, &expected, 2).unwrap();
+            assert!(!compared.within && compared.at == [image, 0] && compared.largest_error == 5.0, "{compared:?}");
+        }
+        let compared = compare(&reference, &[-1.0, 1.0], &[0.0, 1.0], &[0.0, 1.0], 2).unwrap();
+        assert!(compared.within && compared.largest_error == 0.0, "{compared:?}");
     }
 }

@@ -179,7 +179,8 @@ impl FsConv2dConfig {
                 Err(value("padding", "Same", rule))
             }
             PaddingConfig2d::Same => {
-                let total = [0, 1].map(|axis| self.dilation[axis] * self.kernel_size[axis].saturating_sub(1));
+                let total =
+                    [0, 1].map(|axis| self.dilation[axis].saturating_mul(self.kernel_size[axis].saturating_sub(1)));
                 let [top, left] = total.map(|total| total / 2);
                 Ok([top, left, total[0] - top, total[1] - left])
             }

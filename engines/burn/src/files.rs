@@ -73,13 +73,18 @@ impl FsConv2d {
     /// learned positions stay where they are.
     ///
     /// # Errors
-    /// When the node has a base stage.
+    /// When the node has a base stage, or a scale or bias of another length.
     pub fn from_op(op: &ConvOp, device: &Device) -> Result<Self> {
         if op.base_stage.is_some() {
             return Err(value("base stage", "given", "layers here have none"));
         }
         let placement = op.summary.placement();
         let (filters, taps) = (placement.filters(), placement.taps());
+        for (field, values) in [("scale", &op.scale), ("bias", &op.bias)] {
+            if let Some(values) = values.as_ref().filter(|values| values.len() != filters) {
+                return Err(value(field, format!("{} values", values.len()), format!("there must be {filters}")));
+            }
+        }
         let (gains, placement) = match (&op.scale, op.summary.gains()) {
             (None, gains) => (gains.map(<[f32]>::to_vec), placement.clone()),
             (Some(scale), gains) => {

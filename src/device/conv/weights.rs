@@ -74,7 +74,11 @@ impl Weights {
     /// Those that every binding brings.
     pub(super) async fn elsewhere(device: &wgpu::Device, plan: &Plan, params: ChannelParams<'_>) -> Result<Self> {
         let lent = plan.lent();
-        for (field, given, lent) in [("scale", params.scale, lent.scale), ("bias", params.bias, lent.bias)] {
+        for (field, given, lent) in [
+            ("scale", params.scale, lent.scale),
+            ("bias", params.bias, lent.bias),
+            ("lent_gains", params.lent_gains, lent.gains),
+        ] {
             if given.is_some() && lent {
                 return Err(Error::value(field, "given", "the plan reads it from a buffer of the caller's"));
             }

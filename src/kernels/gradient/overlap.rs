@@ -23,6 +23,7 @@ pub(crate) struct Uniform {
     pub(crate) split_values: u32,
     pub(crate) turns: u32,
     pub(crate) most_bases: u32,
+    pub(crate) adds: u32,
 }
 
 impl Kernel for Overlap {

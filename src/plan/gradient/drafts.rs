@@ -1,11 +1,11 @@
-//! The passes of gradients, in their order, over as many images at a time as the device binds products of.
+//! The passes of gradients, in their order, over some images at a time.
 
 use std::ops::Range;
 
 use super::areas::Areas;
 use super::pass::{ConvPlaces, Pass, Place};
 use super::terms::Terms;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernels::gradient::spread::{self, Spread};
 use crate::kernels::{Access, Geometry, Role};
 use crate::method::algorithm::Algorithm;
@@ -13,7 +13,7 @@ use crate::method::conv2d::Conv2d;
 use crate::method::placement::Placement;
 use crate::method::problem::Problem;
 use crate::method::wanted::Wanted;
-use crate::method::window::INDEX_LIMIT;
+use crate::method::window::{INDEX_LIMIT, TAP_LIMIT};
 use crate::plan::{Plan, PlanOptions, Step, Target};
 
 /// Values that ranges of buffers begin at multiples of: the most that a device may ask for.
@@ -37,10 +37,10 @@ pub(super) struct Chunk {
 }
 
 impl Drafts<'_> {
-    pub(super) fn passes(&self, areas: &mut Areas) -> Result<Vec<Pass>> {
+    /// The passes, over `size` images at a time.
+    pub(super) fn passes(&self, size: usize, areas: &mut Areas) -> Result<Vec<Pass>> {
         let Wanted { input, summary, gains, positions } = self.wanted;
         let batch = self.problem.batch();
-        let size = self.images_a_chunk()?;
         let chunk = |index: usize| {
             let first_image = index * size;
             Chunk { index, first_image, images: size.min(batch - first_image) }
@@ -49,7 +49,7 @@ impl Drafts<'_> {
         // Products, and later what they contribute to the loss: as many values, one after the other.
         let products = areas.values(self.all_rows() * (size * self.plane()) as u64);
         let matrix = input.then(|| areas.values(self.problem.placement().window().channels() as u64 * self.all_rows()));
-        let contributions = summary.then(|| self.contributions(&chunks, areas));
+        let contributions = summary.then(|| self.contributions(size, areas));
         let taps = (gains || positions).then(|| self.tap_sums(chunks.len(), areas));
         let mut passes = Vec::new();
         passes.extend(matrix.as_ref().map(|matrix| self.transpose(matrix)));
@@ -67,38 +67,39 @@ impl Drafts<'_> {
                 self.contribute(chunk, &products, contributions, &mut passes)?;
             }
         }
-        passes.extend(contributions.map(|contributions| self.overlap(contributions)));
         if let Some(sums) = &taps {
             self.ends(sums, &mut passes);
         }
         Ok(in_one_workspace(passes, areas))
     }
 
-    /// Images whose products a device binds at a time, and the caller leaves room for; their tensors begin where
-    /// bindings may.
-    fn images_a_chunk(&self) -> Result<usize> {
-        let limits = &self.target.limits;
-        let most = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        // Products are a tensor, of a convolution too.
-        let most = most.min(4 * INDEX_LIMIT as u64);
-        let wanted = self.options.workspace_limit.map_or(most, |limit| limit.min(most));
-        let image_bytes = 4 * self.all_rows() * self.plane() as u64;
+    /// How many images may be computed at a time, the most first: the whole batch, then halves, where the tensors of
+    /// every chunk begin where bindings may.
+    pub(super) fn chunks(&self) -> Vec<usize> {
         let batch = self.problem.batch();
-        if image_bytes.saturating_mul(batch as u64) <= wanted {
-            return Ok(batch);
+        let together = self.together();
+        // Products are a tensor, of a convolution too.
+        let most = INDEX_LIMIT / (self.all_rows() as usize * self.plane()).max(1);
+        let most = if self.target.is_software() { most.min(TAP_LIMIT) } else { most };
+        let whole = (batch <= most).then_some(batch);
+        let halves = std::iter::successors(Some(batch.min(most)), |&images| (images > 1).then_some(images / 2));
+        let mut chunks: Vec<usize> = halves.map(|images| images / together * together).collect();
+        chunks.push(together);
+        chunks.retain(|&images| 0 < images && images < batch && images <= most);
+        chunks.dedup();
+        whole.into_iter().chain(chunks).collect()
+    }
+
+    /// Fewest images that chunks are multiples of.
+    fn together(&self) -> usize {
+        let Wanted { input, gains, positions, .. } = self.wanted;
+        if !(input || gains || positions) {
+            // Nothing of the caller's is bound from within.
+            return 1;
         }
-        let of_image = self.problem.in_channels() * self.plane();
-        let together =
-            (1..=ALIGNMENT).find(|images| (images * of_image).is_multiple_of(ALIGNMENT)).unwrap_or(ALIGNMENT);
-        let images = (wanted / image_bytes) as usize / together * together;
-        let least = together.min(batch);
-        // A caller's limit is a wish, a device's is none.
-        let value = image_bytes.saturating_mul(least as u64);
-        if images == 0 && value > most {
-            let field = format!("bytes of products of {least} images");
-            return Err(Error::Limit { field, value, limit_name: "max_storage_buffer_binding_size", limit: most });
-        }
-        Ok(images.max(least))
+        let alignment = (self.target.limits.min_storage_buffer_offset_alignment as usize / 4).max(1);
+        let image = self.problem.in_channels() * self.plane();
+        (1..=alignment).find(|images| (images * image).is_multiple_of(alignment)).unwrap_or(alignment)
     }
 
     /// Rows of all groups.

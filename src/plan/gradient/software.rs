@@ -22,7 +22,7 @@ impl Drafts<'_> {
         chunk: Chunk,
         products: &Range<u64>,
         transposed: &Range<u64>,
-        to: Range<u64>,
+        to: &Range<u64>,
         passes: &mut Vec<Pass>,
     ) -> Result<()> {
         let (groups, channels, plane) = (self.terms.groups, self.problem.placement().window().channels(), self.plane());
@@ -47,8 +47,8 @@ impl Drafts<'_> {
         let placement = Placement::new(window, starts, Boundary::None)?;
         let conv = Conv2d { dilation: [1, channels], groups, ..Conv2d::default() };
         let problem = Problem::new(&placement, conv, [1, 1, chunk.images * channels])?;
-        let [input, summary] = [transposed, products].map(|area| Place::Workspace(area.clone()));
-        passes.push(self.conv(&problem, ConvPlaces::new(input, summary, Place::Workspace(to)))?);
+        let [input, summary, output] = [transposed, products, to].map(|area| Place::Workspace(area.clone()));
+        passes.push(self.conv(&problem, ConvPlaces::new(input, summary, output))?);
         Ok(())
     }
 }

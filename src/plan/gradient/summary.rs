@@ -17,12 +17,9 @@ const WORKGROUPS_A_PROCESSOR: usize = 4;
 /// Fewest pixels of a split: fewer are read in less time than their sums are written.
 const LEAST_PIXELS: usize = 256;
 
-/// What bases contribute, in splits.
+/// What the bases of a chunk contribute, in splits, and how.
 pub(super) struct Contributions {
     at: Range<u64>,
-    splits: usize,
-    /// Of a chunk, but of the last.
-    splits_a_chunk: usize,
     /// The product along the pixels, and the pixels of a split; `None` where a convolution computes it.
     product: Option<(Outer, usize)>,
     /// Where the transposed input goes.
@@ -41,23 +38,18 @@ impl Drafts<'_> {
         self.problem.placement().window().channels()
     }
 
-    /// How they are computed, and room for them.
-    pub(super) fn contributions(&self, chunks: &[Chunk], areas: &mut Areas) -> Contributions {
-        let plane = self.plane();
-        // The first chunk is the largest.
-        let most_images = chunks.first().map_or(1, |chunk| chunk.images);
+    /// How they are computed, and room for them, for chunks of up to so many images.
+    pub(super) fn contributions(&self, images: usize, areas: &mut Areas) -> Contributions {
+        let pixels = images * self.plane();
         let by_convolution = cfg!(feature = "software") && self.target.is_software();
-        let product = (!by_convolution).then(|| self.product(most_images * plane));
-        let of_chunk = |chunk: &Chunk| product.map_or(1, |(_, span)| (chunk.images * plane).div_ceil(span));
-        let splits = chunks.iter().map(of_chunk).sum::<usize>();
-        let splits_a_chunk = chunks.first().map_or(1, of_chunk);
+        let product = (!by_convolution).then(|| self.product(pixels));
+        let splits = product.map_or(1, |(_, span)| pixels.div_ceil(span));
         let at = areas.values(splits as u64 * self.split_values());
-        let input = (most_images * self.problem.in_channels() * plane) as u64;
-        let transposed = by_convolution.then(|| areas.values(input));
-        Contributions { at, splits, splits_a_chunk, product, transposed }
+        let transposed = by_convolution.then(|| areas.values((pixels * self.problem.in_channels()) as u64));
+        Contributions { at, product, transposed }
     }
 
-    /// What a chunk's pixels contribute.
+    /// What a chunk's pixels contribute, and the values of the summary, each of which bases overlap on.
     pub(super) fn contribute(
         &self,
         chunk: Chunk,
@@ -67,14 +59,12 @@ impl Drafts<'_> {
     ) -> Result<()> {
         #[cfg(feature = "software")]
         if let Some(transposed) = &to.transposed {
-            let bytes = 4 * self.split_values();
-            let begin = to.at.start + chunk.index as u64 * bytes;
-            return self.contribute_by_convolution(chunk, products, transposed, begin..begin + bytes, passes);
+            self.contribute_by_convolution(chunk, products, transposed, &to.at, passes)?;
+            passes.push(self.overlap(chunk, &to.at, 1));
+            return Ok(());
         }
         let Some((kernel, span)) = to.product else { return Ok(()) };
-        // Chunks before the last are as large as the first.
-        let first_split = chunk.index * to.splits_a_chunk;
-        let uniform = outer::Uniform { first_split: first_split as u32, ..self.cut(kernel, span, chunk) };
+        let uniform = self.cut(kernel, span, chunk);
         let step = Step::new(kernel, &uniform, uniform.tiles.into(), self.limit());
         let places = vec![
             (Role::ProductsIn, Place::Workspace(products.clone())),
@@ -82,11 +72,11 @@ impl Drafts<'_> {
             (Role::Output, Place::Workspace(to.at.clone())),
         ];
         passes.push(Pass::Step(Box::new(step), places));
+        passes.push(self.overlap(chunk, &to.at, (chunk.images * self.plane()).div_ceil(span)));
         Ok(())
     }
 
-    /// The values of the summary, each of which bases overlap on.
-    pub(super) fn overlap(&self, Contributions { at, splits, .. }: Contributions) -> Pass {
+    fn overlap(&self, chunk: Chunk, contributions: &Range<u64>, splits: usize) -> Pass {
         let (terms, placement) = (self.terms, self.problem.placement());
         let uniform = overlap::Uniform {
             length: placement.length() as u32,
@@ -99,10 +89,14 @@ impl Drafts<'_> {
             split_values: self.split_values() as u32,
             turns: terms.turns as u32,
             most_bases: terms.most_bases as u32,
+            adds: u32::from(chunk.index > 0),
         };
         let step = Step::of_threads(Overlap, &uniform, placement.length() as u64, self.limit());
-        let places =
-            vec![(Role::Input, Place::Workspace(at)), (Role::Table, Place::Table), (Role::Output, Place::GradSummary)];
+        let places = vec![
+            (Role::Input, Place::Workspace(contributions.clone())),
+            (Role::Table, Place::Table),
+            (Role::Output, Place::GradSummary),
+        ];
         Pass::Step(Box::new(step), places)
     }
 
@@ -123,7 +117,6 @@ impl Drafts<'_> {
             plane: plane as u32,
             pixels: pixels as u32,
             first_image: chunk.first_image as u32,
-            first_split: 0,
             split_values: self.split_values() as u32,
             span: span as u32,
         }

@@ -54,13 +54,6 @@ fn elsewhere_the_executor_for_cpus_runs_them() {
 }
 
 #[test]
-#[cfg(not(feature = "cpu"))]
-fn elsewhere_they_are_an_error() {
-    let error = FsNetwork::load(&file("models/resnet20-s2c.safetensors"), &Device::flex()).unwrap_err();
-    assert_eq!(error.field(), Some("device"));
-}
-
-#[test]
 fn what_does_not_fit_is_an_error() {
     let network = FsNetwork::load(&file("models/resnet20-s2c.safetensors"), &wgpu()).unwrap();
     let error = network.forward(Tensor::zeros([1, 3, 32, 31], &wgpu())).unwrap_err();
