@@ -14,8 +14,8 @@ const SETS: usize = 8;
 #[derive(Debug)]
 pub(super) struct Bindings<T>(Mutex<Vec<(Places, T)>>);
 
-/// Buffer and first byte of every tensor that is there.
-type Places = Vec<Option<(wgpu::Buffer, u64)>>;
+/// The batch, and buffer and first byte of every tensor that is there.
+type Places = (usize, Vec<Option<(wgpu::Buffer, u64)>>);
 
 impl<T> Default for Bindings<T> {
     fn default() -> Self {
@@ -24,13 +24,20 @@ impl<T> Default for Bindings<T> {
 }
 
 impl<T: Clone> Bindings<T> {
-    /// The bindings of tensors, made now if they are not there.
-    pub(super) fn find_or(&self, tensors: &[Option<&Held>], make: impl FnOnce() -> Result<T>) -> Result<T> {
+    /// The bindings of a batch's tensors, made now if they are not there.
+    pub(super) fn find_or(
+        &self,
+        batch: usize,
+        tensors: &[Option<&Held>],
+        make: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
         let place = |held: &Held| (held.range().buffer.clone(), held.range().offset);
-        let places: Places = tensors.iter().map(|held| held.map(place)).collect();
+        let places: Places = (batch, tensors.iter().map(|held| held.map(place)).collect());
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, bound)) = kept.iter().find(|(known, _)| *known == places) {
-            return Ok(bound.clone());
+        if let Some(at) = kept.iter().position(|(known, _)| *known == places) {
+            // Those used last stand at the end.
+            kept[at..].rotate_left(1);
+            return Ok(kept[kept.len() - 1].1.clone());
         }
         let bound = make()?;
         if kept.len() == SETS {

@@ -53,7 +53,8 @@ pub(super) fn backward(
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
     let tensors = [&x, &summary, &gains, &to_x, &to_summary, &to_gains, &to_positions, &workspace].map(Option::as_ref);
     let all: Vec<Option<&Held>> = std::iter::once(Some(&grad)).chain(tensors).collect();
-    let bound = gradient.bindings.find_or(&all, || gradient.layer.bind(&buffers))?;
+    let bound =
+        gradient.bindings.find_or(gradient.layer.plan().problem().batch(), &all, || gradient.layer.bind(&buffers))?;
     bound.record(&mut encoder.begin_compute_pass(&Default::default()));
     if let Some(memory) = to_summary.as_ref().filter(|_| given > length) {
         // Kernels write L values; what a padded summary has behind must not move.

@@ -1,6 +1,5 @@
 //! Networks on devices, with the bindings of the tensors seen last.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::CubeDevice;
@@ -21,8 +20,7 @@ pub(crate) struct Networks(Mutex<Vec<(CubeDevice, Loaded)>>);
 #[derive(Debug)]
 struct Loaded {
     network: GpuNetwork,
-    /// By the size of the batch.
-    bindings: HashMap<usize, Bindings<BoundNetwork>>,
+    bindings: Bindings<BoundNetwork>,
 }
 
 /// The forward pass on a device, as one submission.
@@ -36,7 +34,7 @@ pub(super) fn forward(gpu: &Arc<Gpu>, x: &CubeTensor, network: &FsNetwork) -> Re
     let mut devices = network.on_devices().0.lock().unwrap_or_else(PoisonError::into_inner);
     let loaded = loaded(&mut devices, gpu, network, batch)?;
     let bind = || loaded.network.bind(batch, input.range(), output.range());
-    let bound = loaded.bindings.entry(batch).or_default().find_or(&[Some(&input), Some(&output)], bind)?;
+    let bound = loaded.bindings.find_or(batch, &[Some(&input), Some(&output)], bind)?;
     bound.record(&mut encoder.begin_compute_pass(&Default::default()));
     gpu.queue.submit([encoder.finish()]);
     Ok(y)
@@ -55,7 +53,7 @@ fn loaded<'a>(
         None => {
             let network = GpuNetwork::new(&gpu.pipelines, &gpu.target, network.network(), batch, options())?;
             devices.retain(|(device, _)| *device != gpu.id);
-            devices.push((gpu.id.clone(), Loaded { network, bindings: HashMap::new() }));
+            devices.push((gpu.id.clone(), Loaded { network, bindings: Bindings::default() }));
             devices.len() - 1
         }
     };
