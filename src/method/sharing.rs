@@ -34,6 +34,7 @@ impl Bases {
 
     /// Those of the two segments whose difference is the derivative of a filter by its learned position
     /// ([`Placement::slope`]): at whole positions some are no bases of the convolution itself.
+    #[cfg(any(feature = "cpu", feature = "gradients"))]
     pub(crate) fn of_slopes(placement: &Placement) -> Self {
         Self::of_segments(placement, 2, |filter| placement.slope(filter))
     }
