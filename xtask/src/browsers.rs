@@ -16,17 +16,17 @@ const TIMEOUT: &str = "--test-timeout=600000";
 const ADVICE: &str = "the tests in browsers need Node 20.19 or newer with npm, Chromium and Firefox: on Debian \
     apt-get install chromium firefox-esr, and nodejs from nodejs.org";
 
-/// Programs, and Debian's packages of them.
-const PROGRAMS: [(&str, &str); 2] = [("chromium", "chromium"), ("firefox-esr", "firefox-esr")];
+/// Programs, Debian's packages of them, and the oldest versions that tests have passed with: Firefox 140 has no WebGPU.
+const PROGRAMS: [(&str, &str, u32); 2] = [("chromium", "chromium", 148), ("firefox-esr", "firefox-esr", 153)];
 
 /// Serves the site, and runs `web/tests` on it.
 pub(crate) fn test(site: &Site) -> Result<(), String> {
     check_node()?;
-    let missing = PROGRAMS.iter().filter(|(program, _)| !shell::succeeds(program, &["--version"]));
-    let missing: Vec<&str> = missing.map(|&(_, package)| package).collect();
+    let missing = PROGRAMS.iter().filter(|(program, _, least)| version(program).is_none_or(|version| version < *least));
+    let missing: Vec<&str> = missing.map(|&(_, package, _)| package).collect();
     if !missing.is_empty() {
         println!("xtask: installing {}", missing.join(" and "));
-        apt::install(&missing, ADVICE)?;
+        apt::install_newest(&missing, ADVICE)?;
     }
     let root = Path::new(shell::ROOT);
     let tests = root.join("web/tests");
@@ -48,6 +48,13 @@ pub(crate) fn test(site: &Site) -> Result<(), String> {
     command.args(["--test", "--test-concurrency=2", "--test-reporter=spec", TIMEOUT]).current_dir(&tests);
     command.env("FS_SITE", address).env("FS_PACKAGE", site.package()).envs(dawn);
     shell::run(&mut command)
+}
+
+/// The major version that a browser says it has: the first number of `Mozilla Firefox 153.8.0esr`.
+fn version(program: &str) -> Option<u32> {
+    let output = Command::new(program).arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split_whitespace().find_map(|word| word.split('.').next()?.parse().ok())
 }
 
 fn check_node() -> Result<(), String> {
