@@ -4,7 +4,7 @@
 //   dG[s, g * rows + r, c] = sum over pixels k = (n, q) of split s of  dP[n, g * rows + r, q] * X[n, g * C + c, q]
 //
 // Layouts   dP [images, groups * rows, H, W], X [N, groups * C, H, W], from `first_image` on, C channels of a group;
-//           dG [splits, split_values], of which the first are [groups * rows, C].
+//           dG [splits, groups * rows, C].
 // Tile      LANES_Y * ROWS bases by LANES_X * COLUMNS channels, DEPTH pixels at a time:
 //
 //               X: channels   +-- channels --+
@@ -45,7 +45,6 @@ struct Params {
     plane: u32,            // H * W
     pixels: u32,           // images * H * W
     first_image: u32,
-    split_values: u32,
     span: u32,             // pixels of a split, a multiple of DEPTH
 }
 
@@ -146,8 +145,7 @@ fn main(
     for (var r = 0u; r < ROWS; r++) {
         let row = first_row + lane.y * ROWS + r;
         if row < params.rows {
-            let of_split = split * params.split_values;
-            let to = of_split + (group * params.rows + row) * params.channels;
+            let to = ((split * params.groups + group) * params.rows + row) * params.channels;
             for (var q = 0u; q < COLUMN_QUADS; q++) {
                 let column = first_column + (lane.x * COLUMN_QUADS + q) * 4u;
                 for (var j = 0u; j < 4u; j++) {

@@ -6,7 +6,7 @@
 // Bases of a group are ascending, table[g * rows + r], count(g) of them, table[counts_at + g]: those that reach l are
 // found by halving.
 //
-// Layouts   dG [splits, split_values], of which the first are [groups, rows, C], df [L].
+// Layouts   dG [splits, groups, rows, C], df [L].
 // Tile      a thread computes one value.
 // Grid      values of the summary, flattened and folded.
 
@@ -20,7 +20,6 @@ struct Params {
     channel_stride: i32,
     counts_at: u32,        // where these begin in `table`
     splits: u32,
-    split_values: u32,     // from one split to the next
     turns: u32,            // of a wrapped summary, that the channels of a base reach over
     most_bases: u32,       // that reach over one value
     adds: u32,             // 1 for images behind others, whose sums are there
@@ -52,9 +51,10 @@ fn first_base(group: u32, count: u32, least: i32) -> u32 {
 // The contributions of a base's channel, over all splits.
 fn contribution(group: u32, row: u32, channel: u32) -> f32 {
     let at = (group * params.rows + row) * params.channels + channel;
+    let split_values = params.groups * params.rows * params.channels;
     var sum = 0.0;
     for (var split = 0u; split < params.splits; split++) {
-        sum += contributions[split * params.split_values + at];
+        sum += contributions[split * split_values + at];
     }
     return sum;
 }

@@ -3,6 +3,8 @@
 use std::num::NonZeroU64;
 use std::ops::Range;
 
+use crate::kernels::Role;
+
 /// A tensor in a caller's buffer of the layer's own device, NCHW, f32 or as the plan's [`Storage`](crate::Storage)
 /// says: `size` bytes from `offset` on.
 ///
@@ -114,6 +116,18 @@ impl<'a> ConvBuffers<'a> {
     /// Input and output, without residual and workspace.
     pub fn new(input: BufferRange<'a>, output: BufferRange<'a>) -> Self {
         Self { input, output, residual: None, workspace: None, weights: None }
+    }
+
+    /// What the caller lends for a role, if anything.
+    pub(super) fn lent(&self, role: Role) -> Option<BufferRange<'a>> {
+        let weights = self.weights?;
+        match role {
+            Role::Summary => Some(weights.summary),
+            Role::Gains => weights.gains,
+            Role::Scale => weights.scale,
+            Role::Bias => weights.bias,
+            _ => None,
+        }
     }
 
     /// The same with another input.

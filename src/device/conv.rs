@@ -309,11 +309,9 @@ impl FsConv2d {
                 let range = |operand| match operand {
                     Operand::Tensor(Role::Output) => Some(buffers.output),
                     Operand::Tensor(Role::Residual) => buffers.residual,
-                    Operand::Tensor(Role::Gains) => buffers.weights.and_then(|weights| weights.gains),
-                    Operand::Tensor(Role::Scale) => buffers.weights.and_then(|weights| weights.scale),
-                    Operand::Tensor(Role::Bias) => buffers.weights.and_then(|weights| weights.bias),
+                    Operand::Tensor(role @ (Role::Gains | Role::Scale | Role::Bias)) => buffers.lent(role),
                     Operand::Tensor(_) => Some(buffers.input),
-                    Operand::Summary => self.weights.summary().or(buffers.weights.map(|weights| weights.summary)),
+                    Operand::Summary => self.weights.summary().or(buffers.lent(Role::Summary)),
                     Operand::Table(bytes) => Some(BufferRange::whole(&self.weights.table).part(&bytes)),
                     Operand::Workspace(bytes) => buffers.workspace.map(|workspace| workspace.part(&bytes)),
                 };

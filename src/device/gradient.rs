@@ -24,19 +24,28 @@ use crate::plan::{GradientPlan, Step};
 pub struct FsConv2dGradient {
     plan: GradientPlan,
     pipelines: Arc<Pipelines>,
-    /// Of every pass of the plan.
+    /// Those of the plan, in their order.
     passes: Vec<Ready>,
     /// Of the dispatches that are no convolutions, in their order.
     uniforms: Arc<Uniforms>,
     table: wgpu::Buffer,
 }
 
-/// A pass that can be bound.
+/// A pass that can be bound, and where it finds its tensors.
 #[derive(Debug)]
 enum Ready {
-    /// A dispatch, which has the uniform of this index.
-    Step(Arc<Compiled>, usize),
-    Conv(Box<FsConv2d>),
+    Step(ReadyStep),
+    Conv(Box<FsConv2d>, ConvPlaces),
+}
+
+/// A dispatch that is no convolution's.
+#[derive(Debug)]
+struct ReadyStep {
+    compiled: Arc<Compiled>,
+    grid: [u32; 3],
+    places: Vec<(Role, Place)>,
+    /// The index of its uniform.
+    uniform: usize,
 }
 
 impl FsConv2dGradient {
@@ -61,14 +70,16 @@ impl FsConv2dGradient {
         let (mut passes, mut steps): (Vec<Ready>, Vec<Step>) = (Vec::new(), Vec::new());
         for pass in plan.passes() {
             passes.push(match pass {
-                Pass::Step(step, _) => {
+                Pass::Step(step, places) => {
+                    let compiled = pipelines.get(&step.variant).await?;
+                    let (grid, places, uniform) = (step.grid, places.clone(), steps.len());
                     steps.push((**step).clone());
-                    Ready::Step(pipelines.get(&step.variant).await?, steps.len() - 1)
+                    Ready::Step(ReadyStep { compiled, grid, places, uniform })
                 }
-                Pass::Conv(conv, _) => {
+                Pass::Conv(conv, places) => {
                     let conv = (**conv).clone();
                     let layer = FsConv2d::without_weights_async(pipelines, conv, ChannelParams::default()).await?;
-                    Ready::Conv(Box::new(layer))
+                    Ready::Conv(Box::new(layer), places.clone())
                 }
             });
         }
@@ -104,20 +115,18 @@ impl FsConv2dGradient {
     pub async fn bind_async(&self, buffers: &GradientBuffers<'_>) -> Result<BoundConv> {
         buffers.check(&self.plan, self.pipelines.device())?;
         let mut dispatches = Vec::new();
-        for (pass, ready) in self.plan.passes().iter().zip(&self.passes) {
-            match (pass, ready) {
-                (Pass::Step(step, places), Ready::Step(compiled, uniform)) => {
-                    let bind = || self.dispatch(step, compiled, *uniform, places, buffers);
+        for pass in &self.passes {
+            match pass {
+                Ready::Step(step) => {
+                    let bind = || self.dispatch(step, buffers);
                     let device = self.pipelines.device();
                     dispatches.push(checked(device, &self.plan.labelled("bindings of gradients"), bind).await?);
                 }
-                (Pass::Conv(_, places), Ready::Conv(conv)) => {
+                Ready::Conv(conv, places) => {
                     // `check` has seen to it that every range a pass needs is there.
                     let Some(tensors) = self.conv_buffers(places, buffers) else { continue };
                     dispatches.extend_from_slice(&conv.make_bindings(&tensors).await?.dispatches);
                 }
-                // They were made of each other.
-                (Pass::Step(..), Ready::Conv(_)) | (Pass::Conv(..), Ready::Step(..)) => {}
             }
         }
         self.pipelines.check_lost("bindings")?;
@@ -139,18 +148,12 @@ impl FsConv2dGradient {
         Ok(())
     }
 
-    fn dispatch(
-        &self,
-        step: &Step,
-        compiled: &Arc<Compiled>,
-        uniform: usize,
-        places: &[(Role, Place)],
-        buffers: &GradientBuffers<'_>,
-    ) -> Dispatch {
+    fn dispatch(&self, step: &ReadyStep, buffers: &GradientBuffers<'_>) -> Dispatch {
         let range = |(role, place): &(Role, Place)| Some((role.binding(), self.range(place, buffers)?));
-        let ranges: Vec<_> = places.iter().filter_map(range).collect();
-        let bind_group = bind_group(self.pipelines.device(), compiled, self.uniforms.binding(uniform), &ranges);
-        Dispatch { compiled: Arc::clone(compiled), bind_group, grid: step.grid }
+        let ranges: Vec<_> = step.places.iter().filter_map(range).collect();
+        let uniform = self.uniforms.binding(step.uniform);
+        let bind_group = bind_group(self.pipelines.device(), &step.compiled, uniform, &ranges);
+        Dispatch { compiled: Arc::clone(&step.compiled), bind_group, grid: step.grid }
     }
 
     fn range<'a>(&'a self, place: &Place, buffers: &GradientBuffers<'a>) -> Option<BufferRange<'a>> {

@@ -14,7 +14,7 @@ use crate::method::reduction;
 use crate::method::summary::FilterSummary;
 
 /// Tables and parts of the workspace begin at multiples of this: the most that a device may ask for.
-const ALIGNMENT: u64 = 256;
+pub(super) const ALIGNMENT: u64 = 256;
 
 /// Plans every part of the problem's sums with one family's kernels, and checks that the device can run them.
 pub(super) fn plan(

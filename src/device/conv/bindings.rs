@@ -3,8 +3,9 @@
 use std::sync::Mutex;
 
 use crate::device::bound::BoundConv;
-use crate::device::buffers::{BufferRange, ConvBuffers, WeightBuffers};
+use crate::device::buffers::{BufferRange, ConvBuffers};
 use crate::device::lock::lock;
+use crate::kernels::Role;
 
 /// Sets of buffers that are remembered: a few inputs and outputs in turn, each of which stays in memory meanwhile.
 const CAPACITY: usize = 8;
@@ -69,18 +70,10 @@ impl Operands {
 }
 
 fn ranges<'a>(buffers: &ConvBuffers<'a>) -> [Option<BufferRange<'a>>; 8] {
-    let &ConvBuffers { input, output, residual, workspace, weights } = buffers;
-    let of_weights = |range: fn(WeightBuffers<'a>) -> Option<BufferRange<'a>>| weights.and_then(range);
-    [
-        Some(input),
-        Some(output),
-        residual,
-        workspace,
-        of_weights(|weights| Some(weights.summary)),
-        of_weights(|weights| weights.gains),
-        of_weights(|weights| weights.scale),
-        of_weights(|weights| weights.bias),
-    ]
+    let [summary, gains, scale, bias] =
+        [Role::Summary, Role::Gains, Role::Scale, Role::Bias].map(|role| buffers.lent(role));
+    let &ConvBuffers { input, output, residual, workspace, .. } = buffers;
+    [Some(input), Some(output), residual, workspace, summary, gains, scale, bias]
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! Checks of a caller's buffers before they are bound.
 
 use super::FsConv2d;
-use crate::device::buffers::{BufferRange, ConvBuffers, WeightBuffers};
+use crate::device::buffers::{BufferRange, ConvBuffers};
 use crate::device::check::{check_overlaps, check_range, one_buffer};
 use crate::error::{Error, Result};
 use crate::kernels::Role;
 use crate::plan::Operand;
 
 impl FsConv2d {
-    pub(super) fn check<'a>(&self, buffers: &ConvBuffers<'a>) -> Result<()> {
+    pub(super) fn check(&self, buffers: &ConvBuffers<'_>) -> Result<()> {
         let problem = self.plan.problem();
         problem.check_residual(buffers.residual.is_some())?;
         let workspace = if self.plan.workspace_size() > 0 { buffers.workspace } else { None };
@@ -16,18 +16,17 @@ impl FsConv2d {
             let rule = format!("the plan needs {} bytes", self.plan.workspace_size());
             return Err(Error::value("workspace", "absent", rule));
         }
-        let weights = self.check_weights(buffers)?;
-        let of_weights = |range: fn(WeightBuffers<'a>) -> Option<BufferRange<'a>>| weights.and_then(range);
+        self.check_weights(buffers)?;
         let ranges = [
             ("input", Some(buffers.input), Role::Input),
             ("output", Some(buffers.output), Role::Output),
             ("residual", buffers.residual, Role::Residual),
             ("workspace", workspace, Role::ProductsOut),
             ("weights", self.weights.lender(), Role::Summary),
-            ("summary", of_weights(|weights| Some(weights.summary)), Role::Summary),
-            ("gains", of_weights(|weights| weights.gains), Role::Gains),
-            ("scale", of_weights(|weights| weights.scale), Role::Scale),
-            ("bias", of_weights(|weights| weights.bias), Role::Bias),
+            ("summary", buffers.lent(Role::Summary), Role::Summary),
+            ("gains", buffers.lent(Role::Gains), Role::Gains),
+            ("scale", buffers.lent(Role::Scale), Role::Scale),
+            ("bias", buffers.lent(Role::Bias), Role::Bias),
         ];
         let ranges: Vec<_> = ranges.into_iter().filter_map(|(name, range, role)| Some((name, range?, role))).collect();
         let tensor = |&(name, range, role): &(&'static str, BufferRange<'_>, Role)| {
@@ -48,7 +47,7 @@ impl FsConv2d {
     }
 
     /// Weights are given exactly where the layer has none, and of what may be lent exactly what the plan reads so.
-    fn check_weights<'a>(&self, buffers: &ConvBuffers<'a>) -> Result<Option<WeightBuffers<'a>>> {
+    fn check_weights(&self, buffers: &ConvBuffers<'_>) -> Result<()> {
         let exactly = |field: &str, given: bool, wanted: bool, rule: &str| match (given, wanted) {
             (true, false) => Err(Error::value(field, "given", format!("the {rule}"))),
             (false, true) => Err(Error::value(field, "absent", format!("the {rule}"))),
@@ -57,7 +56,7 @@ impl FsConv2d {
         let without = self.weights.are_elsewhere();
         let rule = if without { "layer has none of its own" } else { "layer has its own" };
         exactly("weights", buffers.weights.is_some(), without, rule)?;
-        let Some(weights) = buffers.weights else { return Ok(None) };
+        let Some(weights) = buffers.weights else { return Ok(()) };
         let lent = self.plan.lent();
         for (field, range, wanted) in [
             ("gains", weights.gains, lent.gains),
@@ -67,7 +66,7 @@ impl FsConv2d {
             let rule = if wanted { "plan reads them from a buffer" } else { "plan reads none from a buffer" };
             exactly(field, range.is_some(), wanted, rule)?;
         }
-        Ok(Some(weights))
+        Ok(())
     }
 
     /// Whether the output takes the residual's place, and may.

@@ -26,7 +26,6 @@ pub(crate) struct Uniform {
     pub(crate) plane: u32,
     pub(crate) pixels: u32,
     pub(crate) first_image: u32,
-    pub(crate) split_values: u32,
     pub(crate) span: u32,
 }
 

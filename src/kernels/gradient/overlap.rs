@@ -20,7 +20,6 @@ pub(crate) struct Uniform {
     pub(crate) channel_stride: i32,
     pub(crate) counts_at: u32,
     pub(crate) splits: u32,
-    pub(crate) split_values: u32,
     pub(crate) turns: u32,
     pub(crate) most_bases: u32,
     pub(crate) adds: u32,

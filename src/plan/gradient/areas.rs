@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-/// Areas begin at multiples of this: the most that a device may ask for.
-const ALIGNMENT: u64 = 256;
+use crate::plan::parts::ALIGNMENT;
 
 /// What has been given away.
 #[derive(Debug, Default)]
@@ -12,7 +11,7 @@ pub(super) struct Areas {
 }
 
 impl Areas {
-    /// An area of so many values.
+    /// An area of so many values, which begins where a binding may.
     pub(super) fn values(&mut self, count: u64) -> Range<u64> {
         self.bytes_of(4 * count)
     }

@@ -16,9 +16,6 @@ use crate::method::wanted::Wanted;
 use crate::method::window::{INDEX_LIMIT, TAP_LIMIT};
 use crate::plan::{Plan, PlanOptions, Step, Target};
 
-/// Values that ranges of buffers begin at multiples of: the most that a device may ask for.
-pub(super) const ALIGNMENT: usize = 64;
-
 /// What passes are made of.
 pub(super) struct Drafts<'a> {
     pub(super) problem: &'a Problem,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::areas::Areas;
-use super::drafts::{ALIGNMENT, Chunk, Drafts};
+use super::drafts::{Chunk, Drafts};
 use super::pass::{Pass, Place};
 use crate::error::Result;
 use crate::kernels::gradient::outer::{self, Outer};
@@ -20,17 +20,22 @@ const LEAST_PIXELS: usize = 256;
 /// What the bases of a chunk contribute, in splits, and how.
 pub(super) struct Contributions {
     at: Range<u64>,
-    /// The product along the pixels, and the pixels of a split; `None` where a convolution computes it.
-    product: Option<(Outer, usize)>,
-    /// Where the transposed input goes.
-    #[cfg_attr(not(feature = "software"), allow(dead_code, reason = "its kernels alone ask"))]
-    transposed: Option<Range<u64>>,
+    way: Way,
+}
+
+/// How they are computed.
+enum Way {
+    /// By a product along the pixels, so many of which are a split.
+    Product(Outer, usize),
+    /// By a convolution, of the input transposed to this place.
+    #[cfg(feature = "software")]
+    Convolution(Range<u64>),
 }
 
 impl Drafts<'_> {
-    /// Values from one split of contributions to the next.
+    /// Values of a split of contributions.
     fn split_values(&self) -> u64 {
-        (self.all_rows() * self.channels() as u64).next_multiple_of(ALIGNMENT as u64)
+        self.all_rows() * self.channels() as u64
     }
 
     /// Channels of a group.
@@ -41,12 +46,15 @@ impl Drafts<'_> {
     /// How they are computed, and room for them, for chunks of up to so many images.
     pub(super) fn contributions(&self, images: usize, areas: &mut Areas) -> Contributions {
         let pixels = images * self.plane();
-        let by_convolution = cfg!(feature = "software") && self.target.is_software();
-        let product = (!by_convolution).then(|| self.product(pixels));
-        let splits = product.map_or(1, |(_, span)| pixels.div_ceil(span));
-        let at = areas.values(splits as u64 * self.split_values());
-        let transposed = by_convolution.then(|| areas.values((pixels * self.problem.in_channels()) as u64));
-        Contributions { at, product, transposed }
+        #[cfg(feature = "software")]
+        if self.target.is_software() {
+            let at = areas.values(self.split_values());
+            let transposed = areas.values((pixels * self.problem.in_channels()) as u64);
+            return Contributions { at, way: Way::Convolution(transposed) };
+        }
+        let (kernel, span) = self.product(pixels);
+        let at = areas.values(pixels.div_ceil(span) as u64 * self.split_values());
+        Contributions { at, way: Way::Product(kernel, span) }
     }
 
     /// What a chunk's pixels contribute, and the values of the summary, each of which bases overlap on.
@@ -57,22 +65,25 @@ impl Drafts<'_> {
         to: &Contributions,
         passes: &mut Vec<Pass>,
     ) -> Result<()> {
-        #[cfg(feature = "software")]
-        if let Some(transposed) = &to.transposed {
-            self.contribute_by_convolution(chunk, products, transposed, &to.at, passes)?;
-            passes.push(self.overlap(chunk, &to.at, 1));
-            return Ok(());
-        }
-        let Some((kernel, span)) = to.product else { return Ok(()) };
-        let uniform = self.cut(kernel, span, chunk);
-        let step = Step::new(kernel, &uniform, uniform.tiles.into(), self.limit());
-        let places = vec![
-            (Role::ProductsIn, Place::Workspace(products.clone())),
-            (Role::Residual, Place::Input),
-            (Role::Output, Place::Workspace(to.at.clone())),
-        ];
-        passes.push(Pass::Step(Box::new(step), places));
-        passes.push(self.overlap(chunk, &to.at, (chunk.images * self.plane()).div_ceil(span)));
+        let splits = match &to.way {
+            Way::Product(kernel, span) => {
+                let uniform = self.cut(*kernel, *span, chunk);
+                let step = Step::new(*kernel, &uniform, uniform.tiles.into(), self.limit());
+                let places = vec![
+                    (Role::ProductsIn, Place::Workspace(products.clone())),
+                    (Role::Residual, Place::Input),
+                    (Role::Output, Place::Workspace(to.at.clone())),
+                ];
+                passes.push(Pass::Step(Box::new(step), places));
+                (chunk.images * self.plane()).div_ceil(*span)
+            }
+            #[cfg(feature = "software")]
+            Way::Convolution(transposed) => {
+                self.contribute_by_convolution(chunk, products, transposed, &to.at, passes)?;
+                1
+            }
+        };
+        passes.push(self.overlap(chunk, &to.at, splits));
         Ok(())
     }
 
@@ -86,7 +97,6 @@ impl Drafts<'_> {
             channel_stride: terms.channel_stride,
             counts_at: terms.counts_at as u32,
             splits: splits as u32,
-            split_values: self.split_values() as u32,
             turns: terms.turns as u32,
             most_bases: terms.most_bases as u32,
             adds: u32::from(chunk.index > 0),
@@ -117,7 +127,6 @@ impl Drafts<'_> {
             plane: plane as u32,
             pixels: pixels as u32,
             first_image: chunk.first_image as u32,
-            split_values: self.split_values() as u32,
             span: span as u32,
         }
     }
