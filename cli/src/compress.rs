@@ -21,7 +21,7 @@ const DEFAULT_RATIO: f64 = 4.5;
 /// Compress a trained dense network: fit summaries to its filters, put in the order that fits best
 ///
 /// The result is a starting point for training, not a network to use: most of the accuracy is gone until it
-/// is fine-tuned (training/README.md).
+/// is fine-tuned (python/README.md).
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// A network file with dense convolutions, for instance of `fsnet import`

@@ -136,7 +136,7 @@ impl Network {
     /// of every layer as it is done.
     ///
     /// Nothing else changes: filters keep their channels, scales and biases. What the weights lost, only training
-    /// brings back (`training/README.md`).
+    /// brings back (`python/README.md`).
     ///
     /// # Errors
     /// When a layer's shape allows no such placement, `keep` names no such layer, or there is nothing to compress.

@@ -156,7 +156,7 @@ pub fn bottlenecks(rule: Rule) -> Network {
     net.classified(&from, channels, [3, 9, 8])
 }
 
-/// Pre-activation ResNets (`preresnet164` of `training/`): batch norm and ReLU before every convolution;
+/// Pre-activation ResNets (`preresnet164` of `python/`): batch norm and ReLU before every convolution;
 /// the first block's projection reads them too.
 pub fn pre_activation(rule: Rule) -> Network {
     let mut net = Builder::new(rule);

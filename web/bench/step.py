@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from fsnet_train.interpret import FormatError, Interpreter, offsets
+from filter_summary.interpret import FormatError, Interpreter, offsets
 
 NOTHING = [0, 0, 0, 0]
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from onnx.reference import ReferenceEvaluator
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "training"))
-from fsnet_train.interpret import Interpreter  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parents[2] / "python"))
+from filter_summary.interpret import Interpreter  # noqa: E402
 from onnx_file import OnnxFile  # noqa: E402
 from step import steps_of  # noqa: E402
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "training"))
-from fsnet_train.interpret import Interpreter  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parents[2] / "python"))
+from filter_summary.interpret import Interpreter  # noqa: E402
 from onnx_file import OnnxFile  # noqa: E402
 from step import one_base, steps_of  # noqa: E402
 from tfjs_file import TfjsFile  # noqa: E402

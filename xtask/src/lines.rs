@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn knows_what_is_written_by_hand() {
-        for path in ["src/lib.rs", "shaders/parts/grid.wgsl", "training/a/b.py"] {
+        for path in ["src/lib.rs", "shaders/parts/grid.wgsl", "python/a/b.py"] {
             assert_eq!(Kind::of(path), Some(Kind::Source), "{path}");
         }
         for path in ["README.md", "benches/README.md"] {

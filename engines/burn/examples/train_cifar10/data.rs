@@ -17,7 +17,7 @@ const RECORD: usize = 1 + PIXELS;
 /// What the classes are called, in the order of the labels.
 pub(crate) const CLASSES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
-/// Of the channels, of pixels in `0..=1`; those of `training/`.
+/// Of the channels, of pixels in `0..=1`; those of `python/`.
 pub(crate) const MEAN: [f32; CHANNELS] = [0.485, 0.456, 0.406];
 pub(crate) const STD: [f32; CHANNELS] = [0.229, 0.224, 0.225];
 

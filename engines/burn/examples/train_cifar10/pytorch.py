@@ -5,7 +5,7 @@ r"""The training of `train_cifar10` by PyTorch: the same network, initial values
     python pytorch.py DATA initial.safetensors burn.json --write pytorch.json
     python compare.py burn.json pytorch.json --svg curves.svg
 
-Layers are those of `training/` in this repository, which come from the papers and know nothing of the Rust crates.
+Layers are those of `python/` in this repository, which come from the papers and know nothing of the Rust crates.
 Settings (batch, steps, learning rate, weight decay) are read from what `--json` wrote.
 """
 
@@ -23,10 +23,9 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import nn
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "training"))
-from fsnet_train import data
-from fsnet_train.conv import FsConv2d
-from fsnet_train.placement import Placement
+sys.path.insert(0, str(Path(__file__).resolve().parents[4] / "python"))
+from filter_summary import FsConv2d
+from filter_summary.research import data
 
 STEM = 16
 LAYERS = ((32, 2), (32, 1), (64, 2), (64, 1))
@@ -41,7 +40,7 @@ class Net(nn.Module):
         blocks, channels = [], STEM
         for filters, stride in LAYERS:
             # Materialized filters and PyTorch's own convolution.
-            conv = FsConv2d(channels, filters, 3, Placement.parse("gains:tap:1"), stride, padding=1, fast=False)
+            conv = FsConv2d(channels, filters, 3, stride, 1, bias=False, placement="gains:tap:1", fast=False)
             blocks.append(nn.Sequential(conv, nn.BatchNorm2d(filters), nn.ReLU()))
             channels = filters
         stem = nn.Conv2d(3, STEM, 3, padding=1, bias=False)
