@@ -221,11 +221,14 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
 
 /// Forward passes instead of layers.
 fn networks(args: &Args, device: &Device, seconds: u32, effort: Effort) -> Result<Verdict> {
-    let Device::Gpu(gpu) = device else { bail!("--network: bench measures it on adapters, eval on the CPU") };
+    if matches!(device, Device::Cpu) {
+        args.family.refuse_on_cpu()?;
+        args.storage.refuse_on_cpu()?;
+    }
     let count = u32::try_from(args.network.len() * args.batch.len())?;
     let effort = Effort { share: Duration::from_secs(seconds.into()) / count, ..effort };
     let options = args.family.apply(PlanOptions::new().with_storage(args.storage.storage));
-    let report = network::measure(gpu, &args.network, &args.batch, options, effort)?;
+    let report = network::measure(device, &args.network, &args.batch, options, effort)?;
     args.format.print(&report, || report.text())?;
     Ok(Verdict::Done)
 }

@@ -53,8 +53,8 @@ impl Device {
 
 /// The CPU executor's name.
 pub(crate) fn cpu_name() -> String {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("CPU ({threads} threads)")
+    let threads = rayon::current_num_threads();
+    format!("CPU ({threads} thread{})", if threads == 1 { "" } else { "s" })
 }
 
 /// The device that a command computes on.

@@ -3,13 +3,11 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use filter_summary::network::{CpuNetwork, GpuNetwork, Network};
-use filter_summary::standalone::{Gpu, Timestamps};
-use filter_summary::{Pipelines, PlanOptions, ShaderChecks};
+use filter_summary::PlanOptions;
+use filter_summary::network::Network;
 use serde::Serialize;
 
 use super::data::Numbers;
@@ -17,15 +15,20 @@ use super::resnet18::resnet18;
 use super::sample::Sample;
 use super::summary::Summary;
 use super::{FEWEST_RUNS, median};
+use crate::device::Device;
 use crate::output::thousands;
 use crate::table::{render, table};
+
+mod forward;
+
+use forward::{Machine, Prepared};
 
 /// A sample repeats forward passes until it takes about this long, or this often.
 const SAMPLE: Duration = Duration::from_millis(20);
 const MOST_REPEATS: f64 = 100.0;
 
-/// Of the largest output, what the adapter and the CPU executor may differ by: roundings of some twenty layers.
-const TOLERANCE: f32 = 1e-3;
+/// Of the largest output, what an executor and what it is compared with may differ by: roundings of some twenty layers.
+const TOLERANCE: f64 = 1e-3;
 
 /// What is measured.
 #[derive(Debug, Clone)]
@@ -76,6 +79,8 @@ pub(crate) struct Report {
     time: &'static str,
     /// What the rates are made from.
     speedups_from: &'static str,
+    /// What outputs were compared with first.
+    compared_with: &'static str,
     networks: Vec<Forward>,
 }
 
@@ -89,15 +94,19 @@ struct Forward {
     #[serde(skip_serializing_if = "Option::is_none")]
     cpu_milliseconds: Option<f64>,
     images_per_second: f64,
-    dispatches: usize,
-    weight_bytes: u64,
+    /// On adapters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dispatches: Option<usize>,
+    /// On adapters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight_bytes: Option<u64>,
     /// Planning, compiling, packing and uploading, by wall clock.
     compile_milliseconds: f64,
     /// The first pass, by wall clock: many drivers compile in it.
     first_milliseconds: f64,
     runs: usize,
-    /// From what the CPU executor computes, over the largest output.
-    largest_difference: f32,
+    /// An adapter's from what the CPU executor computes, the CPU executor's from f64; over the largest output.
+    largest_difference: f64,
 }
 
 /// How often, and how long for each network and batch.
@@ -109,123 +118,114 @@ pub(crate) struct Effort {
     pub(crate) by_cpu: bool,
 }
 
-/// A device that runs networks.
-struct Runner<'a> {
-    gpu: &'a Gpu,
-    pipelines: Arc<Pipelines>,
-    timestamps: Option<Timestamps>,
-    options: PlanOptions,
-    effort: Effort,
-}
-
 /// Measures every network with every batch.
 pub(crate) fn measure(
-    gpu: &Gpu,
+    device: &Device,
     networks: &[Named],
     batches: &[u16],
     options: PlanOptions,
     effort: Effort,
 ) -> Result<Report> {
-    let pipelines = Arc::new(Pipelines::new(&gpu.device, ShaderChecks::default()));
-    let runner = Runner { gpu, pipelines, timestamps: Timestamps::new(gpu), options, effort };
-    let time = if runner.timestamps.is_some() { "GPU timestamps" } else { "wall clock" };
+    let machine = Machine::new(device, options);
     let mut forwards = Vec::new();
     for named in networks {
         let network = named.load().with_context(|| format!("--network {named}"))?;
         for &batch in batches {
-            let forward = runner.forward(named, &network, batch.into());
+            let forward = forward(&machine, named, &network, batch.into(), effort);
             forwards.push(forward.with_context(|| format!("--network {named}, batch {batch}"))?);
         }
     }
+    let time = machine.time_source();
     Ok(Report {
         version: env!("CARGO_PKG_VERSION"),
-        device: crate::output::one_line(&gpu.describe()),
+        device: device.describe(),
         storage: options.storage.name(),
         time,
         speedups_from: if effort.by_cpu { "CPU time of the process" } else { time },
+        compared_with: machine.compared_with(),
         networks: forwards,
     })
 }
 
-impl Runner<'_> {
-    fn forward(&self, named: &Named, network: &Network, batch: usize) -> Result<Forward> {
-        let start = Instant::now();
-        let forward = GpuNetwork::new(&self.pipelines, &self.gpu.target(), network, batch, self.options)?;
-        let compile = start.elapsed();
-        let image: usize = network.input().shape.iter().product();
-        let mut numbers = Numbers::new(63);
-        let input: Vec<f32> = (0..batch * image).map(|_| numbers.next()).collect();
-        self.gpu.write(forward.input(), &input)?;
-        let start = Instant::now();
-        self.passes(&forward, 1)?;
-        let first = start.elapsed();
-        let want = CpuNetwork::new(network, 1, None)?.run(&input[..image])?;
-        let largest_difference = difference(&self.gpu.download(forward.output())?, &want);
-        if largest_difference.is_nan() || largest_difference > TOLERANCE {
-            bail!("outputs differ from the CPU executor's by {largest_difference} of the largest, {TOLERANCE} at most");
-        }
-        let once = self.passes(&forward, 1)?;
-        let repeats = (SAMPLE.as_secs_f64() / once.seconds.max(1e-9)).clamp(1.0, MOST_REPEATS) as usize;
-        let (mut samples, start) = (Vec::new(), Instant::now());
-        while samples.len() < self.effort.runs && (samples.len() < FEWEST_RUNS || start.elapsed() < self.effort.share) {
-            samples.push(self.passes(&forward, repeats)?.of_each(repeats));
-        }
-        let cpu: Option<Vec<f64>> = samples.iter().map(|sample| sample.cpu_seconds).collect();
-        let milliseconds = 1e3 * median(samples.iter().map(|sample| sample.seconds));
-        let cpu_milliseconds = cpu.map(|cpu| 1e3 * median(cpu.into_iter()));
-        let cost = cpu_milliseconds.filter(|_| self.effort.by_cpu).unwrap_or(milliseconds);
-        Ok(Forward {
-            network: named.to_string(),
-            batch,
-            milliseconds,
-            cpu_milliseconds,
-            images_per_second: batch as f64 / (cost * 1e-3),
-            dispatches: forward.dispatches(),
-            weight_bytes: forward.weight_bytes(),
-            compile_milliseconds: compile.as_secs_f64() * 1e3,
-            first_milliseconds: first.as_secs_f64() * 1e3,
-            runs: samples.len(),
-            largest_difference,
-        })
+fn forward(machine: &Machine<'_>, named: &Named, network: &Network, batch: usize, effort: Effort) -> Result<Forward> {
+    let mut numbers = Numbers::new(63);
+    let image: usize = network.input().shape.iter().product();
+    let input: Vec<f32> = (0..batch * image).map(|_| numbers.next()).collect();
+    let start = Instant::now();
+    let prepared = machine.prepare(network, batch)?;
+    let compile = start.elapsed();
+    let start = Instant::now();
+    let output = prepared.first(&input)?;
+    let first = start.elapsed();
+    let largest_difference = difference(&output, &prepared.expected(network, &input[..image])?);
+    if largest_difference.is_nan() || largest_difference > TOLERANCE {
+        let with = machine.compared_with();
+        bail!("outputs differ from {with}'s by {largest_difference} of the largest, {TOLERANCE} at most");
     }
+    let samples = samples(&prepared, &input, effort)?;
+    let cpu: Option<Vec<f64>> = samples.iter().map(|sample| sample.cpu_seconds).collect();
+    let milliseconds = 1e3 * median(samples.iter().map(|sample| sample.seconds));
+    let cpu_milliseconds = cpu.map(|cpu| 1e3 * median(cpu.into_iter()));
+    let cost = cpu_milliseconds.filter(|_| effort.by_cpu).unwrap_or(milliseconds);
+    Ok(Forward {
+        network: named.to_string(),
+        batch,
+        milliseconds,
+        cpu_milliseconds,
+        images_per_second: batch as f64 / (cost * 1e-3),
+        dispatches: prepared.dispatches(),
+        weight_bytes: prepared.weight_bytes(),
+        compile_milliseconds: compile.as_secs_f64() * 1e3,
+        first_milliseconds: first.as_secs_f64() * 1e3,
+        runs: samples.len(),
+        largest_difference,
+    })
+}
 
-    /// So many forward passes in one compute pass.
-    fn passes(&self, forward: &GpuNetwork, count: usize) -> Result<Sample> {
-        Sample::of_pass(self.gpu, self.timestamps.as_ref(), |pass| {
-            (0..count).for_each(|_| forward.record_pass(pass));
-        })
+fn samples(prepared: &Prepared<'_>, input: &[f32], effort: Effort) -> Result<Vec<Sample>> {
+    let once = prepared.passes(input, 1)?;
+    let repeats = (SAMPLE.as_secs_f64() / once.seconds.max(1e-9)).clamp(1.0, MOST_REPEATS) as usize;
+    let (mut samples, start) = (Vec::new(), Instant::now());
+    while samples.len() < effort.runs && (samples.len() < FEWEST_RUNS || start.elapsed() < effort.share) {
+        samples.push(prepared.passes(input, repeats)?.of_each(repeats));
     }
+    Ok(samples)
 }
 
 /// The largest difference of the values that there are of both, over the largest wanted.
-fn difference(got: &[f32], want: &[f32]) -> f32 {
-    let largest = want.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
-    let differences = got.iter().zip(want).map(|(got, want)| (got - want).abs());
-    differences.fold(0.0f32, |most, one| if one.is_nan() || one > most { one } else { most }) / largest
+fn difference(got: &[f32], want: &[f64]) -> f64 {
+    let largest = want.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
+    let differences = got.iter().zip(want).map(|(&got, want)| (f64::from(got) - want).abs());
+    differences.fold(0.0f64, |most, one| if one.is_nan() || one > most { one } else { most }) / largest
 }
 
 impl Report {
     pub(crate) fn text(&self) -> String {
         let by_cpu = self.speedups_from != self.time;
         let milliseconds = if by_cpu { "CPU ms" } else { "ms" };
-        let mut rows = table(1, &["network", "batch", milliseconds, "images/s", "dispatches", "weights, bytes"]);
+        let mut headings = vec!["network", "batch", milliseconds, "images/s"];
+        if self.networks.iter().any(|forward| forward.dispatches.is_some()) {
+            headings.extend(["dispatches", "weights, bytes"]);
+        }
+        let mut rows = table(1, &headings);
         for forward in &self.networks {
             let cost = forward.cpu_milliseconds.filter(|_| by_cpu).unwrap_or(forward.milliseconds);
-            rows.add_row([
+            let common = [
                 forward.network.clone(),
                 forward.batch.to_string(),
                 format!("{cost:.3}"),
                 format!("{:.1}", forward.images_per_second),
-                forward.dispatches.to_string(),
-                thousands(forward.weight_bytes),
-            ]);
+            ];
+            let of_adapters = [forward.dispatches.map(|count| count.to_string()), forward.weight_bytes.map(thousands)];
+            rows.add_row(common.into_iter().chain(of_adapters.into_iter().flatten()));
         }
         format!(
-            "{}, {} storage\n\n{}\n\nOutputs agreed with the CPU executor's before anything was measured. Times are \
+            "{}, {} storage\n\n{}\n\nOutputs agreed with {}'s before anything was measured. Times are \
              medians by {}, of forward passes alone.\n",
             self.device,
             self.storage,
             render(&rows),
+            self.compared_with,
             self.speedups_from
         )
     }

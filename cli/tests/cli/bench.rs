@@ -166,18 +166,22 @@ fn malformed_shapes_and_steps_are_errors() {
 }
 
 #[test]
-fn whole_networks_are_measured_on_adapters() {
+fn whole_networks_are_measured() {
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/resnet20-s1c-short.safetensors");
     let network = ["bench", "--network", model, "--batch", "2", "--runs", "1"];
-    assert!(failure([&network[..], &["--device", "cpu"]].concat()).contains("bench measures it on adapters"));
     assert!(failure([&network[..], &["--shape", "4x4"]].concat()).contains("cannot be used with"));
-    if skip_gpu("whole_networks_are_measured_on_adapters") {
-        return;
-    }
-    let report = json([&network[..], &["--require-gpu"]].concat());
-    let forward = &report["networks"][0];
-    assert_eq!((forward["network"].as_str(), forward["batch"].as_u64()), (Some("resnet20-s1c-short"), Some(2)));
-    for number in ["milliseconds", "images_per_second", "dispatches", "weight_bytes", "first_milliseconds"] {
-        assert!(forward[number].as_f64().unwrap() > 0.0, "{number} {report}");
+    assert!(failure([&network[..], &["--device", "cpu", "--storage", "f16-weights"]].concat()).contains("--storage"));
+    let measured = |device: &[&str], numbers: &[&str]| {
+        let report = json([&network[..], device].concat());
+        let forward = &report["networks"][0];
+        assert_eq!((forward["network"].as_str(), forward["batch"].as_u64()), (Some("resnet20-s1c-short"), Some(2)));
+        for number in ["milliseconds", "images_per_second", "first_milliseconds"].iter().chain(numbers) {
+            assert!(forward[number].as_f64().unwrap() > 0.0, "{number} {report}");
+        }
+        assert!(forward["largest_difference"].as_f64().unwrap() < 1e-4, "{report}");
+    };
+    measured(&["--device", "cpu"], &[]);
+    if !skip_gpu("whole_networks_are_measured") {
+        measured(&["--require-gpu"], &["dispatches", "weight_bytes"]);
     }
 }

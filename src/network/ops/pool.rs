@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "cpu")]
+use pulp::Arch;
+
 use super::{FileOp, NodeInput, NodeJson, Op, Operation, Work};
 use crate::check::check_size;
 use crate::error::{Error, Result};
@@ -248,25 +251,59 @@ impl Stage for Pool {
 
     #[cfg(feature = "cpu")]
     fn run(&self, operands: &Operands<'_>, to: &mut [f32]) {
+        Arch::new().dispatch(
+            #[inline(always)]
+            || self.pool(operands, to),
+        );
+    }
+}
+
+#[cfg(feature = "cpu")]
+impl Pool {
+    #[inline(always)]
+    fn pool(&self, operands: &Operands<'_>, to: &mut [f32]) {
+        if self.average {
+            // In f64: a window may be the whole image.
+            let add = |sum: f64, value: f32| sum + f64::from(value);
+            let mean = |sum: f64, divisor: usize| (sum / divisor as f64) as f32;
+            self.windows(operands, to, 0.0, add, |one, other| one + other, mean);
+        } else {
+            // A NaN wins, as in PyTorch.
+            let larger = |best: f32, value: f32| if value > best || value.is_nan() { value } else { best };
+            self.windows(operands, to, f32::NEG_INFINITY, larger, larger, |best, _| best);
+        }
+    }
+
+    /// Every window of one image: its rows are taken together first, whole lines at a time, then columns of that line.
+    #[inline(always)]
+    fn windows<T: Copy>(
+        &self,
+        operands: &Operands<'_>,
+        to: &mut [f32],
+        empty: T,
+        add: impl Fn(T, f32) -> T,
+        join: impl Fn(T, T) -> T,
+        finish: impl Fn(T, usize) -> f32,
+    ) {
         let ([_, height, width], [_, out_height, out_width]) = (operands.input_shape, operands.shape);
         let columns: Vec<Span> = (0..out_width).map(|x| Span::new(self, 1, x, width)).collect();
+        let mut line = vec![empty; width];
         let images = operands.inputs[0].chunks_exact(height * width);
-        for (from, to) in images.zip(to.chunks_exact_mut(out_height * out_width)) {
+        for (image, to) in images.zip(to.chunks_exact_mut(out_height * out_width)) {
             for (y, to) in to.chunks_exact_mut(out_width).enumerate() {
                 let rows = Span::new(self, 0, y, height);
-                let lines = &from[rows.start * width..rows.end * width];
+                line.fill(empty);
+                for row in image[rows.start * width..rows.end * width].chunks_exact(width) {
+                    line.iter_mut().zip(row).for_each(|(all, &value)| *all = add(*all, value));
+                }
                 for (to, columns) in to.iter_mut().zip(&columns) {
-                    let values = lines.chunks_exact(width).flat_map(|line| &line[columns.start..columns.end]);
-                    *to = if self.average {
-                        // In f64: a window may be the whole image.
-                        let sum: f64 = values.map(|&value| f64::from(value)).sum();
-                        (sum / (rows.divisor * columns.divisor) as f64) as f32
-                    } else {
-                        // A NaN wins, as in PyTorch.
-                        let larger =
-                            |best: f32, &value: &f32| if value > best || value.is_nan() { value } else { best };
-                        values.fold(f32::NEG_INFINITY, larger)
+                    let window = &line[columns.start..columns.end];
+                    // Of three, as most are, without a loop.
+                    let all = match *window {
+                        [first, second, third] => join(join(join(empty, first), second), third),
+                        _ => window.iter().fold(empty, |all, &value| join(all, value)),
                     };
+                    *to = finish(all, rows.divisor * columns.divisor);
                 }
             }
         }
