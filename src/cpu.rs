@@ -52,6 +52,8 @@ use dense::Dense;
 use finish::Finish;
 pub use gradient::{CpuGradient, GradientsMut};
 use image::Image;
+#[cfg(feature = "network")]
+pub(crate) use matmul::{Before, Rows, multiply};
 pub(crate) use memory::check_memory;
 pub(crate) use scratch::Pool;
 use scratch::{Scratch, split};

@@ -6,9 +6,9 @@ mod access;
 pub(crate) mod accumulate;
 pub(crate) mod accumulate_plane;
 #[cfg(feature = "network")]
-pub(crate) mod add;
-#[cfg(feature = "network")]
 pub(crate) mod batch_norm;
+#[cfg(feature = "network")]
+pub(crate) mod binary;
 pub(crate) mod depthwise;
 mod description;
 mod end;
@@ -93,7 +93,7 @@ pub(crate) enum Variant {
     #[cfg(feature = "network")]
     PoolWindow(pool_window::PoolWindow),
     #[cfg(feature = "network")]
-    Add(add::Add),
+    Add(binary::Add),
     #[cfg(feature = "network")]
     BatchNorm(batch_norm::BatchNorm),
     #[cfg(feature = "network")]
@@ -190,7 +190,7 @@ impl Variant {
             listed(software::accumulate::Accumulate::variants()),
             listed(pool::Pool::variants()),
             listed(pool_window::PoolWindow::variants()),
-            listed(add::Add::variants()),
+            listed(binary::Add::variants()),
             listed(batch_norm::BatchNorm::variants()),
             listed(subsample::Subsample::variants()),
             listed(upsample_nearest::UpsampleNearest::variants()),

@@ -8,6 +8,8 @@
 //!   -> record()      one compute pass in the caller's encoder
 //! ```
 
+#[cfg(feature = "cpu")]
+mod bounds;
 mod builder;
 mod compress;
 mod context;
@@ -28,11 +30,13 @@ mod preprocess;
 mod quantize;
 #[cfg(feature = "cpu")]
 mod reference;
+mod sizes;
 mod stage;
 mod write;
 
 use std::collections::BTreeMap;
 
+use crate::method::summary::FilterSummary;
 pub use builder::{NetworkBuilder, Value};
 pub use compress::{CompressedLayer, Compression, PlacementRule};
 #[cfg(feature = "cpu")]
@@ -122,13 +126,10 @@ impl Network {
 
     /// Effective parameters as FSNet counts them: a quantized tensor of L values for L / 4 + 2, all else whole.
     pub fn effective_parameters(&self) -> f64 {
-        let quantized = |node: &Node| match &node.op {
-            Op::Conv(conv) => {
-                let placement = conv.summary.placement();
-                (placement.length() + placement.gains()) as f64 - conv.summary.effective_parameters()
-            }
-            _ => 0.0,
+        let saved = |weights: &FilterSummary| {
+            (weights.placement().length() + weights.placement().gains()) as f64 - weights.effective_parameters()
         };
+        let quantized = |node: &Node| node.op.operation().weights().map_or(0.0, saved);
         self.parameters() as f64 - self.nodes.iter().map(quantized).sum::<f64>()
     }
 

@@ -12,14 +12,14 @@ const LONG_SUMS: usize = 1 << 12;
 
 /// A row-major matrix whose rows begin `stride` values apart.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rows<'a> {
-    pub(super) values: &'a [f32],
-    pub(super) stride: usize,
+pub(crate) struct Rows<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) stride: usize,
 }
 
 /// What becomes of the values that a product is written over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Before {
+pub(crate) enum Before {
     /// Not read.
     Replaced,
     /// The product is added to them.
@@ -28,7 +28,7 @@ pub(super) enum Before {
 
 /// `to[m, n] = left[m, k] * right[k, n]`, on up to `threads` threads. Every sum is one of sums in f32 of at most
 /// [`PART`] products.
-pub(super) fn multiply(
+pub(crate) fn multiply(
     [m, n, k]: [usize; 3],
     left: &[f32],
     right: Rows<'_>,

@@ -118,7 +118,7 @@ impl NetworkBuilder {
         let read: Vec<NodeInput<'_>> = sources.iter().zip(inputs).map(read).collect();
         let shape = op.operation().shape(&read).map_err(named)?;
         check_shape("output", shape).map_err(named)?;
-        let taps = if let Op::Conv(conv) = &op { conv.summary.placement().taps() } else { 0 };
+        let taps = op.operation().taps();
         // A window takes memory for every tap, however few bytes of a file describe it.
         if self.taps + taps > TAP_BUDGET {
             let reason = format!("with it the network has {} taps: at most {TAP_BUDGET} are read", self.taps + taps);

@@ -1,5 +1,7 @@
 //! Compressing a dense network: its convolutions become Filter Summaries that come near to them.
 
+use std::sync::Arc;
+
 use super::{ConvKind, ConvOp, Network, Node, Op, Source};
 use crate::compress::{Compressed, Effort, compress};
 use crate::error::{Error, Result};
@@ -156,7 +158,7 @@ impl Network {
                 continue;
             }
             if let Op::Conv(conv) = &mut node.op {
-                let layer = compress_layer(&node.name, conv, options)
+                let layer = compress_layer(&node.name, Arc::make_mut(conv), options)
                     .map_err(|error| Error::format(format!("node {}", node.name), error))?;
                 on_layer(&layer);
                 layers.push(layer);

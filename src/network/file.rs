@@ -45,7 +45,7 @@ impl Network {
         let mut metadata = self.metadata.clone();
         metadata.extend(extra_metadata.clone());
         let graph = write::graph(self).text()?;
-        let format = [FORMAT, VERSION, (GRAPH, graph.as_str())];
+        let format = [(FORMAT.0, FORMAT.1[0]), (VERSION.0, VERSION.1[0]), (GRAPH, graph.as_str())];
         metadata.extend(format.map(|(key, value)| (key.to_owned(), value.to_owned())));
         encode(&write::tensors(self), &metadata)
     }
@@ -61,7 +61,7 @@ impl Network {
 
     fn from_tensors(mut tensors: TensorFile<'_>) -> Result<Self> {
         let mut metadata = tensors.metadata().clone();
-        for (key, value) in [FORMAT, VERSION] {
+        for (key, values) in [FORMAT, VERSION] {
             let place = format!("metadata {key}");
             // Most often a checkpoint of a framework, sometimes a single layer.
             let hint = if key == FORMAT.0 {
@@ -69,10 +69,11 @@ impl Network {
             } else {
                 ""
             };
+            let rule = values.join(" or ");
             match metadata.remove(key) {
-                Some(found) if found == value => {}
-                Some(found) => return Err(Error::format(place, format!("it is {found}: it must be {value}{hint}"))),
-                None => return Err(Error::format(place, format!("it is missing: it must be {value}{hint}"))),
+                Some(found) if values.contains(&found.as_str()) => {}
+                Some(found) => return Err(Error::format(place, format!("it is {found}: it must be {rule}{hint}"))),
+                None => return Err(Error::format(place, format!("it is missing: it must be {rule}{hint}"))),
             }
         }
         let graph = metadata.remove(GRAPH).ok_or_else(|| Error::format("metadata graph", "it is missing"))?;

@@ -36,7 +36,8 @@ impl Layout {
         let mut jobs = Vec::new();
         for (node, of) in network.nodes().iter().enumerate() {
             let to = self.destinations[node];
-            let work = match of.op.operation().work() {
+            let shapes: Vec<[usize; 3]> = of.inputs.iter().map(|&source| self.shape_of(source)).collect();
+            let work = match of.op.operation().work(&shapes, of.shape) {
                 Work::Conv(conv) => JobWork::Conv(conv),
                 Work::Stage(stage) => JobWork::Stage(stage),
                 Work::View => continue,
@@ -49,6 +50,14 @@ impl Layout {
                         }
                         to = to.after(self.shape_of(source)[0]);
                     }
+                    continue;
+                }
+                Work::Pieces(stages) => {
+                    let piece = |(stage, &source)| {
+                        let wiring = Wiring { inputs: vec![source], shape: of.shape };
+                        Job { node, work: JobWork::Stage(stage), wiring, to }
+                    };
+                    jobs.extend(stages.into_iter().zip(&of.inputs).map(piece));
                     continue;
                 }
             };

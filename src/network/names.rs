@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use crate::error::{Error, Result};
 
-/// Metadata keys that this crate reads and writes, and the values two of them must have.
-pub(super) const FORMAT: (&str, &str) = ("format", "filter-summary");
-pub(super) const VERSION: (&str, &str) = ("format_version", "1");
+/// Metadata keys that this crate reads and writes, and the values that two of them may have: the first is written.
+pub(super) const FORMAT: (&str, &[&str]) = ("format", &["filter-summary"]);
+pub(super) const VERSION: (&str, &[&str]) = ("format_version", &["2", "1"]);
 pub(super) const GRAPH: &str = "graph";
 
 /// Most nodes a graph may have.

@@ -3,83 +3,134 @@
 //! A new operation is a file here, a variant of [`Op`] with its line in [`Op::operation`], its words in [`FILE_OPS`]
 //! and its keys in [`NodeJson`]; then its kernel, where no other will do, and its place in `docs/format.md`.
 
-mod add;
+mod axis;
 mod batch_norm;
-mod concat;
+mod binary;
 mod conv;
-mod flatten;
+mod conv_transpose;
+mod global_pool;
+mod images;
+mod local_response_norm;
+mod moves;
 mod pool;
 mod relu;
-mod shortcut_a;
-mod upsample_nearest;
+mod softmax;
 
 use std::sync::Arc;
 
-pub use add::Add;
+pub use axis::Axis;
 pub use batch_norm::BatchNorm;
-pub(super) use concat::Copy;
+pub use binary::{Binary, BinaryOperator, Constant};
 pub use conv::{ConvKind, ConvOp};
+pub use conv_transpose::ConvTranspose;
+pub use global_pool::GlobalPool;
+pub use images::{Coordinates, Pad, PadMode, Resize, ResizeMode, ResizeSize, Rounding, ShortcutA, UpsampleNearest};
+pub use local_response_norm::LocalResponseNorm;
+pub(super) use moves::Copy;
+pub use moves::{BlockOrder, ChannelShuffle, Concat, DepthToSpace, Permute, Reshape, Slice, SpaceToDepth};
 pub use pool::Pool;
-pub use shortcut_a::ShortcutA;
-pub use upsample_nearest::UpsampleNearest;
+pub use softmax::Softmax;
+
+use serde::{Deserialize, Serialize};
 
 use super::node_json::node_json;
 use super::stage::Stage;
 use crate::error::{Error, Result};
 use crate::files::stored_summary::WindowJson;
 use crate::files::tensor_file::{NewTensor, TensorFile};
+use crate::method::summary::FilterSummary;
 
 /// What a node computes.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Op {
     /// `fs_conv2d`, `conv2d` and `linear` (a 1x1 convolution of the flattened input).
-    Conv(Box<ConvOp>),
-    /// `max_pool2d`, `avg_pool2d` and `global_avg_pool2d`.
+    Conv(Arc<ConvOp>),
+    /// `conv_transpose2d`.
+    ConvTranspose(Arc<ConvTranspose>),
+    /// `max_pool2d` and `avg_pool2d`.
     Pool(Pool),
-    /// `add` of two inputs.
-    Add(Add),
+    /// `global_avg_pool2d` and `global_max_pool2d`.
+    GlobalPool(GlobalPool),
+    /// `add`, `sub`, `mul` and `div` of two inputs, or of one and a constant.
+    Binary(Binary),
     /// `relu`.
     Relu,
     /// `batch_norm`: what a batch norm is at inference, a scale and a bias a channel.
-    BatchNorm(Box<BatchNorm>),
+    BatchNorm(Arc<BatchNorm>),
     /// `shortcut_a`: every stride-th pixel, and zero channels before and after.
     ShortcutA(ShortcutA),
     /// `upsample_nearest2d`: every pixel so many times down and across.
     UpsampleNearest(UpsampleNearest),
-    /// `concat` along the channels.
-    Concat,
+    /// `resize`: an image of another size.
+    Resize(Resize),
+    /// `pad`: rows and columns around the image.
+    Pad(Pad),
+    /// `concat` along an axis.
+    Concat(Concat),
+    /// `slice`: every so many-th channel, row and column of a part.
+    Slice(Slice),
+    /// `permute`: axes in another order.
+    Permute(Permute),
+    /// `reshape`: the same values as `[C, H, W]`.
+    Reshape(Reshape),
     /// `flatten`: the same values as `[C*H*W, 1, 1]`.
     Flatten,
+    /// `depth_to_space`: channels as blocks of pixels.
+    DepthToSpace(DepthToSpace),
+    /// `space_to_depth`: blocks of pixels as channels.
+    SpaceToDepth(SpaceToDepth),
+    /// `channel_shuffle`: the channels of groups, one of each in turn.
+    ChannelShuffle(ChannelShuffle),
+    /// `softmax` and `log_softmax`.
+    Softmax(Softmax),
+    /// `local_response_norm`.
+    LocalResponseNorm(LocalResponseNorm),
 }
 
 impl Op {
     pub(crate) fn operation(&self) -> &dyn Operation {
         match self {
             Self::Conv(conv) => conv.as_ref(),
+            Self::ConvTranspose(conv) => conv.as_ref(),
             Self::Pool(pool) => pool,
-            Self::Add(add) => add,
+            Self::GlobalPool(pool) => pool,
+            Self::Binary(binary) => binary,
             Self::Relu => &relu::Relu,
             Self::BatchNorm(norm) => norm.as_ref(),
             Self::ShortcutA(shortcut) => shortcut,
             Self::UpsampleNearest(upsample) => upsample,
-            Self::Concat => &concat::Concat,
-            Self::Flatten => &flatten::Flatten,
+            Self::Resize(resize) => resize,
+            Self::Pad(pad) => pad,
+            Self::Concat(concat) => concat,
+            Self::Slice(slice) => slice,
+            Self::Permute(permute) => permute,
+            Self::Reshape(reshape) => reshape,
+            Self::Flatten => &moves::Flatten,
+            Self::DepthToSpace(blocks) => blocks,
+            Self::SpaceToDepth(blocks) => blocks,
+            Self::ChannelShuffle(shuffle) => shuffle,
+            Self::Softmax(softmax) => softmax,
+            Self::LocalResponseNorm(norm) => norm,
         }
     }
 }
 
 /// What files call the operations, in the order in which they are told.
-const FILE_OPS: [&[FileOp]; 9] = [
-    conv::FILE_OPS,
-    pool::FILE_OPS,
-    add::FILE_OPS,
-    relu::FILE_OPS,
-    batch_norm::FILE_OPS,
-    shortcut_a::FILE_OPS,
-    upsample_nearest::FILE_OPS,
-    concat::FILE_OPS,
-    flatten::FILE_OPS,
+const FILE_OPS: [&[&[FileOp]]; 3] = [
+    &[
+        conv::FILE_OPS,
+        conv_transpose::FILE_OPS,
+        pool::FILE_OPS,
+        global_pool::FILE_OPS,
+        binary::FILE_OPS,
+        relu::FILE_OPS,
+        batch_norm::FILE_OPS,
+        softmax::FILE_OPS,
+        local_response_norm::FILE_OPS,
+    ],
+    &images::FILE_OPS,
+    &moves::FILE_OPS,
 ];
 
 // Every key of theirs.
@@ -101,6 +152,39 @@ node_json! {
     ceil_mode: bool,
     count_include_pad: bool,
     scale_factor: [usize; 2],
+    output_padding: [usize; 2],
+    axis: String,
+    start: [usize; 3],
+    end: [u64; 3],
+    step: [usize; 3],
+    mode: String,
+    value: f32,
+    size: SizeJson,
+    scale: [f64; 2],
+    coordinates: String,
+    rounding: String,
+    order: OrderJson,
+    shape: [usize; 3],
+    block: usize,
+    alpha: f32,
+    beta: f32,
+    k: f32,
+}
+
+/// A window's size, or an image's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a whole number, or two in a list")]
+pub(crate) enum SizeJson {
+    Number(usize),
+    Image([usize; 2]),
+}
+
+/// An order that has a name, or one of axes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "a word, or three axes in a list")]
+pub(crate) enum OrderJson {
+    Word(String),
+    Axes([usize; 3]),
 }
 
 /// An operation as files have it. What it needs is checked when the node is added to a network, not here.
@@ -116,7 +200,7 @@ pub(crate) struct FileOp {
 
 impl FileOp {
     pub(super) fn all() -> impl Iterator<Item = &'static Self> {
-        FILE_OPS.into_iter().flatten()
+        FILE_OPS.into_iter().flatten().copied().flatten()
     }
 
     pub(super) fn find(name: &str) -> Option<&'static Self> {
@@ -172,8 +256,23 @@ pub(crate) trait Operation {
         false
     }
 
-    /// What computes its value.
-    fn work(&self) -> Work<'_>;
+    /// Why it reads images of one size only, where it reads one of these sizes.
+    fn tie(&self, _input: [usize; 3]) -> Option<&'static str> {
+        None
+    }
+
+    /// Number of taps of its window, which take memory however few bytes of a file describe them.
+    fn taps(&self) -> usize {
+        0
+    }
+
+    /// Its weights, which may be stored in fewer bits.
+    fn weights(&self) -> Option<&FilterSummary> {
+        None
+    }
+
+    /// What computes its value `[C, H, W]` from inputs of these shapes.
+    fn work(&self, inputs: &[[usize; 3]], shape: [usize; 3]) -> Work<'_>;
 }
 
 /// What computes a node's value.
@@ -182,6 +281,8 @@ pub(crate) enum Work<'a> {
     Stage(Arc<dyn Stage>),
     /// Copies of the operands that were not written in place, one after another.
     Copies,
+    /// One stage an operand, each of which writes its part.
+    Pieces(Vec<Arc<dyn Stage>>),
     /// Nothing: the value lies where the operand does.
     View,
 }

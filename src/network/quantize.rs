@@ -1,6 +1,8 @@
 //! Weights of a network in fewer bits.
 
-use super::{ConvKind, ConvOp, Network, Op};
+use std::sync::Arc;
+
+use super::{ConvKind, Network, Op};
 use crate::error::{Error, Result};
 use crate::method::quantization::Precision;
 use crate::method::summary::FilterSummary;
@@ -16,13 +18,14 @@ impl Network {
         let mut network = self.clone();
         let mut changed = false;
         for node in &mut network.nodes {
-            let Op::Conv(conv) = &mut node.op else { continue };
-            if conv.kind != ConvKind::FilterSummary && !dense {
-                continue;
-            }
+            let weights = match &mut node.op {
+                Op::Conv(conv) if conv.kind == ConvKind::FilterSummary || dense => &mut Arc::make_mut(conv).summary,
+                Op::ConvTranspose(conv) if dense => &mut Arc::make_mut(conv).weight,
+                _ => continue,
+            };
             let named = |error| Error::format(format!("node {}", node.name), error);
             changed = true;
-            conv.summary = in_precision(conv, precision).map_err(named)?;
+            *weights = in_precision(weights, precision).map_err(named)?;
         }
         if changed {
             return Ok(network);
@@ -31,10 +34,10 @@ impl Network {
     }
 }
 
-fn in_precision(conv: &ConvOp, precision: Precision) -> Result<FilterSummary> {
+fn in_precision(weights: &FilterSummary, precision: Precision) -> Result<FilterSummary> {
     match precision {
-        Precision::U8 => conv.summary.quantize(),
-        Precision::F16 => conv.summary.round_to_f16(),
+        Precision::U8 => weights.quantize(),
+        Precision::F16 => weights.round_to_f16(),
         Precision::F32 => Err(Error::value("precision", "f32", "it must be f16 or u8")),
     }
 }

@@ -1,7 +1,10 @@
 //! A network in f64, node by node, and how far arithmetic in f32 may lead from it (`docs/method.md`).
 
+use std::sync::Arc;
+
+use super::bounds::Bounds;
 use super::ops::{ConvKind, ConvOp, Work};
-use super::stage::Operands as StageOperands;
+use super::stage::{BoundedOperands, Stage};
 use super::{Network, Node, Op, Source};
 use crate::check::check_length;
 use crate::error::{Error, Result};
@@ -13,8 +16,6 @@ use crate::method::storage::Storage;
 use crate::method::summary::FilterSummary;
 use crate::plan::Plan;
 use crate::reference::{self, Operands, Reference};
-
-const EPSILON: f64 = f32::EPSILON as f64;
 
 /// The truth that executors of a network are measured against.
 ///
@@ -49,13 +50,6 @@ pub struct Bounded {
     /// through the layers behind it. Errors of the numbers that a convolution adds up have nothing to do with each
     /// other, so that their squares add up; all others add up as they are.
     pub error: Vec<f64>,
-}
-
-/// A value between nodes: as an executor keeps it, and how far it may be off.
-#[derive(Debug, Clone, Default)]
-struct Value {
-    values: Vec<f32>,
-    errors: Vec<f32>,
 }
 
 /// A convolution's weights as they scale an error, squared.
@@ -102,15 +96,15 @@ impl<'a> NetworkReference<'a> {
     /// When the image has another length, or a layer has more outputs than the reference computes.
     pub fn image(&self, image: &[f32]) -> Result<Bounded> {
         check_length("input", Some(image), self.network.input().shape.iter().product())?;
-        let image = Value { values: image.to_vec(), errors: vec![0.0; image.len()] };
-        let mut values: Vec<Value> = Vec::with_capacity(self.network.nodes().len());
+        let image = Bounds { values: image.to_vec(), errors: vec![0.0; image.len()] };
+        let mut values: Vec<Bounds> = Vec::with_capacity(self.network.nodes().len());
         let mut output = Vec::new();
         for (at, node) in self.network.nodes().iter().enumerate() {
             let read = |source: &Source| match source {
                 Source::Input => &image,
                 Source::Node(index) => &values[*index],
             };
-            let inputs: Vec<&Value> = node.inputs.iter().map(read).collect();
+            let inputs: Vec<&Bounds> = node.inputs.iter().map(read).collect();
             let named = |error| Error::format(format!("node {}", node.name), error);
             let (exact, value) = self.node(at, node, &inputs).map_err(named)?;
             if at == self.network.output {
@@ -123,52 +117,36 @@ impl<'a> NetworkReference<'a> {
     }
 
     /// A node's value, before and after it is rounded for the nodes that read it.
-    fn node(&self, at: usize, node: &Node, inputs: &[&Value]) -> Result<(Vec<f64>, Value)> {
-        let all = |of: fn(&Value) -> &[f32]| inputs.iter().flat_map(|input| of(input)).copied().collect::<Vec<f32>>();
-        let value = match node.op.operation().work() {
+    fn node(&self, at: usize, node: &Node, inputs: &[&Bounds]) -> Result<(Vec<f64>, Bounds)> {
+        let shapes: Vec<[usize; 3]> = node.inputs.iter().map(|&source| self.network.shape_of(source)).collect();
+        let stages = match node.op.operation().work(&shapes, node.shape) {
             Work::Conv(op) => return self.convolution(at, node, op, inputs),
+            Work::Stage(stage) => vec![stage],
             // Values one after another, as they are.
-            Work::Copies | Work::View => Value { values: all(Value::values), errors: all(Value::errors) },
-            Work::Stage(stage) => match &node.op {
-                Op::Relu => Value::behind(Activation::Relu, inputs[0].pairs()),
-                Op::Add(add) => {
-                    let sum = |((left, right), (other, more)): ((f64, f64), (f64, f64))| {
-                        (left + other, right + more + EPSILON * (left + other).abs())
-                    };
-                    Value::behind(add.activation, inputs[0].pairs().zip(inputs[1].pairs()).map(sum))
-                }
-                Op::BatchNorm(norm) => {
-                    let plane = node.shape[1] * node.shape[2];
-                    let of = |(at, (value, error)): (usize, (f64, f64))| {
-                        let [scale, bias] = [&norm.scale, &norm.bias].map(|vector| f64::from(vector[at / plane]));
-                        // The product and the sum are rounded.
-                        let rounding = EPSILON * ((scale * value).abs() + bias.abs());
-                        (scale * value + bias, scale.abs() * error + rounding)
-                    };
-                    Value::behind(norm.activation, inputs[0].pairs().enumerate().map(of))
-                }
-                // Whatever else there is picks values or averages them, and their errors as well.
-                op => {
-                    let input_shape = self.network.shape_of(node.inputs[0]);
-                    let run = |of: &dyn Fn(&Value) -> Vec<f32>| {
-                        let inputs: Vec<Vec<f32>> = inputs.iter().map(|input| of(input)).collect();
-                        let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
-                        let mut to = vec![0.0; node.shape.iter().product()];
-                        stage.run(&StageOperands { inputs: &inputs, input_shape, shape: node.shape }, &mut to);
-                        to
-                    };
-                    let [values, errors] = [Value::values, Value::errors].map(|of| run(&|input| of(input).to_vec()));
-                    let sizes = run(&|input| input.values.iter().map(|value| value.abs()).collect());
-                    let rounding = averaged(op);
-                    let add = |(error, size): (f32, f32)| (f64::from(error) + rounding * f64::from(size)) as f32;
-                    Value { values, errors: errors.into_iter().zip(sizes).map(add).collect() }
-                }
+            Work::Copies | Work::View => Vec::new(),
+            Work::Pieces(stages) => stages,
+        };
+        let value = match stages.as_slice() {
+            [] => Bounds {
+                values: inputs.iter().flat_map(|input| &input.values).copied().collect(),
+                errors: inputs.iter().flat_map(|input| &input.errors).copied().collect(),
             },
+            [stage] => stage.bounds(&BoundedOperands { inputs, input_shape: shapes[0], shape: node.shape }),
+            // Each writes a part, and leaves zeros elsewhere.
+            _ => {
+                let of = |((stage, &input), &input_shape): ((&Arc<dyn Stage>, &&Bounds), &[usize; 3])| {
+                    stage.bounds(&BoundedOperands { inputs: &[input], input_shape, shape: node.shape })
+                };
+                let parts: Vec<Bounds> = stages.iter().zip(inputs).zip(&shapes).map(of).collect();
+                let sum = |of: fn(&Bounds) -> &[f32], at: usize| parts.iter().map(|part| of(part)[at]).sum::<f32>();
+                let all = |of: fn(&Bounds) -> &[f32]| (0..node.shape.iter().product()).map(|at| sum(of, at)).collect();
+                Bounds { values: all(|part| &part.values), errors: all(|part| &part.errors) }
+            }
         };
         Ok((value.values.iter().copied().map(f64::from).collect(), value))
     }
 
-    fn convolution(&self, at: usize, node: &Node, op: &ConvOp, inputs: &[&Value]) -> Result<(Vec<f64>, Value)> {
+    fn convolution(&self, at: usize, node: &Node, op: &ConvOp, inputs: &[&Bounds]) -> Result<(Vec<f64>, Bounds)> {
         let input_shape = self.network.shape_of(node.inputs[0]);
         let residual = inputs.get(1);
         // What errors become depends on the values before the activation.
@@ -198,7 +176,7 @@ impl<'a> NetworkReference<'a> {
             let residual = residual.map_or(0.0, |residual| f64::from(residual.errors[at]));
             (value, scale * carried[at] + residual + tolerance * magnitude[at])
         };
-        let value = Value::behind(op.activation, output.iter().enumerate().map(pair));
+        let value = Bounds::behind(op.activation, output.iter().enumerate().map(pair));
         Ok((output.iter().map(|&value| op.activation.of(value)).collect(), value))
     }
 
@@ -209,32 +187,6 @@ impl<'a> NetworkReference<'a> {
         let half_unit = 1.0 / 2048.0;
         let is_rounded = self.storage.weights() == Precision::F16 && op.summary.precision() == Precision::F32;
         if is_rounded { tolerance * (1.0 + half_unit) + half_unit } else { tolerance }
-    }
-}
-
-impl Value {
-    fn values(&self) -> &[f32] {
-        &self.values
-    }
-
-    fn errors(&self) -> &[f32] {
-        &self.errors
-    }
-
-    /// Every value and its error.
-    fn pairs(&self) -> impl Iterator<Item = (f64, f64)> {
-        self.values.iter().zip(&self.errors).map(|(&value, &error)| (value.into(), error.into()))
-    }
-
-    /// What an activation leaves of values and errors: where it is flat, nothing.
-    fn behind(activation: Activation, pairs: impl Iterator<Item = (f64, f64)>) -> Self {
-        let (values, errors) = pairs
-            .map(|(value, error)| {
-                let [least, value, most] = [value - error, value, value + error].map(|value| activation.of(value));
-                (value as f32, (value - least).max(most - value) as f32)
-            })
-            .unzip();
-        Self { values, errors }
     }
 }
 
@@ -258,20 +210,22 @@ impl Squares {
     }
 
     /// What becomes of errors that have nothing to do with each other, but for the scale.
-    fn carry(&self, op: &ConvOp, [_, height, width]: [usize; 3], errors: &[f32]) -> Result<Vec<f64>> {
+    fn carry(&self, op: &ConvOp, shape: [usize; 3], errors: &[f32]) -> Result<Vec<f64>> {
+        if errors.iter().any(|error| !error.is_finite()) {
+            // Nothing is known of a sum with a number in it of which nothing is.
+            let only = |finite: fn(f32) -> f32| errors.iter().map(|&error| finite(error)).collect::<Vec<f32>>();
+            let known = only(|error| if error.is_finite() { error } else { 0.0 });
+            let unknown = only(|error| if error.is_finite() { 0.0 } else { 1.0 });
+            let [known, unknown] = [self.carry(op, shape, &known)?, self.carry(op, shape, &unknown)?];
+            let of = |(known, unknown): (f64, f64)| if unknown > 0.0 { f64::INFINITY } else { known };
+            return Ok(known.into_iter().zip(unknown).map(of).collect());
+        }
+        let [_, height, width] = shape;
         let largest = errors.iter().fold(f32::MIN_POSITIVE, |largest, &error| error.max(largest));
         let squares: Vec<f32> = errors.iter().map(|error| (error / largest).powi(2)).collect();
         let size = if op.kind == ConvKind::Linear { [1, 1, 1] } else { [1, height, width] };
         let problem = Problem::new(self.summary.placement(), op.conv, size)?;
         let sums = reference::conv2d(&problem, &Operands::new(&squares, &self.summary))?.output;
         Ok(sums.into_iter().map(|sum| sum.sqrt() * f64::from(largest) * self.largest).collect())
-    }
-}
-
-/// What an average rounds, as a fraction of the mean of magnitudes; others round nothing.
-fn averaged(op: &Op) -> f64 {
-    match op {
-        Op::Pool(pool) if pool.average => reference::tolerance(pool.kernel[0] * pool.kernel[1]),
-        _ => 0.0,
     }
 }

@@ -5,6 +5,8 @@
 use filter_summary::network::{ConvOp, Network, Node, Op, Pool, ShortcutA, Source, UpsampleNearest};
 use filter_summary::{Activation, reference};
 
+use super::operations::operate;
+
 /// Values and how far an f32 executor may be off each of them.
 #[derive(Debug, Clone, Default)]
 pub struct Value {
@@ -65,7 +67,12 @@ fn run(node: &Node, inputs: &[(&Value, [usize; 3])]) -> Value {
     let mut to = Value::default();
     match &node.op {
         Op::Conv(op) => return convolve(op, inputs, node.shape),
-        Op::Pool(pool) => {
+        Op::Pool(_) | Op::GlobalPool(_) => {
+            let pool = match &node.op {
+                Op::Pool(pool) => pool,
+                Op::GlobalPool(pool) if pool.average => &Pool::average([height, width]),
+                _ => &Pool::max([height, width]),
+            };
             for channel in 0..channels {
                 for y in 0..out_height {
                     for x in 0..out_width {
@@ -75,15 +82,6 @@ fn run(node: &Node, inputs: &[(&Value, [usize; 3])]) -> Value {
                         to.push(value, error);
                     }
                 }
-            }
-        }
-        Op::Add(add) => {
-            assert_eq!(inputs.len(), 2);
-            let second = inputs[1].0;
-            for at in 0..first.value.len() {
-                let value = first.value[at] + second.value[at];
-                let rounding = if is_exact(value) { 0.0 } else { epsilon * value.abs() };
-                to.push(activate(add.activation, value), first.error[at] + second.error[at] + rounding);
             }
         }
         Op::Relu => {
@@ -128,13 +126,13 @@ fn run(node: &Node, inputs: &[(&Value, [usize; 3])]) -> Value {
                 }
             }
         }
-        Op::Concat | Op::Flatten => {
+        Op::Flatten => {
             for (input, _) in inputs {
                 to.value.extend(&input.value);
                 to.error.extend(&input.error);
             }
         }
-        op => panic!("{op:?}"),
+        op => return operate(op, inputs, node.shape),
     }
     to
 }
@@ -145,7 +143,7 @@ fn is_exact(size: f64) -> bool {
     (size * 16.0).fract() == 0.0 && size.abs() * 16.0 < 16_777_216.0
 }
 
-fn activate(activation: Activation, value: f64) -> f64 {
+pub fn activate(activation: Activation, value: f64) -> f64 {
     match activation {
         Activation::None => value,
         Activation::Relu | Activation::Relu6 if value < 0.0 => 0.0,

@@ -20,6 +20,8 @@ pub mod interpreter;
 #[cfg(all(feature = "cpu", feature = "network"))]
 pub mod networks;
 pub mod operands;
+#[cfg(feature = "network")]
+pub mod operations;
 pub mod parts;
 pub mod problems;
 pub mod selection;

@@ -20,6 +20,7 @@ mod lost;
 mod network_buffers;
 mod networks;
 mod not_finite;
+
 mod splits;
 mod storage;
 mod tune;

@@ -2,9 +2,10 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use std::path::Path;
+use std::sync::Arc;
 
 use filter_summary::network::{
-    Add, BatchNorm, ConvOp, CpuNetwork, Network, NetworkReference, Op, Pool, UpsampleNearest,
+    BatchNorm, Binary, ConvOp, CpuNetwork, Network, NetworkReference, Op, Pool, UpsampleNearest,
 };
 use filter_summary::{Activation, Algorithm, Conv2d, Precision, Storage};
 
@@ -73,12 +74,12 @@ fn every_operation_is_what_it_is() {
     let conv = ConvOp::dense(weights(4 * 2 * 9), [4, 2, 3, 3], Conv2d::padded(1)).unwrap();
     let first = net.conv("first", net.input(), conv.with_scale(weights(4)).with_bias(weights(4))).unwrap();
     let norm = BatchNorm::new(weights(4), weights(4)).with_activation(Activation::Relu);
-    let norm = net.node("norm", Op::BatchNorm(Box::new(norm)), &[first]).unwrap();
+    let norm = net.node("norm", Op::BatchNorm(Arc::new(norm)), &[first]).unwrap();
     let most = net.pool("most", norm, Pool::max([2, 2])).unwrap();
     let mean = net.pool("mean", first, Pool::average([2, 2])).unwrap();
-    let both = net.node("both", Op::Concat, &[most, mean]).unwrap();
+    let both = net.concat("both", &[most, mean]).unwrap();
     let wide = net.node("wide", Op::UpsampleNearest(UpsampleNearest::new([2, 2])), &[both]).unwrap();
-    let sum = net.node("sum", Op::Add(Add::default()), &[wide, wide]).unwrap();
+    let sum = net.node("sum", Op::Binary(Binary::add()), &[wide, wide]).unwrap();
     let relu = net.node("relu", Op::Relu, &[sum]).unwrap();
     let flat = net.node("flat", Op::Flatten, &[relu]).unwrap();
     let linear = net.conv("linear", flat, ConvOp::linear(weights(3 * 288), [3, 288]).unwrap()).unwrap();

@@ -30,7 +30,10 @@ fn is_flat(network: &Network, mut node: usize) -> bool {
         match (&of.op, of.inputs.first()) {
             (Op::Conv(conv), _) => return conv.kind == ConvKind::Linear,
             (Op::Flatten, _) => return true,
-            (Op::Add(_) | Op::Relu | Op::BatchNorm(_) | Op::Concat, Some(Source::Node(before))) => node = *before,
+            (
+                Op::Binary(_) | Op::Relu | Op::BatchNorm(_) | Op::Concat(_) | Op::Softmax(_),
+                Some(Source::Node(before)),
+            ) => node = *before,
             _ => return false,
         }
     }

@@ -13,9 +13,12 @@ use crate::method::activation::Activation;
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::context::{Context, word};
 use crate::network::layout::{Destination, Wiring};
-#[cfg(feature = "cpu")]
-use crate::network::stage::Operands;
 use crate::network::stage::Stage;
+#[cfg(feature = "cpu")]
+use crate::network::{
+    bounds::{Bounds, EPSILON},
+    stage::{BoundedOperands, Operands},
+};
 use crate::plan::Step;
 
 /// `activation(scale[c] * x[c] + bias[c])`.
@@ -40,7 +43,7 @@ fn read(node: &NodeJson, [channels, ..]: [usize; 3], tensors: &mut TensorFile<'_
         tensor.to_f32()
     };
     let norm = BatchNorm { scale: vector("scale")?, bias: vector("bias")?, activation: node.activation()? };
-    Ok(Op::BatchNorm(Box::new(norm)))
+    Ok(Op::BatchNorm(Arc::new(norm)))
 }
 
 impl BatchNorm {
@@ -62,7 +65,7 @@ impl NetworkBuilder {
     /// # Errors
     /// As [`NetworkBuilder::node`], and when there is not one scale and one bias a channel, all finite.
     pub fn batch_norm(&mut self, name: &str, input: Value, norm: BatchNorm) -> Result<Value> {
-        self.node(name, Op::BatchNorm(Box::new(norm)), &[input])
+        self.node(name, Op::BatchNorm(Arc::new(norm)), &[input])
     }
 }
 
@@ -95,7 +98,7 @@ impl Operation for BatchNorm {
         true
     }
 
-    fn work(&self) -> Work<'_> {
+    fn work(&self, _: &[[usize; 3]], _: [usize; 3]) -> Work<'_> {
         Work::Stage(Arc::new(self.clone()))
     }
 }
@@ -122,8 +125,8 @@ impl Stage for BatchNorm {
         Ok(vec![context.dispatch(kernel, &uniform, context.quads(wiring)?, wiring, to)?])
     }
 
-    fn table(&self) -> Vec<f32> {
-        [self.scale.as_slice(), &self.bias].concat()
+    fn table(&self) -> Vec<u32> {
+        self.scale.iter().chain(&self.bias).map(|value| value.to_bits()).collect()
     }
 
     #[cfg(feature = "cpu")]
@@ -134,5 +137,17 @@ impl Stage for BatchNorm {
         for ((from, to), (&scale, &bias)) in planes.zip(self.scale.iter().zip(&self.bias)) {
             to.iter_mut().zip(from).for_each(|(to, from)| *to = self.activation.of(scale * from + bias));
         }
+    }
+
+    #[cfg(feature = "cpu")]
+    fn bounds(&self, operands: &BoundedOperands<'_>) -> Bounds {
+        let [_, height, width] = operands.shape;
+        let of = |(at, (value, error)): (usize, (f64, f64))| {
+            let [scale, bias] = [&self.scale, &self.bias].map(|vector| f64::from(vector[at / (height * width)]));
+            // The product and the sum are rounded.
+            let rounding = EPSILON * ((scale * value).abs() + bias.abs());
+            (scale * value + bias, scale.abs() * error + rounding)
+        };
+        Bounds::behind(self.activation, operands.inputs[0].pairs().enumerate().map(of))
     }
 }

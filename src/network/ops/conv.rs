@@ -2,7 +2,9 @@
 
 mod file;
 
-pub(super) use file::FILE_OPS;
+use std::sync::Arc;
+
+pub(super) use file::{FILE_OPS, dense, out_channels, take_affine};
 
 use super::{NodeInput, NodeJson, Op, Operation, Work};
 use crate::check::check_finite;
@@ -211,7 +213,7 @@ impl NetworkBuilder {
     /// As [`NetworkBuilder::node`]; when channels or groups do not fit the input, the kernel exceeds the padded input,
     /// or scale or bias are not O finite values.
     pub fn conv(&mut self, name: &str, input: Value, op: ConvOp) -> Result<Value> {
-        self.node(name, Op::Conv(Box::new(op)), &[input])
+        self.node(name, Op::Conv(Arc::new(op)), &[input])
     }
 
     /// Adds a convolution to whose result `residual` `[O, OH, OW]` is added before the activation.
@@ -219,7 +221,7 @@ impl NetworkBuilder {
     /// # Errors
     /// As [`NetworkBuilder::conv`], and when the residual has another shape.
     pub fn conv_with_residual(&mut self, name: &str, input: Value, residual: Value, op: ConvOp) -> Result<Value> {
-        self.node(name, Op::Conv(Box::new(op)), &[input, residual])
+        self.node(name, Op::Conv(Arc::new(op)), &[input, residual])
     }
 }
 
@@ -273,7 +275,15 @@ impl Operation for ConvOp {
         placement.length() + placement.gains() + positions + of_bases + len(&self.scale) + len(&self.bias)
     }
 
-    fn work(&self) -> Work<'_> {
+    fn taps(&self) -> usize {
+        self.summary.placement().taps()
+    }
+
+    fn weights(&self) -> Option<&FilterSummary> {
+        Some(&self.summary)
+    }
+
+    fn work(&self, _: &[[usize; 3]], _: [usize; 3]) -> Work<'_> {
         Work::Conv(self)
     }
 }

@@ -1,4 +1,4 @@
-//! `max_pool2d`, `avg_pool2d` and `global_avg_pool2d`, by PyTorch's rules.
+//! `max_pool2d` and `avg_pool2d`, by PyTorch's rules.
 
 use std::sync::Arc;
 
@@ -15,10 +15,15 @@ use crate::method::window::INDEX_LIMIT;
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::context::{Context, word};
 use crate::network::layout::{Destination, Wiring};
-#[cfg(feature = "cpu")]
-use crate::network::stage::Operands;
 use crate::network::stage::Stage;
+#[cfg(feature = "cpu")]
+use crate::network::{
+    bounds::Bounds,
+    stage::{BoundedOperands, Operands},
+};
 use crate::plan::Step;
+#[cfg(feature = "cpu")]
+use crate::reference;
 
 /// A pooling window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,12 +58,6 @@ pub(super) const FILE_OPS: &[FileOp] = &[
         keys: &["input", "kernel", "stride", "padding", "ceil_mode", "count_include_pad"],
         tensors: &[],
         read: |node, _, _| read(node, Pool::average),
-    },
-    FileOp {
-        name: "global_avg_pool2d",
-        keys: &["input"],
-        tensors: &[],
-        read: |_, [_, height, width], _| Ok(Op::Pool(Pool::average([height, width]))),
     },
 ];
 
@@ -153,15 +152,6 @@ impl NetworkBuilder {
     pub fn pool(&mut self, name: &str, input: Value, pool: Pool) -> Result<Value> {
         self.node(name, Op::Pool(pool), &[input])
     }
-
-    /// Adds the average of every channel, `[C, 1, 1]`.
-    ///
-    /// # Errors
-    /// As [`NetworkBuilder::node`].
-    pub fn global_avg_pool(&mut self, name: &str, input: Value) -> Result<Value> {
-        let [_, height, width] = input.shape();
-        self.node(name, Op::Pool(Pool::average([height, width])), &[input])
-    }
 }
 
 impl Operation for Pool {
@@ -178,10 +168,7 @@ impl Operation for Pool {
         Ok([channels, out_height, out_width])
     }
 
-    fn json(&self, [_, height, width]: [usize; 3]) -> NodeJson {
-        if *self == Self::average([height, width]) {
-            return NodeJson::of("global_avg_pool2d");
-        }
+    fn json(&self, _: [usize; 3]) -> NodeJson {
         NodeJson {
             kernel: Some(self.kernel),
             stride: Some(self.stride),
@@ -192,7 +179,7 @@ impl Operation for Pool {
         }
     }
 
-    fn work(&self) -> Work<'_> {
+    fn work(&self, _: &[[usize; 3]], _: [usize; 3]) -> Work<'_> {
         Work::Stage(Arc::new(*self))
     }
 }
@@ -247,6 +234,20 @@ impl Stage for Pool {
             vec![by_workgroups(WindowStage::Blocks, values)?, by_workgroups(WindowStage::Finish, elements)?];
         steps.iter_mut().for_each(|step| step.places.products = 0..values * 4);
         Ok(steps)
+    }
+
+    #[cfg(feature = "cpu")]
+    fn bounds(&self, operands: &BoundedOperands<'_>) -> Bounds {
+        let mut bounds = operands.picked(self);
+        if self.average {
+            // An average averages errors too, and rounds its sum.
+            let rounding = reference::tolerance(self.kernel[0] * self.kernel[1]);
+            let sizes = operands.run(self, |input| input.values.iter().map(|value| value.abs()).collect());
+            let rounded =
+                |(error, size): (&mut f32, f32)| *error = (f64::from(*error) + rounding * f64::from(size)) as f32;
+            bounds.errors.iter_mut().zip(sizes).for_each(rounded);
+        }
+        bounds
     }
 
     #[cfg(feature = "cpu")]

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use super::{FileOp, NodeInput, NodeJson, Op, Operation, Work, add};
+use super::{FileOp, NodeInput, NodeJson, Op, Operation, Work, binary};
 use crate::error::Result;
 use crate::method::activation::Activation;
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::context::Context;
 use crate::network::layout::{Destination, Wiring};
-#[cfg(feature = "cpu")]
-use crate::network::stage::Operands;
 use crate::network::stage::Stage;
+#[cfg(feature = "cpu")]
+use crate::network::{
+    bounds::Bounds,
+    stage::{BoundedOperands, Operands},
+};
 use crate::plan::Step;
 
 pub(super) const FILE_OPS: &[FileOp] =
@@ -42,18 +45,23 @@ impl Operation for Relu {
         true
     }
 
-    fn work(&self) -> Work<'_> {
+    fn work(&self, _: &[[usize; 3]], _: [usize; 3]) -> Work<'_> {
         Work::Stage(Arc::new(*self))
     }
 }
 
 impl Stage for Relu {
     fn steps(&self, context: &Context<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
-        add::steps(Activation::Relu, context, wiring, to)
+        binary::copy_steps(Activation::Relu, context, wiring, to)
     }
 
     #[cfg(feature = "cpu")]
     fn run(&self, operands: &Operands<'_>, to: &mut [f32]) {
         to.iter_mut().zip(operands.inputs[0]).for_each(|(to, &from)| *to = Activation::Relu.of(from));
+    }
+
+    #[cfg(feature = "cpu")]
+    fn bounds(&self, operands: &BoundedOperands<'_>) -> Bounds {
+        Bounds::behind(Activation::Relu, operands.inputs[0].pairs())
     }
 }

@@ -1,5 +1,7 @@
 //! Networks built in code: they are what files hold.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 
 use filter_summary::network::{BatchNorm, ChannelOrder, ConvOp, Network, Node, Op, Pool, Preprocess, Source, Value};
@@ -101,7 +103,7 @@ impl Pieces {
 
     pub(crate) fn conv(&mut self, name: &str) -> &mut ConvOp {
         let Op::Conv(conv) = &mut self.node(name).op else { panic!("{name} is no convolution") };
-        conv
+        Arc::make_mut(conv)
     }
 
     pub(crate) fn pool(&mut self, name: &str) -> &mut Pool {
@@ -111,7 +113,7 @@ impl Pieces {
 
     pub(crate) fn norm(&mut self) -> &mut BatchNorm {
         let Op::BatchNorm(norm) = &mut self.node("norm").op else { panic!("no batch norm") };
-        norm
+        Arc::make_mut(norm)
     }
 
     /// Makes a node read others.

@@ -88,7 +88,7 @@ const ALIKE: &[Case] = &[
         "concat of sizes",
         |p| p.set("joined", "inputs", json!(["max", "dense"])),
         |p| p.reads("joined", &["max", "dense"]),
-        "node joined: inputs: their sizes are 2x2 and 3x3: they must be equal",
+        "node joined: inputs: their shapes are [12, 2, 2] and [12, 3, 3]: they must be equal but for the channels",
     ),
     (
         "concat of nothing",
@@ -100,19 +100,19 @@ const ALIKE: &[Case] = &[
         "add of shapes",
         |p| p.set("sum", "inputs", json!(["joined", "max"])),
         |p| p.reads("sum", &["joined", "max"]),
-        "node sum: inputs: their shapes are [24, 2, 2] and [12, 2, 2]: they must be equal",
+        "node sum: inputs: their shapes are [24, 2, 2] and [12, 2, 2]: sizes must be equal, or one of them 1",
     ),
     (
         "add of one",
         |p| p.set("sum", "inputs", json!(["joined"])),
         |p| p.reads("sum", &["joined"]),
-        "node sum: inputs: there are 1: it must be two",
+        "node sum: constant: it is missing, as inputs has only one",
     ),
     (
         "add of three",
         |p| p.set("sum", "inputs", json!(["joined", "joined", "joined"])),
         |p| p.reads("sum", &["joined", "joined", "joined"]),
-        "node sum: inputs: there are 3: it must be two",
+        "node sum: inputs: there are 3: it must be two, or one and a constant",
     ),
     (
         "pool kernel zero",

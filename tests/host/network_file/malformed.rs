@@ -39,12 +39,12 @@ fn metadata() {
         (
             "version missing",
             |p| drop(p.metadata.remove("format_version")),
-            "metadata format_version: it is missing: it must be 1",
+            "metadata format_version: it is missing: it must be 2 or 1",
         ),
         (
-            "version 2",
-            |p| drop(p.metadata.insert("format_version".into(), "2".into())),
-            "metadata format_version: it is 2: it must be 1",
+            "version 3",
+            |p| drop(p.metadata.insert("format_version".into(), "3".into())),
+            "metadata format_version: it is 3: it must be 2 or 1",
         ),
         ("graph missing", |p| p.graph = Value::Null, "metadata graph: it is missing"),
         (
@@ -100,8 +100,9 @@ fn graph() {
             |p| p.set("fc", "dropout", json!(0.5)),
             "graph: nodes[12]: unknown field `dropout`, expected one of `name`, `op`, `input`, `inputs`, \
              `residual`, `out_channels`, `window`, `boundary`, `start_unit`, `base_activation`, `kernel`, `stride`, \
-             `padding`, `dilation`, `groups`, `activation`, `ceil_mode`, `count_include_pad`, `scale_factor` at \
-             line 1 column 1287",
+             `padding`, `dilation`, `groups`, `activation`, `ceil_mode`, `count_include_pad`, `scale_factor`, \
+             `output_padding`, `axis`, `start`, `end`, `step`, `mode`, `value`, `size`, `scale`, `coordinates`, \
+             `rounding`, `order`, `shape`, `block`, `alpha`, `beta`, `k` at line 1 column 1287",
         ),
         (
             "unknown key of a window",
@@ -135,9 +136,10 @@ fn graph() {
         (
             "op unknown",
             |p| p.set("fc", "op", json!("conv3d")),
-            "node fc: op is conv3d: it must be one of fs_conv2d, conv2d, linear, max_pool2d, avg_pool2d, \
-             global_avg_pool2d, add, relu, batch_norm, shortcut_a, upsample_nearest2d, concat, \
-             flatten",
+            "node fc: op is conv3d: it must be one of fs_conv2d, conv2d, linear, conv_transpose2d, max_pool2d, \
+             avg_pool2d, global_avg_pool2d, global_max_pool2d, add, sub, mul, div, relu, batch_norm, softmax, \
+             log_softmax, local_response_norm, shortcut_a, upsample_nearest2d, resize, pad, concat, slice, permute, \
+             reshape, flatten, depth_to_space, space_to_depth, channel_shuffle",
         ),
         ("op missing", |p| p.unset("fc", "op"), "graph: nodes[12]: missing field `op` at line 1 column 1305"),
         (

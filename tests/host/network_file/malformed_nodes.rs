@@ -148,7 +148,7 @@ fn other_operations() {
         (
             "concat of sizes",
             |p| p.set("joined", "inputs", json!(["max", "dense"])),
-            "node joined: inputs: their sizes are 2x2 and 3x3: they must be equal",
+            "node joined: inputs: their shapes are [12, 2, 2] and [12, 3, 3]: they must be equal but for the channels",
         ),
         (
             "concat of nothing",
@@ -158,13 +158,17 @@ fn other_operations() {
         (
             "add of shapes",
             |p| p.set("sum", "inputs", json!(["joined", "max"])),
-            "node sum: inputs: their shapes are [24, 2, 2] and [12, 2, 2]: they must be equal",
+            "node sum: inputs: their shapes are [24, 2, 2] and [12, 2, 2]: sizes must be equal, or one of them 1",
         ),
-        ("add of one", |p| p.set("sum", "inputs", json!(["joined"])), "node sum: inputs: there are 1: it must be two"),
+        (
+            "add of one",
+            |p| p.set("sum", "inputs", json!(["joined"])),
+            "node sum: constant: it is missing, as inputs has only one",
+        ),
         (
             "add of three",
             |p| p.set("sum", "inputs", json!(["joined", "joined", "joined"])),
-            "node sum: inputs: there are 3: it must be two",
+            "node sum: inputs: there are 3: it must be two, or one and a constant",
         ),
         ("pool kernel missing", |p| p.unset("max", "kernel"), "node max: kernel: it is missing"),
         (

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use filter_summary::network::{
-    Add, ChannelOrder, ConvKind, Network, Node, Op, Pool, ShortcutA, Source, UpsampleNearest,
+    Binary, ChannelOrder, ConvKind, GlobalPool, Network, Node, Op, Pool, ShortcutA, Source, UpsampleNearest,
 };
 use filter_summary::{Activation, Boundary, Starts};
 use proptest::prelude::*;
@@ -81,9 +81,9 @@ fn everything_is_read() {
     assert_eq!(node(&network, "max").op, Op::Pool(pool));
     let average = Pool::average([3, 3]).with_stride([2, 2]).with_padding([1; 4]).with_count_include_pad(false);
     assert_eq!(node(&network, "avg").op, Op::Pool(average));
-    assert_eq!(node(&network, "mean").op, Op::Pool(Pool::average([2, 2])));
+    assert_eq!(node(&network, "mean").op, Op::GlobalPool(GlobalPool::average()));
     assert_eq!(node(&network, "short").op, Op::ShortcutA(ShortcutA::new(12, [2, 2])));
-    assert_eq!(node(&network, "sum").op, Op::Add(Add::new(Activation::Relu)));
+    assert_eq!(node(&network, "sum").op, Op::Binary(Binary::add().with_activation(Activation::Relu)));
     assert_eq!(node(&network, "positive").op, Op::Relu);
     let Op::BatchNorm(norm) = &node(&network, "norm").op else { panic!() };
     assert_eq!((norm.scale[2], norm.bias[23], norm.activation), (-4.5, 3.5, Activation::Relu));

@@ -1,5 +1,7 @@
 //! Convolutions in files: their keys and tensors.
 
+use std::sync::Arc;
+
 use super::super::{FileOp, Op};
 use super::{ConvKind, ConvOp, NodeJson, group_channels};
 use crate::check::check_size;
@@ -63,7 +65,7 @@ fn fs_conv2d(node: &NodeJson, _: [usize; 3], tensors: &mut TensorFile<'_>) -> Re
     let activation = node.base_activation.as_deref().map(|word| Activation::from_word("base_activation", word));
     let (activation, groups) = (activation.transpose()?.unwrap_or_default(), node.groups.unwrap_or(1));
     let base_stage = take_base_stage(tensors, &prefix, activation, summary.placement(), groups)?;
-    Ok(Op::Conv(Box::new(ConvOp { base_stage, ..finish(node, ConvKind::FilterSummary, summary, tensors)? })))
+    Ok(Op::Conv(Arc::new(ConvOp { base_stage, ..finish(node, ConvKind::FilterSummary, summary, tensors)? })))
 }
 
 fn conv2d(node: &NodeJson, [channels, ..]: [usize; 3], tensors: &mut TensorFile<'_>) -> Result<Op> {
@@ -76,7 +78,7 @@ fn conv2d(node: &NodeJson, [channels, ..]: [usize; 3], tensors: &mut TensorFile<
     let weight = tensors.take_required(&format!("{}.weight", node.name))?;
     weight.expect_shape(&shape)?;
     let summary = dense(node, &weight, shape, tensors)?;
-    Ok(Op::Conv(Box::new(finish(node, ConvKind::Dense, summary, tensors)?)))
+    Ok(Op::Conv(Arc::new(finish(node, ConvKind::Dense, summary, tensors)?)))
 }
 
 fn linear(node: &NodeJson, input: [usize; 3], tensors: &mut TensorFile<'_>) -> Result<Op> {
@@ -92,17 +94,17 @@ fn linear(node: &NodeJson, input: [usize; 3], tensors: &mut TensorFile<'_>) -> R
     let summary = dense(node, &weight, [outputs, inputs, 1, 1], tensors)?;
     let bias = take_optional(tensors, &format!("{}.bias", node.name), &[outputs])?;
     let (kind, activation) = (ConvKind::Linear, node.activation()?);
-    Ok(Op::Conv(Box::new(ConvOp { kind, bias, activation, ..ConvOp::new(summary, Conv2d::default()) })))
+    Ok(Op::Conv(Arc::new(ConvOp { kind, bias, activation, ..ConvOp::new(summary, Conv2d::default()) })))
 }
 
-fn out_channels(node: &NodeJson) -> Result<usize> {
+pub(in super::super) fn out_channels(node: &NodeJson) -> Result<usize> {
     let out_channels = node.need("out_channels", &node.out_channels)?;
     check_size("out_channels", out_channels, INDEX_LIMIT)?;
     Ok(out_channels)
 }
 
 /// Dense filters `[O, C/groups, KH, KW]` as a summary, which does not move them.
-fn dense(
+pub(in super::super) fn dense(
     node: &NodeJson,
     weight: &Tensor<'_>,
     [filters, channels, height, width]: [usize; 4],
@@ -122,10 +124,19 @@ fn finish(node: &NodeJson, kind: ConvKind, summary: FilterSummary, tensors: &mut
         dilation: node.dilation.unwrap_or(default.dilation),
         groups: node.groups.unwrap_or(default.groups),
     };
-    let scale = take_optional(tensors, &format!("{}.scale", node.name), &[filters])?;
-    let bias = take_optional(tensors, &format!("{}.bias", node.name), &[filters])?;
-    let activation = node.activation()?;
+    let ([scale, bias], activation) = (take_affine(node, filters, tensors)?, node.activation()?);
     Ok(ConvOp { kind, scale, bias, activation, ..ConvOp::new(summary, conv) })
+}
+
+/// Scale and bias of output channels.
+pub(in super::super) fn take_affine(
+    node: &NodeJson,
+    channels: usize,
+    tensors: &mut TensorFile<'_>,
+) -> Result<[Option<Vec<f32>>; 2]> {
+    let [scale, bias] =
+        ["scale", "bias"].map(|part| take_optional(tensors, &format!("{}.{part}", node.name), &[channels]));
+    Ok([scale?, bias?])
 }
 
 pub(super) fn json(op: &ConvOp) -> NodeJson {

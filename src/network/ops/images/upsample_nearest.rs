@@ -62,7 +62,7 @@ impl Operation for UpsampleNearest {
         NodeJson { scale_factor: Some(self.scale_factor), ..NodeJson::of("upsample_nearest2d") }
     }
 
-    fn work(&self) -> Work<'_> {
+    fn work(&self, _: &[[usize; 3]], _: [usize; 3]) -> Work<'_> {
         Work::Stage(Arc::new(*self))
     }
 }

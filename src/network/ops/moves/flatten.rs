@@ -7,7 +7,7 @@ use crate::network::builder::{NetworkBuilder, Value};
 pub(super) const FILE_OPS: &[FileOp] =
     &[FileOp { name: "flatten", keys: &["input"], tensors: &[], read: |_, _, _| Ok(Op::Flatten) }];
 
-pub(super) struct Flatten;
+pub(in crate::network::ops) struct Flatten;
 
 impl NetworkBuilder {
     /// Adds the same values as `[C*H*W, 1, 1]`; nothing is computed or copied.
@@ -28,7 +28,7 @@ impl Operation for Flatten {
         NodeJson::of("flatten")
     }
 
-    fn work(&self) -> Work<'_> {
+    fn work(&self, _: &[[usize; 3]], _: [usize; 3]) -> Work<'_> {
         Work::View
     }
 }

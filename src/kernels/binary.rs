@@ -45,7 +45,7 @@ impl Kernel for Add {
 
     fn describe(&self) -> Description {
         let output = Tensor::f32(self.access);
-        Description::in_lanes("add", include_str!("../../shaders/network/add.wgsl"), Self::LANES)
+        Description::in_lanes("add", include_str!("../../shaders/network/binary.wgsl"), Self::LANES)
             .input(output)
             .part(include_str!("../../shaders/network/parts/plane_quads.wgsl"))
             .part(include_str!("../../shaders/parts/activation.wgsl"))

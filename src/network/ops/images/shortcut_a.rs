@@ -75,7 +75,7 @@ impl Operation for ShortcutA {
         NodeJson { out_channels, stride, ..NodeJson::of("shortcut_a") }
     }
 
-    fn work(&self) -> Work<'_> {
+    fn work(&self, _: &[[usize; 3]], _: [usize; 3]) -> Work<'_> {
         Work::Stage(Arc::new(*self))
     }
 }

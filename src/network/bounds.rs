@@ -1,0 +1,48 @@
+//! Values as an executor keeps them, and how far they may be off.
+
+use crate::method::activation::Activation;
+
+/// What one operation on numbers of this size may round, and what it takes for 0 at most: a device may lose what is no
+/// normal f32.
+pub(crate) const EPSILON: f64 = f32::EPSILON as f64;
+pub(crate) const LOST: f64 = f32::MIN_POSITIVE as f64;
+
+/// A value between nodes: as an executor keeps it, and how far it may be off.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Bounds {
+    pub(crate) values: Vec<f32>,
+    pub(crate) errors: Vec<f32>,
+}
+
+impl Bounds {
+    /// Every value and its error.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.values.iter().zip(&self.errors).map(|(&value, &error)| (value.into(), error.into()))
+    }
+
+    /// One of them.
+    pub(crate) fn pair(&self, at: usize) -> (f64, f64) {
+        (self.values[at].into(), self.errors[at].into())
+    }
+
+    /// What an activation leaves of values and errors: where it is flat, nothing.
+    pub(crate) fn behind(activation: Activation, pairs: impl Iterator<Item = (f64, f64)>) -> Self {
+        let (values, errors) = pairs
+            .map(|(value, error)| {
+                let [least, value, most] = [value - error, value, value + error].map(|value| activation.of(value));
+                (value as f32, (value - least).max(most - value) as f32)
+            })
+            .unzip();
+        Self { values, errors }
+    }
+}
+
+/// Every value by which an executor may be off that is off by these: what is no number for want of a bound is
+/// infinite.
+impl FromIterator<(f64, f64)> for Bounds {
+    fn from_iter<T: IntoIterator<Item = (f64, f64)>>(pairs: T) -> Self {
+        let error = |error: f64| if error.is_nan() { f32::INFINITY } else { error as f32 };
+        let (values, errors) = pairs.into_iter().map(|(value, of)| (value as f32, error(of))).unzip();
+        Self { values, errors }
+    }
+}

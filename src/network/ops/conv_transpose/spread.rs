@@ -1,0 +1,152 @@
+//! What computes a transposed convolution of one size.
+
+use std::sync::OnceLock;
+
+use super::ConvTranspose;
+#[cfg(feature = "cpu")]
+use crate::cpu::{Before, Rows, multiply};
+use crate::error::{Error, Result};
+use crate::network::context::Context;
+use crate::network::layout::{Destination, Wiring};
+use crate::network::stage::Stage;
+#[cfg(feature = "cpu")]
+use crate::network::{
+    bounds::{Bounds, LOST},
+    stage::{BoundedOperands, Operands},
+};
+use crate::plan::Step;
+#[cfg(feature = "cpu")]
+use crate::reference;
+
+/// Most products of a pass of the CPU.
+#[cfg(feature = "cpu")]
+const PRODUCTS: usize = 1 << 18;
+
+#[derive(Debug)]
+pub(super) struct Spread {
+    pub(super) op: ConvTranspose,
+    /// C, H, W.
+    pub(super) input: [usize; 3],
+    pub(super) output: [usize; 3],
+    /// The weights as the CPU reads them, `[O, taps, C / groups]`, once they are asked for.
+    pub(super) packed: OnceLock<Vec<f32>>,
+}
+
+impl Spread {
+    /// Input channels of a group.
+    fn group_inputs(&self) -> usize {
+        self.input[0] / self.op.conv.groups
+    }
+
+    /// Where a tap's products with a row of input pixels (axis 0; 1 for columns) go, if they are not cut off.
+    #[cfg(feature = "cpu")]
+    fn place(&self, axis: usize, at: usize, tap: usize) -> Option<usize> {
+        let conv = &self.op.conv;
+        let place = (at * conv.stride[axis] + tap * conv.dilation[axis]).checked_sub(conv.padding[axis])?;
+        (place < self.output[1 + axis]).then_some(place)
+    }
+
+    /// `[O, taps, C / groups]` of `[C, O / groups, taps]`.
+    #[cfg(feature = "cpu")]
+    fn packed(&self) -> &[f32] {
+        self.packed.get_or_init(|| {
+            let (values, taps) = (self.op.weight.values(), self.op.weight.placement().taps());
+            let (inputs, outputs) = (self.group_inputs(), self.op.group_outputs());
+            let value = |at: usize| {
+                let (input, tap, output) = (at % inputs, at / inputs % taps, at / inputs / taps);
+                let channel = output / outputs * inputs + input;
+                values[(channel * outputs + output % outputs) * taps + tap]
+            };
+            (0..values.len()).map(value).collect()
+        })
+    }
+
+    fn affine(&self, channel: usize) -> [f32; 2] {
+        let of = |values: &Option<Vec<f32>>, default| values.as_ref().map_or(default, |values| values[channel]);
+        [of(&self.op.scale, 1.0), of(&self.op.bias, 0.0)]
+    }
+
+    /// Adds what the taps of an output channel have for it: `products` `[taps, H, W]`.
+    #[cfg(feature = "cpu")]
+    fn add(&self, products: &[f32], sums: &mut [f64]) {
+        let ([_, height, width], [_, _, out_width], [_, kernel_width]) = (self.input, self.output, self.op.kernel());
+        let stride = self.op.conv.stride[1];
+        for (tap, products) in products.chunks_exact(height * width).enumerate() {
+            // The first and the last column that are not cut off.
+            let columns = (0..width).filter_map(|x| Some((x, self.place(1, x, tap % kernel_width)?)));
+            let Some((first, place)) = columns.clone().next() else { continue };
+            let count = columns.count();
+            for (y, products) in products.chunks_exact(width).enumerate() {
+                let Some(row) = self.place(0, y, tap / kernel_width) else { continue };
+                let sums = sums[row * out_width + place..].iter_mut().step_by(stride);
+                sums.zip(&products[first..first + count]).for_each(|(sum, &product)| *sum += f64::from(product));
+            }
+        }
+    }
+}
+
+impl Stage for Spread {
+    fn steps(&self, _: &Context<'_>, _: &Wiring, _: Destination) -> Result<Vec<Step>> {
+        Err(Error::Unsupported { kernel: "conv_transpose", reason: "not on GPUs yet".to_owned() })
+    }
+
+    /// Products of all taps of some output channels with every pixel, and their sums in f64.
+    #[cfg(feature = "cpu")]
+    fn run(&self, operands: &Operands<'_>, to: &mut [f32]) {
+        let ([_, height, width], inputs, outputs) = (self.input, self.group_inputs(), self.op.group_outputs());
+        let (plane, taps) = (height * width, self.op.weight.placement().taps());
+        let at_once = (PRODUCTS / (taps * plane)).clamp(1, outputs);
+        let mut products = vec![0.0; at_once * taps * plane];
+        let mut sums = vec![0.0f64; self.output[1] * self.output[2]];
+        for first in (0..self.output[0]).step_by(outputs).flat_map(|group| (group..group + outputs).step_by(at_once)) {
+            let count = at_once.min(outputs - first % outputs);
+            let weights = &self.packed()[first * taps * inputs..][..count * taps * inputs];
+            let values = &operands.inputs[0][first / outputs * inputs * plane..][..inputs * plane];
+            let (size, right) = ([count * taps, plane, inputs], Rows { values, stride: plane });
+            multiply(size, weights, right, &mut products[..count * taps * plane], plane, Before::Replaced, 1);
+            for (channel, products) in (first..first + count).zip(products.chunks_exact(taps * plane)) {
+                sums.fill(0.0);
+                self.add(products, &mut sums);
+                let [scale, bias] = self.affine(channel);
+                let to = &mut to[channel * sums.len()..][..sums.len()];
+                let finished = |&sum: &f64| self.op.activation.of(scale * sum as f32 + bias);
+                to.iter_mut().zip(&sums).for_each(|(to, sum)| *to = finished(sum));
+            }
+        }
+    }
+
+    /// As of a convolution: errors of what is added up have nothing to do with each other.
+    #[cfg(feature = "cpu")]
+    fn bounds(&self, operands: &BoundedOperands<'_>) -> Bounds {
+        let ([_, height, width], [out_channels, out_height, out_width]) = (self.input, self.output);
+        let (inputs, outputs, [_, kernel_width]) = (self.group_inputs(), self.op.group_outputs(), self.op.kernel());
+        let (taps, out_plane) = (self.op.weight.placement().taps(), out_height * out_width);
+        let tolerance = reference::tolerance(inputs * taps);
+        let (weights, mut pairs) = (self.packed(), Vec::with_capacity(out_channels * out_plane));
+        for channel in 0..out_channels {
+            // The sum, that of sizes, and that of squared errors.
+            let mut sums = vec![[0.0f64; 3]; out_plane];
+            for tap in 0..taps {
+                for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+                    let (row, column) = (self.place(0, y, tap / kernel_width), self.place(1, x, tap % kernel_width));
+                    let (Some(row), Some(column)) = (row, column) else { continue };
+                    let [sum, size, squares] = &mut sums[row * out_width + column];
+                    for input in 0..inputs {
+                        let weight = f64::from(weights[(channel * taps + tap) * inputs + input]);
+                        let at = ((channel / outputs * inputs + input) * height + y) * width + x;
+                        let (value, error) = operands.inputs[0].pair(at);
+                        *sum += weight * value;
+                        *size += (weight * value).abs() + LOST * (1.0 + weight.abs() + value.abs());
+                        *squares += if weight == 0.0 { 0.0 } else { (weight * error).powi(2) };
+                    }
+                }
+            }
+            let [scale, bias] = self.affine(channel).map(f64::from);
+            pairs.extend(sums.into_iter().map(|[sum, size, squares]| {
+                let magnitude = scale.abs() * size + bias.abs();
+                (scale * sum + bias, scale.abs() * squares.sqrt() + tolerance * magnitude)
+            }));
+        }
+        Bounds::behind(self.op.activation, pairs.into_iter())
+    }
+}

@@ -1,0 +1,65 @@
+//! The same network for images of another size.
+
+use super::builder::Value;
+use super::{Network, Source};
+use crate::error::{Error, Result};
+
+impl Network {
+    /// The same network for images of another height and width. It shares this one's weights, so that it costs no more
+    /// than a list of nodes: keep one, or its executor, for every size that comes.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    ///
+    /// use filter_summary::network::{ConvOp, CpuNetwork, Network};
+    /// use filter_summary::Conv2d;
+    ///
+    /// let mut net = Network::builder([1, 8, 8])?;
+    /// let conv = net.conv("conv", net.input(), ConvOp::dense(vec![1.0; 9], [1, 1, 3, 3], Conv2d::default())?)?;
+    /// let mean = net.global_avg_pool("mean", conv)?;
+    /// let network = net.finish(mean)?;
+    ///
+    /// let mut by_size: HashMap<[usize; 2], CpuNetwork> = HashMap::new();
+    /// for [height, width] in [[8, 8], [5, 9], [8, 8]] {
+    ///     let forward = match by_size.remove(&[height, width]) {
+    ///         Some(known) => known,
+    ///         None => CpuNetwork::new(&network.with_input_size([height, width])?, 1, None)?,
+    ///     };
+    ///     assert_eq!(forward.run(&vec![1.0; height * width])?, [9.0]);
+    ///     by_size.insert([height, width], forward);
+    /// }
+    /// assert_eq!(by_size.len(), 2);
+    /// # Ok::<(), filter_summary::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When a node cannot read its input in that size, or was made for images of one size: a `linear` layer, a `reshape`,
+    /// a `resize` to a size, a `slice` that ends within the image, a constant of more than one pixel. The message names
+    /// it.
+    pub fn with_input_size(&self, [height, width]: [usize; 2]) -> Result<Self> {
+        let mut builder = Self::builder([self.input.shape[0], height, width])?;
+        builder.preprocess(self.input.preprocess.clone())?;
+        builder.labels(self.labels.clone());
+        for (key, value) in &self.metadata {
+            builder.metadata(key, value)?;
+        }
+        let mut values: Vec<Value> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let value_of = |source: &Source| match *source {
+                Source::Input => builder.input(),
+                Source::Node(index) => values[index],
+            };
+            let inputs: Vec<Value> = node.inputs.iter().map(value_of).collect();
+            if let (Some(input), Some(&source)) = (inputs.first(), node.inputs.first()) {
+                let before = self.shape_of(source);
+                let tie = node.op.operation().tie(before).filter(|_| input.shape() != before);
+                if let Some(tie) = tie {
+                    let reason = format!("{tie}: it cannot read {:?} where it read {before:?}", input.shape());
+                    return Err(Error::format(format!("node {}", node.name), reason));
+                }
+            }
+            values.push(builder.node(&node.name, node.op.clone(), &inputs)?);
+        }
+        builder.finish(values[self.output])
+    }
+}
