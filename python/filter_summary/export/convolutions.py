@@ -1,0 +1,152 @@
+"""Convolutions, linear layers and batch norm."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import torch
+from torch import fx
+
+from ..conv import FsConv2d
+from ..quantize import quantize
+from .convert import Converter, handles
+from .errors import Refused
+from .lazy import Lazy, format_dims
+
+
+def pair(values) -> list[int]:
+    values = [values] if isinstance(values, int) else list(values)
+    return [int(v) for v in (values * 2 if len(values) == 1 else values)]
+
+
+def plain(keys: dict) -> dict:
+    """Keys without those that have their default."""
+    defaults = {"stride": [1, 1], "dilation": [1, 1], "padding": [0] * 4, "groups": 1, "output_padding": [0, 0]}
+    return {key: value for key, value in keys.items() if defaults.get(key) != value}
+
+
+@handles("filter_summary.conv2d")
+def fs_conv2d(c: Converter, step: fx.Node, a: SimpleNamespace):
+    layer = c.modules[a.layer]
+    name, _ = c.real(a.x)
+    left, right, top, bottom = layer.pads if layer.padding_mode == "zeros" else (0, 0, 0, 0)
+    keys = {"out_channels": layer.out_channels, "window": layer.layout.window(), "boundary": layer.layout.boundary}
+    keys |= {"stride": list(layer.stride), "padding": [top, left, bottom, right], "dilation": list(layer.dilation)}
+    node = c.emit(step, "fs_conv2d", name, **plain(keys | {"groups": layer.groups}), **summary_parts(layer))
+    if layer.layout.unit is not None:
+        node.keys["start_unit"] = layer.layout.unit
+    return c.made(step, node)
+
+
+def summary_parts(layer: FsConv2d) -> dict[str, torch.Tensor | None]:
+    """The tensors of a Filter Summary layer."""
+    learned = layer.layout.unit is not None
+    parts = {
+        "summary": layer.summary.detach(), "gains": layer.gains, "bias": layer.bias,
+        "starts": exported_positions(layer.positions()) if learned else layer.layout.starts,
+    }  # fmt: skip
+    if layer.bits == 8:
+        levels, scale, zero = quantize(layer.summary)
+        parts |= {"summary": levels, "quantization": torch.tensor([scale, zero])}
+    return parts
+
+
+def exported_positions(positions: torch.Tensor) -> torch.Tensor:
+    """Positions as float32 with the same floors: one that would be rounded up to a whole number goes just below it."""
+    rounded = positions.detach().float()
+    below = torch.nextafter(rounded, torch.zeros_like(rounded))
+    return torch.where(rounded.double().floor() > positions.detach().double().floor(), below, rounded)
+
+
+@handles("conv2d", "convolution", "conv1d")
+def conv2d(c: Converter, step: fx.Node, a: SimpleNamespace):
+    weight = c.tensor(a.weight, "weight")
+    if getattr(a, "transposed", False):
+        return transposed(c, step, a)
+    if weight.dim() not in (3, 4):
+        raise Refused(f"it has {weight.dim() - 2} axes besides the channels; the format has 2")
+    line = weight.dim() == 3
+    weight = weight.unsqueeze(3) if line else weight
+    more = lambda values, one: [*([int(values)] if isinstance(values, int) else map(int, values))][:1] + [one]  # noqa: E731
+    stride, dilation = (more(v, 1) if line else pair(v) for v in (a.stride, a.dilation))
+    kernel = list(weight.shape[2:])
+    if isinstance(a.padding, str):
+        total = [d * (k - 1) if a.padding == "same" else 0 for d, k in zip(dilation, kernel)]
+        padding = [total[0] // 2, total[1] // 2, total[0] - total[0] // 2, total[1] - total[1] // 2]
+    else:
+        padding = (more(a.padding, 0) if line else pair(a.padding)) * 2
+    name, _ = c.real(a.input)
+    keys = {"out_channels": len(weight), "kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
+    keys = plain(keys | {"groups": a.groups})
+    return c.made(step, c.emit(step, "conv2d", name, **keys, weight=weight, bias=c.tensor(a.bias, "bias")))
+
+
+@handles("conv_transpose2d")
+def transposed(c: Converter, step: fx.Node, a: SimpleNamespace):
+    weight = c.tensor(a.weight, "weight")
+    if weight.dim() != 4:
+        raise Refused(f"it has {weight.dim() - 2} axes besides the channels; the format has 2")
+    y, x = pair(a.padding)
+    keys = {"out_channels": weight.shape[1] * a.groups, "kernel": list(weight.shape[2:]), "stride": pair(a.stride)}
+    keys |= {"padding": [y, x, y, x], "output_padding": pair(a.output_padding), "dilation": pair(a.dilation)}
+    name, _ = c.real(a.input)
+    keys = plain(keys | {"groups": a.groups})
+    return c.made(step, c.emit(step, "conv_transpose2d", name, **keys, weight=weight, bias=c.tensor(a.bias, "bias")))
+
+
+@handles("linear")
+def linear(c: Converter, step: fx.Node, a: SimpleNamespace):
+    return apply_linear(c, step, a.input, c.tensor(a.weight, "weight"), c.tensor(a.bias, "bias"))
+
+
+@handles("addmm", "mm", "matmul")
+def matmul(c: Converter, step: fx.Node, a: SimpleNamespace):
+    one, other = (a.mat1, a.mat2) if hasattr(a, "mat1") else (a.self_, a.mat2 if hasattr(a, "mat2") else a.other)
+    weight = c.tensor(other, "second factor")
+    if weight.dim() != 2:
+        raise Refused(f"its second factor has {weight.dim()} axes; the format has linear layers only")
+    bias = None
+    if hasattr(a, "mat1"):
+        if (a.alpha, a.beta) != (1, 1):
+            raise Refused("alpha and beta other than 1")
+        bias = c.tensor(a.self_, "bias").expand(weight.shape[1])
+    return apply_linear(c, step, one, weight.t(), bias)
+
+
+def apply_linear(c: Converter, step: fx.Node, x: fx.Node, weight: torch.Tensor, bias: torch.Tensor | None):
+    """A linear layer over the last axis: the node of that name where there is no other, else a 1x1 convolution."""
+    lazy = c.whole(x)
+    rank = len(lazy.shape)
+    if rank == 1:
+        # A linear layer flattens by itself.
+        name = lazy.base if lazy.plain else c.real(x)[0]
+        return c.made(step, c.emit(step, "linear", name, weight=weight, bias=bias))
+    if rank > 3:
+        raise Refused(f"it reads values of {rank + 1} axes; the format has 4")
+    last = lazy.permuted((rank - 1, *range(rank - 1)))
+    name, dims = c.settle(x, last), format_dims(last.shape)
+    keys = {"out_channels": len(weight), "kernel": [1, 1]}
+    node = c.emit(
+        step, "conv2d", name, dims=(len(weight), *dims[1:]), **keys, weight=weight[:, :, None, None], bias=bias
+    )
+    return Lazy.of(node.name, node.dims, rank).permuted((*range(1, rank), 0))
+
+
+@handles("_native_batch_norm_legit_no_training", "batch_norm")
+def batch_norm(c: Converter, step: fx.Node, a: SimpleNamespace):
+    if getattr(a, "training", False) or a.running_mean is None:
+        raise Refused("it has the statistics of the batch: the format has those of training")
+    x = a.input
+    mean, var = c.tensor(a.running_mean, "mean"), c.tensor(a.running_var, "variance")
+    weight, bias = c.tensor(a.weight, "weight"), c.tensor(a.bias, "bias")
+    scale = (var + a.eps).rsqrt() * (1 if weight is None else weight)
+    shift = (0 if bias is None else bias) - mean * scale
+    name, dims = c.real(x)
+    node = c.emit(step, "batch_norm", name, dims=dims, scale=scale, bias=shift)
+    value = Lazy.of(node.name, dims, len(c.lazy(x).shape))
+    return [value] if operator_has_three(step) else value
+
+
+def operator_has_three(step: fx.Node) -> bool:
+    """Whether an operation gives statistics, too."""
+    return len(step.target._schema.returns) > 1

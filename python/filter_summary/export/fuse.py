@@ -1,0 +1,210 @@
+"""Nodes made fewer: what frameworks compute one by one, the format has in one node.
+
+Each pass keeps the values of all outputs. A node is taken into another only where nobody else reads what is between.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from .graph import Graph, Node
+
+CONVOLUTIONS = ("conv2d", "fs_conv2d")
+SCALED = (*CONVOLUTIONS, "conv_transpose2d", "linear", "batch_norm")
+"""Operations that a factor and a bias a channel go into."""
+ACTIVE = (*SCALED, "add", "sub", "mul", "div")
+"""Operations with an activation."""
+SIXTH = 1 / 6
+
+
+def fuse(graph: Graph) -> None:
+    """All passes."""
+    for one in (
+        products_with_gates,
+        commute_pools,
+        scales,
+        paddings,
+        residuals,
+        activations,
+        shortcuts,
+        chains,
+        flattens,
+    ):
+        one(graph)
+        graph.prune()
+    graph.sort()
+    for node in graph.nodes.values():
+        if node.op == "activation" and node.keys["activation"] == "relu":
+            node.op = "relu"
+            del node.keys["activation"]
+
+
+def source(graph: Graph, node: Node, *ops: str) -> Node | None:
+    """The node whose value `node` reads, if it is one of `ops`, has no activation yet, and no other reader."""
+    before = graph.nodes.get(node.inputs[0])
+    if before is None or before.op not in ops or before.keys.get("activation", "none") != "none":
+        return None
+    return before if len(graph.readers()[before.name]) == 1 else None
+
+
+def products_with_gates(graph: Graph) -> None:
+    """`x * sigmoid(x)` is `silu`, `x * hard_sigmoid(x)` is `hard_swish`; `relu6(x + 3) / 6` is the latter's gate."""
+    words = {"sigmoid": "silu", "hard_sigmoid": "hard_swish"}
+    for node in list(graph.nodes.values()):
+        if node.op == "batch_norm" and _is(node, SIXTH, 0.0):
+            before = source_active(graph, node, "relu6")
+            shifted = before and graph.nodes.get(before.inputs[0])
+            if shifted is not None and shifted.op == "batch_norm" and _is(shifted, 1.0, 3.0):
+                node.op, node.inputs = "activation", list(shifted.inputs)
+                node.keys, node.parts = {"activation": {"hard_sigmoid": [SIXTH, 0.5]}}, {}
+    for node in list(graph.nodes.values()):
+        if node.op == "mul" and len(node.inputs) == 2:
+            for x, gate in (node.inputs, node.inputs[::-1]):
+                gate = graph.nodes.get(gate)
+                if gate is None or gate.op != "activation" or gate.inputs != [x]:
+                    continue
+                word = gate.keys["activation"]
+                kind = word if isinstance(word, str) else next(iter(word))
+                if kind in words and word in ("sigmoid", {"hard_sigmoid": [SIXTH, 0.5]}):
+                    node.op, node.inputs, node.keys = "activation", [x], {"activation": words[kind]}
+                    break
+    # `x * relu6(x + 3) / 6`, with the quotient last.
+    for node in list(graph.nodes.values()):
+        product = source(graph, node, "mul") if node.op == "batch_norm" and _is(node, SIXTH, 0.0) else None
+        for x, gate in (product.inputs, product.inputs[::-1]) if product and len(product.inputs) == 2 else ():
+            gate = graph.nodes.get(gate)
+            shifted = graph.nodes.get(gate.inputs[0]) if gate and gate.keys.get("activation") == "relu6" else None
+            if shifted is not None and shifted.op == "batch_norm" and _is(shifted, 1.0, 3.0) and shifted.inputs == [x]:
+                node.op, node.inputs, node.keys, node.parts = "activation", [x], {"activation": "hard_swish"}, {}
+                break
+
+
+def source_active(graph: Graph, node: Node, word: str) -> Node | None:
+    before = graph.nodes.get(node.inputs[0])
+    found = before is not None and before.op == "activation" and before.keys["activation"] == word
+    return before if found else None
+
+
+def _is(node: Node, scale: float, bias: float) -> bool:
+    close = [
+        torch.allclose(node.parts[part], torch.tensor(v).double(), rtol=1e-6)
+        for part, v in (("scale", scale), ("bias", bias))
+    ]
+    return all(close)
+
+
+def commute_pools(graph: Graph) -> None:
+    """A batch norm behind a max pool goes before it where all its factors are positive, and then into a convolution."""
+    for node in list(graph.nodes.values()):
+        pool = source(graph, node, "max_pool2d", "global_max_pool2d") if node.op == "batch_norm" else None
+        if pool is None or not bool((node.parts["scale"] > 0).all()) or source(graph, pool, *SCALED) is None:
+            continue
+        # A window in the padding alone would make a difference; there is none.
+        graph.replace(node.name, pool.name)
+        graph.nodes[node.name] = node
+        node.inputs, node.dims = list(pool.inputs), graph.dims_of(pool.inputs[0])
+        pool.inputs = [node.name]
+    graph.sort()
+
+
+def scales(graph: Graph) -> None:
+    """Factors and biases a channel into the node before: into dense weights, and `scale` where weights are shared."""
+    for node in list(graph.nodes.values()):
+        if node.op != "batch_norm":
+            continue
+        before = source(graph, node, *SCALED)
+        if before is None or "residual" in before.keys or before.dims != node.dims:
+            continue
+        scale, bias = node.parts["scale"].double(), node.parts["bias"].double()
+        if before.op in ("conv2d", "linear"):
+            weight = before.parts["weight"]
+            before.parts["weight"] = weight.double() * scale.view(-1, *(1,) * (weight.dim() - 1))
+        elif not bool((scale == 1).all()) or "scale" in before.parts:
+            before.parts["scale"] = before.parts.get("scale", torch.ones_like(scale)).double() * scale
+        old = before.parts.get("bias")
+        if old is not None:
+            bias = bias + old.double() * scale
+        if old is not None or bool(bias.any()):
+            before.parts["bias"] = bias
+        if node.keys.get("activation", "none") != "none":
+            before.keys["activation"] = node.keys["activation"]
+        graph.replace(node.name, before.name)
+
+
+def paddings(graph: Graph) -> None:
+    """Zeros around an image into the convolution that reads it."""
+    for node in list(graph.nodes.values()):
+        pad = source(graph, node, "pad") if node.op in CONVOLUTIONS else None
+        if pad is not None and pad.keys.get("mode", "constant") == "constant" and not pad.keys.get("value"):
+            own = node.keys.get("padding", [0] * 4)
+            node.keys["padding"] = [a + b for a, b in zip(own, pad.keys["padding"])]
+            node.inputs = list(pad.inputs)
+
+
+def residuals(graph: Graph) -> None:
+    """A sum into the convolution that one of its terms comes from: the later one, whose input then is there."""
+    for node in list(graph.nodes.values()):
+        if node.op != "add" or len(node.inputs) != 2 or node.inputs[0] == node.inputs[1]:
+            continue
+        place = {name: n for n, name in enumerate(graph.nodes)}
+        readers = graph.readers()
+        for one in sorted(node.inputs, key=lambda name: -place.get(name, -1)):
+            other = node.inputs[1 - node.inputs.index(one)]
+            before = graph.nodes.get(one)
+            if before is None or before.op not in CONVOLUTIONS or len(readers[one]) != 1 or "residual" in before.keys:
+                continue
+            if before.keys.get("activation", "none") == "none" and before.dims == node.dims == graph.dims_of(other):
+                before.keys["residual"] = other
+                graph.replace(node.name, one)
+                break
+    graph.sort()
+
+
+def activations(graph: Graph) -> None:
+    """An activation into the node before it."""
+    for node in list(graph.nodes.values()):
+        before = source(graph, node, *ACTIVE) if node.op == "activation" else None
+        if before is not None:
+            before.keys["activation"] = node.keys["activation"]
+            graph.replace(node.name, before.name)
+
+
+def shortcuts(graph: Graph) -> None:
+    """Every n-th pixel, and then zero channels, are one shortcut of option A."""
+    for node in list(graph.nodes.values()):
+        before = source(graph, node, "slice") if node.op == "shortcut_a" else None
+        while before is not None:
+            c, y, x = before.keys.get("step", [1, 1, 1])
+            size = list(graph.dims_of(before.inputs[0]))
+            if c != 1 or any(before.keys.get("start", [0] * 3)) or before.keys.get("end", size) != size:
+                break
+            node.keys["stride"] = [node.keys["stride"][0] * y, node.keys["stride"][1] * x]
+            node.inputs = list(before.inputs)
+            graph.prune()
+            before = source(graph, node, "slice")
+
+
+def chains(graph: Graph) -> None:
+    """A concatenation that begins with all of another reads that one: so a dense block is one tensor that grows."""
+    known: list[Node] = []
+    for node in list(graph.nodes.values()):
+        if node.op != "concat" or node.keys.get("axis", "channels") != "channels":
+            continue
+        flat = list(node.inputs)
+        for other, whole in sorted(((o, o.keys["flat"]) for o in known), key=lambda pair: -len(pair[1])):
+            if len(whole) < len(flat) and flat[: len(whole)] == whole:
+                node.inputs = [other.name, *flat[len(whole) :]]
+                break
+        node.keys["flat"] = flat
+        known.append(node)
+    for node in known:
+        del node.keys["flat"]
+
+
+def flattens(graph: Graph) -> None:
+    """A linear layer flattens by itself."""
+    for node in list(graph.nodes.values()):
+        before = graph.nodes.get(node.inputs[0])
+        while node.op == "linear" and before is not None and before.op in ("flatten", "reshape"):
+            node.inputs = list(before.inputs)
+            before = graph.nodes.get(node.inputs[0])

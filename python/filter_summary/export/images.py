@@ -1,0 +1,141 @@
+"""Pools, means, resizing and padding."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from torch import fx
+
+from .convert import Converter, handles
+from .convolutions import pair
+from .errors import Refused
+from .lazy import Lazy, format_dims
+
+
+def pool_keys(a: SimpleNamespace) -> dict:
+    (y, x), kernel = pair(a.padding), pair(a.kernel_size)
+    keys = {"kernel": kernel, "stride": pair(a.stride) if a.stride else kernel, "padding": [y, x, y, x]}
+    keys |= {"ceil_mode": True} if a.ceil_mode else {}
+    return {key: value for key, value in keys.items() if key != "padding" or any(value)}
+
+
+@handles("max_pool2d", "max_pool2d_with_indices")
+def max_pool2d(c: Converter, step: fx.Node, a: SimpleNamespace):
+    if pair(a.dilation) != [1, 1]:
+        raise Refused("the format has no dilated pools")
+    name, _ = c.real(a.self_)
+    values = step.meta["val"]
+    value = values[0] if isinstance(values, (tuple, list)) else values
+    node = c.emit(step, "max_pool2d", name, dims=format_dims(tuple(value.shape[1:])), **pool_keys(a))
+    return first_of(values, Lazy.of(node.name, node.dims, 3))
+
+
+def first_of(values, made: Lazy):
+    """What a step has: one value, or several, of which only the first is of use."""
+    return [made] if isinstance(values, (tuple, list)) else made
+
+
+@handles("avg_pool2d")
+def avg_pool2d(c: Converter, step: fx.Node, a: SimpleNamespace):
+    keys = pool_keys(a)
+    if a.divisor_override is not None:
+        raise Refused("the format has no other divisors")
+    if not a.count_include_pad:
+        keys["count_include_pad"] = False
+    name, _ = c.real(a.self_)
+    return c.made(step, c.emit(step, "avg_pool2d", name, **keys))
+
+
+@handles("adaptive_avg_pool2d", "_adaptive_avg_pool2d", "adaptive_max_pool2d")
+def adaptive_pool2d(c: Converter, step: fx.Node, a: SimpleNamespace):
+    kind = "max" if "max" in step.target._schema.name else "avg"
+    name, dims = c.real(a.self_)
+    value = step.meta["val"][0] if isinstance(step.meta["val"], (tuple, list)) else step.meta["val"]
+    size = tuple(value.shape[2:])
+    if size == (1, 1):
+        node = c.emit(step, f"global_{kind}_pool2d", name, dims=(dims[0], 1, 1))
+    elif all(have % want == 0 for have, want in zip(dims[1:], size)):
+        kernel = [have // want for have, want in zip(dims[1:], size)]
+        node = c.emit(step, f"{kind}_pool2d", name, dims=(dims[0], *size), kernel=kernel)
+    elif dims[1:] == (1, 1):
+        node = c.emit(step, "upsample_nearest2d", name, dims=(dims[0], *size), scale_factor=list(size))
+    else:
+        raise Refused(f"windows of several sizes, {list(dims[1:])} to {list(size)}: give an input whose sizes divide")
+    return first_of(step.meta["val"], Lazy.of(node.name, node.dims, 3))
+
+
+@handles("mean", "amax")
+def reduce(c: Converter, step: fx.Node, a: SimpleNamespace):
+    """A mean or maximum over height, width or both."""
+    kind = "max" if "amax" in step.target._schema.name else "avg"
+    rank = len(c.shape(a.self_)) + 1
+    if getattr(a, "dim", None) is None:
+        raise Refused("it is taken over the images of a batch")
+    axes = sorted(axis % rank for axis in ([a.dim] if isinstance(a.dim, int) else a.dim))
+    if not axes or axes[0] < 2:
+        raise Refused(f"the format has a {kind} pool over height and width, not over axes {axes} of {rank}")
+    name, (channels, h, w) = c.real(a.self_)
+    kernel = [h if 2 in axes else 1, w if 3 in axes else 1]
+    dims = (channels, h // kernel[0], w // kernel[1])
+    if dims[1:] == (1, 1):
+        node = c.emit(step, f"global_{kind}_pool2d", name, dims=dims)
+    else:
+        node = c.emit(step, f"{kind}_pool2d", name, dims=dims, kernel=kernel)
+    return Lazy.of(node.name, dims, 3).viewed(c.shape(step))
+
+
+@handles("upsample_nearest2d", "_upsample_nearest_exact2d", "upsample_bilinear2d")
+def resize(c: Converter, step: fx.Node, a: SimpleNamespace):
+    name, (channels, h, w) = c.real(a.input if hasattr(a, "input") else a.self_)
+    factors = getattr(a, "scale_factors", None) or [getattr(a, f"scales_{n}", None) for n in "hw"]
+    size = list(c.shape(step)[1:])
+    op = step.target._schema.name
+    if getattr(a, "align_corners", False):
+        keys = {"size": size, "coordinates": "align_corners"}
+    elif None not in factors:
+        keys = {"scale": [float(factor) for factor in factors]}
+    else:
+        keys = {"size": size}
+    if "bilinear" not in op:
+        whole = [out // have for out, have in zip(size, (h, w))]
+        if [h * whole[0], w * whole[1]] == size:
+            return c.made(step, c.emit(step, "upsample_nearest2d", name, scale_factor=whole))
+        exact = {"mode": "nearest", "coordinates": "half_pixel", "rounding": "round_prefer_ceil"}
+        keys |= exact if "exact" in op else {"mode": "nearest", "coordinates": "asymmetric", "rounding": "floor"}
+    return c.made(step, c.emit(step, "resize", name, **keys))
+
+
+@handles("pad", "constant_pad_nd", "reflection_pad2d", "replication_pad2d")
+def pad(c: Converter, step: fx.Node, a: SimpleNamespace):
+    op = step.target._schema.name.removeprefix("aten::")
+    fixed = {"constant_pad_nd": "constant", "reflection_pad2d": "reflect", "replication_pad2d": "replicate"}
+    mode, amounts = fixed.get(op) or a.mode, list(getattr(a, "pad", None) or a.padding)
+    value = float(getattr(a, "value", 0) or 0)
+    name, dims = c.real(a.self_)
+    rank = len(c.shape(step))
+    # From the last axis on; `[before, after]` of channels, height and width.
+    axes = [[0, 0] for _ in range(3)]
+    for n in range(len(amounts) // 2):
+        if n < rank:
+            axes[rank - 1 - n] = amounts[2 * n : 2 * n + 2]
+        elif any(amounts[2 * n : 2 * n + 2]):
+            raise Refused("it pads the batch")
+    if mode not in ("constant", "reflect", "replicate"):
+        raise Refused(f"the mode {mode!r}; the format has constant, reflect and edge")
+    (before, after), (top, bottom), (left, right) = axes
+    if min(before, after, top, bottom, left, right) < 0:
+        if any(amount > 0 for pads in axes for amount in pads):
+            raise Refused("it pads and cuts at once")
+        start = [-pads[0] for pads in axes]
+        end = [size + pads[1] for size, pads in zip(dims, axes)]
+        return c.made(step, c.emit(step, "slice", name, start=start, end=end))
+    if before or after:
+        if mode != "constant" or value or any((top, bottom, left, right)) or before != (before + after) // 2:
+            raise Refused(f"channels padded by {before} before and {after} after; the format has half of zeros before")
+        return c.made(step, c.emit(step, "shortcut_a", name, out_channels=dims[0] + before + after, stride=[1, 1]))
+    keys: dict = {"padding": [top, left, bottom, right]}
+    if mode != "constant":
+        keys["mode"] = "edge" if mode == "replicate" else mode
+    elif value:
+        keys["value"] = value
+    return c.made(step, c.emit(step, "pad", name, **keys))
