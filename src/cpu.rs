@@ -29,6 +29,7 @@ mod axis;
 mod base_stage;
 mod costs;
 mod dense;
+mod depthwise;
 mod finish;
 mod gradient;
 mod image;
@@ -49,6 +50,7 @@ use crate::method::summary::FilterSummary;
 use crate::reference::Operands;
 use costs::THREAD_COST;
 use dense::Dense;
+use depthwise::Depthwise;
 use finish::Finish;
 pub use gradient::{CpuGradient, GradientsMut};
 use image::Image;
@@ -92,6 +94,7 @@ pub struct CpuConv {
 enum Path {
     Shared(Shared),
     Dense(Dense),
+    Depthwise(Depthwise),
 }
 
 impl CpuConv {
@@ -123,10 +126,15 @@ impl CpuConv {
         let filters = problem.out_channels();
         params.check_beside_summary(problem)?;
         let walk = Walk::new(problem);
-        let costs = [shared::cost(problem, &walk), dense::cost(problem, &walk)];
+        let depthwise = Depthwise::new(problem, summary);
+        let dense_cost = if depthwise.is_some() { depthwise::cost(problem) } else { dense::cost(problem, &walk) };
+        let costs = [shared::cost(problem, &walk), dense_cost];
         let cheaper = if costs[0] < costs[1] { Algorithm::Shared } else { Algorithm::Dense };
         let shared = |walk| Shared::new(problem, walk, summary, params).map(Path::Shared);
-        let dense = |walk| Dense::new(problem, walk, summary).map(Path::Dense);
+        let dense = |walk| match depthwise {
+            Some(depthwise) => Ok(Path::Depthwise(depthwise)),
+            None => Dense::new(problem, walk, summary).map(Path::Dense),
+        };
         let path = match algorithm {
             // Products that take too much memory are no reason to fail when nobody asked for them.
             Some(Algorithm::Dense) if problem.base_stage().is_some() => {
@@ -158,6 +166,7 @@ impl CpuConv {
         match &mut self.path {
             Path::Shared(shared) => shared.set_summary(&self.problem, summary),
             Path::Dense(dense) => dense.set_summary(summary),
+            Path::Depthwise(depthwise) => depthwise.set_summary(summary),
         }
         Ok(())
     }
@@ -171,7 +180,7 @@ impl CpuConv {
     pub fn algorithm(&self) -> Algorithm {
         match self.path {
             Path::Shared(_) => Algorithm::Shared,
-            Path::Dense(_) => Algorithm::Dense,
+            Path::Dense(_) | Path::Depthwise(_) => Algorithm::Dense,
         }
     }
 
@@ -202,29 +211,32 @@ impl CpuConv {
         // Images first, then groups: the fewer pieces a convolution is cut into, the better.
         let threads_per_image = threads.div_ceil(images.max(1));
         let threads_per_group = threads_per_image.div_ceil(groups);
+        // Groups of one channel are so many, and so small, that a thread takes all of its share at once.
+        let at_once = if matches!(self.path, Path::Depthwise(_)) { groups.div_ceil(threads_per_image) } else { 1 };
         let of_image = |image: usize, output: &mut [f32]| {
             let input = &input[image * channels * in_plane..][..channels * in_plane];
             let residual = residual.map(|residual| &residual[image * filters * plane..][..filters * plane]);
-            let of_group = |group: usize, output: &mut [f32]| {
-                let image = Image {
-                    values: &input[group * own_channels * in_plane..][..own_channels * in_plane],
-                    plane: in_plane,
-                };
-                let first = group * own_filters;
+            let of_groups = |share: usize, output: &mut [f32]| {
+                let (group, count) = (share * at_once, output.len() / (own_filters * plane));
+                let channels = group * own_channels..(group + count) * own_channels;
+                let values = &input[channels.start * in_plane..channels.end * in_plane];
+                let image = Image { values, plane: in_plane };
+                let filters = group * own_filters..(group + count) * own_filters;
                 let finish = Finish {
-                    scale: &self.scale[first..first + own_filters],
-                    bias: &self.bias[first..first + own_filters],
-                    residual: residual.map(|residual| &residual[first * plane..(first + own_filters) * plane]),
+                    scale: &self.scale[filters.clone()],
+                    bias: &self.bias[filters.clone()],
+                    residual: residual.map(|residual| &residual[filters.start * plane..filters.end * plane]),
                     activation: problem.activation(),
                     output: [out_height, out_width],
                 };
                 self.pool.with(|scratch: &mut Scratch| match &self.path {
                     Path::Shared(shared) => shared.run(group, image, output, &finish, threads_per_group, scratch),
                     Path::Dense(dense) => dense.run(group, image, output, &finish, threads_per_group, scratch),
+                    Path::Depthwise(depthwise) => depthwise.run(group, image, output, &finish, scratch),
                 });
             };
             let own = problem.channel_offset() * plane..(problem.channel_offset() + filters) * plane;
-            split(&mut output[own], own_filters * plane, threads_per_image, of_group);
+            split(&mut output[own], at_once * own_filters * plane, threads_per_image, of_groups);
         };
         split(output, problem.output_tensor_shape()[1] * plane, threads, of_image);
     }

@@ -105,15 +105,46 @@ fn check_exactly(problem: &Problem, seed: u64) {
     }
 }
 
+/// Filters of one channel have a path of their own: every walk over images lower and higher than its bands.
+#[test]
+fn filters_of_one_channel_are_exact() {
+    let walks = [
+        Conv2d::padded(1),
+        Conv2d::padded(0),
+        Conv2d { stride: [2, 2], ..Conv2d::padded(1) },
+        Conv2d { stride: [2, 1], padding: [0, 2, 1, 0], ..Conv2d::default() },
+        Conv2d { stride: [3, 2], padding: [2, 0, 0, 3], dilation: [2, 3], ..Conv2d::default() },
+        Conv2d { stride: [1, 4], padding: [5, 9, 6, 8], dilation: [3, 2], ..Conv2d::default() },
+    ];
+    let mut seed = 0;
+    for walk in walks {
+        for ([kernel_height, kernel_width], multiplier) in [([3, 3], 1), ([5, 5], 2), ([1, 3], 3), ([2, 1], 1)] {
+            for (channels, [height, width]) in [(5, [7, 7]), (2, [61, 70]), (1, [9, 33])] {
+                let filters = channels * multiplier;
+                let placement = Placement::dense(filters, 1, kernel_height, kernel_width).unwrap();
+                let conv = Conv2d { groups: channels, ..walk };
+                let Ok(problem) = Problem::new(&placement, conv, [2, height, width]) else { continue };
+                seed += 1;
+                check_exactly(&problem.with_residual(), seed);
+            }
+        }
+    }
+    assert!(seed > 60, "only {seed} of the layers exist");
+}
+
 /// Layers with enough work for several threads, which cut images, groups, products and filters.
 #[test]
 fn threads_do_not_matter() {
     let placement = |channels| Placement::tap_major(66, channels, 3, 3, 3 * channels).unwrap();
     let strided = Conv2d { stride: [2, 2], ..Conv2d::padded(1) };
     let grouped = Conv2d { groups: 3, ..Conv2d::padded(1) };
-    for (channels, conv, shape) in
-        [(40, Conv2d::padded(1), [1, 43, 41]), (12, strided, [3, 77, 90]), (24, grouped, [1, 43, 41])]
-    {
+    let depthwise = Conv2d { groups: 33, ..Conv2d::padded(1) };
+    for (channels, conv, shape) in [
+        (40, Conv2d::padded(1), [1, 43, 41]),
+        (12, strided, [3, 77, 90]),
+        (24, grouped, [1, 43, 41]),
+        (1, depthwise, [1, 143, 141]),
+    ] {
         let problem = Problem::new(&placement(channels), conv, shape).unwrap().with_residual();
         let data = Data::integers(&problem, channels as u64);
         let want = reference::conv2d(&problem, &data.operands()).unwrap();
