@@ -20,6 +20,9 @@ END_MARGIN = 0.25
 PADDING_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "replicate", "circular": "circular"}
 """PyTorch's words for a convolution, and those of `F.pad`."""
 
+LOOKS = 8
+"""Passes in which a layer on an accelerator looks whether its starts are still the same."""
+
 FEWEST_CHANNELS = 32
 """Input channels from which on the fast form was never slower than the materialized one (`research/speed.py`)."""
 
@@ -78,7 +81,8 @@ class FsConv2d(nn.Module):
         self.padding = padding if isinstance(padding, str) else pair(padding)
         self.padding_mode, self.fast, self.bits = padding_mode, fast, bits
         self.pads = self._pads()
-        layout = self._layout(placement)
+        with torch.device("cpu"):
+            layout = self._layout(placement)
         self.layout, self.shape = layout, (out_channels, in_channels // groups, *self.kernel_size)
         self._check(layout)
         made = {"device": device, "dtype": dtype}
@@ -92,7 +96,7 @@ class FsConv2d(nn.Module):
                 nn.init.normal_(self.gains, std=math.sqrt(1 / (3 * kh * kw)))
         self.register_parameter("bias", nn.Parameter(torch.zeros(out_channels, **made)) if bias else None)
         self.register_parameter("location_logit", None)
-        self.register_buffer("starts", None if layout.unit is not None else layout.starts.to(device))
+        self.register_buffer("starts", None if layout.unit is not None else layout.starts.to(self.summary.device, copy=True))
         if layout.unit is not None:
             begin_at = layout.starts.double() / layout.unit
             inside = begin_at.clamp(END_MARGIN, layout.span - END_MARGIN) / layout.span
@@ -107,7 +111,8 @@ class FsConv2d(nn.Module):
         return placement.layout(self.out_channels, self.in_channels // self.groups, *self.kernel_size)
 
     def _check(self, layout: Layout) -> None:
-        shape = tuple(layout.index().shape)
+        with torch.device("cpu"):
+            shape = tuple(layout.index().shape)
         if shape != self.shape:
             raise ValueError(f"the layout is for filters {list(shape)}, not {list(self.shape)}")
 
@@ -150,16 +155,15 @@ class FsConv2d(nn.Module):
         """Find out whether the layer has a fast form, and put the indices on the summary's device."""
         left, right, top, bottom = self.pads
         even = self.padding_mode == "zeros" and left == right and top == bottom
-        plan = Plan.of(self.layout, self.stride, (top, left), self.dilation, self.groups) if even else None
         device = self.summary.device
-        self.plan = None if plan is None else plan.to(device)
-        self.index: torch.Tensor | None = None
-        self.has_zeros = self.layout.boundary == "zero"
-        if self.layout.unit is None and device.type != "meta":
+        with torch.device("cpu"):
+            plan = Plan.of(self.layout, self.stride, (top, left), self.dilation, self.groups) if even else None
             index = self.layout.index()
-            self.has_zeros = bool((index < 0).any())
-            self.index = (index.flatten() % (self.layout.numel + 1)).to(device)
-        self._version = None if self.starts is None else self.starts._version
+        self.plan = None if plan is None else plan.to(device)
+        fixed = self.layout.unit is None
+        self.has_zeros = bool((index < 0).any()) if fixed else self.layout.boundary == "zero"
+        self.index = (index.flatten() % (self.layout.numel + 1)).to(device) if fixed else None
+        self._looks = LOOKS
 
     def _apply(self, fn, recurse: bool = True):
         super()._apply(fn, recurse)
@@ -172,6 +176,7 @@ class FsConv2d(nn.Module):
         return self
 
     def _load_from_state_dict(self, state_dict, prefix, metadata, strict, missing, unexpected, errors):
+        self._looks = LOOKS
         super()._load_from_state_dict(state_dict, prefix, metadata, strict, missing, unexpected, errors)
         # Checkpoints without starts are of layers that lie as their placement says.
         if f"{prefix}starts" in missing:
@@ -179,10 +184,14 @@ class FsConv2d(nn.Module):
         self._follow_starts()
 
     def _follow_starts(self) -> None:
-        """Take over starts that somebody wrote into the buffer: a state dict, or another process's copy."""
-        if self.starts is None or self.starts.device.type == "meta" or self.starts._version == self._version:
+        """Take over starts that somebody wrote into the buffer: a state dict, or another process's copy.
+
+        `DistributedDataParallel` writes them when it is made, without a sign. To look costs nothing on a CPU, but
+        elsewhere it waits for the device: there only some times after the layer was made or moved.
+        """
+        if self.starts is None or self.starts.device.type == "meta" or self._looks == 0:
             return
-        self._version = self.starts._version
+        self._looks -= self.starts.device.type != "cpu"
         if not torch.equal(self.starts.cpu(), self.layout.starts):
             self.place(self.starts)
 
