@@ -96,7 +96,9 @@ class FsConv2d(nn.Module):
                 nn.init.normal_(self.gains, std=math.sqrt(1 / (3 * kh * kw)))
         self.register_parameter("bias", nn.Parameter(torch.zeros(out_channels, **made)) if bias else None)
         self.register_parameter("location_logit", None)
-        self.register_buffer("starts", None if layout.unit is not None else layout.starts.to(self.summary.device, copy=True))
+        # A copy: `layout.starts` is what was placed, the buffer what others may write into.
+        own = None if layout.unit is not None else layout.starts.to(self.summary.device, copy=True)
+        self.register_buffer("starts", own)
         if layout.unit is not None:
             begin_at = layout.starts.double() / layout.unit
             inside = begin_at.clamp(END_MARGIN, layout.span - END_MARGIN) / layout.span

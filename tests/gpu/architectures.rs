@@ -62,7 +62,8 @@ fn a_dense_block_is_one_tensor() {
     assert!(forward.activation_bytes() <= plane * (216 + 216 + 48), "{}", forward.activation_bytes() / plane);
 }
 
-/// What `python -m filter_summary.research.network_cases` wrote: every builder of `python/`, with PyTorch's logits of one image.
+/// What `python -m filter_summary.research.network_cases` wrote: every builder of `python/`, with PyTorch's logits of
+/// one image.
 #[test]
 fn exported_networks_compute_what_pytorch_does() {
     let mut names: Vec<_> =
