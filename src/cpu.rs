@@ -25,6 +25,7 @@
 //! so memory bounds nothing at these sizes.
 
 mod accumulate;
+mod activate;
 mod axis;
 mod base_stage;
 mod costs;
@@ -48,6 +49,8 @@ use crate::method::params::ChannelParams;
 use crate::method::problem::Problem;
 use crate::method::summary::FilterSummary;
 use crate::reference::Operands;
+#[cfg(feature = "network")]
+pub(crate) use activate::activate;
 use costs::THREAD_COST;
 use dense::Dense;
 use depthwise::Depthwise;

@@ -9,6 +9,7 @@ pub(crate) mod accumulate_plane;
 pub(crate) mod batch_norm;
 #[cfg(feature = "network")]
 pub(crate) mod binary;
+mod curve;
 pub(crate) mod depthwise;
 mod description;
 mod end;
@@ -42,6 +43,7 @@ mod weights;
 mod work;
 
 pub(crate) use access::{Access, Tensor};
+pub(crate) use curve::{Curve, Numbers};
 pub(crate) use description::Description;
 pub(crate) use end::{Affine, End};
 pub(crate) use filters::{Filters, Gains};

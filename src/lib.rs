@@ -64,6 +64,7 @@ pub use method::activation::Activation;
 pub use method::algorithm::Algorithm;
 pub use method::base_stage::BaseStage;
 pub use method::conv2d::Conv2d;
+pub use method::finite::Finite;
 pub use method::params::ChannelParams;
 pub use method::placement::{Boundary, Placement};
 pub use method::problem::Problem;

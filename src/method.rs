@@ -4,6 +4,8 @@ pub(crate) mod activation;
 pub(crate) mod algorithm;
 pub(crate) mod base_stage;
 pub(crate) mod conv2d;
+pub(crate) mod erf;
+pub(crate) mod finite;
 pub(crate) mod params;
 pub(crate) mod placement;
 pub(crate) mod problem;

@@ -1,5 +1,6 @@
 //! The reference: a naive f64 convolution with the expanded filters. Obviously right, and slow.
 
+mod activation;
 mod gradients;
 mod hankel;
 
@@ -73,7 +74,8 @@ pub struct Reference {
     /// `[N, O, OH, OW]`: `|scale| * sum |w| |x| + |bias| + |residual|`, the size of the numbers that were added; with
     /// a learned position `|w|` is the blend of two magnitudes, and of a base stage a tap's term is
     /// `|gain| * (|base_scale| * sum |f| |x| + |base_bias|)`: activations only bring numbers nearer to each other.
-    /// Every number counts for 1e-31 more, as devices may take for 0 what underflows.
+    /// Every number counts for 1e-31 more, as devices may take for 0 what underflows. Behind an activation it is what
+    /// covers its slope and its own rounding too.
     pub magnitude: Vec<f64>,
 }
 
@@ -191,7 +193,8 @@ fn output(
         size += products_underflow(operands.summary, place.filter, tap);
     }
     let (value, magnitude) = place.finish(operands, (sum, size), problem.placement().window().weights());
-    (problem.activation().of(value), magnitude)
+    let activation = problem.activation();
+    (activation.of(value), activation.magnitude_behind(value, magnitude))
 }
 
 /// The product of a tap with a pixel after the base stage, and its magnitude.

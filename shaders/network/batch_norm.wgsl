@@ -10,6 +10,7 @@
 const LANES: u32 = 64u;
 
 struct Params {
+    numbers: Numbers,      // of the activation
     images: u32,           // N
     channels: u32,         // C
     plane: u32,            // H * W
@@ -23,6 +24,10 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(3) var<storage, read> table: array<u32>;
+
+fn numbers() -> Numbers {
+    return params.numbers;
+}
 
 @compute @workgroup_size(LANES)
 fn main(

@@ -1,8 +1,8 @@
-// What every value goes through last. ReLU leaves a NaN, as PyTorch's does: drivers may make 0 of it in `max`, and
-// may compile comparisons of floats as if there were none, so that bits are compared. As i32 those of negative
-// numbers, from -0 to -infinity, are the least; those of NaNs with a sign are above them.
-// Positive ones are in order.
-const ACTIVATION: u32 = 0u; // 0 none, 1 ReLU, 2 ReLU6
+// What only cuts values off: nothing, ReLU and ReLU6, behind sums and in base stages. ReLU leaves a NaN, as PyTorch's
+// does: drivers may make 0 of it in `max`, and may compile comparisons of floats as if there were none, so that bits
+// are compared. As i32 those of negative numbers, from -0 to -infinity, are the least; those of NaNs with a sign are
+// above them. Positive ones are in order.
+//
 // As bits.
 const NEGATIVE_INFINITY: i32 = -0x800000;
 const INFINITY: i32 = 0x7f800000;
@@ -18,8 +18,4 @@ fn activated(activation: u32, value: vec4<f32>) -> vec4<f32> {
         return positive;
     }
     return select(positive, vec4<f32>(6.0), (bits > vec4<i32>(SIX)) & (bits <= vec4<i32>(INFINITY)));
-}
-
-fn activate(value: vec4<f32>) -> vec4<f32> {
-    return activated(ACTIVATION, value);
 }

@@ -24,5 +24,10 @@ struct Geometry {
     summary_length: u32,
     weight_scale: f32,     // of weights in 8 bits
     weight_zero: f32,
+    numbers: Numbers,      // of the activation
+}
+
+fn numbers() -> Numbers {
+    return params.conv.numbers;
 }
 

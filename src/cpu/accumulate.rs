@@ -167,6 +167,7 @@ impl Job<'_> {
                         row = end;
                     }
                 }
+                finish.activate(&mut plane[part.start * width..part.end * width]);
             }
         }
     }

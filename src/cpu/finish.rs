@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::activate::activate_with;
 use crate::method::activation::Activation;
 
 /// What follows the sums of one image and group.
@@ -29,6 +30,8 @@ pub(super) struct FilterFinish<'a, S: Simd> {
     residual: Option<&'a [f32]>,
     relu: bool,
     ceiling: Option<S::f32s>,
+    /// What [`FilterFinish::activate`] does.
+    rest: Activation,
 }
 
 impl<'a> Finish<'a> {
@@ -40,19 +43,26 @@ impl<'a> Finish<'a> {
     #[inline(always)]
     pub(super) fn of_filter<S: Simd>(&self, filter: usize, simd: S) -> FilterFinish<'a, S> {
         let plane = self.plane();
+        let (relu, ceiling, rest) = match self.activation {
+            Activation::Relu => (true, None, Activation::None),
+            Activation::Relu6 => (true, Some(simd.splat_f32s(6.0)), Activation::None),
+            other => (false, None, other),
+        };
         FilterFinish {
             simd,
             scale: simd.splat_f32s(self.scale[filter]),
             bias: simd.splat_f32s(self.bias[filter]),
             residual: self.residual.map(|residual| &residual[filter * plane..][..plane]),
-            relu: self.activation != Activation::None,
-            ceiling: self.activation.ceiling().map(|ceiling| simd.splat_f32s(ceiling)),
+            relu,
+            ceiling,
+            rest,
         }
     }
 }
 
 impl<S: Simd> FilterFinish<'_, S> {
-    /// Writes sums to a filter's plane from place `at` on, or those of them for which there is room.
+    /// Writes sums to a filter's plane from place `at` on, or those of them for which there is room: up to activations
+    /// other than ReLU and ReLU6.
     #[inline(always)]
     pub(super) fn write<const N: usize>(&self, sums: &[S::f32s; N], at: usize, plane: &mut [f32]) {
         let Self { simd, scale, bias, .. } = *self;
@@ -76,6 +86,13 @@ impl<S: Simd> FilterFinish<'_, S> {
                 None => simd.partial_store_f32s(rest, value),
             }
         }
+    }
+
+    /// Applies other activations to values of a filter's plane, once, when all of them have been written: their loops
+    /// are long, and sums need the registers.
+    #[inline(always)]
+    pub(super) fn activate(&self, values: &mut [f32]) {
+        activate_with(self.simd, self.rest, values);
     }
 }
 
@@ -130,6 +147,7 @@ impl WithSimd for RowsJob<'_> {
                     finish.write(&[load(simd, &sums[from + at..])], to + at, plane);
                 }
             }
+            finish.activate(&mut plane[rows.start * width..rows.end * width]);
         }
     }
 }

@@ -9,6 +9,7 @@ use safetensors::Dtype;
 
 use crate::check::check_size;
 use crate::error::{Error, Result};
+use crate::files::activation_json::ActivationJson;
 use crate::files::nearest::misspelt;
 use crate::files::stored_summary::{WindowJson, Word, read_values, take_base_stage, take_optional, take_summary};
 #[cfg(feature = "files")]
@@ -127,7 +128,7 @@ impl LayerFile {
             return Err(Error::format("metadata format", "it is filter-summary: a network, not one layer"));
         }
         let there: Vec<String> = tensors.names().map(str::to_owned).collect();
-        let activation = keys.word::<Activation>("activation")?;
+        let activation = keys.activation("activation", ActivationJson::read)?;
         let [groups] = keys.numbers("groups", [1])?;
         check_size("metadata groups", groups, INDEX_LIMIT)?;
         let conv = Conv2d {
@@ -151,7 +152,7 @@ impl LayerFile {
         let base_stage = if is_dense {
             None
         } else {
-            let activation = keys.word::<Activation>("base_activation")?;
+            let activation = keys.activation("base_activation", ActivationJson::read_of_bases)?;
             take_base_stage(&mut tensors, "", activation, summary.placement(), groups)?
         };
         if let Some(stage) = &base_stage {
@@ -310,6 +311,13 @@ impl Keys {
     fn word<T: Word>(&self, key: &str) -> Result<T> {
         let word = self.0.get(key).map_or(T::ALL[0].word(), String::as_str);
         T::from_word(&format!("metadata {key}"), word)
+    }
+
+    /// An activation, none when absent.
+    fn activation(&self, key: &str, read: fn(&ActivationJson, &str) -> Result<Activation>) -> Result<Activation> {
+        let Some(text) = self.0.get(key) else { return Ok(Activation::None) };
+        let key = format!("metadata {key}");
+        read(&ActivationJson::of_text(&key, text)?, &key)
     }
 
     /// Numbers separated by commas.

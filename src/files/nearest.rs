@@ -24,7 +24,8 @@ pub(crate) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>, co
 }
 
 /// What others call what has another name here: ONNX's attributes, and what people shorten.
-const OTHER_WORDS: [(&str, &str); 3] = [("pads", "padding"), ("pad", "padding"), ("auto_pad", "padding")];
+const OTHER_WORDS: [(&str, &str); 4] =
+    [("pads", "padding"), ("pad", "padding"), ("auto_pad", "padding"), ("swish", "silu")];
 
 /// The name that `word` is a misspelling of, in any case: nearer than a quarter of its letters, or one letter; or of
 /// which it is the plural, or another word.

@@ -253,11 +253,3 @@ impl Word for Boundary {
         }
     }
 }
-
-impl Word for Activation {
-    const ALL: &'static [Self] = &[Self::None, Self::Relu, Self::Relu6];
-
-    fn word(self) -> &'static str {
-        self.name()
-    }
-}

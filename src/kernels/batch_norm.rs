@@ -2,15 +2,14 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Access, Affine, Description, Kernel, Role, Tensor, Variant, Work};
-use crate::method::activation::Activation;
+use super::{Access, Affine, Curve, Description, Kernel, Numbers, Role, Tensor, Variant, Work};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct BatchNorm {
     /// How quads of a plane are moved.
     pub(crate) access: Access,
-    pub(crate) activation: Activation,
+    pub(crate) activation: Curve,
     pub(crate) read_write: bool,
 }
 
@@ -18,6 +17,7 @@ pub(crate) struct BatchNorm {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub(crate) struct Uniform {
+    pub(crate) numbers: Numbers,
     pub(crate) images: u32,
     pub(crate) channels: u32,
     pub(crate) plane: u32,
@@ -47,7 +47,7 @@ impl Kernel for BatchNorm {
             .role(Role::Table)
             .input(tensor)
             .part(include_str!("../../shaders/network/parts/plane_quads.wgsl"))
-            .part(include_str!("../../shaders/parts/activation.wgsl"))
+            .part(include_str!("../../shaders/parts/numbers.wgsl"))
             .affine(Affine::default())
             .part(include_str!("../../shaders/parts/epilogue.wgsl"))
             .output(tensor)
@@ -69,12 +69,12 @@ impl BatchNorm {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {
         use super::tests::{
-            axes::{ACCESSES, ACTIVATIONS},
+            axes::{ACCESSES, EVERY_ACTIVATION},
             covering::covering,
         };
 
-        covering(&[3, ACTIVATIONS.len(), 2], |at| {
-            Some(Self { access: ACCESSES[at[0]], activation: ACTIVATIONS[at[1]], read_write: at[2] == 1 })
+        covering(&[3, EVERY_ACTIVATION.len(), 2], |at| {
+            Some(Self { access: ACCESSES[at[0]], activation: EVERY_ACTIVATION[at[1]].into(), read_write: at[2] == 1 })
         })
     }
 }

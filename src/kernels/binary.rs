@@ -2,8 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Access, Affine, Description, End, Kernel, Tensor, Variant, Work};
-use crate::method::activation::Activation;
+use super::{Access, Affine, Curve, Description, End, Kernel, Numbers, Tensor, Variant, Work};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -12,7 +11,7 @@ pub(crate) struct Add {
     pub(crate) access: Access,
     /// There is a second tensor; else the first is copied.
     pub(crate) sums: bool,
-    pub(crate) activation: Activation,
+    pub(crate) activation: Curve,
     pub(crate) read_write: bool,
 }
 
@@ -20,6 +19,7 @@ pub(crate) struct Add {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 pub(crate) struct Uniform {
+    pub(crate) numbers: Numbers,
     pub(crate) images: u32,
     pub(crate) channels: u32,
     pub(crate) plane: u32,
@@ -48,7 +48,7 @@ impl Kernel for Add {
         Description::in_lanes("add", include_str!("../../shaders/network/binary.wgsl"), Self::LANES)
             .input(output)
             .part(include_str!("../../shaders/network/parts/plane_quads.wgsl"))
-            .part(include_str!("../../shaders/parts/activation.wgsl"))
+            .part(include_str!("../../shaders/parts/numbers.wgsl"))
             .stored(End {
                 output,
                 residual: self.sums.then_some(output),
@@ -72,15 +72,15 @@ impl Add {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {
         use super::tests::{
-            axes::{ACCESSES, ACTIVATIONS},
+            axes::{ACCESSES, EVERY_ACTIVATION},
             covering::covering,
         };
 
-        covering(&[3, 2, ACTIVATIONS.len(), 2], |at| {
+        covering(&[3, 2, EVERY_ACTIVATION.len(), 2], |at| {
             Some(Self {
                 access: ACCESSES[at[0]],
                 sums: at[1] == 1,
-                activation: ACTIVATIONS[at[2]],
+                activation: EVERY_ACTIVATION[at[2]].into(),
                 read_write: at[3] == 1,
             })
         })

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 
 use super::part::{Part, with_constant};
-use super::{Access, Affine, End, Filters, Gains, Role, Tensor, WeightLoad, Weights};
+use super::{Access, Affine, Curve, End, Filters, Gains, Role, Tensor, WeightLoad, Weights};
 use crate::method::activation::Activation;
 use crate::method::placement::Boundary;
 use crate::method::quantization::Precision;
@@ -63,7 +63,8 @@ impl Description {
 
     /// The same of a convolution, whose uniform begins with its geometry.
     pub(super) fn of_convolution(kernel: &'static str, text: &'static str, threads: u32) -> Self {
-        Self::new(kernel, text, threads).part(include_str!("../../shaders/parts/geometry.wgsl"))
+        let described = Self::new(kernel, text, threads).part(include_str!("../../shaders/parts/numbers.wgsl"));
+        described.part(include_str!("../../shaders/parts/geometry.wgsl"))
     }
 
     /// A word of the label.
@@ -72,9 +73,11 @@ impl Description {
         self
     }
 
-    /// A text before the kernel's.
+    /// A text before the kernel's, once.
     pub(super) fn part(mut self, text: &'static str) -> Self {
-        self.parts.push(Part::Text(text));
+        if !self.parts.contains(&Part::Text(text)) {
+            self.parts.push(Part::Text(text));
+        }
         self
     }
 
@@ -167,17 +170,14 @@ impl Description {
         self.filter_sums(filters).part(include_str!("../../shaders/parts/blend_weights.wgsl"))
     }
 
-    /// Does to products what a base stage says, if there is one. The activation's part must be there.
+    /// Does to products what a base stage says, if there is one.
     pub(super) fn base_stage(self, base_stage: Option<Activation>) -> Self {
-        let described = self.part(include_str!("../../shaders/parts/base_stage.wgsl"));
+        let described = self.part(include_str!("../../shaders/parts/activation.wgsl"));
+        let described = described.part(include_str!("../../shaders/parts/base_stage.wgsl"));
         let Some(activation) = base_stage else { return described };
-        let described = described.word("stage").activation_word(activation).constant("BASE_STAGE", 1);
-        described.constant("BASE_ACTIVATION", activation.code())
-    }
-
-    /// The same for kernels that have no activation of their own.
-    pub(super) fn products_of(self, base_stage: Option<Activation>) -> Self {
-        self.part(include_str!("../../shaders/parts/activation.wgsl")).base_stage(base_stage)
+        let described = described.word("stage").constant("BASE_STAGE", 1);
+        let described = described.constant("BASE_ACTIVATION", activation.code());
+        Curve::from(activation).word().into_iter().fold(described, Self::word)
     }
 
     /// Reads products.
@@ -192,8 +192,7 @@ impl Description {
 
     /// Finishes outputs.
     pub(super) fn end(self, end: End) -> Self {
-        let described = self.part(include_str!("../../shaders/parts/activation.wgsl"));
-        described.affine(end.affine).part(include_str!("../../shaders/parts/epilogue.wgsl")).stored(end)
+        self.affine(end.affine).part(include_str!("../../shaders/parts/epilogue.wgsl")).stored(end)
     }
 
     /// Reads scales and biases of output channels.
@@ -210,7 +209,7 @@ impl Description {
         }
     }
 
-    /// Adds a residual, if there is one, and stores outputs after an activation, which is the kernel's.
+    /// Adds a residual, if there is one, and stores outputs after an activation.
     pub(super) fn stored(self, end: End) -> Self {
         let described = match end.residual {
             None => self.part(include_str!("../../shaders/parts/residual_none.wgsl")),
@@ -232,13 +231,11 @@ impl Description {
         self.written(Role::Output, output.access).typed("Output", "out32", output)
     }
 
-    /// Ends with an activation, whose part the kernel has.
-    pub(super) fn activation(self, activation: Activation) -> Self {
-        self.activation_word(activation).constant("ACTIVATION", activation.code())
-    }
-
-    fn activation_word(self, activation: Activation) -> Self {
-        if activation == Activation::None { self } else { self.word(activation.name()) }
+    /// Ends with an activation.
+    pub(super) fn activation(self, activation: Curve) -> Self {
+        let described = activation.word().into_iter().fold(self, Self::word);
+        let described = activation.texts().iter().fold(described, |described, text| described.part(text));
+        described.constants(activation.code().map(|code| ("ACTIVATION", code)))
     }
 
     fn written(self, role: Role, access: Access) -> Self {

@@ -1,7 +1,6 @@
 //! What a kernel does that finishes outputs: `activation(scale * sum + bias + residual)`.
 
-use super::Tensor;
-use crate::method::activation::Activation;
+use super::{Curve, Tensor};
 
 /// Which of an output channel's scale and bias lie in a buffer of the caller's; else they are in the layer's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -15,6 +14,6 @@ pub(crate) struct Affine {
 pub(crate) struct End {
     pub(crate) output: Tensor,
     pub(crate) residual: Option<Tensor>,
-    pub(crate) activation: Activation,
+    pub(crate) activation: Curve,
     pub(crate) affine: Affine,
 }

@@ -2,6 +2,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use super::Numbers;
 use crate::method::problem::Problem;
 
 /// `Geometry` of the shaders, field for field.
@@ -33,6 +34,7 @@ pub(crate) struct Geometry {
     /// What 8-bit weights stand for. The summary's: plans know none.
     pub(crate) weight_scale: f32,
     pub(crate) weight_zero: f32,
+    pub(crate) numbers: Numbers,
 }
 
 impl Geometry {
@@ -69,6 +71,7 @@ impl Geometry {
             summary_length: word(problem.placement().length()),
             weight_scale: 0.0,
             weight_zero: 0.0,
+            numbers: problem.activation().into(),
         }
     }
 

@@ -68,7 +68,7 @@ impl Kernel for Products {
         .constants([("LANES_X", lanes_x), ("LANES_Y", lanes_y), ("ROWS", rows), ("QUADS", quads)])
         .input(self.input)
         .weights(self.weights)
-        .products_of(self.base_stage)
+        .base_stage(self.base_stage)
         .role(Role::ProductsOut)
         .workgroup_bytes(bytes)
         .read_write(self.read_write)

@@ -27,7 +27,7 @@ impl Sums {
             }
             Self::Products { base_stage, access } => {
                 let products = include_str!("../../shaders/gpu/parts/sums_products.wgsl");
-                let described = described.filter_sums(Filters::PLAIN).products_of(base_stage);
+                let described = described.filter_sums(Filters::PLAIN).base_stage(base_stage);
                 described.part(products).products_out(access)
             }
             Self::Splits { filters, access } => {
@@ -234,7 +234,7 @@ impl Tiled {
 #[cfg(all(test, feature = "network", feature = "software"))]
 impl Operands {
     /// How many there are of: sums, columns, residual, activation, loads of weights, memories.
-    pub(super) const AXES: [usize; 6] = [2 * Filters::ALL.len() + 4, 4, 2, 3, 4, 9];
+    pub(super) const AXES: [usize; 6] = [2 * Filters::ALL.len() + 4, 4, 2, 4, 4, 9];
 
     /// One of all.
     pub(super) fn variant(at: &[usize]) -> Option<Self> {

@@ -1,52 +1,222 @@
 //! Activations: what values go through last.
 
-/// What a value goes through last, in the same pass.
+use crate::error::{Error, Result};
+use crate::method::erf::erf;
+use crate::method::finite::Finite;
+
+/// What a value goes through last, in the same pass. NaN stays NaN on every device, as in PyTorch.
+///
+/// Numbers are equal where their bits are; activations that have some are made by functions that check them.
+///
+/// ```
+/// use filter_summary::Activation;
+///
+/// assert_eq!(Activation::leaky_relu(0.1)?, Activation::leaky_relu(0.1)?);
+/// let error = Activation::clip(6.0, 0.0).unwrap_err().to_string();
+/// assert_eq!(error, "activation.clip is [6, 0]: low must be at most high");
+/// # Ok::<(), filter_summary::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Activation {
     /// Nothing.
     #[default]
     None,
-    /// `max(0, y)`; NaN stays NaN on every device, as in PyTorch.
+    /// `max(0, y)`.
     Relu,
-    /// `min(max(0, y), 6)`; NaN stays NaN.
+    /// `min(max(0, y), 6)`.
     Relu6,
+    /// `y` where `y >= 0`, else `a * y` ([`Activation::leaky_relu`]).
+    LeakyRelu(Finite),
+    /// `min(max(low, y), high)` ([`Activation::clip`]).
+    #[non_exhaustive]
+    Clip {
+        /// What smaller values become.
+        low: Finite,
+        /// What larger ones do.
+        high: Finite,
+    },
+    /// `1 / (1 + exp(-y))`.
+    Sigmoid,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// `y * sigmoid(y)`, which others call swish.
+    Silu,
+    /// `min(max(0, a * y + b), 1)` ([`Activation::hard_sigmoid`]).
+    HardSigmoid(Finite, Finite),
+    /// `y * min(max(0, y / 6 + 1/2), 1)`.
+    HardSwish,
+    /// `y * (1 + erf(y / sqrt(2))) / 2`.
+    Gelu,
+    /// `y * (1 + tanh(sqrt(2 / pi) * (y + 0.044715 * y^3))) / 2`.
+    GeluTanh,
 }
 
+/// What a base stage's may be.
+pub(crate) const OF_BASES: &str = "it must be one of none, relu, relu6";
+
 impl Activation {
-    /// In files and labels: `none`, `relu`, `relu6`.
+    /// `y` where `y >= 0`, else `a * y`.
+    ///
+    /// # Errors
+    /// When `a` is not finite.
+    pub fn leaky_relu(a: f32) -> Result<Self> {
+        Ok(Self::LeakyRelu(Finite::new("activation.leaky_relu", a)?))
+    }
+
+    /// `min(max(low, y), high)`.
+    ///
+    /// # Errors
+    /// When a number is not finite, or `low` above `high`.
+    pub fn clip(low: f32, high: f32) -> Result<Self> {
+        if low > high {
+            return Err(Error::value("activation.clip", format!("[{low}, {high}]"), "low must be at most high"));
+        }
+        let (low, high) = (Finite::new("activation.clip[0]", low)?, Finite::new("activation.clip[1]", high)?);
+        Ok(Self::Clip { low, high })
+    }
+
+    /// `min(max(0, a * y + b), 1)`. PyTorch's has 1/6 and 1/2, ONNX's by default 0.2 and 0.5.
+    ///
+    /// # Errors
+    /// When a number is not finite.
+    pub fn hard_sigmoid(a: f32, b: f32) -> Result<Self> {
+        let [a, b] = [("activation.hard_sigmoid[0]", a), ("activation.hard_sigmoid[1]", b)]
+            .map(|(field, number)| Finite::new(field, number));
+        Ok(Self::HardSigmoid(a?, b?))
+    }
+
+    /// Its word in files and labels: `none`, `relu`, `leaky_relu`, ...
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Relu => "relu",
             Self::Relu6 => "relu6",
+            Self::LeakyRelu(..) => "leaky_relu",
+            Self::Clip { .. } => "clip",
+            Self::Sigmoid => "sigmoid",
+            Self::Tanh => "tanh",
+            Self::Silu => "silu",
+            Self::HardSigmoid(..) => "hard_sigmoid",
+            Self::HardSwish => "hard_swish",
+            Self::Gelu => "gelu",
+            Self::GeluTanh => "gelu_tanh",
         }
     }
 
-    /// In shaders and keys.
+    /// In keys. Numbers are no part of it: they are nothing that the time of a kernel depends on.
     pub(crate) fn code(self) -> u32 {
         match self {
             Self::None => 0,
             Self::Relu => 1,
             Self::Relu6 => 2,
+            Self::LeakyRelu(..) => 3,
+            Self::Clip { .. } => 4,
+            Self::Sigmoid => 5,
+            Self::Tanh => 6,
+            Self::Silu => 7,
+            Self::HardSigmoid(..) => 8,
+            Self::HardSwish => 9,
+            Self::Gelu => 10,
+            Self::GeluTanh => 11,
         }
     }
 
-    /// Where values end above, if they do.
-    pub(crate) fn ceiling(self) -> Option<f32> {
+    /// Checks that base stages have it, where products are finished: those activations that only cut values off.
+    pub(crate) fn check_of_bases(self) -> Result<()> {
+        if matches!(self, Self::None | Self::Relu | Self::Relu6) {
+            return Ok(());
+        }
+        Err(Error::value("base_activation", self.name(), OF_BASES))
+    }
+
+    /// Applies it to a number: the truth that executors are measured against.
+    pub(crate) fn of(self, value: f64) -> f64 {
         match self {
-            Self::None | Self::Relu => None,
-            Self::Relu6 => Some(6.0),
+            Self::None => value,
+            Self::Relu => clipped(value, 0.0, f64::INFINITY),
+            Self::Relu6 => clipped(value, 0.0, 6.0),
+            Self::LeakyRelu(a) if value < 0.0 => f64::from(a) * value,
+            Self::LeakyRelu(_) => value,
+            Self::Clip { low, high } => clipped(value, low.into(), high.into()),
+            Self::Sigmoid => sigmoid(value),
+            Self::Tanh => value.tanh(),
+            Self::Silu => value * sigmoid(value),
+            Self::HardSigmoid(a, b) => clipped(f64::from(a) * value + f64::from(b), 0.0, 1.0),
+            Self::HardSwish => value * clipped(value / 6.0 + 0.5, 0.0, 1.0),
+            Self::Gelu => value * (1.0 + erf(value * std::f64::consts::FRAC_1_SQRT_2)) / 2.0,
+            // (1 + tanh(u)) / 2 = sigmoid(2 u)
+            Self::GeluTanh => value * sigmoid(GELU_TANH * (value + GELU_CUBE * value * value * value)),
+        }
+    }
+}
+
+/// `2 * sqrt(2 / pi)`, and the cube's factor.
+pub(crate) const GELU_TANH: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::SQRT_2;
+pub(crate) const GELU_CUBE: f64 = 0.044715;
+
+fn sigmoid(value: f64) -> f64 {
+    1.0 / (1.0 + (-value).exp())
+}
+
+/// `max` and `min` would make a number of a NaN.
+fn clipped(value: f64, low: f64, high: f64) -> f64 {
+    match value {
+        _ if value < low => low,
+        _ if value > high => high,
+        _ => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PyTorch 2's values in f64.
+    #[test]
+    fn values_of_pytorch() {
+        let table: [(Activation, [f64; 4]); 9] = [
+            (Activation::Sigmoid, [0.0179862099620916, 0.268941421369995, 0.622459331201855, 0.952574126822433]),
+            (Activation::Tanh, [-0.999329299739067, -0.761594155955765, 0.46211715726001, 0.99505475368673]),
+            (Activation::Silu, [-0.0719448398483662, -0.268941421369995, 0.311229665600927, 2.8577223804673]),
+            (Activation::HardSwish, [0.0, -0.333333333333333, 0.291666666666667, 3.0]),
+            (Activation::Gelu, [-0.00012668496733248, -0.158655253931457, 0.345731230637007, 2.99595030590511]),
+            (Activation::GeluTanh, [-7.02459481922713e-05, -0.158808009391723, 0.345714009825144, 2.99636260791823]),
+            (Activation::hard_sigmoid(1.0 / 6.0, 0.5).unwrap(), [0.0, 0.333333333333333, 0.583333333333333, 1.0]),
+            (Activation::leaky_relu(0.25).unwrap(), [-1.0, -0.25, 0.5, 3.0]),
+            (Activation::clip(-2.0, 1.0).unwrap(), [-2.0, -1.0, 0.5, 1.0]),
+        ];
+        for (activation, want) in table {
+            for (value, want) in [-4.0, -1.0, 0.5, 3.0].into_iter().zip(want) {
+                // A sixth is one in f32.
+                let error = (activation.of(value) - want).abs();
+                assert!(error < if matches!(activation, Activation::HardSigmoid(..)) { 1e-7 } else { 1e-14 });
+            }
+            assert!(activation.of(f64::NAN).is_nan(), "{activation:?}");
+        }
+        // 0 times infinity, as in PyTorch.
+        for activation in [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::HardSwish] {
+            let [most, least] = [f64::INFINITY, f64::NEG_INFINITY].map(|value| activation.of(value));
+            assert!(most == f64::INFINITY && least.is_nan(), "{activation:?}: {most}, {least}");
+            assert_eq!([-3e38, 3e38].map(|value| activation.of(value)), [0.0, 3e38], "{activation:?}");
         }
     }
 
-    /// Applies it to a number.
-    pub(crate) fn of<T: PartialOrd + Default + From<f32>>(self, value: T) -> T {
-        // `max` and `min` would make a number of a NaN.
-        match self.ceiling().map(T::from) {
-            _ if self != Self::None && value < T::default() => T::default(),
-            Some(ceiling) if value > ceiling => ceiling,
-            _ => value,
+    #[test]
+    fn numbers_are_finite() {
+        let message = |made: Result<Activation>| made.unwrap_err().to_string();
+        let (nan, infinity) = (f32::NAN, f32::INFINITY);
+        for (made, want) in [
+            (Activation::leaky_relu(nan), "activation.leaky_relu is NaN: it must be finite"),
+            (Activation::clip(-infinity, 1.0), "activation.clip[0] is -inf: it must be finite"),
+            (Activation::clip(0.0, nan), "activation.clip[1] is NaN: it must be finite"),
+            (Activation::clip(0.5, 0.25), "activation.clip is [0.5, 0.25]: low must be at most high"),
+            (Activation::hard_sigmoid(infinity, 0.5), "activation.hard_sigmoid[0] is inf: it must be finite"),
+            (Activation::hard_sigmoid(0.2, nan), "activation.hard_sigmoid[1] is NaN: it must be finite"),
+        ] {
+            assert_eq!(message(made), want);
         }
+        assert!(Activation::clip(1.0, 1.0).is_ok());
+        assert_ne!(Activation::clip(-0.0, 1.0), Activation::clip(0.0, 1.0));
     }
 }

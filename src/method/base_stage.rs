@@ -15,7 +15,7 @@ pub struct BaseStage {
     pub scale: Option<Vec<f32>>,
     /// `[U]`, 0 when absent.
     pub bias: Option<Vec<f32>>,
-    /// Applied to the sum of both.
+    /// Applied to the sum of both: none, ReLU or ReLU6.
     pub activation: Activation,
 }
 

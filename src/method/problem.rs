@@ -138,8 +138,9 @@ impl Problem {
     ///
     /// # Errors
     /// When bases have no order of their own: with learned positions, rank-3 summaries and boundaries other than
-    /// `none`.
+    /// `none`; or when the activation is none of none, ReLU and ReLU6.
     pub fn with_base_stage(mut self, activation: Activation) -> Result<Self> {
+        activation.check_of_bases()?;
         check_bases(self.placement())?;
         self.base_stage = Some(activation);
         let layer = &self.layer;

@@ -25,13 +25,11 @@ impl Bounds {
         (self.values[at].into(), self.errors[at].into())
     }
 
-    /// What an activation leaves of values and errors: where it is flat, nothing.
+    /// What an activation leaves of values and errors.
     pub(crate) fn behind(activation: Activation, pairs: impl Iterator<Item = (f64, f64)>) -> Self {
         let (values, errors) = pairs
-            .map(|(value, error)| {
-                let [least, value, most] = [value - error, value, value + error].map(|value| activation.of(value));
-                (value as f32, (value - least).max(most - value) as f32)
-            })
+            .map(|(value, error)| activation.behind(value, error))
+            .map(|(value, error)| (value as f32, error as f32))
             .unzip();
         Self { values, errors }
     }

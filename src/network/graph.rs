@@ -12,7 +12,6 @@ use super::names::{INPUT, NODE_LIMIT, Names};
 use super::ops::NodeJson;
 use crate::error::{Error, Result};
 use crate::files::nearest::misspelt;
-use crate::files::stored_summary::Word;
 use crate::method::activation::Activation;
 
 /// Longest graph that is parsed, in bytes.
@@ -156,7 +155,7 @@ impl NodeJson {
 
     /// The activation, none where there is no such key.
     pub(crate) fn activation(&self) -> Result<Activation> {
-        self.activation.as_deref().map_or(Ok(Activation::None), |word| Activation::from_word("activation", word))
+        self.activation.as_ref().map_or(Ok(Activation::None), |json| json.read("activation"))
     }
 
     /// Names of the nodes it reads.

@@ -3,6 +3,7 @@
 //! A new operation is a file here, a variant of [`Op`] with its line in [`Op::operation`], its words in [`FILE_OPS`]
 //! and its keys in [`NodeJson`]; then its kernel, where no other will do, and its place in `docs/format.md`.
 
+mod activation;
 mod axis;
 mod batch_norm;
 mod binary;
@@ -13,7 +14,6 @@ mod images;
 mod local_response_norm;
 mod moves;
 mod pool;
-mod relu;
 mod softmax;
 
 use std::sync::Arc;
@@ -36,8 +36,10 @@ use serde::{Deserialize, Serialize};
 use super::node_json::node_json;
 use super::stage::Stage;
 use crate::error::{Error, Result};
+use crate::files::activation_json::ActivationJson;
 use crate::files::stored_summary::WindowJson;
 use crate::files::tensor_file::{NewTensor, TensorFile};
+use crate::method::activation::Activation;
 use crate::method::summary::FilterSummary;
 
 /// What a node computes.
@@ -54,8 +56,8 @@ pub enum Op {
     GlobalPool(GlobalPool),
     /// `add`, `sub`, `mul` and `div` of two inputs, or of one and a constant.
     Binary(Binary),
-    /// `relu`.
-    Relu,
+    /// `activation` and `relu`, on their own.
+    Activation(Activation),
     /// `batch_norm`: what a batch norm is at inference, a scale and a bias a channel.
     BatchNorm(Arc<BatchNorm>),
     /// `shortcut_a`: every stride-th pixel, and zero channels before and after.
@@ -96,7 +98,7 @@ impl Op {
             Self::Pool(pool) => pool,
             Self::GlobalPool(pool) => pool,
             Self::Binary(binary) => binary,
-            Self::Relu => &relu::Relu,
+            Self::Activation(activation) => activation,
             Self::BatchNorm(norm) => norm.as_ref(),
             Self::ShortcutA(shortcut) => shortcut,
             Self::UpsampleNearest(upsample) => upsample,
@@ -124,7 +126,7 @@ const FILE_OPS: [&[&[FileOp]]; 3] = [
         pool::FILE_OPS,
         global_pool::FILE_OPS,
         binary::FILE_OPS,
-        relu::FILE_OPS,
+        activation::FILE_OPS,
         batch_norm::FILE_OPS,
         softmax::FILE_OPS,
         local_response_norm::FILE_OPS,
@@ -142,13 +144,13 @@ node_json! {
     window: WindowJson,
     boundary: String,
     start_unit: usize,
-    base_activation: String,
+    base_activation: ActivationJson,
     kernel: [usize; 2],
     stride: [usize; 2],
     padding: [usize; 4],
     dilation: [usize; 2],
     groups: usize,
-    activation: String,
+    activation: ActivationJson,
     ceil_mode: bool,
     count_include_pad: bool,
     scale_factor: [usize; 2],

@@ -65,7 +65,7 @@ impl Ask<'_> {
         End {
             output: Tensor { access, half: halves && !self.is_addend },
             residual: self.problem.residual().then_some(residual),
-            activation: self.problem.activation(),
+            activation: self.problem.activation().into(),
             // The bias is added with the first part of a sum.
             affine: Affine {
                 scale_is_lent: self.options.lent.scale,

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, unreachable_pub)]
 
 use filter_summary::network::{ConvOp, Network, Node, Op, Pool, ShortcutA, Source, UpsampleNearest};
-use filter_summary::{Activation, reference};
+use filter_summary::reference;
+
+use super::activations::activate;
 
 use super::operations::operate;
 
@@ -84,9 +86,10 @@ fn run(node: &Node, inputs: &[(&Value, [usize; 3])]) -> Value {
                 }
             }
         }
-        Op::Relu => {
-            for (value, error) in first.value.iter().zip(&first.error) {
-                to.push(activate(Activation::Relu, *value), *error);
+        Op::Activation(activation) => {
+            for (&value, &error) in first.value.iter().zip(&first.error) {
+                let (value, error) = activate(*activation, value, error);
+                to.push(value, error);
             }
         }
         Op::BatchNorm(norm) => {
@@ -97,7 +100,8 @@ fn run(node: &Node, inputs: &[(&Value, [usize; 3])]) -> Value {
                 let size = (scale * first.value[at]).abs() + bias.abs();
                 // Two roundings, of the product and of the sum; none of numbers that fit.
                 let rounding = if is_exact(size) { 0.0 } else { epsilon * size };
-                to.push(activate(norm.activation, value), scale.abs() * first.error[at] + rounding);
+                let (value, error) = activate(norm.activation, value, scale.abs() * first.error[at] + rounding);
+                to.push(value, error);
             }
         }
         Op::ShortcutA(ShortcutA { stride, .. }) => {
@@ -141,16 +145,6 @@ fn run(node: &Node, inputs: &[(&Value, [usize; 3])]) -> Value {
 /// accident is rare), and so few that all of them fit in 24 bits.
 fn is_exact(size: f64) -> bool {
     (size * 16.0).fract() == 0.0 && size.abs() * 16.0 < 16_777_216.0
-}
-
-pub fn activate(activation: Activation, value: f64) -> f64 {
-    match activation {
-        Activation::None => value,
-        Activation::Relu | Activation::Relu6 if value < 0.0 => 0.0,
-        Activation::Relu6 if value > 6.0 => 6.0,
-        Activation::Relu | Activation::Relu6 => value,
-        other => panic!("{other:?}"),
-    }
 }
 
 /// One window, pixel by pixel: those in the padding are looked at too.
@@ -222,8 +216,9 @@ fn convolve(op: &ConvOp, inputs: &[(&Value, [usize; 3])], [filters, out_height, 
                 let magnitude = (scale * size).abs() + bias.abs() + added.abs();
                 let exact = is_exact(size) && is_exact(magnitude);
                 let allowed = if exact { 0.0 } else { reference::tolerance(window.weights()) * magnitude };
-                let value = activate(op.activation, scale * sum + bias + added);
-                to.push(value, scale.abs() * error + added_error + allowed);
+                let error = scale.abs() * error + added_error + allowed;
+                let (value, error) = activate(op.activation, scale * sum + bias + added, error);
+                to.push(value, error);
             }
         }
     }
@@ -281,7 +276,7 @@ impl Terms {
         let of = |values: &Option<Vec<f32>>, default| values.as_ref().map_or(default, |values| f64::from(values[at]));
         let (scale, bias) = (of(&stage.scale, 1.0), of(&stage.bias, 0.0));
         let gain = op.summary.gains().map_or(1.0, |gains| f64::from(gains[filter * taps + tap]));
-        let staged = activate(stage.activation, scale * sum + bias);
+        let (staged, _) = activate(stage.activation, scale * sum + bias, 0.0);
         // The stage's own roundings are in the tolerance, which is for the size of what is added up.
         let size = scale.abs() * size + bias.abs();
         [gain * staged, gain.abs() * size, gain.abs() * scale.abs() * error]

@@ -8,6 +8,7 @@
     reason = "every test file is its own crate and uses what it needs"
 )]
 
+pub mod activations;
 #[cfg(all(feature = "cpu", feature = "network"))]
 pub mod architecture;
 pub mod cases;

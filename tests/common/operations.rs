@@ -8,7 +8,8 @@ use filter_summary::network::{
 };
 use filter_summary::reference;
 
-use super::interpreter::{Value, activate};
+use super::activations::activate;
+use super::interpreter::Value;
 
 const EPSILON: f64 = f32::EPSILON as f64;
 
@@ -103,7 +104,7 @@ pub fn operate(op: &Op, inputs: &[(&Value, [usize; 3])], shape: [usize; 3]) -> V
                     (input.value[at], input.error[at])
                 });
                 let (value, error) = binary(op.operator, left, right);
-                (activate(op.activation, value), error)
+                activate(op.activation, value, error)
             })
         }
         Op::Softmax(op) => {
@@ -298,6 +299,6 @@ fn conv_transpose(op: &ConvTranspose, first: &Value, from: [usize; 3], shape: [u
         let (scale, bias) = (of(&op.scale, place[0], 1.0), of(&op.bias, place[0], 0.0));
         let [sum, size, error] = sums[index(shape, place)];
         let tolerance = reference::tolerance(inputs * height * width) * ((scale * size).abs() + bias.abs());
-        (activate(op.activation, scale * sum + bias), scale.abs() * error + tolerance)
+        activate(op.activation, scale * sum + bias, scale.abs() * error + tolerance)
     })
 }

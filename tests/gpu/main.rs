@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod activations;
 mod architectures;
 mod base_stage;
 mod conv;

@@ -80,7 +80,7 @@ fn every_operation_is_what_it_is() {
     let both = net.concat("both", &[most, mean]).unwrap();
     let wide = net.node("wide", Op::UpsampleNearest(UpsampleNearest::new([2, 2])), &[both]).unwrap();
     let sum = net.node("sum", Op::Binary(Binary::add()), &[wide, wide]).unwrap();
-    let relu = net.node("relu", Op::Relu, &[sum]).unwrap();
+    let relu = net.node("relu", Op::Activation(Activation::Relu), &[sum]).unwrap();
     let flat = net.node("flat", Op::Flatten, &[relu]).unwrap();
     let linear = net.conv("linear", flat, ConvOp::linear(weights(3 * 288), [3, 288]).unwrap()).unwrap();
     let network = net.finish(linear).unwrap();

@@ -43,6 +43,7 @@ all_shared!(
     filter_summary::Hardware,
     filter_summary::Prediction,
     filter_summary::Error,
+    filter_summary::Finite,
     filter_summary::Family,
     filter_summary::FilterSummary,
     filter_summary::KernelId,

@@ -71,7 +71,7 @@ impl Kernel for Products {
             .weights(self.weights)
             .part(include_str!("../../../shaders/software/parts/segments.wgsl"))
             .part(which_rows);
-        let described = multiplying(described, self.hankel_levels).products_of(self.base_stage);
+        let described = multiplying(described, self.hankel_levels).base_stage(self.base_stage);
         described.products_out(self.output).read_write(self.read_write)
     }
 

@@ -2,10 +2,30 @@
 
 use crate::kernels::{Access, Affine, End, Tensor, WeightLoad, Weights};
 use crate::method::activation::Activation;
+use crate::method::finite::Finite;
 use crate::method::placement::Boundary;
 use crate::method::quantization::Precision;
 
-pub(in crate::kernels) const ACTIVATIONS: [Activation; 3] = [Activation::None, Activation::Relu, Activation::Relu6];
+/// What convolutions are tried with: no text, that of base stages, that of numbers, and that of an exponential.
+pub(in crate::kernels) const ACTIVATIONS: [Activation; 4] =
+    [Activation::None, Activation::Relu, Activation::HardSigmoid(Finite::ZERO, Finite::ZERO), Activation::Gelu];
+
+/// Every text, for kernels that do little else.
+#[cfg(feature = "network")]
+pub(in crate::kernels) const EVERY_ACTIVATION: [Activation; 12] = [
+    Activation::None,
+    Activation::Relu,
+    Activation::Relu6,
+    Activation::LeakyRelu(Finite::ZERO),
+    Activation::Clip { low: Finite::ZERO, high: Finite::ZERO },
+    Activation::Sigmoid,
+    Activation::Tanh,
+    Activation::Silu,
+    Activation::HardSigmoid(Finite::ZERO, Finite::ZERO),
+    Activation::HardSwish,
+    Activation::Gelu,
+    Activation::GeluTanh,
+];
 
 pub(in crate::kernels) const BASE_STAGES: [Option<Activation>; 4] =
     [None, Some(Activation::None), Some(Activation::Relu), Some(Activation::Relu6)];
@@ -82,7 +102,7 @@ impl Memory {
         End {
             output: Tensor { access, half: self.half && !self.is_addend },
             residual: has_residual.then_some(residual),
-            activation,
+            activation: activation.into(),
             affine: self.affine,
         }
     }

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "cpu")]
+use super::activation::CHUNK;
 use super::{FileOp, NodeInput, NodeJson, Op, Operation, Work};
 use crate::check::check_finite;
 use crate::check::check_length;
+#[cfg(feature = "cpu")]
+use crate::cpu::activate;
 use crate::error::Result;
-use crate::files::stored_summary::Word;
 use crate::files::tensor_file::{NewTensor, TensorFile, Values};
 use crate::kernels::{Access, batch_norm as kernel};
 use crate::method::activation::Activation;
@@ -80,7 +83,7 @@ impl Operation for BatchNorm {
     }
 
     fn json(&self, _: [usize; 3]) -> NodeJson {
-        NodeJson { activation: Some(self.activation.word().to_owned()), ..NodeJson::of("batch_norm") }
+        NodeJson { activation: Some(self.activation.into()), ..NodeJson::of("batch_norm") }
     }
 
     fn tensors<'a>(&'a self, prefix: &str, tensors: &mut Vec<NewTensor<'a>>) {
@@ -109,6 +112,7 @@ impl Stage for BatchNorm {
         let plane = height * width;
         let from = context.view(wiring.inputs[0]);
         let uniform = kernel::Uniform {
+            numbers: self.activation.into(),
             images: word(context.batch),
             channels: word(channels),
             plane: word(plane),
@@ -120,8 +124,11 @@ impl Stage for BatchNorm {
             bias_at: word(self.scale.len()),
         };
         let access = Access::for_lengths(&[plane], false);
-        let kernel =
-            kernel::BatchNorm { access, activation: self.activation, read_write: context.options.bind_read_write };
+        let kernel = kernel::BatchNorm {
+            access,
+            activation: self.activation.into(),
+            read_write: context.options.bind_read_write,
+        };
         Ok(vec![context.dispatch(kernel, &uniform, context.quads(wiring)?, wiring, to)?])
     }
 
@@ -135,7 +142,10 @@ impl Stage for BatchNorm {
         let plane = input.len() / self.scale.len();
         let planes = input.chunks_exact(plane).zip(to.chunks_exact_mut(plane));
         for ((from, to), (&scale, &bias)) in planes.zip(self.scale.iter().zip(&self.bias)) {
-            to.iter_mut().zip(from).for_each(|(to, from)| *to = self.activation.of(scale * from + bias));
+            for (to, from) in to.chunks_mut(CHUNK).zip(from.chunks(CHUNK)) {
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = scale * from + bias);
+                activate(self.activation, to);
+            }
         }
     }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{FileOp, NodeInput, NodeJson, Op, Operation, Work};
 use crate::check::{check_finite, check_length};
+#[cfg(feature = "cpu")]
+use crate::cpu::activate;
 use crate::error::{Error, Result};
-use crate::files::stored_summary::Word;
 use crate::files::tensor_file::{NewTensor, TensorFile, Values};
 use crate::kernels::{Access, binary as kernel};
 use crate::method::activation::Activation;
@@ -284,7 +285,7 @@ impl Operation for Binary {
     }
 
     fn json(&self, _: [usize; 3]) -> NodeJson {
-        NodeJson { activation: Some(self.activation.word().to_owned()), ..NodeJson::of(self.operator.word()) }
+        NodeJson { activation: Some(self.activation.into()), ..NodeJson::of(self.operator.word()) }
     }
 
     fn tensors<'a>(&'a self, prefix: &str, tensors: &mut Vec<NewTensor<'a>>) {
@@ -337,17 +338,19 @@ impl Stage for Elements {
         let Binary { operator, constant, activation } = &self.binary;
         let left = operands.inputs[0];
         let right = constant.as_ref().map_or_else(|| operands.inputs[1], |constant| &constant.values);
-        let of = |left: f32, right: f32| activation.of(operator.of(left, right));
+        let of = |left: f32, right: f32| operator.of(left, right);
         let [_, height, width] = operands.shape;
-        let rows = to.chunks_exact_mut(width).enumerate();
-        for (at, to) in rows {
-            let [left, right] = [(left, self.left), (right, self.right)]
-                .map(|(values, shape)| row(values, shape, at / height, at % height));
-            match (left, right) {
-                ([left], right) => to.iter_mut().zip(right).for_each(|(to, &right)| *to = of(*left, right)),
-                (left, [right]) => to.iter_mut().zip(left).for_each(|(to, &left)| *to = of(left, *right)),
-                _ => to.iter_mut().zip(left).zip(right).for_each(|((to, &left), &right)| *to = of(left, right)),
+        for (channel, plane) in to.chunks_exact_mut(height * width).enumerate() {
+            for (y, to) in plane.chunks_exact_mut(width).enumerate() {
+                let [left, right] =
+                    [(left, self.left), (right, self.right)].map(|(values, shape)| row(values, shape, channel, y));
+                match (left, right) {
+                    ([left], right) => to.iter_mut().zip(right).for_each(|(to, &right)| *to = of(*left, right)),
+                    (left, [right]) => to.iter_mut().zip(left).for_each(|(to, &left)| *to = of(left, *right)),
+                    _ => to.iter_mut().zip(left).zip(right).for_each(|((to, &left), &right)| *to = of(left, right)),
+                }
             }
+            activate(*activation, plane);
         }
     }
 
@@ -395,6 +398,7 @@ pub(super) fn copy_steps(
     let [first, second] = [0, 1].map(|at| wiring.inputs.get(at).map(|&source| context.view(source)));
     let first = first.unwrap_or(to);
     let uniform = kernel::Uniform {
+        numbers: activation.into(),
         images: word(context.batch),
         channels: word(channels),
         plane: word(plane),
@@ -406,6 +410,6 @@ pub(super) fn copy_steps(
         channel_offset: word(to.channel_offset),
     };
     let (access, read_write) = (Access::for_lengths(&[plane], false), context.options.bind_read_write);
-    let kernel = kernel::Add { access, sums: second.is_some(), activation, read_write };
+    let kernel = kernel::Add { access, sums: second.is_some(), activation: activation.into(), read_write };
     Ok(vec![context.dispatch(kernel, &uniform, context.quads(wiring)?, wiring, to)?])
 }

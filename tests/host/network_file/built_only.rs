@@ -147,7 +147,7 @@ fn nodes_and_taps_are_bounded() {
 #[test]
 fn names_without_end_are_not_written() {
     let mut net = Network::builder([1, 1, 1]).unwrap();
-    let first = net.node(&"x".repeat(16 << 20), Op::Relu, &[net.input()]).unwrap();
+    let first = net.node(&"x".repeat(16 << 20), Op::Activation(Activation::Relu), &[net.input()]).unwrap();
     let sum = net.node("sum", Op::Binary(Binary::add()), &[first, first]).unwrap();
     let error = message(net.finish(sum).unwrap().to_bytes(&BTreeMap::new()));
     assert!(error.starts_with("graph: it has ") && error.ends_with(" bytes: at most 16777216 are read"), "{error}");

@@ -247,7 +247,18 @@ fn malformed() {
         (
             "activation",
             |p| set(p, "activation", "Relu"),
-            "metadata activation is Relu: it must be one of none, relu, relu6",
+            "metadata activation is Relu: it must be one of none, relu, relu6, leaky_relu, clip, sigmoid, tanh, silu, \
+             hard_sigmoid, hard_swish, gelu, gelu_tanh (is relu meant?)",
+        ),
+        (
+            "activation of no JSON",
+            |p| set(p, "activation", "{\"clip\": [0, 1e400]}"),
+            "metadata activation: number out of range at line 1 column 18",
+        ),
+        (
+            "activation of wrong numbers",
+            |p| set(p, "activation", "{\"clip\": [1, 0]}"),
+            "activation.clip is [1, 0]: low must be at most high",
         ),
         ("stride of one", |p| set(p, "stride", "2"), "metadata stride is 2: it must be 2 numbers with commas between"),
         ("stride zero", |p| set(p, "stride", "2,0"), "stride[1] is 0: it must be between 1 and 2147483647"),

@@ -76,13 +76,24 @@ fn convolutions() {
         ),
         (
             "activation",
-            |p| p.set("stem", "activation", json!("gelu")),
-            "node stem: activation is gelu: it must be one of none, relu, relu6",
+            |p| p.set("stem", "activation", json!("LeakyReLU")),
+            "node stem: activation is LeakyReLU: it must be one of none, relu, relu6, leaky_relu, clip, sigmoid, tanh, \
+             silu, hard_sigmoid, hard_swish, gelu, gelu_tanh (is leaky_relu meant?)",
         ),
         (
             "linear activation",
-            |p| p.set("fc", "activation", json!("gelu")),
-            "node fc: activation is gelu: it must be one of none, relu, relu6",
+            |p| p.set("fc", "activation", json!({"clip": [6, 0]})),
+            "node fc: activation.clip is [6, 0]: low must be at most high",
+        ),
+        (
+            "a number beyond f32",
+            |p| p.set("fc", "activation", json!({"leaky_relu": 1e39})),
+            "node fc: activation.leaky_relu is inf: it must be finite",
+        ),
+        (
+            "an activation without its number",
+            |p| p.set("fc", "activation", json!("leaky_relu")),
+            "node fc: activation is leaky_relu: write {\"leaky_relu\": a}, with one number",
         ),
         (
             "stride zero",

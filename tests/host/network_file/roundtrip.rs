@@ -84,7 +84,7 @@ fn everything_is_read() {
     assert_eq!(node(&network, "mean").op, Op::GlobalPool(GlobalPool::average()));
     assert_eq!(node(&network, "short").op, Op::ShortcutA(ShortcutA::new(12, [2, 2])));
     assert_eq!(node(&network, "sum").op, Op::Binary(Binary::add().with_activation(Activation::Relu)));
-    assert_eq!(node(&network, "positive").op, Op::Relu);
+    assert_eq!(node(&network, "positive").op, Op::Activation(Activation::Relu));
     let Op::BatchNorm(norm) = &node(&network, "norm").op else { panic!() };
     assert_eq!((norm.scale[2], norm.bias[23], norm.activation), (-4.5, 3.5, Activation::Relu));
 }

@@ -10,7 +10,6 @@ use crate::files::stored_summary::{
     WindowJson, Word, new_tensors, read_values, take_base_stage, take_optional, take_quantization, take_summary,
 };
 use crate::files::tensor_file::{NewTensor, Tensor, TensorFile, Values};
-use crate::method::activation::Activation;
 use crate::method::conv2d::Conv2d;
 use crate::method::placement::{Boundary, Placement};
 use crate::method::starts::Starts;
@@ -62,7 +61,7 @@ fn fs_conv2d(node: &NodeJson, _: [usize; 3], tensors: &mut TensorFile<'_>) -> Re
     let prefix = format!("{}.", node.name);
     let quantization = |tensors: &mut TensorFile<'_>, values: &Tensor<'_>| take_quantization(tensors, &prefix, values);
     let summary = take_summary(tensors, &prefix, window, boundary, unit, Some(out_channels), quantization)?;
-    let activation = node.base_activation.as_deref().map(|word| Activation::from_word("base_activation", word));
+    let activation = node.base_activation.as_ref().map(|json| json.read_of_bases("base_activation"));
     let (activation, groups) = (activation.transpose()?.unwrap_or_default(), node.groups.unwrap_or(1));
     let base_stage = take_base_stage(tensors, &prefix, activation, summary.placement(), groups)?;
     Ok(Op::Conv(Arc::new(ConvOp { base_stage, ..finish(node, ConvKind::FilterSummary, summary, tensors)? })))
@@ -142,7 +141,7 @@ pub(in super::super) fn take_affine(
 pub(super) fn json(op: &ConvOp) -> NodeJson {
     let placement = op.summary.placement();
     let window = placement.window();
-    let activation = Some(op.activation.word().to_owned());
+    let activation = Some(op.activation.into());
     let common = |name: &str| NodeJson {
         out_channels: Some(placement.filters()),
         stride: Some(op.conv.stride),
@@ -160,7 +159,7 @@ pub(super) fn json(op: &ConvOp) -> NodeJson {
                 Starts::Learned { unit, .. } => Some(*unit),
                 Starts::Line { .. } | Starts::Volume { .. } => None,
             },
-            base_activation: op.base_stage.as_ref().map(|stage| stage.activation.word().to_owned()),
+            base_activation: op.base_stage.as_ref().map(|stage| stage.activation.into()),
             ..common("fs_conv2d")
         },
         ConvKind::Dense => NodeJson { kernel: Some([window.height(), window.width()]), ..common("conv2d") },

@@ -6,7 +6,7 @@ use super::super::conv::{dense, out_channels, take_affine};
 use super::{ConvTranspose, FileOp, NodeJson, Op};
 use crate::check::check_size;
 use crate::error::{Error, Result};
-use crate::files::stored_summary::{Word, new_tensors};
+use crate::files::stored_summary::new_tensors;
 use crate::files::tensor_file::{NewTensor, TensorFile, Values};
 use crate::method::conv2d::Conv2d;
 use crate::method::window::INDEX_LIMIT;
@@ -67,7 +67,7 @@ pub(super) fn json(op: &ConvTranspose) -> NodeJson {
         output_padding: Some(op.output_padding),
         dilation: Some(op.conv.dilation),
         groups: Some(op.conv.groups),
-        activation: Some(op.activation.word().to_owned()),
+        activation: Some(op.activation.into()),
         ..NodeJson::of("conv_transpose2d")
     }
 }

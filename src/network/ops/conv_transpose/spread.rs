@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::ConvTranspose;
 #[cfg(feature = "cpu")]
-use crate::cpu::{Before, Rows, multiply};
+use crate::cpu::{Before, Rows, activate, multiply};
 use crate::error::{Error, Result};
 use crate::network::context::Context;
 use crate::network::layout::{Destination, Wiring};
@@ -109,8 +109,8 @@ impl Stage for Spread {
                 self.add(products, &mut sums);
                 let [scale, bias] = self.affine(channel);
                 let to = &mut to[channel * sums.len()..][..sums.len()];
-                let finished = |&sum: &f64| self.op.activation.of(scale * sum as f32 + bias);
-                to.iter_mut().zip(&sums).for_each(|(to, sum)| *to = finished(sum));
+                to.iter_mut().zip(&sums).for_each(|(to, &sum)| *to = scale * sum as f32 + bias);
+                activate(self.op.activation, to);
             }
         }
     }

@@ -1,0 +1,199 @@
+//! Activations of values that are there: a pass over what is still in the first-level cache.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use crate::method::activation::{Activation, GELU_CUBE, GELU_TANH};
+
+/// Applies an activation to values, in place.
+pub(crate) fn activate(activation: Activation, values: &mut [f32]) {
+    if activation != Activation::None {
+        Arch::new().dispatch(Job { activation, values });
+    }
+}
+
+struct Job<'a> {
+    activation: Activation,
+    values: &'a mut [f32],
+}
+
+impl WithSimd for Job<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        activate_with(simd, self.activation, self.values);
+    }
+}
+
+/// [`activate`] inside a program for a machine's vectors. Every activation has a loop of its own.
+#[inline(always)]
+pub(super) fn activate_with<S: Simd>(simd: S, activation: Activation, values: &mut [f32]) {
+    let vectors = Vectors(simd);
+    let number = |number| simd.splat_f32s(number);
+    match activation {
+        Activation::None => {}
+        Activation::Relu => each(simd, values, |value| vectors.at_least(number(0.0), value)),
+        Activation::Relu6 => each(simd, values, |value| vectors.clip(number(0.0), number(6.0), value)),
+        Activation::LeakyRelu(a) => each(simd, values, |value| {
+            let is_negative = simd.less_than_f32s(value, number(0.0));
+            simd.select_f32s(is_negative, simd.mul_f32s(number(a.get()), value), value)
+        }),
+        Activation::Clip { low, high } => {
+            each(simd, values, |value| vectors.clip(number(low.get()), number(high.get()), value));
+        }
+        Activation::Sigmoid => each(simd, values, |value| vectors.sigmoid(value)),
+        Activation::Tanh => each(simd, values, |value| vectors.tanh(value)),
+        Activation::Silu => each(simd, values, |value| vectors.gated(value, value, SILU_END)),
+        Activation::HardSigmoid(a, b) => each(simd, values, |value| {
+            let line = simd.mul_add_e_f32s(number(a.get()), value, number(b.get()));
+            vectors.clip(number(0.0), number(1.0), line)
+        }),
+        Activation::HardSwish => each(simd, values, |value| {
+            let line = simd.mul_add_e_f32s(value, number(1.0 / 6.0), number(0.5));
+            simd.mul_f32s(value, vectors.clip(number(0.0), number(1.0), line))
+        }),
+        Activation::Gelu => each(simd, values, |value| vectors.gelu(value)),
+        Activation::GeluTanh => each(simd, values, |value| {
+            let end = simd.min_f32s(simd.abs_f32s(value), number(GELU_TANH_END));
+            let square = simd.mul_f32s(end, end);
+            let line = simd.mul_add_e_f32s(square, number((GELU_TANH * GELU_CUBE) as f32), number(GELU_TANH as f32));
+            vectors.gated(value, simd.mul_f32s(line, end), GELU_TANH_END)
+        }),
+    }
+}
+
+#[inline(always)]
+fn each<S: Simd>(simd: S, values: &mut [f32], of: impl Fn(S::f32s) -> S::f32s) {
+    let (whole, rest) = S::as_mut_simd_f32s(values);
+    whole.iter_mut().for_each(|value| *value = of(*value));
+    if !rest.is_empty() {
+        simd.partial_store_f32s(rest, of(simd.partial_load_f32s(rest)));
+    }
+}
+
+/// From here down on the exponential is taken for that of this: 1.6e-38, a normal number still.
+const EXP_END: f32 = -87.0;
+/// Size from which on an activation's value is 0 or the value itself, to all digits; its exponent is above -87.
+const SILU_END: f32 = 87.0;
+const GELU_TANH_END: f32 = 10.0;
+const GELU_END: f32 = 13.0;
+
+/// What activations are made of. NaN comes out where it goes in: comparisons with it are false, and `select` then
+/// takes the value.
+#[derive(Clone, Copy)]
+struct Vectors<S>(S);
+
+impl<S: Simd> Vectors<S> {
+    /// `max` drops a NaN on some machines.
+    #[inline(always)]
+    fn at_least(self, low: S::f32s, value: S::f32s) -> S::f32s {
+        self.0.select_f32s(self.0.less_than_f32s(value, low), low, value)
+    }
+
+    #[inline(always)]
+    fn clip(self, low: S::f32s, high: S::f32s, value: S::f32s) -> S::f32s {
+        let value = self.at_least(low, value);
+        self.0.select_f32s(self.0.less_than_f32s(high, value), high, value)
+    }
+
+    /// `c[0] + x * (c[1] + x * ..)`.
+    #[inline(always)]
+    fn polynomial<const N: usize>(self, coefficients: [f32; N], x: S::f32s) -> S::f32s {
+        let Self(simd) = self;
+        let last = simd.splat_f32s(coefficients[N - 1]);
+        let step = |sum, &number: &f32| simd.mul_add_e_f32s(sum, x, simd.splat_f32s(number));
+        coefficients[..N - 1].iter().rev().fold(last, step)
+    }
+
+    /// `exp(x)` for `x <= 0`, to 2 units in the last place: `2^n * exp(r)` with `|r| <= ln(2) / 2`, whose polynomial
+    /// is that of Cephes' `expf`.
+    #[inline(always)]
+    fn exp(self, x: S::f32s) -> S::f32s {
+        // `ln 2` in two parts, the first of which has 9 bits: its product with `n` is exact.
+        const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+        const POLYNOMIAL: [f32; 6] = [0.5, 1.666_666_5e-1, 4.166_579_6e-2, 8.333_452e-3, 1.398_2e-3, 1.987_569_1e-4];
+        // A float of this size has no digits behind the point, and its last bits are those of the integer.
+        const INTEGER: f32 = 12_582_912.0;
+        let Self(simd) = self;
+        let x = self.at_least(simd.splat_f32s(EXP_END), x);
+        let shifted = simd.mul_add_e_f32s(x, simd.splat_f32s(std::f32::consts::LOG2_E), simd.splat_f32s(INTEGER));
+        let n = simd.sub_f32s(shifted, simd.splat_f32s(INTEGER));
+        let r = simd.mul_add_e_f32s(n, simd.splat_f32s(-LN_2[0]), x);
+        let r = simd.mul_add_e_f32s(n, simd.splat_f32s(-LN_2[1]), r);
+        let square = simd.mul_f32s(r, r);
+        let one = simd.splat_f32s(1.0);
+        let value = simd.add_f32s(simd.mul_add_e_f32s(self.polynomial(POLYNOMIAL, r), square, r), one);
+        let bits = simd.add_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(127));
+        let power = simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(23));
+        simd.mul_f32s(value, simd.transmute_f32s_u32s(power))
+    }
+
+    /// `exp` of a size that is taken away below 0: no exponential overflows.
+    #[inline(always)]
+    fn falling(self, size: S::f32s) -> S::f32s {
+        self.exp(self.0.neg_f32s(size))
+    }
+
+    #[inline(always)]
+    fn sigmoid(self, value: S::f32s) -> S::f32s {
+        let Self(simd) = self;
+        let (one, fallen) = (simd.splat_f32s(1.0), self.falling(simd.abs_f32s(value)));
+        let is_negative = simd.less_than_f32s(value, simd.splat_f32s(0.0));
+        simd.div_f32s(simd.select_f32s(is_negative, fallen, one), simd.add_f32s(one, fallen))
+    }
+
+    /// By an exponential, and where that would cancel by the odd polynomial of Cephes' `tanhf`.
+    #[inline(always)]
+    fn tanh(self, value: S::f32s) -> S::f32s {
+        const NEAR: f32 = 0.625;
+        const POLYNOMIAL: [f32; 5] = [-3.333_328e-1, 1.333_144_2e-1, -5.373_971_6e-2, 2.063_908_8e-2, -5.704_988_7e-3];
+        let Self(simd) = self;
+        let (size, square) = (simd.abs_f32s(value), simd.mul_f32s(value, value));
+        let near = self.polynomial(POLYNOMIAL, square);
+        let near = simd.mul_add_e_f32s(simd.mul_f32s(near, square), value, value);
+        let (one, fallen) = (simd.splat_f32s(1.0), self.falling(simd.add_f32s(size, size)));
+        let far = simd.div_f32s(simd.sub_f32s(one, fallen), simd.add_f32s(one, fallen));
+        let is_negative = simd.less_than_f32s(value, simd.splat_f32s(0.0));
+        let far = simd.select_f32s(is_negative, simd.neg_f32s(far), far);
+        // A NaN is not near.
+        simd.select_f32s(simd.less_than_f32s(size, simd.splat_f32s(NEAR)), near, far)
+    }
+
+    /// `value * sigmoid(gate)` with a gate of the value's sign: as `max(0, value) - size * sigmoid(-|gate|)`, which
+    /// cancels nowhere. The size ends where the sigmoid is nothing.
+    #[inline(always)]
+    fn gated(self, value: S::f32s, gate: S::f32s, end: f32) -> S::f32s {
+        let Self(simd) = self;
+        let fallen = self.falling(simd.abs_f32s(gate));
+        let share = simd.div_f32s(fallen, simd.add_f32s(simd.splat_f32s(1.0), fallen));
+        self.without(value, share, end)
+    }
+
+    /// By the error function's polynomial 7.1.26 of Abramowitz and Stegun, Handbook of Mathematical Functions, which is
+    /// off by at most 1.5e-7: `erfc(x) = (a1 t + .. + a5 t^5) exp(-x^2)` with `t = 1 / (1 + p x)`, for `x >= 0`.
+    #[inline(always)]
+    fn gelu(self, value: S::f32s) -> S::f32s {
+        const P: f32 = 0.327_591_1 * std::f32::consts::FRAC_1_SQRT_2;
+        // Halves: a Gaussian's share is half of `erfc`.
+        const HALVES: [f32; 5] = [0.127_414_8, -0.142_248_37, 0.710_706_9, -0.726_576, 0.530_702_7];
+        let Self(simd) = self;
+        let (one, size) = (simd.splat_f32s(1.0), simd.abs_f32s(value));
+        let size = simd.min_f32s(size, simd.splat_f32s(GELU_END));
+        let t = simd.div_f32s(one, simd.mul_add_e_f32s(size, simd.splat_f32s(P), one));
+        let fallen = self.falling(simd.mul_f32s(simd.mul_f32s(size, size), simd.splat_f32s(0.5)));
+        let share = simd.mul_f32s(simd.mul_f32s(self.polynomial(HALVES, t), t), fallen);
+        self.without(value, share, GELU_END)
+    }
+
+    /// `max(0, value) - min(|value|, end) * share`. Of -infinity 0 times infinity is left, NaN.
+    #[inline(always)]
+    fn without(self, value: S::f32s, share: S::f32s, end: f32) -> S::f32s {
+        let Self(simd) = self;
+        let (size, end) = (simd.abs_f32s(value), simd.splat_f32s(end));
+        let size = simd.select_f32s(simd.less_than_f32s(end, size), end, size);
+        let positive = self.at_least(simd.splat_f32s(0.0), value);
+        let rest = simd.sub_f32s(positive, simd.mul_f32s(size, share));
+        let is_lost = simd.less_than_f32s(value, simd.splat_f32s(f32::MIN));
+        simd.select_f32s(is_lost, simd.splat_f32s(f32::NAN), rest)
+    }
+}
