@@ -141,7 +141,7 @@ def test_export(text, tmp_path):
     path = tmp_path / "net.safetensors"
     export(model, path)
     exported = Interpreter.open(path, torch.float64)
-    gains = exported.tensors["layer1.0.conv1.gains"]
+    gains = exported.tensors["stages.0.0.conv1.gains"]
     assert gains.shape == (16, 9)
     x = torch.randn(2, 3, 32, 32, dtype=torch.float64)
     with torch.no_grad():

@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 
 from filter_summary.conv import END_MARGIN, FsConv2d
+from filter_summary.export.convolutions import exported_positions
 from filter_summary.interpret import blend
 from filter_summary.placement import Placement, PlacementError
-from filter_summary.research.export import exported_positions
 
 TAP = ["learned:tap:2", "learned:tap:1", "learned:tap:3/2", "learned:tap:2:0,4,8,1,5,6,2,3,7"]
 SCALAR = ["learned:channel:4", "learned:channel:9/2"]

@@ -48,22 +48,21 @@ def test_export_follows_the_format(tmp_path):
     export(scrambled("tap:2", 20), path, {"epochs": "7"})
     with safe_open(path, "pt") as file:
         metadata, shapes = file.metadata(), {name: tuple(file.get_tensor(name).shape) for name in file.keys()}
-    assert (metadata["format"], metadata["format_version"], metadata["epochs"]) == ("filter-summary", "1", "7")
+    assert (metadata["format"], metadata["format_version"], metadata["epochs"]) == ("filter-summary", "2", "7")
     nodes = json.loads(metadata["graph"])["nodes"]
     ops = [node["op"] for node in nodes]
     assert {op: ops.count(op) for op in ops} == {
         "conv2d": 1, "fs_conv2d": 18, "shortcut_a": 2, "global_avg_pool2d": 1, "linear": 1,
     }  # fmt: skip
     assert sum("residual" in node for node in nodes) == 9
-    assert {
-        "name": "layer3.0.shortcut", "op": "shortcut_a", "input": "layer2.2.conv2", "out_channels": 64,
-        "stride": [2, 2],
-    } in nodes  # fmt: skip
-    strided = next(node for node in nodes if node["name"] == "layer2.0.conv1")
+    shortcut = next(node for node in nodes if node["name"].startswith("stages.2.0.shortcut"))
+    assert (shortcut["op"], shortcut["input"]) == ("shortcut_a", "stages.1.2.conv2")
+    assert (shortcut["out_channels"], shortcut["stride"]) == (64, [2, 2])
+    strided = next(node for node in nodes if node["name"] == "stages.1.0.conv1")
     assert strided["window"] == {"channels": 16, "height": 3, "width": 3, "strides": [1, 48, 16]}
     assert (strided["stride"], strided["padding"], strided["boundary"]) == ([2, 2], [1, 1, 1, 1], "none")
     for part, shape in (("summary", (2 * 31 * 16 + 144,)), ("starts", (32,)), ("scale", (32,)), ("bias", (32,))):
-        assert shapes[f"layer2.0.conv1.{part}"] == shape
+        assert shapes[f"stages.1.0.conv1.{part}"] == shape
 
 
 def test_export_refuses_values_that_are_not_finite(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from .fuse import fuse
 from .graph import Graph
 from .trace import evaluated, trace
 
-__all__ = ["ExportError", "Exported", "export"]
+__all__ = ["ExportError", "Exported", "export", "graph_of"]
 
 PRODUCER = "filter-summary for PyTorch"
 PREPROCESS_KEYS = ("order", "scale", "mean", "std")
@@ -66,28 +67,34 @@ def export(
     Raises `ExportError`, with a line for every operation that the format lacks: its module, its source and why.
     """
     path = Path(path)
+    with evaluated(model), torch.no_grad():
+        graph, chosen = graph_of(model, example, outputs)
+        metadata = {"architecture": type(model).__name__, **(metadata or {})}
+        described, tensors = described_file(graph, labels, preprocess, metadata)
+        as_double = {name: t.double() if t.is_floating_point() else t for name, t in tensors.items()}
+        written = Interpreter(json.loads(described["graph"]), as_double)
+        difference, tolerance = differences(model, written, twice(example), chosen)
+    write_beside(path, lambda to: save_file(tensors, to, described))
+    operations = dict(Counter(node.op for node in graph.nodes.values()))
+    return Exported(path, path.stat().st_size, operations, tuple(graph.outputs), difference, tolerance)
+
+
+def twice(example: torch.Tensor) -> torch.Tensor:
+    """Two images at least: what mixes the images of a batch shows."""
     if example.dim() not in (2, 3, 4):
         raise ExportError(f"the example has {example.dim()} axes; an input has [N, C, H, W]")
-    # Two images: what mixes the images of a batch shows.
-    example = example if len(example) > 1 else torch.cat([example, example])
-    with evaluated(model), torch.no_grad():
-        returned = results_of(model(example))
-        traced = trace(model, example)
-        converter = Converter(model, traced, example)
-        chosen, names = choose_outputs(converter, [key for key, _ in returned], outputs)
-        fuse(converter.graph)
-        name_outputs(converter.graph, names)
-        metadata = {"architecture": type(model).__name__, **(metadata or {})}
-        described, tensors = described_file(converter.graph, example, labels, preprocess, metadata)
-        graph = json.loads(described["graph"])
-        as_double = {name: t.double() if t.is_floating_point() else t for name, t in tensors.items()}
-        difference, tolerance = differences(model, Interpreter(graph, as_double), example, chosen)
-    write_beside(path, lambda to: save_file(tensors, to, described))
-    operations: dict[str, int] = {}
-    for node in converter.graph.nodes.values():
-        operations[node.op] = operations.get(node.op, 0) + 1
-    names = tuple(converter.graph.outputs)
-    return Exported(path, path.stat().st_size, operations, names, difference, tolerance)
+    return example if len(example) > 1 else torch.cat([example, example])
+
+
+def graph_of(model: nn.Module, example: torch.Tensor, outputs: Sequence[str] | None = None) -> tuple[Graph, list[int]]:
+    """Nodes and tensors of a model in eval mode, and which of its results they are; nothing is compared."""
+    example = twice(example)
+    returned = results_of(model(example))
+    converter = Converter(model, trace(model, example), example)
+    chosen, names = choose_outputs(converter, [key for key, _ in returned], outputs)
+    fuse(converter.graph)
+    name_outputs(converter.graph, names)
+    return converter.graph, chosen
 
 
 def choose_outputs(
@@ -130,7 +137,7 @@ def name_outputs(graph: Graph, names: list[str | None]) -> None:
 
 
 def described_file(
-    graph: Graph, example: torch.Tensor, labels: Sequence[str] | None, preprocess: Mapping | None, metadata: Mapping
+    graph: Graph, labels: Sequence[str] | None, preprocess: Mapping | None, metadata: Mapping
 ) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     """Metadata and tensors of the file."""
     channels, height, width = graph.dims

@@ -7,6 +7,7 @@ import copy
 import torch
 from torch import nn
 
+from ..conv import FsConv2d
 from ..interpret import Interpreter
 from .errors import ExportError
 
@@ -36,6 +37,7 @@ def differences(
     worst = 0.0
     for x in (example, noise):
         tolerance, rights = answers(model, x)
+        tolerance += learned_tolerance(model)
         for name, right in zip(written.outputs, (rights[n] for n in chosen)):
             got = written.values(x.double().cpu(), [name])[name]
             right = right.double().cpu()
@@ -47,6 +49,13 @@ def differences(
                 which = "its values are not finite" if not torch.isfinite(right).all() else f"more than {tolerance:g}"
                 raise ExportError(f"{name} is off the model by {float(apart):.1e} of its largest value, {which}")
     return worst, tolerance
+
+
+def learned_tolerance(model: nn.Module) -> float:
+    """What rounding to float32 makes of learned positions: 2^-24 of the farthest, of a blend of two segments, which may
+    be of opposite sign, in two layers out of phase."""
+    spans = [module.layout.span for module in model.modules() if isinstance(module, FsConv2d) and module.layout.unit]
+    return 4 * 2.0**-24 * max(spans, default=0)
 
 
 @torch.no_grad()

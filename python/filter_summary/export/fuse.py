@@ -94,17 +94,32 @@ def _is(node: Node, scale: float, bias: float) -> bool:
 
 
 def commute_pools(graph: Graph) -> None:
-    """A batch norm behind a max pool goes before it where all its factors are positive, and then into a convolution."""
+    """What never decreases goes before the max pool that it follows, where a convolution takes it: batch norms whose
+    factors are all positive, and activations. (Padding never wins a window, so that it makes no difference.)"""
     for node in list(graph.nodes.values()):
-        pool = source(graph, node, "max_pool2d", "global_max_pool2d") if node.op == "batch_norm" else None
-        if pool is None or not bool((node.parts["scale"] > 0).all()) or source(graph, pool, *SCALED) is None:
+        if not increases(node):
             continue
-        # A window in the padding alone would make a difference; there is none.
+        pool = source(graph, node, "max_pool2d", "global_max_pool2d")
+        if pool is None or source(graph, pool, *SCALED) is None:
+            continue
         graph.replace(node.name, pool.name)
         graph.nodes[node.name] = node
         node.inputs, node.dims = list(pool.inputs), graph.dims_of(pool.inputs[0])
         pool.inputs = [node.name]
     graph.sort()
+
+
+def increases(node: Node) -> bool:
+    """Whether larger values never become smaller ones."""
+    if node.op == "batch_norm":
+        return bool((node.parts["scale"] > 0).all())
+    if node.op != "activation":
+        return False
+    word = node.keys["activation"]
+    if isinstance(word, dict):
+        ((word, numbers),) = word.items()
+        return word == "clip" or (numbers if word == "leaky_relu" else numbers[0]) >= 0
+    return word in ("relu", "relu6", "sigmoid", "tanh")
 
 
 def scales(graph: Graph) -> None:
@@ -142,14 +157,12 @@ def paddings(graph: Graph) -> None:
 
 
 def residuals(graph: Graph) -> None:
-    """A sum into the convolution that one of its terms comes from: the later one, whose input then is there."""
+    """A sum into the convolution that one of its terms comes from, the first if it may be either."""
     for node in list(graph.nodes.values()):
         if node.op != "add" or len(node.inputs) != 2 or node.inputs[0] == node.inputs[1]:
             continue
-        place = {name: n for n, name in enumerate(graph.nodes)}
         readers = graph.readers()
-        for one in sorted(node.inputs, key=lambda name: -place.get(name, -1)):
-            other = node.inputs[1 - node.inputs.index(one)]
+        for one, other in (node.inputs, node.inputs[::-1]):
             before = graph.nodes.get(one)
             if before is None or before.op not in CONVOLUTIONS or len(readers[one]) != 1 or "residual" in before.keys:
                 continue

@@ -70,6 +70,11 @@ def same(c: Converter, step: fx.Node, a: SimpleNamespace):
     return c.lazy(x)
 
 
+@handles("_assert_tensor_metadata", "_assert_async")
+def nothing(c: Converter, step: fx.Node, a: SimpleNamespace):
+    return None
+
+
 @handles("expand", "expand_as")
 def expand(c: Converter, step: fx.Node, a: SimpleNamespace):
     lazy, rank = c.lazy(a.self_), len(step.meta["val"].shape) - 1

@@ -14,15 +14,18 @@ from pathlib import Path
 import torch
 
 from .. import native
+from ..export import graph_of
 from ..files import write_beside
 from . import checkpoint, counts, data
-from .export import Exporter
+from .export import example_of
 from .network import Network
 
 
 def result_of(model: Network, state: dict) -> dict:
     """The result of a checkpoint's training."""
-    stored, _ = counts.file_counts(Exporter(model).stored())
+    with torch.no_grad():
+        graph, _ = graph_of(model.eval(), example_of(model))
+    stored, _ = counts.file_counts(graph.stored())
     multiplied, added = counts.operations(model)
     validated = state.get("validated", False)
     return {
