@@ -71,10 +71,11 @@ class Layout:
     def numel(self) -> int:
         return torch.Size(self.shape).numel()
 
-    def index(self, starts: torch.Tensor | None = None) -> torch.Tensor:
+    def index(self, starts: torch.Tensor | None = None, check: bool = True) -> torch.Tensor:
         """Place in the flat summary of every weight, int64 `[O, C, KH, KW]`; -1 stands for a zero.
 
-        Other `starts` than the layout's own may be given, int64 `[O]`, for a summary of rank 1.
+        Other `starts` than the layout's own may be given, int64 `[O]`, for a summary of rank 1. `check=False` is for
+        those that cannot lead outside: to look would make a GPU wait, and cannot be traced.
         """
         starts = self.starts if starts is None else starts
         c = torch.arange(self.channels, device=starts.device)
@@ -89,7 +90,7 @@ class Layout:
             return flat.masked_fill(outside, -1)
         taps = torch.tensor(self.tap_offsets, device=starts.device).view(self.kh, self.kw)
         at = starts.view(-1, 1, 1, 1) + (c * self.channel_stride).view(1, -1, 1, 1) + taps
-        return self._bound(at, self.shape[0])
+        return at if self.boundary == "none" and not check else self._bound(at, self.shape[0])
 
     def _bound(self, at: torch.Tensor, size: int) -> torch.Tensor:
         """Apply the boundary rule to indices along one axis."""

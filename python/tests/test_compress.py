@@ -226,6 +226,18 @@ def test_compiled():
         torch.testing.assert_close(parameter.grad, want[name], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "keys", [{}, {"fast": True}, {"bits": 8}, {"placement": "gains:learned:tap:1"}, {"placement": "channel:2"}], ids=str
+)
+def test_other_tracers(keys):
+    """`torch.export` and `torch.compile` without ours: filters are materialized, or the fast form is traced."""
+    torch._dynamo.reset()
+    model, x = nn.Sequential(FsConv2d(16, 16, 3, padding=1, **keys)).eval(), torch.randn(2, 16, 6, 6)
+    want = model(x)
+    for got in (torch.export.export(model, (x,)).module(), torch.compile(model, backend="aot_eager", fullgraph=True)):
+        torch.testing.assert_close(got(x), want, rtol=1e-4, atol=1e-5)
+
+
 def test_meta_and_moves():
     with torch.device("meta"):
         made = FsConv2d(16, 32, 3, placement="gains:tap:1")
