@@ -9,6 +9,8 @@ pub(crate) mod accumulate_plane;
 pub(crate) mod batch_norm;
 #[cfg(feature = "network")]
 pub(crate) mod binary;
+#[cfg(feature = "network")]
+pub(crate) mod conv_transpose;
 mod curve;
 pub(crate) mod depthwise;
 mod description;
@@ -20,14 +22,22 @@ mod geometry;
 #[cfg(feature = "gradients")]
 pub(crate) mod gradient;
 mod kernel;
+#[cfg(feature = "network")]
+pub(crate) mod local_response_norm;
 pub(crate) mod matrix;
+#[cfg(feature = "network")]
+pub(crate) mod moves;
 mod part;
 #[cfg(feature = "network")]
 pub(crate) mod pool;
 #[cfg(feature = "network")]
 pub(crate) mod pool_window;
 pub(crate) mod products;
+#[cfg(feature = "network")]
+pub(crate) mod resample;
 mod role;
+#[cfg(feature = "network")]
+pub(crate) mod softmax;
 #[cfg(feature = "software")]
 pub(crate) mod software;
 #[cfg(feature = "network")]
@@ -95,13 +105,23 @@ pub(crate) enum Variant {
     #[cfg(feature = "network")]
     PoolWindow(pool_window::PoolWindow),
     #[cfg(feature = "network")]
-    Add(binary::Add),
+    Binary(binary::Binary),
     #[cfg(feature = "network")]
     BatchNorm(batch_norm::BatchNorm),
     #[cfg(feature = "network")]
     Subsample(subsample::Subsample),
     #[cfg(feature = "network")]
     UpsampleNearest(upsample_nearest::UpsampleNearest),
+    #[cfg(feature = "network")]
+    Moves(moves::Moves),
+    #[cfg(feature = "network")]
+    Resample(resample::Resample),
+    #[cfg(feature = "network")]
+    Softmax(softmax::Softmax),
+    #[cfg(feature = "network")]
+    LocalResponseNorm(local_response_norm::LocalResponseNorm),
+    #[cfg(feature = "network")]
+    ConvTranspose(conv_transpose::ConvTranspose),
 }
 
 impl Variant {
@@ -146,13 +166,23 @@ impl Variant {
             #[cfg(feature = "network")]
             Self::PoolWindow(kernel) => kernel.describe(),
             #[cfg(feature = "network")]
-            Self::Add(kernel) => kernel.describe(),
+            Self::Binary(kernel) => kernel.describe(),
             #[cfg(feature = "network")]
             Self::BatchNorm(kernel) => kernel.describe(),
             #[cfg(feature = "network")]
             Self::Subsample(kernel) => kernel.describe(),
             #[cfg(feature = "network")]
             Self::UpsampleNearest(kernel) => kernel.describe(),
+            #[cfg(feature = "network")]
+            Self::Moves(kernel) => kernel.describe(),
+            #[cfg(feature = "network")]
+            Self::Resample(kernel) => kernel.describe(),
+            #[cfg(feature = "network")]
+            Self::Softmax(kernel) => kernel.describe(),
+            #[cfg(feature = "network")]
+            Self::LocalResponseNorm(kernel) => kernel.describe(),
+            #[cfg(feature = "network")]
+            Self::ConvTranspose(kernel) => kernel.describe(),
         }
     }
 
@@ -192,10 +222,15 @@ impl Variant {
             listed(software::accumulate::Accumulate::variants()),
             listed(pool::Pool::variants()),
             listed(pool_window::PoolWindow::variants()),
-            listed(binary::Add::variants()),
+            listed(binary::Binary::variants()),
             listed(batch_norm::BatchNorm::variants()),
             listed(subsample::Subsample::variants()),
             listed(upsample_nearest::UpsampleNearest::variants()),
+            listed(moves::Moves::variants()),
+            listed(resample::Resample::variants()),
+            listed(softmax::Softmax::variants()),
+            listed(local_response_norm::LocalResponseNorm::variants()),
+            listed(conv_transpose::ConvTranspose::variants()),
         ];
         all.into_iter().flatten().collect()
     }

@@ -1,18 +1,47 @@
-//! `add`: sums of two tensors, and copies of one, between channels of wider tensors.
+//! `binary`: two tensors element by element, and copies of one, between channels of wider tensors.
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{Access, Affine, Curve, Description, End, Kernel, Numbers, Tensor, Variant, Work};
+use super::{Access, Curve, Description, Kernel, Numbers, Role, Tensor, Variant, Work};
 
 /// A variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Add {
-    /// How quads of a plane are moved.
+pub(crate) struct Binary {
+    /// How quads of a plane of the result are stored.
     pub(crate) access: Access,
-    /// There is a second tensor; else the first is copied.
-    pub(crate) sums: bool,
+    pub(crate) left: Form,
+    /// The operator, and what is on its right; else the left is copied.
+    pub(crate) right: Option<(Operator, Right)>,
     pub(crate) activation: Curve,
     pub(crate) read_write: bool,
+}
+
+/// What is done to two values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Operator {
+    Add,
+    Sub,
+    Mul,
+    Div,
+}
+
+/// How an operand's values lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Form {
+    /// As the result's: quads of a plane are moved so.
+    Whole(Access),
+    /// One a channel.
+    Channel,
+    /// By any strides.
+    Strided,
+}
+
+/// What is on the right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Right {
+    Tensor(Form),
+    /// A constant, which is the table.
+    Constant(Form),
 }
 
 /// `Params` of the shader.
@@ -23,39 +52,92 @@ pub(crate) struct Uniform {
     pub(crate) images: u32,
     pub(crate) channels: u32,
     pub(crate) plane: u32,
-    pub(crate) in_channels_total: u32,
-    pub(crate) in_channel_offset: u32,
-    pub(crate) residual_channels_total: u32,
-    pub(crate) residual_channel_offset: u32,
+    pub(crate) width: u32,
+    pub(crate) left_first: u32,
+    pub(crate) left_image: u32,
+    pub(crate) left_channel: u32,
+    pub(crate) left_row: u32,
+    pub(crate) left_column: u32,
+    pub(crate) right_first: u32,
+    pub(crate) right_image: u32,
+    pub(crate) right_channel: u32,
+    pub(crate) right_row: u32,
+    pub(crate) right_column: u32,
     pub(crate) channels_total: u32,
     pub(crate) channel_offset: u32,
 }
 
-impl Add {
+impl Binary {
     /// Threads of a workgroup.
     pub(crate) const LANES: u32 = 64;
 }
 
-impl Kernel for Add {
+impl Operator {
+    fn code(self) -> (&'static str, u32) {
+        match self {
+            Self::Add => ("add", 1),
+            Self::Sub => ("sub", 2),
+            Self::Mul => ("mul", 3),
+            Self::Div => ("div", 4),
+        }
+    }
+}
+
+impl Form {
+    fn access(self) -> Access {
+        match self {
+            Self::Whole(access) => access,
+            Self::Channel | Self::Strided => Access::Scalar,
+        }
+    }
+
+    fn code(self) -> u32 {
+        match self {
+            Self::Whole(_) => 0,
+            Self::Channel => 1,
+            Self::Strided => 2,
+        }
+    }
+
+    fn word(self) -> String {
+        match self {
+            Self::Whole(access) => access.values().to_string(),
+            Self::Channel => "channel".to_owned(),
+            Self::Strided => "strided".to_owned(),
+        }
+    }
+}
+
+impl Kernel for Binary {
     type Uniform = Uniform;
 
     fn variant(self) -> Variant {
-        Variant::Add(self)
+        Variant::Binary(self)
     }
 
     fn describe(&self) -> Description {
-        let output = Tensor::f32(self.access);
-        Description::in_lanes("add", include_str!("../../shaders/network/binary.wgsl"), Self::LANES)
-            .input(output)
+        let text = include_str!("../../shaders/network/binary.wgsl");
+        let described = Description::in_lanes("binary", text, Self::LANES)
+            .word(self.right.map_or("copy", |(operator, _)| operator.code().0))
+            .word(format!("left{}", self.left.word()))
+            .reads("input", Role::Input, self.left.access())
+            .constant("LEFT_FORM", self.left.code())
             .part(include_str!("../../shaders/network/parts/plane_quads.wgsl"))
-            .part(include_str!("../../shaders/parts/numbers.wgsl"))
-            .stored(End {
-                output,
-                residual: self.sums.then_some(output),
-                activation: self.activation,
-                affine: Affine::default(),
-            })
-            .read_write(self.read_write)
+            .part(include_str!("../../shaders/parts/numbers.wgsl"));
+        let described = match self.right {
+            None => described.part(include_str!("../../shaders/parts/residual_none.wgsl")),
+            Some((operator, right)) => {
+                let (side, role, form) = match right {
+                    Right::Tensor(form) => ("right", Role::Residual, form),
+                    Right::Constant(form) => ("constant", Role::Table, form),
+                };
+                described
+                    .word(format!("{side}{}", form.word()))
+                    .reads("residual", role, form.access())
+                    .constants([("OPERATOR", operator.code().1), ("RIGHT_FORM", form.code())])
+            }
+        };
+        described.output(Tensor::f32(self.access)).activation(self.activation).read_write(self.read_write)
     }
 
     fn turns(&self, _: &Uniform) -> u64 {
@@ -68,7 +150,7 @@ impl Kernel for Add {
 }
 
 #[cfg(all(test, feature = "network", feature = "software"))]
-impl Add {
+impl Binary {
     /// For tests.
     pub(super) fn variants() -> Vec<Self> {
         use super::tests::{
@@ -76,12 +158,19 @@ impl Add {
             covering::covering,
         };
 
-        covering(&[3, 2, EVERY_ACTIVATION.len(), 2], |at| {
+        let operators = [Operator::Add, Operator::Sub, Operator::Mul, Operator::Div];
+        covering(&[3, 3, 3, 9, EVERY_ACTIVATION.len(), 2], |at| {
+            let access = ACCESSES[at[0]];
+            let forms = [Form::Whole(access), Form::Channel, Form::Strided];
+            // What is copied lies as its copy does.
+            let left = if at[3] == 0 { forms[0] } else { forms[at[1]] };
+            let side = if at[3] <= 4 { Right::Tensor(forms[at[2]]) } else { Right::Constant(forms[at[2]]) };
             Some(Self {
-                access: ACCESSES[at[0]],
-                sums: at[1] == 1,
-                activation: EVERY_ACTIVATION[at[2]].into(),
-                read_write: at[3] == 1,
+                access,
+                left,
+                right: at[3].checked_sub(1).map(|code| (operators[code % 4], side)),
+                activation: EVERY_ACTIVATION[at[4]].into(),
+                read_write: at[5] == 1,
             })
         })
     }

@@ -239,7 +239,14 @@ fn turns_are_counted() {
         // One thread an element or quad, without a loop.
         let has_none = matches!(
             kernel,
-            "add" | "batch_norm" | "subsample" | "transpose" | "transpose_pixels" | "upsample_nearest"
+            "binary"
+                | "batch_norm"
+                | "moves"
+                | "resample"
+                | "subsample"
+                | "transpose"
+                | "transpose_pixels"
+                | "upsample_nearest"
         );
         assert!(has_none != (turns > MOST_TURNS), "{}: {turns}", description.label());
     }

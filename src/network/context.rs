@@ -42,9 +42,12 @@ impl Context<'_> {
     ) -> Result<Step> {
         let limit = self.target.limits.max_compute_workgroups_per_dimension;
         let step = Step::of_threads(kernel, uniform, threads, limit);
-        let bytes = |owner| self.elements(self.layout.shape_of(owner)).map(|elements| 4 * elements as u64);
-        let (read, written) = (bytes(self.owner(wiring.inputs[0]))?, bytes(to.owner)?);
-        self.check_bytes(&format!("a tensor of {}", step.description.kernel()), read.max(written))?;
+        let kernel = step.description.kernel();
+        for owner in wiring.inputs.iter().map(|&source| self.owner(source)).chain([to.owner]) {
+            let bytes = 4 * self.elements(self.layout.shape_of(owner))? as u64;
+            self.check_bytes(&format!("a tensor of {kernel}"), bytes)?;
+        }
+        step.check_turns(self.target)?;
         Ok(step)
     }
 

@@ -33,9 +33,9 @@ impl Network {
     /// ```
     ///
     /// # Errors
-    /// When a node cannot read its input in that size, or was made for images of one size: a `linear` layer, a `reshape`,
-    /// a `resize` to a size, a `slice` that ends within the image, a constant of more than one pixel. The message names
-    /// it.
+    /// When a node cannot read its input in that size, or was made for images of one size: a `linear` layer, a
+    /// `reshape`, a `resize` to a size, a `slice` that ends within the image, a constant of more than one pixel. The
+    /// message names it.
     pub fn with_input_size(&self, [height, width]: [usize; 2]) -> Result<Self> {
         let mut builder = Self::builder([self.input.shape[0], height, width])?;
         builder.preprocess(self.input.preprocess.clone())?;

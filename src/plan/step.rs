@@ -5,6 +5,8 @@ use std::mem::offset_of;
 use std::ops::Range;
 
 use super::{Prediction, Target};
+#[cfg(feature = "network")]
+use crate::error::{Error, Result};
 use crate::kernels::{Description, Geometry, Kernel, Role, Variant, Work};
 use crate::method::quantization::Quantization;
 
@@ -97,6 +99,17 @@ impl Step {
     /// Whether the loops of an invocation end on a target, on every driver.
     pub(super) fn ends_on(&self, target: &Target) -> bool {
         self.turns <= target.most_turns(self.unrolled)
+    }
+
+    /// Refuses loops that would not end on a target, on every driver.
+    #[cfg(feature = "network")]
+    pub(crate) fn check_turns(&self, target: &Target) -> Result<()> {
+        if self.ends_on(target) {
+            return Ok(());
+        }
+        let (turns, most) = (self.turns, target.most_turns(self.unrolled));
+        let reason = format!("its loops would turn {turns} times an invocation, and may {most} times");
+        Err(Error::Unsupported { kernel: self.description.kernel(), reason })
     }
 
     /// The same where its operands lie so.

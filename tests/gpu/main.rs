@@ -21,6 +21,7 @@ mod lost;
 mod network_buffers;
 mod networks;
 mod not_finite;
+mod operations;
 
 mod splits;
 mod storage;

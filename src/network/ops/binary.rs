@@ -1,25 +1,17 @@
 //! `add`, `sub`, `mul` and `div`: two tensors, or one and a constant, element by element.
 
+mod elements;
+
 use std::sync::Arc;
+
+pub(super) use elements::copy_steps;
 
 use super::{FileOp, NodeInput, NodeJson, Op, Operation, Work};
 use crate::check::{check_finite, check_length};
-#[cfg(feature = "cpu")]
-use crate::cpu::activate;
 use crate::error::{Error, Result};
 use crate::files::tensor_file::{NewTensor, TensorFile, Values};
-use crate::kernels::{Access, binary as kernel};
 use crate::method::activation::Activation;
 use crate::network::builder::{NetworkBuilder, Value};
-use crate::network::context::{Context, word};
-use crate::network::layout::{Destination, Wiring};
-use crate::network::stage::Stage;
-#[cfg(feature = "cpu")]
-use crate::network::{
-    bounds::{Bounds, EPSILON, LOST},
-    stage::{BoundedOperands, Operands},
-};
-use crate::plan::Step;
 
 /// `activation(left . right)`, element by element; a size of 1 stands for as many as the other has.
 ///
@@ -115,40 +107,6 @@ impl BinaryOperator {
             Self::Sub => "sub",
             Self::Mul => "mul",
             Self::Div => "div",
-        }
-    }
-
-    #[cfg(feature = "cpu")]
-    fn of(self, left: f32, right: f32) -> f32 {
-        match self {
-            Self::Add => left + right,
-            Self::Sub => left - right,
-            Self::Mul => left * right,
-            Self::Div => left / right,
-        }
-    }
-
-    /// The value of two that may be off, and how far it may be.
-    #[cfg(feature = "cpu")]
-    fn bounds(self, (left, of_left): (f64, f64), (right, of_right): (f64, f64)) -> (f64, f64) {
-        let rounded =
-            |value: f64, carried: f64, rounding: f64| (value, carried + rounding * EPSILON * value.abs() + LOST);
-        match self {
-            Self::Add => rounded(left + right, of_left + of_right, 1.0),
-            Self::Sub => rounded(left - right, of_left + of_right, 1.0),
-            Self::Mul => {
-                let carried = left.abs() * of_right + right.abs() * of_left + of_left * of_right;
-                rounded(left * right, carried, 1.0)
-            }
-            Self::Div => {
-                let least = right.abs() - of_right;
-                // What may be divided by 0, or by what devices take for it, may be anything; WGSL says nothing of
-                // what is divided by the largest numbers either.
-                let is_bounded = least > LOST && right.abs() + of_right < 1.0 / LOST;
-                let carried = (left.abs() * of_right + right.abs() * of_left) / (right.abs() * least);
-                let (value, error) = rounded(left / right, carried, 3.0);
-                (value, if is_bounded { error + 3.0 * EPSILON * carried } else { f64::INFINITY })
-            }
         }
     }
 }
@@ -308,108 +266,6 @@ impl Operation for Binary {
     fn work(&self, inputs: &[[usize; 3]], _: [usize; 3]) -> Work<'_> {
         let left = inputs[0];
         let right = self.constant.as_ref().map_or_else(|| inputs[1], |constant| constant.shape);
-        Work::Stage(Arc::new(Elements { binary: self.clone(), left, right }))
+        Work::Stage(Arc::new(elements::Elements { binary: self.clone(), left, right }))
     }
-}
-
-/// An operation on tensors of these shapes.
-#[derive(Debug)]
-struct Elements {
-    binary: Binary,
-    left: [usize; 3],
-    right: [usize; 3],
-}
-
-impl Stage for Elements {
-    fn steps(&self, context: &Context<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
-        if self.binary.operator != BinaryOperator::Add || self.left != self.right || self.binary.constant.is_some() {
-            return Err(Error::Unsupported { kernel: "binary", reason: "not on GPUs yet".to_owned() });
-        }
-        copy_steps(self.binary.activation, context, wiring, to)
-    }
-
-    fn table(&self) -> Vec<u32> {
-        let bits = |constant: &Arc<Constant>| constant.values.iter().map(|value| value.to_bits()).collect();
-        self.binary.constant.as_ref().map_or_else(Vec::new, bits)
-    }
-
-    #[cfg(feature = "cpu")]
-    fn run(&self, operands: &Operands<'_>, to: &mut [f32]) {
-        let Binary { operator, constant, activation } = &self.binary;
-        let left = operands.inputs[0];
-        let right = constant.as_ref().map_or_else(|| operands.inputs[1], |constant| &constant.values);
-        let of = |left: f32, right: f32| operator.of(left, right);
-        let [_, height, width] = operands.shape;
-        for (channel, plane) in to.chunks_exact_mut(height * width).enumerate() {
-            for (y, to) in plane.chunks_exact_mut(width).enumerate() {
-                let [left, right] =
-                    [(left, self.left), (right, self.right)].map(|(values, shape)| row(values, shape, channel, y));
-                match (left, right) {
-                    ([left], right) => to.iter_mut().zip(right).for_each(|(to, &right)| *to = of(*left, right)),
-                    (left, [right]) => to.iter_mut().zip(left).for_each(|(to, &left)| *to = of(left, *right)),
-                    _ => to.iter_mut().zip(left).zip(right).for_each(|((to, &left), &right)| *to = of(left, right)),
-                }
-            }
-            activate(*activation, plane);
-        }
-    }
-
-    #[cfg(feature = "cpu")]
-    fn bounds(&self, operands: &BoundedOperands<'_>) -> Bounds {
-        let Binary { operator, constant, activation } = &self.binary;
-        let [channels, height, width] = operands.shape;
-        let exact = |constant: &Arc<Constant>| Bounds {
-            values: constant.values.clone(),
-            errors: vec![0.0; constant.values.len()],
-        };
-        let constant = constant.as_ref().map(exact);
-        let right = constant.as_ref().unwrap_or_else(|| operands.inputs[1]);
-        let of = |at: usize| {
-            let place = [at / (height * width), at / width % height, at % width];
-            let [left, right] = [(operands.inputs[0], self.left), (right, self.right)]
-                .map(|(values, shape)| values.pair(index(shape, place)));
-            operator.bounds(left, right)
-        };
-        Bounds::behind(*activation, (0..channels * height * width).map(of))
-    }
-}
-
-/// Where a value of the result is among those of an operand.
-#[cfg(feature = "cpu")]
-fn index([channels, height, width]: [usize; 3], [channel, y, x]: [usize; 3]) -> usize {
-    (channel.min(channels - 1) * height + y.min(height - 1)) * width + x.min(width - 1)
-}
-
-/// What an operand has for a row of the result: as many values, or one.
-#[cfg(feature = "cpu")]
-fn row(values: &[f32], shape: [usize; 3], channel: usize, y: usize) -> &[f32] {
-    &values[index(shape, [channel, y, 0])..][..shape[2]]
-}
-
-/// The dispatch of a copy, with an activation.
-pub(super) fn copy_steps(
-    activation: Activation,
-    context: &Context<'_>,
-    wiring: &Wiring,
-    to: Destination,
-) -> Result<Vec<Step>> {
-    let [channels, height, width] = wiring.shape;
-    let plane = height * width;
-    let [first, second] = [0, 1].map(|at| wiring.inputs.get(at).map(|&source| context.view(source)));
-    let first = first.unwrap_or(to);
-    let uniform = kernel::Uniform {
-        numbers: activation.into(),
-        images: word(context.batch),
-        channels: word(channels),
-        plane: word(plane),
-        in_channels_total: word(first.channels_total),
-        in_channel_offset: word(first.channel_offset),
-        residual_channels_total: word(second.map_or(0, |second| second.channels_total)),
-        residual_channel_offset: word(second.map_or(0, |second| second.channel_offset)),
-        channels_total: word(to.channels_total),
-        channel_offset: word(to.channel_offset),
-    };
-    let (access, read_write) = (Access::for_lengths(&[plane], false), context.options.bind_read_write);
-    let kernel = kernel::Add { access, sums: second.is_some(), activation: activation.into(), read_write };
-    Ok(vec![context.dispatch(kernel, &uniform, context.quads(wiring)?, wiring, to)?])
 }

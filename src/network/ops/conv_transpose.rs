@@ -17,7 +17,6 @@ use crate::method::placement::Placement;
 use crate::method::summary::FilterSummary;
 use crate::method::window::INDEX_LIMIT;
 use crate::network::builder::{NetworkBuilder, Value};
-use spread::Spread;
 
 /// A transposed convolution, `[C, H, W]` to `[O, OH, OW]`: input pixel `p` adds its products with tap `t` to output
 /// pixel `stride * p + dilation * t - padding`.
@@ -103,6 +102,7 @@ impl ConvTranspose {
             // What does not fit is too large for the builder, too.
             let whole = (size[axis] - 1).saturating_mul(stride[axis]);
             let whole = whole.saturating_add(dilation[axis].saturating_mul(kernel[axis] - 1)).saturating_add(more + 1);
+            check_size("output without padding", whole, INDEX_LIMIT)?;
             let cut = padding[axis].saturating_add(padding[axis + 2]);
             output[axis] = whole.checked_sub(cut).filter(|&size| size > 0).ok_or_else(|| {
                 let rule = format!("with padding[{}] it must be less than the output has without, {whole}", axis + 2);
@@ -117,8 +117,8 @@ impl NetworkBuilder {
     /// Adds a transposed convolution, `[C, H, W]` to `[O, OH, OW]`, as PyTorch's `nn.ConvTranspose2d`.
     ///
     /// # Errors
-    /// As [`NetworkBuilder::node`]; when channels or groups do not fit the input, nothing is left of the output, or scale
-    /// or bias are not O finite values.
+    /// As [`NetworkBuilder::node`]; when channels or groups do not fit the input, nothing is left of the output, or
+    /// scale or bias are not O finite values.
     pub fn conv_transpose(&mut self, name: &str, input: Value, op: ConvTranspose) -> Result<Value> {
         self.node(name, Op::ConvTranspose(Arc::new(op)), &[input])
     }
@@ -170,6 +170,11 @@ impl Operation for ConvTranspose {
     }
 
     fn work(&self, inputs: &[[usize; 3]], shape: [usize; 3]) -> Work<'_> {
-        Work::Stage(Arc::new(Spread { op: self.clone(), input: inputs[0], output: shape, packed: OnceLock::new() }))
+        Work::Stage(Arc::new(spread::Spread {
+            op: self.clone(),
+            input: inputs[0],
+            output: shape,
+            packed: OnceLock::new(),
+        }))
     }
 }

@@ -6,9 +6,10 @@ use super::{FileOp, NodeInput, NodeJson, Op, Operation, SizeJson, Work};
 use crate::check::check_size;
 use crate::error::{Error, Result};
 use crate::files::tensor_file::TensorFile;
+use crate::kernels::{Access, local_response_norm as kernel};
 use crate::method::window::INDEX_LIMIT;
 use crate::network::builder::{NetworkBuilder, Value};
-use crate::network::context::Context;
+use crate::network::context::{Context, word};
 use crate::network::layout::{Destination, Wiring};
 use crate::network::stage::Stage;
 #[cfg(feature = "cpu")]
@@ -109,8 +110,26 @@ impl Operation for LocalResponseNorm {
 }
 
 impl Stage for LocalResponseNorm {
-    fn steps(&self, _: &Context<'_>, _: &Wiring, _: Destination) -> Result<Vec<Step>> {
-        Err(Error::Unsupported { kernel: "local_response_norm", reason: "not on GPUs yet".to_owned() })
+    fn steps(&self, context: &Context<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
+        let [channels, height, width] = wiring.shape;
+        let (plane, view, [before, after]) = (height * width, context.view(wiring.inputs[0]), self.around());
+        let uniform = kernel::Uniform {
+            images: word(context.batch),
+            channels: word(channels),
+            plane: word(plane),
+            in_channels_total: word(view.channels_total),
+            in_channel_offset: word(view.channel_offset),
+            channels_total: word(to.channels_total),
+            channel_offset: word(to.channel_offset),
+            before: word(before),
+            after: word(after),
+            factor: (self.alpha / self.size as f32).to_bits(),
+            beta: self.beta.to_bits(),
+            k: self.k.to_bits(),
+        };
+        let (access, read_write) = (Access::for_lengths(&[plane], false), context.options.bind_read_write);
+        let kernel = kernel::LocalResponseNorm { access, read_write };
+        Ok(vec![context.dispatch(kernel, &uniform, context.quads(wiring)?, wiring, to)?])
     }
 
     #[cfg(feature = "cpu")]
@@ -132,8 +151,8 @@ impl Stage for LocalResponseNorm {
         }
     }
 
-    /// Of what values may be the least and the most become, and what a power rounds: WGSL's is `exp2(y * log2(x))`, with
-    /// a logarithm that is off by three units in the last place, or by `2^-21` near 1.
+    /// Of what values may be the least and the most become, and what a power rounds: WGSL's is `exp2(y * log2(x))`,
+    /// with a logarithm that is off by three units in the last place, or by `2^-21` near 1.
     #[cfg(feature = "cpu")]
     fn bounds(&self, operands: &BoundedOperands<'_>) -> Bounds {
         let ([channels, height, width], input) = (operands.shape, operands.inputs[0]);

@@ -19,7 +19,8 @@ pub use slice::Slice;
 
 use super::{FileOp, NodeInput, NodeJson, Op, Operation, Work};
 use crate::error::Result;
-use crate::network::context::Context;
+use crate::kernels::{Access, moves as kernel};
+use crate::network::context::{Context, word};
 use crate::network::layout::{Destination, Wiring};
 #[cfg(feature = "cpu")]
 use crate::network::stage::Operands;
@@ -88,8 +89,50 @@ impl Moves {
 }
 
 impl Stage for Moves {
-    fn steps(&self, _: &Context<'_>, _: &Wiring, _: Destination) -> Result<Vec<Step>> {
-        Err(crate::error::Error::Unsupported { kernel: "moves", reason: "not on GPUs yet".to_owned() })
+    fn steps(&self, context: &Context<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
+        let [_, height, width] = wiring.shape;
+        let [_, in_height, in_width] = context.layout.shape_of(wiring.inputs[0]);
+        let (view, plane, in_plane) = (context.view(wiring.inputs[0]), height * width, in_height * in_width);
+        let read = (view.channel_offset * in_plane + self.first_read, view.channels_total * in_plane);
+        let written = (to.channel_offset * plane + self.first_written, to.channels_total * plane);
+        let [_, b, c, d, e] = self.sizes;
+        let rows: usize = self.sizes[..DIGITS - 1].iter().product();
+        let row_quads = e.div_ceil(4);
+        let uniform = kernel::Uniform {
+            images: word(context.batch),
+            image_quads: word(rows * row_quads),
+            row_quads: word(row_quads),
+            size_b: word(b),
+            size_c: word(c),
+            size_d: word(d),
+            size_e: word(e),
+            read_first: word(read.0),
+            read_image: word(read.1),
+            read_a: word(self.reads[0]),
+            read_b: word(self.reads[1]),
+            read_c: word(self.reads[2]),
+            read_d: word(self.reads[3]),
+            read_e: word(self.reads[4]),
+            written_first: word(written.0),
+            written_image: word(written.1),
+            written_a: word(self.writes[0]),
+            written_b: word(self.writes[1]),
+            written_c: word(self.writes[2]),
+            written_d: word(self.writes[3]),
+            written_e: word(self.writes[4]),
+        };
+        // Together where rows are, and begin at multiples of what lies together.
+        let access = |(first, image): (usize, usize), strides: [usize; DIGITS]| {
+            let [a, b, c, d, last] = strides;
+            if last == 1 { Access::for_lengths(&[e, first, image, a, b, c, d], false) } else { Access::Scalar }
+        };
+        let kernel = kernel::Moves {
+            input: access(read, self.reads),
+            output: access(written, self.writes),
+            read_write: context.options.bind_read_write,
+        };
+        let quads = (context.batch * rows) as u64 * row_quads as u64;
+        Ok(vec![context.dispatch(kernel, &uniform, quads, wiring, to)?])
     }
 
     #[cfg(feature = "cpu")]

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::{Axis, FileOp, NodeInput, NodeJson, Op, Operation, Work};
 use crate::error::Result;
 use crate::files::stored_summary::Word;
+use crate::kernels::softmax as kernel;
 use crate::network::builder::{NetworkBuilder, Value};
-use crate::network::context::Context;
+use crate::network::context::{Context, word};
 use crate::network::layout::{Destination, Wiring};
 use crate::network::stage::Stage;
 #[cfg(feature = "cpu")]
@@ -86,6 +87,11 @@ impl Operation for Softmax {
     }
 }
 
+/// A thread has lines that are no longer than this; where there are many, lines that are no longer than that.
+const SHORT_LINE: usize = 32;
+const LONG_LINE: usize = 1024;
+const MANY_LINES: usize = 1 << 12;
+
 /// Lines of a tensor `[before, length, after]`.
 #[derive(Debug, Clone, Copy)]
 struct Lines {
@@ -108,8 +114,25 @@ impl Lines {
 }
 
 impl Stage for Lines {
-    fn steps(&self, _: &Context<'_>, _: &Wiring, _: Destination) -> Result<Vec<Step>> {
-        Err(crate::error::Error::Unsupported { kernel: "softmax", reason: "not on GPUs yet".to_owned() })
+    /// A line is a thread's where it is short, or there are many.
+    fn steps(&self, context: &Context<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
+        let Self { log, before, length, after } = *self;
+        let (image, view) = (before * length * after, context.view(wiring.inputs[0]));
+        let (lines, plane) = (context.elements(wiring.shape)? / length, image / wiring.shape[0]);
+        let uniform = kernel::Uniform {
+            lines: word(lines),
+            image_lines: word(before * after),
+            length: word(length),
+            after: word(after),
+            read_first: word(view.channel_offset * plane),
+            read_image: word(view.channels_total * plane),
+            written_first: word(to.channel_offset * plane),
+            written_image: word(to.channels_total * plane),
+        };
+        let by_workgroups = length > LONG_LINE || length > SHORT_LINE && lines < MANY_LINES;
+        let kernel = kernel::Softmax { by_workgroups, logarithm: log, read_write: context.options.bind_read_write };
+        let threads = if by_workgroups { u64::from(kernel::Softmax::LANES[0]) } else { 1 };
+        Ok(vec![context.dispatch(kernel, &uniform, lines as u64 * threads, wiring, to)?])
     }
 
     #[cfg(feature = "cpu")]

@@ -5,8 +5,9 @@ use std::sync::OnceLock;
 use super::ConvTranspose;
 #[cfg(feature = "cpu")]
 use crate::cpu::{Before, Rows, activate, multiply};
-use crate::error::{Error, Result};
-use crate::network::context::Context;
+use crate::error::Result;
+use crate::kernels::conv_transpose as kernel;
+use crate::network::context::{Context, word};
 use crate::network::layout::{Destination, Wiring};
 use crate::network::stage::Stage;
 #[cfg(feature = "cpu")]
@@ -61,6 +62,13 @@ impl Spread {
         })
     }
 
+    /// Quads of output channels, where in the table scales and biases begin, and its length; in quads.
+    fn table_rows(&self) -> [usize; 4] {
+        let rows = self.op.conv.groups * self.op.group_outputs().div_ceil(4);
+        let weights = rows * self.op.weight.placement().taps() * self.group_inputs().next_multiple_of(4);
+        [rows, weights, weights + rows, weights + 2 * rows]
+    }
+
     fn affine(&self, channel: usize) -> [f32; 2] {
         let of = |values: &Option<Vec<f32>>, default| values.as_ref().map_or(default, |values| values[channel]);
         [of(&self.op.scale, 1.0), of(&self.op.bias, 0.0)]
@@ -86,8 +94,64 @@ impl Spread {
 }
 
 impl Stage for Spread {
-    fn steps(&self, _: &Context<'_>, _: &Wiring, _: Destination) -> Result<Vec<Step>> {
-        Err(Error::Unsupported { kernel: "conv_transpose", reason: "not on GPUs yet".to_owned() })
+    fn steps(&self, context: &Context<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
+        let ([channels, height, width], [_, out_height, out_width]) = (self.input, self.output);
+        let (conv, [kernel_height, kernel_width]) = (&self.op.conv, self.op.kernel());
+        let [rows, scale_at, bias_at, quads] = self.table_rows();
+        context.check_bytes("table of conv_transpose", 16 * quads as u64)?;
+        let threads = context.elements([rows, out_height, out_width])?;
+        let uniform = kernel::Uniform {
+            numbers: self.op.activation.into(),
+            threads: word(threads),
+            channels: word(channels),
+            group_channels: word(self.group_inputs()),
+            height: word(height),
+            width: word(width),
+            groups: word(conv.groups),
+            group_outputs: word(self.op.group_outputs()),
+            out_quads: word(rows / conv.groups),
+            out_height: word(out_height),
+            out_width: word(out_width),
+            channels_total: word(to.channels_total),
+            channel_offset: word(to.channel_offset),
+            kernel_height: word(kernel_height),
+            kernel_width: word(kernel_width),
+            stride_y: word(conv.stride[0]),
+            stride_x: word(conv.stride[1]),
+            dilation_y: word(conv.dilation[0]),
+            dilation_x: word(conv.dilation[1]),
+            pad_top: word(conv.padding[0]),
+            pad_left: word(conv.padding[1]),
+            scale_at: word(scale_at),
+            bias_at: word(bias_at),
+        };
+        let (activation, read_write) = (self.op.activation.into(), context.options.bind_read_write);
+        let kernel = kernel::ConvTranspose { activation, read_write };
+        Ok(vec![context.dispatch(kernel, &uniform, threads as u64, wiring, to)?])
+    }
+
+    /// Weights in quads of output channels, as the kernel says, then scales and biases.
+    fn table(&self) -> Vec<u32> {
+        let [rows, scale_at, bias_at, quads] = self.table_rows();
+        let (inputs, outputs) = (self.group_inputs(), self.op.group_outputs());
+        let (taps, depth, of_group) =
+            (self.op.weight.placement().taps(), inputs.next_multiple_of(4), rows / self.op.conv.groups);
+        let mut table = vec![0; 4 * quads];
+        let place = |channel: usize| {
+            let (group, within) = (channel / outputs, channel % outputs);
+            (group * of_group + within / 4, within % 4)
+        };
+        for (at, weight) in self.op.weight.values().iter().enumerate() {
+            let (tap, output, channel) = (at % taps, at / taps % outputs, at / taps / outputs);
+            let (row, lane) = place(channel / inputs * outputs + output);
+            table[4 * ((row * taps + tap) * depth + channel % inputs) + lane] = weight.to_bits();
+        }
+        for channel in 0..self.output[0] {
+            let (row, lane) = place(channel);
+            let [scale, bias] = self.affine(channel).map(f32::to_bits);
+            (table[4 * (scale_at + row) + lane], table[4 * (bias_at + row) + lane]) = (scale, bias);
+        }
+        table
     }
 
     /// Products of all taps of some output channels with every pixel, and their sums in f64.
@@ -121,7 +185,8 @@ impl Stage for Spread {
         let ([_, height, width], [out_channels, out_height, out_width]) = (self.input, self.output);
         let (inputs, outputs, [_, kernel_width]) = (self.group_inputs(), self.op.group_outputs(), self.op.kernel());
         let (taps, out_plane) = (self.op.weight.placement().taps(), out_height * out_width);
-        let tolerance = reference::tolerance(inputs * taps);
+        // Taps are added up one by one, each over channels that were before.
+        let tolerance = reference::tolerance((inputs * taps).min(inputs + taps));
         let (weights, mut pairs) = (self.packed(), Vec::with_capacity(out_channels * out_plane));
         for channel in 0..out_channels {
             // The sum, that of sizes, and that of squared errors.

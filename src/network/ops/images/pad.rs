@@ -123,6 +123,10 @@ impl Operation for Pad {
         NodeJson { padding: Some(self.padding), mode, value, ..NodeJson::of("pad") }
     }
 
+    fn reads_parts(&self) -> bool {
+        true
+    }
+
     fn work(&self, inputs: &[[usize; 3]], [_, out_height, out_width]: [usize; 3]) -> Work<'_> {
         let [_, height, width] = inputs[0];
         let (input, output) = ([height, width], [out_height, out_width]);

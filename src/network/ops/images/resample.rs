@@ -4,9 +4,10 @@ use std::fmt::Debug;
 
 use crate::check::check_size;
 use crate::error::Result;
+use crate::kernels::{Access, resample as kernel};
 #[cfg(feature = "cpu")]
 use crate::network::bounds::{Bounds, EPSILON};
-use crate::network::context::Context;
+use crate::network::context::{Context, word};
 use crate::network::layout::{Destination, Wiring};
 use crate::network::stage::Stage;
 #[cfg(feature = "cpu")]
@@ -56,15 +57,12 @@ struct Pick {
     share: f32,
 }
 
-/// No row.
-const MISSING: u32 = u32::MAX;
-
 impl Picks {
     fn picks(self) -> Vec<Pick> {
         match self {
             Self::One(picks) => {
                 let pick = |first: Option<u32>| {
-                    let first = first.unwrap_or(MISSING);
+                    let first = first.unwrap_or(kernel::Resample::MISSING);
                     Pick { first, second: first, share: 0.0 }
                 };
                 picks.into_iter().map(pick).collect()
@@ -85,8 +83,26 @@ impl<P: Picker> Resample<P> {
 }
 
 impl<P: Picker> Stage for Resample<P> {
-    fn steps(&self, _: &Context<'_>, _: &Wiring, _: Destination) -> Result<Vec<Step>> {
-        Err(crate::error::Error::Unsupported { kernel: "resample", reason: "not on GPUs yet".to_owned() })
+    fn steps(&self, context: &Context<'_>, wiring: &Wiring, to: Destination) -> Result<Vec<Step>> {
+        let ([height, width], [out_height, out_width]) = (self.input, self.output);
+        let (plane, view) = (out_height * out_width, context.view(wiring.inputs[0]));
+        let uniform = kernel::Uniform {
+            images: word(context.batch),
+            channels: word(wiring.shape[0]),
+            plane: word(plane),
+            out_height: word(out_height),
+            out_width: word(out_width),
+            height: word(height),
+            width: word(width),
+            in_channels_total: word(view.channels_total),
+            in_channel_offset: word(view.channel_offset),
+            channels_total: word(to.channels_total),
+            channel_offset: word(to.channel_offset),
+            value: self.picker.value().to_bits(),
+        };
+        let (access, read_write) = (Access::for_lengths(&[plane], false), context.options.bind_read_write);
+        let kernel = kernel::Resample { access, blends: self.picker.blends(), read_write };
+        Ok(vec![context.dispatch(kernel, &uniform, context.quads(wiring)?, wiring, to)?])
     }
 
     /// Of every row, then of every column: where it comes from; of blends two places and the share of the second.
@@ -107,7 +123,7 @@ impl<P: Picker> Stage for Resample<P> {
         let mut line = vec![0.0; width];
         for (from, to) in planes.zip(to.chunks_exact_mut(rows.len() * out_width)) {
             for (row, to) in rows.iter().zip(to.chunks_exact_mut(out_width)) {
-                if row.first == MISSING {
+                if row.first == kernel::Resample::MISSING {
                     to.fill(value);
                     continue;
                 }
@@ -115,7 +131,8 @@ impl<P: Picker> Stage for Resample<P> {
                 if !self.picker.blends() {
                     let from = row_at(row.first);
                     for (to, column) in to.iter_mut().zip(&columns) {
-                        *to = if column.first == MISSING { value } else { from[column.first as usize] };
+                        *to =
+                            if column.first == kernel::Resample::MISSING { value } else { from[column.first as usize] };
                     }
                     continue;
                 }
@@ -134,7 +151,7 @@ impl<P: Picker> Stage for Resample<P> {
         let ([channels, height, width], input) = (operands.input_shape, operands.inputs[0]);
         let (rows, columns) = (self.picks(0), self.picks(1));
         let of = |channel: usize, (row, column): (Pick, Pick)| {
-            if row.first == MISSING || column.first == MISSING {
+            if row.first == kernel::Resample::MISSING || column.first == kernel::Resample::MISSING {
                 return (self.picker.value().into(), 0.0);
             }
             let (mut value, mut error, mut size, mut largest) = (0.0, 0.0, 0.0, 0.0f64);

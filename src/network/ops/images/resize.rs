@@ -235,6 +235,10 @@ impl Operation for Resize {
         matches!(self.size, ResizeSize::To(_)).then_some("it makes images of one size")
     }
 
+    fn reads_parts(&self) -> bool {
+        true
+    }
+
     fn work(&self, inputs: &[[usize; 3]], [_, out_height, out_width]: [usize; 3]) -> Work<'_> {
         let [_, height, width] = inputs[0];
         let (input, output) = ([height, width], [out_height, out_width]);
