@@ -106,13 +106,15 @@ class Converter:
     def is_constant(self, value: Any) -> bool:
         return isinstance(value, fx.Node) and isinstance(self.values[value], torch.Tensor)
 
-    def tensor(self, value: Any, what: str) -> torch.Tensor | None:
-        """A constant that an operation needs, or None where it has none."""
-        if value is None:
-            return None
+    def tensor(self, value: Any, what: str) -> torch.Tensor:
+        """A constant that an operation needs."""
         if not self.is_constant(value):
             raise Refused(f"its {what} is computed from the input")
         return self.values[value].double()
+
+    def optional(self, value: Any, what: str) -> torch.Tensor | None:
+        """A constant that an operation may have."""
+        return None if value is None else self.tensor(value, what)
 
     def lazy(self, value: Any) -> Lazy:
         found = self.values[value] if isinstance(value, fx.Node) else None

@@ -78,7 +78,7 @@ def conv2d(c: Converter, step: fx.Node, a: SimpleNamespace):
     name, _ = c.real(a.input)
     keys = {"out_channels": len(weight), "kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     keys = plain(keys | {"groups": a.groups})
-    return c.made(step, c.emit(step, "conv2d", name, **keys, weight=weight, bias=c.tensor(a.bias, "bias")))
+    return c.made(step, c.emit(step, "conv2d", name, **keys, weight=weight, bias=c.optional(a.bias, "bias")))
 
 
 @handles("conv_transpose2d")
@@ -91,12 +91,12 @@ def transposed(c: Converter, step: fx.Node, a: SimpleNamespace):
     keys |= {"padding": [y, x, y, x], "output_padding": pair(a.output_padding), "dilation": pair(a.dilation)}
     name, _ = c.real(a.input)
     keys = plain(keys | {"groups": a.groups})
-    return c.made(step, c.emit(step, "conv_transpose2d", name, **keys, weight=weight, bias=c.tensor(a.bias, "bias")))
+    return c.made(step, c.emit(step, "conv_transpose2d", name, **keys, weight=weight, bias=c.optional(a.bias, "bias")))
 
 
 @handles("linear")
 def linear(c: Converter, step: fx.Node, a: SimpleNamespace):
-    return apply_linear(c, step, a.input, c.tensor(a.weight, "weight"), c.tensor(a.bias, "bias"))
+    return apply_linear(c, step, a.input, c.tensor(a.weight, "weight"), c.optional(a.bias, "bias"))
 
 
 @handles("addmm", "mm", "matmul")
@@ -138,15 +138,10 @@ def batch_norm(c: Converter, step: fx.Node, a: SimpleNamespace):
         raise Refused("it has the statistics of the batch: the format has those of training")
     x = a.input
     mean, var = c.tensor(a.running_mean, "mean"), c.tensor(a.running_var, "variance")
-    weight, bias = c.tensor(a.weight, "weight"), c.tensor(a.bias, "bias")
+    weight, bias = c.optional(a.weight, "weight"), c.optional(a.bias, "bias")
     scale = (var + a.eps).rsqrt() * (1 if weight is None else weight)
     shift = (0 if bias is None else bias) - mean * scale
     name, dims = c.real(x)
     node = c.emit(step, "batch_norm", name, dims=dims, scale=scale, bias=shift)
     value = Lazy.of(node.name, dims, len(c.lazy(x).shape))
-    return [value] if operator_has_three(step) else value
-
-
-def operator_has_three(step: fx.Node) -> bool:
-    """Whether an operation gives statistics, too."""
-    return len(step.target._schema.returns) > 1
+    return [value] if isinstance(step.meta["val"], (tuple, list)) else value

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import torch
 from torch import fx
 
-from .convert import Converter, handles
+from .convert import Converter, handles, operation_of
 from .errors import Refused
 from .lazy import format_dims
 
@@ -43,7 +43,7 @@ ACTIVATIONS = {
 def activation(c: Converter, step: fx.Node, a: SimpleNamespace):
     if any(isinstance(value, fx.Node) for name, value in vars(a).items() if name != "self_"):
         raise Refused("its bounds are tensors")
-    return activated(c, step, a.self_, ACTIVATIONS[step.target._schema.name.removeprefix("aten::")](a))
+    return activated(c, step, a.self_, ACTIVATIONS[operation_of(step)](a))
 
 
 def activated(c: Converter, step: fx.Node, x: fx.Node, word: str | dict):
@@ -60,7 +60,7 @@ def prelu(c: Converter, step: fx.Node, a: SimpleNamespace):
 
 @handles("add", "sub", "mul", "div", "rsub")
 def combine(c: Converter, step: fx.Node, a: SimpleNamespace):
-    op = step.target._schema.name.removeprefix("aten::")
+    op = operation_of(step)
     one, other, alpha = a.self_, a.other, getattr(a, "alpha", 1)
     if getattr(a, "rounding_mode", None) is not None:
         raise Refused("it rounds its quotients")
@@ -139,7 +139,7 @@ def softmax(c: Converter, step: fx.Node, a: SimpleNamespace):
     if axis == 0:
         raise Refused("it is computed over the images of a batch")
     name, dims = c.real(a.self_)
-    op = "log_softmax" if "log_softmax" in step.target._schema.name else "softmax"
+    op = "log_softmax" if "log_softmax" in operation_of(step) else "softmax"
     keys = {} if axis == 1 else {"axis": ("height", "width")[axis - 2]}
     return c.made(step, c.emit(step, op, name, dims=dims, **keys))
 

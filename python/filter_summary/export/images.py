@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from torch import fx
 
-from .convert import Converter, handles
+from .convert import Converter, handles, operation_of
 from .convolutions import pair
 from .errors import Refused
 from .lazy import Lazy, format_dims
@@ -48,7 +48,7 @@ def avg_pool2d(c: Converter, step: fx.Node, a: SimpleNamespace):
 
 @handles("adaptive_avg_pool2d", "_adaptive_avg_pool2d", "adaptive_max_pool2d")
 def adaptive_pool2d(c: Converter, step: fx.Node, a: SimpleNamespace):
-    kind = "max" if "max" in step.target._schema.name else "avg"
+    kind = "max" if "max" in operation_of(step) else "avg"
     name, dims = c.real(a.self_)
     value = step.meta["val"][0] if isinstance(step.meta["val"], (tuple, list)) else step.meta["val"]
     size = tuple(value.shape[2:])
@@ -67,7 +67,7 @@ def adaptive_pool2d(c: Converter, step: fx.Node, a: SimpleNamespace):
 @handles("mean", "amax")
 def reduce(c: Converter, step: fx.Node, a: SimpleNamespace):
     """A mean or maximum over height, width or both."""
-    kind = "max" if "amax" in step.target._schema.name else "avg"
+    kind = "max" if "amax" in operation_of(step) else "avg"
     rank = len(c.shape(a.self_)) + 1
     if getattr(a, "dim", None) is None:
         raise Refused("it is taken over the images of a batch")
@@ -89,7 +89,7 @@ def resize(c: Converter, step: fx.Node, a: SimpleNamespace):
     name, (channels, h, w) = c.real(a.input if hasattr(a, "input") else a.self_)
     factors = getattr(a, "scale_factors", None) or [getattr(a, f"scales_{n}", None) for n in "hw"]
     size = list(c.shape(step)[1:])
-    op = step.target._schema.name
+    op = operation_of(step)
     if getattr(a, "align_corners", False):
         keys = {"size": size, "coordinates": "align_corners"}
     elif None not in factors:
@@ -107,7 +107,7 @@ def resize(c: Converter, step: fx.Node, a: SimpleNamespace):
 
 @handles("pad", "constant_pad_nd", "reflection_pad2d", "replication_pad2d")
 def pad(c: Converter, step: fx.Node, a: SimpleNamespace):
-    op = step.target._schema.name.removeprefix("aten::")
+    op = operation_of(step)
     fixed = {"constant_pad_nd": "constant", "reflection_pad2d": "reflect", "replication_pad2d": "replicate"}
     mode, amounts = fixed.get(op) or a.mode, list(getattr(a, "pad", None) or a.padding)
     value = float(getattr(a, "value", 0) or 0)

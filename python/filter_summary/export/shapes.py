@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from torch import fx
 
-from .convert import Converter, handles
+from .convert import Converter, handles, operation_of
 from .errors import Refused
 from .lazy import Lazy, format_dims
 
@@ -170,7 +170,7 @@ def stack(c: Converter, step: fx.Node, a: SimpleNamespace):
 @handles("pixel_shuffle", "pixel_unshuffle")
 def pixel_shuffle(c: Converter, step: fx.Node, a: SimpleNamespace):
     name, _ = c.real(a.self_)
-    up = "unshuffle" not in step.target._schema.name
+    up = "unshuffle" not in operation_of(step)
     block = a.upscale_factor if up else a.downscale_factor
     return c.made(step, c.emit(step, "depth_to_space" if up else "space_to_depth", name, block=block, order="crd"))
 
