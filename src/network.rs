@@ -53,7 +53,8 @@ pub use reference::{Bounded, NetworkReference};
 pub struct Network {
     pub(crate) input: Input,
     pub(crate) nodes: Vec<Node>,
-    pub(crate) output: usize,
+    /// At least one.
+    pub(crate) outputs: Vec<usize>,
     pub(crate) labels: Vec<String>,
     pub(crate) metadata: BTreeMap<String, String>,
 }
@@ -101,9 +102,14 @@ impl Network {
         &self.nodes
     }
 
-    /// The node whose value is the result.
+    /// The node whose value is the result: the first, where there are several.
     pub fn output(&self) -> &Node {
-        &self.nodes[self.output]
+        &self.nodes[self.outputs[0]]
+    }
+
+    /// The nodes whose values are the results; at least one.
+    pub fn outputs(&self) -> impl ExactSizeIterator<Item = &Node> {
+        self.outputs.iter().map(|&node| &self.nodes[node])
     }
 
     /// One name a class, or none.

@@ -56,18 +56,35 @@ fn parse(bytes: &[u8], names: &[&str]) -> Result<Arrays> {
     Ok(arrays)
 }
 
-/// Writes one array beside its place and renames it: `.npy` and `.npz` by the name of the file, else safetensors.
-pub(crate) fn write(path: &Path, name: &str, array: &Array) -> Result<()> {
-    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
-    let bytes = match extension.as_str() {
-        "npy" => npy::encode(array)?,
-        "npz" => npz::encode(name, array)?,
+/// Writes arrays beside their place and renames it: `.npy` and `.npz` by the name of the file, else safetensors.
+pub(crate) fn write(path: &Path, arrays: &[(String, Array)]) -> Result<()> {
+    let bytes = match (extension(path).as_str(), arrays) {
+        ("npy", [(_, array)]) => npy::encode(array)?,
+        ("npy", _) => bail!("{}: an .npy file holds one array, not {}", path.display(), arrays.len()),
+        ("npz", _) => npz::encode(arrays)?,
         _ => {
-            let values = Values::F32(&array.values);
-            encode(&[NewTensor { name: name.to_owned(), shape: array.shape.clone(), values }], &BTreeMap::new())?
+            let tensors = arrays.iter().map(|(name, Array { shape, values })| NewTensor {
+                name: name.clone(),
+                shape: shape.clone(),
+                values: Values::F32(values),
+            });
+            encode(&tensors.collect::<Vec<_>>(), &BTreeMap::new())?
         }
     };
     Ok(write_beside(path, &bytes)?)
+}
+
+/// Refuses a place for so many arrays before they are computed.
+pub(crate) fn check_place(path: &Path, arrays: usize) -> Result<()> {
+    if extension(path) == "npy" && arrays != 1 {
+        bail!("{}: an .npy file holds one array, and the network has {arrays} outputs", path.display());
+    }
+    Ok(())
+}
+
+/// Of a file's name, in small letters.
+fn extension(path: &Path) -> String {
+    path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase()
 }
 
 /// An empty vector with room for so many elements, or an error where there is no memory for them.

@@ -19,8 +19,8 @@ pub(crate) struct Executor {
     batch: usize,
     /// Values of one image.
     input: usize,
-    /// Values of one result.
-    output: usize,
+    /// Values of one result of every output.
+    outputs: Vec<usize>,
     tuned: bool,
     device: String,
     /// Until the first batch has run: many drivers compile in it.
@@ -52,8 +52,9 @@ impl Executor {
             let (name, tuned) = (device.describe(), tune.is_asked() && matches!(device, Device::Gpu(_)));
             Ok((Backend::new(device, network, batch, kernels, tune)?, name, tuned))
         })?;
-        let [input, output] = [network.input().shape, network.output().shape].map(|shape| shape.iter().product());
-        Ok(Self { backend, batch, input, output, tuned, device, compiling: Cell::new(Some(compiling)) })
+        let input = network.input().shape.iter().product();
+        let outputs = network.outputs().map(|node| node.shape.iter().product()).collect();
+        Ok(Self { backend, batch, input, outputs, tuned, device, compiling: Cell::new(Some(compiling)) })
     }
 
     /// The device's name, for people and `--json`.
@@ -77,11 +78,21 @@ impl Executor {
         Ok(reference)
     }
 
-    /// Runs up to a batch of images, NCHW, and returns one row of outputs each.
+    /// Runs up to a batch of images, NCHW, and returns one row of the (first) output each.
     pub(crate) fn run(&self, images: &[f32]) -> Result<Vec<f32>> {
+        Ok(self.run_for(images, 1)?.swap_remove(0))
+    }
+
+    /// The same with one row of every output each.
+    pub(crate) fn run_all(&self, images: &[f32]) -> Result<Vec<Vec<f32>>> {
+        self.run_for(images, self.outputs.len())
+    }
+
+    /// Values of so many of the outputs.
+    fn run_for(&self, images: &[f32], wanted: usize) -> Result<Vec<Vec<f32>>> {
         let count = images.len() / self.input;
         ensure!(count <= self.batch && images.len() == count * self.input, "{} values are no batch", images.len());
-        let mut output = match &self.backend {
+        let mut outputs = match &self.backend {
             Backend::Gpu { gpu, network } => {
                 let mut padded = Vec::new();
                 let whole = if count < self.batch {
@@ -93,13 +104,14 @@ impl Executor {
                 } else {
                     images
                 };
-                run_gpu(gpu, network, whole)?
+                run_gpu(gpu, network, whole, wanted)?
             }
-            Backend::Cpu(network) => network.run(images)?,
+            Backend::Cpu(network) if wanted == 1 => vec![network.run(images)?],
+            Backend::Cpu(network) => network.run_all(images)?,
         };
-        output.truncate(count * self.output);
+        outputs.iter_mut().zip(&self.outputs).for_each(|(output, values)| output.truncate(count * values));
         self.compiling.take();
-        Ok(output)
+        Ok(outputs)
     }
 }
 
@@ -129,12 +141,13 @@ impl Backend {
     }
 }
 
-fn run_gpu(gpu: &Gpu, network: &GpuNetwork, batch: &[f32]) -> Result<Vec<f32>> {
+fn run_gpu(gpu: &Gpu, network: &GpuNetwork, batch: &[f32], wanted: usize) -> Result<Vec<Vec<f32>>> {
     gpu.write(network.input(), batch)?;
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
     network.record(&mut encoder);
     gpu.submit(encoder)?;
-    gpu.download(network.output()).context("reading the output")
+    let outputs = network.outputs().iter().take(wanted);
+    outputs.map(|output| gpu.download(output).context("reading the output")).collect()
 }
 
 #[cfg(test)]

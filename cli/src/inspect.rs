@@ -46,6 +46,8 @@ struct Report {
     model: String,
     bytes: u64,
     input: [usize; 3],
+    /// The nodes whose values are the results, and their shapes.
+    outputs: Vec<Output>,
     classes: usize,
     labels: Vec<String>,
     /// What the kernels were planned for.
@@ -62,6 +64,13 @@ struct Report {
     why: Vec<Why>,
     totals: Totals,
     metadata: std::collections::BTreeMap<String, String>,
+}
+
+/// A result of the network.
+#[derive(Serialize)]
+struct Output {
+    node: String,
+    shape: [usize; 3],
 }
 
 /// A forward pass on an adapter.
@@ -118,6 +127,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         model,
         bytes,
         input: network.input().shape,
+        outputs: network.outputs().map(|node| Output { node: node.name.clone(), shape: node.shape }).collect(),
         classes: network.output().shape.iter().product(),
         labels: network.labels().to_vec(),
         planned_for: planned.name(),
@@ -180,7 +190,7 @@ impl<'a> Planned<'a> {
             dispatches: plan.dispatches(),
             other_kernels: plan.kernels().filter(|(node, _)| !convolves(*node)).map(|(_, kernel)| kernel).collect(),
             input_bytes: plan.input_bytes(),
-            output_bytes: plan.output_bytes(),
+            output_bytes: plan.outputs_bytes().iter().sum(),
             activation_bytes: plan.activation_bytes(),
             workspace_bytes: plan.workspace_bytes(),
             weight_bytes: plan.weight_bytes(),
@@ -284,6 +294,12 @@ fn text(report: &Report) -> String {
              (workspace {workspace} of them)\n"
         )
     });
+    let outputs = if report.outputs.len() > 1 {
+        let output = |output: &Output| format!("{} {}", one_line(&output.node), shape(output.shape));
+        format!("outputs: {}\n", report.outputs.iter().map(output).collect::<Vec<_>>().join(", "))
+    } else {
+        String::new()
+    };
     let declined = report.layers.iter().flat_map(|layer| {
         layer.declined.iter().map(|reason| format!("{}: not taken: {reason}\n", one_line(&layer.name)))
     });
@@ -293,7 +309,7 @@ fn text(report: &Report) -> String {
          bytes of weights: in the file {}{on_device}\n\
          {} multiply-adds instead of {} ({:.2} times fewer), and {} additions after the products; \
          batch {}, nodes without weights: {}\n\
-         {forward}planned for {}\n{}{}",
+         {outputs}{forward}planned for {}\n{}{}",
         render(&table),
         report.model,
         thousands(report.bytes),

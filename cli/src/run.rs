@@ -21,17 +21,18 @@ mod operands;
 mod shape;
 mod statistics;
 
-use comparison::Comparison;
+use comparison::{Compared, Comparison};
 use operands::Operands;
 use statistics::Statistics;
 
-/// What the network's output is called in files.
+/// What the network's output is called in files, and what the names of several begin with.
 const OUTPUT: &str = "output";
 
 /// Run a network on numbers from a file, and compare what comes out with what another framework computed
 ///
 /// The file has the array `input`, as the network's first layer takes it (means are subtracted already), and perhaps
-/// `expected`. A .npy file is `input`.
+/// `expected`; of a network with several outputs `expected.NODE`. A .npy file is `input`. Images of another size than
+/// the network's run in their size, where all its nodes can.
 ///
 /// Exit code 0: it agrees, or there is no array `expected` (a notice says so); 1: it differs; 2: an error, also an
 /// array whose name looks like a misspelling of one that would be read.
@@ -45,12 +46,12 @@ pub(crate) struct Args {
     /// integers, but not u8
     input: PathBuf,
 
-    /// Where to write the array `output`: .npy and .npz by the name of the file, else safetensors [default: it is
-    /// summed up in a table]
+    /// Where to write the array `output`, or `output.NODE` of several: .npy and .npz by the name of the file, else
+    /// safetensors [default: it is summed up in a table]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Fail when there is no array `expected` to compare with
+    /// Fail when there is no array `expected` to compare an output with
     #[arg(long)]
     require_expected: bool,
 
@@ -81,6 +82,8 @@ struct Report {
     tuned: bool,
     batch: usize,
     images: usize,
+    /// Height and width of the images, which the network ran in.
+    size: [usize; 2],
     /// Of the network, with the compiling that drivers put off until kernels run.
     seconds: f64,
     outputs: Vec<Statistics>,
@@ -94,12 +97,25 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         refuse_to_replace(&args.model, output)?;
         refuse_to_replace(&args.input, output)?;
     }
-    let network = Network::load(&args.model)?;
+    let mut network = Network::load(&args.model)?;
     let [model, input] = [&args.model, &args.input].map(|path| one_line(&path.display().to_string()));
-    ensure!(network.output().shape.iter().product::<usize>() > 0, "{model}: the output has no values");
-    let operands = Operands::load(&args.input, &network)?;
-    if operands.expected.is_none() {
-        let nothing = "nothing to compare with: there is no array expected";
+    if let Some(output) = &args.output {
+        arrays::check_place(output, network.outputs().len())?;
+    }
+    let operands = Operands::load(&args.input, &mut network)?;
+    let names = operands::output_names(&network);
+    let missing: Vec<&str> = names
+        .iter()
+        .zip(&operands.expected)
+        .filter(|(_, expected)| expected.is_none())
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if !missing.is_empty() {
+        let nothing = if names.len() == 1 {
+            "nothing to compare with: there is no array expected".to_owned()
+        } else {
+            format!("nothing to compare {} with: there is no array of it", missing.join(", "))
+        };
         ensure!(!args.require_expected, "{input}: {nothing}");
         // Whoever wants the output did not ask for a comparison.
         if args.output.is_none() {
@@ -116,22 +132,28 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let seconds = start.elapsed().as_secs_f64();
 
     // Written first: what was computed is not lost where nothing can be compared with it.
-    let output = Array { shape: shape::of_output(&network, operands.images), values };
+    let shapes = network.outputs().map(|node| shape::of_output(&network, node, operands.images));
+    let arrays = shapes.zip(values).map(|(shape, values)| Array { shape, values });
+    let outputs: Vec<(String, Array)> = names.into_iter().zip(arrays).collect();
     if let Some(path) = &args.output {
-        arrays::write(path, OUTPUT, &output)?;
+        arrays::write(path, &outputs)?;
     }
-    let comparison = match &operands.expected {
-        Some(expected) => {
-            let reference = executor.reference(&network, args.kernels).with_context(|| model.clone())?;
-            let of = comparison::compare(&reference, &operands.input, &output.values, expected, operands.images);
-            Some(of.with_context(|| model.clone())?)
-        }
-        None => None,
+    let expected = outputs.iter().zip(&operands.expected).enumerate();
+    let compared = expected.filter_map(|(at, ((name, array), expected))| {
+        Some(Compared { name, at, got: &array.values, expected: expected.as_deref()? })
+    });
+    let compared: Vec<Compared<'_>> = compared.collect();
+    let comparison = if compared.is_empty() {
+        None
+    } else {
+        let reference = executor.reference(&network, args.kernels).with_context(|| model.clone())?;
+        let of = comparison::compare(&reference, &operands.input, &compared, operands.images);
+        Some(of.with_context(|| model.clone())?)
     };
-    let statistics = Statistics::of(OUTPUT, &output);
-    if statistics.not_finite > 0 {
-        let (some, all) = (statistics.not_finite, output.values.len());
-        output::notice(&format!("{model}: {some} of {all} values of {OUTPUT} are not finite: it overflows in f32"));
+    let statistics: Vec<Statistics> = outputs.iter().map(|(name, array)| Statistics::of(name, array)).collect();
+    for (of, (name, array)) in statistics.iter().zip(&outputs).filter(|(of, _)| of.not_finite > 0) {
+        let (some, all) = (of.not_finite, array.values.len());
+        output::notice(&format!("{model}: {some} of {all} values of {name} are not finite: it overflows in f32"));
     }
     let within = comparison.as_ref().is_none_or(|comparison| comparison.within);
     let report = Report {
@@ -142,29 +164,33 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         tuned: executor.is_tuned(),
         batch,
         images: operands.images,
+        size: [network.input().shape[1], network.input().shape[2]],
         seconds,
-        outputs: vec![statistics],
+        outputs: statistics,
         comparison,
     };
     args.format.print(&report, || text(&report, args.output.is_none()))?;
     Ok(if within { Verdict::Done } else { Verdict::Differs })
 }
 
-/// All images, a batch at a time.
-fn forward(executor: &Executor, operands: &Operands, batch: usize, network: &Network) -> Result<Vec<f32>> {
-    let row: usize = network.output().shape.iter().product();
+/// All images, a batch at a time: the values of every output.
+fn forward(executor: &Executor, operands: &Operands, batch: usize, network: &Network) -> Result<Vec<Vec<f32>>> {
     let image = operands.input.len() / operands.images;
     let mut values = Vec::new();
-    let count = row.saturating_mul(operands.images);
-    if values.try_reserve_exact(count).is_err() {
-        bail!("this program is out of memory for {OUTPUT}, {count} values");
+    for node in network.outputs() {
+        let count = node.shape.iter().product::<usize>().saturating_mul(operands.images);
+        let mut of_output = Vec::new();
+        if of_output.try_reserve_exact(count).is_err() {
+            bail!("this program is out of memory for {OUTPUT}, {count} values");
+        }
+        values.push(of_output);
     }
     let bar = output::progress(operands.images, "images");
     for images in operands.input.chunks(batch * image) {
-        let outputs = executor.run(images);
+        let outputs = executor.run_all(images);
         bar.inc((images.len() / image) as u64);
         match outputs {
-            Ok(outputs) => values.extend(outputs),
+            Ok(outputs) => values.iter_mut().zip(outputs).for_each(|(values, output)| values.extend(output)),
             Err(error) => {
                 bar.finish_and_clear();
                 return Err(error);
@@ -182,7 +208,7 @@ fn text(report: &Report, with_table: bool) -> String {
         let mut table = table(2, &["output", "shape", "minimum", "maximum", "mean"]);
         for Statistics { name, shape, minimum, maximum, mean, .. } in &report.outputs {
             let numbers = [f64::from(*minimum), f64::from(*maximum), *mean].map(number);
-            table.add_row([vec![(*name).to_owned(), format!("{shape:?}")], numbers.to_vec()].concat());
+            table.add_row([vec![one_line(name), format!("{shape:?}")], numbers.to_vec()].concat());
         }
         text += &format!("{}\n\n", render(&table));
     }

@@ -29,7 +29,7 @@ pub(crate) fn check_range(name: &str, range: &BufferRange<'_>, needed: u64, devi
 }
 
 /// Checks that no range that is written, `(name, range, is it?)`, overlaps another.
-pub(crate) fn check_overlaps(ranges: &[(&'static str, BufferRange<'_>, bool)]) -> Result<()> {
+pub(crate) fn check_overlaps(ranges: &[(&str, BufferRange<'_>, bool)]) -> Result<()> {
     for (name, range, _) in ranges.iter().filter(|(.., is_written)| *is_written) {
         let mut others = ranges.iter().filter(|(other, ..)| other != name);
         if let Some((other, ..)) = others.find(|(_, other, _)| range.overlaps(other)) {

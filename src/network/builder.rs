@@ -161,8 +161,27 @@ impl NetworkBuilder {
     /// When the output is the input, or another builder's; when there are labels, and not one an output value; or when
     /// the input has more than 65,536 channels and no preprocess.
     pub fn finish(self, output: Value) -> Result<Network> {
-        let Source::Node(node) = self.source(output)? else {
-            return Err(Error::format("graph", format!("output is {INPUT}, which is not a node")));
+        self.finish_with_outputs(&[output])
+    }
+
+    /// The network with several results, of which the first is the one that a classifier reads.
+    ///
+    /// # Errors
+    /// As [`NetworkBuilder::finish`], of any of them; when there is none, or one is there twice.
+    pub fn finish_with_outputs(self, values: &[Value]) -> Result<Network> {
+        let mut outputs = Vec::with_capacity(values.len());
+        for &value in values {
+            let Source::Node(node) = self.source(value)? else {
+                return Err(Error::format("graph", format!("output is {INPUT}, which is not a node")));
+            };
+            if outputs.contains(&node) {
+                let name = self.name_of(Source::Node(node));
+                return Err(Error::format("graph", format!("outputs has {name} twice")));
+            }
+            outputs.push(node);
+        }
+        let Some(output) = values.first() else {
+            return Err(Error::format("graph", "outputs has none: it must be one or more"));
         };
         let classes: usize = output.shape.iter().product();
         if !self.labels.is_empty() && self.labels.len() != classes {
@@ -172,7 +191,7 @@ impl NetworkBuilder {
         let preprocess = self.preprocess.map_or_else(|| Preprocess::new(self.shape[0]), Ok)?;
         let input = Input { shape: self.shape, preprocess };
         let Self { nodes, labels, metadata, .. } = self;
-        Ok(Network { input, nodes, output: node, labels, metadata })
+        Ok(Network { input, nodes, outputs, labels, metadata })
     }
 
     fn source(&self, value: Value) -> Result<Source> {

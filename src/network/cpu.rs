@@ -31,9 +31,9 @@ use crate::method::window::INDEX_LIMIT;
 pub struct CpuNetwork {
     batch: usize,
     input_shape: [usize; 3],
-    output_shape: [usize; 3],
     steps: Vec<Step>,
-    output: View,
+    /// Of every output.
+    outputs: Vec<View>,
     /// Values of the tensor of every node that has one.
     lengths: Vec<usize>,
     /// Values of earlier images: memory to be used again.
@@ -109,11 +109,12 @@ impl CpuNetwork {
             })
         };
         let mut steps = layout.jobs(network).into_iter().map(pack).collect::<Result<Vec<_>>>()?;
-        let output = View::of_value(&layout, Source::Node(network.output));
-        mark_last_uses(&mut steps, output.owner, network.nodes().len());
+        let output = |&node: &usize| View::of_value(&layout, Source::Node(node));
+        let outputs: Vec<View> = layout.outputs.iter().map(output).collect();
+        mark_last_uses(&mut steps, &outputs, network.nodes().len());
         let lengths = network.nodes().iter().map(|node| node.shape.iter().product()).collect();
-        let (input_shape, output_shape) = (network.input().shape, network.output().shape);
-        Ok(Self { batch, input_shape, output_shape, steps, output, lengths, spare: Mutex::default() })
+        let input_shape = network.input().shape;
+        Ok(Self { batch, input_shape, steps, outputs, lengths, spare: Mutex::default() })
     }
 
     /// Most images of a run.
@@ -129,31 +130,54 @@ impl CpuNetwork {
         })
     }
 
-    /// A forward pass: `input` `[N, C, H, W]` with N from 1 to the batch; the result is `[N, classes]`.
+    /// A forward pass: `input` `[N, C, H, W]` with N from 1 to the batch; the result is `[N, classes]`, of several
+    /// outputs the first.
     ///
     /// # Errors
     /// When the input is not a whole number of images, none, or more than the batch.
     pub fn run(&self, input: &[f32]) -> Result<Vec<f32>> {
-        let (image, classes) =
-            (self.input_shape.iter().product::<usize>(), self.output_shape.iter().product::<usize>());
+        Ok(self.run_for(input, &self.outputs[..1])?.swap_remove(0))
+    }
+
+    /// A forward pass with all its outputs, `[N, O, OH, OW]` each, in the order of [`Network::outputs`].
+    ///
+    /// # Errors
+    /// As [`CpuNetwork::run`].
+    pub fn run_all(&self, input: &[f32]) -> Result<Vec<Vec<f32>>> {
+        self.run_for(input, &self.outputs)
+    }
+
+    fn run_for(&self, input: &[f32], wanted: &[View]) -> Result<Vec<Vec<f32>>> {
+        let image = self.input_shape.iter().product::<usize>();
         let images = input.len() / image;
         if !input.len().is_multiple_of(image) || !(1..=self.batch).contains(&images) {
             let rule = format!("it must have 1 to {} images of {image}", self.batch);
             return Err(Error::value("input", format!("{} values", input.len()), rule));
         }
-        let mut output = vec![0.0; images * classes];
+        let mut outputs: Vec<Vec<f32>> = wanted.iter().map(|view| vec![0.0; images * view.range.len()]).collect();
+        // Of every image, what its values go to.
+        let mut of_images: Vec<Vec<&mut [f32]>> = (0..images).map(|_| Vec::with_capacity(wanted.len())).collect();
+        for (output, view) in outputs.iter_mut().zip(wanted) {
+            of_images.iter_mut().zip(output.chunks_exact_mut(view.range.len())).for_each(|(all, of)| all.push(of));
+        }
         let threads = rayon::current_num_threads().div_ceil(images);
-        let pairs = output.par_chunks_exact_mut(classes).zip(input.par_chunks_exact(image));
-        pairs.with_max_len(1).for_each(|(output, image)| {
+        let pairs = of_images.par_iter_mut().zip(input.par_chunks_exact(image));
+        pairs.with_max_len(1).for_each(|(outputs, image)| {
             let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-            self.forward(image, output, threads, &mut spare);
+            self.forward(image, (wanted, outputs), threads, &mut spare);
             self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(spare);
         });
-        Ok(output)
+        Ok(outputs)
     }
 
     /// One image through every node.
-    fn forward(&self, image: &[f32], output: &mut [f32], threads: usize, spare: &mut Vec<Vec<f32>>) {
+    fn forward(
+        &self,
+        image: &[f32],
+        (wanted, outputs): (&[View], &mut [&mut [f32]]),
+        threads: usize,
+        spare: &mut Vec<Vec<f32>>,
+    ) {
         let mut values: Vec<Vec<f32>> = self.lengths.iter().map(|_| Vec::new()).collect();
         for step in &self.steps {
             // Nothing that a step reads lies in the tensor that it writes: see `destinations`.
@@ -173,10 +197,8 @@ impl CpuNetwork {
             }
             spare.extend(step.last_uses.iter().map(|&owner| std::mem::take(&mut values[owner])));
         }
-        output.copy_from_slice(self.output.of(image, &values));
-        if let Source::Node(owner) = self.output.owner {
-            spare.push(std::mem::take(&mut values[owner]));
-        }
+        wanted.iter().zip(outputs).for_each(|(view, output)| output.copy_from_slice(view.of(image, &values)));
+        spare.extend(values.into_iter().filter(|values| !values.is_empty()));
     }
 }
 
@@ -214,7 +236,7 @@ impl Step {
 }
 
 /// Finds for every tensor the last step that uses it.
-fn mark_last_uses(steps: &mut [Step], output: Source, nodes: usize) {
+fn mark_last_uses(steps: &mut [Step], outputs: &[View], nodes: usize) {
     let mut last = vec![None; nodes];
     for (index, step) in steps.iter().enumerate() {
         for view in step.inputs.iter().chain([&step.output]) {
@@ -224,7 +246,8 @@ fn mark_last_uses(steps: &mut [Step], output: Source, nodes: usize) {
         }
     }
     for (owner, last) in last.into_iter().enumerate() {
-        if let Some(step) = last.filter(|_| output != Source::Node(owner)) {
+        let is_result = outputs.iter().any(|output| output.owner == Source::Node(owner));
+        if let Some(step) = last.filter(|_| !is_result) {
             steps[step].last_uses.push(owner);
         }
     }

@@ -24,7 +24,7 @@ pub(crate) fn destinations(network: &Network) -> Vec<Destination> {
     // Readers come after what they read, so that those of a node are known when it is looked at.
     for (index, node) in nodes.iter().enumerate().rev() {
         // Whoever reads the result wants it and nothing else.
-        if index == network.output || is_view(node) {
+        if network.outputs.contains(&index) || is_view(node) {
             continue;
         }
         if let Some(destination) = in_concat(network, &destinations, index, &readers[index]) {

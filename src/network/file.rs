@@ -77,9 +77,9 @@ impl Network {
             }
         }
         let graph = metadata.remove(GRAPH).ok_or_else(|| Error::format("metadata graph", "it is missing"))?;
-        let (mut builder, output) = assemble(&GraphJson::parse(&graph, FileOp::check_keys)?, &mut tensors)?;
+        let (mut builder, outputs) = assemble(&GraphJson::parse(&graph, FileOp::check_keys)?, &mut tensors)?;
         metadata.iter().try_for_each(|(key, value)| builder.metadata(key, value))?;
-        let network = builder.finish(output)?;
+        let network = builder.finish_with_outputs(&outputs)?;
         match tensors.names().next() {
             Some(name) => Err(Error::format(format!("tensor {name}"), format!("no node reads it{}", meant_part(name)))),
             None => Ok(network),
@@ -95,9 +95,9 @@ fn meant_part(name: &str) -> String {
     different.map(|(node, part)| format!(" (is {node}.{part} meant?)")).unwrap_or_default()
 }
 
-fn assemble(graph: &GraphJson, tensors: &mut TensorFile<'_>) -> Result<(NetworkBuilder, Value)> {
+fn assemble(graph: &GraphJson, tensors: &mut TensorFile<'_>) -> Result<(NetworkBuilder, Vec<Value>)> {
     let mut builder = begin(&graph.input).map_err(|error| Error::format(GRAPH, error))?;
-    let (sources, output) = graph.sources()?;
+    let (sources, outputs) = graph.sources()?;
     // What a node reads comes before it in this order.
     let mut values = vec![builder.input(); sources.len()];
     for index in graph.order(&sources)? {
@@ -112,7 +112,7 @@ fn assemble(graph: &GraphJson, tensors: &mut TensorFile<'_>) -> Result<(NetworkB
         values[index] = builder.node(&node.name, op, &inputs)?;
     }
     builder.labels(graph.labels.clone());
-    Ok((builder, values[output]))
+    Ok((builder, outputs.into_iter().map(|output| values[output]).collect()))
 }
 
 fn begin(json: &InputJson) -> Result<NetworkBuilder> {

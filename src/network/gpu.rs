@@ -46,7 +46,7 @@ pub struct GpuNetwork {
     loaded: Vec<Loaded>,
     activations: Activations,
     input: wgpu::Buffer,
-    output: wgpu::Buffer,
+    outputs: Vec<wgpu::Buffer>,
     /// On the buffers of its own, for a whole batch.
     own: BoundNetwork,
 }
@@ -187,7 +187,10 @@ impl GpuNetwork {
             allocate(device, label, size, usage | wgpu::BufferUsages::STORAGE)
         };
         let input = buffer("fs_input", planned.input_bytes, wgpu::BufferUsages::COPY_DST).await?;
-        let output = buffer("fs_output", planned.output_bytes, wgpu::BufferUsages::COPY_SRC).await?;
+        let mut outputs = Vec::with_capacity(planned.output_bytes.len());
+        for &bytes in &planned.output_bytes {
+            outputs.push(buffer("fs_output", bytes, wgpu::BufferUsages::COPY_SRC).await?);
+        }
         let mut loaded = Vec::with_capacity(planned.operations.len());
         for operation in &planned.operations {
             loaded.push(match operation.work() {
@@ -207,9 +210,9 @@ impl GpuNetwork {
         }
         let (pipelines, planned, activations) = (Arc::clone(pipelines), planned.clone(), activations.clone());
         let own = BoundNetwork::default();
-        let mut network = Self { pipelines, planned, loaded, activations, input, output, own };
-        let [input, output] = [&network.input, &network.output].map(BufferRange::whole);
-        network.own = network.bind_planned(&network.planned, input, output).await?;
+        let mut network = Self { pipelines, planned, loaded, activations, input, outputs, own };
+        let outputs: Vec<BufferRange<'_>> = network.outputs.iter().map(BufferRange::whole).collect();
+        network.own = network.bind_planned(&network.planned, BufferRange::whole(&network.input), &outputs).await?;
         network.pipelines.check_lost("the network")?;
         Ok(network)
     }
@@ -224,9 +227,15 @@ impl GpuNetwork {
         &self.input
     }
 
-    /// Its own buffer for `[N, classes]` f32 (usage `COPY_SRC`).
+    /// Its own buffer for `[N, classes]` f32 (usage `COPY_SRC`), of several outputs the first.
     pub fn output(&self) -> &wgpu::Buffer {
-        &self.output
+        &self.outputs[0]
+    }
+
+    /// Its own buffers for all outputs, `[N, O, OH, OW]` f32 each (usage `COPY_SRC`), in the order of
+    /// [`Network::outputs`].
+    pub fn outputs(&self) -> &[wgpu::Buffer] {
+        &self.outputs
     }
 
     /// Records the forward pass on its own buffers as one compute pass. Allocates nothing.

@@ -24,7 +24,10 @@ pub(crate) struct GraphJson {
     pub(crate) input: InputJson,
     #[serde(deserialize_with = "read_nodes")]
     pub(crate) nodes: Vec<NodeJson>,
-    pub(crate) output: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) output: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) outputs: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) labels: Vec<String>,
 }
@@ -66,8 +69,9 @@ impl GraphJson {
         Ok(text)
     }
 
-    /// The nodes that every node reads, in its operation's order, and the one whose value is the result.
-    pub(crate) fn sources(&self) -> Result<(Vec<Vec<Source>>, usize)> {
+    /// The nodes that every node reads, in its operation's order, and those whose values are the
+    /// results.
+    pub(crate) fn sources(&self) -> Result<(Vec<Vec<Source>>, Vec<usize>)> {
         let mut names = Names::default();
         self.nodes.iter().try_for_each(|node| names.add(&node.name))?;
         let resolve = |node: &NodeJson, name: &String| match names.index(name) {
@@ -77,11 +81,20 @@ impl GraphJson {
         };
         let sources = |node: &NodeJson| node.reads().map(|name| resolve(node, name)).collect::<Result<Vec<_>>>();
         let sources = self.nodes.iter().map(sources).collect::<Result<Vec<_>>>()?;
-        let output = names.index(&self.output).ok_or_else(|| {
-            let meant = self.meant_node(&self.output);
-            Error::format("graph", format!("output is {}, which is not a node{meant}", self.output))
-        })?;
-        Ok((sources, output))
+        let index = |key: &str, name: &String| {
+            let unknown = || {
+                let meant = self.meant_node(name);
+                Error::format("graph", format!("{key} is {name}, which is not a node{meant}"))
+            };
+            names.index(name).ok_or_else(unknown)
+        };
+        let outputs = match (&self.output, &self.outputs) {
+            (Some(output), None) => vec![index("output", output)?],
+            (None, Some(outputs)) => outputs.iter().map(|name| index("one of outputs", name)).collect::<Result<_>>()?,
+            (None, None) => return Err(Error::format("graph", "output is missing")),
+            (Some(_), Some(_)) => return Err(Error::format("graph", "there are both output and outputs")),
+        };
+        Ok((sources, outputs))
     }
 
     /// Which node a misspelt name may mean, for a message.

@@ -23,11 +23,13 @@ pub(crate) enum JobWork<'a> {
 
 impl Layout {
     pub(crate) fn new(network: &Network) -> Self {
+        let (destinations, outputs) = (destinations(network), network.outputs.clone());
         Self {
             input: network.input().shape,
             shapes: network.nodes().iter().map(|node| node.shape).collect(),
-            destinations: destinations(network),
-            output: network.output,
+            results: results(&outputs, &destinations),
+            destinations,
+            outputs,
         }
     }
 
@@ -67,9 +69,36 @@ impl Layout {
         jobs
     }
 
+    /// Copies the results that lie in no tensor of their own: reshaped inputs, and other shapes of what is a result.
+    pub(crate) fn copies_of_results(&self) -> Vec<Job<'static>> {
+        let copies = self.outputs.iter().zip(&self.results).filter_map(|(&node, &result)| {
+            let owner = self.view(Source::Node(node)).owner;
+            let to = Destination::whole(result, self.shape_of(owner)[0]);
+            (owner != result).then(|| self.copy(node, owner, to))
+        });
+        copies.collect()
+    }
+
     /// Copies a value into channels of another tensor.
     pub(crate) fn copy(&self, node: usize, source: Source, to: Destination) -> Job<'static> {
         let wiring = Wiring { inputs: vec![source], shape: self.shape_of(source) };
         Job { node, work: JobWork::Stage(Arc::new(Copy)), wiring, to }
     }
+}
+
+/// The tensor of every result: the one that it lies in, but for the input's, and one that is another result's already.
+/// Such a result has a tensor where its node's own would be, which nothing else is in.
+fn results(outputs: &[usize], destinations: &[Destination]) -> Vec<Source> {
+    let own = |node: usize| destinations[node].owner == Source::Node(node);
+    // Whatever is no view keeps its own.
+    let mut taken: Vec<Source> = outputs.iter().filter(|&&node| own(node)).map(|&node| Source::Node(node)).collect();
+    let result = |&node: &usize| {
+        let owner = destinations[node].owner;
+        if own(node) || owner == Source::Input || taken.contains(&owner) {
+            return Source::Node(node);
+        }
+        taken.push(owner);
+        owner
+    };
+    outputs.iter().map(result).collect()
 }

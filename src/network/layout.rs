@@ -40,8 +40,10 @@ pub(crate) struct Layout {
     /// C, H, W of every node's value.
     pub(super) shapes: Vec<[usize; 3]>,
     pub(super) destinations: Vec<Destination>,
-    /// The node whose value is the result.
-    pub(crate) output: usize,
+    /// The nodes whose values are the results.
+    pub(crate) outputs: Vec<usize>,
+    /// The tensor that holds each: what has an owner of its own, or a copy of a value that lies in another's.
+    pub(crate) results: Vec<Owner>,
 }
 
 impl Layout {

@@ -97,9 +97,14 @@ impl<'a> NetworkPlan<'a> {
         self.planned.input_bytes
     }
 
-    /// Bytes of the output `[N, classes]`.
+    /// Bytes of the (first) output `[N, classes]`.
     pub fn output_bytes(&self) -> u64 {
-        self.planned.output_bytes
+        self.planned.output_bytes[0]
+    }
+
+    /// Bytes of every output, in the order of [`Network::outputs`].
+    pub fn outputs_bytes(&self) -> &[u64] {
+        &self.planned.output_bytes
     }
 
     /// Bytes of scratch memory, which all layers share.

@@ -90,15 +90,23 @@ impl<'a> NetworkReference<'a> {
         self
     }
 
-    /// What comes out for one image `[C, H, W]`.
+    /// What comes out for one image `[C, H, W]`, of several outputs the first.
     ///
     /// # Errors
     /// When the image has another length, or a layer has more outputs than the reference computes.
     pub fn image(&self, image: &[f32]) -> Result<Bounded> {
+        Ok(self.image_with_outputs(image)?.swap_remove(0))
+    }
+
+    /// All that comes out for one image `[C, H, W]`, in the order of [`Network::outputs`].
+    ///
+    /// # Errors
+    /// As [`NetworkReference::image`].
+    pub fn image_with_outputs(&self, image: &[f32]) -> Result<Vec<Bounded>> {
         check_length("input", Some(image), self.network.input().shape.iter().product())?;
         let image = Bounds { values: image.to_vec(), errors: vec![0.0; image.len()] };
         let mut values: Vec<Bounds> = Vec::with_capacity(self.network.nodes().len());
-        let mut output = Vec::new();
+        let mut outputs = vec![Vec::new(); self.network.outputs.len()];
         for (at, node) in self.network.nodes().iter().enumerate() {
             let read = |source: &Source| match source {
                 Source::Input => &image,
@@ -107,13 +115,14 @@ impl<'a> NetworkReference<'a> {
             let inputs: Vec<&Bounds> = node.inputs.iter().map(read).collect();
             let named = |error| Error::format(format!("node {}", node.name), error);
             let (exact, value) = self.node(at, node, &inputs).map_err(named)?;
-            if at == self.network.output {
-                output = exact;
+            if let Some(place) = self.network.outputs.iter().position(|&node| node == at) {
+                outputs[place] = exact;
             }
             values.push(value);
         }
-        let error = values[self.network.output].errors.iter().copied().map(f64::from).collect();
-        Ok(Bounded { output, error })
+        let error_of = |node: usize| values[node].errors.iter().copied().map(f64::from).collect();
+        let bounded = |(output, &node): (Vec<f64>, &usize)| Bounded { output, error: error_of(node) };
+        Ok(outputs.into_iter().zip(&self.network.outputs).map(bounded).collect())
     }
 
     /// A node's value, before and after it is rounded for the nodes that read it.

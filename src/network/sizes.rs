@@ -60,6 +60,7 @@ impl Network {
             }
             values.push(builder.node(&node.name, node.op.clone(), &inputs)?);
         }
-        builder.finish(values[self.output])
+        let outputs: Vec<Value> = self.outputs.iter().map(|&output| values[output]).collect();
+        builder.finish_with_outputs(&outputs)
     }
 }

@@ -29,7 +29,8 @@ pub(super) fn graph(network: &Network) -> GraphJson {
     GraphJson {
         input: InputJson { channels, height, width, preprocess },
         nodes: network.nodes.iter().map(|node| node_json(network, node)).collect(),
-        output: network.output().name.clone(),
+        output: network.outputs.len().eq(&1).then(|| network.output().name.clone()),
+        outputs: network.outputs.len().gt(&1).then(|| network.outputs().map(|node| node.name.clone()).collect()),
         labels: network.labels.clone(),
     }
 }

@@ -22,6 +22,7 @@ mod network_buffers;
 mod networks;
 mod not_finite;
 mod operations;
+mod outputs;
 
 mod splits;
 mod storage;

@@ -16,6 +16,7 @@ mod learned;
 mod network_file;
 mod network_plan;
 mod network_reference;
+mod network_sizes;
 mod noop;
 mod plan;
 mod summary;

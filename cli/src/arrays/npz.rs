@@ -60,14 +60,17 @@ fn inflate(archive: &mut ZipArchive<Cursor<&[u8]>>, at: usize, length: usize) ->
     npy::parse(&bytes)
 }
 
-/// The bytes of an archive of one array, stored as NumPy's `savez` does.
-pub(super) fn encode(name: &str, array: &Array) -> Result<Vec<u8>> {
-    let bytes = npy::encode(array)?;
-    let is_large = u32::try_from(bytes.len()).is_err();
-    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(is_large);
-    let mut writer = ZipWriter::new(Cursor::new(room_for(bytes.len() + 1024)?));
-    writer.start_file(format!("{name}{EXTENSION}"), options)?;
-    writer.write_all(&bytes)?;
+/// The bytes of an archive of arrays, stored as NumPy's `savez` does.
+pub(super) fn encode(arrays: &[(String, Array)]) -> Result<Vec<u8>> {
+    let values: usize = arrays.iter().map(|(_, array)| array.values.len()).sum();
+    let mut writer = ZipWriter::new(Cursor::new(room_for(4 * values + 1024 * arrays.len())?));
+    for (name, array) in arrays {
+        let bytes = npy::encode(array)?;
+        let is_large = u32::try_from(bytes.len()).is_err();
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(is_large);
+        writer.start_file(format!("{name}{EXTENSION}"), options)?;
+        writer.write_all(&bytes)?;
+    }
     Ok(writer.finish()?.into_inner())
 }
 

@@ -6,11 +6,14 @@ use filter_summary::reference::{Reference, error_fraction, tolerance};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::OUTPUT;
 use crate::output;
 
 /// What is compared.
 #[derive(Debug, Serialize)]
 pub(super) struct Comparison {
+    /// The output of the worst value.
+    output: String,
     /// Largest absolute difference.
     largest_error: f64,
     /// Largest difference as a fraction of the tolerance there: right up to 1.
@@ -22,48 +25,66 @@ pub(super) struct Comparison {
     /// How far it may be off there.
     tolerance: f64,
     pub(super) within: bool,
+    /// Values that may be anything: what they come from may be divided by 0.
+    unbounded: usize,
+}
+
+/// An output, and what it must be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Compared<'a> {
+    pub(super) name: &'a str,
+    /// Its place among the network's.
+    pub(super) at: usize,
+    pub(super) got: &'a [f32],
+    pub(super) expected: &'a [f32],
 }
 
 /// Measures against the file's values, with what this network may round on these inputs.
 pub(super) fn compare(
     reference: &NetworkReference<'_>,
     input: &[f32],
-    got: &[f32],
-    expected: &[f32],
+    outputs: &[Compared<'_>],
     images: usize,
 ) -> Result<Comparison> {
-    let (image, row) = (input.len() / images, got.len() / images);
     let bar = output::progress(images, "images compared");
-    let rows = got.par_chunks(row).zip(expected.par_chunks(row));
-    let all = input.par_chunks(image).zip(rows).enumerate().map(|(at, (image, (got, expected)))| {
-        let allowed = reference.image(image)?.error;
+    let all = input.par_chunks(input.len() / images).enumerate().map(|(at, image)| {
+        let bounded = reference.image_with_outputs(image)?;
         bar.inc(1);
-        Ok(of_image(at, got, expected, &allowed))
+        let of = |output: &Compared<'_>| of_image(at, output, images, &bounded[output.at].error);
+        Ok(outputs.iter().map(of).reduce(worse).unwrap_or_else(|| Comparison::at("", [at, 0], 0.0, 0.0, 0.0, 0.0)))
     });
     let all: Result<Vec<Comparison>> = all.collect();
     bar.finish_and_clear();
-    let worse = |one: Comparison, other: Comparison| {
-        let largest_error = larger(one.largest_error, other.largest_error);
-        let worst = if other.error_fraction > one.error_fraction { other } else { one };
-        Comparison { largest_error, ..worst }
-    };
-    Ok(all?.into_iter().reduce(worse).unwrap_or(Comparison::at([0, 0], 0.0, 0.0, 0.0, 0.0)))
+    Ok(all?.into_iter().reduce(worse).unwrap_or_else(|| Comparison::at("", [0, 0], 0.0, 0.0, 0.0, 0.0)))
 }
 
-fn of_image(image: usize, got: &[f32], expected: &[f32], allowed: &[f64]) -> Comparison {
+/// Both in one.
+fn worse(one: Comparison, other: Comparison) -> Comparison {
+    let largest_error = larger(one.largest_error, other.largest_error);
+    let unbounded = one.unbounded + other.unbounded;
+    let worst = if other.error_fraction > one.error_fraction { other } else { one };
+    Comparison { largest_error, unbounded, ..worst }
+}
+
+fn of_image(image: usize, output: &Compared<'_>, images: usize, allowed: &[f64]) -> Comparison {
+    let row = output.got.len() / images;
+    let [got, expected] = [output.got, output.expected].map(|values| &values[image * row..(image + 1) * row]);
     let mut worst: Option<Comparison> = None;
-    let mut largest_error = 0.0;
+    let (mut largest_error, mut unbounded) = (0.0, 0);
     for (at, ((&got, &expected), &allowed)) in got.iter().zip(expected).zip(allowed).enumerate() {
         largest_error = larger(largest_error, (f64::from(got) - f64::from(expected)).abs());
+        // Of numbers without a bound nothing is known; what is not finite must be so on both sides.
+        let is_unbounded = allowed.is_infinite() && got.is_finite() && expected.is_finite();
+        unbounded += usize::from(is_unbounded);
         // As magnitudes of which so much is allowed.
         let want = Reference { output: vec![expected.into()], magnitude: vec![allowed / tolerance(1)] };
-        let fraction = error_fraction(&[got], &want, 1);
+        let fraction = if is_unbounded { 0.0 } else { error_fraction(&[got], &want, 1) };
         if worst.as_ref().is_none_or(|worst| fraction > worst.error_fraction) {
-            worst = Some(Comparison::at([image, at], got, expected, allowed, fraction));
+            worst = Some(Comparison::at(output.name, [image, at], got, expected, allowed, fraction));
         }
     }
-    let worst = worst.unwrap_or(Comparison::at([image, 0], 0.0, 0.0, 0.0, 0.0));
-    Comparison { largest_error, ..worst }
+    let worst = worst.unwrap_or_else(|| Comparison::at(output.name, [image, 0], 0.0, 0.0, 0.0, 0.0));
+    Comparison { largest_error, unbounded, ..worst }
 }
 
 /// `max` would pass over a NaN.
@@ -72,20 +93,27 @@ fn larger(one: f64, other: f64) -> f64 {
 }
 
 impl Comparison {
-    fn at(at: [usize; 2], value: f32, expected: f32, tolerance: f64, error_fraction: f64) -> Self {
-        let within = error_fraction <= 1.0;
-        Self { largest_error: 0.0, error_fraction, at, value, expected, tolerance, within }
+    fn at(output: &str, at: [usize; 2], value: f32, expected: f32, tolerance: f64, error_fraction: f64) -> Self {
+        let (output, within) = (output.to_owned(), error_fraction <= 1.0);
+        Self { output, largest_error: 0.0, error_fraction, at, value, expected, tolerance, within, unbounded: 0 }
     }
 
     /// Lines of a report.
     pub(super) fn text(&self) -> String {
-        let Self { largest_error, error_fraction, at: [image, at], value, expected, tolerance, within } = self;
-        let verdict = if *within { "within" } else { "BEYOND" };
+        let Self { output, largest_error, error_fraction, at: [image, at], value, expected, tolerance, .. } = self;
+        let verdict = if self.within { "within" } else { "BEYOND" };
+        let of = if output == OUTPUT { String::new() } else { format!(" of {output}") };
+        let unbounded = match self.unbounded {
+            0 => String::new(),
+            count => {
+                format!("\n{count} values have no bound (what they are divided by may be 0), and are not compared")
+            }
+        };
         format!(
             "\nlargest error {largest_error:.3e}; at worst {error_fraction:.3} of the tolerance, {verdict} it\n\
-             there, at value {at} of image {image}, {value} for {expected}\n\
+             there, at value {at} of image {image}{of}, {value} for {expected}\n\
              tolerance {tolerance:.3e} there (what layers may round, eps * (4 + depth / 2) of what they add up, \
-             carried through those behind)"
+             carried through those behind){unbounded}"
         )
     }
 }
@@ -95,7 +123,7 @@ mod tests {
     use filter_summary::network::{ConvOp, Network, NetworkReference};
     use filter_summary::{Activation, Conv2d, FilterSummary, Placement};
 
-    use super::compare;
+    use super::{Compared, compare};
 
     /// Behind a flat activation nothing may be off: an image that is, is the worst wherever it stands.
     #[test]
@@ -110,10 +138,12 @@ mod tests {
         for (input, got, expected, image) in
             [([-1.0, 1.0], [0.0, 1.0], [5.0, 1.0], 0), ([1.0, -1.0], [1.0, 0.0], [1.0, 5.0], 1)]
         {
-            let compared = compare(&reference, &input, &got, &expected, 2).unwrap();
+            let output = Compared { name: "output", at: 0, got: &got, expected: &expected };
+            let compared = compare(&reference, &input, &[output], 2).unwrap();
             assert!(!compared.within && compared.at == [image, 0] && compared.largest_error == 5.0, "{compared:?}");
         }
-        let compared = compare(&reference, &[-1.0, 1.0], &[0.0, 1.0], &[0.0, 1.0], 2).unwrap();
+        let output = Compared { name: "output", at: 0, got: &[0.0, 1.0], expected: &[0.0, 1.0] };
+        let compared = compare(&reference, &[-1.0, 1.0], &[output], 2).unwrap();
         assert!(compared.within && compared.largest_error == 0.0, "{compared:?}");
     }
 }

@@ -13,9 +13,6 @@ use crate::output;
 const INPUT: &str = "input";
 const EXPECTED: &str = "expected";
 
-/// The same with the name of the output.
-const EXPECTED_OUTPUT: &str = "expected.output";
-
 /// Most names that a message lists.
 const LISTED: usize = 5;
 
@@ -25,20 +22,51 @@ pub(super) struct Operands {
     pub(super) input: Vec<f32>,
     /// N, at least 1.
     pub(super) images: usize,
-    /// `[N, O, OH, OW]`.
-    pub(super) expected: Option<Vec<f32>>,
+    /// `[N, O, OH, OW]` of every output, where it is there.
+    pub(super) expected: Vec<Option<Vec<f32>>>,
+}
+
+/// The names of a network's outputs in files, in order: `output`, or `output.NODE` of several.
+pub(super) fn output_names(network: &Network) -> Vec<String> {
+    if network.outputs().len() == 1 {
+        return vec![OUTPUT.to_owned()];
+    }
+    network.outputs().map(|node| format!("{OUTPUT}.{}", node.name)).collect()
+}
+
+/// What must come out of each: `expected.NODE`, or `expected` of the only one, which may have its name too.
+fn expected_names(network: &Network) -> Vec<Vec<String>> {
+    if network.outputs().len() == 1 {
+        return vec![vec![EXPECTED.to_owned(), format!("{EXPECTED}.{OUTPUT}")]];
+    }
+    network.outputs().map(|node| vec![format!("{EXPECTED}.{}", node.name)]).collect()
 }
 
 impl Operands {
-    /// Reads and checks a file; what nobody reads in it is told.
-    pub(super) fn load(path: &Path, network: &Network) -> Result<Self> {
-        let file = arrays::read(path, &[INPUT, EXPECTED, EXPECTED_OUTPUT])?;
+    /// Reads and checks a file; what nobody reads in it is told. Images of another size than the network's are run by
+    /// the network of that size, where there is one, which is put in its place.
+    pub(super) fn load(path: &Path, network: &mut Network) -> Result<Self> {
+        let expected = expected_names(network);
+        let names: Vec<&str> = expected.iter().flatten().map(String::as_str).chain([INPUT]).collect();
+        let file = arrays::read(path, &names)?;
         let name = path.display().to_string();
+        Self::resize(&name, &file, network)?;
         let (operands, unread) = Self::of(file, network).with_context(|| name.clone())?;
         if !unread.is_empty() {
             output::notice(&format!("{name}: nothing reads {}", listed(&unread)));
         }
         Ok(operands)
+    }
+
+    /// Takes the network of the input's size.
+    fn resize(name: &str, file: &Arrays, network: &mut Network) -> Result<()> {
+        let [channels, height, width] = network.input().shape;
+        let given = file.wanted.get(INPUT).and_then(|input| shape::size(&input.shape, channels));
+        let Some(size) = given.filter(|&size| size != [height, width]) else { return Ok(()) };
+        let images = format!("{name}: its images are {}x{}, those of the network {height}x{width}", size[0], size[1]);
+        *network = network.with_input_size(size).with_context(|| images.clone())?;
+        output::notice(&format!("{images}: it runs in their size"));
+        Ok(())
     }
 
     fn of(Arrays { mut wanted, others }: Arrays, network: &Network) -> Result<(Self, Vec<String>)> {
@@ -48,25 +76,30 @@ impl Operands {
         };
         let images = images(INPUT, &input, network.input().shape)?;
         ensure!(images > 0, "array {INPUT}: its shape is {:?}: it must have an image", input.shape);
-        let expected = match (wanted.remove(EXPECTED), wanted.remove(EXPECTED_OUTPUT)) {
-            (Some(_), Some(_)) => bail!("arrays {EXPECTED} and {EXPECTED_OUTPUT}: which one must come out?"),
-            (first, second) => first.map(|array| (EXPECTED, array)).or(second.map(|array| (EXPECTED_OUTPUT, array))),
-        };
+        let names = expected_names(network);
+        let mut expected = Vec::with_capacity(names.len());
+        for (names, node) in names.iter().zip(network.outputs()) {
+            let mut there = names.iter().filter_map(|name| Some((name, wanted.remove(name)?)));
+            let (first, second) = (there.next(), there.next());
+            ensure!(second.is_none(), "arrays {}: which one must come out?", names.join(" and "));
+            let values = first.map(|(name, array)| {
+                let given = self::images(name, &array, node.shape)?;
+                ensure!(given == images, "array {name}: its shape is {:?}: {INPUT} has {images} images", array.shape);
+                Ok(array.values)
+            });
+            expected.push(values.transpose()?);
+        }
         // What a misspelling would leave out is the comparison.
         for name in &others {
-            let is_of_output = name.strip_prefix(EXPECTED).is_some_and(|rest| rest.starts_with('.'));
-            ensure!(!is_of_output, "array {name}: there is no such output, there is {OUTPUT}");
-            let meant = misspelt(name, [EXPECTED].into_iter()).filter(|_| expected.is_none());
-            ensure!(meant.is_none(), "array {name}: nothing reads it (is array {EXPECTED} meant?)");
-        }
-        let expected = match expected {
-            Some((name, array)) => {
-                let given = self::images(name, &array, network.output().shape)?;
-                ensure!(given == images, "array {name}: its shape is {:?}: {INPUT} has {images} images", array.shape);
-                Some(array.values)
+            let is_of_output = name.strip_prefix(EXPECTED).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            let outputs = output_names(network);
+            ensure!(!is_of_output, "array {name}: there is no such output, there is {}", listed(&outputs));
+            let missing = names.iter().zip(&expected).filter(|(_, expected)| expected.is_none());
+            let meant = misspelt(name, missing.map(|(names, _)| names[0].as_str()));
+            if let Some(meant) = meant {
+                bail!("array {name}: nothing reads it (is array {meant} meant?)");
             }
-            None => None,
-        };
+        }
         Ok((
             Self { input: input.values, images, expected },
             others.iter().map(|name| format!("array {name}")).collect(),

@@ -1,6 +1,6 @@
 //! Shapes of arrays beside a network.
 
-use filter_summary::network::{ConvKind, Network, Op, Source};
+use filter_summary::network::{ConvKind, Network, Node, Op, Source};
 
 /// The images of an array `[N, C, H, W]`, or `[N, C]` where height and width are 1; `None` where it is neither.
 pub(super) fn images(shape: &[usize], [channels, height, width]: [usize; 3]) -> Option<usize> {
@@ -11,11 +11,19 @@ pub(super) fn images(shape: &[usize], [channels, height, width]: [usize; 3]) -> 
     }
 }
 
-/// The shape of the output as frameworks have it: `[N, O]` behind a linear layer or what flattens, else
+/// Height and width of an array `[N, C, H, W]` of as many channels as the network's input has.
+pub(super) fn size(shape: &[usize], channels: usize) -> Option<[usize; 2]> {
+    match *shape {
+        [_, c, height, width] if c == channels => Some([height, width]),
+        _ => None,
+    }
+}
+
+/// The shape of an output as frameworks have it: `[N, O]` behind a linear layer or what flattens, else
 /// `[N, O, OH, OW]`. Arrays of both shapes side by side would be broadcast, without a word.
-pub(super) fn of_output(network: &Network, images: usize) -> Vec<usize> {
-    let [channels, height, width] = network.output().shape;
-    let output = network.nodes().iter().position(|node| std::ptr::eq(node, network.output()));
+pub(super) fn of_output(network: &Network, output: &Node, images: usize) -> Vec<usize> {
+    let [channels, height, width] = output.shape;
+    let output = network.nodes().iter().position(|node| std::ptr::eq(node, output));
     if output.is_some_and(|output| is_flat(network, output)) {
         vec![images, channels]
     } else {

@@ -7,7 +7,7 @@ use crate::arrays::Array;
 /// What is told of an output.
 #[derive(Debug, Serialize)]
 pub(super) struct Statistics {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) shape: Vec<usize>,
     /// Of what are numbers; NaN where there are none.
     pub(super) minimum: f32,
@@ -19,10 +19,10 @@ pub(super) struct Statistics {
 }
 
 impl Statistics {
-    pub(super) fn of(name: &'static str, array: &Array) -> Self {
+    pub(super) fn of(name: &str, array: &Array) -> Self {
         let values = || array.values.iter().copied();
         Self {
-            name,
+            name: name.to_owned(),
             shape: array.shape.clone(),
             // Both pass over a NaN.
             minimum: values().fold(f32::NAN, f32::min),

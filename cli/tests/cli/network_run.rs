@@ -263,3 +263,91 @@ fn what_overflows_is_told() {
         assert!(error.contains("it is the file that is read"), "{error}");
     }
 }
+
+/// The network of [`network`] with the average of every channel as a second result.
+fn with_two_outputs(directory: &Path) -> PathBuf {
+    let path = directory.join("two.safetensors");
+    let graph = json!({
+        "input": {"channels": 3, "height": 2, "width": 2},
+        "nodes": [
+            {"name": "conv", "op": "conv2d", "input": "input", "out_channels": 2, "kernel": [1, 1]},
+            {"name": "mean", "op": "global_avg_pool2d", "input": "conv"},
+        ],
+        "outputs": ["mean", "conv"],
+    });
+    let tensors: [F32; 2] =
+        [("conv.weight".to_owned(), vec![2, 3, 1, 1], vec![2.0; 6]), ("conv.bias".to_owned(), vec![2], vec![0.0, 1.0])];
+    let graph = graph.to_string();
+    write(&path, &tensors, None, &[("format", "filter-summary"), ("format_version", "2"), ("graph", &graph)]);
+    path
+}
+
+#[test]
+fn several_outputs_have_names() {
+    let directory = tempdir().unwrap();
+    let (model, input) = (with_two_outputs(directory.path()), directory.path().join("in.safetensors"));
+    let (values, conv) = numbers(3);
+    let mean: Vec<f32> = conv.chunks(4).map(|plane| plane.iter().sum::<f32>() / 4.0).collect();
+    let given = tensor("input", &[3, 3, 2, 2], &values);
+    let expected = [tensor("expected.conv", &[3, 2, 2, 2], &conv), tensor("expected.mean", &[3, 2, 1, 1], &mean)];
+    write(&input, &[given.clone(), expected[0].clone(), expected[1].clone()], None, &[]);
+    for name in ["out.safetensors", "out.npz"] {
+        let output = directory.path().join(name);
+        let run = ["run", text(&model), text(&input), "-o", text(&output), "--device", "cpu", "--batch", "2"];
+        success(run.iter().chain(&["--require-expected"]));
+        if name == "out.safetensors" {
+            let bytes = fs::read(&output).unwrap();
+            let mut file = TensorFile::parse(&bytes).unwrap();
+            assert_eq!(file.take("output.mean").unwrap().to_f32().unwrap(), mean);
+            assert_eq!(file.take("output.conv").unwrap().to_f32().unwrap(), conv);
+            assert_eq!(file.names().count(), 0);
+        }
+    }
+    let run = ["run", text(&model), text(&input), "--device", "cpu"];
+    let report = json(run);
+    let names: Vec<&str> =
+        report["outputs"].as_array().unwrap().iter().map(|of| of["name"].as_str().unwrap()).collect();
+    assert_eq!((names, &report["comparison"]["within"]), (vec!["output.mean", "output.conv"], &json!(true)));
+    // One is compared though another is not.
+    let mut wrong = conv.clone();
+    wrong[5] += 0.5;
+    write(&input, &[given.clone(), tensor("expected.conv", &[3, 2, 2, 2], &wrong)], None, &[]);
+    let output = fsnet().args(run).args(["--json"]).assert().code(1).get_output().clone();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let comparison = &report["comparison"];
+    assert_eq!((&comparison["output"], &comparison["at"]), (&json!("output.conv"), &json!([0, 5])), "{report}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("nothing to compare output.mean with"), "{stderr}");
+    assert!(failure(run.iter().chain(&["--require-expected"])).contains("nothing to compare output.mean with"));
+    let npy = directory.path().join("out.npy");
+    let error = failure(run.iter().chain(&["-o", text(&npy)]));
+    assert!(error.contains("out.npy: an .npy file holds one array, and the network has 2 outputs"), "{error}");
+    for (name, want) in [
+        ("expected", "array expected: there is no such output, there is output.mean, output.conv"),
+        ("expectd.mean", "array expectd.mean: nothing reads it (is array expected.mean meant?)"),
+        ("expected.fc", "array expected.fc: there is no such output, there is output.mean, output.conv"),
+    ] {
+        write(&input, &[given.clone(), tensor(name, &[3, 2, 2, 2], &conv)], None, &[]);
+        let error = failure(run);
+        assert!(error.contains(want), "{error}");
+    }
+    let inspected = success(["inspect", text(&model), "--device", "cpu"]);
+    assert!(inspected.contains("outputs: mean 2x1x1, conv 2x2x2\n"), "{inspected}");
+}
+
+#[test]
+fn images_run_in_their_own_size() {
+    let directory = tempdir().unwrap();
+    let (model, input, output) =
+        (network(directory.path()), directory.path().join("in.safetensors"), directory.path().join("out.safetensors"));
+    write(&input, &[tensor("input", &[2, 3, 1, 3], &[1.0; 18])], None, &[]);
+    let run = ["run", text(&model), text(&input), "-o", text(&output), "--device", "cpu", "--json"];
+    let done = fsnet().args(run).assert().code(0).get_output().clone();
+    let stderr = String::from_utf8(done.stderr).unwrap();
+    let notice = "in.safetensors: its images are 1x3, those of the network 2x2: it runs in their size\n";
+    assert!(stderr.ends_with(notice), "{stderr}");
+    let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(report["size"], json!([1, 3]));
+    let want = [[6.0; 3], [7.0; 3], [6.0; 3], [7.0; 3]].concat();
+    assert_eq!(output_of(&output), (vec![2, 2, 1, 3], want));
+}

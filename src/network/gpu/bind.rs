@@ -10,7 +10,7 @@ use crate::device::check::{check_overlaps, check_range, one_buffer};
 use crate::device::conv::FsConv2d;
 use crate::device::dispatch::{Dispatch, Uniforms, bind_group, bound_ranges};
 use crate::device::scope::checked;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernels::Role;
 use crate::network::plan::{Operation, Place, Planned, Work};
 use crate::plan::{Operand, Step};
@@ -65,6 +65,21 @@ impl GpuNetwork {
         crate::device::wait::wait(self.bind_async(batch, input, output))
     }
 
+    /// As [`GpuNetwork::bind`], with buffers for the first of several outputs, or all: `[batch, O, OH, OW]` each, f32.
+    /// The others go to the network's own.
+    ///
+    /// # Errors
+    /// As [`GpuNetwork::bind`], and when there are more buffers than outputs.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn bind_outputs(
+        &self,
+        batch: usize,
+        input: BufferRange<'_>,
+        outputs: &[BufferRange<'_>],
+    ) -> Result<BoundNetwork> {
+        crate::device::wait::wait(self.bind_outputs_async(batch, input, outputs))
+    }
+
     /// Binds the network to a caller's buffers, to be recorded any number of times: `input` `[batch, C, H, W]`, and
     /// `output` `[batch, classes]`, both f32. Submits nothing.
     ///
@@ -82,19 +97,51 @@ impl GpuNetwork {
         input: BufferRange<'_>,
         output: BufferRange<'_>,
     ) -> Result<BoundNetwork> {
+        self.bind_outputs_async(batch, input, &[output]).await
+    }
+
+    /// As [`GpuNetwork::bind_async`], with buffers for the first of several outputs, or all: `[batch, O, OH, OW]` each,
+    /// f32. The others go to the network's own.
+    ///
+    /// # Errors
+    /// As [`GpuNetwork::bind_async`], and when there are more buffers than outputs.
+    pub async fn bind_outputs_async(
+        &self,
+        batch: usize,
+        input: BufferRange<'_>,
+        outputs: &[BufferRange<'_>],
+    ) -> Result<BoundNetwork> {
         check_size("batch", batch, self.batch())?;
         let planned =
             if batch == self.batch() { Cow::Borrowed(&self.planned) } else { Cow::Owned(self.planned.resized(batch)?) };
         self.activations.check_holds(&planned)?;
-        let device = self.pipelines.device();
+        let (device, count) = (self.pipelines.device(), planned.output_bytes.len());
         check_range("input", &input, planned.input_bytes, device)?;
-        check_range("output", &output, planned.output_bytes, device)?;
-        check_overlaps(&[("input", input, false), ("output", output, true)])?;
-        let bind_both = |operation: &Operation| operation.steps().iter().any(|step| binds_both(operation, step));
-        if input.buffer == output.buffer && planned.operations.iter().any(bind_both) {
-            return Err(one_buffer("output", "input"));
+        if outputs.len() > count {
+            return Err(Error::value("outputs", outputs.len(), format!("the network has {count}")));
         }
-        let bound = self.bind_planned(&planned, input, output).await?;
+        let own = self.outputs[outputs.len()..].iter().map(BufferRange::whole);
+        let outputs: Vec<BufferRange<'_>> = outputs.iter().copied().chain(own).collect();
+        let names: Vec<String> = (0..count).map(|at| place_name(Place::Output(at))).collect();
+        let mut ranges = vec![("input", input, false)];
+        for ((name, output), &bytes) in names.iter().zip(&outputs).zip(&planned.output_bytes) {
+            check_range(name, output, bytes, device)?;
+            ranges.push((name, *output, true));
+        }
+        check_overlaps(&ranges)?;
+        let buffer = |place: Place| match place {
+            Place::Input => Some(input.buffer),
+            Place::Output(at) => Some(outputs[at].buffer),
+            Place::Slot(_) => None,
+        };
+        for operation in &planned.operations {
+            for step in operation.steps() {
+                if let Some([written, other]) = shared(operation, step, buffer) {
+                    return Err(one_buffer(&place_name(written), &place_name(other)));
+                }
+            }
+        }
+        let bound = self.bind_planned(&planned, input, &outputs).await?;
         self.pipelines.check_lost("bindings")?;
         Ok(bound)
     }
@@ -104,12 +151,12 @@ impl GpuNetwork {
         &self,
         planned: &Planned,
         input: BufferRange<'_>,
-        output: BufferRange<'_>,
+        outputs: &[BufferRange<'_>],
     ) -> Result<BoundNetwork> {
         let workspace = self.activations.workspace.as_ref().map(BufferRange::whole);
         let range = |place: Place| match place {
             Place::Input => input,
-            Place::Output => output,
+            Place::Output(at) => outputs[at],
             Place::Slot(slot) => BufferRange::whole(&self.activations.slots[slot]),
         };
         let mut dispatches = Vec::with_capacity(planned.dispatches());
@@ -175,9 +222,26 @@ fn place_of(operation: &Operation, operand: &Operand) -> Option<Place> {
     }
 }
 
-/// Whether a step binds the network's input to read and its output to write, which WebGPU wants in two buffers.
-fn binds_both(operation: &Operation, step: &Step) -> bool {
-    let places = step.description.roles().iter().filter_map(|&role| place_of(operation, &step.operand(role)));
-    let places: Vec<Place> = places.collect();
-    !step.description.is_read_write() && [Place::Input, Place::Output].iter().all(|place| places.contains(place))
+/// Two of the caller's tensors in one buffer, which a step binds, the first of them to write: WebGPU wants two buffers.
+fn shared<'a>(
+    operation: &Operation,
+    step: &Step,
+    buffer: impl Fn(Place) -> Option<&'a wgpu::Buffer>,
+) -> Option<[Place; 2]> {
+    let roles = step.description.roles();
+    let place = |role: &Role| place_of(operation, &step.operand(*role));
+    let written = roles.iter().filter(|role| role.is_written()).find_map(place)?;
+    let others = roles.iter().filter_map(place).filter(|&place| place != written);
+    let other = others.into_iter().find(|&other| buffer(other).is_some() && buffer(other) == buffer(written))?;
+    (!step.description.is_read_write()).then_some([written, other])
+}
+
+/// What errors call the caller's tensors.
+fn place_name(place: Place) -> String {
+    match place {
+        Place::Input => "input".to_owned(),
+        Place::Output(0) => "output".to_owned(),
+        Place::Output(at) => format!("outputs[{at}]"),
+        Place::Slot(_) => "activations".to_owned(),
+    }
 }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::network::Source;
 use crate::network::layout::{Destination, Layout, Wiring};
 use crate::network::stage::Stage;
 use crate::plan::{Plan, PlanOptions, Step, Target};
 
-/// The network's input and output have buffers of their own; everything else shares `slots`.
+/// The network's input and outputs have buffers of their own; everything else shares `slots`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
     Input,
-    Output,
+    /// One of the outputs.
+    Output(usize),
     Slot(usize),
 }
 
@@ -52,7 +52,8 @@ pub(crate) struct Planned {
     /// Bytes of every shared buffer.
     pub(crate) slots: Vec<u64>,
     pub(crate) input_bytes: u64,
-    pub(crate) output_bytes: u64,
+    /// Of every output.
+    pub(crate) output_bytes: Vec<u64>,
     pub(crate) workspace: u64,
 }
 
@@ -113,9 +114,10 @@ impl Planned {
     pub(crate) fn check(&self, device: &Target) -> Result<()> {
         let limits = &device.limits;
         let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        let buffers = [("input", self.input_bytes), ("output", self.output_bytes)];
+        let input = std::iter::once(("input", self.input_bytes));
+        let outputs = self.output_bytes.iter().map(|&bytes| ("output", bytes));
         let shared = self.slots.iter().map(|&bytes| ("activations", bytes));
-        if let Some((what, value)) = buffers.into_iter().chain(shared).find(|(_, bytes)| *bytes > binding) {
+        if let Some((what, value)) = input.chain(outputs).chain(shared).find(|(_, bytes)| *bytes > binding) {
             let (field, limit_name) = (format!("bytes of {what}"), "max_storage_buffer_binding_size");
             return Err(Error::Limit { field, value, limit_name, limit: binding });
         }
@@ -142,14 +144,6 @@ impl Planned {
         }
         let rule = format!("they must be at least {:?} and a workspace of {}", self.slots, self.workspace);
         Err(Error::value("bytes of activations", format!("{slots:?} and a workspace of {workspace}"), rule))
-    }
-}
-
-/// The tensor that holds the result: that of the last node, unless it only reshapes the input.
-pub(super) fn result_of(layout: &Layout) -> Source {
-    match layout.view(Source::Node(layout.output)).owner {
-        Source::Input => Source::Node(layout.output),
-        owner @ Source::Node(_) => owner,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Choose;
-use super::planned::{Draft, Operation, Place, Planned, Work, named, result_of};
+use super::planned::{Draft, Operation, Place, Planned, Work, named};
 use crate::error::{Error, Result};
 use crate::method::algorithm::Algorithm;
 use crate::method::storage::Storage;
@@ -29,11 +29,7 @@ impl Planned {
         let context = Context { layout: &layout, target, batch, options };
         let mut drafts = Vec::new();
         let mut jobs = layout.jobs(network);
-        if layout.view(Source::Node(layout.output)).owner == Source::Input {
-            // A network that only reshapes its input has nothing in its output buffer yet.
-            let output = Destination::whole(result_of(&layout), network.input().shape[0]);
-            jobs.push(layout.copy(layout.output, Source::Input, output));
-        }
+        jobs.extend(layout.copies_of_results());
         for Job { node, work, wiring, to } in jobs {
             let planned = match work {
                 JobWork::Conv(conv) => {
@@ -96,7 +92,7 @@ impl Context<'_> {
 
     /// Gives every tensor a buffer.
     fn place(&self, layout: &Arc<Layout>, drafts: Vec<Draft>) -> Result<Planned> {
-        let result = result_of(layout);
+        let result_at = |owner: Owner| layout.results.iter().position(|&result| result == owner);
         let bytes_of = |owner: Owner| self.elements(layout.shape_of(owner)).map(|elements| 4 * elements as u64);
         let operands = |draft: &Draft| {
             let read = |at: usize| draft.wiring.inputs.get(at).map(|&source| self.owner(source));
@@ -106,7 +102,7 @@ impl Context<'_> {
         let mut lifetimes: Vec<Lifetime> = Vec::new();
         for (at, draft) in drafts.iter().enumerate() {
             for owner in operands(draft).into_iter().flatten() {
-                if owner == Source::Input || owner == result {
+                if owner == Source::Input || result_at(owner).is_some() {
                     continue;
                 }
                 let value = match value_of.get(&owner) {
@@ -123,8 +119,7 @@ impl Context<'_> {
         let Slots { bytes, of_value } = assign(&lifetimes);
         let place = |owner: Owner| match value_of.get(&owner) {
             Some(&value) => Place::Slot(of_value[value]),
-            None if owner == Source::Input => Place::Input,
-            None => Place::Output,
+            None => result_at(owner).map_or(Place::Input, Place::Output),
         };
         let operation = |draft: Draft| {
             let [_, input, residual] = operands(&draft);
@@ -147,7 +142,7 @@ impl Context<'_> {
             workspace: workspace.max().unwrap_or(0),
             slots: bytes,
             input_bytes: bytes_of(Source::Input)?,
-            output_bytes: bytes_of(result)?,
+            output_bytes: layout.results.iter().map(|&result| bytes_of(result)).collect::<Result<_>>()?,
             operations: drafts.into_iter().map(operation).collect(),
         })
     }

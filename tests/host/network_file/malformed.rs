@@ -82,7 +82,8 @@ fn graph() {
         (
             "unknown key",
             |p| p.graph["extra"] = json!(1),
-            "graph: unknown field `extra`, expected one of `input`, `nodes`, `output`, `labels` at line 1 column 8",
+            "graph: unknown field `extra`, expected one of `input`, `nodes`, `output`, `outputs`, `labels` at \
+             line 1 column 8",
         ),
         (
             "unknown key of input",

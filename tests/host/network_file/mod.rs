@@ -16,5 +16,6 @@ mod learned;
 mod malformed;
 mod malformed_nodes;
 mod malformed_tensors;
+mod operations;
 mod quantized;
 mod roundtrip;

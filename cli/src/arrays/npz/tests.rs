@@ -29,7 +29,7 @@ fn stored_and_deflated_arrays_are_read_by_name() {
         assert_eq!(arrays.wanted.into_iter().collect::<Vec<_>>(), [("input".to_owned(), array(&[1.0, 2.0]))]);
         assert_eq!(arrays.others, ["other", "notes.txt"]);
     }
-    let bytes = encode("output", &array(&[5.0])).unwrap();
+    let bytes = encode(&[("output".to_owned(), array(&[5.0]))]).unwrap();
     assert_eq!(parse(&bytes, &["output"]).unwrap().wanted["output"], array(&[5.0]));
 }
 

@@ -181,7 +181,7 @@ impl Resize {
                     return Ok(output as usize);
                 }
                 let rule = format!("times the size, {input}, it must be between 1 and {INDEX_LIMIT}");
-                Err(Error::value(format!("scale[{axis}]"), scale[axis], rule))
+                Err(Error::value(format!("scale[{axis}]"), format!("{:?}", scale[axis]), rule))
             }
         }
     }
