@@ -1,10 +1,12 @@
 //! The one error type: every message is one line that names the field, its value and the rule it breaks.
 
 mod cause;
+mod refused;
 
 use std::fmt::Display;
 
 pub use cause::Cause;
+pub use refused::Refused;
 
 /// What can go wrong in this crate: one variant for each thing that a program may do about it.
 ///
@@ -56,6 +58,12 @@ pub enum Error {
         place: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A model of another format with nodes that no network has: all of them.
+    #[error("{} of the model's nodes cannot be imported, the first: {}", nodes.len(), shown(nodes))]
+    Import {
+        /// Which, and why.
+        nodes: Vec<Refused>,
     },
     /// The operating system refused to read or write a file.
     #[error("{path}: {reason}")]
@@ -150,6 +158,11 @@ impl Error {
     pub(crate) fn format(place: impl Into<String>, reason: impl Display) -> Self {
         Self::Format { place: place.into(), reason: reason.to_string() }
     }
+}
+
+/// The first of several, for a message.
+fn shown(nodes: &[Refused]) -> String {
+    nodes.first().map(Refused::to_string).unwrap_or_default()
 }
 
 /// `, 124 MiB`, for the end of a message.

@@ -24,11 +24,11 @@
 //! that these futures wait only for kernels that another thread compiles, and native targets have the same functions
 //! without `_async`. Recording is a plain call everywhere.
 //!
-//! Cargo features: `network` reads networks and layers from bytes and runs them, `files` from paths; `cpu` is the CPU
-//! executor; `gradients` has those of convolutions on the GPU; `software` has kernels for software adapters;
-//! `standalone` opens devices, and `tune` measures kernels on them, both on native targets only; `cooperative-matrix`
-//! lets `standalone` open devices with wgpu's experimental cooperative matrices, and changes nothing for others;
-//! `vulkan`, `metal`, `dx12`, `gles`, `webgpu` and `noop` are wgpu's.
+//! Cargo features: `network` reads networks and layers from bytes and runs them, `files` from paths; `onnx`
+//! makes networks of ONNX models; `cpu` is the CPU executor; `gradients` has those of convolutions on the GPU;
+//! `software` has kernels for software adapters; `standalone` opens devices, and `tune` measures kernels on them, both
+//! on native targets only; `cooperative-matrix` lets `standalone` open devices with wgpu's experimental cooperative
+//! matrices, and changes nothing for others; `vulkan`, `metal`, `dx12`, `gles`, `webgpu` and `noop` are wgpu's.
 
 mod check;
 pub mod compress;
@@ -43,6 +43,8 @@ mod kernels;
 mod method;
 #[cfg(feature = "network")]
 pub mod network;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 mod plan;
 mod random;
 pub mod reference;
@@ -57,7 +59,7 @@ pub use device::conv::FsConv2d;
 #[cfg(feature = "gradients")]
 pub use device::gradient::{FsConv2dGradient, GradientBuffers};
 pub use device::pipeline::{Pipelines, ShaderChecks};
-pub use error::{Cause, Error, Result};
+pub use error::{Cause, Error, Refused, Result};
 #[cfg(feature = "network")]
 pub use files::{layer_file, tensor_file};
 pub use method::activation::Activation;

@@ -24,7 +24,7 @@ mod layout;
 mod memory;
 mod names;
 mod node_json;
-mod ops;
+pub(crate) mod ops;
 mod plan;
 mod preprocess;
 mod quantize;

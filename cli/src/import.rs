@@ -1,123 +1,68 @@
-//! `fsnet import`: a dense checkpoint as a network of ratio 1.
+//! `fsnet import`: a dense checkpoint or an ONNX model as a network of ratio 1.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use clap::ValueEnum;
-use filter_summary::network::{ConvKind, Network, NetworkBuilder, Node, Op, Value};
-use filter_summary::tensor_file::{TensorFile, read_tensors, write_beside};
-use serde::Serialize;
+use anyhow::{Result, bail};
+use filter_summary::network::{ConvKind, Network, Op};
+use filter_summary::tensor_file::{is_safetensors, read_file, read_tensors};
 
-use crate::output::{Format, Verdict, one_line, refuse_to_replace, thousands};
+use crate::output::{Format, Verdict, one_line, refuse_to_replace};
 
+mod arch;
 mod checkpoint;
 mod layers;
+mod onnx;
 mod resnet;
 mod squeezenet;
 
-use checkpoint::Checkpoint;
+use arch::Arch;
 
-/// Convert a dense checkpoint into a network file
+/// Convert an ONNX model, or a dense checkpoint, into a network file
 ///
-/// The checkpoint's tensors may be F32, F16, BF16 or F64, and its names may have in front of them what wrappers and
-/// containers add: module, _orig_mod, state_dict, model and the like, also several. The number of classes is that of
-/// its last layer.
+/// An ONNX model says what its layers are; which operators are read, docs/onnx.md tells. Nodes that cannot be imported
+/// are named, all of them, with what may be done.
+///
+/// A checkpoint is safetensors, and needs --arch. Its tensors may be F32, F16, BF16 or F64, and its names may have in
+/// front of them what wrappers and containers add: module, _orig_mod, state_dict, model and the like, also several. The
+/// number of classes is that of its last layer.
 #[derive(clap::Args, Debug)]
+#[command(after_help = "Example: fsnet import model.onnx -o model.safetensors --input 1x3x224x224")]
 pub(crate) struct Args {
-    /// The checkpoint as safetensors, with the names of its framework
-    checkpoint: PathBuf,
+    /// An ONNX model, or a checkpoint as safetensors with the names of its framework
+    model: PathBuf,
 
     /// The architecture whose names the checkpoint has
     #[arg(long, value_enum)]
-    arch: Arch,
+    arch: Option<Arch>,
 
     /// The network file to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
     #[command(flatten)]
+    onnx: onnx::OnnxArgs,
+
+    #[command(flatten)]
     format: Format,
 }
 
-/// Networks and the names that their layers have.
-#[derive(ValueEnum, Debug, Clone, Copy)]
-enum Arch {
-    /// CIFAR-10, option-A shortcuts, named as in akamaster/pytorch_resnet_cifar10 (as are the next four)
-    Resnet20,
-    Resnet32,
-    Resnet44,
-    Resnet56,
-    Resnet110,
-    /// ImageNet, named as in songhan/SqueezeNet-Deep-Compression
-    #[value(name = "squeezenet1.0")]
-    Squeezenet10,
-}
-
-impl Arch {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Resnet20 => "resnet20",
-            Self::Resnet32 => "resnet32",
-            Self::Resnet44 => "resnet44",
-            Self::Resnet56 => "resnet56",
-            Self::Resnet110 => "resnet110",
-            Self::Squeezenet10 => "squeezenet1.0",
-        }
-    }
-
-    fn convert(self, checkpoint: &mut Checkpoint<'_>) -> Result<(NetworkBuilder, Value)> {
-        // Three stages of blocks of two convolutions: depth 6n + 2.
-        let blocks = match self {
-            Self::Resnet20 => 3,
-            Self::Resnet32 => 5,
-            Self::Resnet44 => 7,
-            Self::Resnet56 => 9,
-            Self::Resnet110 => 18,
-            Self::Squeezenet10 => return squeezenet::convert(checkpoint),
-        };
-        resnet::convert(checkpoint, blocks)
-    }
-}
-
-#[derive(Serialize)]
-struct Report {
-    output: String,
-    architecture: &'static str,
-    convolutions: usize,
-    parameters: usize,
-    bytes: usize,
-}
-
 pub(crate) fn run(args: &Args) -> Result<Verdict> {
-    let source = args.checkpoint.display().to_string();
-    refuse_to_replace(&args.checkpoint, &args.output)?;
-    let bytes = read_tensors(&args.checkpoint)?;
-    let convert = || -> Result<Network> {
-        let mut checkpoint = Checkpoint::new(TensorFile::parse(&bytes)?)?;
-        let (mut net, output) = args.arch.convert(&mut checkpoint)?;
-        checkpoint.finish(args.arch.name())?;
-        net.metadata("producer", concat!("fsnet import ", env!("CARGO_PKG_VERSION")))?;
-        net.metadata("architecture", args.arch.name())?;
-        Ok(net.finish(output)?)
-    };
-    let network = convert().with_context(|| source.clone())?;
-    let encoded = network.to_bytes(&BTreeMap::new()).with_context(|| source.clone())?;
-    write_beside(&args.output, &encoded)?;
-    let report = Report {
-        output: one_line(&args.output.display().to_string()),
-        architecture: args.arch.name(),
-        convolutions: network.nodes().iter().filter(|node| is_convolution(node)).count(),
-        parameters: network.parameters(),
-        bytes: encoded.len(),
-    };
-    args.format.print(&report, || {
-        let (parameters, bytes) = (thousands(report.parameters as u64), thousands(report.bytes as u64));
-        format!("{}: {}, {parameters} parameters, {bytes} bytes", report.output, report.architecture)
-    })?;
-    Ok(Verdict::Done)
+    refuse_to_replace(&args.model, &args.output)?;
+    let files = [args.model.as_path(), args.output.as_path()];
+    if let Some(arch) = args.arch {
+        return arch::run(arch, &read_tensors(&args.model)?, files, args.format);
+    }
+    if is_safetensors(&read_file(&args.model)?) {
+        bail!(
+            "{}: of a checkpoint the names of layers tell nothing without --arch (see fsnet import --help)",
+            one_line(&args.model.display().to_string())
+        );
+    }
+    onnx::run(&args.onnx, files, args.format)
 }
 
-fn is_convolution(node: &Node) -> bool {
-    matches!(&node.op, Op::Conv(conv) if conv.kind != ConvKind::Linear)
+/// How many convolutions there are, linear layers aside.
+fn convolutions(network: &Network) -> usize {
+    let is_one = |op: &Op| matches!(op, Op::Conv(conv) if conv.kind != ConvKind::Linear);
+    network.nodes().iter().filter(|node| is_one(&node.op)).count()
 }

@@ -4,6 +4,7 @@
 mod arrays;
 mod batches;
 mod bench;
+mod check;
 mod cifar;
 mod classify;
 mod compress;
@@ -57,6 +58,7 @@ enum Command {
     Inspect(inspect::Args),
     Devices(devices::Args),
     Import(import::Args),
+    Check(check::Args),
     Quantize(quantize::Args),
     Compress(compress::Args),
     Bench(bench::Args),
@@ -66,7 +68,7 @@ enum Command {
 impl Command {
     /// Whether it looks for adapters.
     fn asks_drivers(&self) -> bool {
-        !matches!(self, Self::Import(_) | Self::Quantize(_) | Self::Compress(_))
+        !matches!(self, Self::Import(_) | Self::Check(_) | Self::Quantize(_) | Self::Compress(_))
     }
 }
 
@@ -102,6 +104,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Quantize(args) => quantize::run(&args),
         Command::Compress(args) => compress::run(&args),
         Command::Bench(args) => bench::run(&args),

@@ -103,10 +103,24 @@ impl<'a> NetworkReference<'a> {
     /// # Errors
     /// As [`NetworkReference::image`].
     pub fn image_with_outputs(&self, image: &[f32]) -> Result<Vec<Bounded>> {
+        let mut outputs = vec![Bounded { output: Vec::new(), error: Vec::new() }; self.network.outputs.len()];
+        self.each(image, |at, value| {
+            if let Some(place) = self.network.outputs.iter().position(|&node| node == at) {
+                outputs[place] = value;
+            }
+        })?;
+        Ok(outputs)
+    }
+
+    /// The value of every node for one image `[C, H, W]`: `visit` takes the node's place in [`Network::nodes`], and
+    /// what it computes, `[C, H, W]`.
+    ///
+    /// # Errors
+    /// As [`NetworkReference::image`].
+    pub fn each(&self, image: &[f32], mut visit: impl FnMut(usize, Bounded)) -> Result<()> {
         check_length("input", Some(image), self.network.input().shape.iter().product())?;
         let image = Bounds { values: image.to_vec(), errors: vec![0.0; image.len()] };
         let mut values: Vec<Bounds> = Vec::with_capacity(self.network.nodes().len());
-        let mut outputs = vec![Vec::new(); self.network.outputs.len()];
         for (at, node) in self.network.nodes().iter().enumerate() {
             let read = |source: &Source| match source {
                 Source::Input => &image,
@@ -114,15 +128,11 @@ impl<'a> NetworkReference<'a> {
             };
             let inputs: Vec<&Bounds> = node.inputs.iter().map(read).collect();
             let named = |error| Error::format(format!("node {}", node.name), error);
-            let (exact, value) = self.node(at, node, &inputs).map_err(named)?;
-            if let Some(place) = self.network.outputs.iter().position(|&node| node == at) {
-                outputs[place] = exact;
-            }
+            let (output, value) = self.node(at, node, &inputs).map_err(named)?;
+            visit(at, Bounded { output, error: value.errors.iter().copied().map(f64::from).collect() });
             values.push(value);
         }
-        let error_of = |node: usize| values[node].errors.iter().copied().map(f64::from).collect();
-        let bounded = |(output, &node): (Vec<f64>, &usize)| Bounded { output, error: error_of(node) };
-        Ok(outputs.into_iter().zip(&self.network.outputs).map(bounded).collect())
+        Ok(())
     }
 
     /// A node's value, before and after it is rounded for the nodes that read it.

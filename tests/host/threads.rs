@@ -1,6 +1,6 @@
 //! Whatever is public may be sent to and shared among threads, on native devices; so may what the async functions
 //! return, before it is done. The compiler checks that; the test, that no type was left out.
-#![cfg(all(feature = "cpu", feature = "gradients", feature = "tune"))]
+#![cfg(all(feature = "cpu", feature = "gradients", feature = "onnx", feature = "tune"))]
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
@@ -10,8 +10,8 @@ use std::sync::Arc;
 use filter_summary::network::{GpuNetwork, NetworkPlan};
 use filter_summary::{
     BufferRange, ChannelParams, ConvBuffers, FilterSummary, FsConv2d, FsConv2dGradient, GradientBuffers, GradientPlan,
-    Pipelines, Plan, PlanOptions, Target, compress, cpu, layer_file, network, reference, standalone, tensor_file, tune,
-    wgpu,
+    Pipelines, Plan, PlanOptions, Target, compress, cpu, layer_file, network, onnx, reference, standalone, tensor_file,
+    tune, wgpu,
 };
 
 const fn shared<T: Send + Sync>() {}
@@ -59,6 +59,7 @@ all_shared!(
     filter_summary::Precision,
     filter_summary::Problem,
     filter_summary::Quantization,
+    filter_summary::Refused,
     filter_summary::ShaderChecks,
     filter_summary::Sharing,
     filter_summary::Starts,
@@ -67,6 +68,12 @@ all_shared!(
     filter_summary::Wanted,
     filter_summary::WeightBuffers<'static>,
     filter_summary::Window,
+    onnx::GivenTensor,
+    onnx::Imported,
+    onnx::ImportedInput,
+    onnx::ImportedOutput,
+    onnx::ModelNode,
+    onnx::Options,
     compress::Compressed,
     compress::Effort,
     reference::Operands<'static>,

@@ -1,5 +1,5 @@
 //! The project's own chores: `cargo xtask test`, `engines`, `bench`, `measure`, `lines`, `circles`, `features`, `isa`,
-//! `wasm`, `web` and `msrv`.
+//! `onnx`, `wasm`, `web` and `msrv`.
 //!
 //! No dependencies, so that the first command a contributor types compiles in a second.
 #![allow(clippy::print_stdout, reason = "a chore's output is its purpose")]
@@ -16,6 +16,7 @@ mod lines;
 mod measure;
 mod mesa;
 mod msrv;
+mod onnx;
 mod serve;
 mod shell;
 mod test;
@@ -57,6 +58,10 @@ usage: cargo xtask <chore>
                   write, benches/results/isa-VERSION. --more adds Adreno, and Intel where its null device was built.
                   --against prints a commit's predicted times over today's instead. Of files of one's own it only
                   prints the counts
+  onnx [--dir DIR | --python PROGRAM] [--gpu] [ARGS]
+                  run ONNX's own node tests for every operator that fsnet import reads, on the CPU, with --gpu on the
+                  best adapter: passed, refused with a reason, failed. python3 must have the package onnx, or DIR the
+                  tests; where neither is, the exit status is 2. ARGS: --only WORD, --all
   lines           check that no line has more than 120 columns, and no source file more than 400 lines
   circles         check that no file of the library imports itself by way of others
   features        check that the library compiles without warnings with each of its features alone
@@ -75,6 +80,13 @@ fn main() -> ExitCode {
         Some("lines") if rest.is_empty() => lines::check(),
         Some("circles") if rest.is_empty() => circles::check(),
         Some("features") if rest.is_empty() => features::check(),
+        Some("onnx") => match onnx::run(rest) {
+            Err((message, status)) => {
+                eprintln!("xtask: {message}");
+                return ExitCode::from(status);
+            }
+            Ok(()) => Ok(()),
+        },
         Some("wasm") if rest.is_empty() => wasm::check(),
         Some("web") => web::run(rest),
         Some("msrv") if rest.is_empty() => msrv::check(),

@@ -37,7 +37,7 @@ fn every_command_names_them() {
         (b"version https://git-lfs.github.com/spec/v1\nsize 9\n".to_vec(), "a Git LFS pointer", "git lfs pull"),
         (b"<!doctype html><title>a</title>".to_vec(), "a web page (HTML)", "download the file itself"),
         (br#"{"weight_map":{"a":"b-1-of-2.safetensors"}}"#.to_vec(), "the index of a checkpoint", "python3 -c"),
-        (b"\x08\x07\x12\x07pytorch".to_vec(), "an ONNX model", "python3 -c"),
+        (b"\x08\x07\x12\x07pytorch".to_vec(), "an ONNX model", "fsnet import FILE -o NEW.safetensors"),
         (b"GGUF\x03\0\0\0".to_vec(), "a GGUF file", "safetensors"),
         (png, "a PNG picture", "name a model"),
         (Vec::new(), "it is empty", "download it again"),

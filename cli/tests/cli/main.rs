@@ -18,6 +18,7 @@ mod import;
 mod import_field;
 mod info;
 mod network_run;
+mod onnx;
 mod outputs;
 mod quantize;
 mod run;

@@ -61,9 +61,7 @@ const FROM_NPZ: &str = "convert it with python3 -c \"import sys, numpy, safetens
     s.save_file(dict(numpy.load(sys.argv[1])), sys.argv[2])\" FILE NEW.safetensors";
 const FROM_NPY: &str = "convert it with python3 -c \"import sys, numpy, safetensors.numpy as s; \
     s.save_file({'weight': numpy.load(sys.argv[1])}, sys.argv[2])\" FILE NEW.safetensors, with the tensor's own name";
-const FROM_ONNX: &str = "convert its weights with python3 -c \"import sys, onnx, onnx.numpy_helper as n, \
-    safetensors.numpy as s; s.save_file({t.name: n.to_array(t) for t in onnx.load(sys.argv[1]).graph.initializer}, \
-    sys.argv[2])\" FILE NEW.safetensors";
+const FROM_ONNX: &str = "make a network of it with fsnet import FILE -o NEW.safetensors";
 const FROM_HDF5: &str = "convert its data sets with python3 -c \"import sys, h5py, safetensors.numpy as s; d = {}; \
     h5py.File(sys.argv[1]).visititems(lambda n, v: d.update({n: v[()]} if hasattr(v, 'shape') else {})); \
     s.save_file(d, sys.argv[2])\" FILE NEW.safetensors";

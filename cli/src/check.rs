@@ -1,0 +1,180 @@
+//! `fsnet check`: a network beside the model that it was imported from, value by value.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use filter_summary::network::{Network, NetworkReference};
+use filter_summary::onnx::{self, ModelNode};
+use filter_summary::tensor_file::read_file;
+use serde::Serialize;
+
+use crate::arrays::{self, Array};
+use crate::output::{self, Format, Verdict, one_line};
+use crate::table::{render, table};
+
+/// What `fsnet import` notes in a network: what the model calls its input, and how its axes lie.
+const INPUT_NAME: &str = "onnx_input";
+const INPUT_LAYOUT: &str = "onnx_input_layout";
+
+/// Compare a network with the ONNX model that it was imported from, value by value
+///
+/// FILE has the model's input, and any of its values as ONNX Runtime computes them, by their names: docs/onnx.md tells
+/// how to write it. Every node that holds one of those values is computed here, and compared with it within what
+/// arithmetic in f32 may be off; the first that differs is named.
+///
+/// Exit code 0: all agree; 1: one differs; 2: an error.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Example: fsnet check model.safetensors --against model.onnx --values values.npz")]
+pub(crate) struct Args {
+    /// A network file that fsnet import made
+    model: PathBuf,
+
+    /// The ONNX model that it was made of
+    #[arg(long, value_name = "MODEL.onnx")]
+    against: PathBuf,
+
+    /// The model's input and values, as safetensors or .npz
+    #[arg(long, value_name = "FILE")]
+    values: PathBuf,
+
+    #[command(flatten)]
+    format: Format,
+}
+
+/// A value that is compared.
+#[derive(Serialize, Clone)]
+struct Row {
+    /// The model's value, and the network's node that holds it.
+    value: String,
+    /// The model's node that computes it, and its operator.
+    node: String,
+    operator: String,
+    /// Largest difference as a fraction of what it may be: right up to 1.
+    error_fraction: f64,
+    largest_error: f64,
+}
+
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    against: String,
+    images: usize,
+    /// In the network's order.
+    compared: Vec<Row>,
+    /// The first that differs.
+    differs: Option<String>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<Verdict> {
+    let name = |path: &Path| one_line(&path.display().to_string());
+    let network = Network::load(&args.model)?;
+    let nodes = onnx::nodes(&read_file(&args.against)?).with_context(|| name(&args.against))?;
+    let rows = compare(&network, &nodes, &args.values).with_context(|| name(&args.values))?;
+    let (images, compared) = rows;
+    let differs = compared.iter().find(|row| !is_within(row)).map(|row| row.value.clone());
+    let report = Report { model: name(&args.model), against: name(&args.against), images, compared, differs };
+    args.format.print(&report, || text(&report))?;
+    Ok(if report.differs.is_none() { Verdict::Done } else { Verdict::Differs })
+}
+
+fn is_within(row: &Row) -> bool {
+    row.error_fraction <= 1.0
+}
+
+/// Computes every node for every image, and compares those that are in the file.
+fn compare(network: &Network, nodes: &[ModelNode], values: &Path) -> Result<(usize, Vec<Row>)> {
+    let input = network.metadata().get(INPUT_NAME).context("the network was not imported from an ONNX model")?;
+    let mut names: Vec<&str> = network.nodes().iter().map(|node| node.name.as_str()).collect();
+    names.push(input);
+    let mut arrays = arrays::read(values, &names)?.wanted;
+    let image = arrays.remove(input).with_context(|| format!("array {input}: it is missing, the model's input"))?;
+    ensure!(!arrays.is_empty(), "no array has the name of a node of the network: nothing can be compared");
+    let size: usize = network.input().shape.iter().product();
+    let images = image.values.len() / size;
+    ensure!(
+        images > 0 && images * size == image.values.len(),
+        "array {input}: its shape is {:?}: the network reads {:?}",
+        image.shape,
+        network.input().shape
+    );
+    let is_last = network.metadata().get(INPUT_LAYOUT).is_some_and(|layout| layout == "NHWC");
+    let pixels = if is_last { channels_first(&image) } else { image.values };
+    for (at, node) in network.nodes().iter().enumerate() {
+        let all = images * network.nodes()[at].shape.iter().product::<usize>();
+        if let Some(array) = arrays.get(&node.name).filter(|array| array.values.len() != all) {
+            bail!("array {}: its shape is {:?}: it must have {all} values", node.name, array.shape);
+        }
+    }
+    let makers: HashMap<&str, &ModelNode> =
+        nodes.iter().flat_map(|node| node.values.iter().map(move |value| (value.as_str(), node))).collect();
+    let mut rows: Vec<Option<Row>> = vec![None; network.nodes().len()];
+    let reference = NetworkReference::new(network)?;
+    let bar = output::progress(images, "images compared");
+    for (at, image) in pixels.chunks(size).enumerate() {
+        reference.each(image, |node, bounded| {
+            let name = &network.nodes()[node].name;
+            let Some(array) = arrays.get(name) else { return };
+            let row = rows[node].get_or_insert_with(|| row(name, &makers));
+            let count = bounded.output.len();
+            let theirs = &array.values[at * count..(at + 1) * count];
+            for ((truth, error), &value) in bounded.output.iter().zip(&bounded.error).zip(theirs) {
+                let difference = (f64::from(value) - truth).abs();
+                // What is written to the file was rounded.
+                let allowed = error + f64::from(f32::EPSILON) * truth.abs() + f64::from(f32::MIN_POSITIVE);
+                row.largest_error = larger(row.largest_error, difference);
+                row.error_fraction = larger(row.error_fraction, difference / allowed);
+            }
+        })?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok((images, rows.into_iter().flatten().collect()))
+}
+
+fn row(name: &str, makers: &HashMap<&str, &ModelNode>) -> Row {
+    let maker = makers.get(name);
+    let [node, operator] =
+        [maker.map(|node| &node.name), maker.map(|node| &node.operator)].map(|text| text.cloned().unwrap_or_default());
+    Row { value: name.to_owned(), node, operator, error_fraction: 0.0, largest_error: 0.0 }
+}
+
+/// `max` would pass over a NaN.
+fn larger(one: f64, other: f64) -> f64 {
+    if other > one || other.is_nan() { if other.is_nan() { f64::INFINITY } else { other } } else { one }
+}
+
+/// `[N, H, W, C]` as `[N, C, H, W]`.
+fn channels_first(array: &Array) -> Vec<f32> {
+    let &[images, height, width, channels] = &array.shape[..] else { return array.values.clone() };
+    let plane = height * width;
+    let mut values = Vec::with_capacity(array.values.len());
+    for image in 0..images {
+        for channel in 0..channels {
+            values.extend((0..plane).map(|at| array.values[(image * plane + at) * channels + channel]));
+        }
+    }
+    values
+}
+
+fn text(report: &Report) -> String {
+    let mut rows = table(3, &["value", "node", "operator", "largest error", "of the tolerance"]);
+    for row in &report.compared {
+        let [value, node, operator] = [&row.value, &row.node, &row.operator].map(|text| one_line(text));
+        let numbers = [format!("{:.3e}", row.largest_error), format!("{:.3}", row.error_fraction)];
+        rows.add_row([vec![value, node, operator], numbers.to_vec()].concat());
+    }
+    let (count, images) = (report.compared.len(), report.images);
+    let verdict = match report.compared.iter().find(|row| !is_within(row)) {
+        None => format!("{count} values agree, images {images}"),
+        Some(row) => format!(
+            "value {} differs, the first of {count}: node {} ({}), by {:.3e}, {:.3} of the tolerance",
+            one_line(&row.value),
+            one_line(&row.node),
+            one_line(&row.operator),
+            row.largest_error,
+            row.error_fraction
+        ),
+    };
+    format!("{}\n\n{}: {verdict}", render(&rows), report.model)
+}

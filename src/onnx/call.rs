@@ -1,0 +1,140 @@
+//! A node as its operator sees it: attributes and operands.
+
+use std::rc::Rc;
+
+use super::budget::Budget;
+use super::messages::{Attribute, Node};
+use super::refusal::{Why, why};
+use super::tensor::Tensor;
+use super::view::View;
+
+/// What an ONNX value is when a model is imported.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    Constant(Rc<Tensor>),
+    /// Computed when the network runs.
+    Computed(View),
+}
+
+/// A node to be imported.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) node: &'a Node,
+    /// Its place in the graph.
+    pub(super) at: usize,
+    /// Its operands, `None` where one is left out.
+    pub(super) inputs: Vec<Option<Value>>,
+    pub(super) opset: i64,
+    /// Size of the first axis of whatever is computed.
+    pub(super) batch: usize,
+}
+
+impl Call<'_> {
+    /// The first value that it computes, which there always is.
+    pub(super) fn name(&self) -> &str {
+        self.node.output.first().map_or("", String::as_str)
+    }
+
+    /// A name for a step on the way.
+    pub(super) fn part(&self, part: &str) -> String {
+        format!("{}.{part}", self.name())
+    }
+
+    fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.node.attribute.iter().find(|attribute| attribute.name == name)
+    }
+
+    /// Whether it has an attribute.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.attribute(name).is_some()
+    }
+
+    pub(super) fn int(&self, name: &str, default: i64) -> i64 {
+        self.attribute(name).and_then(|attribute| attribute.i).unwrap_or(default)
+    }
+
+    pub(super) fn float(&self, name: &str, default: f32) -> f32 {
+        self.attribute(name).and_then(|attribute| attribute.f).unwrap_or(default)
+    }
+
+    /// A word.
+    pub(super) fn word<'b>(&'b self, name: &str, default: &'b str) -> Result<&'b str, Why> {
+        let bytes = self.attribute(name).and_then(|attribute| attribute.s.as_deref());
+        bytes.map_or(Ok(default), |bytes| std::str::from_utf8(bytes).map_err(|_| why(format!("{name} is no word"))))
+    }
+
+    pub(super) fn ints(&self, name: &str) -> Option<&[i64]> {
+        self.attribute(name).map(|attribute| attribute.ints.as_slice())
+    }
+
+    pub(super) fn floats(&self, name: &str) -> Option<&[f32]> {
+        self.attribute(name).map(|attribute| attribute.floats.as_slice())
+    }
+
+    /// The tensor of an attribute, undecoded.
+    pub(super) fn tensor(&self, name: &str) -> Option<&super::messages::Tensor> {
+        self.attribute(name).and_then(|attribute| attribute.t.as_ref())
+    }
+
+    /// An operand, where it is given.
+    pub(super) fn input(&self, at: usize) -> Option<&Value> {
+        self.inputs.get(at).and_then(Option::as_ref)
+    }
+
+    /// An operand that is computed when the network runs.
+    pub(super) fn computed(&self, at: usize) -> Result<&View, Why> {
+        match self.input(at) {
+            Some(Value::Computed(view)) => Ok(view),
+            Some(Value::Constant(_)) => Err(why(format!("its operand {at} is a constant"))),
+            None => Err(why(format!("its operand {at} is missing"))),
+        }
+    }
+
+    /// An operand that is known now, or left out.
+    pub(super) fn constant(&self, at: usize) -> Result<Option<&Rc<Tensor>>, Why> {
+        match self.input(at) {
+            Some(Value::Constant(tensor)) => Ok(Some(tensor)),
+            Some(Value::Computed(_)) => {
+                let reason = format!("its operand {at} ({}) is computed when the network runs", self.node.input[at]);
+                Err(why(reason).or("give it as an initializer, or fold constants first (onnxsim)"))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// An operand that is known now.
+    pub(super) fn known(&self, at: usize) -> Result<&Rc<Tensor>, Why> {
+        self.constant(at)?.ok_or_else(|| why(format!("its operand {at} is missing")))
+    }
+
+    /// Takes an operand's floats, without a copy where nobody else reads them.
+    pub(super) fn take_floats(&mut self, at: usize, budget: &mut Budget) -> Result<Vec<f32>, Why> {
+        self.known(at)?;
+        match self.inputs[at].take() {
+            Some(Value::Constant(tensor)) => tensor.into_floats(budget),
+            _ => Err(why(format!("its operand {at} is missing"))),
+        }
+    }
+
+    /// A list of integers that newer opsets have as an operand and older ones as an attribute.
+    pub(super) fn list(&self, at: usize, attribute: &str) -> Result<Option<Vec<i64>>, Why> {
+        match self.constant(at)? {
+            Some(tensor) => tensor.ints().map(Some),
+            None => Ok(self.ints(attribute).map(<[i64]>::to_vec)),
+        }
+    }
+
+    /// An axis, counted from the end where it is negative, of a tensor of `rank` axes.
+    pub(super) fn axis(axis: i64, rank: usize) -> Result<usize, Why> {
+        let from_front = if axis < 0 { axis + rank as i64 } else { axis };
+        let found = usize::try_from(from_front).ok().filter(|&axis| axis < rank);
+        found.ok_or_else(|| why(format!("axis {axis} is none of a tensor of {rank}")))
+    }
+
+    /// The same for axes that are not the batch: counted behind it.
+    pub(super) fn inner_axis(axis: i64, view: &View) -> Result<usize, Why> {
+        let axis = Self::axis(axis, view.dims().len() + 1)?;
+        axis.checked_sub(1)
+            .ok_or_else(|| why("it is along the first axis, the batch, of which a network knows nothing"))
+    }
+}

@@ -1,0 +1,93 @@
+//! A draft as a network.
+
+use std::collections::HashSet;
+
+use super::draft::{INPUT, Id, Work};
+use super::fuse::Fused;
+use super::graph::Graph;
+use super::input::Input;
+use super::options::Options;
+use super::refusal::{refusal, why};
+use crate::error::{Error, Result};
+use crate::method::activation::Activation;
+use crate::network::{Network, Preprocess, Value};
+
+/// Metadata: what the model calls its input, and how its axes lie.
+const INPUT_NAME: &str = "onnx_input";
+const INPUT_LAYOUT: &str = "onnx_input_layout";
+const CHANNELS_LAST: &str = "NHWC";
+
+/// A network, and what it calls the model's outputs.
+pub(super) struct Emitted {
+    pub(super) network: Network,
+    pub(super) names: Vec<String>,
+}
+
+/// Builds the network of what is read.
+pub(super) fn emit(fused: Fused, outputs: &[Id], graph: &Graph, options: &Options, input: &Input) -> Result<Emitted> {
+    let lost = fused.items().filter(|(_, item)| item.work == Work::Erf);
+    let nodes: Vec<_> = lost
+        .filter_map(|(_, item)| graph.nodes.get(item.node))
+        .map(|node| refusal(node, why("outside GELU in pieces the format has no error function")))
+        .collect();
+    if !nodes.is_empty() {
+        return Err(Error::Import { nodes });
+    }
+    let mut builder = Network::builder(input.shape())?;
+    let mut values: Vec<Option<Value>> = vec![None; fused.len()];
+    let mut names: Vec<String> = vec![String::new(); fused.len()];
+    let mut ends = Vec::new();
+    let mut taken = HashSet::from(["input".to_owned()]);
+    let (is_read, items) = fused.into_items();
+    for (id, item) in items.into_iter().enumerate().filter(|&(id, _)| is_read[id]) {
+        let op = match item.work {
+            Work::Op(op) => op,
+            Work::Input | Work::Erf => {
+                values[id] = Some(builder.input());
+                continue;
+            }
+        };
+        let name = unique(&item.name, &mut taken);
+        // Items come after those they read.
+        let inputs: Vec<Value> = item.inputs.iter().filter_map(|&id| values[id]).collect();
+        values[id] = Some(builder.node(&name, op, &inputs)?);
+        names[id] = name;
+    }
+    if let Some(preprocess) = &options.preprocess {
+        let mut preprocess = preprocess.clone();
+        let default = Preprocess::new(input.shape()[0])?;
+        for (given, default) in [(&mut preprocess.mean, default.mean), (&mut preprocess.std, default.std)] {
+            if given.is_empty() {
+                *given = default;
+            }
+        }
+        builder.preprocess(preprocess)?;
+    }
+    builder.metadata(INPUT_NAME, &input.name)?;
+    if input.channels_last {
+        builder.metadata(INPUT_LAYOUT, CHANNELS_LAST)?;
+    }
+    builder.labels(options.labels.clone());
+    let mut wanted: Vec<Value> = Vec::new();
+    for (id, name) in outputs.iter().copied().zip(&graph.outputs) {
+        let Some(mut value) = values[id] else { continue };
+        let mut end = names[id].clone();
+        // A model may do nothing at all, or call one value by two names; an output is a node, of its own.
+        if id == INPUT || wanted.contains(&value) {
+            end = unique(name, &mut taken);
+            value = builder.activation(&end, value, Activation::None)?;
+        }
+        wanted.push(value);
+        ends.push(end);
+    }
+    Ok(Emitted { network: builder.finish_with_outputs(&wanted)?, names: ends })
+}
+
+/// A node's name: the value's, where no other has it and the format does not mean something else by it.
+fn unique(name: &str, taken: &mut HashSet<String>) -> String {
+    let name = if name.is_empty() { "value" } else { name };
+    let others = (2..).map(|count| format!("{name}.{count}"));
+    let name = std::iter::once(name.to_owned()).chain(others).find(|name| !taken.contains(name)).unwrap_or_default();
+    taken.insert(name.clone());
+    name
+}

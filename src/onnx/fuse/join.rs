@@ -1,0 +1,158 @@
+//! Operations that become part of the one before them.
+
+use std::sync::Arc;
+
+use super::affine::{instead, norm_of, scaled};
+use super::gate::pair;
+use super::{Fused, Item, Rewritten};
+use crate::method::activation::Activation;
+use crate::network::ops::{BatchNorm, BinaryOperator, ConvKind, ConvOp, Op, PadMode};
+use crate::onnx::draft::{Id, Work};
+
+/// The convolution that computes a value which only the item at hand reads, before any activation.
+fn open_convolution(fused: &Fused, id: Id) -> Option<&ConvOp> {
+    match fused.op(id)? {
+        Op::Conv(conv) if conv.activation == Activation::None && fused.is_only_read_here(id) => Some(conv),
+        _ => None,
+    }
+}
+
+/// A scale and a bias into a convolution's own.
+pub(super) fn norm(fused: &mut Fused, item: &Item) -> Option<Rewritten> {
+    let norm = norm_of(item)?.clone();
+    let id = item.inputs[0];
+    let inputs = fused.item(id).inputs.clone();
+    if inputs.len() != 1 || !fused.is_only_read_here(id) {
+        return None;
+    }
+    let before = match fused.op(id)? {
+        Op::Conv(conv) => conv.activation,
+        Op::ConvTranspose(conv) => conv.activation,
+        _ => return None,
+    };
+    let activation = if before == Activation::None { norm.activation } else { scaled(before, &norm)? };
+    let op = match fused.take(id)? {
+        Op::Conv(mut conv) => {
+            let own = Arc::make_mut(&mut conv);
+            let (scale, bias) = channel_params(&norm, own.scale.take(), own.bias.take());
+            (own.bias, own.activation) = (bias, activation);
+            match (own.kind, scale) {
+                // A linear layer has no scale but its weights'.
+                (ConvKind::Linear, Some(scale)) => Op::Conv(Arc::new(scaled_linear(own, &scale)?)),
+                (_, scale) => {
+                    own.scale = scale;
+                    Op::Conv(conv)
+                }
+            }
+        }
+        Op::ConvTranspose(mut conv) => {
+            let own = Arc::make_mut(&mut conv);
+            (own.scale, own.bias) = channel_params(&norm, own.scale.take(), own.bias.take());
+            own.activation = activation;
+            Op::ConvTranspose(conv)
+        }
+        _ => return None,
+    };
+    fused.note("scale and bias into the convolution before");
+    instead(item, op, inputs)
+}
+
+/// Scales and biases behind others; none where they say nothing.
+fn channel_params(
+    norm: &BatchNorm,
+    scale: Option<Vec<f32>>,
+    bias: Option<Vec<f32>>,
+) -> (Option<Vec<f32>>, Option<Vec<f32>>) {
+    let times = |values: Option<Vec<f32>>| -> Option<Vec<f32>> {
+        values.map(|values| values.iter().zip(&norm.scale).map(|(value, scale)| value * scale).collect())
+    };
+    let scale = times(scale).unwrap_or_else(|| norm.scale.clone());
+    let bias = match times(bias) {
+        Some(values) => values.iter().zip(&norm.bias).map(|(value, bias)| value + bias).collect(),
+        None => norm.bias.clone(),
+    };
+    (scale.iter().any(|&scale| scale != 1.0).then_some(scale), bias.iter().any(|&bias| bias != 0.0).then_some(bias))
+}
+
+fn scaled_linear(conv: &ConvOp, scale: &[f32]) -> Option<ConvOp> {
+    let inputs = conv.summary.placement().window().channels();
+    let values = conv.summary.values();
+    let rows = values.chunks(inputs).zip(scale);
+    let weights = rows.flat_map(|(row, scale)| row.iter().map(move |weight| weight * scale)).collect();
+    let linear = ConvOp::linear(weights, [scale.len(), inputs]).ok()?;
+    Some(ConvOp { bias: conv.bias.clone(), activation: conv.activation, ..linear })
+}
+
+/// Zeros around an image into the padding of the convolution that reads it.
+pub(super) fn padding(fused: &mut Fused, item: &Item) -> Option<Rewritten> {
+    let Work::Op(Op::Conv(conv)) = &item.work else { return None };
+    let Some(Op::Pad(pad)) = fused.op(item.inputs[0]) else { return None };
+    if conv.kind == ConvKind::Linear || pad.mode != PadMode::Constant(0.0) {
+        return None;
+    }
+    let mut conv = Arc::clone(conv);
+    let mut padding = conv.conv.padding;
+    for (side, more) in padding.iter_mut().zip(pad.padding) {
+        *side = side.checked_add(more)?;
+    }
+    Arc::make_mut(&mut conv).conv.padding = padding;
+    let mut inputs = item.inputs.clone();
+    inputs[0] = fused.item(inputs[0]).inputs[0];
+    fused.note("zeros around the image into the convolution behind");
+    instead(item, Op::Conv(conv), inputs)
+}
+
+/// A sum into the convolution that computes one side: the other is its residual.
+pub(super) fn sum(fused: &mut Fused, item: &Item) -> Option<Rewritten> {
+    let [left, right] = pair(item, BinaryOperator::Add)?;
+    let fits = |&(id, other): &(Id, Id)| {
+        let is_alone = fused.item(id).inputs.len() == 1;
+        let shapes = [id, other].iter().all(|&id| fused.item(id).shape == item.shape);
+        shapes && is_alone && open_convolution(fused, id).is_some_and(|conv| conv.kind != ConvKind::Linear)
+    };
+    // The one computed last: the other is there already.
+    let both = if left > right { [(left, right), (right, left)] } else { [(right, left), (left, right)] };
+    let (id, other) = both.into_iter().find(fits)?;
+    let inputs = vec![fused.item(id).inputs[0], other];
+    let conv = fused.take(id)?;
+    fused.note("sum into the convolution before");
+    instead(item, conv, inputs)
+}
+
+/// An activation into the operation before it.
+pub(super) fn activation(fused: &mut Fused, item: &Item) -> Option<Rewritten> {
+    let Work::Op(Op::Activation(activation)) = item.work else { return None };
+    let id = item.inputs[0];
+    if !fused.is_only_read_here(id) {
+        return None;
+    }
+    let before = match fused.op(id)? {
+        Op::Conv(conv) => conv.activation,
+        Op::ConvTranspose(conv) => conv.activation,
+        Op::BatchNorm(norm) => norm.activation,
+        Op::Binary(binary) => binary.activation,
+        _ => return None,
+    };
+    if before != Activation::None {
+        return None;
+    }
+    let op = match fused.take(id)? {
+        Op::Conv(mut conv) => {
+            Arc::make_mut(&mut conv).activation = activation;
+            Op::Conv(conv)
+        }
+        Op::ConvTranspose(mut conv) => {
+            Arc::make_mut(&mut conv).activation = activation;
+            Op::ConvTranspose(conv)
+        }
+        Op::BatchNorm(mut norm) => {
+            Arc::make_mut(&mut norm).activation = activation;
+            Op::BatchNorm(norm)
+        }
+        Op::Binary(binary) => Op::Binary(binary.with_activation(activation)),
+        _ => return None,
+    };
+    let inputs = fused.item(id).inputs.clone();
+    fused.note("activation into the operation before");
+    instead(item, op, inputs)
+}

@@ -1,0 +1,157 @@
+//! A model's graph: which nodes compute what is asked for, in an order in which they can.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+use prost::Message as _;
+
+use super::messages::{self, Node, ValueInfo};
+use crate::error::{Error, Result};
+
+/// Most nodes that are looked at.
+const NODE_LIMIT: usize = 100_000;
+
+/// A model, checked as far as that goes without knowing its operators.
+#[derive(Debug)]
+pub(super) struct Graph {
+    pub(super) nodes: Vec<Node>,
+    pub(super) initializers: HashMap<String, messages::Tensor>,
+    /// Those that are no initializers.
+    pub(super) inputs: Vec<ValueInfo>,
+    /// Names of the values asked for.
+    pub(super) outputs: Vec<String>,
+    /// Nodes that compute what is asked for, each after those it reads.
+    pub(super) order: Vec<usize>,
+    /// How often each value is read by those nodes, and asked for.
+    pub(super) readers: HashMap<String, usize>,
+    /// Version of ONNX's own operators.
+    pub(super) opset: i64,
+    /// Who wrote the file, and which version of that.
+    pub(super) producer: String,
+}
+
+fn wrong(reason: impl std::fmt::Display) -> Error {
+    Error::format("ONNX model", reason)
+}
+
+impl Graph {
+    /// Reads a model that computes `outputs`, or where there are none those that it names itself.
+    pub(super) fn parse(bytes: Vec<u8>, outputs: &[String]) -> Result<Self> {
+        let model = messages::Model::decode(prost::bytes::Bytes::from(bytes))
+            .map_err(|error| wrong(format!("it cannot be read: {error}")))?;
+        let opset = model.opset_import.iter().find(|set| is_own(&set.domain));
+        let opset = opset.ok_or_else(|| wrong("it imports no version of ONNX's operators"))?.version;
+        let producer = format!("{} {}", model.producer_name, model.producer_version).trim().to_owned();
+        let graph = model.graph.ok_or_else(|| wrong("it has no graph"))?;
+        if graph.node.len() > NODE_LIMIT {
+            return Err(wrong(format!("it has {} nodes: at most {NODE_LIMIT} are read", graph.node.len())));
+        }
+        let mut initializers = HashMap::new();
+        for mut tensor in graph.initializer {
+            let name = std::mem::take(&mut tensor.name);
+            if initializers.contains_key(&name) {
+                return Err(wrong(format!("two initializers are called {name:?}")));
+            }
+            initializers.insert(name, tensor);
+        }
+        let inputs: Vec<ValueInfo> =
+            graph.input.into_iter().filter(|input| !initializers.contains_key(&input.name)).collect();
+        let outputs = if outputs.is_empty() {
+            graph.output.into_iter().map(|output| output.name).collect()
+        } else {
+            outputs.to_vec()
+        };
+        if outputs.is_empty() {
+            return Err(wrong("it has no outputs"));
+        }
+        let mut read = Self {
+            nodes: graph.node,
+            initializers,
+            inputs,
+            outputs,
+            order: Vec::new(),
+            readers: HashMap::new(),
+            opset,
+            producer,
+        };
+        read.sort()?;
+        Ok(read)
+    }
+
+    /// Finds the nodes that are needed, and an order of them: that of the file as far as possible.
+    fn sort(&mut self) -> Result<()> {
+        let mut maker: HashMap<&str, usize> = HashMap::new();
+        for (at, node) in self.nodes.iter().enumerate() {
+            for output in node.output.iter().filter(|output| !output.is_empty()) {
+                let is_taken = self.initializers.contains_key(output) || self.is_input(output);
+                if maker.insert(output, at).is_some() || is_taken {
+                    return Err(wrong(format!("the value {output:?} is computed or given twice")));
+                }
+            }
+        }
+        let mut readers: HashMap<String, usize> = HashMap::new();
+        let mut is_needed = vec![false; self.nodes.len()];
+        let mut asked: Vec<usize> = Vec::new();
+        for output in &self.outputs {
+            *readers.entry(output.clone()).or_default() += 1;
+            match maker.get(output.as_str()) {
+                Some(&node) => asked.push(node),
+                None if self.is_input(output) || self.initializers.contains_key(output) => {}
+                None => return Err(wrong(format!("no node computes the output {output:?}"))),
+            }
+        }
+        // Each needed node's, and who waits for it.
+        let mut waits_for = vec![0; self.nodes.len()];
+        let mut waiting: Vec<Vec<usize>> = vec![Vec::new(); self.nodes.len()];
+        while let Some(at) = asked.pop() {
+            if std::mem::replace(&mut is_needed[at], true) {
+                continue;
+            }
+            for input in self.nodes[at].input.iter().filter(|input| !input.is_empty()) {
+                *readers.entry(input.clone()).or_default() += 1;
+                if let Some(&source) = maker.get(input.as_str()) {
+                    waits_for[at] += 1;
+                    waiting[source].push(at);
+                    asked.push(source);
+                }
+            }
+        }
+        let needed = || (0..self.nodes.len()).filter(|&at| is_needed[at]);
+        let mut ready: BinaryHeap<Reverse<usize>> = needed().filter(|&at| waits_for[at] == 0).map(Reverse).collect();
+        let mut order = Vec::new();
+        while let Some(Reverse(at)) = ready.pop() {
+            order.push(at);
+            for &reader in &waiting[at] {
+                waits_for[reader] -= 1;
+                if waits_for[reader] == 0 {
+                    ready.push(Reverse(reader));
+                }
+            }
+        }
+        if let Some(stuck) = needed().find(|&at| waits_for[at] > 0) {
+            return Err(wrong(format!(
+                "its nodes read each other in a circle, among them {}",
+                label(&self.nodes[stuck])
+            )));
+        }
+        (self.order, self.readers) = (order, readers);
+        Ok(())
+    }
+
+    fn is_input(&self, name: &str) -> bool {
+        self.inputs.iter().any(|input| input.name == name)
+    }
+}
+
+/// Whether a domain is that of ONNX's own operators.
+pub(super) fn is_own(domain: &str) -> bool {
+    domain.is_empty() || domain == "ai.onnx"
+}
+
+/// What messages call a node: its name, or where it has none that of its value.
+pub(super) fn label(node: &Node) -> String {
+    let value = || node.output.iter().find(|output| !output.is_empty());
+    let name = if node.name.is_empty() { value().cloned() } else { Some(node.name.clone()) };
+    // A message must stay one that can be read.
+    name.map_or_else(|| "without a name".to_owned(), |name| name.chars().take(200).collect())
+}

@@ -1,0 +1,161 @@
+//! A model, node by node.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
+
+use prost::Message as _;
+
+use super::budget::Budget;
+use super::call::{Call, Value};
+use super::draft::{Draft, INPUT, Id};
+use super::emit;
+use super::external::External;
+use super::fold::{self, Means};
+use super::fuse::fuse;
+use super::graph::Graph;
+use super::imported::{Imported, ImportedInput, ImportedOutput};
+use super::input::Input;
+use super::lower::{Context, lower, padded};
+use super::messages::{self, Node};
+use super::options::Options;
+use super::refusal::{Why, refusal, why};
+use super::tensor::Tensor;
+use super::view::View;
+use crate::error::{Error, Result};
+
+/// Values so far, by name.
+struct Values<'a> {
+    graph: &'a Graph,
+    options: &'a Options,
+    known: HashMap<&'a str, Value>,
+    /// Those of nodes that were refused, and of nodes that read them.
+    lost: HashSet<&'a str>,
+}
+
+pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> Result<Imported> {
+    let given: usize = options.constants.values().map(Vec::len).sum();
+    let budget = Budget::for_file(model.len() + given);
+    let graph = Graph::parse(model, &options.ends)?;
+    let input = Input::of(&graph, options)?;
+    let mut context = Context::new(Draft::new(&input.name, input.shape()), budget, external);
+    let view = if input.channels_last {
+        View::of(INPUT, &input.shape()).transposed(&[1, 2, 0])
+    } else {
+        View::of(INPUT, &input.sizes[1..])
+    };
+    let known = HashMap::from([(input.name.as_str(), Value::Computed(view))]);
+    let mut values = Values { graph: &graph, options, known, lost: HashSet::new() };
+    let mut refused = Vec::new();
+    let (mut operators, mut folded) = (BTreeMap::new(), 0);
+    for &at in &graph.order {
+        let node = &graph.nodes[at];
+        *operators.entry(node.op_type.clone()).or_default() += 1;
+        if node.input.iter().any(|input| values.lost.contains(input.as_str())) {
+            values.lost.extend(node.output.iter().map(String::as_str));
+            continue;
+        }
+        match one(&mut context, &mut values, at, input.sizes[0]) {
+            Ok(is_folded) => folded += usize::from(is_folded),
+            Err(why) => {
+                refused.push(refusal(node, why));
+                values.lost.extend(node.output.iter().map(String::as_str));
+            }
+        }
+    }
+    if !refused.is_empty() {
+        return Err(Error::Import { nodes: refused });
+    }
+    let mut outputs = Vec::new();
+    let mut ids: Vec<Id> = Vec::new();
+    for name in &graph.outputs {
+        let (id, sizes) = output(&mut context, &mut values, name, input.sizes[0])
+            .map_err(|why| Error::format(format!("output {name:?}"), why.reason))?;
+        ids.push(id);
+        outputs.push(ImportedOutput { name: name.clone(), node: String::new(), sizes });
+    }
+    drop(values);
+    let fused = fuse(context.draft, &mut ids);
+    let done = fused.done.clone();
+    let emit::Emitted { network, names } = emit::emit(fused, &ids, &graph, options, &input)?;
+    outputs.iter_mut().zip(names).for_each(|(output, name)| output.node = name);
+    Ok(Imported {
+        network,
+        outputs,
+        producer: graph.producer,
+        opset: graph.opset,
+        operators,
+        folded,
+        fused: done,
+        input: ImportedInput { name: input.name, sizes: input.sizes, channels_last: input.channels_last },
+    })
+}
+
+/// Folds or lowers a node; says whether it was folded.
+fn one<'a>(context: &mut Context, values: &mut Values<'a>, at: usize, batch: usize) -> Result<bool, Why> {
+    let graph = values.graph;
+    let node = &graph.nodes[at];
+    if node.output.iter().all(String::is_empty) {
+        return Err(why("it computes nothing that has a name"));
+    }
+    let inputs = node.input.iter().map(|input| values.value(context, input)).collect::<Result<Vec<_>, Why>>()?;
+    let mut call = Call { node, at, inputs, opset: graph.opset, batch };
+    let mut means = Means { budget: &mut context.budget, external: &mut context.external };
+    let folded = fold::fold(&call, &mut means).transpose()?;
+    let is_folded = folded.is_some();
+    let made = match folded {
+        Some(tensors) => tensors.into_iter().map(|tensor| Value::Constant(Rc::new(tensor))).collect(),
+        None => lower(context, &mut call)?,
+    };
+    if let Some(more) = node.output.iter().skip(made.len()).find(|output| graph.readers.contains_key(*output)) {
+        return Err(why(format!("its output {more:?} is read, which the format does not compute")));
+    }
+    values.known.extend(node.output.iter().map(String::as_str).zip(made));
+    Ok(is_folded)
+}
+
+impl Values<'_> {
+    /// A node's operand: what was computed, or a constant of the file.
+    fn value(&mut self, context: &mut Context, name: &str) -> Result<Option<Value>, Why> {
+        if name.is_empty() {
+            return Ok(None);
+        }
+        let readers = self.graph.readers.get(name).copied().unwrap_or(0);
+        if readers <= 1 {
+            // Nobody else asks, so that weights need not be copied.
+            if let Some(value) = self.known.remove(name) {
+                return Ok(Some(value));
+            }
+        } else if let Some(value) = self.known.get(name) {
+            return Ok(Some(value.clone()));
+        }
+        let tensor = match (self.graph.initializers.get_key_value(name), self.options.constants.get(name)) {
+            (Some((_, tensor)), _) => Tensor::decode(tensor, &mut context.external, &mut context.budget),
+            (None, Some(bytes)) => messages::Tensor::decode(bytes.as_slice())
+                .map_err(|error| why(error.to_string()))
+                .and_then(|tensor| Tensor::decode(&tensor, &mut context.external, &mut context.budget)),
+            (None, None) => return Err(why(format!("it reads {name:?}, which nothing computes"))),
+        };
+        let tensor = tensor.map_err(|reason| why(format!("constant {name:?}: {}", reason.reason)))?;
+        let value = Value::Constant(Rc::new(tensor));
+        let lasting = self.graph.initializers.get_key_value(name).map(|(name, _)| name.as_str());
+        if let (true, Some(name)) = (readers > 1, lasting) {
+            self.known.insert(name, value.clone());
+        }
+        Ok(Some(value))
+    }
+}
+
+/// The item that holds an output in order, and its sizes.
+fn output(context: &mut Context, values: &mut Values<'_>, name: &str, batch: usize) -> Result<(Id, Vec<usize>), Why> {
+    let view = match values.value(context, name)? {
+        Some(Value::Computed(view)) => view,
+        _ => return Err(why("it is a constant")),
+    };
+    let dims = view.dims();
+    let shape = padded(&dims).unwrap_or_else(|_| [dims[0], dims[1], dims[2..].iter().product()]);
+    // Nobody's operand.
+    let node = Node::default();
+    let call = Call { node: &node, at: usize::MAX, inputs: Vec::new(), opset: 0, batch };
+    let id = context.in_order(&call, name, &view, shape)?;
+    Ok((id, [vec![batch], dims].concat()))
+}

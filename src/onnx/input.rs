@@ -1,0 +1,116 @@
+//! The input of a model: which it is, and its sizes.
+
+use super::graph::Graph;
+use super::messages::{Dimension, Node, ValueInfo};
+use super::options::Options;
+use super::tensor::shown;
+use crate::error::{Error, Result};
+use crate::method::window::INDEX_LIMIT;
+
+/// The only input that is not given as a constant.
+#[derive(Debug)]
+pub(super) struct Input {
+    pub(super) name: String,
+    /// The batch first.
+    pub(super) sizes: Vec<usize>,
+    /// `[N, H, W, C]`.
+    pub(super) channels_last: bool,
+}
+
+impl Input {
+    pub(super) fn of(graph: &Graph, options: &Options) -> Result<Self> {
+        let is_read = |input: &&ValueInfo| graph.readers.contains_key(&input.name);
+        let is_open = |input: &&ValueInfo| !options.constants.contains_key(&input.name);
+        let open: Vec<&ValueInfo> = graph.inputs.iter().filter(is_read).filter(is_open).collect();
+        let [input] = open[..] else {
+            let names: Vec<&str> = open.iter().take(4).map(|input| input.name.as_str()).collect();
+            let reason = format!("{} inputs are read ({}): a network has one", open.len(), names.join(", "));
+            return Err(Error::format("ONNX model", reason));
+        };
+        if let Some(name) = options.sizes.keys().find(|name| !name.is_empty() && **name != input.name) {
+            let reason = format!("sizes are given for it: the model's input is {:?}", input.name);
+            return Err(Error::format(format!("input {name:?}"), reason));
+        }
+        let given = options.sizes.get(&input.name).or_else(|| options.sizes.get(""));
+        let sizes = sizes(input, given.map(Vec::as_slice))?;
+        let channels_last = sizes.len() == 4 && goes_to_channels_first(graph, &input.name);
+        Ok(Self { name: input.name.clone(), sizes, channels_last })
+    }
+
+    /// `[C, H, W]` of the network's input.
+    pub(super) fn shape(&self) -> [usize; 3] {
+        match self.sizes[1..] {
+            [height, width, channels] if self.channels_last => [channels, height, width],
+            [] => [1; 3],
+            [a] => [a, 1, 1],
+            [a, b] => [a, b, 1],
+            [a, b, ref rest @ ..] => [a, b, rest.iter().product()],
+        }
+    }
+}
+
+/// Sizes as given, which those that the model says must not contradict.
+fn sizes(input: &ValueInfo, given: Option<&[usize]>) -> Result<Vec<usize>> {
+    let place = format!("input {:?}", input.name);
+    let shape = input.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref()).and_then(|kind| kind.shape.as_ref());
+    let own: Option<Vec<Option<usize>>> = shape.map(|shape| shape.dim.iter().map(known).collect());
+    let sizes: Vec<usize> = match (given, &own) {
+        (Some(given), Some(own)) => {
+            let fits = given.len() == own.len()
+                && given.iter().zip(own).skip(1).all(|(given, own)| own.is_none_or(|own| own == *given));
+            if !fits {
+                let reason = format!("its sizes are {}, not {}", described(own), shown(given));
+                return Err(Error::format(place, reason));
+            }
+            given.to_vec()
+        }
+        (Some(given), None) => given.to_vec(),
+        // One picture, where the model takes any number.
+        (None, Some(own)) => {
+            let sizes = own.iter().enumerate().map(|(axis, size)| size.or((axis == 0).then_some(1)));
+            sizes.collect::<Option<_>>().ok_or_else(|| {
+                Error::format(&place, format!("its sizes are {}: say which (--input 1x3x224x224)", described(own)))
+            })?
+        }
+        (None, None) => return Err(Error::format(place, "it says no sizes: say which (--input 1x3x224x224)")),
+    };
+    let count = sizes.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
+    if sizes.is_empty() || sizes.len() > 8 || count.is_none_or(|count| count == 0 || count > INDEX_LIMIT) {
+        let reason = format!("its sizes are {}: there must be some, with 1 to {INDEX_LIMIT} values", shown(&sizes));
+        return Err(Error::format(place, reason));
+    }
+    Ok(sizes)
+}
+
+/// A size that is a number. Some exporters write 0 or -1 for any.
+fn known(dimension: &Dimension) -> Option<usize> {
+    dimension.dim_value.and_then(|size| usize::try_from(size).ok()).filter(|&size| size > 0)
+}
+
+fn described(sizes: &[Option<usize>]) -> String {
+    let size = |size: &Option<usize>| size.map_or_else(|| "?".to_owned(), |size| size.to_string());
+    sizes.iter().take(8).map(size).collect::<Vec<_>>().join("x")
+}
+
+/// Whether the first that happens to a value, but for arithmetic with constants, is that its last axis goes behind the
+/// batch.
+fn goes_to_channels_first(graph: &Graph, name: &str) -> bool {
+    let mut name = name;
+    // As long as every node has one reader there is one way to go; means and deviations are a few steps.
+    for _ in 0..8 {
+        let mut readers =
+            graph.order.iter().map(|&at| &graph.nodes[at]).filter(|node| node.input.iter().any(|read| read == name));
+        let (Some(node), None) = (readers.next(), readers.next()) else { return false };
+        if node.op_type == "Transpose" {
+            return order(node) == Some(&[0, 3, 1, 2]);
+        }
+        let is_passed = ["Cast", "Identity", "Sub", "Mul", "Div", "Add"].contains(&node.op_type.as_str());
+        let (true, Some(output)) = (is_passed, node.output.first()) else { return false };
+        name = output;
+    }
+    false
+}
+
+fn order(node: &Node) -> Option<&[i64]> {
+    node.attribute.iter().find(|attribute| attribute.name == "perm").map(|attribute| attribute.ints.as_slice())
+}

@@ -1,0 +1,98 @@
+//! From ONNX's operators to the format's: one file a group of them.
+
+mod activation;
+mod arithmetic;
+mod arrange;
+mod context;
+mod conv;
+mod conv_transpose;
+mod moves;
+mod norm;
+mod pad;
+mod pool;
+mod resize;
+mod window;
+
+pub(super) use context::{Context, padded};
+
+use super::call::Call;
+use super::graph::is_own;
+use super::refusal::{Why, why};
+use context::Lowered;
+
+/// How an operator is lowered.
+type Lowering = fn(&mut Context, &mut Call<'_>) -> Lowered;
+
+/// The operators that are read, by what becomes of them.
+const OPERATORS: &[(&[&str], Lowering)] = &[
+    (&["Conv"], conv::conv),
+    (&["Gemm"], conv::gemm),
+    (&["MatMul"], conv::matmul),
+    (&["ConvTranspose"], conv_transpose::conv_transpose),
+    (&["MaxPool", "AveragePool"], pool::pool),
+    (&["GlobalMaxPool", "GlobalAveragePool"], pool::global),
+    (&["ReduceMean", "ReduceSum", "ReduceMax"], pool::reduce),
+    (&["BatchNormalization"], norm::batch_norm),
+    (&["LRN"], norm::lrn),
+    (&["PRelu"], norm::prelu),
+    (&["Softmax", "LogSoftmax"], norm::softmax),
+    (&["Relu", "LeakyRelu", "Abs", "Sigmoid", "Tanh"], activation::activation),
+    (&["HardSigmoid", "HardSwish", "Swish", "Gelu"], activation::activation),
+    (&["Clip", "Min", "Max"], activation::clip),
+    (&["Neg"], activation::negative),
+    (&["Erf"], activation::erf),
+    (&["Pow"], activation::power),
+    (&["Identity", "Dropout"], activation::same),
+    (&["Cast", "CastLike"], activation::cast),
+    (&["Add", "Sub", "Mul", "Div"], arithmetic::binary),
+    (&["Sum", "Mean"], arithmetic::sum),
+    (&["Reshape", "Flatten", "Squeeze", "Unsqueeze"], moves::reshape),
+    (&["Transpose"], moves::transpose),
+    (&["Concat"], moves::concat),
+    (&["Slice"], moves::slice),
+    (&["Split"], moves::split),
+    (&["DepthToSpace", "SpaceToDepth"], moves::blocks),
+    (&["Pad"], pad::pad),
+    (&["Resize", "Upsample"], resize::resize),
+];
+
+/// The names of the operators that are read.
+pub(super) fn operators() -> impl Iterator<Item = &'static str> {
+    OPERATORS.iter().flat_map(|(names, _)| *names).copied()
+}
+
+/// Makes of a node what the format has for it.
+pub(super) fn lower(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let operator = call.node.op_type.as_str();
+    if !is_own(&call.node.domain) {
+        let reason = format!("operators of {} are not read", call.node.domain);
+        return Err(why(reason).or("export without operators beside ONNX's own"));
+    }
+    let found = OPERATORS.iter().find(|(names, _)| names.contains(&operator));
+    let (_, lowering) = found.ok_or_else(|| unknown(operator))?;
+    lowering(context, call)
+}
+
+fn unknown(operator: &str) -> Why {
+    let none = why("the format has no such operation");
+    match operator {
+        "NonMaxSuppression" | "TopK" | "ArgMax" | "ArgMin" | "NonZero" | "GatherND" | "ScatterND" | "RoiAlign" => {
+            none.or("end the network before it (--end VALUE) and do the rest in your program")
+        }
+        "If" | "Loop" | "Scan" => {
+            none.or("simplify the model for one input size (onnxsim), or export without branches")
+        }
+        "QuantizeLinear" | "DequantizeLinear" | "QLinearConv" | "ConvInteger" | "DynamicQuantizeLinear" => {
+            none.or("import the model from before it was quantized, then fsnet quantize")
+        }
+        "LSTM" | "GRU" | "RNN" => none.or("only convolutional networks are imported"),
+        "Shape" | "Size" | "Gather" | "Range" | "Where" | "Expand" | "Tile" => {
+            why("it is computed with when the network runs").or("give --input sizes, or fold constants first (onnxsim)")
+        }
+        "LayerNormalization" | "InstanceNormalization" | "GroupNormalization" => {
+            why("it normalizes by what it measures: the format has no such operation")
+                .or("use batch norm, which is a scale and a bias at inference")
+        }
+        _ => none,
+    }
+}

@@ -1,0 +1,135 @@
+//! Operators of every number by itself.
+
+use super::context::{Context, Lowered};
+use crate::method::activation::Activation;
+use crate::network::ops::{Binary, Op};
+use crate::onnx::call::{Call, Value};
+use crate::onnx::refusal::{Why, why};
+use crate::onnx::tensor::DataType;
+
+/// Those that are activations of the format.
+pub(super) fn activation(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let activation = match call.node.op_type.as_str() {
+        "Relu" => Activation::Relu,
+        "LeakyRelu" => Activation::leaky_relu(call.float("alpha", 0.01))?,
+        // What is left of 0 is turned around.
+        "Abs" => Activation::leaky_relu(-1.0)?,
+        "Sigmoid" => Activation::Sigmoid,
+        "Tanh" => Activation::Tanh,
+        "HardSigmoid" => Activation::hard_sigmoid(call.float("alpha", 0.2), call.float("beta", 0.5))?,
+        "HardSwish" => Activation::HardSwish,
+        "Swish" if call.float("alpha", 1.0) == 1.0 => Activation::Silu,
+        "Gelu" => match call.word("approximate", "none")? {
+            "none" => Activation::Gelu,
+            "tanh" => Activation::GeluTanh,
+            other => return Err(why(format!("approximate is {other:?}: it must be none or tanh"))),
+        },
+        other => return Err(why(format!("{other} with these attributes is no activation of the format"))),
+    };
+    context.each(call, Op::Activation(activation))
+}
+
+/// `Clip`, `Min` and `Max` with numbers.
+pub(super) fn clip(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let operator = call.node.op_type.as_str();
+    let [low, high] = match operator {
+        "Clip" => {
+            [("min", 1, f32::MIN), ("max", 2, f32::MAX)].map(|(name, at, default)| bound(call, name, at, default))
+        }
+        _ => return extreme(context, call),
+    };
+    limited(context, call, low?, high?)
+}
+
+/// A bound of `Clip`: an operand, an attribute in older opsets, or none.
+fn bound(call: &Call<'_>, name: &str, at: usize, default: f32) -> Result<f32, Why> {
+    let given = match call.constant(at)? {
+        Some(tensor) => tensor.scalar().ok_or_else(|| why(format!("its {name} is no number")))?,
+        None => call.float(name, default),
+    };
+    Ok(if given.is_nan() { default } else { given })
+}
+
+/// `Min` and `Max`, each of a value and numbers.
+fn extreme(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let is_max = call.node.op_type == "Max";
+    let computed: Vec<usize> =
+        (0..call.inputs.len()).filter(|&at| matches!(call.inputs[at], Some(Value::Computed(_)))).collect();
+    let [value] = computed[..] else {
+        return Err(why("of two computed values the format has neither the larger nor the smaller"));
+    };
+    let mut limit = if is_max { f32::MIN } else { f32::MAX };
+    for at in (0..call.inputs.len()).filter(|&at| at != value) {
+        let number = call.known(at)?.scalar();
+        let number = number.ok_or_else(|| why("it has a constant of more than one number"))?;
+        limit = if is_max { limit.max(number) } else { limit.min(number) };
+    }
+    call.inputs.swap(0, value);
+    if call.inputs.len() == 1 {
+        return Ok(call.inputs[0].iter().cloned().collect());
+    }
+    if is_max { limited(context, call, limit, f32::MAX) } else { limited(context, call, f32::MIN, limit) }
+}
+
+fn limited(context: &mut Context, call: &mut Call<'_>, low: f32, high: f32) -> Lowered {
+    // Above the upper bound everything is that.
+    let (low, high) = (low.clamp(f32::MIN, f32::MAX).min(high), high.clamp(f32::MIN, f32::MAX));
+    let activation = match (low, high) {
+        (0.0, f32::MAX) => Activation::Relu,
+        (0.0, 6.0) => Activation::Relu6,
+        _ => Activation::clip(low, high)?,
+    };
+    context.each(call, Op::Activation(activation))
+}
+
+/// `Neg`.
+pub(super) fn negative(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let view = call.computed(0)?.clone();
+    context.affine(call, &view, -1.0, 0.0)
+}
+
+/// `Erf`, of which one pattern is made.
+pub(super) fn erf(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let view = call.computed(0)?.clone();
+    let name = context.name_over(call, &view);
+    let id = context.draft.erf(name, call.at, view.base);
+    Ok(vec![Value::Computed(view.over(id))])
+}
+
+/// `Pow` to the second or third.
+pub(super) fn power(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let power = call.known(1)?.scalar().ok_or_else(|| why("its exponent is no number"))?;
+    let view = call.computed(0)?.clone();
+    let name = context.name_over(call, &view);
+    let mut times = |name: &str, left| context.op(call, name, Op::Binary(Binary::mul()), vec![left, view.base]);
+    let id = match power {
+        1.0 => view.base,
+        2.0 => times(&name, view.base)?,
+        3.0 => {
+            let square = times(&call.part("square"), view.base)?;
+            times(&name, square)?
+        }
+        _ => return Err(why(format!("its exponent is {power}: it must be 1, 2 or 3"))),
+    };
+    Ok(vec![Value::Computed(view.over(id))])
+}
+
+/// What changes nothing at inference.
+pub(super) fn same(_: &mut Context, call: &mut Call<'_>) -> Lowered {
+    if call.node.op_type == "Dropout" && call.opset >= 12 {
+        let trains = call.constant(2)?.is_some_and(|training| training.count() == 1 && training.int(0) != 0);
+        if trains {
+            return Err(why("it drops values, as in training").or("export the model in inference mode (model.eval())"));
+        }
+    }
+    Ok(vec![Value::Computed(call.computed(0)?.clone())])
+}
+
+/// `Cast` to a float type, which f32 stands for.
+pub(super) fn cast(_: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let to = DataType::of(call.int("to", 1))?;
+    if call.node.op_type == "Cast" && !to.is_float() {
+        return Err(why("it rounds computed values to integers").or("end the network before it (--end VALUE)"));
+    }
+    Ok(vec![Value::Computed(call.computed(0)?.clone())])
+}

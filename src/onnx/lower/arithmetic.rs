@@ -1,0 +1,150 @@
+//! `Add`, `Sub`, `Mul`, `Div` and `Sum`: of two computed values, or of one and a constant.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::context::{Context, Lowered, padded};
+use crate::network::ops::{BatchNorm, Binary, Constant, Op};
+use crate::onnx::call::{Call, Value};
+use crate::onnx::refusal::{Why, why};
+use crate::onnx::tensor::{Tensor, shown};
+use crate::onnx::view::View;
+
+/// An operator of two operands.
+pub(super) fn binary(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    if call.inputs.len() != 2 {
+        return Err(why(format!("it has {} operands: it must have two", call.inputs.len())));
+    }
+    match (call.input(0), call.input(1)) {
+        (Some(Value::Computed(_)), Some(Value::Constant(constant))) => {
+            let constant = Rc::clone(constant);
+            with_constant(context, call, 0, &constant)
+        }
+        (Some(Value::Constant(constant)), Some(Value::Computed(_))) => {
+            let constant = Rc::clone(constant);
+            with_constant(context, call, 1, &constant)
+        }
+        _ => two(context, call),
+    }
+}
+
+/// `Sum`: one addition after another. `Mean`: that, divided by how many there are.
+pub(super) fn sum(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let mut operands = std::mem::take(&mut call.inputs);
+    let count = operands.len();
+    let Some(mut total) = operands.drain(..1).next().flatten() else { return Err(why("it has no operands")) };
+    let node = call.node.clone();
+    for (at, operand) in operands.into_iter().enumerate() {
+        let mut node = node.clone();
+        node.op_type = "Add".to_owned();
+        if at + 2 < count || call.node.op_type == "Mean" {
+            node.output = vec![call.part(&format!("sum{at}"))];
+        }
+        let inputs = vec![Some(total), operand];
+        let mut one = Call { node: &node, at: call.at, inputs, opset: call.opset, batch: call.batch };
+        total = binary(context, &mut one)?.pop().ok_or_else(|| why("it has no value"))?;
+    }
+    match total {
+        Value::Computed(view) if call.node.op_type == "Mean" => context.affine(call, &view, 1.0 / count as f32, 0.0),
+        total => Ok(vec![total]),
+    }
+}
+
+fn operation(call: &Call<'_>) -> Binary {
+    match call.node.op_type.as_str() {
+        "Sub" => Binary::sub(),
+        "Mul" => Binary::mul(),
+        "Div" => Binary::div(),
+        _ => Binary::add(),
+    }
+}
+
+/// Two computed values: where both lie, if in the same way, else in order.
+fn two(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let (left, right) = (call.computed(0)?.clone(), call.computed(1)?.clone());
+    let (of_left, of_right) = (left.dims(), right.dims());
+    if of_left.len() != of_right.len() {
+        let reason = format!("{} and {} behind the batch are not equally many axes", shown(&of_left), shown(&of_right));
+        return Err(why(reason));
+    }
+    let op = Op::Binary(operation(call));
+    if left.lies_as(&right) && context.draft.shape(left.base) == context.draft.shape(right.base) {
+        let name = context.name_over(call, &left);
+        let id = context.op(call, &name, op, vec![left.base, right.base])?;
+        return Ok(vec![Value::Computed(left.over(id))]);
+    }
+    let rank = of_left.len();
+    if rank <= 3 {
+        let (left, right) = (context.image(call, 0)?.0, context.image(call, 1)?.0);
+        return context.finish(call, op, vec![left, right], rank);
+    }
+    if of_left != of_right {
+        return Err(why(format!("{} and {} are not equal, of more than 4 axes", shown(&of_left), shown(&of_right))));
+    }
+    let shape = [of_left.iter().product(), 1, 1];
+    let [left, right] =
+        [(0, left), (1, right)].map(|(at, view)| context.in_order(call, &call.node.input[at], &view, shape));
+    let id = context.op(call, call.name(), op, vec![left?, right?])?;
+    Ok(vec![Value::Computed(View::of(id, &of_left))])
+}
+
+/// A computed operand and a constant: a scale and a bias of channels where it varies with no more than those.
+fn with_constant(context: &mut Context, call: &mut Call<'_>, computed: usize, constant: &Tensor) -> Lowered {
+    let operator = call.node.op_type.clone();
+    if computed == 1 && operator == "Div" {
+        return Err(why("it divides a constant by a computed value"));
+    }
+    let view = call.computed(computed)?.clone();
+    let dims = view.dims();
+    let sizes = aligned(constant, &dims)?;
+    let lines = |number: f32| match (operator.as_str(), computed) {
+        ("Add", _) => (1.0, number),
+        ("Sub", 0) => (1.0, -number),
+        ("Sub", _) => (-1.0, number),
+        ("Mul", _) => (number, 0.0),
+        _ => (1.0 / number, 0.0),
+    };
+    // A constant larger than the value makes one larger than that.
+    let fits = sizes.iter().zip(&dims).all(|(&size, &dim)| size == 1 || size == dim);
+    if let Some(number) = constant.scalar().filter(|_| fits) {
+        let (scale, bias) = lines(number);
+        return context.affine(call, &view, scale, bias);
+    }
+    let varying: Vec<usize> = (0..sizes.len()).filter(|&axis| sizes[axis] != 1).collect();
+    if let ([axis], true) = (&varying[..], fits) {
+        let view = context.along_channels(call, computed, *axis)?;
+        context.budget.take(constant.count() * 8)?;
+        let (scale, bias) = (0..constant.count()).map(|at| lines(constant.float(at))).unzip();
+        let op = Op::BatchNorm(Arc::new(BatchNorm::new(scale, bias)));
+        let name = context.name_over(call, &view);
+        let id = context.op(call, &name, op, vec![view.base])?;
+        return Ok(vec![Value::Computed(view.over(id))]);
+    }
+    let (input, rank) = context.image(call, computed)?;
+    let shape = padded(&sizes)?;
+    let values = constant.copied(&mut context.budget)?;
+    let op =
+        |values| -> Result<Op, Why> { Ok(Op::Binary(operation(call).with_constant(Constant::new(shape, values)?))) };
+    if (computed, operator.as_str()) == (1, "Sub") {
+        let negative = context.affine(call, &context.image_of(input, rank), -1.0, 0.0)?;
+        let Some(Value::Computed(negative)) = negative.into_iter().next() else { return Err(why("it has no value")) };
+        let op = Op::Binary(Binary::add().with_constant(Constant::new(shape, values)?));
+        return context.finish(call, op, vec![negative.base], rank);
+    }
+    context.finish(call, op(values)?, vec![input], rank)
+}
+
+/// The sizes of a constant along the axes behind the batch, 1 where it has none.
+fn aligned(constant: &Tensor, dims: &[usize]) -> Result<Vec<usize>, Why> {
+    let rank = dims.len();
+    let of = &constant.dims;
+    let behind = of.len().min(rank);
+    let (before, inner) = of.split_at(of.len() - behind);
+    if before.iter().any(|&size| size != 1) {
+        return Err(why(format!("its constant is {}, which varies with the batch or makes new axes", shown(of))));
+    }
+    if of.len() > rank + 1 {
+        return Err(why(format!("its constant is {}: its operand has {} axes", shown(of), rank + 1)));
+    }
+    Ok([vec![1; rank - behind], inner.to_vec()].concat())
+}

@@ -1,0 +1,122 @@
+//! Transposed values brought into order, by the operations of the format that do it in one pass where there is one.
+
+use crate::network::ops::{BlockOrder, ChannelShuffle, DepthToSpace, Op, Permute, Reshape, SpaceToDepth};
+use crate::onnx::draft::{Draft, Id};
+use crate::onnx::refusal::Why;
+use crate::onnx::view::View;
+
+/// Computes a view that is not in order, as `[C, H, W]`; what comes out is called `name`.
+pub(super) fn arrange(draft: &mut Draft, node: usize, name: &str, view: &View, shape: [usize; 3]) -> Result<Id, Why> {
+    let id = steps(draft, node, &format!("{name}.blocks"), view, shape)?;
+    // Nothing before it has that name, as it holds something else.
+    name.clone_into(&mut draft.items[id].name);
+    Ok(id)
+}
+
+fn steps(draft: &mut Draft, node: usize, name: &str, view: &View, shape: [usize; 3]) -> Result<Id, Why> {
+    let base = draft.shape(view.base);
+    let whole = permutation(view, base).filter(|order| order.map(|axis| base[axis]) == shape);
+    let (sizes, order) = view.blocks();
+    let op = match whole {
+        Some(order) => Some(Op::Permute(Permute::new(order))),
+        None => shuffled(&sizes, &order, base, shape).or_else(|| blocks(&sizes, &order, base, shape)),
+    };
+    if let Some(op) = op {
+        let id = draft.op(name.to_owned(), node, op, vec![view.base])?;
+        return reshaped(draft, node, name, id, shape);
+    }
+    let mut permuted = |id: Id, sizes: [usize; 3], order: [usize; 3]| {
+        let id = reshaped(draft, node, name, id, sizes)?;
+        Ok::<Id, Why>(draft.op(name.to_owned(), node, Op::Permute(Permute::new(order)), vec![id])?)
+    };
+    let mut id = view.base;
+    if let (Ok(sizes), Ok(order)) = (three(&sizes, 1), three(&order, usize::MAX)) {
+        let order = [0, 1, 2].map(|at| if order[at] == usize::MAX { at } else { order[at] });
+        id = permuted(id, sizes, order)?;
+        return reshaped(draft, node, name, id, shape);
+    }
+    // One block after another goes to its place, past those that lie there: two transpositions of three blocks each.
+    let mut now: Vec<usize> = (0..sizes.len()).collect();
+    for at in 0..order.len() {
+        let Some(from) = now.iter().position(|&block| block == order[at]) else { continue };
+        if from == at {
+            continue;
+        }
+        let run =
+            (0..).take_while(|&more| now.get(from + more).is_some_and(|block| order.get(at + more) == Some(block)));
+        let to = from + run.count();
+        let size = |blocks: &[usize]| blocks.iter().map(|&block| sizes[block]).product::<usize>();
+        let [before, passed, moved, behind] =
+            [size(&now[..at]), size(&now[at..from]), size(&now[from..to]), size(&now[to..])];
+        if before == 1 {
+            id = permuted(id, [passed, moved, behind], [1, 0, 2])?;
+        } else {
+            id = permuted(id, [before, passed, moved * behind], [0, 2, 1])?;
+            if behind > 1 {
+                id = permuted(id, [before * moved, behind, passed], [0, 2, 1])?;
+            }
+        }
+        now[at..to].rotate_left(from - at);
+    }
+    reshaped(draft, node, name, id, shape)
+}
+
+/// Up to three numbers, and others at the end.
+fn three(numbers: &[usize], other: usize) -> Result<[usize; 3], ()> {
+    let mut all = [other; 3];
+    all.get_mut(..numbers.len()).ok_or(())?.copy_from_slice(numbers);
+    Ok(all)
+}
+
+fn reshaped(draft: &mut Draft, node: usize, name: &str, id: Id, shape: [usize; 3]) -> Result<Id, Why> {
+    if draft.shape(id) == shape {
+        return Ok(id);
+    }
+    Ok(draft.op(name.to_owned(), node, Op::Reshape(Reshape::new(shape)), vec![id])?)
+}
+
+/// The order of the base's axes, where a view is one: axes of size 1 go to the end.
+fn permutation(view: &View, base: [usize; 3]) -> Option<[usize; 3]> {
+    let mut order: Vec<usize> = view.axes_of(base)?.into_iter().flatten().collect();
+    order.extend((0..3).filter(|&axis| base[axis] == 1));
+    order.try_into().ok()
+}
+
+/// Channels of groups, one of each in turn.
+fn shuffled(sizes: &[usize], order: &[usize], base: [usize; 3], shape: [usize; 3]) -> Option<Op> {
+    let groups = *sizes.first()?;
+    let is_one = matches!(order, [1, 0] | [1, 0, 2]) && groups * sizes[1] == base[0] && shape[0] == base[0];
+    is_one.then(|| Op::ChannelShuffle(ChannelShuffle::new(groups)))
+}
+
+/// Blocks of pixels as channels, or the other way.
+fn blocks(sizes: &[usize], order: &[usize], base: [usize; 3], shape: [usize; 3]) -> Option<Op> {
+    let [channels, height, width] = shape;
+    let (to_space, to_depth) = (
+        (height.is_multiple_of(base[1])).then(|| height / base[1]).filter(|&block| block > 1),
+        (base[1].is_multiple_of(height)).then(|| base[1] / height).filter(|&block| block > 1),
+    );
+    if let Some(block) = to_space {
+        let (rows, columns) = (base[1], base[2]);
+        let lies = |at: &[usize]| sizes.iter().eq(at.iter().filter(|&&size| size != 1));
+        let is_fit = [channels * block * block, height / block, width / block] == base && width == columns * block;
+        let kind = match order {
+            [0, 3, 1, 4, 2] | [2, 0, 3, 1] if lies(&[channels, block, block, rows, columns]) => {
+                BlockOrder::ChannelFirst
+            }
+            [2, 3, 0, 4, 1] if lies(&[block, block, channels, rows, columns]) => BlockOrder::BlockFirst,
+            _ => return None,
+        };
+        return is_fit.then(|| Op::DepthToSpace(DepthToSpace::new(block, kind)));
+    }
+    let block = to_depth?;
+    let from = base[0];
+    let lies = sizes.iter().eq([from, height, block, width, block].iter().filter(|&&size| size != 1));
+    let is_fit = lies && channels == from * block * block && base[2] == width * block;
+    let kind = match order {
+        [0, 2, 4, 1, 3] | [1, 3, 0, 2] => BlockOrder::ChannelFirst,
+        [2, 4, 0, 1, 3] => BlockOrder::BlockFirst,
+        _ => return None,
+    };
+    is_fit.then(|| Op::SpaceToDepth(SpaceToDepth::new(block, kind)))
+}

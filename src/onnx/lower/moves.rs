@@ -1,0 +1,137 @@
+//! Operators that put values elsewhere.
+
+use super::context::{Context, Lowered};
+use crate::network::ops::{Axis, BlockOrder, Concat, DepthToSpace, Op, Slice, SpaceToDepth};
+use crate::onnx::call::{Call, Value};
+use crate::onnx::refusal::{Why, why};
+use crate::onnx::shapes;
+use crate::onnx::tensor::shown;
+use crate::onnx::view::View;
+
+/// An axis of `[C, H, W]`.
+pub(super) fn axis(at: usize) -> Axis {
+    [Axis::Channels, Axis::Height, Axis::Width][at]
+}
+
+/// `Reshape`, `Flatten`, `Squeeze` and `Unsqueeze`: noted, not computed.
+pub(super) fn reshape(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let view = call.computed(0)?.clone();
+    let from = [vec![call.batch], view.dims()].concat();
+    let dims = shapes::reshaped(call, &from)?;
+    let Some((&batch, dims)) = dims.split_first() else { return Err(why("it leaves no axis for the batch")) };
+    if batch != call.batch {
+        let reason =
+            format!("it makes {batch}x{} of {}: the first axis must stay the batch", shown(dims), shown(&from));
+        return Err(why(reason));
+    }
+    if let Some(view) = view.reshaped(dims) {
+        return Ok(vec![Value::Computed(view)]);
+    }
+    let id = context.flat(call, &call.node.input[0], &view)?;
+    Ok(vec![Value::Computed(View::of(id, dims))])
+}
+
+/// `Transpose`: noted, not computed.
+pub(super) fn transpose(_: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let view = call.computed(0)?;
+    let order = shapes::order(call, view.dims().len() + 1)?;
+    let Some((0, order)) = order.split_first().map(|(&first, rest)| (first, rest)) else {
+        return Err(why(format!("perm {order:?} moves the first axis, the batch")));
+    };
+    let order: Vec<usize> = order.iter().map(|&axis| axis - 1).collect();
+    Ok(vec![Value::Computed(view.transposed(&order))])
+}
+
+/// `Concat`.
+pub(super) fn concat(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let along = Call::inner_axis(call.int("axis", 1), call.computed(0)?)?;
+    let mut placed = Vec::new();
+    for at in 0..call.inputs.len() {
+        call.computed(at)?;
+        placed.push(context.placed_along(call, at, along)?);
+    }
+    // Transposed values stay so where all are in the same way.
+    if placed.iter().any(|other| other.axes != placed[0].axes) {
+        for (at, other) in placed.iter_mut().enumerate() {
+            let (id, rank) = context.image(call, at)?;
+            (other.id, other.axes) = (id, (0..rank).collect());
+        }
+    }
+    let (first, ids) = (&placed[0], placed.iter().map(|placed| placed.id).collect());
+    let Some(&along) = first.axes.get(along) else { return Err(why("its axis is none of its operands")) };
+    let op = Op::Concat(Concat::new(axis(along)));
+    let id = context.op(call, call.name(), op, ids)?;
+    Ok(vec![Value::Computed(context.view_of(first, id))])
+}
+
+/// `Slice`.
+pub(super) fn slice(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let view = call.computed(0)?.clone();
+    let dims = [vec![call.batch], view.dims()].concat();
+    let cuts = shapes::cuts(call, &dims)?;
+    let mut now = view;
+    let mut left: Vec<shapes::Cut> = cuts.into_iter().filter(|cut| !is_whole(cut, dims[cut.axis])).collect();
+    let last = left.pop();
+    for cut in left {
+        call.inputs[0] = Some(Value::Computed(now));
+        now = cut_one(context, call, cut, &call.part(&format!("axis{}", cut.axis)))?;
+    }
+    if let Some(cut) = last {
+        call.inputs[0] = Some(Value::Computed(now));
+        now = cut_one(context, call, cut, call.name())?;
+    }
+    Ok(vec![Value::Computed(now)])
+}
+
+fn is_whole(cut: &shapes::Cut, size: usize) -> bool {
+    cut.start == 0 && cut.count == size && cut.step == 1
+}
+
+/// A part of the first operand along one axis, which counts the batch.
+fn cut_one(context: &mut Context, call: &Call<'_>, cut: shapes::Cut, name: &str) -> Result<View, Why> {
+    let inner = cut.axis.checked_sub(1).ok_or_else(|| why("it takes some of the batch"))?;
+    if cut.count == 0 {
+        return Err(why("nothing is left"));
+    }
+    let Ok(step) = usize::try_from(cut.step) else { return Err(why("it turns an axis around")) };
+    let placed = context.placed_along(call, 0, inner)?;
+    let (mut start, mut end, mut steps) = ([0; 3], context.draft.shape(placed.id), [1; 3]);
+    let at = placed.axes[inner];
+    (start[at], steps[at]) = (cut.start, step);
+    // Right behind the last, so that slices of the same are alike.
+    end[at] = cut.start + (cut.count - 1) * step + 1;
+    let op = Op::Slice(Slice::new(start, end).with_step(steps));
+    let id = context.op(call, name, op, vec![placed.id])?;
+    Ok(context.view_of(&placed, id))
+}
+
+/// `Split`: a slice an output.
+pub(super) fn split(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let dims = [vec![call.batch], call.computed(0)?.dims()].concat();
+    let cuts = shapes::parts(call, &dims)?;
+    let mut parts = Vec::new();
+    for (cut, name) in cuts.into_iter().zip(&call.node.output) {
+        parts.push(Value::Computed(cut_one(context, call, cut, name)?));
+    }
+    Ok(parts)
+}
+
+/// `DepthToSpace` and `SpaceToDepth`.
+pub(super) fn blocks(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let (input, rank) = context.image(call, 0)?;
+    let block = usize::try_from(call.int("blocksize", 0)).map_err(|_| why("blocksize is negative"))?;
+    let order = match call.word("mode", "DCR")? {
+        "DCR" => BlockOrder::BlockFirst,
+        "CRD" => BlockOrder::ChannelFirst,
+        other => return Err(why(format!("mode is {other:?}: it must be DCR or CRD"))),
+    };
+    let op = if call.node.op_type == "SpaceToDepth" {
+        Op::SpaceToDepth(SpaceToDepth::new(block, order))
+    } else {
+        Op::DepthToSpace(DepthToSpace::new(block, order))
+    };
+    if rank != 3 {
+        return Err(why("its operand is no image"));
+    }
+    context.finish(call, op, vec![input], rank)
+}

@@ -1,0 +1,7 @@
+//! Small models, made of messages, and what becomes of them.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at what they did not expect")]
+
+mod hostile;
+mod model;
+mod patterns;
+mod refused;

@@ -1,0 +1,106 @@
+//! What is refused, and how it is told.
+
+use super::model::{Is, Small, floats, node, ramp};
+use crate::error::Error;
+use crate::onnx::{Options, import};
+
+#[test]
+fn all_nodes_are_refused_in_one_go() {
+    let nodes = vec![
+        node("Relu", &["x"], &["a"], &[]),
+        node("TopK", &["a", "k"], &["b"], &[]),
+        // What reads it says nothing new.
+        node("Relu", &["b"], &["c"], &[]),
+        node("Elu", &["a"], &["d"], &[]),
+        node("Add", &["c", "d"], &["y"], &[]),
+    ];
+    let model = Small::new(&[1, 2, 3, 4], nodes, vec![super::model::list("k", &[1])]);
+    let Err(Error::Import { nodes }) = model.import() else { panic!("it was imported") };
+    let told: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "node b (TopK): the format has no such operation; end the network before it (--end VALUE) and do the rest \
+             in your program",
+            "node d (Elu): the format has no such operation",
+        ]
+    );
+    let error = Error::Import { nodes }.to_string();
+    assert!(error.starts_with("2 of the model's nodes cannot be imported, the first: node b (TopK)"), "{error}");
+    // Before them it is a network.
+    let before = import(model.bytes(), &Options::default().with_ends(vec!["a".to_owned()])).unwrap();
+    assert_eq!(before.network.output().name, "a");
+}
+
+/// A node of an operator with one operand or with two, and what is said of it.
+#[test]
+fn reasons_name_what_is_wrong() {
+    let one = |operator, attributes: &[(&str, Is<'_>)]| {
+        Small::new(&[1, 2, 3, 4], vec![node(operator, &["x"], &["y"], attributes)], vec![])
+    };
+    let with = |operator, dims: &[i64]| {
+        Small::new(&[1, 2, 3, 4], vec![node(operator, &["x", "w"], &["y"], &[])], vec![ramp("w", dims)])
+    };
+    let cases = [
+        (one("Transpose", &[("perm", Is::Ints(&[1, 0, 2, 3]))]), "moves the first axis, the batch"),
+        (one("Transpose", &[("perm", Is::Ints(&[0, 1, 1, 3]))]), "is no order of 4 axes"),
+        (one("Softmax", &[("axis", Is::Int(0))]), "along the first axis, the batch"),
+        (one("Softmax", &[("axis", Is::Int(9))]), "axis 9 is none of a tensor of 4"),
+        (one("MaxPool", &[("kernel_shape", Is::Ints(&[2, 2])), ("dilations", Is::Ints(&[2, 2]))]), "pools have none"),
+        (one("MaxPool", &[("kernel_shape", Is::Ints(&[9, 9]))]), "it must fit in the padded input of 3"),
+        (one("Cast", &[("to", Is::Int(7))]), "it rounds computed values to integers"),
+        (one("Erf", &[]), "outside GELU in pieces the format has no error function"),
+        (one("LayerNormalization", &[]), "it normalizes by what it measures"),
+        (one("If", &[]), "onnxsim"),
+        (with("Conv", &[4, 3, 1, 1]), "channels / groups of the input"),
+        (with("Conv", &[4, 2, 1]), "its weights are 4x2x1"),
+        (with("Add", &[3, 1, 1, 1]), "varies with the batch"),
+        (with("Add", &[5]), "5"),
+        (with("Div", &[0]), "0"),
+        (with("PRelu", &[2, 3, 4]), "slope"),
+        (with("Reshape", &[2]), "a list of integers is expected"),
+    ];
+    for (model, reason) in cases {
+        let error = model.import().unwrap_err().to_string();
+        assert!(error.contains(reason) && !error.contains('\n'), "{error}: {reason}");
+    }
+}
+
+#[test]
+fn models_are_checked_before_their_nodes() {
+    let relu = || node("Relu", &["x"], &["y"], &[]);
+    let mut twice = Small::new(&[1, 2], vec![relu(), relu()], vec![]);
+    let circle =
+        Small::new(&[1, 2], vec![node("Add", &["x", "y"], &["a"], &[]), node("Relu", &["a"], &["y"], &[])], vec![]);
+    let mut nowhere = Small::new(&[1, 2], vec![relu()], vec![]);
+    nowhere.graph.output[0].name = "z".to_owned();
+    let mut two = Small::new(&[1, 2], vec![node("Add", &["x", "z"], &["y"], &[])], vec![]);
+    two.graph.input.push(super::model::value("z", &[1, 2]));
+    let open = Small::new(&[0, 2, 0, 0], vec![relu()], vec![]);
+    let large = Small::new(&[1, 1 << 40, 1 << 40], vec![relu()], vec![]);
+    let lost = Small::new(&[1, 2], vec![node("Add", &["x", "q"], &["y"], &[])], vec![]);
+    let short =
+        Small::new(&[1, 2], vec![node("Add", &["x", "w"], &["y"], &[])], vec![floats("w", &[3, 1 << 40], &[1.0])]);
+    let cases = [
+        (&twice, "the value \"y\" is computed or given twice"),
+        (&circle, "its nodes read each other in a circle"),
+        (&nowhere, "no node computes the output \"z\""),
+        (&two, "2 inputs are read (x, z): a network has one"),
+        (&open, "its sizes are ?x2x?x?: say which (--input 1x3x224x224)"),
+        (&large, "its sizes are 1x1099511627776x1099511627776"),
+        (&lost, "it reads \"q\", which nothing computes"),
+        (&short, "more than 2147483647 values"),
+    ];
+    for (model, reason) in cases {
+        let error = model.import().unwrap_err().to_string();
+        assert!(error.contains(reason) && !error.contains('\n'), "{error}: {reason}");
+    }
+    // A name given twice, as an input and by a node.
+    twice.graph.node.pop();
+    twice.graph.node[0].output[0] = "x".to_owned();
+    assert!(twice.import().unwrap_err().to_string().contains("computed or given twice"));
+    // Sizes that are left open are taken from the caller, others must be as they are.
+    let sizes = |sizes: &[usize]| import(open.bytes(), &Options::default().with_size("x", sizes.to_vec()));
+    assert_eq!(sizes(&[5, 2, 3, 4]).unwrap().network.input().shape, [2, 3, 4]);
+    assert!(sizes(&[5, 3, 3, 4]).unwrap_err().to_string().contains("its sizes are ?x2x?x?, not 5x3x3x4"));
+}
