@@ -29,18 +29,21 @@ impl Bounds {
     pub(crate) fn behind(activation: Activation, pairs: impl Iterator<Item = (f64, f64)>) -> Self {
         let (values, errors) = pairs
             .map(|(value, error)| activation.behind(value, error))
-            .map(|(value, error)| (value as f32, error as f32))
+            .map(|(value, error)| (value as f32, bound(error)))
             .unzip();
         Self { values, errors }
     }
 }
 
-/// Every value by which an executor may be off that is off by these: what is no number for want of a bound is
-/// infinite.
+/// An error as it is kept: what is no number, for want of a bound, is infinite.
+fn bound(error: f64) -> f32 {
+    if error.is_nan() { f32::INFINITY } else { error as f32 }
+}
+
+/// Of values, and how far executors may be off each.
 impl FromIterator<(f64, f64)> for Bounds {
     fn from_iter<T: IntoIterator<Item = (f64, f64)>>(pairs: T) -> Self {
-        let error = |error: f64| if error.is_nan() { f32::INFINITY } else { error as f32 };
-        let (values, errors) = pairs.into_iter().map(|(value, of)| (value as f32, error(of))).unzip();
+        let (values, errors) = pairs.into_iter().map(|(value, error)| (value as f32, bound(error))).unzip();
         Self { values, errors }
     }
 }

@@ -2,9 +2,37 @@
 #![cfg(all(feature = "cpu", feature = "network"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use crate::common::networks::{check, network, ternary};
-use crate::common::parts::Tensor;
+use filter_summary::network::{CpuNetwork, Network, NetworkReference};
 use serde_json::{Map, Value, json};
+
+use crate::common::gpu::device;
+use crate::common::interpreter::interpret;
+use crate::common::networks::{self, gpu_networks, images, network, run_on_gpu, ternary};
+use crate::common::operands::Random;
+use crate::common::parts::Tensor;
+
+/// Against loops in f64, and the reference beside both: it has their values, and what executors are off is within what
+/// it allows.
+fn check(name: &str, network: &Network) {
+    networks::check(name, network);
+    let reference = NetworkReference::new(network).expect("a reference");
+    let input = images(network, 1, 7, Random::float);
+    let (want, bounded) = (interpret(network, &input), reference.image(&input).expect("an image"));
+    let mut runs = vec![("the CPU", CpuNetwork::new(network, 1, None).unwrap().run(&input).unwrap())];
+    if let Some(device) = device() {
+        runs.push(("the GPU", run_on_gpu(device, &gpu_networks(device, name, network, 1)[0], &input)));
+    }
+    for (at, (&value, &allowed)) in bounded.output.iter().zip(&bounded.error).enumerate() {
+        let off = (value - want.value[at]).abs();
+        assert!(off <= allowed + want.error[at], "{name}: the reference has {value} at {at}, not {}", want.value[at]);
+        // It hides nothing: it is no more than a thousandth of what numbers of this size are.
+        assert!(allowed <= 1e-3 * (1.0 + value.abs()), "{name}: {allowed} is allowed at {at}, of {value}");
+        for (executor, got) in &runs {
+            let off = (f64::from(got[at]) - value).abs();
+            assert!(off <= allowed + 1e-37, "{name}: {executor} is {off} off at {at}, and may be {allowed}");
+        }
+    }
+}
 
 /// A node that reads the input, or with `inputs` in its keys others.
 fn node(name: &str, op: &str, keys: &Value) -> Value {
@@ -278,5 +306,42 @@ fn pixels_are_spread() {
         let tensors =
             [("it.weight", weight), ("it.scale", ternary(&[out_channels])), ("it.bias", ternary(&[out_channels]))];
         check_op(input, "conv_transpose2d", keys, &tensors);
+    }
+}
+
+/// Numbers that may be anything have no bound: the reference says so, and not something smaller.
+#[test]
+fn quotients_by_what_may_be_zero_have_no_bound() {
+    let nodes = [
+        node("rounded", "mul", &json!({"inputs": ["input", "input"]})),
+        node("nothing", "sub", &json!({"inputs": ["rounded", "rounded"]})),
+        node("it", "div", &json!({"inputs": ["input", "nothing"]})),
+    ];
+    let network = network([1, 1, 3], &nodes, &[]);
+    let bounded = NetworkReference::new(&network).unwrap().image(&[0.1, 0.7, 3.3]).unwrap();
+    assert!(bounded.error.iter().all(|error| error.is_infinite()), "{:?}", bounded.error);
+}
+
+/// A NaN is the largest of an image, and of a line makes NaN of all its shares, not of others.
+#[test]
+fn nan_stays_where_it_belongs() {
+    let nodes = [
+        node("largest", "global_max_pool2d", &json!({})),
+        node("shares", "softmax", &json!({"axis": "width"})),
+        json!({"name": "a", "op": "flatten", "input": "largest"}),
+        json!({"name": "b", "op": "flatten", "input": "shares"}),
+        json!({"name": "all", "op": "concat", "inputs": ["a", "b"]}),
+    ];
+    let network = network([2, 2, 2], &nodes, &[]);
+    let input = [1.0, f32::NAN, -3.0, 2.0, -1.0, -2.0, -0.5, -0.25];
+    let mut runs = vec![CpuNetwork::new(&network, 1, None).unwrap().run(&input).unwrap()];
+    if let Some(device) = device() {
+        runs.push(run_on_gpu(device, &gpu_networks(device, "nan", &network, 1)[0], &input));
+    }
+    for got in runs {
+        let nan: Vec<bool> = got.iter().map(|value| value.is_nan()).collect();
+        let want = [true, false, true, true, false, false, false, false, false, false];
+        assert_eq!(nan, want, "{got:?}");
+        assert_eq!(got[1], -0.25);
     }
 }
