@@ -32,6 +32,8 @@ mod part;
 pub(crate) mod pool;
 #[cfg(feature = "network")]
 pub(crate) mod pool_window;
+#[cfg(feature = "network")]
+pub(crate) mod prelu;
 pub(crate) mod products;
 #[cfg(feature = "network")]
 pub(crate) mod resample;
@@ -109,6 +111,8 @@ pub(crate) enum Variant {
     #[cfg(feature = "network")]
     BatchNorm(batch_norm::BatchNorm),
     #[cfg(feature = "network")]
+    Prelu(prelu::Prelu),
+    #[cfg(feature = "network")]
     Subsample(subsample::Subsample),
     #[cfg(feature = "network")]
     UpsampleNearest(upsample_nearest::UpsampleNearest),
@@ -170,6 +174,8 @@ impl Variant {
             #[cfg(feature = "network")]
             Self::BatchNorm(kernel) => kernel.describe(),
             #[cfg(feature = "network")]
+            Self::Prelu(kernel) => kernel.describe(),
+            #[cfg(feature = "network")]
             Self::Subsample(kernel) => kernel.describe(),
             #[cfg(feature = "network")]
             Self::UpsampleNearest(kernel) => kernel.describe(),
@@ -224,6 +230,7 @@ impl Variant {
             listed(pool_window::PoolWindow::variants()),
             listed(binary::Binary::variants()),
             listed(batch_norm::BatchNorm::variants()),
+            listed(prelu::Prelu::variants()),
             listed(subsample::Subsample::variants()),
             listed(upsample_nearest::UpsampleNearest::variants()),
             listed(moves::Moves::variants()),

@@ -25,49 +25,19 @@ impl WithSimd for Job<'_> {
     }
 }
 
-/// [`activate`] inside a program for a machine's vectors. Every activation has a loop of its own.
+/// [`activate`] inside a program for a machine's vectors. No closures: what is not inlined has none of its
+/// instructions.
 #[inline(always)]
 pub(super) fn activate_with<S: Simd>(simd: S, activation: Activation, values: &mut [f32]) {
-    let vectors = Vectors(simd);
-    let number = |number| simd.splat_f32s(number);
-    match activation {
-        Activation::None => {}
-        Activation::Relu => each(simd, values, |value| vectors.at_least(number(0.0), value)),
-        Activation::Relu6 => each(simd, values, |value| vectors.clip(number(0.0), number(6.0), value)),
-        Activation::LeakyRelu(a) => each(simd, values, |value| {
-            let is_negative = simd.less_than_f32s(value, number(0.0));
-            simd.select_f32s(is_negative, simd.mul_f32s(number(a.get()), value), value)
-        }),
-        Activation::Clip { low, high } => {
-            each(simd, values, |value| vectors.clip(number(low.get()), number(high.get()), value));
-        }
-        Activation::Sigmoid => each(simd, values, |value| vectors.sigmoid(value)),
-        Activation::Tanh => each(simd, values, |value| vectors.tanh(value)),
-        Activation::Silu => each(simd, values, |value| vectors.gated(value, value, SILU_END)),
-        Activation::HardSigmoid(a, b) => each(simd, values, |value| {
-            let line = simd.mul_add_e_f32s(number(a.get()), value, number(b.get()));
-            vectors.clip(number(0.0), number(1.0), line)
-        }),
-        Activation::HardSwish => each(simd, values, |value| {
-            let line = simd.mul_add_e_f32s(value, number(1.0 / 6.0), number(0.5));
-            simd.mul_f32s(value, vectors.clip(number(0.0), number(1.0), line))
-        }),
-        Activation::Gelu => each(simd, values, |value| vectors.gelu(value)),
-        Activation::GeluTanh => each(simd, values, |value| {
-            let end = simd.min_f32s(simd.abs_f32s(value), number(GELU_TANH_END));
-            let square = simd.mul_f32s(end, end);
-            let line = simd.mul_add_e_f32s(square, number((GELU_TANH * GELU_CUBE) as f32), number(GELU_TANH as f32));
-            vectors.gated(value, simd.mul_f32s(line, end), GELU_TANH_END)
-        }),
+    if activation == Activation::None {
+        return;
     }
-}
-
-#[inline(always)]
-fn each<S: Simd>(simd: S, values: &mut [f32], of: impl Fn(S::f32s) -> S::f32s) {
     let (whole, rest) = S::as_mut_simd_f32s(values);
-    whole.iter_mut().for_each(|value| *value = of(*value));
+    for value in whole {
+        *value = Vectors(simd).of(activation, *value);
+    }
     if !rest.is_empty() {
-        simd.partial_store_f32s(rest, of(simd.partial_load_f32s(rest)));
+        simd.partial_store_f32s(rest, Vectors(simd).of(activation, simd.partial_load_f32s(rest)));
     }
 }
 
@@ -84,6 +54,42 @@ const GELU_END: f32 = 13.0;
 struct Vectors<S>(S);
 
 impl<S: Simd> Vectors<S> {
+    /// Which activation it is is a branch a vector, and always the same.
+    #[inline(always)]
+    fn of(self, activation: Activation, value: S::f32s) -> S::f32s {
+        let Self(simd) = self;
+        let (zero, one) = (simd.splat_f32s(0.0), simd.splat_f32s(1.0));
+        match activation {
+            Activation::None => value,
+            Activation::Relu => self.at_least(zero, value),
+            Activation::Relu6 => self.clip(zero, simd.splat_f32s(6.0), value),
+            Activation::LeakyRelu(a) => {
+                let sloped = simd.mul_f32s(simd.splat_f32s(a.get()), value);
+                simd.select_f32s(simd.less_than_f32s(value, zero), sloped, value)
+            }
+            Activation::Clip { low, high } => self.clip(simd.splat_f32s(low.get()), simd.splat_f32s(high.get()), value),
+            Activation::Sigmoid => self.sigmoid(value),
+            Activation::Tanh => self.tanh(value),
+            Activation::Silu => self.gated(value, value, SILU_END),
+            Activation::HardSigmoid(a, b) => {
+                let line = simd.mul_add_e_f32s(simd.splat_f32s(a.get()), value, simd.splat_f32s(b.get()));
+                self.clip(zero, one, line)
+            }
+            Activation::HardSwish => {
+                let line = simd.mul_add_e_f32s(value, simd.splat_f32s(1.0 / 6.0), simd.splat_f32s(0.5));
+                simd.mul_f32s(value, self.clip(zero, one, line))
+            }
+            Activation::Gelu => self.gelu(value),
+            Activation::GeluTanh => {
+                let end = simd.min_f32s(simd.abs_f32s(value), simd.splat_f32s(GELU_TANH_END));
+                let slope = simd.splat_f32s(GELU_TANH as f32);
+                let cube = simd.splat_f32s((GELU_TANH * GELU_CUBE) as f32);
+                let line = simd.mul_add_e_f32s(simd.mul_f32s(end, end), cube, slope);
+                self.gated(value, simd.mul_f32s(line, end), GELU_TANH_END)
+            }
+        }
+    }
+
     /// `max` drops a NaN on some machines.
     #[inline(always)]
     fn at_least(self, low: S::f32s, value: S::f32s) -> S::f32s {
@@ -100,9 +106,11 @@ impl<S: Simd> Vectors<S> {
     #[inline(always)]
     fn polynomial<const N: usize>(self, coefficients: [f32; N], x: S::f32s) -> S::f32s {
         let Self(simd) = self;
-        let last = simd.splat_f32s(coefficients[N - 1]);
-        let step = |sum, &number: &f32| simd.mul_add_e_f32s(sum, x, simd.splat_f32s(number));
-        coefficients[..N - 1].iter().rev().fold(last, step)
+        let mut sum = simd.splat_f32s(coefficients[N - 1]);
+        for number in coefficients[..N - 1].iter().rev() {
+            sum = simd.mul_add_e_f32s(sum, x, simd.splat_f32s(*number));
+        }
+        sum
     }
 
     /// `exp(x)` for `x <= 0`, to 2 units in the last place: `2^n * exp(r)` with `|r| <= ln(2) / 2`, whose polynomial

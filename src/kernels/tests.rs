@@ -242,6 +242,7 @@ fn turns_are_counted() {
             "binary"
                 | "batch_norm"
                 | "moves"
+                | "prelu"
                 | "resample"
                 | "subsample"
                 | "transpose"

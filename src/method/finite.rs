@@ -1,10 +1,18 @@
 //! Numbers that are neither infinite nor NaN.
 
+use std::fmt;
+
 use crate::error::{Error, Result};
 
 /// An f32 that is finite. It is equal to another, and hashed, by its bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Finite(u32);
+
+impl fmt::Debug for Finite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.get(), f)
+    }
+}
 
 impl Finite {
     pub(crate) const ZERO: Self = Self(0);

@@ -14,6 +14,7 @@ mod images;
 mod local_response_norm;
 mod moves;
 mod pool;
+mod prelu;
 mod softmax;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use local_response_norm::LocalResponseNorm;
 pub(super) use moves::Copy;
 pub use moves::{BlockOrder, ChannelShuffle, Concat, DepthToSpace, Permute, Reshape, Slice, SpaceToDepth};
 pub use pool::Pool;
+pub use prelu::Prelu;
 pub use softmax::Softmax;
 
 use serde::{Deserialize, Serialize};
@@ -58,6 +60,8 @@ pub enum Op {
     Binary(Binary),
     /// `activation` and `relu`, on their own.
     Activation(Activation),
+    /// `prelu`: a leaky ReLU with a slope a channel.
+    Prelu(Arc<Prelu>),
     /// `batch_norm`: what a batch norm is at inference, a scale and a bias a channel.
     BatchNorm(Arc<BatchNorm>),
     /// `shortcut_a`: every stride-th pixel, and zero channels before and after.
@@ -99,6 +103,7 @@ impl Op {
             Self::GlobalPool(pool) => pool,
             Self::Binary(binary) => binary,
             Self::Activation(activation) => activation,
+            Self::Prelu(prelu) => prelu.as_ref(),
             Self::BatchNorm(norm) => norm.as_ref(),
             Self::ShortcutA(shortcut) => shortcut,
             Self::UpsampleNearest(upsample) => upsample,
@@ -127,6 +132,7 @@ const FILE_OPS: [&[&[FileOp]]; 3] = [
         global_pool::FILE_OPS,
         binary::FILE_OPS,
         activation::FILE_OPS,
+        prelu::FILE_OPS,
         batch_norm::FILE_OPS,
         softmax::FILE_OPS,
         local_response_norm::FILE_OPS,

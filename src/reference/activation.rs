@@ -84,6 +84,7 @@ impl Activation {
 }
 
 #[cfg(all(test, feature = "cpu", feature = "network"))]
+#[allow(clippy::expect_used)]
 mod tests {
     use super::*;
     use crate::cpu::activate;
@@ -127,14 +128,13 @@ mod tests {
     /// What WGSL may take for 0, times what activations multiply it with.
     const UNDERFLOW: f64 = 2e-36;
 
-    /// The CPU's formulas keep to their bounds, half of which is WGSL's.
+    /// The CPU's formulas keep to their bounds, of which WGSL's exponential needs more than half.
     #[test]
     fn formulas_round_by_what_they_may() {
         for activation in all() {
             let values = grid();
             let mut got = values.clone();
             activate(activation, &mut got);
-            let mut worst = 0.0f64;
             for (&value, &got) in values.iter().zip(&got) {
                 let (want, allowed) = activation.behind(value.into(), 0.0);
                 if !want.is_finite() || value.is_infinite() {
@@ -145,11 +145,7 @@ mod tests {
                 let error = (f64::from(got) - want).abs();
                 let beyond = want.abs() > f64::from(f32::MAX) && got.is_infinite();
                 assert!(beyond || error <= allowed + UNDERFLOW, "{activation:?} of {value}: {got}, not {want}");
-                if allowed > UNDERFLOW {
-                    worst = worst.max(error / allowed);
-                }
             }
-            println!("{activation:?}: {worst:.2} of what is allowed");
         }
     }
 

@@ -63,7 +63,7 @@ pub fn activate(activation: Activation, value: f64, error: f64) -> (f64, f64) {
 
 /// The share of the normal distribution below a value, by Simpson's rule.
 fn normal(value: f64) -> f64 {
-    if value.is_infinite() {
+    if value.abs() > 38.0 {
         return if value > 0.0 { 1.0 } else { 0.0 };
     }
     let (steps, end) = (2000, value.clamp(-40.0, 40.0));

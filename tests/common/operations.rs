@@ -91,6 +91,13 @@ pub fn operate(op: &Op, inputs: &[(&Value, [usize; 3])], shape: [usize; 3]) -> V
                 other => panic!("{other:?}"),
             }
         }),
+        Op::Prelu(op) => each(shape, |place| {
+            let at = index(from, place);
+            let slope = f64::from(op.slope[place[0] % op.slope.len()]);
+            let (value, error) = (first.value[at], first.error[at]);
+            let result = if value < 0.0 { slope * value } else { value };
+            (result, slope.abs().max(1.0) * error + EPSILON * result.abs())
+        }),
         Op::Resize(op) => resize(op, first, from, shape),
         Op::Binary(op) => {
             let constant = op.constant.as_ref().map(|constant| {

@@ -124,6 +124,7 @@ all_shared!(
     network::Op,
     network::PlacementRule,
     network::Pool,
+    network::Prelu,
     network::Preprocess,
     network::ShortcutA,
     network::UpsampleNearest,

@@ -39,7 +39,7 @@ fn is_flat(network: &Network, mut node: usize) -> bool {
             (Op::Conv(conv), _) => return conv.kind == ConvKind::Linear,
             (Op::Flatten, _) => return true,
             (
-                Op::Binary(_) | Op::Activation(_) | Op::BatchNorm(_) | Op::Concat(_) | Op::Softmax(_),
+                Op::Binary(_) | Op::Activation(_) | Op::Prelu(_) | Op::BatchNorm(_) | Op::Concat(_) | Op::Softmax(_),
                 Some(Source::Node(before)),
             ) => node = *before,
             _ => return false,

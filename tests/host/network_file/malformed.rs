@@ -138,9 +138,9 @@ fn graph() {
             "op unknown",
             |p| p.set("fc", "op", json!("conv3d")),
             "node fc: op is conv3d: it must be one of fs_conv2d, conv2d, linear, conv_transpose2d, max_pool2d, \
-             avg_pool2d, global_avg_pool2d, global_max_pool2d, add, sub, mul, div, relu, activation, batch_norm, \
-             softmax, log_softmax, local_response_norm, shortcut_a, upsample_nearest2d, resize, pad, concat, slice, \
-             permute, reshape, flatten, depth_to_space, space_to_depth, channel_shuffle",
+             avg_pool2d, global_avg_pool2d, global_max_pool2d, add, sub, mul, div, relu, activation, prelu, \
+             batch_norm, softmax, log_softmax, local_response_norm, shortcut_a, upsample_nearest2d, resize, pad, \
+             concat, slice, permute, reshape, flatten, depth_to_space, space_to_depth, channel_shuffle",
         ),
         ("op missing", |p| p.unset("fc", "op"), "graph: nodes[12]: missing field `op` at line 1 column 1305"),
         (

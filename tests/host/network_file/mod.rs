@@ -2,6 +2,7 @@
 #![cfg(feature = "files")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod activations;
 mod base_stage;
 mod built;
 mod built_alike;
