@@ -1,8 +1,11 @@
-//! ONNX's node tests: a folder each, with a model of one node, and what goes in and comes out.
+//! ONNX's node tests, a folder each with a model of one node, and what goes in and comes out; and models that are broken
+//! on purpose.
 
+mod broken;
 mod case;
-pub mod mutate;
+mod mutate;
 mod run;
 
+pub use broken::{Models, Report};
 pub use case::{Case, DataSet, cases};
 pub use run::{Outcome, Runner};

@@ -10,11 +10,11 @@ const NUMBERS: [u64; 12] =
 
 /// SplitMix64 (Steele, Lea and Flood, 2014): the same numbers everywhere.
 #[derive(Debug, Clone)]
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     /// The next number.
-    pub fn number(&mut self) -> u64 {
+    pub(crate) fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -22,7 +22,7 @@ impl Random {
     }
 
     /// A number below another, which is not 0.
-    pub fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         (self.number() % limit as u64) as usize
     }
 
@@ -32,7 +32,7 @@ impl Random {
 }
 
 /// A protocol buffer with a few fields or bytes changed.
-pub fn message(bytes: &[u8], random: &mut Random) -> Vec<u8> {
+pub(crate) fn message(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     if random.below(3) == 0 {
         return raw(bytes, random);
     }
@@ -44,7 +44,7 @@ pub fn message(bytes: &[u8], random: &mut Random) -> Vec<u8> {
 }
 
 /// A safetensors file with its header or its tensors changed.
-pub fn tensors(bytes: &[u8], random: &mut Random) -> Vec<u8> {
+pub(crate) fn tensors(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     let Some((length, rest)) = bytes.split_first_chunk::<8>() else { return raw(bytes, random) };
     let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
     let (Some((header, data)), true) = (rest.split_at_checked(length), random.below(4) > 0) else {
@@ -56,7 +56,7 @@ pub fn tensors(bytes: &[u8], random: &mut Random) -> Vec<u8> {
 }
 
 /// Bytes with some changed, left out, or there twice.
-pub fn raw(bytes: &[u8], random: &mut Random) -> Vec<u8> {
+pub(crate) fn raw(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for _ in 0..=random.below(4) {
         if bytes.is_empty() {

@@ -1,15 +1,13 @@
 //! Reads files broken on purpose: every one must be read or refused, by one line, in bounded time and memory.
 #![allow(clippy::print_stdout, reason = "a report is its purpose")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use clap::Parser;
-use conformance::mutate::{Random, message, tensors};
-use filter_summary::network::Network;
-use filter_summary::onnx::{Options, import};
+use conformance::{Models, Report};
 
 /// Reads files broken on purpose
 #[derive(Parser)]
@@ -38,49 +36,13 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<()> {
-    let mut files = Vec::new();
-    args.files.iter().try_for_each(|file| read(file, &mut files))?;
-    ensure!(!files.is_empty(), "there are no models");
-    let (mut random, start) = (Random(args.seed), Instant::now());
-    let (mut read, mut slowest) = (0, Duration::ZERO);
-    for at in 0..args.count {
-        let (is_onnx, bytes) = &files[at % files.len()];
-        let mutant = if *is_onnx { message(bytes, &mut random) } else { tensors(bytes, &mut random) };
-        let start = Instant::now();
-        let outcome = if *is_onnx {
-            import(mutant, &Options::default()).map(drop)
-        } else {
-            Network::from_bytes(&mutant).map(drop)
-        };
-        slowest = slowest.max(start.elapsed());
-        match outcome {
-            Ok(()) => read += 1,
-            Err(error) => {
-                let text = error.to_string();
-                ensure!(!text.contains('\n') && text.len() < 10_000, "mutant {at}: {text}");
-            }
-        }
-    }
-    let (count, seconds) = (args.count, start.elapsed().as_secs());
-    println!("{count} mutants of {} files in {seconds} s: {read} read, {} refused", files.len(), count - read);
+    let mut models = Models::default();
+    args.files.iter().try_for_each(|file| models.add(file))?;
+    let start = Instant::now();
+    let Report { read, slowest } = models.read_mutants(args.count, args.seed)?;
+    let (count, files, seconds) = (args.count, models.count(), start.elapsed().as_secs());
+    println!("{count} mutants of {files} files in {seconds} s: {read} read, {} refused", count - read);
     println!("slowest {slowest:?}, most memory {} MiB", most_memory() >> 20);
-    Ok(())
-}
-
-/// Whether a file is an ONNX model, and its bytes.
-fn read(path: &Path, files: &mut Vec<(bool, Vec<u8>)>) -> Result<()> {
-    let named = || path.display().to_string();
-    if path.is_dir() {
-        let mut paths: Vec<PathBuf> = std::fs::read_dir(path)
-            .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
-            .with_context(named)?;
-        paths.sort();
-        return paths.iter().try_for_each(|path| read(path, files));
-    }
-    let is_onnx = path.extension().is_some_and(|extension| extension == "onnx");
-    if is_onnx || path.extension().is_some_and(|extension| extension == "safetensors") {
-        files.push((is_onnx, std::fs::read(path).with_context(named)?));
-    }
     Ok(())
 }
 
