@@ -62,14 +62,14 @@ fn a_dense_block_is_one_tensor() {
     assert!(forward.activation_bytes() <= plane * (216 + 216 + 48), "{}", forward.activation_bytes() / plane);
 }
 
-/// What `python -m filter_summary.research.network_cases` wrote: every builder of `python/`, with PyTorch's logits of
-/// one image.
+/// What `network_cases` in `python/filter_summary/research` wrote, every builder there, and `operation_cases`, every
+/// operation: with PyTorch's answers for one image.
 #[test]
 fn exported_networks_compute_what_pytorch_does() {
     let mut names: Vec<_> =
         std::fs::read_dir("tests/data/networks").unwrap().map(|entry| entry.unwrap().path()).collect();
     names.sort();
-    assert_eq!(names.len(), 11);
+    assert_eq!(names.len(), 12);
     for path in names {
         let name = path.display().to_string();
         let network = Network::load(&path).expect(&name);
