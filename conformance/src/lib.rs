@@ -1,5 +1,5 @@
-//! ONNX's node tests, a folder each with a model of one node, and what goes in and comes out; and models that are broken
-//! on purpose.
+//! ONNX's node tests, a folder each with a model of one node, and what goes in and comes out; and models that are
+//! broken on purpose.
 
 mod broken;
 mod case;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::context::{Context, Lowered};
 use super::moves::axis;
 use crate::method::activation::Activation;
-use crate::network::ops::{BatchNorm, Binary, LocalResponseNorm, Op, Softmax};
+use crate::network::ops::{BatchNorm, LocalResponseNorm, Op, Prelu, Softmax};
 use crate::onnx::call::{Call, Value};
 use crate::onnx::refusal::why;
 use crate::onnx::tensor::shown;
@@ -63,17 +63,9 @@ pub(super) fn prelu(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     if channels != slope.count() {
         return Err(why(format!("its slope is {}: there are {channels} channels", shown(&slope.dims))));
     }
-    context.budget.take(channels * 16)?;
-    let scaled = |scale: Vec<f32>| Op::BatchNorm(Arc::new(BatchNorm::new(scale, vec![0.0; channels])));
-    let relu = || Op::Activation(Activation::Relu);
-    // What is left of 0 by itself, times its slope.
-    let turned = context.op(call, &call.part("turned"), scaled(vec![-1.0; channels]), vec![view.base])?;
-    let left = context.op(call, &call.part("left"), relu(), vec![turned])?;
-    let slopes = (0..channels).map(|at| -slope.float(at)).collect();
-    let left = context.op(call, &call.part("slopes"), scaled(slopes), vec![left])?;
-    let right = context.op(call, &call.part("right"), relu(), vec![view.base])?;
+    let op = Op::Prelu(Arc::new(Prelu::new(slope.copied(&mut context.budget)?)));
     let name = context.name_over(call, &view);
-    let id = context.op(call, &name, Op::Binary(Binary::add()), vec![right, left])?;
+    let id = context.op(call, &name, op, vec![view.base])?;
     Ok(vec![Value::Computed(view.over(id))])
 }
 

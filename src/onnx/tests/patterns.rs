@@ -243,6 +243,16 @@ fn shapes_are_folded_and_channels_last_are_put_first() {
 }
 
 #[test]
+fn slopes_go_along_channels() {
+    let model = |dims| {
+        Small::new(&[1, 2, 1, 4], vec![node("PRelu", &["x", "s"], &["y"], &[])], vec![floats("s", dims, &[2.0, 4.0])])
+    };
+    // From -1 on, in steps of 1/8: all below 0.
+    assert_eq!(model(&[2, 1, 1]).run(), [-2.0, -1.75, -1.5, -1.25, -2.0, -1.5, -1.0, -0.5]);
+    assert!(model(&[2]).import().unwrap_err().to_string().contains("there are 4 channels"));
+}
+
+#[test]
 fn several_outputs_are_nodes_each() {
     let split = node("Split", &["c"], &["a", "b"], &[("axis", Is::Int(1)), ("num_outputs", Is::Int(2))]);
     let mut model = behind_convolution(vec![split, node("Identity", &["a"], &["y"], &[])], vec![]);
