@@ -249,11 +249,20 @@ class FsConv2d(nn.Module):
         if self.runs_fast(x):
             if torch.is_autocast_enabled(x.device.type):
                 x = x.to(torch.get_autocast_dtype(x.device.type))
+            else:
+                self._check_dtype(x)
             y = SharedConv.apply(x, self.values(), self.gains, self.plan)
             return y if self.bias is None else y + self.bias.to(y.dtype).view(1, -1, 1, 1)
         if (left, top) != (right, bottom):
             x, left, top = F.pad(x, (left, right, top, bottom)), 0, 0
         return F.conv2d(x, self.weight(), self.bias, self.stride, (top, left), self.dilation, self.groups)
+
+    def _check_dtype(self, x: torch.Tensor) -> None:
+        """Parameters are of the input's dtype, as for `nn.Conv2d`."""
+        for name in ("summary", "gains", "bias"):
+            parameter = getattr(self, name)
+            if parameter is not None and parameter.dtype != x.dtype:
+                raise RuntimeError(f"the input is {x.dtype} and {name} {parameter.dtype}: they should be the same")
 
     def _size(self, x: torch.Tensor, top: int, bottom: int, left: int, right: int) -> list[int]:
         more = zip(x.shape[2:], (top + bottom, left + right), self.dilation, self.kernel_size, self.stride)

@@ -98,10 +98,16 @@ def shifted(x: torch.Tensor, dy: int, dx: int) -> torch.Tensor:
     return F.pad(x[:, rows, columns], (0, 0, max(-dx, 0), max(dx, 0), max(-dy, 0), max(dy, 0)))
 
 
+def for_kernels(gains: torch.Tensor | None) -> torch.Tensor | None:
+    """Gains as the kernels read them, whatever the activations are: float32, side by side."""
+    return None if gains is None else gains.to(torch.float32).contiguous()
+
+
 def mix(p: torch.Tensor, gains: torch.Tensor | None, terms: Terms) -> torch.Tensor:
     """`Y` `[N, H, W, O]` of `P` `[N, H, W, U]`; `gains` `[T, O]`."""
     n, h, w, u = p.shape
     if native.serves(p):
+        gains = for_kernels(gains)
         y = p.new_empty(n, h, w, terms.out)
         if terms.depthwise and gains is not None:
             native.call("depthwise", p.dtype, p, y, gains, 0, n, h, w, u)
@@ -119,6 +125,7 @@ def mix_back(dy: torch.Tensor, gains: torch.Tensor | None, terms: Terms) -> torc
     """`dP` `[N, H, W, U]` of `dY` `[N, H, W, O]`."""
     n, h, w, o = dy.shape
     if native.serves(dy):
+        gains = for_kernels(gains)
         dp = dy.new_empty(n, h, w, terms.bases)
         if terms.depthwise and gains is not None:
             native.call("depthwise", dy.dtype, dy, dp, gains, 1, n, h, w, o)
@@ -134,16 +141,16 @@ def mix_back(dy: torch.Tensor, gains: torch.Tensor | None, terms: Terms) -> torc
 def mix_gains(dy: torch.Tensor, p: torch.Tensor, terms: Terms, like: torch.Tensor) -> torch.Tensor:
     """`dg` `[T, O]` of the dtype of `like`."""
     n, h, w, u = p.shape
-    dg = torch.empty_like(like)
-    if native.serves(p) and like.dtype == torch.float32:
+    dg = torch.empty_like(like, dtype=torch.promote_types(like.dtype, torch.float32))
+    if native.serves(p) and dg.dtype == torch.float32:
         if terms.depthwise:
             native.call("depthwise_dgain", p.dtype, dy, p, dg, n, h, w, u)
         else:
             native.call("mix_dgain", p.dtype, dy, p, dg, n, h, w, u, terms.out, len(terms.off), *_lists(terms))
-        return dg
+        return dg.to(like.dtype)
     for k, (off, y, x) in enumerate(zip(terms.off, terms.dy, terms.dx)):
         dg[k] = (dy * shifted(p[..., off : off + terms.out], y, x)).to(dg.dtype).sum((0, 1, 2))
-    return dg
+    return dg.to(like.dtype)
 
 
 def _lists(terms: Terms) -> tuple[list[int], list[int], list[int]]:
@@ -175,7 +182,7 @@ class SharedConv(torch.autograd.Function):
         p = F.linear(x, bases)
         g = None if gains is None else moved(gains, plan.order, 0).t().contiguous()
         y = moved(mix(p, g, terms), plan.place, 3)
-        ctx.plan, ctx.index, ctx.terms, ctx.length = plan, index, terms, len(f)
+        ctx.plan, ctx.index, ctx.terms, ctx.length, ctx.dtype = plan, index, terms, len(f), f.dtype
         ctx.save_for_backward(x, bases, p if ctx.needs_input_grad[2] else None, g)
         return y.permute(0, 3, 1, 2)
 
@@ -190,8 +197,8 @@ class SharedConv(torch.autograd.Function):
             dx = (dp @ bases).view(n, h, w, c).permute(0, 3, 1, 2)
         if ctx.needs_input_grad[1]:
             rows = (x.view(n * h * w, c).t() @ dp).t()  # oneDNN is faster so than with the factors exchanged
-            wide = rows.float() if rows.dtype == torch.bfloat16 else rows
-            df = wide.new_zeros(ctx.length).index_add_(0, ctx.index.flatten(), wide.flatten())
+            wide = rows.to(torch.promote_types(rows.dtype, torch.float32))
+            df = wide.new_zeros(ctx.length).index_add_(0, ctx.index.flatten(), wide.flatten()).to(ctx.dtype)
         if g is not None and ctx.needs_input_grad[2]:
             dg = moved(mix_gains(dy, p, ctx.terms, g).t(), ctx.plan.place, 0)
         return dx, df, dg, None

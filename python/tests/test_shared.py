@@ -172,3 +172,34 @@ def test_no_compiler_is_a_notice(monkeypatch, capsys):
     monkeypatch.setenv("FSNET_CC", "no-such-compiler")
     assert native.library.__wrapped__() is None
     assert "no native kernels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fast", [None, True])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64, torch.float32])
+@pytest.mark.parametrize("placement", ["gains:tap:1", "base:1", "tap:1"])
+def test_layers_of_every_dtype(placement, dtype, fast):
+    """The kernels read gains in float32: those of other dtypes are converted, not reinterpreted."""
+    torch.manual_seed(0)
+    conv = FsConv2d(32, 32, 3, padding=1, placement=placement, fast=fast).to(dtype)
+    x, dy = torch.randn(2, 32, 5, 6).to(dtype), torch.randn(2, 32, 5, 6).to(dtype)
+    got = results(conv, x, dy, None)
+    assert {value.dtype for value in got} == {dtype}
+    exact = FsConv2d(32, 32, 3, padding=1, placement=placement, fast=False).double()
+    exact.load_state_dict(conv.state_dict())
+    # Rounded are the products, the sums of each pass and the result: within 16 roundings of the largest value.
+    for value, right in zip(got, results(exact, x.double(), dy.double(), None)):
+        assert float((value.double() - right).abs().max()) <= 16 * torch.finfo(dtype).eps * float(right.abs().max())
+
+
+def test_the_input_has_the_dtype_of_the_parameters():
+    x = torch.randn(1, 32, 4, 4)
+    for fast in (True, False):
+        conv = FsConv2d(32, 32, 3, padding=1, fast=fast)
+        with pytest.raises(RuntimeError, match="should be the same"):
+            conv(x.bfloat16())
+        with pytest.raises(RuntimeError, match="same"):
+            conv.double()(x)
+    conv = FsConv2d(32, 32, 3, padding=1, fast=True)
+    conv.gains.data = conv.gains.data.double()
+    with pytest.raises(RuntimeError, match="gains torch.float64"):
+        conv(x)
