@@ -34,5 +34,5 @@ fn main(
             sum += value;
         }
     }
-    output[window.output] = select(largest, sum / f32(window.count), params.average == 1u);
+    output[window.output] = select(largest, sum / window.count, params.average == 1u);
 }

@@ -85,5 +85,5 @@ fn main(
         output[place] = lanes[0];
         return;
     }
-    output[window.output] = select(lanes[0], lanes[0] / f32(window.count), params.average == 1u);
+    output[window.output] = select(lanes[0], lanes[0] / window.count, params.average == 1u);
 }

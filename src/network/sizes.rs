@@ -1,7 +1,7 @@
 //! The same network for images of another size.
 
 use super::builder::Value;
-use super::{Network, Source};
+use super::{Network, Op, Source};
 use crate::error::{Error, Result};
 
 impl Network {
@@ -50,11 +50,12 @@ impl Network {
                 Source::Node(index) => values[index],
             };
             let inputs: Vec<Value> = node.inputs.iter().map(value_of).collect();
-            if let (Some(input), Some(&source)) = (inputs.first(), node.inputs.first()) {
-                let before = self.shape_of(source);
-                let tie = node.op.operation().tie(before).filter(|_| input.shape() != before);
+            if let Some(&source) = node.inputs.first() {
+                let source = self.before_flatten(source);
+                let (before, now) = (self.shape_of(source), value_of(&source).shape());
+                let tie = node.op.operation().tie(before).filter(|_| now != before);
                 if let Some(tie) = tie {
-                    let reason = format!("{tie}: it cannot read {:?} where it read {before:?}", input.shape());
+                    let reason = format!("{tie}: it cannot read {now:?} where it read {before:?}");
                     return Err(Error::format(format!("node {}", node.name), reason));
                 }
             }
@@ -62,5 +63,16 @@ impl Network {
         }
         let outputs: Vec<Value> = self.outputs.iter().map(|&output| values[output]).collect();
         builder.finish_with_outputs(&outputs)
+    }
+
+    /// What has the values of `source` as an image: as many of them may be one of another height.
+    fn before_flatten(&self, mut source: Source) -> Source {
+        while let Source::Node(index) = source
+            && self.nodes[index].op == Op::Flatten
+            && let Some(&flattened) = self.nodes[index].inputs.first()
+        {
+            source = flattened;
+        }
+        source
     }
 }

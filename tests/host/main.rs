@@ -6,6 +6,7 @@ mod common;
 mod allocations;
 mod base_stage;
 mod compress;
+mod conv_transpose;
 mod cpu;
 mod cpu_long_sums;
 mod gains;

@@ -52,25 +52,28 @@ fn networks_of_any_size_are_what_they_would_be() {
 #[test]
 fn what_ties_a_network_to_a_size_is_named() {
     let message = |network: Network, size| network.with_input_size(size).unwrap_err().to_string();
+    // As many values in another shape are no such image.
     let linear = network(|net, value| {
         let flat = net.flatten("flat", value)?;
         net.conv("fc", flat, ConvOp::linear(vec![1.0; 192 * 2], [2, 192])?)
     });
-    let want = "node fc: window.channels is 192: it must be 168 for an input of [168, 1, 1]";
-    assert_eq!(message(linear, [6, 7]), want);
+    let want = "node fc: its weights are for images of one size: it cannot read [4, 12, 4] where it read [4, 6, 8]";
+    assert_eq!(message(linear, [12, 4]), want);
     let reshape = network(|net, value| net.reshape("shape", value, [8, 4, 6]));
-    let want = "node shape: shape is [8, 4, 6]: it must have the 168 values of the input";
-    assert_eq!(message(reshape, [6, 7]), want);
+    let want = "node shape: its shape is that of one size: it cannot read [4, 8, 6] where it read [4, 6, 8]";
+    assert_eq!(message(reshape, [8, 6]), want);
     let resize = network(|net, value| net.resize("sized", value, Resize::to([12, 16])));
     let want = "node sized: it makes images of one size: it cannot read [4, 6, 7] where it read [4, 6, 8]";
     assert_eq!(message(resize, [6, 7]), want);
-    let slice = network(|net, value| net.slice("part", value, Slice::new([0, 1, 0], [4, 5, 8])));
-    let want = "node part: its end is within the image: it cannot read [4, 7, 8] where it read [4, 6, 8]";
+    // An end that is the size itself would cut a larger image.
+    let slice = network(|net, value| net.slice("part", value, Slice::new([0, 1, 0], [4, 6, 8])));
+    let want = "node part: it ends at a row or column: it cannot read [4, 7, 8] where it read [4, 6, 8]";
     assert_eq!(message(slice, [7, 8]), want);
+    // A constant of one pixel stands for any image, but one of more does not stand for a pixel.
     let constant = || Constant::new([1, 6, 8], vec![1.0; 48]).unwrap();
     let constant = network(|net, value| net.binary_with_constant("plus", value, Binary::add(), constant()));
-    let want = "node plus: inputs: their shapes are [4, 6, 7] and [1, 6, 8]: sizes must be equal, or one of them 1";
-    assert_eq!(message(constant, [6, 7]), want);
+    let want = "node plus: its constant is an image of one size: it cannot read [4, 1, 1] where it read [4, 6, 8]";
+    assert_eq!(message(constant, [1, 1]), want);
     // Behind a global pool nothing is of the image's size.
     let fixed = network(|net, value| {
         let mean = net.global_avg_pool("mean", value)?;

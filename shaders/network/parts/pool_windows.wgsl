@@ -28,7 +28,7 @@ struct Window {
     first: u32,            // where its first tap inside the input is
     rows: u32,             // of taps inside the input
     columns: u32,
-    count: u32,            // what an average divides by, at least 1
+    count: f32,            // what an average divides by, at least 1: padding may be more than 2^32 values
     output: u32,           // where its value goes
 }
 
@@ -46,7 +46,8 @@ fn window_of(element: u32) -> Window {
     let rows = max(min(end_y, params.pad_top + params.height), top) - top;
     let columns = max(min(end_x, params.pad_left + params.width), left) - left;
     let first = (plane * params.height + top - params.pad_top) * params.width + left - params.pad_left;
-    let count = select(rows * columns, (end_y - first_y) * (end_x - first_x), params.count_padding == 1u);
+    let inside = f32(rows) * f32(columns);
+    let count = select(inside, f32(end_y - first_y) * f32(end_x - first_x), params.count_padding == 1u);
     let channel = plane / params.channels * params.channels_total + params.channel_offset + plane % params.channels;
-    return Window(first, rows, columns, max(count, 1u), channel * out_plane + within);
+    return Window(first, rows, columns, max(count, 1.0), channel * out_plane + within);
 }

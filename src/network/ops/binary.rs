@@ -263,6 +263,11 @@ impl Operation for Binary {
         true
     }
 
+    fn tie(&self, _: [usize; 3]) -> Option<&'static str> {
+        let is_image = |constant: &Arc<Constant>| constant.shape[1..] != [1, 1];
+        self.constant.as_ref().is_some_and(is_image).then_some("its constant is an image of one size")
+    }
+
     fn work(&self, inputs: &[[usize; 3]], _: [usize; 3]) -> Work<'_> {
         let left = inputs[0];
         let right = self.constant.as_ref().map_or_else(|| inputs[1], |constant| constant.shape);

@@ -260,6 +260,10 @@ impl Operation for ConvOp {
         file::json(self)
     }
 
+    fn tie(&self, _: [usize; 3]) -> Option<&'static str> {
+        (self.kind == ConvKind::Linear).then_some("its weights are for images of one size")
+    }
+
     fn tensors<'a>(&'a self, prefix: &str, tensors: &mut Vec<NewTensor<'a>>) {
         file::tensors(self, prefix, tensors);
     }

@@ -33,8 +33,8 @@ pub struct LocalResponseNorm {
     pub k: f32,
 }
 
-/// Most channels of a window.
-const SIZE_LIMIT: usize = 4096;
+/// Most channels of a window: networks have 5, and every value costs as many.
+const SIZE_LIMIT: usize = 255;
 
 pub(super) const FILE_OPS: &[FileOp] =
     &[FileOp { name: "local_response_norm", keys: &["input", "size", "alpha", "beta", "k"], tensors: &[], read }];
@@ -74,7 +74,7 @@ impl NetworkBuilder {
     /// Adds every value over a power of the squares of channels around its own.
     ///
     /// # Errors
-    /// As [`NetworkBuilder::node`], when the size is zero or above 4096, a number not finite, `alpha` or `k` negative.
+    /// As [`NetworkBuilder::node`], when the size is zero or above 255, a number not finite, `alpha` or `k` negative.
     pub fn local_response_norm(&mut self, name: &str, input: Value, norm: LocalResponseNorm) -> Result<Value> {
         self.node(name, Op::LocalResponseNorm(norm), &[input])
     }

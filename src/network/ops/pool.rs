@@ -266,7 +266,7 @@ impl Pool {
         if self.average {
             // In f64: a window may be the whole image.
             let add = |sum: f64, value: f32| sum + f64::from(value);
-            let mean = |sum: f64, divisor: usize| (sum / divisor as f64) as f32;
+            let mean = |sum: f64, divisor: f64| (sum / divisor) as f32;
             self.windows(operands, to, 0.0, add, |one, other| one + other, mean);
         } else {
             // A NaN wins, as in PyTorch.
@@ -284,7 +284,7 @@ impl Pool {
         empty: T,
         add: impl Fn(T, f32) -> T,
         join: impl Fn(T, T) -> T,
-        finish: impl Fn(T, usize) -> f32,
+        finish: impl Fn(T, f64) -> f32,
     ) {
         let ([_, height, width], [_, out_height, out_width]) = (operands.input_shape, operands.shape);
         let columns: Vec<Span> = (0..out_width).map(|x| Span::new(self, 1, x, width)).collect();
@@ -304,7 +304,7 @@ impl Pool {
                         [first, second, third] => join(join(join(empty, first), second), third),
                         _ => window.iter().fold(empty, |all, &value| join(all, value)),
                     };
-                    *to = finish(all, rows.divisor * columns.divisor);
+                    *to = finish(all, rows.divisor as f64 * columns.divisor as f64);
                 }
             }
         }

@@ -119,7 +119,7 @@ fn wrong_operations_are_named() {
         (
             "local_response_norm",
             json!({"size": 0, "alpha": 1, "beta": 1, "k": 1}),
-            "size is 0: it must be between 1 and 4096",
+            "size is 0: it must be between 1 and 255",
         ),
         (
             "local_response_norm",

@@ -74,12 +74,12 @@ impl Spread {
         [of(&self.op.scale, 1.0), of(&self.op.bias, 0.0)]
     }
 
-    /// Adds what the taps of an output channel have for it: `products` `[taps, H, W]`.
+    /// Adds what some taps of an output channel, from `first_tap` on, have for it: `products` `[taps, H, W]`.
     #[cfg(feature = "cpu")]
-    fn add(&self, products: &[f32], sums: &mut [f64]) {
+    fn add(&self, first_tap: usize, products: &[f32], sums: &mut [f64]) {
         let ([_, height, width], [_, _, out_width], [_, kernel_width]) = (self.input, self.output, self.op.kernel());
         let stride = self.op.conv.stride[1];
-        for (tap, products) in products.chunks_exact(height * width).enumerate() {
+        for (tap, products) in (first_tap..).zip(products.chunks_exact(height * width)) {
             // The first and the last column that are not cut off.
             let columns = (0..width).filter_map(|x| Some((x, self.place(1, x, tap % kernel_width)?)));
             let Some((first, place)) = columns.clone().next() else { continue };
@@ -154,26 +154,35 @@ impl Stage for Spread {
         table
     }
 
-    /// Products of all taps of some output channels with every pixel, and their sums in f64.
+    /// Products of all taps of some output channels with every pixel, or of some taps of one, and their sums in f64.
     #[cfg(feature = "cpu")]
     fn run(&self, operands: &Operands<'_>, to: &mut [f32]) {
         let ([_, height, width], inputs, outputs) = (self.input, self.group_inputs(), self.op.group_outputs());
         let (plane, taps) = (height * width, self.op.weight.placement().taps());
-        let at_once = (PRODUCTS / (taps * plane)).clamp(1, outputs);
-        let mut products = vec![0.0; at_once * taps * plane];
-        let mut sums = vec![0.0f64; self.output[1] * self.output[2]];
-        for first in (0..self.output[0]).step_by(outputs).flat_map(|group| (group..group + outputs).step_by(at_once)) {
-            let count = at_once.min(outputs - first % outputs);
-            let weights = &self.packed()[first * taps * inputs..][..count * taps * inputs];
+        let out_plane = self.output[1] * self.output[2];
+        // However large images and windows are, what is kept of them is not much more than a plane.
+        let taps_at_once = (PRODUCTS / plane).clamp(1, taps);
+        let channels_at_once = (PRODUCTS / (taps * plane).max(out_plane)).clamp(1, outputs);
+        let mut products = vec![0.0; channels_at_once * taps_at_once * plane];
+        let mut sums = vec![0.0f64; channels_at_once * out_plane];
+        let firsts = (0..self.output[0]).step_by(outputs);
+        for first in firsts.flat_map(|group| (group..group + outputs).step_by(channels_at_once)) {
+            let count = channels_at_once.min(outputs - first % outputs);
             let values = &operands.inputs[0][first / outputs * inputs * plane..][..inputs * plane];
-            let (size, right) = ([count * taps, plane, inputs], Rows { values, stride: plane });
-            multiply(size, weights, right, &mut products[..count * taps * plane], plane, Before::Replaced, 1);
-            for (channel, products) in (first..first + count).zip(products.chunks_exact(taps * plane)) {
-                sums.fill(0.0);
-                self.add(products, &mut sums);
+            sums.fill(0.0);
+            for first_tap in (0..taps).step_by(taps_at_once) {
+                // Of several channels all taps are taken at once.
+                let rows = count * taps_at_once.min(taps - first_tap);
+                let weights = &self.packed()[(first * taps + first_tap) * inputs..][..rows * inputs];
+                let (products, right) = (&mut products[..rows * plane], Rows { values, stride: plane });
+                multiply([rows, plane, inputs], weights, right, products, plane, Before::Replaced, 1);
+                let of_channels = products.chunks_exact(rows / count * plane).zip(sums.chunks_exact_mut(out_plane));
+                of_channels.for_each(|(products, sums)| self.add(first_tap, products, sums));
+            }
+            for (channel, sums) in (first..first + count).zip(sums.chunks_exact(out_plane)) {
                 let [scale, bias] = self.affine(channel);
-                let to = &mut to[channel * sums.len()..][..sums.len()];
-                to.iter_mut().zip(&sums).for_each(|(to, &sum)| *to = scale * sum as f32 + bias);
+                let to = &mut to[channel * out_plane..][..out_plane];
+                to.iter_mut().zip(sums).for_each(|(to, &sum)| *to = scale * sum as f32 + bias);
                 activate(self.op.activation, to);
             }
         }

@@ -51,6 +51,10 @@ impl Operation for Reshape {
         NodeJson { shape: Some(self.shape), ..NodeJson::of("reshape") }
     }
 
+    fn tie(&self, _: [usize; 3]) -> Option<&'static str> {
+        Some("its shape is that of one size")
+    }
+
     fn work(&self, _: &[[usize; 3]], _: [usize; 3]) -> Work<'_> {
         Work::View
     }
