@@ -50,7 +50,9 @@ def test_the_rule_and_its_reasons():
 
 
 def test_where():
-    names = lambda made: [name for name, module in made.model.named_modules() if isinstance(module, FsConv2d)]  # noqa: E731
+    def names(made):
+        return [name for name, module in made.model.named_modules() if isinstance(module, FsConv2d)]
+
     model = small()
     assert names(compress(model, where=["6", "8"])) == ["6", "8"]
     assert names(compress(model, where="[24]", keep="4")) == ["2"]

@@ -1,7 +1,7 @@
 //! Filters of one channel: every output is a sum over taps, in registers, with nothing to be shared and no matrix.
 //!
 //! ```text
-//! P[r, q][y, x] = X[y * stride_y + r - top, x * stride_x + q - left]     the padded image in phases, zeros in the padding
+//! P[r, q][y, x] = X[y * stride_y + r - top, x * stride_x + q - left]     phases of the image, zeros in the padding
 //! Y[y, x]       = sum over taps (i, j) of W[i, j] * P[phase of the tap][(y, x) + shift of the tap]
 //! ```
 //!

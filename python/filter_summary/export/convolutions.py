@@ -67,7 +67,10 @@ def conv2d(c: Converter, step: fx.Node, a: SimpleNamespace):
         raise Refused(f"it has {weight.dim() - 2} axes besides the channels; the format has 2")
     line = weight.dim() == 3
     weight = weight.unsqueeze(3) if line else weight
-    more = lambda values, one: [*([int(values)] if isinstance(values, int) else map(int, values))][:1] + [one]  # noqa: E731
+
+    def more(values, one: int) -> list[int]:
+        return [int(values) if isinstance(values, int) else int(values[0]), one]
+
     stride, dilation = (more(v, 1) if line else pair(v) for v in (a.stride, a.dilation))
     kernel = list(weight.shape[2:])
     if isinstance(a.padding, str):
