@@ -1,21 +1,26 @@
 //! Activations of values that are there: a pass over what is still in the first-level cache.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::Simd;
+#[cfg(feature = "network")]
+use pulp::{Arch, WithSimd};
 
 use crate::method::activation::{Activation, GELU_CUBE, GELU_TANH};
 
 /// Applies an activation to values, in place.
+#[cfg(feature = "network")]
 pub(crate) fn activate(activation: Activation, values: &mut [f32]) {
     if activation != Activation::None {
         Arch::new().dispatch(Job { activation, values });
     }
 }
 
+#[cfg(feature = "network")]
 struct Job<'a> {
     activation: Activation,
     values: &'a mut [f32],
 }
 
+#[cfg(feature = "network")]
 impl WithSimd for Job<'_> {
     type Output = ();
 

@@ -7,6 +7,7 @@ const EPSILON: f64 = f32::EPSILON as f64;
 impl Activation {
     /// A value that is off by at most `error` before the activation: the value behind it, and how far an executor's may
     /// be off. Where an activation is flat nothing is left of the error, but for what its own formula rounds.
+    #[cfg(all(feature = "cpu", feature = "network"))]
     pub(crate) fn behind(self, value: f64, error: f64) -> (f64, f64) {
         let error = match self {
             // The line is rounded before it is cut off.
@@ -42,6 +43,7 @@ impl Activation {
     }
 
     /// Where an activation that does not only rise has its least value.
+    #[cfg(all(feature = "cpu", feature = "network"))]
     fn turn(self) -> Option<f64> {
         match self {
             Self::LeakyRelu(_) => Some(0.0),

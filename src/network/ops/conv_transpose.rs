@@ -3,7 +3,9 @@
 mod file;
 mod spread;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+#[cfg(feature = "cpu")]
+use std::sync::OnceLock;
 
 pub(super) use file::FILE_OPS;
 
@@ -174,6 +176,7 @@ impl Operation for ConvTranspose {
             op: self.clone(),
             input: inputs[0],
             output: shape,
+            #[cfg(feature = "cpu")]
             packed: OnceLock::new(),
         }))
     }

@@ -1,5 +1,6 @@
 //! What computes a transposed convolution of one size.
 
+#[cfg(feature = "cpu")]
 use std::sync::OnceLock;
 
 use super::ConvTranspose;
@@ -30,6 +31,7 @@ pub(super) struct Spread {
     pub(super) input: [usize; 3],
     pub(super) output: [usize; 3],
     /// The weights as the CPU reads them, `[O, taps, C / groups]`, once they are asked for.
+    #[cfg(feature = "cpu")]
     pub(super) packed: OnceLock<Vec<f32>>,
 }
 
