@@ -22,6 +22,16 @@ NARROW = 16
 """Fewest channels and filters of a layer that the rule compresses."""
 
 
+MOST = 2
+"""Values of a summary a weight, from which on a placement is a mistake."""
+
+LONGEST_STEP = 1 << 16
+"""Units; a step of as many as a filter has taps shares nothing any more."""
+
+HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+"""What PyTorch calls with a module, which another module in its place would not: pruning, old weight norms, yours."""
+
+
 class Compressed(NamedTuple):
     """The model, and what happened to its convolutions."""
 
@@ -61,6 +71,8 @@ def compress(
     Raises `PlacementError` where a layer that was asked for cannot be placed so, `ValueError` for names that no
     convolution has.
     """
+    _check_names("where", where)
+    _check_names("keep", keep)
     wanted = _placement(step, gains, placement)
     sizes = _sizes(model, example)
     model = model if inplace else copy.deepcopy(model)
@@ -75,7 +87,7 @@ def compress(
         reason = answer if isinstance(answer, str) else None
         if reason is None:
             try:
-                new, error = _replaced(conv, chosen, fits, order, sweeps)
+                new, error = _replaced(name, conv, chosen, fits, order, sweeps)
                 if where is None and new.summary.numel() + _numel(new.gains) >= conv.weight.numel():
                     reason = "its summary would be no smaller"
             except PlacementError as error_:
@@ -98,17 +110,27 @@ def compress(
 def _placement(step, gains: bool, placement: str | Placement | None) -> Placement:
     if isinstance(placement, str):
         placement = Placement.parse(placement)
+    if not isinstance(placement, Placement | None):
+        raise TypeError(f"placement is a text or a Placement, not {placement!r}")
     if placement is None:
         try:
             amount = Fraction(step).limit_denominator(1 << 16)
         except (ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
             raise PlacementError(f"step {step!r}: {error}") from error
-        if amount <= 0:
-            raise PlacementError(f"step {step!r} is not positive")
+        if not 0 < amount <= LONGEST_STEP:
+            raise PlacementError(f"step {step!r} is not positive, or more than {LONGEST_STEP}")
         placement = Placement("tap", amount, gains=gains)
     if placement.kind == "dense":
         raise PlacementError("placement dense leaves nothing to compress")
     return placement
+
+
+def _check_names(argument: str, value) -> None:
+    """Names are texts, `where` may be a function."""
+    if isinstance(value, str) or (argument == "where" and (value is None or callable(value))):
+        return
+    if not isinstance(value, Iterable) or not all(isinstance(name, str) for name in value):
+        raise TypeError(f"{argument} is names of convolutions{' or a function' * (argument == 'where')}, not {value!r}")
 
 
 def _names(patterns: str | Iterable[str], convs: dict[str, nn.Conv2d]) -> set[str]:
@@ -132,6 +154,8 @@ def _chooser(
     def choose(name: str, conv: nn.Conv2d) -> str | Placement | None:
         if type(conv) is not nn.Conv2d:
             return f"a {type(conv).__name__} may compute something else"
+        if any(getattr(conv, hooks) for hooks in HOOKS):
+            return "has hooks"
         if name in kept:
             return "named in keep"
         if named is not None:
@@ -155,14 +179,17 @@ def _chooser(
 
 
 def _replaced(
-    conv: nn.Conv2d, placement: Placement, fits: dict[int, tuple[FsConv2d, Fit]], order: bool, sweeps: int
+    name: str, conv: nn.Conv2d, placement: Placement, fits: dict[int, tuple[FsConv2d, Fit]], order: bool, sweeps: int
 ) -> tuple[FsConv2d, float]:
     """The layer in place of `conv`; `fits` are those made of other parameters, which tied ones share."""
     if conv.weight.is_meta:
         raise ValueError("weights on the meta device have no values to fit")
-    out, channels, kh, kw = conv.weight.shape
-    known = fits.get(id(conv.weight))
-    found = known[1] if known else fit(conv.weight, placement.layout(out, channels, kh, kw), sweeps, order)
+    if not bool(torch.isfinite(conv.weight).all()):
+        raise ValueError(f"{name or 'the model'}: its weights are not finite")
+    layout, known = placement.layout(*conv.weight.shape), fits.get(id(conv.weight))
+    if layout.numel > MOST * conv.weight.numel():
+        raise PlacementError(f"{layout.numel} values of a summary for {conv.weight.numel()} weights")
+    found = known[1] if known else fit(conv.weight, layout, sweeps, order)
     new = FsConv2d(
         conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups,
         conv.bias is not None, conv.padding_mode, conv.weight.device, conv.weight.dtype, placement=found.layout,
@@ -175,7 +202,7 @@ def _replaced(
             new.summary.copy_(found.summary)
             if new.gains is not None:
                 new.gains.copy_(found.gains)
-        for parameter in (new.summary, new.gains):
+        for parameter in (new.summary, new.gains, new.location_logit):
             if parameter is not None:
                 parameter.requires_grad_(conv.weight.requires_grad)
         fits[id(conv.weight)] = new, found

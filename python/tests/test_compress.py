@@ -264,3 +264,39 @@ def test_operations_are_those_of_the_cheaper_form():
     assert operations(FsConv2d(16, 24, 3, placement="tensor:4"), sizes) == operations(dense, sizes)
     assert operations(FsConv2d(16, 24, 3, groups=2, placement="base:1"), sizes) == 24 * 8 * 42 + 24 * 9 * 20
     assert operations(one, [((60, 60), (4, 5))]) == operations(dense, sizes)
+
+
+def test_layers_with_hooks_are_kept():
+    model = small()
+    handle = model[2].register_forward_hook(lambda module, x, y: y + 1)
+    model[8].register_full_backward_hook(lambda module, dx, dy: None)
+    made, report = compress(model)
+    kept = {row.name: row.kept for row in report.rows}
+    assert kept["2"] == kept["8"] == "has hooks" and compress(model, where="2").report.rows[1].kept == "has hooks"
+    handle.remove()
+    assert compress(model, example=torch.randn(1, 3, 16, 16)).report.rows[1].kept is None
+
+
+def test_frozen_layers_stay_frozen():
+    model = small()
+    model[2].weight.requires_grad_(False)
+    made, _ = compress(model, placement="gains:learned:tap:2")
+    assert not any(p.requires_grad for name, p in made[2].named_parameters() if name != "bias")
+    assert made[2].location_logit is not None and made[8].location_logit.requires_grad
+
+
+def test_wrong_arguments_are_named():
+    model = small()
+    for keys in ({"where": 3}, {"where": [3]}, {"keep": None}, {"keep": [4]}, {"placement": 2}):
+        with pytest.raises(TypeError, match=next(iter(keys))):
+            compress(model, **keys)
+    for step in (1e300, 10**9, float("inf")):
+        with pytest.raises(PlacementError, match="step"):
+            compress(model, step)
+    with pytest.raises(PlacementError, match="^2: .* values of a summary for 4608 weights"):
+        compress(model, 60000, where="2")
+    with pytest.raises(PlacementError, match="^2: .* values of a summary"):
+        compress(model, placement="tap:1000000000", where="2")
+    model[8].weight.data[0, 0] = torch.nan
+    with pytest.raises(ValueError, match="^8: its weights are not finite"):
+        compress(model)
