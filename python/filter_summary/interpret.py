@@ -60,6 +60,11 @@ class Interpreter(torch.nn.Module):
         return (planes.float() * rule.get("scale", 1 / 255) - mean) / std
 
     @property
+    def dims(self) -> tuple[int, ...]:
+        """Channels, height and width of the input."""
+        return tuple(self.graph["input"][axis] for axis in ("channels", "height", "width"))
+
+    @property
     def outputs(self) -> list[str]:
         """The nodes whose values are the results, in order."""
         return self.graph["outputs"] if "outputs" in self.graph else [self.graph["output"]]

@@ -11,22 +11,20 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import fx, nn
 
 from ..files import write_beside
 from ..interpret import Interpreter
 from . import convolutions, elementwise, images, shapes  # noqa: F401 (they register what they convert)
-from .check import differences, results_of
+from .check import differences, run, twice
 from .convert import Converter
-from .errors import ExportError
+from .describe import described_file
+from .errors import ExportError, Refused
 from .fuse import fuse
 from .graph import Graph
 from .trace import evaluated, trace
 
 __all__ = ["ExportError", "Exported", "export", "graph_of"]
-
-PRODUCER = "filter-summary for PyTorch"
-PREPROCESS_KEYS = ("order", "scale", "mean", "std")
 
 
 @dataclass(frozen=True)
@@ -48,48 +46,69 @@ class Exported:
 
 
 def export(
-    model: nn.Module, example: torch.Tensor, path: str | os.PathLike, *, labels: Sequence[str] | None = None,
-    preprocess: Mapping | None = None, outputs: Sequence[str] | None = None,
+    model: nn.Module, example: torch.Tensor | tuple[torch.Tensor], path: str | os.PathLike, *,
+    labels: Sequence[str] | None = None, preprocess: Mapping | None = None,
+    outputs: str | Sequence[str] | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Exported:  # fmt: skip
     """Write `model`, as in eval mode, to `path`, for inputs of the example's shape `[N, C, H, W]`.
 
     `labels` are the names of a classifier's classes, `preprocess` says how pixels become the input: `order` (`rgb` or
     `bgr`), `scale` (1/255), `mean` and `std`, each of the format's meaning. `outputs` names the results: of a model
-    that returns a dict the keys wanted (all, in order, unless given), of one that returns a tuple a name each.
+    that returns a dict the keys wanted (all, in order, unless given; of a dict in it `key.key`), of one that returns a
+    tuple a name each.
     `metadata` are strings of yours.
 
     Batch norm is folded, activations and sums go into the nodes before them. What is in the file is computed by the
-    format's interpreter and compared with the model, on the example and on noise, before the file is there:
-    a difference of more than 1e-5 of an output's largest value (both in float64) is an error. Layers with `bits=8` are
-    written in 8 bits.
+    format's interpreter and compared with the model, on the example, on two images of it and on noise, before the file
+    is there: a difference of more than 1e-5 of an output's largest value (both in float64) is an error. Layers with
+    `bits=8` are written in 8 bits.
 
     Raises `ExportError`, with a line for every operation that the format lacks: its module, its source and why.
     """
     path = Path(path)
+    example = image_of(example)
     with evaluated(model), torch.no_grad():
         graph, chosen = graph_of(model, example, outputs)
         metadata = {"architecture": type(model).__name__, **(metadata or {})}
         described, tensors = described_file(graph, labels, preprocess, metadata)
         as_double = {name: t.double() if t.is_floating_point() else t for name, t in tensors.items()}
         written = Interpreter(json.loads(described["graph"]), as_double)
-        difference, tolerance = differences(model, written, twice(example), chosen)
+        difference, tolerance = differences(model, written, example, chosen)
     write_beside(path, lambda to: save_file(tensors, to, described))
     operations = dict(Counter(node.op for node in graph.nodes.values()))
     return Exported(path, path.stat().st_size, operations, tuple(graph.outputs), difference, tolerance)
 
 
-def twice(example: torch.Tensor) -> torch.Tensor:
-    """Two images at least: what mixes the images of a batch shows."""
+def image_of(example: torch.Tensor | tuple[torch.Tensor]) -> torch.Tensor:
+    """The one input of a network."""
+    if isinstance(example, (tuple, list)):
+        if len(example) != 1:
+            raise ExportError(f"the example is {len(example)} inputs; the format has one")
+        (example,) = example
+    if not isinstance(example, torch.Tensor):
+        raise ExportError(f"the example is a {type(example).__name__}; an input is a tensor [N, C, H, W]")
     if example.dim() not in (2, 3, 4):
         raise ExportError(f"the example has {example.dim()} axes; an input has [N, C, H, W]")
-    return example if len(example) > 1 else torch.cat([example, example])
+    if not example.is_floating_point():
+        raise ExportError(f"the example is {example.dtype}; the format has floating point numbers")
+    if not example.numel():
+        raise ExportError(f"the example {list(example.shape)} has no values")
+    return example
 
 
-def graph_of(model: nn.Module, example: torch.Tensor, outputs: Sequence[str] | None = None) -> tuple[Graph, list[int]]:
+def graph_of(
+    model: nn.Module, example: torch.Tensor | tuple[torch.Tensor], outputs: str | Sequence[str] | None = None
+) -> tuple[Graph, list[int]]:
     """Nodes and tensors of a model in eval mode, and which of its results they are; nothing is compared."""
-    example = twice(example)
-    returned = results_of(model(example))
+    example = twice(image_of(example))
+    returned = run(model, example)
+    if not returned:
+        raise ExportError("the model returns no tensor")
+    if outputs is not None:
+        outputs = [outputs] if isinstance(outputs, str) else list(outputs)
+        if not outputs or not all(isinstance(name, str) for name in outputs):
+            raise ExportError(f"outputs are one name or more, not {outputs!r}")
     converter = Converter(model, trace(model, example), example)
     chosen, names = choose_outputs(converter, [key for key, _ in returned], outputs)
     fuse(converter.graph)
@@ -115,13 +134,24 @@ def choose_outputs(
         names = list(wanted)
     graph, found = c.graph, []
     for number in numbers:
-        name, _ = c.real(c.results[number])
+        name = output_node(c, number, names[len(found)])
         if name == "input" or name in found:
             name = graph.add(f"{name}.output", "activation", [name], graph.dims_of(name), {"activation": "none"}).name
         found.append(name)
     graph.outputs = found
     graph.prune()
     return numbers, names
+
+
+def output_node(c: Converter, number: int, name: str | None) -> str:
+    """The node of one of the model's results."""
+    called = f"output {number}" if name is None else f"the output {name!r}"
+    if not isinstance(c.results[number], fx.Node) or c.is_constant(c.results[number]):
+        raise ExportError(f"{called} does not depend on the input: the format has no constants")
+    try:
+        return c.real(c.results[number])[0]
+    except Refused as fault:
+        raise ExportError(f"{called}: {fault}") from fault
 
 
 def name_outputs(graph: Graph, names: list[str | None]) -> None:
@@ -134,32 +164,3 @@ def name_outputs(graph: Graph, names: list[str | None]) -> None:
         if new in graph.nodes:
             graph.rename(new, graph.free(new))
         graph.rename(old, new)
-
-
-def described_file(
-    graph: Graph, labels: Sequence[str] | None, preprocess: Mapping | None, metadata: Mapping
-) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
-    """Metadata and tensors of the file."""
-    channels, height, width = graph.dims
-    described: dict = {"input": {"channels": channels, "height": height, "width": width}}
-    if preprocess is not None:
-        unknown = [key for key in preprocess if key not in PREPROCESS_KEYS]
-        if unknown:
-            raise ExportError(f"preprocess has {', '.join(PREPROCESS_KEYS)}, not {unknown[0]!r}")
-        plain = {key: list(v) if key in ("mean", "std") else v for key, v in preprocess.items()}
-        described["input"]["preprocess"] = plain
-    described["nodes"] = graph.described()
-    described |= {"output": graph.outputs[0]} if len(graph.outputs) == 1 else {"outputs": graph.outputs}
-    if labels is not None:
-        classes = 1
-        for size in graph.dims_of(graph.outputs[0]):
-            classes *= size
-        if len(labels) != classes:
-            raise ExportError(f"{len(labels)} labels for {classes} values of {graph.outputs[0]}")
-        described["labels"] = [str(label) for label in labels]
-    tensors = graph.stored()
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise ExportError(f"{name} holds a value that is not finite")
-    strings = {"format": "filter-summary", "format_version": "2", "graph": json.dumps(described), "producer": PRODUCER}
-    return strings | {str(key): str(value) for key, value in metadata.items()}, tensors

@@ -22,33 +22,60 @@ def results_of(output) -> list[tuple[str | None, torch.Tensor]]:
     """The tensors that a model returns, with their keys where it returns a dict, in the order of `torch.export`."""
     if isinstance(output, torch.Tensor):
         return [(None, output)]
+    if output is None:
+        return []
     if isinstance(output, dict):
-        return [(str(key), value) for key, part in output.items() for _, value in results_of(part)]
+        return [(f"{key}{below}", value) for key, part in output.items() for below, value in parts_of(part)]
     if isinstance(output, (list, tuple)):
-        return [pair for part in output if part is not None for pair in results_of(part)]
+        return [pair for part in output for pair in results_of(part)]
     raise ExportError(f"the model returns a {type(output).__name__}: the format has tensors")
+
+
+def parts_of(part) -> list[tuple[str, torch.Tensor]]:
+    """The tensors below a key, and what their names have after it: `.c` of a dict's, `.0` of a tuple's."""
+    found = results_of(part)
+    return [("" if part is found[n][1] else f".{n if key is None else key}", v) for n, (key, v) in enumerate(found)]
+
+
+def run(model: nn.Module, x: torch.Tensor) -> list[tuple[str | None, torch.Tensor]]:
+    """The results of a model that may fail."""
+    try:
+        output = model(x)
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        of = f"{list(x.shape)} {str(x.dtype).removeprefix('torch.')}"
+        raise ExportError(f"the model cannot run {len(x)} images, {of}: {reason}") from error
+    return results_of(output)
 
 
 def differences(
     model: nn.Module, written: Interpreter, example: torch.Tensor, chosen: list[int]
 ) -> tuple[float, float]:
-    """The largest difference of any output over its largest value, and what it may be: for the example and noise."""
-    noise = torch.randn(example.shape, generator=torch.Generator().manual_seed(0)).to(example)
+    """The largest difference of any output over its largest value, and what it may be: for the example, two images
+    of it at least (what mixes the images of a batch shows), and noise."""
+    several = twice(example)
+    noise = torch.randn(several.shape, generator=torch.Generator().manual_seed(0)).to(several)
     worst = 0.0
-    for x in (example, noise):
+    for x in (example, several, noise):
         tolerance, rights = answers(model, x)
         tolerance += learned_tolerance(model)
         for name, right in zip(written.outputs, (rights[n] for n in chosen)):
-            got = written.values(x.double().cpu(), [name])[name]
+            got = written.values(x.double().cpu().reshape(len(x), *written.dims), [name])[name]
             right = right.double().cpu()
             if got.numel() != right.numel():
                 raise ExportError(f"{name} has {list(got.shape)}, the model {list(right.shape)}")
-            apart = (got.reshape(right.shape) - right).abs().max() / right.abs().max().clamp_min(1e-30)
-            worst = max(worst, float(apart))
-            if not torch.isfinite(right).all() or not worst <= tolerance:
+            apart = float((got.reshape(right.shape) - right).abs().max() / right.abs().max().clamp_min(1e-30))
+            # A comparison with NaN is false.
+            if not torch.isfinite(right).all() or not apart <= tolerance:
                 which = "its values are not finite" if not torch.isfinite(right).all() else f"more than {tolerance:g}"
-                raise ExportError(f"{name} is off the model by {float(apart):.1e} of its largest value, {which}")
+                raise ExportError(f"{name} is off the model by {apart:.1e} of its largest value, {which}")
+            worst = max(worst, apart)
     return worst, tolerance
+
+
+def twice(example: torch.Tensor) -> torch.Tensor:
+    """Two images at least."""
+    return example if len(example) > 1 else torch.cat([example, example])
 
 
 def learned_tolerance(model: nn.Module) -> float:
@@ -64,4 +91,4 @@ def answers(model: nn.Module, x: torch.Tensor) -> tuple[float, list[torch.Tensor
     try:
         return TOLERANCE, [value for _, value in results_of(copy.deepcopy(model).double()(x.double()))]
     except (RuntimeError, TypeError):
-        return TOLERANCE_FLOAT32, [value for _, value in results_of(model(x))]
+        return TOLERANCE_FLOAT32, [value for _, value in run(model, x)]

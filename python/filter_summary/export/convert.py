@@ -48,7 +48,7 @@ class Converter:
             if step.op == "placeholder":
                 self.placeholder(step, traced, example)
             elif step.op == "output":
-                self.results = list(step.args[0])
+                self.results = [value for value in step.args[0] if value is not None]
             elif step.op == "call_function":
                 try:
                     self.values[step] = self.convert(step)
@@ -73,7 +73,11 @@ class Converter:
     def convert(self, step: fx.Node) -> Any:
         if step.target is operator.getitem:
             source, index = step.args
-            return REFUSED if self.values[source] is REFUSED else self.values[source][index]
+            if self.values[source] is REFUSED or not step.users:
+                return REFUSED
+            if index >= len(self.values[source]):
+                raise Refused("the format has its first result only")
+            return self.values[source][index]
         name = operation_of(step)
         read = [self.values.get(one) for one in step.all_input_nodes]
         if any(value is REFUSED for value in read):
@@ -82,7 +86,15 @@ class Converter:
             return self.constant(step)
         if name not in HANDLERS:
             raise Refused("the format has no such operation")
-        return HANDLERS[name](self, step, bound(step))
+        given = bound(step)
+        self.check_axes(name, given)
+        return HANDLERS[name](self, step, given)
+
+    def check_axes(self, name: str, given: SimpleNamespace) -> None:
+        """Operations on images take one without a batch, too; then the first axis is no batch."""
+        x = next((x for x in (given.self_, getattr(given, "input", None), getattr(given, "x", None)) if x), None)
+        if name.endswith("2d") and isinstance(x, fx.Node) and len(x.meta["val"].shape) == 3:
+            raise Refused("its input has 3 axes: give the batch too, [N, C, H, W]")
 
     def stand_in(self, step: fx.Node) -> Any:
         """A value for those who read what was refused, so that all such operations are found at once."""
@@ -247,6 +259,8 @@ def same_movement(form: tuple, sizes: tuple, order: tuple) -> bool:
 
 def operation_of(step: fx.Node) -> str:
     """The ATen name of an operation, without its overload: `conv2d`, `filter_summary.conv2d`."""
+    if step.target is operator.getitem:
+        return operation_of(step.args[0])
     schema = getattr(step.target, "_schema", None)
     name = str(step.target) if schema is None else schema.name.replace("::", ".")
     return name.removeprefix("aten.")

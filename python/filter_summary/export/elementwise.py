@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 
 import torch
@@ -19,7 +20,10 @@ def clip(low: float | None, high: float | None) -> str | dict:
     """The shortest word for a clip."""
     if low == 0 and high in (None, 6):
         return "relu" if high is None else "relu6"
-    return {"clip": [-GREATEST if low is None else float(low), GREATEST if high is None else float(high)]}
+    ends = [-GREATEST if low is None else float(low), GREATEST if high is None else float(high)]
+    if any(map(math.isnan, ends)):
+        raise Refused("a bound is NaN")
+    return {"clip": [min(max(end, -GREATEST), GREATEST) for end in ends]}
 
 
 ACTIVATIONS = {
@@ -102,14 +106,16 @@ def with_constant(c: Converter, step: fx.Node, op: str, x: fx.Node, constant, va
         raise Refused("a constant is divided by values; the format divides values by constants")
     by_channel = number.shape[1:] == (1, 1) and dims == format_dims(c.shape(step))
     if not by_channel:
+        if not value_first and alpha != 1:
+            raise Refused("a factor alpha other than 1: multiply before")
         if not value_first and op == "sub":
             raise Refused("values are subtracted from a constant of more than one value a channel")
         return c.made(step, c.emit(step, op, name, constant=number))
     flat = number.flatten().expand(dims[0])
     one, zero = torch.ones_like(flat), torch.zeros_like(flat)
     scale, bias = {"add": (one, flat), "sub": (one, -flat), "mul": (flat, zero), "div": (1 / flat, zero)}[op]
-    if op == "sub" and not value_first:
-        scale, bias = -one * alpha, flat
+    if not value_first and op in ("add", "sub"):
+        scale, bias = one * (alpha if op == "add" else -alpha), flat
     return c.made(step, c.emit(step, "batch_norm", name, dims=dims, scale=scale, bias=bias))
 
 

@@ -5,6 +5,8 @@ Each pass keeps the values of all outputs. A node is taken into another only whe
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from .graph import Graph, Node
@@ -147,13 +149,18 @@ def scales(graph: Graph) -> None:
 
 
 def paddings(graph: Graph) -> None:
-    """Zeros around an image into the convolution that reads it."""
+    """Zeros around an image into the convolution that reads it; what never wins into the max pool."""
     for node in list(graph.nodes.values()):
         pad = source(graph, node, "pad") if node.op in CONVOLUTIONS else None
         if pad is not None and pad.keys.get("mode", "constant") == "constant" and not pad.keys.get("value"):
             own = node.keys.get("padding", [0] * 4)
             node.keys["padding"] = [a + b for a, b in zip(own, pad.keys["padding"])]
             node.inputs = list(pad.inputs)
+        pad = source(graph, node, "pad") if node.op == "max_pool2d" else None
+        if pad is not None and pad.keys.get("value") == -math.inf:
+            own = [a + b for a, b in zip(node.keys.get("padding", [0] * 4), pad.keys["padding"])]
+            if all(2 * amount <= kernel for amount, kernel in zip(own, node.keys["kernel"] * 2)):
+                node.keys["padding"], node.inputs = own, list(pad.inputs)
 
 
 def residuals(graph: Graph) -> None:
@@ -189,7 +196,11 @@ def shortcuts(graph: Graph) -> None:
         while before is not None:
             c, y, x = before.keys.get("step", [1, 1, 1])
             size = list(graph.dims_of(before.inputs[0]))
-            if c != 1 or any(before.keys.get("start", [0] * 3)) or before.keys.get("end", size) != size:
+            if (
+                c != 1
+                or any(before.keys.get("start", [0] * 3))
+                or any(end < of for end, of in zip(before.keys.get("end", size), size))
+            ):
                 break
             node.keys["stride"] = [node.keys["stride"][0] * y, node.keys["stride"][1] * x]
             node.inputs = list(before.inputs)

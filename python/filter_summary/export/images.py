@@ -10,6 +10,7 @@ from .convert import Converter, handles, operation_of
 from .convolutions import pair
 from .errors import Refused
 from .lazy import Lazy, format_dims
+from .shapes import OPEN, cut
 
 
 def pool_keys(a: SimpleNamespace) -> dict:
@@ -126,9 +127,10 @@ def pad(c: Converter, step: fx.Node, a: SimpleNamespace):
     if min(before, after, top, bottom, left, right) < 0:
         if any(amount > 0 for pads in axes for amount in pads):
             raise Refused("it pads and cuts at once")
-        start = [-pads[0] for pads in axes]
-        end = [size + pads[1] for size, pads in zip(dims, axes)]
-        return c.made(step, c.emit(step, "slice", name, start=start, end=end))
+        keys = cut({
+            n: (-pads[0], size + pads[1] if pads[1] else OPEN, 1) for n, (size, pads) in enumerate(zip(dims, axes))
+        })  # fmt: skip
+        return c.made(step, c.emit(step, "slice", name, **keys))
     if before or after:
         if mode != "constant" or value or any((top, bottom, left, right)) or before != (before + after) // 2:
             raise Refused(f"channels padded by {before} before and {after} after; the format has half of zeros before")

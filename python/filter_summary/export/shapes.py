@@ -10,6 +10,9 @@ from .convert import Converter, handles, operation_of
 from .errors import Refused
 from .lazy import Lazy, format_dims
 
+OPEN = 2147483647
+"""An `end` beyond every size: the slice takes the rest, whatever the size of the input."""
+
 AXES = ("channels", "height", "width")
 
 
@@ -89,6 +92,7 @@ def sliced(c: Converter, step: fx.Node, x: fx.Node, axis: int, start: int, end: 
     rank = len(c.whole(x).shape) + 1
     axis %= rank
     size = int(x.meta["val"].shape[axis])
+    rest = end >= OPEN
     start, end = (min(max(at + size if at < 0 else at, 0), size) for at in (start, end))
     if start == 0 and end == size and by == 1:
         return c.lazy(x)
@@ -97,12 +101,19 @@ def sliced(c: Converter, step: fx.Node, x: fx.Node, axis: int, start: int, end: 
     name, dims = c.real(x)
     after = list(dims)
     after[axis - 1] = -(-(end - start) // by)
-    keys: dict = {"start": [0, 0, 0], "end": list(dims), "step": [1, 1, 1]}
-    keys["start"][axis - 1], keys["end"][axis - 1], keys["step"][axis - 1] = start, end, by
-    node = c.emit(
-        step, "slice", name, dims=tuple(after), **{k: v for k, v in keys.items() if v not in ([0] * 3, [1] * 3)}
-    )
+    keys = cut({axis - 1: (start, OPEN if rest else end, by)})
+    node = c.emit(step, "slice", name, dims=tuple(after), **keys)
     return Lazy.of(node.name, node.dims, rank - 1)
+
+
+def cut(axes: dict[int, tuple[int, int, int]]) -> dict[str, list[int]]:
+    """The keys of a slice of `(start, end, step)` along some axes; those that nobody cuts are whole at any size."""
+    keys = {}
+    for n, (key, default) in enumerate((("start", 0), ("end", OPEN), ("step", 1))):
+        values = [axes[axis][n] if axis in axes else default for axis in range(3)]
+        if values != [default] * 3:
+            keys[key] = values
+    return keys
 
 
 @handles("slice", "slice_copy", "narrow")
@@ -110,8 +121,7 @@ def slice_(c: Converter, step: fx.Node, a: SimpleNamespace):
     start = a.start or 0
     if isinstance(start, fx.Node):
         raise Refused("its start is computed")
-    size = int(a.self_.meta["val"].shape[a.dim])
-    end = start + a.length if hasattr(a, "length") else size if a.end is None else a.end
+    end = start + a.length if hasattr(a, "length") else OPEN if a.end is None else a.end
     return sliced(c, step, a.self_, a.dim, start, end, getattr(a, "step", 1))
 
 

@@ -30,6 +30,10 @@ class Traced:
     def __init__(self, program: torch.export.ExportedProgram):
         self.graph: fx.Graph = program.graph
         signature = program.graph_signature
+        for name in signature.buffers_to_mutate.values():
+            raise ExportError(f"the model writes its buffer {name!r}: the format keeps nothing between images")
+        if signature.user_inputs_to_mutate:
+            raise ExportError("the model writes into its input: let it write into a copy")
         constants = {**program.constants, **program.state_dict}
         named = {
             **signature.inputs_to_parameters, **signature.inputs_to_buffers,
