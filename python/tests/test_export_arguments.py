@@ -67,6 +67,12 @@ def test_the_end_of_a_slice_to_one_pixel_is_kept(tmp_path):
 
 THREE_AXES = {
     "conv1d": (nn.Sequential(nn.Conv1d(5, 6, 3, padding=1), nn.ReLU(), nn.Conv1d(6, 2, 1)), (5, 7)),
+    "avg_pool1d": (nn.Sequential(nn.Conv1d(5, 6, 1), nn.AvgPool1d(3, 2, 1)), (5, 7)),
+    "avg_pool1d by itself": (nn.Sequential(nn.Conv1d(5, 6, 1), nn.AvgPool1d(2, ceil_mode=True)), (5, 7)),
+    "avg_pool1d uncounted": (nn.Sequential(nn.Conv1d(5, 6, 1), nn.AvgPool1d(3, 2, 1, False, False)), (5, 7)),
+    "transposed": (nn.Sequential(nn.ConvTranspose1d(6, 4, 3, 2, 1, 1, 2, True, 2), nn.ReLU()), (6, 7)),
+    "glu": (nn.Sequential(nn.Conv1d(5, 6, 1), nn.GLU(1)), (5, 7)),
+    "glu of the last axis": (nn.Sequential(nn.Linear(7, 6), nn.GLU()), (5, 7)),
     "linear": (nn.Sequential(nn.Linear(7, 6), nn.ReLU(), nn.Linear(6, 2)), (5, 7)),
 }
 

@@ -102,6 +102,13 @@ OPERATIONS = {
     "sub, div": (lambda x: (x - x.tanh()) / (x.sigmoid() + 1), {"sub", "div", "activation", "batch_norm"}),
     "rsub": (lambda x: 1 - x, set()),
     "scalars": (lambda x: (2 * x + 1) / 4 - 3, set()),
+    "reciprocal": (lambda x: 1 / (x.sigmoid() + 1), {"div", "activation", "batch_norm"}),
+    "a constant divided": (
+        lambda x: torch.arange(12.0).view(12, 1, 1) / (x.sigmoid() + 1),
+        {"div", "mul", "activation", "batch_norm"}),
+    "an image divided": (
+        lambda x: torch.arange(48.0).view(8, 6) / (x.sigmoid() + 1),
+        {"div", "mul", "activation", "batch_norm"}),
     "square": (lambda x: x**2 + x, {"mul", "add"}),
     "neg": (lambda x: -x, set()),
     "max_pool": (lambda x: F.max_pool2d(x, 3, 2, 1), {"max_pool2d"}),
@@ -261,8 +268,6 @@ REFUSED = {
     "moves the images": lambda x: x.transpose(0, 1),
     "windows of several sizes": lambda x: F.adaptive_avg_pool2d(x, 5),
     "even size": lrn(4),
-    "a constant is divided": lambda x: torch.ones(12, 1, 1) / x,
-    "reciprocal": lambda x: 1 / x,
     "no dilated pools": lambda x: F.max_pool2d(x, 2, dilation=2),
     "the mode 'circular'": lambda x: F.pad(x, (1, 1, 1, 1), "circular"),
     "values of 5 axes": lambda x: x.unsqueeze(1).relu(),

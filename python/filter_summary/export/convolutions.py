@@ -19,6 +19,12 @@ def pair(values) -> list[int]:
     return [int(v) for v in (values * 2 if len(values) == 1 else values)]
 
 
+def along(values) -> int:
+    """The number of an operation on lines `[N, C, L]`; 0 where there is none."""
+    values = [values] if isinstance(values, int) else list(values)
+    return int(values[0]) if values else 0
+
+
 def plain(keys: dict) -> dict:
     """Keys without those that have their default."""
     defaults = {"stride": [1, 1], "dilation": [1, 1], "padding": [0] * 4, "groups": 1, "output_padding": [0, 0]}
@@ -67,31 +73,30 @@ def conv2d(c: Converter, step: fx.Node, a: SimpleNamespace):
         raise Refused(f"it has {weight.dim() - 2} axes besides the channels; the format has 2")
     line = weight.dim() == 3
     weight = weight.unsqueeze(3) if line else weight
-
-    def more(values, one: int) -> list[int]:
-        return [int(values) if isinstance(values, int) else int(values[0]), one]
-
-    stride, dilation = (more(v, 1) if line else pair(v) for v in (a.stride, a.dilation))
+    stride, dilation = ([along(v), 1] if line else pair(v) for v in (a.stride, a.dilation))
     kernel = list(weight.shape[2:])
     if isinstance(a.padding, str):
         total = [d * (k - 1) if a.padding == "same" else 0 for d, k in zip(dilation, kernel)]
         padding = [total[0] // 2, total[1] // 2, total[0] - total[0] // 2, total[1] - total[1] // 2]
     else:
-        padding = (more(a.padding, 0) if line else pair(a.padding)) * 2
+        padding = ([along(a.padding), 0] if line else pair(a.padding)) * 2
     name, _ = c.real(a.input)
     keys = {"out_channels": len(weight), "kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     keys = plain(keys | {"groups": a.groups})
     return c.made(step, c.emit(step, "conv2d", name, **keys, weight=weight, bias=c.optional(a.bias, "bias")))
 
 
-@handles("conv_transpose2d")
+@handles("conv_transpose2d", "conv_transpose1d")
 def transposed(c: Converter, step: fx.Node, a: SimpleNamespace):
     weight = c.tensor(a.weight, "weight")
-    if weight.dim() != 4:
+    if weight.dim() not in (3, 4):
         raise Refused(f"it has {weight.dim() - 2} axes besides the channels; the format has 2")
-    y, x = pair(a.padding)
-    keys = {"out_channels": weight.shape[1] * a.groups, "kernel": list(weight.shape[2:]), "stride": pair(a.stride)}
-    keys |= {"padding": [y, x, y, x], "output_padding": pair(a.output_padding), "dilation": pair(a.dilation)}
+    line = weight.dim() == 3
+    weight = weight.unsqueeze(3) if line else weight
+    stride, dilation = ([along(v), 1] if line else pair(v) for v in (a.stride, a.dilation))
+    padding, more = ([along(v), 0] if line else pair(v) for v in (a.padding, a.output_padding))
+    keys = {"out_channels": weight.shape[1] * a.groups, "kernel": list(weight.shape[2:]), "stride": stride}
+    keys |= {"padding": padding * 2, "output_padding": more, "dilation": dilation}
     name, _ = c.real(a.input)
     keys = plain(keys | {"groups": a.groups})
     return c.made(step, c.emit(step, "conv_transpose2d", name, **keys, weight=weight, bias=c.optional(a.bias, "bias")))

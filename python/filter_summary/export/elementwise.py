@@ -103,7 +103,11 @@ def with_constant(c: Converter, step: fx.Node, op: str, x: fx.Node, constant, va
     if format_dims(c.shape(step)) != tuple(max(sizes) for sizes in zip(dims, number.shape)):
         raise Refused("the value is expanded by a constant that is larger than what it meets")
     if op == "div" and not value_first:
-        raise Refused("a constant is divided by values; the format divides values by constants")
+        # The format divides values: here those are ones, whatever x is, times the constant.
+        ones = c.emit(step, "activation", name, dims=dims, activation={"clip": [1.0, 1.0]}).name
+        if number.numel() > 1 or float(number) != 1:
+            ones = c.emit(step, "mul", ones, constant=number).name
+        return c.made(step, c.emit(step, "div", ones, name))
     by_channel = number.shape[1:] == (1, 1) and dims == format_dims(c.shape(step))
     if not by_channel:
         if not value_first and alpha != 1:
@@ -117,6 +121,11 @@ def with_constant(c: Converter, step: fx.Node, op: str, x: fx.Node, constant, va
     if not value_first and op in ("add", "sub"):
         scale, bias = one * (alpha if op == "add" else -alpha), flat
     return c.made(step, c.emit(step, "batch_norm", name, dims=dims, scale=scale, bias=bias))
+
+
+@handles("reciprocal")
+def reciprocal(c: Converter, step: fx.Node, a: SimpleNamespace):
+    return with_constant(c, step, "div", a.self_, 1.0, False, 1.0)
 
 
 @handles("neg")

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from torch import fx
 
 from .convert import Converter, handles, operation_of
-from .convolutions import pair
+from .convolutions import along, pair
 from .errors import Refused
 from .lazy import Lazy, format_dims
 from .shapes import OPEN, cut
@@ -43,6 +43,18 @@ def avg_pool2d(c: Converter, step: fx.Node, a: SimpleNamespace):
         raise Refused("the format has no other divisors")
     if not a.count_include_pad:
         keys["count_include_pad"] = False
+    name, _ = c.real(a.self_)
+    return c.made(step, c.emit(step, "avg_pool2d", name, **keys))
+
+
+@handles("avg_pool1d")
+def avg_pool1d(c: Converter, step: fx.Node, a: SimpleNamespace):
+    """A line `[N, C, L]` is an image of width 1."""
+    kernel, stride, pad = (along(values) for values in (a.kernel_size, a.stride, a.padding))
+    keys = {"kernel": [kernel, 1], "stride": [stride or kernel, 1]}
+    keys |= {"padding": [pad, 0, pad, 0]} if pad else {}
+    keys |= {"ceil_mode": True} if a.ceil_mode else {}
+    keys |= {} if a.count_include_pad else {"count_include_pad": False}
     name, _ = c.real(a.self_)
     return c.made(step, c.emit(step, "avg_pool2d", name, **keys))
 

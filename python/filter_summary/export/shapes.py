@@ -143,6 +143,18 @@ def split(c: Converter, step: fx.Node, a: SimpleNamespace):
     return parts
 
 
+@handles("glu")
+def glu(c: Converter, step: fx.Node, a: SimpleNamespace):
+    """The first half times the sigmoid of the second."""
+    size = int(a.self_.meta["val"].shape[a.dim]) // 2
+    shape = c.shape(step)
+    halves = [sliced(c, step, a.self_, a.dim, at, at + size) for at in (0, size)]
+    first, gate = (c.settle(step, half) for half in halves)
+    dims = format_dims(shape)
+    gate = c.emit(step, "activation", gate, dims=dims, activation="sigmoid").name
+    return c.made(step, c.emit(step, "mul", first, gate, dims=dims))
+
+
 @handles("unbind")
 def unbind(c: Converter, step: fx.Node, a: SimpleNamespace):
     count = len(step.meta["val"])
