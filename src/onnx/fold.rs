@@ -71,8 +71,9 @@ fn by_operator(call: &Call<'_>, operands: &[&Tensor], means: &mut Means<'_>) -> 
             Strided::of(&first.dims).broadcast(&dims)?.read(first, budget)?
         }
         "Range" if operands.len() == 3 => range(operands, budget)?,
+        "Mod" if call.int("fmod", 0) != 0 => return Err(why("fmod of constants is not computed")),
         "Where" if operands.len() == 3 => arithmetic::choose(operands, budget)?,
-        "ReduceProd" | "ReduceMax" | "ReduceMin" | "ReduceSum" if first.dims.len() == 1 => total(call, first),
+        "ReduceProd" | "ReduceMax" | "ReduceMin" | "ReduceSum" if first.dims.len() == 1 => total(call, first)?,
         _ => match (arithmetic::unary(operator), arithmetic::binary(operator)) {
             (Some(of), _) => arithmetic::each(first, of, budget)?,
             (_, Some(of)) if operands.len() >= 2 => arithmetic::fold(operands, of, budget)?,
@@ -249,16 +250,48 @@ fn range(operands: &[&Tensor], budget: &mut Budget) -> Result<Tensor, Why> {
 }
 
 /// A list in one number.
-fn total(call: &Call<'_>, list: &Tensor) -> Tensor {
-    let values = (0..list.count()).map(|at| list.int(at));
-    let of: fn(i64, i64) -> i64 = match call.node.op_type.as_str() {
-        "ReduceProd" => i64::wrapping_mul,
-        "ReduceMax" => i64::max,
-        "ReduceMin" => i64::min,
-        _ => i64::wrapping_add,
+fn total(call: &Call<'_>, list: &Tensor) -> Result<Tensor, Why> {
+    let has_axes = call.list(1, "axes")?.is_some_and(|axes| !axes.is_empty());
+    if !has_axes && call.int("noop_with_empty_axes", 0) != 0 {
+        return Err(why("noop_with_empty_axes of a constant is not computed"));
+    }
+    let operator = call.node.op_type.as_str();
+    let count = list.count();
+    let values = match &list.values {
+        // However many there are, nothing is gone through.
+        Values::AllInts(value) => Values::AllInts(match operator {
+            _ if count == 0 => return Err(why("it reduces an empty list")),
+            "ReduceProd" => value.wrapping_pow(count as u32),
+            "ReduceSum" => value.wrapping_mul(count as i64),
+            _ => *value,
+        }),
+        Values::AllFloats(value) => Values::AllFloats(match operator {
+            _ if count == 0 => return Err(why("it reduces an empty list")),
+            "ReduceProd" => f64::from(*value).powf(count as f64) as f32,
+            "ReduceSum" => (f64::from(*value) * count as f64) as f32,
+            _ => *value,
+        }),
+        Values::Ints(values) => {
+            let of: fn(i64, i64) -> i64 = match operator {
+                "ReduceProd" => i64::wrapping_mul,
+                "ReduceMax" => i64::max,
+                "ReduceMin" => i64::min,
+                _ => i64::wrapping_add,
+            };
+            let total = values.iter().copied().reduce(of);
+            Values::AllInts(total.ok_or_else(|| why("it reduces an empty list"))?)
+        }
+        Values::Floats(values) => {
+            let of: fn(f64, f64) -> f64 = match operator {
+                "ReduceProd" => |one, other| one * other,
+                "ReduceMax" => f64::max,
+                "ReduceMin" => f64::min,
+                _ => |one, other| one + other,
+            };
+            let total = values.iter().copied().map(f64::from).reduce(of);
+            Values::AllFloats(total.ok_or_else(|| why("it reduces an empty list"))? as f32)
+        }
     };
     let dims = if call.int("keepdims", 1) == 1 { vec![1] } else { Vec::new() };
-    let total = values.reduce(of).unwrap_or(0);
-    let values = if list.is_float() { Values::AllFloats(total as f32) } else { Values::AllInts(total) };
-    Tensor { dims, values }
+    Ok(Tensor { dims, values })
 }

@@ -117,7 +117,8 @@ impl Fused {
                         self.readers[id] += 1;
                         self.forget(&item);
                         self.readers[id] -= 1;
-                        if self.draft.items[id].work != Work::Input {
+                        // Whoever else reads it, or asks for it, knows it by its own name.
+                        if self.draft.items[id].work != Work::Input && self.readers[id] == 0 {
                             self.draft.items[id].name = item.name;
                         }
                         return id;

@@ -1,7 +1,7 @@
 //! A model's graph: which nodes compute what is asked for, in an order in which they can.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use prost::Message as _;
 
@@ -80,10 +80,11 @@ impl Graph {
 
     /// Finds the nodes that are needed, and an order of them: that of the file as far as possible.
     fn sort(&mut self) -> Result<()> {
+        let given: HashSet<&str> = self.inputs.iter().map(|input| input.name.as_str()).collect();
         let mut maker: HashMap<&str, usize> = HashMap::new();
         for (at, node) in self.nodes.iter().enumerate() {
             for output in node.output.iter().filter(|output| !output.is_empty()) {
-                let is_taken = self.initializers.contains_key(output) || self.is_input(output);
+                let is_taken = self.initializers.contains_key(output) || given.contains(output.as_str());
                 if maker.insert(output, at).is_some() || is_taken {
                     return Err(wrong(format!("the value {output:?} is computed or given twice")));
                 }
@@ -96,7 +97,7 @@ impl Graph {
             *readers.entry(output.clone()).or_default() += 1;
             match maker.get(output.as_str()) {
                 Some(&node) => asked.push(node),
-                None if self.is_input(output) || self.initializers.contains_key(output) => {}
+                None if given.contains(output.as_str()) || self.initializers.contains_key(output) => {}
                 None => return Err(wrong(format!("no node computes the output {output:?}"))),
             }
         }
@@ -136,10 +137,6 @@ impl Graph {
         }
         (self.order, self.readers) = (order, readers);
         Ok(())
-    }
-
-    fn is_input(&self, name: &str) -> bool {
-        self.inputs.iter().any(|input| input.name == name)
     }
 }
 

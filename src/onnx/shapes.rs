@@ -117,6 +117,7 @@ pub(super) fn cuts(call: &Call<'_>, dims: &[usize]) -> Result<Vec<Cut>, Why> {
         let bound = |at: i64, least, most| (if at < 0 { at.saturating_add(size) } else { at }).clamp(least, most);
         let (start, count) = match step {
             0 => return Err(why("a step is 0")),
+            _ if size == 0 => (0, 0),
             1.. => {
                 let (start, end) = (bound(start, 0, size), bound(end, 0, size));
                 (start, (end - start).max(0).saturating_add(step - 1) / step)

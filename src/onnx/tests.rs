@@ -3,5 +3,6 @@
 
 mod hostile;
 mod model;
+mod numbers;
 mod patterns;
 mod refused;

@@ -23,7 +23,7 @@ pub(super) fn binary(operator: &str) -> Option<Binary> {
         "Sub" => of(|a, b| a - b, |a, b| Some(a.wrapping_sub(b))),
         "Mul" => of(|a, b| a * b, |a, b| Some(a.wrapping_mul(b))),
         "Div" => of(|a, b| a / b, i64::checked_div),
-        "Mod" => of(|a, b| a - b * (a / b).floor(), i64::checked_rem_euclid),
+        "Mod" => of(|a, b| a - b * (a / b).floor(), modulo),
         "Pow" => of(f32::powf, |a, b| u32::try_from(b).ok().map(|b| a.wrapping_pow(b))),
         "Min" => of(f32::min, |a, b| Some(a.min(b))),
         "Max" => of(f32::max, |a, b| Some(a.max(b))),
@@ -36,6 +36,12 @@ pub(super) fn binary(operator: &str) -> Option<Binary> {
         "Or" => truth(|a, b| a.max(b), |a, b| Some(a | b)),
         _ => None,
     }
+}
+
+/// What is left over has the divisor's sign, as Python's.
+fn modulo(number: i64, divisor: i64) -> Option<i64> {
+    let rest = if divisor == 0 { return None } else { number.wrapping_rem(divisor) };
+    Some(if rest != 0 && (rest < 0) != (divisor < 0) { rest + divisor } else { rest })
 }
 
 fn truth_value(truth: bool) -> f32 {

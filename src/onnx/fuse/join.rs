@@ -31,6 +31,13 @@ pub(super) fn norm(fused: &mut Fused, item: &Item) -> Option<Rewritten> {
         _ => return None,
     };
     let activation = if before == Activation::None { norm.activation } else { scaled(before, &norm)? };
+    // A linear layer whose weights cannot be scaled stays: taken, it would be lost.
+    if let Op::Conv(conv) = fused.op(id)?
+        && conv.kind == ConvKind::Linear
+        && let (Some(scale), _) = channel_params(&norm, conv.scale.clone(), conv.bias.clone())
+    {
+        scaled_linear(conv, &scale)?;
+    }
     let op = match fused.take(id)? {
         Op::Conv(mut conv) => {
             let own = Arc::make_mut(&mut conv);

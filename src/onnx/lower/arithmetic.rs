@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::context::{Context, Lowered, padded};
 use crate::network::ops::{BatchNorm, Binary, Constant, Op};
 use crate::onnx::call::{Call, Value};
+use crate::onnx::messages::Node;
 use crate::onnx::refusal::{Why, why};
 use crate::onnx::tensor::{Tensor, shown};
 use crate::onnx::view::View;
@@ -33,7 +34,8 @@ pub(super) fn sum(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let mut operands = std::mem::take(&mut call.inputs);
     let count = operands.len();
     let Some(mut total) = operands.drain(..1).next().flatten() else { return Err(why("it has no operands")) };
-    let node = call.node.clone();
+    // Without its inputs, which may be many: every addition has two of its own.
+    let node = Node { input: Vec::new(), ..call.node.clone() };
     for (at, operand) in operands.into_iter().enumerate() {
         let mut node = node.clone();
         node.op_type = "Add".to_owned();

@@ -32,6 +32,9 @@ pub(super) fn pool(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let mut padding = window.padding([height, width]);
     let mut pool = if average { Pool::average(window.kernel) } else { Pool::max(window.kernel) };
     let is_too_wide = (0..4).any(|side| padding[side] > window.kernel[side % 2] / 2);
+    if is_too_wide && call.int("ceil_mode", 0) != 0 {
+        return Err(why(format!("with ceil_mode its padding {padding:?} is more than half its kernel")));
+    }
     if is_too_wide {
         // More than pools pad by themselves: around the image, where it counts as what it is.
         let mode = match (average, counts_padding) {

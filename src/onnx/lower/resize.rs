@@ -53,6 +53,18 @@ pub(super) fn resize(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         }
         false
     };
+    let mode = match mode {
+        // Before opset 11 ONNX Runtime rounds up where an image shrinks.
+        ResizeMode::Nearest(_) if is_old && scale.iter().any(|&scale| scale < 1.0) => {
+            if scale.iter().any(|&scale| scale > 1.0) {
+                return Err(
+                    why("it grows along one axis and shrinks along the other").or("export with opset 11 or later")
+                );
+            }
+            ResizeMode::Nearest(Rounding::Ceil)
+        }
+        mode => mode,
+    };
     // ONNX scales corners by the size before it is rounded, PyTorch and ONNX Runtime by that after.
     let is_rounded = (0..2).any(|axis| (shape[axis + 1] as f64 * scale[axis]).fract() != 0.0);
     if coordinates == Coordinates::AlignCorners && !by_size && is_rounded {
@@ -103,7 +115,13 @@ fn fitted(policy: &str, sizes: &[(usize, f64)], shape: [usize; 3], size: &mut [u
         other => return Err(why(format!("keep_aspect_ratio_policy is {other:?}"))),
     };
     for (axis, asked) in images {
-        let exact = common.map_or(asked, |ratio| (ratio * shape[axis - 1] as f64).round());
+        let fitted = common.map(|ratio| ratio * shape[axis - 1] as f64);
+        // ONNX scales by the common ratio, the format by sizes.
+        if let Some(fitted) = fitted.filter(|fitted| (fitted - fitted.round()).abs() > 1e-9) {
+            let reason = format!("keep_aspect_ratio_policy {policy:?} gives {fitted} pixels, no whole number");
+            return Err(why(reason).or("give both sizes with the policy stretch"));
+        }
+        let exact = fitted.map_or(asked, f64::round);
         // What is no size is refused where the operation is checked.
         size[axis - 2] = exact as usize;
     }

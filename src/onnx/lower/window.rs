@@ -42,10 +42,11 @@ impl Window {
                 .filter(|numbers| numbers.len() == count)
                 .ok_or_else(|| why(format!("{name} is {given:?}: it must be {count} numbers from 0 on")))
         };
-        let pads = numbers("pads", 2 * axes, 0)?;
+        let auto_pad = call.word("auto_pad", "NOTSET")?;
+        let pads = if auto_pad == "VALID" { vec![0; 2 * axes] } else { numbers("pads", 2 * axes, 0)? };
         let (before, after) = pads.split_at(axes);
         let at = |sizes: &[usize], axis: usize| sizes.get(axis).copied().unwrap_or(0);
-        let auto = match call.word("auto_pad", "NOTSET")? {
+        let auto = match auto_pad {
             "NOTSET" | "" | "VALID" => Auto::No,
             "SAME_UPPER" => Auto::Same { odd_at_end: true },
             "SAME_LOWER" => Auto::Same { odd_at_end: false },
