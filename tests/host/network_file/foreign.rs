@@ -34,7 +34,7 @@ fn every_kind_is_named() {
         (b"PK\x05\x06\0\0".to_vec(), "an empty zip archive", "download"),
         (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02".to_vec(), "a PyTorch file", "torch.load("),
         (b"\x80\x04\x95\x0a\0\0\0\0\0\0\0}\x94.".to_vec(), "a Python pickle", "torch.load("),
-        (b"\x08\x07\x12\x07pytorch\x1a\x051.9.0".to_vec(), "an ONNX model", "onnx.load("),
+        (b"\x08\x07\x12\x07pytorch\x1a\x051.9.0".to_vec(), "an ONNX model", "fsnet import FILE"),
         (b"\x08\x01\x12\x96\x02\x0a".to_vec(), "a TensorFlow SavedModel", "safetensors"),
         (b"\x0a\x0aSqueezeNet\xa2\x06\x10".to_vec(), "a Caffe model", "safetensors"),
         (b"GGUF\x03\0\0\0".to_vec(), "a GGUF file", "safetensors"),
