@@ -73,7 +73,7 @@ fn main(
     let group = row / params.out_quads;
     let plane = params.height * params.width;
     let first = (image * params.channels + group * params.group_channels) * plane;
-    let depth = (params.group_channels + 3u) >> 2u << 2u;
+    let depth = ((params.group_channels + 3u) >> 2u) << 2u;
     var sum = vec4<f32>(0.0);
     for (var i = 0u; i < params.kernel_height; i++) {
         let above = y - i * params.dilation_y;
