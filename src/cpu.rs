@@ -129,7 +129,7 @@ impl CpuConv {
         let filters = problem.out_channels();
         params.check_beside_summary(problem)?;
         let walk = Walk::new(problem);
-        let depthwise = Depthwise::new(problem, summary);
+        let depthwise = Depthwise::new(problem, &walk, summary);
         let dense_cost = if depthwise.is_some() { depthwise::cost(problem) } else { dense::cost(problem, &walk) };
         let costs = [shared::cost(problem, &walk), dense_cost];
         let cheaper = if costs[0] < costs[1] { Algorithm::Shared } else { Algorithm::Dense };

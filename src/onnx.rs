@@ -28,6 +28,7 @@ mod tests;
 #[cfg(feature = "files")]
 use std::path::Path;
 
+pub use emit::{CHANNELS_LAST, INPUT_LAYOUT, INPUT_NAME};
 pub use imported::{Imported, ImportedInput, ImportedOutput, ModelNode};
 pub use options::Options;
 pub use tensor::GivenTensor;

@@ -5,17 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use filter_summary::network::{Network, NetworkReference};
-use filter_summary::onnx::{self, ModelNode};
+use filter_summary::onnx::{self, CHANNELS_LAST, INPUT_LAYOUT, INPUT_NAME, ModelNode};
 use filter_summary::tensor_file::read_file;
 use serde::Serialize;
 
 use crate::arrays::{self, Array};
 use crate::output::{self, Format, Verdict, one_line};
 use crate::table::{render, table};
-
-/// What `fsnet import` notes in a network: what the model calls its input, and how its axes lie.
-const INPUT_NAME: &str = "onnx_input";
-const INPUT_LAYOUT: &str = "onnx_input_layout";
 
 /// Compare a network with the ONNX model that it was imported from, value by value
 ///
@@ -98,10 +94,10 @@ fn compare(network: &Network, nodes: &[ModelNode], values: &Path) -> Result<(usi
         image.shape,
         network.input().shape
     );
-    let is_last = network.metadata().get(INPUT_LAYOUT).is_some_and(|layout| layout == "NHWC");
+    let is_last = network.metadata().get(INPUT_LAYOUT).is_some_and(|layout| layout == CHANNELS_LAST);
     let pixels = if is_last { channels_first(&image) } else { image.values };
-    for (at, node) in network.nodes().iter().enumerate() {
-        let all = images * network.nodes()[at].shape.iter().product::<usize>();
+    for node in network.nodes() {
+        let all = images * node.shape.iter().product::<usize>();
         if let Some(array) = arrays.get(&node.name).filter(|array| array.values.len() != all) {
             bail!("array {}: its shape is {:?}: it must have {all} values", node.name, array.shape);
         }

@@ -25,6 +25,8 @@ import onnxruntime
 import torch
 import torchvision
 
+from onnx_networks import randomize
+
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = 0.1
 
@@ -33,10 +35,7 @@ def export(name: str, size: int, path: Path) -> np.ndarray:
     """The network as an ONNX file, and an image for it."""
     torch.manual_seed(0)
     model = getattr(torchvision.models, name)(weights=None).eval()
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
-            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+    randomize(model)
     image = torch.randn(1, 3, size, size)
     torch.onnx.export(model, (image,), str(path), dynamo=False, opset_version=17)
     return image.numpy()

@@ -13,10 +13,12 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::axis::Axis;
 use super::finish::{Finish, load, write_rows};
 use super::image::Image;
 use super::matmul::PART;
 use super::scratch::{Scratch, first};
+use super::walk::{Walk, copy_strided};
 use crate::method::problem::Problem;
 use crate::method::summary::FilterSummary;
 
@@ -35,28 +37,17 @@ const MOST_LANES: usize = 16;
 /// A layer packed as filters of one channel.
 #[derive(Debug)]
 pub(super) struct Depthwise {
-    /// Of rows and of columns.
-    axes: [Axis; 2],
+    rows: Axis,
+    columns: Axis,
     filters_per_group: usize,
     /// Output rows of a band.
     band: usize,
-    /// Where a tap begins to read, before shifts of whole bands.
+    /// Where a tap begins to read, before shifts of whole bands; those that read only padding are left out.
     taps: Vec<usize>,
+    /// Of each of those, which it is in the window.
+    window_taps: Vec<usize>,
     /// `[O, taps]`.
     weights: Vec<f32>,
-}
-
-/// How one axis is padded and cut into phases.
-#[derive(Debug)]
-struct Axis {
-    input: usize,
-    output: usize,
-    stride: usize,
-    padding: usize,
-    /// Residues of the places that taps read.
-    phases: Vec<usize>,
-    /// Furthest that a tap reads beyond an output's place, within a phase.
-    reach: usize,
 }
 
 /// Time of an image, in multiply-adds of a matrix product.
@@ -66,79 +57,44 @@ pub(super) fn cost(problem: &Problem) -> usize {
     (TAP_COST.saturating_mul(taps) + OUTPUT_COST).saturating_mul(filters * height * width)
 }
 
-impl Axis {
-    fn new(problem: &Problem, axis: usize) -> Self {
-        let (conv, window) = (problem.conv(), problem.placement().window());
-        let kernel = [window.height(), window.width()][axis];
-        let (stride, dilation) = (conv.stride[axis], conv.dilation[axis]);
-        let mut phases: Vec<usize> = (0..kernel).map(|tap| tap * dilation % stride).collect();
-        phases.sort_unstable();
-        phases.dedup();
-        Self {
-            input: problem.input_shape()[2 + axis],
-            output: problem.output_shape()[2 + axis],
-            stride,
-            padding: conv.padding[axis],
-            phases,
-            reach: (kernel - 1) * dilation / stride,
-        }
-    }
-
-    /// Places of a phase that so many outputs read.
-    fn places(&self, outputs: usize) -> usize {
-        outputs + self.reach
-    }
-
-    /// Those of `places` of a phase that lie in the image and not in the padding.
-    fn inside(&self, residue: usize, places: Range<usize>) -> Range<usize> {
-        let first = |coordinate: usize| (coordinate + self.padding).saturating_sub(residue).div_ceil(self.stride);
-        let start = first(0).clamp(places.start, places.end);
-        start..first(self.input).clamp(start, places.end)
-    }
-
-    /// What a place of a phase that lies in the image is in it.
-    fn coordinate(&self, residue: usize, place: usize) -> usize {
-        place * self.stride + residue - self.padding
-    }
-}
-
 impl Depthwise {
     /// Packs a layer, where its filters have one channel, and its sums and rows are of usual length.
-    pub(super) fn new(problem: &Problem, summary: &FilterSummary) -> Option<Self> {
+    pub(super) fn new(problem: &Problem, walk: &Walk, summary: &FilterSummary) -> Option<Self> {
         let window = problem.placement().window();
         if window.channels() != 1 || window.taps() > PART {
             return None;
         }
-        let axes = [Axis::new(problem, 0), Axis::new(problem, 1)];
-        let (pitch, phases) = (axes[1].places(axes[1].output), axes[0].phases.len() * axes[1].phases.len());
-        let of_row = pitch.checked_mul(phases).filter(|&row| row.saturating_mul(axes[0].places(1)) <= MOST_VALUES)?;
-        let band = (BAND_VALUES / of_row).saturating_sub(axes[0].reach).clamp(1, axes[0].output);
-        let plane = axes[0].places(band) * pitch;
-        let taps = (0..window.taps()).map(|tap| {
-            let place = |axis: usize, index: usize| {
-                let (axes, at) = (&axes[axis], index * problem.conv().dilation[axis]);
-                (axes.phases.partition_point(|&phase| phase < at % axes.stride), at / axes.stride)
-            };
-            let (row, column) = (place(0, tap / window.width()), place(1, tap % window.width()));
-            (row.0 * axes[1].phases.len() + column.0) * plane + row.1 * pitch + column.1
+        let (rows, columns) = (walk.rows.clone(), walk.columns.clone());
+        let pitch = columns.output.checked_add(columns.halo)?;
+        let of_row = pitch.checked_mul(walk.phases())?;
+        if of_row.saturating_mul(1 + rows.halo) > MOST_VALUES {
+            return None;
+        }
+        let band = (BAND_VALUES / of_row.max(1)).saturating_sub(rows.halo).clamp(1, rows.output);
+        let plane = (band + rows.halo) * pitch;
+        let read = walk.taps.iter().enumerate().filter_map(|(at, tap)| {
+            let tap = (*tap)?;
+            let shift = rows.taps[tap.row].shift * pitch + columns.taps[tap.column].shift;
+            Some((tap.phase * plane + shift, at))
         });
-        let (taps, filters_per_group) = (taps.collect(), problem.out_channels() / problem.conv().groups);
-        let mut layer = Self { axes, filters_per_group, band, taps, weights: Vec::new() };
+        let (taps, window_taps): (Vec<usize>, Vec<usize>) = read.unzip();
+        let filters_per_group = problem.out_channels() / problem.conv().groups;
+        let mut layer = Self { rows, columns, filters_per_group, band, taps, window_taps, weights: Vec::new() };
         layer.set_summary(summary);
         Some(layer)
     }
 
     /// Takes the filters of another summary of the same placement.
     pub(super) fn set_summary(&mut self, summary: &FilterSummary) {
-        let taps = self.taps.len();
         self.weights.clear();
-        let filters = 0..summary.placement().filters();
-        self.weights.extend(filters.flat_map(|filter| (0..taps).map(move |tap| summary.weight(filter, 0, tap))));
+        for filter in 0..summary.placement().filters() {
+            self.weights.extend(self.window_taps.iter().map(|&tap| summary.weight(filter, 0, tap)));
+        }
     }
 
     /// Values from one row to the next.
     fn pitch(&self) -> usize {
-        self.axes[1].places(self.axes[1].output)
+        self.columns.output + self.columns.halo
     }
 
     /// Computes the filters of `image`'s channels, of which the first is `group`: `output` is `[O / groups * channels,
@@ -151,11 +107,11 @@ impl Depthwise {
         finish: &Finish<'_>,
         scratch: &mut Scratch,
     ) {
-        let (pitch, height, filters) = (self.pitch(), self.axes[0].output, self.filters_per_group);
-        let phases = self.axes[0].phases.len() * self.axes[1].phases.len();
+        let (pitch, height, filters) = (self.pitch(), self.rows.output, self.filters_per_group);
+        let phases = self.rows.phases.len() * self.columns.phases.len();
         // Vectors may reach beyond the last output, and beyond the last place that it reads.
         let slack = SUMS * MOST_LANES;
-        let planes = first(&mut scratch.planes, phases * self.axes[0].places(self.band) * pitch + slack);
+        let planes = first(&mut scratch.planes, phases * (self.band + self.rows.halo) * pitch + slack);
         let sums = first(&mut scratch.products, self.band * pitch + slack);
         let channels = image.values.chunks_exact(image.plane).zip(output.chunks_exact_mut(filters * finish.plane()));
         for (channel, (from, to)) in channels.enumerate() {
@@ -166,7 +122,7 @@ impl Depthwise {
                     let of_image = channel * filters + filter;
                     let weights = &self.weights[(group * filters + of_image) * self.taps.len()..][..self.taps.len()];
                     // To the last output of the last row: what its taps read ends with the planes.
-                    let count = (rows.len() - 1) * pitch + self.axes[1].output;
+                    let count = (rows.len() - 1) * pitch + self.columns.output;
                     Arch::new().dispatch(Sums { planes, taps: &self.taps, weights, to: sums, count });
                     write_rows(finish, of_image, rows.clone(), sums, pitch, to);
                 }
@@ -176,32 +132,21 @@ impl Depthwise {
 
     /// Writes what outputs of `rows` read into all phases.
     fn lay_out(&self, rows: Range<usize>, image: &[f32], planes: &mut [f32]) {
-        let ([along_y, along_x], pitch) = (&self.axes, self.pitch());
-        let plane = along_y.places(self.band) * pitch;
-        let pairs = along_y.phases.iter().flat_map(|&y| along_x.phases.iter().map(move |&x| (y, x)));
-        for ((y, x), to) in pairs.zip(planes.chunks_exact_mut(plane)) {
-            let places = rows.start..along_y.places(rows.end);
-            let (inside, columns) = (along_y.inside(y, places.clone()), along_x.inside(x, 0..pitch));
+        let (along_y, along_x, pitch) = (&self.rows, &self.columns, self.pitch());
+        let plane = (self.band + along_y.halo) * pitch;
+        let phases = (0..along_y.phases.len()).flat_map(|y| (0..along_x.phases.len()).map(move |x| (y, x)));
+        for ((y, x), to) in phases.zip(planes.chunks_exact_mut(plane)) {
+            let places = rows.start..rows.end + along_y.halo;
+            let (inside, columns) = (along_y.inside_of(y, places.clone()), along_x.inside_of(x, 0..pitch));
             for (place, to) in places.zip(to.chunks_exact_mut(pitch)) {
                 if !inside.contains(&place) || columns.is_empty() {
                     to.fill(0.0);
                     continue;
                 }
-                let row = along_y.coordinate(y, place) * along_x.input + along_x.coordinate(x, columns.start);
-                let from = &image[row..][..(columns.len() - 1) * along_x.stride + 1];
+                let first = along_y.coordinate(y, place) * along_x.input + along_x.coordinate(x, columns.start);
                 to[..columns.start].fill(0.0);
                 to[columns.end..].fill(0.0);
-                let to = &mut to[columns.clone()];
-                match along_x.stride {
-                    1 => to.copy_from_slice(from),
-                    2 => {
-                        // As pairs, so that the compiler vectorises it. The last value has no partner.
-                        let pairs = from.as_chunks::<2>().0;
-                        to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
-                        to[pairs.len()] = from[2 * pairs.len()];
-                    }
-                    stride => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, &from)| *to = from),
-                }
+                copy_strided(&image[first..], along_x.stride, &mut to[columns.clone()]);
             }
         }
     }

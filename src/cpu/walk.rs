@@ -127,19 +127,23 @@ impl Walk {
             for (row, to) in rows.clone().zip(to.chunks_exact_mut(self.pitch)) {
                 let (to, rest) = to.split_at_mut(width);
                 rest.fill(0.0);
-                let from = if width > 0 { &plane[coordinate(row)..] } else { &[] };
-                match stride {
-                    1 => to.copy_from_slice(&from[..width]),
-                    2 => {
-                        // As pairs, so that the compiler vectorises it. The last value may have no partner.
-                        let (pairs, rest) = from.as_chunks::<2>();
-                        to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
-                        to.iter_mut().skip(pairs.len()).zip(rest).for_each(|(to, &from)| *to = from);
-                    }
-                    _ => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, &from)| *to = from),
-                }
+                copy_strided(if width > 0 { &plane[coordinate(row)..] } else { &[] }, stride, to);
             }
         });
         Rows { values: laid_out, stride: length }
+    }
+}
+
+/// Fills `to` with every `stride`-th value of `from`, which has as many.
+pub(super) fn copy_strided(from: &[f32], stride: usize, to: &mut [f32]) {
+    match stride {
+        1 => to.copy_from_slice(&from[..to.len()]),
+        2 => {
+            // As pairs, so that the compiler vectorises it. The last value may have no partner.
+            let (pairs, rest) = from.as_chunks::<2>();
+            to.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
+            to.iter_mut().skip(pairs.len()).zip(rest).for_each(|(to, &from)| *to = from);
+        }
+        _ => to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, &from)| *to = from),
     }
 }

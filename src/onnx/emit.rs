@@ -12,10 +12,12 @@ use crate::error::{Error, Result};
 use crate::method::activation::Activation;
 use crate::network::{Network, Preprocess, Value};
 
-/// Metadata: what the model calls its input, and how its axes lie.
-const INPUT_NAME: &str = "onnx_input";
-const INPUT_LAYOUT: &str = "onnx_input_layout";
-const CHANNELS_LAST: &str = "NHWC";
+/// Key of an imported network's metadata: what the model calls its input.
+pub const INPUT_NAME: &str = "onnx_input";
+/// Key of its metadata where the model's input is not `[N, C, H, W]`: how its axes lie, [`CHANNELS_LAST`].
+pub const INPUT_LAYOUT: &str = "onnx_input_layout";
+/// `[N, H, W, C]`.
+pub const CHANNELS_LAST: &str = "NHWC";
 
 /// A network, and what it calls the model's outputs.
 pub(super) struct Emitted {

@@ -31,23 +31,22 @@ pub(super) fn norm(fused: &mut Fused, item: &Item) -> Option<Rewritten> {
         _ => return None,
     };
     let activation = if before == Activation::None { norm.activation } else { scaled(before, &norm)? };
-    // A linear layer whose weights cannot be scaled stays: taken, it would be lost.
-    if let Op::Conv(conv) = fused.op(id)?
-        && conv.kind == ConvKind::Linear
-        && let (Some(scale), _) = channel_params(&norm, conv.scale.clone(), conv.bias.clone())
-    {
-        scaled_linear(conv, &scale)?;
-    }
+    // A linear layer has no scale but its weights'. One whose weights cannot be scaled stays: taken, it would be lost.
+    let linear = match fused.op(id)? {
+        Op::Conv(conv) if conv.kind == ConvKind::Linear => match channel_params(&norm, conv.scale.clone(), None).0 {
+            Some(scale) => Some(scaled_linear(conv, &scale)?),
+            None => None,
+        },
+        _ => None,
+    };
     let op = match fused.take(id)? {
         Op::Conv(mut conv) => {
             let own = Arc::make_mut(&mut conv);
             let (scale, bias) = channel_params(&norm, own.scale.take(), own.bias.take());
-            (own.bias, own.activation) = (bias, activation);
-            match (own.kind, scale) {
-                // A linear layer has no scale but its weights'.
-                (ConvKind::Linear, Some(scale)) => Op::Conv(Arc::new(scaled_linear(own, &scale)?)),
-                (_, scale) => {
-                    own.scale = scale;
+            match linear {
+                Some(linear) => Op::Conv(Arc::new(ConvOp { bias, activation, ..linear })),
+                None => {
+                    (own.scale, own.bias, own.activation) = (scale, bias, activation);
                     Op::Conv(conv)
                 }
             }
@@ -81,13 +80,13 @@ fn channel_params(
     (scale.iter().any(|&scale| scale != 1.0).then_some(scale), bias.iter().any(|&bias| bias != 0.0).then_some(bias))
 }
 
+/// A linear layer's weights, scaled; without its bias and activation.
 fn scaled_linear(conv: &ConvOp, scale: &[f32]) -> Option<ConvOp> {
     let inputs = conv.summary.placement().window().channels();
     let values = conv.summary.values();
     let rows = values.chunks(inputs).zip(scale);
     let weights = rows.flat_map(|(row, scale)| row.iter().map(move |weight| weight * scale)).collect();
-    let linear = ConvOp::linear(weights, [scale.len(), inputs]).ok()?;
-    Some(ConvOp { bias: conv.bias.clone(), activation: conv.activation, ..linear })
+    ConvOp::linear(weights, [scale.len(), inputs]).ok()
 }
 
 /// Zeros around an image into the padding of the convolution that reads it.
