@@ -45,7 +45,10 @@ def test_your_network(folder, tmp_path):  # noqa: F811
             whole += ["--device", "cpu"] if arguments[0] == "eval" else []
         else:
             whole = [sys.executable, *arguments, *SMALL]
-        done = subprocess.run(whole, cwd=ROOT, capture_output=True, text=True)
+        # What is tested is this folder's, whether or not some of it is installed.
+        path = os.pathsep.join(filter(None, [str(ROOT / "python"), os.environ.get("PYTHONPATH")]))
+        environment = os.environ | {"PYTHONPATH": path}
+        done = subprocess.run(whole, cwd=ROOT, capture_output=True, text=True, env=environment)
         assert done.returncode == 0, f"{' '.join(whole)}: {done.stderr}"
         ran.append(f"{program} {arguments[0]}")
     assert ran.count("fsnet eval") == 3 and "fsnet quantize" in ran, ran

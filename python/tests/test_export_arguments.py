@@ -139,7 +139,7 @@ class IntoInput(nn.Module):
 REFUSED = {
     "output 1 does not depend on the input": Call(lambda m, x: (x, m.first.weight)),
     "the output 'b' does not depend": Call(lambda m, x: {"a": x, "b": torch.ones(2, 3)}),
-    "max_pool2d_with_indices: the format has its first": Call(lambda m, x: F.max_pool2d(x, 2, return_indices=True)),
+    "max_pool2d_with_indices: places are whole numbers": Call(lambda m, x: F.max_pool2d(x, 2, return_indices=True)),
     "writes its buffer 'calls'": Call(written),
     "writes into its input": IntoInput(),
     "cannot run 2 images": Call(lambda m, x: x.view(1, 4, 64)),

@@ -15,7 +15,9 @@ from torch import fx, nn
 
 from ..files import write_beside
 from ..interpret import Interpreter
-from . import convolutions, elementwise, images, shapes  # noqa: F401 (they register what they convert)
+from . import (  # noqa: F401 (they register what they convert)
+    adaptive, convolutions, elementwise, images, norms, places, reductions, shapes,
+)  # fmt: skip
 from .check import differences, run, twice
 from .convert import Converter
 from .describe import described_file

@@ -76,7 +76,7 @@ class Converter:
             if self.values[source] is REFUSED or not step.users:
                 return REFUSED
             if index >= len(self.values[source]):
-                raise Refused("the format has its first result only")
+                raise Refused("places are whole numbers, which the format lacks: take them in your program")
             return self.values[source][index]
         name = operation_of(step)
         read = [self.values.get(one) for one in step.all_input_nodes]

@@ -1,4 +1,4 @@
-"""Pools, means, resizing and padding."""
+"""Pools, resizing and padding."""
 
 from __future__ import annotations
 
@@ -57,44 +57,6 @@ def avg_pool1d(c: Converter, step: fx.Node, a: SimpleNamespace):
     keys |= {} if a.count_include_pad else {"count_include_pad": False}
     name, _ = c.real(a.self_)
     return c.made(step, c.emit(step, "avg_pool2d", name, **keys))
-
-
-@handles("adaptive_avg_pool2d", "_adaptive_avg_pool2d", "adaptive_max_pool2d")
-def adaptive_pool2d(c: Converter, step: fx.Node, a: SimpleNamespace):
-    kind = "max" if "max" in operation_of(step) else "avg"
-    name, dims = c.real(a.self_)
-    value = step.meta["val"][0] if isinstance(step.meta["val"], (tuple, list)) else step.meta["val"]
-    size = tuple(value.shape[2:])
-    if size == (1, 1):
-        node = c.emit(step, f"global_{kind}_pool2d", name, dims=(dims[0], 1, 1))
-    elif all(have % want == 0 for have, want in zip(dims[1:], size)):
-        kernel = [have // want for have, want in zip(dims[1:], size)]
-        node = c.emit(step, f"{kind}_pool2d", name, dims=(dims[0], *size), kernel=kernel)
-    elif dims[1:] == (1, 1):
-        node = c.emit(step, "upsample_nearest2d", name, dims=(dims[0], *size), scale_factor=list(size))
-    else:
-        raise Refused(f"windows of several sizes, {list(dims[1:])} to {list(size)}: give an input whose sizes divide")
-    return first_of(step.meta["val"], Lazy.of(node.name, node.dims, 3))
-
-
-@handles("mean", "amax")
-def reduce(c: Converter, step: fx.Node, a: SimpleNamespace):
-    """A mean or maximum over height, width or both."""
-    kind = "max" if "amax" in operation_of(step) else "avg"
-    rank = len(c.shape(a.self_)) + 1
-    if getattr(a, "dim", None) is None:
-        raise Refused("it is taken over the images of a batch")
-    axes = sorted(axis % rank for axis in ([a.dim] if isinstance(a.dim, int) else a.dim))
-    if not axes or axes[0] < 2:
-        raise Refused(f"the format has a {kind} pool over height and width, not over axes {axes} of {rank}")
-    name, (channels, h, w) = c.real(a.self_)
-    kernel = [h if 2 in axes else 1, w if 3 in axes else 1]
-    dims = (channels, h // kernel[0], w // kernel[1])
-    if dims[1:] == (1, 1):
-        node = c.emit(step, f"global_{kind}_pool2d", name, dims=dims)
-    else:
-        node = c.emit(step, f"{kind}_pool2d", name, dims=dims, kernel=kernel)
-    return Lazy.of(node.name, dims, 3).viewed(c.shape(step))
 
 
 @handles("upsample_nearest2d", "_upsample_nearest_exact2d", "upsample_bilinear2d")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 
 from torch import fx
 
 from .convert import Converter, handles, operation_of
 from .errors import Refused
-from .lazy import Lazy, format_dims
+from .lazy import Dims, Lazy, format_dims
 
 OPEN = 2147483647
 """An `end` beyond every size: the slice takes the rest, whatever the size of the input."""
@@ -92,18 +93,29 @@ def sliced(c: Converter, step: fx.Node, x: fx.Node, axis: int, start: int, end: 
     rank = len(c.whole(x).shape) + 1
     axis %= rank
     size = int(x.meta["val"].shape[axis])
-    rest = end >= OPEN
+    # What counts from the end, or ends within an image, is of images of this size alone.
+    rest = end >= OPEN and (start >= 0 or axis == 1)
     start, end = (min(max(at + size if at < 0 else at, 0), size) for at in (start, end))
-    if start == 0 and end == size and by == 1:
+    whole = start == 0 and end == size and by == 1
+    if whole and (rest or axis <= 1):
         return c.lazy(x)
     if axis == 0:
         raise Refused("it takes some images of a batch")
     name, dims = c.real(x)
+    if whole:
+        return Lazy.of(tied(c, step, name, dims, [axis - 1]), dims, rank - 1)
     after = list(dims)
     after[axis - 1] = -(-(end - start) // by)
     keys = cut({axis - 1: (start, OPEN if rest else end, by)})
     node = c.emit(step, "slice", name, dims=tuple(after), **keys)
     return Lazy.of(node.name, node.dims, rank - 1)
+
+
+def tied(c: Converter, step: fx.Node, name: str, dims: Dims, axes: Sequence[int]) -> str:
+    """The same values, of images of this size along `axes` of `[C, H, W]` alone: readers of the format refuse
+    others."""
+    keys = cut({axis: (0, dims[axis], 1) for axis in axes})
+    return c.graph.add(c.name(step, "size"), "slice", [name], dims, keys).name
 
 
 def cut(axes: dict[int, tuple[int, int, int]]) -> dict[str, list[int]]:

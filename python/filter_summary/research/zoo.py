@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,9 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
     "regnet_y_400mf": (vision("regnet_y_400mf"), 64),
     "shufflenet_v2_x0_5": (vision("shufflenet_v2_x0_5"), 64),
     "googlenet": (vision("googlenet", aux_logits=False, transform_input=True, init_weights=False), 64),
+    "convnext_tiny": (vision("convnext_tiny"), 64),
+    "resnet18, group norm": (vision("resnet18", norm_layer=partial(nn.GroupNorm, 8)), 64),
+    "vgg11": (vision("vgg11", num_classes=10), 64),
     "deeplabv3_mobilenet_v3_large": (deeplab, 64),
     "unet": (UNet, 48),
     "unet, one base": (compressed(UNet, placement="base:1", narrow=8), 48),
