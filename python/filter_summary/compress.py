@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import nn
@@ -148,6 +148,7 @@ def _chooser(
 ) -> Callable[[str, nn.Conv2d], str | Placement | None]:
     """A function that answers with a reason to keep a convolution, a placement of its own, or None: as the others."""
     kept = _names(keep, convs)
+    asked = where if callable(where) else None
     named = None if where is None or callable(where) else _names(where, convs)
     first = next(iter(convs.values()), None)
 
@@ -160,8 +161,8 @@ def _chooser(
             return "named in keep"
         if named is not None:
             return None if name in named else "not named"
-        if where is not None:
-            answer = where(name, conv)
+        if asked is not None:
+            answer = asked(name, conv)
             if isinstance(answer, str):
                 return Placement.parse(answer)
             return answer if isinstance(answer, Placement) else None if answer else "not chosen"
@@ -190,17 +191,19 @@ def _replaced(
     if layout.numel > MOST * conv.weight.numel():
         raise PlacementError(f"{layout.numel} values of a summary for {conv.weight.numel()} weights")
     found = known[1] if known else fit(conv.weight, layout, sweeps, order)
+    # PyTorch calls these tuples of any length.
+    kernel, stride, padding, dilation = cast(Any, (conv.kernel_size, conv.stride, conv.padding, conv.dilation))
     new = FsConv2d(
-        conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups,
+        conv.in_channels, conv.out_channels, kernel, stride, padding, dilation, conv.groups,
         conv.bias is not None, conv.padding_mode, conv.weight.device, conv.weight.dtype, placement=found.layout,
     )  # fmt: skip
-    new.bias = conv.bias
+    new.bias = cast("nn.Parameter | None", conv.bias)
     if known:
         new.summary, new.gains, new.location_logit = known[0].summary, known[0].gains, known[0].location_logit
     else:
         with torch.no_grad():
             new.summary.copy_(found.summary)
-            if new.gains is not None:
+            if new.gains is not None and found.gains is not None:
                 new.gains.copy_(found.gains)
         for parameter in (new.summary, new.gains, new.location_logit):
             if parameter is not None:
@@ -242,8 +245,8 @@ def _sizes(model: nn.Module, example: torch.Tensor | tuple | None) -> dict[str, 
     finally:
         for module, was in training.items():
             module.training = was
-        for hook in hooks:
-            hook.remove()
+        for handle in hooks:
+            handle.remove()
     return sizes
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -59,6 +60,8 @@ class FsConv2d(nn.Module):
     gains: nn.Parameter | None
     bias: nn.Parameter | None
     location_logit: nn.Parameter | None
+    starts: torch.Tensor | None
+    index: torch.Tensor | None
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int | tuple[int, int],
@@ -86,7 +89,7 @@ class FsConv2d(nn.Module):
             layout = self._layout(placement)
         self.layout, self.shape = layout, (out_channels, in_channels // groups, *self.kernel_size)
         self._check(layout)
-        made = {"device": device, "dtype": dtype}
+        made: dict[str, Any] = {"device": device, "dtype": dtype}
         (kh, kw), fan = self.kernel_size, out_channels // groups * math.prod(self.kernel_size)
         self.summary = nn.Parameter(torch.randn(layout.shape, **made) * math.sqrt(2 / fan))
         self.register_parameter("gains", None)
@@ -200,7 +203,7 @@ class FsConv2d(nn.Module):
 
     def positions(self) -> torch.Tensor:
         """Where the filters lie, in units of `layout.unit` values: `[O]`, differentiable in `location_logit`."""
-        return torch.sigmoid(self.location_logit) * self.layout.span
+        return torch.sigmoid(cast(torch.Tensor, self.location_logit)) * self.layout.span
 
     def values(self) -> torch.Tensor:
         """The summary as the layer computes with it: rounded to its levels where it is to be stored in 8 bits."""
@@ -219,7 +222,7 @@ class FsConv2d(nn.Module):
         if self.has_zeros:
             f = F.pad(f, (0, 1))
         if self.layout.unit is None:
-            return f.index_select(0, self.index).view(self.shape)
+            return f.index_select(0, cast(torch.Tensor, self.index)).view(self.shape)
         positions = self.positions()
         # Below the last position, so that the segment after it exists: there a is 1, which means the same.
         low = positions.detach().floor().clamp(max=self.layout.span - 1)
@@ -227,7 +230,8 @@ class FsConv2d(nn.Module):
         return self._segments(f, low) * (1 - a) + self._segments(f, low + 1) * a
 
     def _segments(self, f: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
-        index = self.layout.index(position.long() * self.layout.unit, check=False).flatten() % (self.layout.numel + 1)
+        starts = position.long() * cast(int, self.layout.unit)
+        index = self.layout.index(starts, check=False).flatten() % (self.layout.numel + 1)
         return f.index_select(0, index).view(self.shape)
 
     def runs_fast(self, x: torch.Tensor) -> bool:

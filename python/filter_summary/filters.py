@@ -83,15 +83,15 @@ def staged(node: dict, tensors: dict[str, torch.Tensor], x: torch.Tensor) -> tor
         bases = sorted({base for of_filter in reads for base in of_filter})
         weight = torch.stack([summary[[b + c * channel_stride(window) for c in range(channels)]] for b in bases])
         p = torch.einsum("uc,nchw->nuhw", weight, x[:, group * channels : (group + 1) * channels])
-        for number, apply in zip(numbers, (torch.mul, torch.add)):
-            if number is not None:
-                p = apply(p, number[before : before + len(bases)].view(1, -1, 1, 1))
+        factor, bias = (n if n is None else n[before : before + len(bases)].view(1, -1, 1, 1) for n in numbers)
+        p = p if factor is None else p * factor
+        p = p if bias is None else p + bias
         before += len(bases)
         # Nothing outside the picture, whatever the biases are.
         p = F.pad(activate(p, node.get("base_activation")), (left, right, top, bottom))
         height, width = (p.shape[2] - (kh - 1) * dy - 1) // sy + 1, (p.shape[3] - (kw - 1) * dx - 1) // sx + 1
         for i, of_filter in enumerate(reads, group * own):
-            plane = 0
+            plane = x.new_zeros(())
             for t, base in enumerate(of_filter):
                 y, left_x = t // kw * dy, t % kw * dx
                 rows = slice(y, y + (height - 1) * sy + 1, sy)

@@ -152,7 +152,9 @@ def ordered(taps: torch.Tensor, layout: Layout) -> torch.Tensor:
     free = torch.ones(len(taps), dtype=torch.bool)
     free[seats[0]] = False
     while len(seats) < len(taps):
-        total = sum(score[seats[-lag]] for lag, score in enumerate(scores[: len(seats)], 1))
+        total = torch.zeros_like(scores[0][0])
+        for lag, score in enumerate(scores[: len(seats)], 1):
+            total = total + score[seats[-lag]]
         seats.append(int(total.masked_fill(~free, -torch.inf).argmax()))
         free[seats[-1]] = False
     return torch.tensor(seats)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -109,7 +110,8 @@ class Interpreter(torch.nn.Module):
         numbers = (self.get(node, part) for part in ("base_scale", "base_bias"))
         return node.get("base_activation", "none") != "none" or any(number is not None for number in numbers)
 
-    def get(self, node: dict, part: str) -> torch.Tensor | None:
+    def get(self, node: dict, part: str) -> Any:
+        """A tensor, or None."""
         return self.tensors.get(f"{node['name']}.{part}")
 
     def convolve(self, node: dict, x: torch.Tensor) -> torch.Tensor:

@@ -7,6 +7,7 @@ Written from docs/format.md alone, with plain indexing where PyTorch has no func
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +15,8 @@ import torch.nn.functional as F
 from .activations import FormatError
 
 Tensor = torch.Tensor
-Parts = Callable[[str], "Tensor | None"]
+Parts = Callable[[str], Any]
+"""A tensor, or None where the node has none of that name."""
 AXES = {"channels": 1, "height": 2, "width": 3}
 
 
@@ -51,7 +53,9 @@ def pool(node: dict, tensor: Parts, x: Tensor) -> Tensor:
 
 def combine(node: dict, tensor: Parts, *inputs: Tensor) -> Tensor:
     one, other = inputs if len(inputs) == 2 else (inputs[0], tensor("constant")[None])
-    return {"add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": torch.div}[node["op"]](one, other)
+    operations: dict[str, Callable[[Tensor, Tensor], Tensor]]
+    operations = {"add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": torch.div}
+    return operations[node["op"]](one, other)
 
 
 def conv_transpose2d(node: dict, tensor: Parts, x: Tensor) -> Tensor:

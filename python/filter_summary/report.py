@@ -43,9 +43,11 @@ class Report:
     @property
     def multiply_adds(self) -> tuple[int, int] | None:
         """Of all convolutions for one image, before and after; None where no example was given."""
-        if any(row.multiply_adds_before is None for row in self.rows):
+        counts = [(row.multiply_adds_before, row.multiply_adds_after) for row in self.rows]
+        known = [(before, after) for before, after in counts if before is not None and after is not None]
+        if len(known) < len(counts):
             return None
-        return sum(row.multiply_adds_before for row in self.rows), sum(row.multiply_adds_after for row in self.rows)
+        return sum(before for before, _ in known), sum(after for _, after in known)
 
     def to_dict(self) -> dict:
         """Numbers and words only, for JSON."""
@@ -62,8 +64,9 @@ class Report:
         total = self.multiply_adds or (None, None)
         table.append(("the network", "", *_change(*self.values), *_change(*total), ""))
         widths = [max(map(len, column)) for column in zip(*table)]
-        sides = (str.ljust, str.ljust, str.rjust, str.rjust, str.rjust, str.rjust, str.ljust)
-        lines = ["  ".join(side(*cell) for side, *cell in zip(sides, line, widths)) for line in table]
+        sides = "<<>>>><"
+        cells = [[f"{cell:{side}{wide}}" for cell, side, wide in zip(line, sides, widths)] for line in table]
+        lines = ["  ".join(line) for line in cells]
         return "\n".join(line.rstrip() for line in lines)
 
 

@@ -57,8 +57,8 @@ class Plan:
 
     def to(self, device: torch.device) -> Plan:
         """The same with its tensors on `device`."""
-        moved = {name: getattr(self, name) for name in ("index", "order", "place")}
-        return replace(self, **{name: None if value is None else value.to(device) for name, value in moved.items()})
+        order, place = (None if value is None else value.to(device) for value in (self.order, self.place))
+        return replace(self, index=self.index.to(device), order=order, place=place)
 
     @staticmethod
     def of(
@@ -77,14 +77,15 @@ class Plan:
             return None
         # Bases in planes of equal remainder, so that at one tap neighbouring filters read neighbouring bases.
         firsts = [int(starts[0]) + o for o in layout.tap_offsets]
-        off, rows = {}, []
+        off: dict[int, int] = {}
+        rows: list[int] = []
         for remainder in sorted({u % step for u in firsts}):
             plane = [u for u in firsts if u % step == remainder]
             off |= {u: len(rows) + (u - min(plane)) // step for u in plane}
             rows += range(min(plane), max(plane) + step * (out - 1) + 1, step)
         index = torch.tensor(rows)[:, None] + torch.arange(layout.channels)
-        taps = [(y - padding[0], x - padding[1]) for y in range(layout.kh) for x in range(layout.kw)]
-        dy, dx = zip(*taps)
+        moves = [(y - padding[0], x - padding[1]) for y in range(layout.kh) for x in range(layout.kw)]
+        dy, dx = zip(*moves)
         terms = Terms(len(rows), out, tuple(off[u] for u in firsts), dy, dx)
         if torch.equal(order, torch.arange(out)):
             return Plan(index, terms)

@@ -134,7 +134,8 @@ def choose_outputs(
         if len(wanted) != len(keys):
             raise ExportError(f"{len(wanted)} names for {len(keys)} outputs")
         names = list(wanted)
-    graph, found = c.graph, []
+    graph = c.graph
+    found: list[str] = []
     for number in numbers:
         name = output_node(c, number, names[len(found)])
         if name == "input" or name in found:

@@ -8,7 +8,7 @@ from torch import fx
 
 from .convert import Converter, handles, operation_of
 from .images import first_of
-from .lazy import Dims, Lazy, format_dims
+from .lazy import Dims, Lazy, as_dims, format_dims
 from .shapes import AXES, cut, tied
 
 Windows = list[tuple[int, int]]
@@ -39,13 +39,13 @@ def adaptive_pool(c: Converter, step: fx.Node, a: SimpleNamespace):
 def pooled(c: Converter, step: fx.Node, kind: str, name: str, dims: Dims, want: Dims) -> str:
     """One pool where windows are alike along both axes, else an axis after the other, a window at a time."""
     windows = [windows_of(have, size) for have, size in zip(dims[1:], want[1:])]
-    alike = [regular(one) for one in windows]
-    if None not in alike:
+    alike = [found for one in windows if (found := regular(one)) is not None]
+    if len(alike) == len(windows):
         kernel, stride = ([one[n] for one in alike] for n in (0, 1))
         keys = {} if stride == kernel else {"stride": stride}
         return c.emit(step, f"{kind}_pool2d", name, dims=want, kernel=kernel, **keys).name
     for axis in (1, 2):
-        after = tuple(want[n] if n == axis else size for n, size in enumerate(dims))
+        after = as_dims(want[n] if n == axis else size for n, size in enumerate(dims))
         if after != dims:
             name = along_axis(c, step, kind, name, dims, axis, windows[axis - 1])
         dims = after
@@ -54,7 +54,7 @@ def pooled(c: Converter, step: fx.Node, kind: str, name: str, dims: Dims, want: 
 
 def along_axis(c: Converter, step: fx.Node, kind: str, name: str, dims: Dims, axis: int, windows: Windows) -> str:
     def with_size(size: int) -> Dims:
-        return tuple(size if n == axis else other for n, other in enumerate(dims))
+        return as_dims(size if n == axis else other for n, other in enumerate(dims))
 
     parts = []
     for start, end in windows:

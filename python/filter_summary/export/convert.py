@@ -5,14 +5,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import fx, nn
 
 from .errors import ExportError, Refused, module_of, source_of
 from .graph import Graph, Node
-from .lazy import Dims, Lazy, format_dims, moves
+from .lazy import Dims, Lazy, as_dims, format_dims, moves
 from .trace import Traced
 
 Handler = Callable[["Converter", fx.Node, SimpleNamespace], Any]
@@ -72,7 +72,7 @@ class Converter:
 
     def convert(self, step: fx.Node) -> Any:
         if step.target is operator.getitem:
-            source, index = step.args
+            source, index = cast(tuple[fx.Node, int], step.args)
             if self.values[source] is REFUSED or not step.users:
                 return REFUSED
             if index >= len(self.values[source]):
@@ -113,7 +113,7 @@ class Converter:
     def constant(self, step: fx.Node) -> Any:
         """The value of an operation on constants alone."""
         args, kwargs = fx.node.map_arg((step.args, step.kwargs), lambda one: self.values[one])
-        return step.target(*args, **kwargs)
+        return cast(Callable, step.target)(*args, **kwargs)
 
     def is_constant(self, value: Any) -> bool:
         return isinstance(value, fx.Node) and isinstance(self.values[value], torch.Tensor)
@@ -183,7 +183,7 @@ class Converter:
             if want != now:
                 name = self.graph.add(self.name(step, "reshape"), "reshape", [name], want, {"shape": list(want)}).name
             turn = (*turn, *range(len(turn), 3))
-            now = tuple(want[n] for n in turn)
+            now = as_dims(want[n] for n in turn)
             name = self.graph.add(self.name(step, "permute"), "permute", [name], now, {"order": list(turn)}).name
         if now != dims:
             name = self.graph.add(self.name(step, "reshape"), "reshape", [name], dims, {"shape": list(dims)}).name
@@ -260,7 +260,7 @@ def same_movement(form: tuple, sizes: tuple, order: tuple) -> bool:
 def operation_of(step: fx.Node) -> str:
     """The ATen name of an operation, without its overload: `conv2d`, `filter_summary.conv2d`."""
     if step.target is operator.getitem:
-        return operation_of(step.args[0])
+        return operation_of(cast(fx.Node, step.args[0]))
     schema = getattr(step.target, "_schema", None)
     name = str(step.target) if schema is None else schema.name.replace("::", ".")
     return name.removeprefix("aten.")
@@ -269,7 +269,7 @@ def operation_of(step: fx.Node) -> str:
 def bound(step: fx.Node) -> SimpleNamespace:
     """The arguments of an operation by name, with defaults."""
     values = dict(step.kwargs)
-    for n, argument in enumerate(step.target._schema.arguments):
+    for n, argument in enumerate(cast(Any, step.target)._schema.arguments):
         if n < len(step.args):
             values[argument.name] = step.args[n]
         elif argument.name not in values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 from torch import fx
@@ -25,7 +26,7 @@ def along(values) -> int:
     return int(values[0]) if values else 0
 
 
-def plain(keys: dict) -> dict:
+def plain(keys: dict) -> dict[str, Any]:
     """Keys without those that have their default."""
     defaults = {"stride": [1, 1], "dilation": [1, 1], "padding": [0] * 4, "groups": 1, "output_padding": [0, 0]}
     return {key: value for key, value in keys.items() if defaults.get(key) != value}
@@ -44,7 +45,7 @@ def fs_conv2d(c: Converter, step: fx.Node, a: SimpleNamespace):
     return c.made(step, node)
 
 
-def summary_parts(layer: FsConv2d) -> dict[str, torch.Tensor | None]:
+def summary_parts(layer: FsConv2d) -> dict[str, Any]:
     """The tensors of a Filter Summary layer."""
     learned = layer.layout.unit is not None
     parts = {
@@ -81,6 +82,7 @@ def conv2d(c: Converter, step: fx.Node, a: SimpleNamespace):
     else:
         padding = ([along(a.padding), 0] if line else pair(a.padding)) * 2
     name, _ = c.real(a.input)
+    keys: dict[str, Any]
     keys = {"out_channels": len(weight), "kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     keys = plain(keys | {"groups": a.groups})
     return c.made(step, c.emit(step, "conv2d", name, **keys, weight=weight, bias=c.optional(a.bias, "bias")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import torch
@@ -26,7 +27,7 @@ def clip(low: float | None, high: float | None) -> str | dict:
     return {"clip": [min(max(end, -GREATEST), GREATEST) for end in ends]}
 
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[[SimpleNamespace], str | dict]] = {
     "relu": lambda a: "relu",
     "relu6": lambda a: "relu6",
     "leaky_relu": lambda a: {"leaky_relu": float(a.negative_slope)},

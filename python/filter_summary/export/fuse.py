@@ -61,8 +61,8 @@ def products_with_gates(graph: Graph) -> None:
                 node.keys, node.parts = {"activation": {"hard_sigmoid": [SIXTH, 0.5]}}, {}
     for node in list(graph.nodes.values()):
         if node.op == "mul" and len(node.inputs) == 2:
-            for x, gate in (node.inputs, node.inputs[::-1]):
-                gate = graph.nodes.get(gate)
+            for x, other in (node.inputs, node.inputs[::-1]):
+                gate = graph.nodes.get(other)
                 if gate is None or gate.op != "activation" or gate.inputs != [x]:
                     continue
                 word = gate.keys["activation"]
@@ -73,8 +73,8 @@ def products_with_gates(graph: Graph) -> None:
     # `x * relu6(x + 3) / 6`, with the quotient last.
     for node in list(graph.nodes.values()):
         product = source(graph, node, "mul") if node.op == "batch_norm" and _is(node, SIXTH, 0.0) else None
-        for x, gate in (product.inputs, product.inputs[::-1]) if product and len(product.inputs) == 2 else ():
-            gate = graph.nodes.get(gate)
+        for x, other in (product.inputs, product.inputs[::-1]) if product and len(product.inputs) == 2 else ():
+            gate = graph.nodes.get(other)
             shifted = graph.nodes.get(gate.inputs[0]) if gate and gate.keys.get("activation") == "relu6" else None
             if shifted is not None and shifted.op == "batch_norm" and _is(shifted, 1.0, 3.0) and shifted.inputs == [x]:
                 node.op, node.inputs, node.keys, node.parts = "activation", [x], {"activation": "hard_swish"}, {}

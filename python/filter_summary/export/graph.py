@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from .lazy import Dims
+from .lazy import Dims, as_dims
 
 
 @dataclass(eq=False)
@@ -51,7 +51,7 @@ class Graph:
     def add(self, name: str, op: str, inputs: list[str], dims: Dims, keys: dict | None = None, **parts) -> Node:
         """A new node."""
         given = {part: value for part, value in parts.items() if value is not None}
-        node = Node(self.free(name), op, list(inputs), tuple(dims), dict(keys or {}), given)
+        node = Node(self.free(name), op, list(inputs), as_dims(dims), dict(keys or {}), given)
         self.nodes[node.name] = node
         return node
 

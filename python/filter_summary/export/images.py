@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 from torch import fx
 
@@ -13,9 +14,9 @@ from .lazy import Lazy, format_dims
 from .shapes import OPEN, cut
 
 
-def pool_keys(a: SimpleNamespace) -> dict:
+def pool_keys(a: SimpleNamespace) -> dict[str, Any]:
     (y, x), kernel = pair(a.padding), pair(a.kernel_size)
-    keys = {"kernel": kernel, "stride": pair(a.stride) if a.stride else kernel, "padding": [y, x, y, x]}
+    keys: dict[str, Any] = {"kernel": kernel, "stride": pair(a.stride) if a.stride else kernel, "padding": [y, x, y, x]}
     keys |= {"ceil_mode": True} if a.ceil_mode else {}
     return {key: value for key, value in keys.items() if key != "padding" or any(value)}
 
@@ -51,7 +52,7 @@ def avg_pool2d(c: Converter, step: fx.Node, a: SimpleNamespace):
 def avg_pool1d(c: Converter, step: fx.Node, a: SimpleNamespace):
     """A line `[N, C, L]` is an image of width 1."""
     kernel, stride, pad = (along(values) for values in (a.kernel_size, a.stride, a.padding))
-    keys = {"kernel": [kernel, 1], "stride": [stride or kernel, 1]}
+    keys: dict[str, Any] = {"kernel": [kernel, 1], "stride": [stride or kernel, 1]}
     keys |= {"padding": [pad, 0, pad, 0]} if pad else {}
     keys |= {"ceil_mode": True} if a.ceil_mode else {}
     keys |= {} if a.count_include_pad else {"count_include_pad": False}
@@ -65,6 +66,7 @@ def resize(c: Converter, step: fx.Node, a: SimpleNamespace):
     factors = getattr(a, "scale_factors", None) or [getattr(a, f"scales_{n}", None) for n in "hw"]
     size = list(c.shape(step)[1:])
     op = operation_of(step)
+    keys: dict[str, Any]
     if getattr(a, "align_corners", False):
         keys = {"size": size, "coordinates": "align_corners"}
     elif None not in factors:
@@ -101,15 +103,15 @@ def pad(c: Converter, step: fx.Node, a: SimpleNamespace):
     if min(before, after, top, bottom, left, right) < 0:
         if any(amount > 0 for pads in axes for amount in pads):
             raise Refused("it pads and cuts at once")
-        keys = cut({
+        rest = cut({
             n: (-pads[0], size + pads[1] if pads[1] else OPEN, 1) for n, (size, pads) in enumerate(zip(dims, axes))
         })  # fmt: skip
-        return c.made(step, c.emit(step, "slice", name, **keys))
+        return c.made(step, c.emit(step, "slice", name, **rest))
     if before or after:
         if mode != "constant" or value or any((top, bottom, left, right)) or before != (before + after) // 2:
             raise Refused(f"channels padded by {before} before and {after} after; the format has half of zeros before")
         return c.made(step, c.emit(step, "shortcut_a", name, out_channels=dims[0] + before + after, stride=[1, 1]))
-    keys: dict = {"padding": [top, left, bottom, right]}
+    keys: dict[str, Any] = {"padding": [top, left, bottom, right]}
     if mode != "constant":
         keys["mode"] = "edge" if mode == "replicate" else mode
     elif value:

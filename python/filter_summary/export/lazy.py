@@ -10,14 +10,21 @@ from __future__ import annotations
 import itertools
 import math
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 Dims = tuple[int, int, int]
 
 
 def format_dims(sizes: tuple[int, ...]) -> Dims:
     """`[C, H, W]` of a value whose axes, without the batch, have these sizes: ones are at the end."""
-    return tuple(sizes) + (1,) * (3 - len(sizes))
+    return as_dims((*sizes, 1, 1, 1)[: max(3, len(sizes))])
+
+
+def as_dims(sizes: Iterable[int]) -> Dims:
+    """`[C, H, W]`; more than three sizes are equal to no dimensions."""
+    return cast(Dims, tuple(sizes))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import fx
 
 from .convert import Converter, handles, operation_of
 from .errors import Refused
-from .lazy import Dims, Lazy
+from .lazy import Dims, Lazy, as_dims
 from .shapes import tied
 
 KINDS = {"mean": "avg", "sum": "avg", "amax": "max", "max": "max"}
@@ -60,7 +60,7 @@ def reduced(
     elif named:
         # The format has no pool over one whole axis of any size.
         name = tied(c, step, name, dims, named)
-        name = c.emit(step, f"{kind}_pool2d", name, dims=(channels, *rest), kernel=kernel).name
+        name = c.emit(step, f"{kind}_pool2d", name, dims=as_dims((channels, *rest)), kernel=kernel).name
     image = rest
     if 0 in axes and channels > 1:
         # Channels change places with rows.
@@ -69,4 +69,4 @@ def reduced(
         name = c.emit(step, f"{kind}_pool2d", name, dims=(h, 1, w), kernel=[channels, 1]).name
         name = c.emit(step, "permute", name, dims=(1, h, w), order=[1, 0, 2]).name if h > 1 else name
         channels = 1
-    return name, (channels, *image)
+    return name, as_dims((channels, *image))

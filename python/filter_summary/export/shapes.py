@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import Any, cast
 
 from torch import fx
 
 from .convert import Converter, handles, operation_of
 from .errors import Refused
-from .lazy import Dims, Lazy, format_dims
+from .lazy import Dims, Lazy, as_dims, format_dims
 
 OPEN = 2147483647
 """An `end` beyond every size: the slice takes the rest, whatever the size of the input."""
@@ -34,8 +35,8 @@ def viewed(c: Converter, x: fx.Node, shape: tuple[int, ...]) -> Lazy:
     if found is None:
         # Where an axis is cut elsewhere than where it was joined, what is moved must be written down first.
         flat = lazy.viewed((_count(lazy),))
-        found = Lazy.of(c.settle(x, flat), (_count(lazy), 1, 1), 1).viewed(shape)
-    return found
+        found = Lazy.of(c.settle(x, cast(Lazy, flat)), (_count(lazy), 1, 1), 1).viewed(shape)
+    return cast(Lazy, found)
 
 
 def _count(lazy: Lazy) -> int:
@@ -107,7 +108,7 @@ def sliced(c: Converter, step: fx.Node, x: fx.Node, axis: int, start: int, end: 
     after = list(dims)
     after[axis - 1] = -(-(end - start) // by)
     keys = cut({axis - 1: (start, OPEN if rest else end, by)})
-    node = c.emit(step, "slice", name, dims=tuple(after), **keys)
+    node = c.emit(step, "slice", name, dims=as_dims(after), **keys)
     return Lazy.of(node.name, node.dims, rank - 1)
 
 
@@ -118,7 +119,7 @@ def tied(c: Converter, step: fx.Node, name: str, dims: Dims, axes: Sequence[int]
     return c.graph.add(c.name(step, "size"), "slice", [name], dims, keys).name
 
 
-def cut(axes: dict[int, tuple[int, int, int]]) -> dict[str, list[int]]:
+def cut(axes: dict[int, tuple[int, int, int]]) -> dict[str, Any]:
     """The keys of a slice of `(start, end, step)` along some axes; those that nobody cuts are whole at any size."""
     keys = {}
     for n, (key, default) in enumerate((("start", 0), ("end", OPEN), ("step", 1))):
@@ -183,7 +184,7 @@ def cat(c: Converter, step: fx.Node, a: SimpleNamespace):
     if rank > 4:
         raise Refused(f"it joins values of {rank} axes; the format has 4")
     names = [c.real(part)[0] for part in a.tensors]
-    keys = {} if axis == 1 else {"axis": AXES[axis - 1]}
+    keys: dict[str, Any] = {} if axis == 1 else {"axis": AXES[axis - 1]}
     return c.made(step, c.emit(step, "concat", *names, **keys))
 
 
@@ -197,7 +198,7 @@ def stack(c: Converter, step: fx.Node, a: SimpleNamespace):
     names = []
     for part in a.tensors:
         names.append(c.settle(part, viewed(c, part, one)))
-    keys = {} if axis == 1 else {"axis": AXES[axis - 1]}
+    keys: dict[str, Any] = {} if axis == 1 else {"axis": AXES[axis - 1]}
     return c.made(step, c.emit(step, "concat", *names, dims=format_dims(shape), **keys))
 
 
