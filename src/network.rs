@@ -25,6 +25,7 @@ mod memory;
 mod names;
 mod node_json;
 pub(crate) mod ops;
+mod pairs;
 mod plan;
 mod preprocess;
 mod quantize;
@@ -38,7 +39,7 @@ use std::collections::BTreeMap;
 
 use crate::method::summary::FilterSummary;
 pub use builder::{NetworkBuilder, Value};
-pub use compress::{CompressedLayer, Compression, PlacementRule};
+pub use compress::{CompressedLayer, CompressedNetwork, Compression, Kept, PlacementRule};
 #[cfg(feature = "cpu")]
 pub use cpu::CpuNetwork;
 pub use gpu::{Activations, BoundNetwork, GpuNetwork};

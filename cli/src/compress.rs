@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use filter_summary::Precision;
 use filter_summary::compress::Effort;
-use filter_summary::network::{CompressedLayer, Compression, Network, PlacementRule};
+use filter_summary::network::{CompressedLayer, CompressedNetwork, Compression, Network, PlacementRule};
 use filter_summary::tensor_file::write_beside;
 use serde::Serialize;
 
@@ -45,9 +45,18 @@ pub(crate) struct Args {
     #[arg(long)]
     gains: bool,
 
-    /// Convolutions to keep dense, by name (the first one and linear layers always are)
+    /// Convolutions to keep dense, by name
     #[arg(long, value_name = "NODE", value_delimiter = ',')]
     keep: Vec<String>,
+
+    /// Compress these convolutions and no others, by name. Without it all but those that read the input, grouped ones,
+    /// those of few channels, and those whose summary would be no smaller, as that of 1x1 filters a step of C apart
+    #[arg(long, value_name = "NODE", value_delimiter = ',')]
+    only: Vec<String>,
+
+    /// Fewest channels and filters of a layer that is compressed, unless it is named in --only
+    #[arg(long, value_name = "N", default_value_t = 16, conflicts_with = "only")]
+    narrow: usize,
 
     /// Store the summaries in 8 bits, or in 16 (f16)
     #[arg(long, value_parser = precision)]
@@ -107,6 +116,15 @@ struct Report {
     parameters_before: usize,
     parameters: usize,
     layers: Vec<Layer>,
+    /// Depthwise convolutions that are one layer with the 1x1 convolution before them.
+    joined: Vec<String>,
+    kept: Vec<KeptLayer>,
+}
+
+#[derive(Serialize)]
+struct KeptLayer {
+    name: String,
+    why: String,
 }
 
 #[derive(Serialize)]
@@ -144,13 +162,18 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let model = one_line(&args.model.display().to_string());
     refuse_to_replace(&args.model, &args.output)?;
     let network = Network::load(&args.model)?;
-    let options = Compression::new(rule(args)?).with_keep(args.keep.clone());
-    let options = options.with_effort(Effort::default().with_seed(args.seed));
+    let options = Compression::new(rule(args)?).with_keep(args.keep.clone()).with_only(args.only.clone());
+    let options = options.with_narrow(args.narrow).with_effort(Effort::default().with_seed(args.seed));
     let options = if args.gains { options.with_gains() } else { options };
-    let bar = progress(network.compressible(&args.keep).with_context(|| model.clone())?.len(), "layers");
-    let (compressed, layers) = network.compress(&options, |_| bar.inc(1)).with_context(|| model.clone())?;
+    let bar = progress(0, "layers");
+    let done = network.compress(&options, |_, all| {
+        bar.set_length(all as u64);
+        bar.inc(1);
+    });
     bar.finish_and_clear();
-    let note = format!("{:?}, relative errors of the weights {}", options.placement, span(&layers));
+    let CompressedNetwork { network: compressed, layers, joined, kept, .. } = done.with_context(|| model.clone())?;
+    let fitted = if layers.is_empty() { "nothing fitted".to_owned() } else { span(&layers) };
+    let note = format!("{:?}, {fitted}", options.placement);
     let compressed = match args.bits {
         Some(bits) => {
             let quantized = compressed.quantized(bits, false).with_context(|| model.clone())?;
@@ -167,6 +190,8 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         parameters_before: network.parameters(),
         parameters: compressed.parameters(),
         layers: layers.iter().map(Layer::from).collect(),
+        joined: joined.iter().map(|name| one_line(name)).collect(),
+        kept: kept.iter().map(|(name, why)| KeptLayer { name: one_line(name), why: why.to_string() }).collect(),
     };
     args.format.print(&report, || text(&report))?;
     Ok(Verdict::Done)
@@ -174,7 +199,11 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
 
 fn span(layers: &[CompressedLayer]) -> String {
     let errors = || layers.iter().map(|layer| layer.error);
-    format!("{:.3} to {:.3}", errors().fold(f64::INFINITY, f64::min), errors().fold(0.0, f64::max))
+    format!(
+        "relative errors of the weights {:.3} to {:.3}",
+        errors().fold(f64::INFINITY, f64::min),
+        errors().fold(0.0, f64::max)
+    )
 }
 
 fn text(report: &Report) -> String {
@@ -200,13 +229,38 @@ fn text(report: &Report) -> String {
         }
         rows.add_row(row);
     }
+    let mut parts = Vec::new();
+    if !report.layers.is_empty() {
+        parts.push(format!("{}\n\nError: |W - W'| / |W| of a layer's weights.", render(&rows)));
+    }
+    if let Some(first) = report.joined.first() {
+        let count = report.joined.len();
+        parts.push(format!(
+            "Exactly: {count} depthwise convolutions, each with the 1x1 convolution before it ({first}, ..)."
+        ));
+    }
+    // As many layers may be kept as there are: how many for a reason, and which is first.
+    let mut kept: Vec<(&str, &str, usize)> = Vec::new();
+    for KeptLayer { name, why } in &report.kept {
+        match kept.iter_mut().find(|(of, ..)| of == why) {
+            Some((.., count)) => *count += 1,
+            None => kept.push((why, name, 1)),
+        }
+    }
+    let of_reason = |(why, name, count): &(&str, &str, usize)| match count {
+        1 => format!("{name}, which {why}"),
+        _ => format!("{count} of which each {why} ({name}, ..)"),
+    };
+    if !kept.is_empty() {
+        parts.push(format!("Kept: {}.", kept.iter().map(of_reason).collect::<Vec<_>>().join("; ")));
+    }
     let count = |number: usize| thousands(number as u64);
-    format!(
-        "{}\n\nError: |W - W'| / |W| of a layer's weights.\n{}: {} parameters instead of {}, {} bytes",
-        render(&rows),
+    parts.push(format!(
+        "{}: {} parameters instead of {}, {} bytes",
         report.output,
         count(report.parameters),
         count(report.parameters_before),
         count(report.bytes)
-    )
+    ));
+    parts.join("\n")
 }

@@ -1,12 +1,17 @@
 //! Compressing a dense network: its convolutions become Filter Summaries that come near to them.
 
+use std::fmt;
 use std::sync::Arc;
 
+use super::pairs::dense;
 use super::{ConvKind, ConvOp, Network, Node, Op, Source};
 use crate::compress::{Compressed, Effort, compress};
 use crate::error::{Error, Result};
 use crate::files::nearest::nearest;
 use crate::method::placement::Placement;
+
+/// The fewest channels and filters of a layer that is compressed unless asked for.
+const NARROW: usize = 16;
 
 /// How [`Network::compress`] places filters.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,8 +61,12 @@ fn part_of(channels: usize, [a, b]: [usize; 2]) -> Result<usize> {
 pub struct Compression {
     /// Where filters lie.
     pub placement: PlacementRule,
-    /// Convolutions to keep dense, by name. Those that read the network's input, and linear layers, always stay dense.
+    /// Convolutions to keep dense, by name. Linear layers always stay dense.
     pub keep: Vec<String>,
+    /// The only convolutions to compress, by name; where there are none, a rule chooses: [`Kept`] says which stay.
+    pub only: Vec<String>,
+    /// The fewest channels and filters of a layer that the rule chooses.
+    pub narrow: usize,
     /// The search for an order, and the fit.
     pub effort: Effort,
     /// Fits a gain for every filter and tap too.
@@ -65,9 +74,10 @@ pub struct Compression {
 }
 
 impl Compression {
-    /// Every convolution that may be compressed, placed so, with the usual effort.
+    /// The convolutions that a rule chooses, placed so, with the usual effort.
     pub fn new(placement: PlacementRule) -> Self {
-        Self { placement, keep: Vec::new(), effort: Effort::default(), gains: false }
+        let (keep, only) = (Vec::new(), Vec::new());
+        Self { placement, keep, only, narrow: NARROW, effort: Effort::default(), gains: false }
     }
 
     /// The same with filters placed otherwise.
@@ -82,6 +92,18 @@ impl Compression {
         Self { keep, ..self }
     }
 
+    /// The same with these convolutions compressed, and no others.
+    #[must_use]
+    pub fn with_only(self, only: Vec<String>) -> Self {
+        Self { only, ..self }
+    }
+
+    /// The same with layers of fewer channels or filters than so many kept dense.
+    #[must_use]
+    pub fn with_narrow(self, narrow: usize) -> Self {
+        Self { narrow, ..self }
+    }
+
     /// The same with another effort.
     #[must_use]
     pub fn with_effort(self, effort: Effort) -> Self {
@@ -92,6 +114,50 @@ impl Compression {
     #[must_use]
     pub fn with_gains(self) -> Self {
         Self { gains: true, ..self }
+    }
+}
+
+/// A network whose convolutions are Filter Summaries, and how it came to be.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct CompressedNetwork {
+    /// The network.
+    pub network: Network,
+    /// What became of the layers that were fitted.
+    pub layers: Vec<CompressedLayer>,
+    /// Depthwise convolutions that became one Filter Summary with the 1x1 convolution before them: nothing was lost
+    /// ([`Network::with_joined_pairs`]).
+    pub joined: Vec<String>,
+    /// Convolutions that are what they were.
+    pub kept: Vec<(String, Kept)>,
+}
+
+/// Why a convolution of dense weights is none by Filter Summary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kept {
+    /// It is named in [`Compression::keep`], or not in [`Compression::only`].
+    Named,
+    /// It reads the network's input: few values, and what they lose nothing brings back.
+    First,
+    /// Its filters have the channels of a group, too few to share anything.
+    Grouped,
+    /// It has fewer channels or filters than [`Compression::narrow`]: the end of the summary weighs more there, and
+    /// shared products gain least.
+    Narrow,
+    /// Its summary and gains would be as many values as its weights, as those of 1x1 filters a whole step apart.
+    NoSmaller,
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Named => "was asked to stay",
+            Self::First => "reads the input",
+            Self::Grouped => "is grouped",
+            Self::Narrow => "has few channels or filters",
+            Self::NoSmaller => "would be no smaller",
+        })
     }
 }
 
@@ -116,65 +182,107 @@ pub struct CompressedLayer {
 }
 
 impl Network {
-    /// The convolutions that [`Network::compress`] replaces.
-    ///
-    /// # Errors
-    /// When `keep` names no convolution of dense weights.
-    pub fn compressible(&self, keep: &[String]) -> Result<Vec<&Node>> {
-        let dense = |node: &&Node| matches!(&node.op, Op::Conv(conv) if conv.kind == ConvKind::Dense);
-        for name in keep {
-            let names = || self.nodes.iter().filter(dense).map(|node| node.name.as_str());
-            if !names().any(|there| there == name) {
-                let near = nearest(name, names(), 3).join(", ");
-                let near = if near.is_empty() { near } else { format!("; the nearest are {near}") };
-                return Err(Error::value("keep", name, format!("it must be a convolution of dense weights{near}")));
-            }
-        }
-        let chosen = |node: &&Node| dense(node) && node.inputs[0] != Source::Input && !keep.contains(&node.name);
-        Ok(self.nodes.iter().filter(chosen).collect())
-    }
-
-    /// This network with its dense convolutions as Filter Summaries, and what that cost each of them. `on_layer` hears
-    /// of every layer as it is done.
+    /// This network with convolutions as Filter Summaries: pairs that are one already as they are
+    /// ([`Network::with_joined_pairs`]; not where [`Compression::only`] says which), then others fitted. `on_layer`
+    /// hears of every layer as it is done, and of how many there are.
     ///
     /// Nothing else changes: filters keep their channels, scales and biases. What the weights lost, only training
     /// brings back (`python/README.md`).
     ///
     /// # Errors
-    /// When a layer's shape allows no such placement, `keep` names no such layer, or there is nothing to compress.
+    /// When a layer's shape allows no such placement, `keep` or `only` name what is no convolution of dense weights, or
+    /// there is nothing to compress.
     pub fn compress(
         &self,
         options: &Compression,
-        mut on_layer: impl FnMut(&CompressedLayer),
-    ) -> Result<(Self, Vec<CompressedLayer>)> {
-        let chosen = self.compressible(&options.keep)?;
-        if chosen.is_empty() {
-            return Err(Error::value("convolutions", "none", "the network has no dense convolution to compress"));
-        }
-        let mut compressed = self.clone();
-        let mut layers = Vec::new();
-        for node in &mut compressed.nodes {
-            if !chosen.iter().any(|chosen| chosen.name == node.name) {
-                continue;
+        mut on_layer: impl FnMut(&CompressedLayer, usize),
+    ) -> Result<CompressedNetwork> {
+        self.check_named("keep", &options.keep)?;
+        self.check_named("only", &options.only)?;
+        let (mut network, joined) = match options.only[..] {
+            [] => self.joined(&options.keep)?,
+            _ => (self.clone(), Vec::new()),
+        };
+        let (mut chosen, mut kept) = (Vec::new(), Vec::new());
+        for (at, node) in network.nodes.iter().enumerate() {
+            let Some(conv) = dense(node) else { continue };
+            let named = |error: Error| Error::format(format!("node {}", node.name), error);
+            match options.kept(node, conv).map_err(named)? {
+                Some(why) => kept.push((node.name.clone(), why)),
+                None => chosen.push(at),
             }
+        }
+        if chosen.is_empty() && joined.is_empty() {
+            let rule = match kept.last() {
+                Some((name, why)) => format!("all {} dense ones stay as they are: {name}, which {why}, ..", kept.len()),
+                None => "the network has no dense convolution to compress".to_owned(),
+            };
+            return Err(Error::value("convolutions", "none", rule));
+        }
+        let mut layers = Vec::new();
+        for &at in &chosen {
+            let node = &mut network.nodes[at];
             if let Op::Conv(conv) = &mut node.op {
                 let layer = compress_layer(&node.name, Arc::make_mut(conv), options)
                     .map_err(|error| Error::format(format!("node {}", node.name), error))?;
-                on_layer(&layer);
+                on_layer(&layer, chosen.len());
                 layers.push(layer);
             }
         }
-        Ok((compressed, layers))
+        Ok(CompressedNetwork { network, layers, joined, kept })
+    }
+
+    fn check_named(&self, field: &str, named: &[String]) -> Result<()> {
+        let names = || self.nodes.iter().filter(|node| dense(node).is_some()).map(|node| node.name.as_str());
+        let Some(name) = named.iter().find(|name| !names().any(|there| there == *name)) else { return Ok(()) };
+        let near = nearest(name, names(), 3).join(", ");
+        let near = if near.is_empty() { near } else { format!("; the nearest are {near}") };
+        Err(Error::value(field, name, format!("it must be a convolution of dense weights{near}")))
     }
 }
 
-fn compress_layer(name: &str, conv: &mut ConvOp, options: &Compression) -> Result<CompressedLayer> {
+impl Compression {
+    /// Why a convolution of dense weights stays one.
+    fn kept(&self, node: &Node, conv: &ConvOp) -> Result<Option<Kept>> {
+        if self.keep.contains(&node.name) || !(self.only.is_empty() || self.only.contains(&node.name)) {
+            return Ok(Some(Kept::Named));
+        }
+        if !self.only.is_empty() {
+            return Ok(None);
+        }
+        let shape = shape_of(conv);
+        let [filters, channels, ..] = shape;
+        Ok(if node.inputs[0] == Source::Input {
+            Some(Kept::First)
+        } else if conv.conv.groups > 1 {
+            Some(Kept::Grouped)
+        } else if filters.min(channels) < self.narrow {
+            Some(Kept::Narrow)
+        } else {
+            let placement = self.placed(shape)?;
+            let is_smaller = placement.length() + placement.gains() < shape.iter().product();
+            (!is_smaller).then_some(Kept::NoSmaller)
+        })
+    }
+
+    /// Where filters of a layer lie.
+    fn placed(&self, shape: [usize; 4]) -> Result<Placement> {
+        let placement = self.placement.place(shape)?;
+        // The gain of a lone tap would be its filter's scale.
+        Ok(if self.gains && placement.taps() > 1 { placement.with_gains() } else { placement })
+    }
+}
+
+/// `[O, C/groups, KH, KW]`.
+fn shape_of(conv: &ConvOp) -> [usize; 4] {
     let placement = conv.summary.placement();
-    let (filters, window) = (placement.filters(), placement.window());
-    let shape = [filters, window.channels(), window.height(), window.width()];
-    let placement = options.placement.place(shape)?;
-    // The gain of a lone tap would be its filter's scale.
-    let placement = if options.gains && placement.taps() > 1 { placement.with_gains() } else { placement };
+    let window = placement.window();
+    [placement.filters(), window.channels(), window.height(), window.width()]
+}
+
+fn compress_layer(name: &str, conv: &mut ConvOp, options: &Compression) -> Result<CompressedLayer> {
+    let shape = shape_of(conv);
+    let placement = options.placed(shape)?;
     let weights = conv.summary.expand();
     let unordered = compress(&weights, &placement, options.effort.unordered())?;
     let ordered = compress(&weights, &placement, options.effort)?;

@@ -5,7 +5,9 @@
 use crate::common::operands::Random;
 use crate::common::parts::{Parts, Tensor};
 use filter_summary::compress::Effort;
-use filter_summary::network::{Compression, ConvKind, CpuNetwork, Network, Op, PlacementRule};
+use filter_summary::network::{
+    CompressedLayer, CompressedNetwork, Compression, ConvKind, CpuNetwork, Kept, Network, Op, PlacementRule,
+};
 use filter_summary::{FilterSummary, Placement};
 use safetensors::Dtype;
 use serde_json::json;
@@ -54,6 +56,7 @@ fn dense_network() -> Network {
 
 fn options(keep: &[&str]) -> Compression {
     Compression::new(PlacementRule::Ratio(RATIO))
+        .with_narrow(1)
         .with_keep(keep.iter().map(|&name| name.to_owned()).collect())
         .with_effort(Effort::default().with_moves_per_filter(100_000).with_rounds(3000).with_seed(0))
 }
@@ -70,8 +73,15 @@ fn kinds(network: &Network) -> Vec<ConvKind> {
 fn a_network_whose_filters_overlap_keeps_its_function() {
     let network = dense_network();
     let mut heard = Vec::new();
-    let (compressed, layers) = network.compress(&options(&["third"]), |layer| heard.push(layer.clone())).unwrap();
+    let hear = |layer: &CompressedLayer, all| {
+        assert_eq!(all, 1);
+        heard.push(layer.clone());
+    };
+    let CompressedNetwork { network: compressed, layers, joined, kept, .. } =
+        network.compress(&options(&["third"]), hear).unwrap();
     assert_eq!(heard, layers);
+    assert!(joined.is_empty());
+    assert_eq!(kept, [("first".to_owned(), Kept::First), ("third".to_owned(), Kept::Named)]);
     assert_eq!(layers.len(), 1);
     assert_eq!((layers[0].name.as_str(), layers[0].shape), ("second", [24, 8, 3, 3]));
     assert!(layers[0].error < 0.01, "{}", layers[0].error);
@@ -93,27 +103,49 @@ fn a_network_whose_filters_overlap_keeps_its_function() {
 }
 
 #[test]
-fn every_layer_but_the_first_is_compressed() {
+fn every_layer_that_gains_is_compressed() {
     let network = dense_network();
     for placement in [PlacementRule::Ratio(RATIO), PlacementRule::Step([9, 4]), PlacementRule::Published(RATIO)] {
-        let (compressed, layers) = network.compress(&options(&[]).with_placement(placement), |_| ()).unwrap();
-        assert_eq!(kinds(&compressed), [ConvKind::Dense, ConvKind::FilterSummary, ConvKind::FilterSummary]);
+        let done = network.compress(&options(&[]).with_placement(placement), |_, _| ()).unwrap();
         // A step of 9/4 C does not overlap the filters of a 1x1 convolution.
-        let overlapping = layers.iter().filter(|layer| placement != PlacementRule::Step([9, 4]) || layer.shape[2] > 1);
-        for layer in overlapping {
+        let is_apart = placement == PlacementRule::Step([9, 4]);
+        let third = if is_apart { ConvKind::Dense } else { ConvKind::FilterSummary };
+        assert_eq!(kinds(&done.network), [ConvKind::Dense, ConvKind::FilterSummary, third]);
+        let apart = is_apart.then(|| ("third".to_owned(), Kept::NoSmaller));
+        let kept: Vec<_> = [("first".to_owned(), Kept::First)].into_iter().chain(apart).collect();
+        assert_eq!(done.kept, kept);
+        for layer in &done.layers {
             let ratio = layer.shape.iter().product::<usize>() as f64 / layer.length as f64;
             assert!((ratio / RATIO - 1.0).abs() < 0.2, "{}: {ratio}", layer.name);
             assert!(layer.error < layer.error_unordered, "{}", layer.name);
         }
-        let error = compressed.compress(&options(&[]), |_| ()).unwrap_err().to_string();
-        assert_eq!(error, "convolutions is none: the network has no dense convolution to compress");
+        let again = options(&["first"]).with_placement(placement);
+        let error = done.network.compress(&again, |_, _| ()).unwrap_err().to_string();
+        let kept = if is_apart { "third, which would be no smaller" } else { "first, which was asked to stay" };
+        let all = if is_apart { 2 } else { 1 };
+        assert_eq!(error, format!("convolutions is none: all {all} dense ones stay as they are: {kept}, .."));
     }
+}
+
+#[test]
+fn layers_asked_for_are_compressed_whatever_they_gain() {
+    let network = dense_network();
+    let of = |options: Compression| {
+        let done = network.compress(&options, |_, _| ()).unwrap();
+        (done.layers.iter().map(|layer| layer.name.clone()).collect::<Vec<_>>(), done.kept)
+    };
+    let (layers, kept) = of(options(&[]).with_only(vec!["first".to_owned()]));
+    assert_eq!(layers, ["first"]);
+    assert_eq!(kept, [("second".to_owned(), Kept::Named), ("third".to_owned(), Kept::Named)]);
+    let (layers, kept) = of(options(&[]).with_narrow(9));
+    assert_eq!(layers, ["third"]);
+    assert_eq!(kept, [("first".to_owned(), Kept::First), ("second".to_owned(), Kept::Narrow)]);
 }
 
 #[test]
 fn bad_options_are_refused() {
     let network = dense_network();
-    let error = |options: Compression| network.compress(&options, |_| ()).unwrap_err().to_string();
+    let error = |options: Compression| network.compress(&options, |_, _| ()).unwrap_err().to_string();
     assert_eq!(
         error(options(&["fourth"])),
         "keep is fourth: it must be a convolution of dense weights; the nearest are first, third, second"

@@ -19,6 +19,7 @@ mod network_plan;
 mod network_reference;
 mod network_sizes;
 mod noop;
+mod pairs;
 mod plan;
 mod summary;
 mod threads;

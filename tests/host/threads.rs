@@ -110,6 +110,8 @@ all_shared!(
     network::SpaceToDepth,
     network::ChannelOrder,
     network::CompressedLayer,
+    network::CompressedNetwork,
+    network::Kept,
     network::Compression,
     network::ConvKind,
     network::ConvOp,
