@@ -3,6 +3,7 @@
 //! What is read of a file, which operators become what, and what is refused, `docs/onnx.md` says. A model is read with
 //! suspicion: no number in it is believed or allocated by before it is checked.
 
+mod batch;
 mod budget;
 mod call;
 mod draft;
@@ -16,11 +17,13 @@ mod imported;
 mod input;
 mod lower;
 mod messages;
+mod old;
 mod options;
 mod refusal;
 mod shapes;
 mod tensor;
 mod view;
+mod wire;
 
 #[cfg(all(test, feature = "cpu", feature = "files"))]
 mod tests;
@@ -37,6 +40,7 @@ use crate::error::Result;
 use crate::files::tensor_file::one_line;
 #[cfg(feature = "files")]
 use crate::files::tensor_file::read_file;
+use budget::Budget;
 use external::External;
 
 /// The names of ONNX's operators that are read: of values that are computed when a network runs. Constants are folded
@@ -50,10 +54,10 @@ pub fn operators() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// When it is no model.
 pub fn nodes(model: &[u8]) -> Result<Vec<ModelNode>> {
-    let graph = one_line(graph::Graph::parse(model.to_vec(), &[]))?;
+    let graph = one_line(graph::Graph::parse(model.to_vec(), &[], &mut Budget::for_file(model.len())))?;
     let node = |&at: &usize| {
         let node = &graph.nodes[at];
-        ModelNode { name: graph::label(node), operator: node.op_type.clone(), values: node.output.clone() }
+        ModelNode { name: node.label(), operator: node.op_type.clone(), values: node.output.clone() }
     };
     Ok(graph.order.iter().map(node).collect())
 }
@@ -63,7 +67,7 @@ pub fn nodes(model: &[u8]) -> Result<Vec<ModelNode>> {
 /// # Errors
 /// When it is no model.
 pub fn ends(model: &[u8]) -> Result<[Vec<String>; 2]> {
-    let graph = one_line(graph::Graph::parse(model.to_vec(), &[]))?;
+    let graph = one_line(graph::Graph::parse(model.to_vec(), &[], &mut Budget::for_file(model.len())))?;
     Ok([graph.inputs.into_iter().map(|input| input.name).collect(), graph.outputs])
 }
 

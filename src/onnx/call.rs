@@ -12,6 +12,8 @@ use super::view::View;
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Constant(Rc<Tensor>),
+    /// A constant that depends on the batch, which the model leaves open: for the one at hand, and for another.
+    OfBatch([Rc<Tensor>; 2]),
     /// Computed when the network runs.
     Computed(View),
 }
@@ -73,7 +75,7 @@ impl Call<'_> {
 
     /// The tensor of an attribute, undecoded.
     pub(super) fn tensor(&self, name: &str) -> Option<&super::messages::Tensor> {
-        self.attribute(name).and_then(|attribute| attribute.t.as_ref())
+        self.attribute(name).and_then(|attribute| attribute.t.as_deref())
     }
 
     /// An operand, where it is given.
@@ -85,7 +87,7 @@ impl Call<'_> {
     pub(super) fn computed(&self, at: usize) -> Result<&View, Why> {
         match self.input(at) {
             Some(Value::Computed(view)) => Ok(view),
-            Some(Value::Constant(_)) => Err(why(format!("its operand {at} is a constant"))),
+            Some(_) => Err(why(format!("its operand {at} is a constant"))),
             None => Err(why(format!("its operand {at} is missing"))),
         }
     }
@@ -94,7 +96,7 @@ impl Call<'_> {
     pub(super) fn constant(&self, at: usize) -> Result<Option<&Rc<Tensor>>, Why> {
         match self.input(at) {
             Some(Value::Constant(tensor)) => Ok(Some(tensor)),
-            Some(Value::Computed(_)) => {
+            Some(_) => {
                 let reason = format!("its operand {at} ({}) is computed when the network runs", self.node.input[at]);
                 Err(why(reason).or("give it as an initializer, or fold constants first (onnxsim)"))
             }

@@ -16,7 +16,7 @@ pub(super) struct Draft {
 }
 
 /// A value: the network's input, or what an operation makes of others.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Item {
     /// The ONNX value that it holds.
     pub(super) name: String,

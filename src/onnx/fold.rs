@@ -1,7 +1,9 @@
 //! Constants that a model computes from constants: shapes most of all.
 
 mod arithmetic;
+mod reduce;
 mod strided;
+mod unary;
 
 use std::rc::Rc;
 
@@ -22,7 +24,9 @@ pub(super) struct Means<'a> {
 pub(super) fn fold(call: &Call<'_>, means: &mut Means<'_>) -> Option<Result<Vec<Tensor>, Why>> {
     let of_shape = match (call.node.op_type.as_str(), call.input(0)) {
         ("Shape", Some(value)) => Some(shape(call, dims(value, call.batch))),
-        ("Size", Some(value)) => Some(Ok(scalar(dims(value, call.batch).iter().product::<usize>() as i64))),
+        ("Size", Some(value)) => {
+            Some(Ok(scalar(dims(value, call.batch).iter().fold(1usize, |all, &size| all.saturating_mul(size)) as i64)))
+        }
         _ => None,
     };
     if let Some(tensor) = of_shape {
@@ -33,7 +37,7 @@ pub(super) fn fold(call: &Call<'_>, means: &mut Means<'_>) -> Option<Result<Vec<
         .iter()
         .map(|input| match input {
             Some(Value::Constant(tensor)) => Some(Some(tensor)),
-            Some(Value::Computed(_)) => None,
+            Some(_) => None,
             None => Some(None),
         })
         .collect();
@@ -73,9 +77,17 @@ fn by_operator(call: &Call<'_>, operands: &[&Tensor], means: &mut Means<'_>) -> 
         "Range" if operands.len() == 3 => range(operands, budget)?,
         "Mod" if call.int("fmod", 0) != 0 => return Err(why("fmod of constants is not computed")),
         "Where" if operands.len() == 3 => arithmetic::choose(operands, budget)?,
-        "ReduceProd" | "ReduceMax" | "ReduceMin" | "ReduceSum" if first.dims.len() == 1 => total(call, first)?,
-        _ => match (arithmetic::unary(operator), arithmetic::binary(operator)) {
-            (Some(of), _) => arithmetic::each(first, of, budget)?,
+        "Mean" => {
+            let sum = match operands {
+                [one] => copy(one, budget)?,
+                all => arithmetic::sum(all, budget)?,
+            };
+            unary::divided(sum, operands.len() as f32)
+        }
+        "Clip" => clip(call, first, budget)?,
+        _ if reduce::OPERATORS.contains(&operator) => reduce::reduce(call, first, budget)?,
+        _ => match (unary::unary(call)?, arithmetic::binary(operator)) {
+            (Some(of), _) => unary::each(first, &of, budget)?,
             (_, Some(of)) if operands.len() >= 2 => arithmetic::fold(operands, of, budget)?,
             _ => return Ok(None),
         },
@@ -86,7 +98,7 @@ fn by_operator(call: &Call<'_>, operands: &[&Tensor], means: &mut Means<'_>) -> 
 /// Sizes of a value's axes.
 pub(super) fn dims(value: &Value, batch: usize) -> Vec<usize> {
     match value {
-        Value::Constant(tensor) => tensor.dims.clone(),
+        Value::Constant(tensor) | Value::OfBatch([tensor, _]) => tensor.dims.clone(),
         Value::Computed(view) => [vec![batch], view.dims()].concat(),
     }
 }
@@ -142,7 +154,7 @@ fn of_shape(call: &Call<'_>, sizes: &Tensor, means: &mut Means<'_>) -> Result<Te
 }
 
 /// A copy, which is paid for.
-fn copy(tensor: &Tensor, budget: &mut Budget) -> Result<Tensor, Why> {
+pub(super) fn copy(tensor: &Tensor, budget: &mut Budget) -> Result<Tensor, Why> {
     match &tensor.values {
         Values::Floats(values) => budget.take(values.len() * 4)?,
         Values::Ints(values) => budget.take(values.len() * 8)?,
@@ -152,7 +164,7 @@ fn copy(tensor: &Tensor, budget: &mut Budget) -> Result<Tensor, Why> {
 }
 
 fn cast(tensor: &Tensor, to: DataType, budget: &mut Budget) -> Result<Tensor, Why> {
-    if to.is_float() == tensor.is_float() && to != DataType::Bool {
+    if to.is_float() && tensor.is_float() || to == DataType::I64 && !tensor.is_float() {
         return copy(tensor, budget);
     }
     let count = tensor.count();
@@ -160,9 +172,36 @@ fn cast(tensor: &Tensor, to: DataType, budget: &mut Budget) -> Result<Tensor, Wh
     let values = match to {
         _ if to.is_float() => Values::Floats((0..count).map(|at| tensor.float(at)).collect()),
         DataType::Bool => Values::Ints((0..count).map(|at| i64::from(tensor.float(at) != 0.0)).collect()),
-        _ => Values::Ints((0..count).map(|at| tensor.int(at)).collect()),
+        _ => Values::Ints((0..count).map(|at| to.wrapped(tensor.int(at))).collect()),
     };
     Ok(Tensor { dims: tensor.dims.clone(), values })
+}
+
+/// Numbers cut off at both ends: by operands, or by attributes in older opsets.
+fn clip(call: &Call<'_>, tensor: &Tensor, budget: &mut Budget) -> Result<Tensor, Why> {
+    let mut clipped = copy(tensor, budget)?;
+    let bound = |at: usize| match call.constant(at)? {
+        Some(bound) if bound.count() != 1 => Err(why(format!("its operand {at} must be one number"))),
+        bound => Ok(bound),
+    };
+    let (low, high) = (bound(1)?, bound(2)?);
+    let of_float = |value: f32| {
+        let (low, high) = (low.map(|low| low.float(0)), high.map(|high| high.float(0)));
+        // Above the upper bound everything is that.
+        let value = value.max(low.unwrap_or_else(|| call.float("min", f32::NEG_INFINITY)));
+        value.min(high.unwrap_or_else(|| call.float("max", f32::INFINITY)))
+    };
+    let of_int = |value: i64| {
+        let (low, high) = (low.map(|low| low.int(0)), high.map(|high| high.int(0)));
+        value.max(low.unwrap_or(i64::MIN)).min(high.unwrap_or(i64::MAX))
+    };
+    match &mut clipped.values {
+        Values::Floats(values) => values.iter_mut().for_each(|value| *value = of_float(*value)),
+        Values::AllFloats(value) => *value = of_float(*value),
+        Values::Ints(values) => values.iter_mut().for_each(|value| *value = of_int(*value)),
+        Values::AllInts(value) => *value = of_int(*value),
+    }
+    Ok(clipped)
 }
 
 fn gather(call: &Call<'_>, tensor: &Tensor, indices: &Tensor, budget: &mut Budget) -> Result<Tensor, Why> {
@@ -247,51 +286,4 @@ fn range(operands: &[&Tensor], budget: &mut Budget) -> Result<Tensor, Why> {
         Values::Ints((0..steps).map(|at| from.wrapping_add(by.wrapping_mul(at as i64))).collect())
     };
     Ok(Tensor { dims: vec![steps], values })
-}
-
-/// A list in one number.
-fn total(call: &Call<'_>, list: &Tensor) -> Result<Tensor, Why> {
-    let has_axes = call.list(1, "axes")?.is_some_and(|axes| !axes.is_empty());
-    if !has_axes && call.int("noop_with_empty_axes", 0) != 0 {
-        return Err(why("noop_with_empty_axes of a constant is not computed"));
-    }
-    let operator = call.node.op_type.as_str();
-    let count = list.count();
-    let values = match &list.values {
-        // However many there are, nothing is gone through.
-        Values::AllInts(value) => Values::AllInts(match operator {
-            _ if count == 0 => return Err(why("it reduces an empty list")),
-            "ReduceProd" => value.wrapping_pow(count as u32),
-            "ReduceSum" => value.wrapping_mul(count as i64),
-            _ => *value,
-        }),
-        Values::AllFloats(value) => Values::AllFloats(match operator {
-            _ if count == 0 => return Err(why("it reduces an empty list")),
-            "ReduceProd" => f64::from(*value).powf(count as f64) as f32,
-            "ReduceSum" => (f64::from(*value) * count as f64) as f32,
-            _ => *value,
-        }),
-        Values::Ints(values) => {
-            let of: fn(i64, i64) -> i64 = match operator {
-                "ReduceProd" => i64::wrapping_mul,
-                "ReduceMax" => i64::max,
-                "ReduceMin" => i64::min,
-                _ => i64::wrapping_add,
-            };
-            let total = values.iter().copied().reduce(of);
-            Values::AllInts(total.ok_or_else(|| why("it reduces an empty list"))?)
-        }
-        Values::Floats(values) => {
-            let of: fn(f64, f64) -> f64 = match operator {
-                "ReduceProd" => |one, other| one * other,
-                "ReduceMax" => f64::max,
-                "ReduceMin" => f64::min,
-                _ => |one, other| one + other,
-            };
-            let total = values.iter().copied().map(f64::from).reduce(of);
-            Values::AllFloats(total.ok_or_else(|| why("it reduces an empty list"))? as f32)
-        }
-    };
-    let dims = if call.int("keepdims", 1) == 1 { vec![1] } else { Vec::new() };
-    Ok(Tensor { dims, values })
 }

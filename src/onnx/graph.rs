@@ -3,10 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
-use prost::Message as _;
+use prost::bytes::Bytes;
 
+use super::budget::Budget;
 use super::messages::{self, Node, ValueInfo};
+use super::wire;
 use crate::error::{Error, Result};
+use crate::files::tensor_file::{Foreign, is_safetensors, recognize};
 
 /// Most nodes that are looked at.
 const NODE_LIMIT: usize = 100_000;
@@ -34,13 +37,26 @@ fn wrong(reason: impl std::fmt::Display) -> Error {
     Error::format("ONNX model", reason)
 }
 
+/// What a file is that is no model, where its first bytes tell.
+fn foreign(bytes: &[u8]) -> Option<Error> {
+    if is_safetensors(bytes) {
+        return Some(wrong("it is safetensors, no ONNX model: name the model"));
+    }
+    let Foreign { what, remedy, stray } = recognize(bytes).filter(|foreign| !foreign.what.contains("ONNX"))?;
+    let remedy = if stray { remedy } else { "name an ONNX model, or export one (torch.onnx.export)" };
+    Some(wrong(format!("it is {what}, no ONNX model: {remedy}")))
+}
+
 impl Graph {
     /// Reads a model that computes `outputs`, or where there are none those that it names itself.
-    pub(super) fn parse(bytes: Vec<u8>, outputs: &[String]) -> Result<Self> {
-        let model = messages::Model::decode(prost::bytes::Bytes::from(bytes))
-            .map_err(|error| wrong(format!("it cannot be read: {error}")))?;
+    pub(super) fn parse(bytes: Vec<u8>, outputs: &[String], budget: &mut Budget) -> Result<Self> {
+        let bytes = Bytes::from(bytes);
+        let model = wire::model(bytes.clone(), budget)
+            .map_err(|reason| foreign(&bytes).unwrap_or_else(|| wrong(format!("it cannot be read: {reason}"))))?;
         let opset = model.opset_import.iter().find(|set| is_own(&set.domain));
-        let opset = opset.ok_or_else(|| wrong("it imports no version of ONNX's operators"))?.version;
+        let opset = opset
+            .ok_or_else(|| foreign(&bytes).unwrap_or_else(|| wrong("it imports no version of ONNX's operators")))?
+            .version;
         let producer = format!("{} {}", model.producer_name, model.producer_version).trim().to_owned();
         let graph = model.graph.ok_or_else(|| wrong("it has no graph"))?;
         if graph.node.len() > NODE_LIMIT {
@@ -132,7 +148,7 @@ impl Graph {
         if let Some(stuck) = needed().find(|&at| waits_for[at] > 0) {
             return Err(wrong(format!(
                 "its nodes read each other in a circle, among them {}",
-                label(&self.nodes[stuck])
+                self.nodes[stuck].label()
             )));
         }
         (self.order, self.readers) = (order, readers);
@@ -143,12 +159,4 @@ impl Graph {
 /// Whether a domain is that of ONNX's own operators.
 pub(super) fn is_own(domain: &str) -> bool {
     domain.is_empty() || domain == "ai.onnx"
-}
-
-/// What messages call a node: its name, or where it has none that of its value.
-pub(super) fn label(node: &Node) -> String {
-    let value = || node.output.iter().find(|output| !output.is_empty());
-    let name = if node.name.is_empty() { value().cloned() } else { Some(node.name.clone()) };
-    // A message must stay one that can be read.
-    name.map_or_else(|| "without a name".to_owned(), |name| name.chars().take(200).collect())
 }

@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
-use prost::Message as _;
-
+use super::batch;
 use super::budget::Budget;
 use super::call::{Call, Value};
 use super::draft::{Draft, INPUT, Id};
@@ -16,11 +15,13 @@ use super::graph::{Graph, is_own};
 use super::imported::{Imported, ImportedInput, ImportedOutput};
 use super::input::Input;
 use super::lower::{Context, lower, padded};
-use super::messages::{self, Node};
+use super::messages::Node;
+use super::old;
 use super::options::Options;
 use super::refusal::{Why, refusal, why};
 use super::tensor::Tensor;
 use super::view::View;
+use super::wire;
 use crate::error::{Error, Result};
 
 /// Values so far, by name.
@@ -34,8 +35,8 @@ struct Values<'a> {
 
 pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> Result<Imported> {
     let given: usize = options.constants.values().map(Vec::len).sum();
-    let budget = Budget::for_file(model.len() + given);
-    let graph = Graph::parse(model, &options.ends)?;
+    let mut budget = Budget::for_file(model.len() + given);
+    let graph = Graph::parse(model, &options.ends, &mut budget)?;
     let input = Input::of(&graph, options)?;
     let mut context = Context::new(Draft::new(&input.name, input.shape()), budget, external);
     let view = if input.channels_last {
@@ -54,7 +55,7 @@ pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> R
             values.lost.extend(node.output.iter().map(String::as_str));
             continue;
         }
-        match one(&mut context, &mut values, at, input.sizes[0]) {
+        match one(&mut context, &mut values, at, &input) {
             Ok(is_folded) => folded += usize::from(is_folded),
             Err(why) => {
                 refused.push(refusal(node, why));
@@ -91,27 +92,35 @@ pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> R
 }
 
 /// Folds or lowers a node; says whether it was folded.
-fn one<'a>(context: &mut Context, values: &mut Values<'a>, at: usize, batch: usize) -> Result<bool, Why> {
+fn one<'a>(context: &mut Context, values: &mut Values<'a>, at: usize, input: &Input) -> Result<bool, Why> {
     let graph = values.graph;
     let node = &graph.nodes[at];
     if node.output.iter().all(String::is_empty) {
         return Err(why("it computes nothing that has a name"));
     }
     let inputs = node.input.iter().map(|input| values.value(context, input)).collect::<Result<Vec<_>, Why>>()?;
-    let mut call = Call { node, at, inputs, opset: graph.opset, batch };
-    let mut means = Means { budget: &mut context.budget, external: &mut context.external };
-    // What an operator of somebody else's does is not known from its name.
-    let folded = if is_own(&node.domain) { fold::fold(&call, &mut means).transpose()? } else { None };
-    let is_folded = folded.is_some();
-    let made = match folded {
-        Some(tensors) => tensors.into_iter().map(|tensor| Value::Constant(Rc::new(tensor))).collect(),
-        None => lower(context, &mut call)?,
-    };
+    let looks_at_batch = input.is_open && batch::is_looked_at(node, &inputs);
+    let mut call = Call { node, at, inputs, opset: graph.opset, batch: input.sizes[0] };
+    let (is_folded, made) =
+        if looks_at_batch { batch::for_both(context, &call, made_of)? } else { made_of(context, &mut call)? };
     if let Some(more) = node.output.iter().skip(made.len()).find(|output| graph.readers.contains_key(*output)) {
         return Err(why(format!("its output {more:?} is read, which the format does not compute")));
     }
     values.known.extend(node.output.iter().map(String::as_str).zip(made));
     Ok(is_folded)
+}
+
+/// What a node makes, and whether that was folded.
+fn made_of(context: &mut Context, call: &mut Call<'_>) -> Result<(bool, Vec<Value>), Why> {
+    // What an operator of somebody else's does is not known from its name.
+    if is_own(&call.node.domain) {
+        old::align(call, &mut context.budget)?;
+        let mut means = Means { budget: &mut context.budget, external: &mut context.external };
+        if let Some(tensors) = fold::fold(call, &mut means).transpose()? {
+            return Ok((true, tensors.into_iter().map(|tensor| Value::Constant(Rc::new(tensor))).collect()));
+        }
+    }
+    Ok((false, lower(context, call)?))
 }
 
 impl Values<'_> {
@@ -131,8 +140,7 @@ impl Values<'_> {
         }
         let tensor = match (self.graph.initializers.get_key_value(name), self.options.constants.get(name)) {
             (Some((_, tensor)), _) => Tensor::decode(tensor, &mut context.external, &mut context.budget),
-            (None, Some(bytes)) => messages::Tensor::decode(bytes.as_slice())
-                .map_err(|error| why(error.to_string()))
+            (None, Some(bytes)) => wire::tensor(bytes, &mut context.budget)
                 .and_then(|tensor| Tensor::decode(&tensor, &mut context.external, &mut context.budget)),
             (None, None) => return Err(why(format!("it reads {name:?}, which nothing computes"))),
         };

@@ -13,6 +13,8 @@ pub(super) struct Input {
     pub(super) name: String,
     /// The batch first.
     pub(super) sizes: Vec<usize>,
+    /// Whether the model leaves the batch open.
+    pub(super) is_open: bool,
     /// `[N, H, W, C]`.
     pub(super) channels_last: bool,
 }
@@ -34,7 +36,8 @@ impl Input {
         let given = options.sizes.get(&input.name).or_else(|| options.sizes.get(""));
         let sizes = sizes(input, given.map(Vec::as_slice))?;
         let channels_last = sizes.len() == 4 && goes_to_channels_first(graph, &input.name);
-        Ok(Self { name: input.name.clone(), sizes, channels_last })
+        let is_open = own(input).is_none_or(|own| own.first() == Some(&None));
+        Ok(Self { name: input.name.clone(), sizes, is_open, channels_last })
     }
 
     /// `[C, H, W]` of the network's input.
@@ -49,11 +52,16 @@ impl Input {
     }
 }
 
+/// The sizes that the model says, where it does.
+fn own(input: &ValueInfo) -> Option<Vec<Option<usize>>> {
+    let shape = input.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref()).and_then(|kind| kind.shape.as_ref());
+    shape.map(|shape| shape.dim.iter().map(known).collect())
+}
+
 /// Sizes as given, which those that the model says must not contradict.
 fn sizes(input: &ValueInfo, given: Option<&[usize]>) -> Result<Vec<usize>> {
     let place = format!("input {:?}", input.name);
-    let shape = input.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref()).and_then(|kind| kind.shape.as_ref());
-    let own: Option<Vec<Option<usize>>> = shape.map(|shape| shape.dim.iter().map(known).collect());
+    let own = own(input);
     let sizes: Vec<usize> = match (given, &own) {
         (Some(given), Some(own)) => {
             let fits = given.len() == own.len()

@@ -3,6 +3,7 @@
 mod activation;
 mod arithmetic;
 mod arrange;
+mod beside;
 mod context;
 mod conv;
 mod conv_transpose;
@@ -48,6 +49,7 @@ const OPERATORS: &[(&[&str], Lowering)] = &[
     (&["Sum", "Mean"], arithmetic::sum),
     (&["Reshape", "Flatten", "Squeeze", "Unsqueeze"], moves::reshape),
     (&["Transpose"], moves::transpose),
+    (&["Expand"], moves::expand),
     (&["Concat"], moves::concat),
     (&["Slice"], moves::slice),
     (&["Split"], moves::split),
@@ -86,7 +88,7 @@ fn unknown(operator: &str) -> Why {
             none.or("import the model from before it was quantized, then fsnet quantize")
         }
         "LSTM" | "GRU" | "RNN" => none.or("only convolutional networks are imported"),
-        "Shape" | "Size" | "Gather" | "Range" | "Where" | "Expand" | "Tile" => {
+        "Shape" | "Size" | "Gather" | "Range" | "Where" | "Tile" => {
             why("it is computed with when the network runs").or("give --input sizes, or fold constants first (onnxsim)")
         }
         "LayerNormalization" | "InstanceNormalization" | "GroupNormalization" => {

@@ -55,6 +55,16 @@ pub(super) struct Node {
     pub(super) domain: String,
 }
 
+impl Node {
+    /// What messages call it: its name, or where it has none that of its value.
+    pub(super) fn label(&self) -> String {
+        let value = || self.output.iter().find(|output| !output.is_empty());
+        let name = if self.name.is_empty() { value().cloned() } else { Some(self.name.clone()) };
+        // A message must stay one that can be read.
+        name.map_or_else(|| "without a name".to_owned(), |name| name.chars().take(200).collect())
+    }
+}
+
 /// `AttributeProto`. Which value it has is known by who reads it.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Attribute {
@@ -66,8 +76,8 @@ pub(super) struct Attribute {
     pub(super) i: Option<i64>,
     #[prost(bytes = "bytes", optional, tag = "4")]
     pub(super) s: Option<Bytes>,
-    #[prost(message, optional, tag = "5")]
-    pub(super) t: Option<Tensor>,
+    #[prost(message, optional, boxed, tag = "5")]
+    pub(super) t: Option<Box<Tensor>>,
     #[prost(float, repeated, tag = "7")]
     pub(super) floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]

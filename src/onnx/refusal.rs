@@ -1,6 +1,5 @@
 //! Why a node cannot be imported.
 
-use super::graph::label;
 use super::messages::Node;
 use crate::error::{Error, Refused};
 
@@ -31,5 +30,5 @@ impl From<Error> for Why {
 
 /// A node that cannot be imported.
 pub(super) fn refusal(node: &Node, Why { reason, way_out }: Why) -> Refused {
-    Refused::new(&label(node), &node.op_type, reason, way_out)
+    Refused::new(&node.label(), &node.op_type, reason, way_out)
 }

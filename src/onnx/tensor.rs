@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use half::{bf16, f16};
-use prost::Message as _;
 
 use super::budget::Budget;
 use super::external::External;
 use super::messages;
 use super::refusal::{Why, why};
+use super::wire;
 use crate::error::Error;
 use crate::method::window::INDEX_LIMIT;
 
@@ -42,8 +42,8 @@ impl GivenTensor {
     /// When they are none, or of a type that is not read.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let wrong = |reason: String| Error::format("ONNX tensor", reason);
-        let message = messages::Tensor::decode(bytes).map_err(|error| wrong(error.to_string()))?;
         let mut budget = Budget::for_file(bytes.len());
+        let message = wire::tensor(bytes, &mut budget).map_err(|why| wrong(why.reason))?;
         let tensor =
             Tensor::decode(&message, &mut External::default(), &mut budget).map_err(|why| wrong(why.reason))?;
         let values = tensor.copied(&mut budget).map_err(|why| wrong(why.reason))?;
@@ -104,6 +104,19 @@ impl DataType {
         matches!(self, Self::F32 | Self::F64 | Self::F16 | Self::Bf16)
     }
 
+    /// An integer as this type holds it: its lowest bits.
+    pub(super) fn wrapped(self, value: i64) -> i64 {
+        match self {
+            Self::U8 => (value as u8).into(),
+            Self::I8 => (value as i8).into(),
+            Self::U16 => (value as u16).into(),
+            Self::I16 => (value as i16).into(),
+            Self::U32 => (value as u32).into(),
+            Self::I32 => (value as i32).into(),
+            _ => value,
+        }
+    }
+
     fn bytes(self) -> usize {
         match self {
             Self::U8 | Self::I8 | Self::Bool => 1,
@@ -119,8 +132,10 @@ pub(super) const MOST_AXES: usize = 64;
 
 /// How many values a tensor has, where that can be counted and indexed.
 pub(super) fn count(dims: &[usize]) -> Result<usize, Why> {
-    let count = dims.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
-    let count = count.filter(|&count| count <= INDEX_LIMIT && dims.len() <= MOST_AXES);
+    // Sizes beside a 0 must not be more either: parts of them are multiplied too.
+    let most = dims.iter().try_fold(1usize, |count, &size| count.checked_mul(size.max(1)));
+    let most = most.filter(|&count| count <= INDEX_LIMIT && dims.len() <= MOST_AXES);
+    let count = most.map(|count| if dims.contains(&0) { 0 } else { count });
     let limits = || format!("more than {INDEX_LIMIT} values or {MOST_AXES} axes");
     count.ok_or_else(|| why(format!("a tensor of {} has {}", shown(dims), limits())))
 }

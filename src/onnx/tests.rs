@@ -1,8 +1,13 @@
 //! Small models, made of messages, and what becomes of them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at what they did not expect")]
 
+mod batch;
+mod constants;
 mod hostile;
 mod model;
+mod names;
 mod numbers;
+mod old;
 mod patterns;
 mod refused;
+mod wire;

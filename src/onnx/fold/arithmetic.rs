@@ -12,19 +12,21 @@ pub(super) struct Binary {
     ints: fn(i64, i64) -> Option<i64>,
     /// It says whether something holds.
     is_truth: bool,
+    /// What it makes is of the first operand's type.
+    is_power: bool,
 }
 
 /// An operator of two operands or more.
 pub(super) fn binary(operator: &str) -> Option<Binary> {
-    let of = |floats, ints| Some(Binary { floats, ints, is_truth: false });
-    let truth = |floats, ints| Some(Binary { floats, ints, is_truth: true });
+    let of = |floats, ints| Some(Binary { floats, ints, is_truth: false, is_power: false });
+    let truth = |floats, ints| Some(Binary { floats, ints, is_truth: true, is_power: false });
     match operator {
         "Add" | "Sum" => of(|a, b| a + b, |a, b| Some(a.wrapping_add(b))),
         "Sub" => of(|a, b| a - b, |a, b| Some(a.wrapping_sub(b))),
         "Mul" => of(|a, b| a * b, |a, b| Some(a.wrapping_mul(b))),
         "Div" => of(|a, b| a / b, i64::checked_div),
         "Mod" => of(|a, b| a - b * (a / b).floor(), modulo),
-        "Pow" => of(f32::powf, |a, b| u32::try_from(b).ok().map(|b| a.wrapping_pow(b))),
+        "Pow" => Some(Binary { floats: f32::powf, ints: |_, _| None, is_truth: false, is_power: true }),
         "Min" => of(f32::min, |a, b| Some(a.min(b))),
         "Max" => of(f32::max, |a, b| Some(a.max(b))),
         "Equal" => truth(|a, b| truth_value(a == b), |a, b| Some((a == b).into())),
@@ -48,41 +50,6 @@ fn truth_value(truth: bool) -> f32 {
     f32::from(u8::from(truth))
 }
 
-/// An operator of one operand.
-pub(super) fn unary(operator: &str) -> Option<fn(f32) -> f32> {
-    Some(match operator {
-        "Neg" => |value| -value,
-        "Abs" => f32::abs,
-        "Sqrt" => f32::sqrt,
-        "Reciprocal" => f32::recip,
-        "Exp" => f32::exp,
-        "Log" => f32::ln,
-        "Floor" => f32::floor,
-        "Ceil" => f32::ceil,
-        "Round" => f32::round_ties_even,
-        "Not" => |value| truth_value(value == 0.0),
-        _ => return None,
-    })
-}
-
-/// Applies an operator to every number.
-pub(super) fn each(tensor: &Tensor, of: fn(f32) -> f32, budget: &mut Budget) -> Result<Tensor, Why> {
-    let values = match &tensor.values {
-        Values::AllFloats(value) => Values::AllFloats(of(*value)),
-        // Sizes are well below what f32 counts.
-        Values::AllInts(value) => Values::AllInts(of(*value as f32) as i64),
-        Values::Floats(values) => {
-            budget.take(values.len() * 4)?;
-            Values::Floats(values.iter().map(|&value| of(value)).collect())
-        }
-        Values::Ints(values) => {
-            budget.take(values.len() * 8)?;
-            Values::Ints(values.iter().map(|&value| of(value as f32) as i64).collect())
-        }
-    };
-    Ok(Tensor { dims: tensor.dims.clone(), values })
-}
-
 /// The sizes of what two tensors make together.
 pub(super) fn broadcast(one: &[usize], other: &[usize]) -> Result<Vec<usize>, Why> {
     let rank = one.len().max(other.len());
@@ -93,6 +60,12 @@ pub(super) fn broadcast(one: &[usize], other: &[usize]) -> Result<Vec<usize>, Wh
         _ => Err(why(format!("{} and {} do not fit each other", shown(one), shown(other)))),
     };
     (0..rank).map(both).collect()
+}
+
+/// Adds tensors up.
+pub(super) fn sum(operands: &[&Tensor], budget: &mut Budget) -> Result<Tensor, Why> {
+    let add = binary("Add").ok_or_else(no_value)?;
+    fold(operands, add, budget)
 }
 
 /// Applies an operator to tensors, two at a time.
@@ -110,7 +83,14 @@ fn pair(one: &Tensor, other: &Tensor, of: Binary, budget: &mut Budget) -> Result
     budget.take(all * 8)?;
     let [left, right] = [one, other].map(|tensor| Strided::of(&tensor.dims).broadcast(&dims));
     let places = left?.places().zip(right?.places());
-    let values = if one.is_float() || other.is_float() {
+    let values = if of.is_power && !one.is_float() {
+        Values::Ints(
+            places
+                .map(|(left, right)| power(one.int(left), other, right))
+                .collect::<Option<_>>()
+                .ok_or_else(no_value)?,
+        )
+    } else if one.is_float() || other.is_float() {
         let values: Vec<f32> = places.map(|(left, right)| (of.floats)(one.float(left), other.float(right))).collect();
         if of.is_truth {
             Values::Ints(values.iter().map(|&value| value as i64).collect())
@@ -119,9 +99,24 @@ fn pair(one: &Tensor, other: &Tensor, of: Binary, budget: &mut Budget) -> Result
         }
     } else {
         let value = |(left, right)| (of.ints)(one.int(left), other.int(right));
-        Values::Ints(places.map(value).collect::<Option<_>>().ok_or_else(|| why("it divides by zero, or the like"))?)
+        Values::Ints(places.map(value).collect::<Option<_>>().ok_or_else(no_value)?)
     };
     Ok(Tensor { dims, values })
+}
+
+fn no_value() -> Why {
+    why("it divides by zero, or the like")
+}
+
+/// A power of an integer, which is one whatever its exponent is.
+fn power(base: i64, exponents: &Tensor, at: usize) -> Option<i64> {
+    let whole = if exponents.is_float() { None } else { u32::try_from(exponents.int(at)).ok() };
+    match whole {
+        Some(exponent) => Some(base.wrapping_pow(exponent)),
+        None => Some((base as f64).powf(exponents.float(at).into()))
+            .filter(|power| power.is_finite())
+            .map(|power| power as i64),
+    }
 }
 
 /// Of every place the second operand's value where the first's is not zero, else the third's.

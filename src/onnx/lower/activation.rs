@@ -1,11 +1,14 @@
 //! Operators of every number by itself.
 
+use std::rc::Rc;
+
+use super::beside::number;
 use super::context::{Context, Lowered};
 use crate::method::activation::Activation;
 use crate::network::ops::{Binary, Op};
 use crate::onnx::call::{Call, Value};
 use crate::onnx::refusal::{Why, why};
-use crate::onnx::tensor::DataType;
+use crate::onnx::tensor::{DataType, shown};
 
 /// Those that are activations of the format.
 pub(super) fn activation(context: &mut Context, call: &mut Call<'_>) -> Lowered {
@@ -44,7 +47,8 @@ pub(super) fn clip(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 /// A bound of `Clip`: an operand, an attribute in older opsets, or none.
 fn bound(call: &Call<'_>, name: &str, at: usize, default: f32) -> Result<f32, Why> {
     let given = match call.constant(at)? {
-        Some(tensor) => tensor.scalar().ok_or_else(|| why(format!("its {name} is no number")))?,
+        Some(tensor) if tensor.count() == 1 => tensor.float(0),
+        Some(tensor) => return Err(why(format!("its {name} is {}: it must be one number", shown(&tensor.dims)))),
         None => call.float(name, default),
     };
     Ok(if given.is_nan() { default } else { given })
@@ -58,9 +62,10 @@ fn extreme(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let [value] = computed[..] else {
         return Err(why("of two computed values the format has neither the larger nor the smaller"));
     };
+    let dims = call.computed(value)?.dims();
     let mut limit = if is_max { f32::MIN } else { f32::MAX };
     for at in (0..call.inputs.len()).filter(|&at| at != value) {
-        let number = call.known(at)?.scalar();
+        let number = number(call.known(at)?, &dims)?;
         let number = number.ok_or_else(|| why("it has a constant of more than one number"))?;
         limit = if is_max { limit.max(number) } else { limit.min(number) };
     }
@@ -98,8 +103,9 @@ pub(super) fn erf(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 
 /// `Pow` to the second or third.
 pub(super) fn power(context: &mut Context, call: &mut Call<'_>) -> Lowered {
-    let power = call.known(1)?.scalar().ok_or_else(|| why("its exponent is no number"))?;
+    let exponent = Rc::clone(call.known(1)?);
     let view = call.computed(0)?.clone();
+    let power = number(&exponent, &view.dims())?.ok_or_else(|| why("its exponent is no number"))?;
     let name = context.name_over(call, &view);
     let mut times = |name: &str, left| context.op(call, name, Op::Binary(Binary::mul()), vec![left, view.base]);
     let id = match power {

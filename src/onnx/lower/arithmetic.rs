@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::beside::aligned;
 use super::context::{Context, Lowered, padded};
 use crate::network::ops::{BatchNorm, Binary, Constant, Op};
 use crate::onnx::call::{Call, Value};
@@ -35,13 +36,20 @@ pub(super) fn sum(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let count = operands.len();
     let Some(mut total) = operands.drain(..1).next().flatten() else { return Err(why("it has no operands")) };
     // Without its inputs, which may be many: every addition has two of its own.
-    let node = Node { input: Vec::new(), ..call.node.clone() };
+    let of_call = call.node;
+    let node = |input: [&str; 2], output: String| Node {
+        input: input.map(str::to_owned).to_vec(),
+        output: vec![output],
+        name: of_call.name.clone(),
+        op_type: "Add".to_owned(),
+        ..Node::default()
+    };
+    let mut so_far = of_call.input[0].clone();
     for (at, operand) in operands.into_iter().enumerate() {
-        let mut node = node.clone();
-        node.op_type = "Add".to_owned();
-        if at + 2 < count || call.node.op_type == "Mean" {
-            node.output = vec![call.part(&format!("sum{at}"))];
-        }
+        let is_last = at + 2 == count && of_call.op_type != "Mean";
+        let sum = if is_last { call.name().to_owned() } else { call.part(&format!("sum{at}")) };
+        let node = node([&so_far, &of_call.input[at + 1]], sum.clone());
+        so_far = sum;
         let inputs = vec![Some(total), operand];
         let mut one = Call { node: &node, at: call.at, inputs, opset: call.opset, batch: call.batch };
         total = binary(context, &mut one)?.pop().ok_or_else(|| why("it has no value"))?;
@@ -106,14 +114,12 @@ fn with_constant(context: &mut Context, call: &mut Call<'_>, computed: usize, co
         ("Mul", _) => (number, 0.0),
         _ => (1.0 / number, 0.0),
     };
-    // A constant larger than the value makes one larger than that.
-    let fits = sizes.iter().zip(&dims).all(|(&size, &dim)| size == 1 || size == dim);
-    if let Some(number) = constant.scalar().filter(|_| fits) {
+    if let Some(number) = constant.scalar() {
         let (scale, bias) = lines(number);
         return context.affine(call, &view, scale, bias);
     }
     let varying: Vec<usize> = (0..sizes.len()).filter(|&axis| sizes[axis] != 1).collect();
-    if let ([axis], true) = (&varying[..], fits) {
+    if let [axis] = &varying[..] {
         let view = context.along_channels(call, computed, *axis)?;
         context.budget.take(constant.count() * 8)?;
         let (scale, bias) = (0..constant.count()).map(|at| lines(constant.float(at))).unzip();
@@ -134,19 +140,4 @@ fn with_constant(context: &mut Context, call: &mut Call<'_>, computed: usize, co
         return context.finish(call, op, vec![negative.base], rank);
     }
     context.finish(call, op(values)?, vec![input], rank)
-}
-
-/// The sizes of a constant along the axes behind the batch, 1 where it has none.
-fn aligned(constant: &Tensor, dims: &[usize]) -> Result<Vec<usize>, Why> {
-    let rank = dims.len();
-    let of = &constant.dims;
-    let behind = of.len().min(rank);
-    let (before, inner) = of.split_at(of.len() - behind);
-    if before.iter().any(|&size| size != 1) {
-        return Err(why(format!("its constant is {}, which varies with the batch or makes new axes", shown(of))));
-    }
-    if of.len() > rank + 1 {
-        return Err(why(format!("its constant is {}: its operand has {} axes", shown(of), rank + 1)));
-    }
-    Ok([vec![1; rank - behind], inner.to_vec()].concat())
 }

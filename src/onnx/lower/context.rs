@@ -8,7 +8,7 @@ use super::arrange;
 use crate::network::ops::{BatchNorm, Op, Reshape};
 use crate::onnx::budget::Budget;
 use crate::onnx::call::{Call, Value};
-use crate::onnx::draft::{Draft, Id};
+use crate::onnx::draft::{Draft, Id, Item};
 use crate::onnx::external::External;
 use crate::onnx::refusal::{Why, why};
 use crate::onnx::view::View;
@@ -21,6 +21,8 @@ pub(in crate::onnx) struct Context {
     pub(in crate::onnx) external: External,
     /// Views that were brought into order, as `[C, H, W]`.
     arranged: HashMap<(View, [usize; 3]), Id>,
+    /// Those since a node was begun.
+    fresh: Vec<(View, [usize; 3])>,
 }
 
 /// What an operator becomes.
@@ -36,9 +38,32 @@ pub(in crate::onnx) struct Placed {
     rows: Option<(Vec<usize>, usize)>,
 }
 
+impl Placed {
+    /// What a node is called that makes a value of it: by the value's name only where that is what it holds.
+    pub(super) fn name(&self, value: &str) -> String {
+        // Of rows the axes are counted otherwise, and in order.
+        let is_in_order = self.rows.is_some() || self.axes.is_sorted();
+        if is_in_order { value.to_owned() } else { format!("{value}.base") }
+    }
+}
+
 impl Context {
     pub(in crate::onnx) fn new(draft: Draft, budget: Budget, external: External) -> Self {
-        Self { draft, budget, external, arranged: HashMap::new() }
+        Self { draft, budget, external, arranged: HashMap::new(), fresh: Vec::new() }
+    }
+
+    /// Begins a node, which may be undone: where its items start.
+    pub(in crate::onnx) fn begin(&mut self) -> usize {
+        self.fresh.clear();
+        self.draft.items.len()
+    }
+
+    /// Takes a node back, from its start on: its items.
+    pub(in crate::onnx) fn undo(&mut self, start: usize) -> Vec<Item> {
+        for key in self.fresh.drain(..) {
+            self.arranged.remove(&key);
+        }
+        self.draft.items.split_off(start)
     }
 
     /// Adds an operation.
@@ -106,6 +131,7 @@ impl Context {
         } else {
             arrange::arrange(&mut self.draft, call.at, name, view, shape)?
         };
+        self.fresh.push(key.clone());
         self.arranged.insert(key, id);
         Ok(id)
     }

@@ -85,7 +85,8 @@ pub(super) fn matmul(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let [.., rows, columns] = weights.dims[..] else {
         return Err(why(format!("its weights are {}: no matrix", shown(&weights.dims))));
     };
-    if weights.count() != rows * columns || dims.last() != Some(&rows) {
+    let is_matrix = weights.count() == rows * columns && weights.dims.len() <= dims.len() + 1;
+    if !is_matrix || dims.last() != Some(&rows) {
         return Err(why(format!("its weights are {}, of {}", shown(&weights.dims), shown(&dims))));
     }
     let of_rows = call.take_floats(1, &mut context.budget)?;

@@ -18,17 +18,41 @@ pub(super) fn reshape(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let view = call.computed(0)?.clone();
     let from = [vec![call.batch], view.dims()].concat();
     let dims = shapes::reshaped(call, &from)?;
-    let Some((&batch, dims)) = dims.split_first() else { return Err(why("it leaves no axis for the batch")) };
+    let Some((&batch, dims)) = dims.split_first() else { return Err(moved_batch(call, 0, &[], &from)) };
     if batch != call.batch {
-        let reason =
-            format!("it makes {batch}x{} of {}: the first axis must stay the batch", shown(dims), shown(&from));
-        return Err(why(reason));
+        return Err(moved_batch(call, batch, dims, &from));
     }
     if let Some(view) = view.reshaped(dims) {
         return Ok(vec![Value::Computed(view)]);
     }
     let id = context.flat(call, &call.node.input[0], &view)?;
     Ok(vec![Value::Computed(View::of(id, dims))])
+}
+
+/// Why what it makes does not begin with the batch any more.
+fn moved_batch(call: &Call<'_>, batch: usize, dims: &[usize], from: &[usize]) -> Why {
+    if call.node.op_type == "Squeeze" {
+        let axes = if call.input(1).is_some() || call.has("axes") { "" } else { ", as it drops all of size 1" };
+        return why(format!("it drops the first axis of {}, the batch{axes}", shown(from)))
+            .or("let it name the axes behind the batch, or leave it out");
+    }
+    let made = if dims.is_empty() { "one axis".to_owned() } else { format!("{batch}x{}", shown(dims)) };
+    why(format!("it makes {made} of {}: the first axis must stay the batch", shown(from)))
+}
+
+/// `Expand`, where it changes nothing.
+pub(super) fn expand(_: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let view = call.computed(0)?;
+    let from = [vec![call.batch], view.dims()].concat();
+    let asked = call.known(1)?.ints()?;
+    let new = asked.len().saturating_sub(from.len());
+    // A 1 asks for nothing; the last axes are each other's.
+    let is_asked = |(&asked, &size): (&i64, &usize)| asked == 1 || usize::try_from(asked) == Ok(size);
+    if new == 0 && asked.iter().rev().zip(from.iter().rev()).all(is_asked) {
+        return Ok(vec![Value::Computed(view.clone())]);
+    }
+    Err(why(format!("it repeats a computed value of {} to {asked:?}: the format has no such operation", shown(&from)))
+        .or("leave it out before Add, Mul and the like, which repeat by themselves, or end before it (--end VALUE)"))
 }
 
 /// `Transpose`: noted, not computed.
@@ -60,7 +84,7 @@ pub(super) fn concat(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let (first, ids) = (&placed[0], placed.iter().map(|placed| placed.id).collect());
     let Some(&along) = first.axes.get(along) else { return Err(why("its axis is none of its operands")) };
     let op = Op::Concat(Concat::new(axis(along)));
-    let id = context.op(call, call.name(), op, ids)?;
+    let id = context.op(call, &first.name(call.name()), op, ids)?;
     Ok(vec![Value::Computed(context.view_of(first, id))])
 }
 
@@ -101,7 +125,7 @@ fn cut_one(context: &mut Context, call: &Call<'_>, cut: shapes::Cut, name: &str)
     // Right behind the last, so that slices of the same are alike.
     end[at] = cut.start + (cut.count - 1) * step + 1;
     let op = Op::Slice(Slice::new(start, end).with_step(steps));
-    let id = context.op(call, name, op, vec![placed.id])?;
+    let id = context.op(call, &placed.name(name), op, vec![placed.id])?;
     Ok(context.view_of(&placed, id))
 }
 

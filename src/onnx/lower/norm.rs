@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::beside::{aligned, number};
 use super::context::{Context, Lowered};
 use super::moves::axis;
 use crate::method::activation::Activation;
@@ -46,23 +47,17 @@ pub(super) fn batch_norm(context: &mut Context, call: &mut Call<'_>) -> Lowered 
 /// `PRelu` with one slope, or one a channel.
 pub(super) fn prelu(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let slope = Rc::clone(call.known(1)?);
-    if let Some(slope) = slope.scalar() {
+    let dims = call.computed(0)?.dims();
+    if let Some(slope) = number(&slope, &dims)? {
         return context.each(call, Op::Activation(Activation::leaky_relu(slope)?));
     }
     // Of one size that is not 1: that of the axis it goes along.
-    let rank = call.computed(0)?.dims().len();
-    let large: Vec<usize> = (0..slope.dims.len()).filter(|&axis| slope.dims[axis] != 1).collect();
-    let axis = match large[..] {
-        [axis] => (axis + rank).checked_sub(slope.dims.len()),
-        _ => None,
+    let sizes = aligned(&slope, &dims)?;
+    let large: Vec<usize> = (0..sizes.len()).filter(|&axis| sizes[axis] != 1).collect();
+    let &[axis] = &large[..] else {
+        return Err(why(format!("its slope is {}: it must be one number a channel", shown(&slope.dims))));
     };
-    let axis =
-        axis.ok_or_else(|| why(format!("its slope is {}: it must be one number a channel", shown(&slope.dims))))?;
     let view = context.along_channels(call, 0, axis)?;
-    let channels = context.draft.shape(view.base)[0];
-    if channels != slope.count() {
-        return Err(why(format!("its slope is {}: there are {channels} channels", shown(&slope.dims))));
-    }
     let op = Op::Prelu(Arc::new(Prelu::new(slope.copied(&mut context.budget)?)));
     let name = context.name_over(call, &view);
     let id = context.op(call, &name, op, vec![view.base])?;
@@ -87,7 +82,7 @@ pub(super) fn softmax(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         let along = Call::inner_axis(call.int("axis", -1), &view)?;
         let placed = context.placed_along(call, 0, along)?;
         let op = Op::Softmax(of(axis(placed.axes[along])));
-        let id = context.op(call, call.name(), op, vec![placed.id])?;
+        let id = context.op(call, &placed.name(call.name()), op, vec![placed.id])?;
         return Ok(vec![Value::Computed(context.view_of(&placed, id))]);
     }
     let from = Call::inner_axis(call.int("axis", 1), &view)?;

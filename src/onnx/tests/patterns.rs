@@ -249,7 +249,7 @@ fn slopes_go_along_channels() {
     };
     // From -1 on, in steps of 1/8: all below 0.
     assert_eq!(model(&[2, 1, 1]).run(), [-2.0, -1.75, -1.5, -1.25, -2.0, -1.5, -1.0, -0.5]);
-    assert!(model(&[2]).import().unwrap_err().to_string().contains("there are 4 channels"));
+    assert!(model(&[2]).import().unwrap_err().to_string().contains("which does not fit its operand of 1x2x1x4"));
 }
 
 #[test]

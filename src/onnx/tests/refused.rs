@@ -104,3 +104,58 @@ fn models_are_checked_before_their_nodes() {
     assert_eq!(sizes(&[5, 2, 3, 4]).unwrap().network.input().shape, [2, 3, 4]);
     assert!(sizes(&[5, 3, 3, 4]).unwrap_err().to_string().contains("its sizes are ?x2x?x?, not 5x3x3x4"));
 }
+
+/// What people give as a model that is none.
+#[test]
+fn other_files_are_named_for_what_they_are() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 12345\n";
+    for (bytes, what, way_out) in [
+        (&b""[..], "it is empty, no ONNX model", "download it again"),
+        (b"<!DOCTYPE html>\n<html lang=\"en\"><head>", "it is a web page (HTML)", "download the file itself"),
+        (pointer.as_bytes(), "it is a Git LFS pointer (to 12345 bytes)", "git lfs pull"),
+        (b"PK\x03\x04 and more", "it is a zip archive", "torch.onnx.export"),
+        (b"\x10\0\0\0\0\0\0\0{\"a\":{\"dtype\":1}}", "it is safetensors", "name the model"),
+    ] {
+        let error = import(bytes.to_vec(), &Options::default()).unwrap_err().to_string();
+        assert!(error.contains(what) && error.contains(way_out) && !error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn squeezed_and_expanded_batches_are_told() {
+    let lists = || {
+        vec![
+            super::model::list("zero", &[0]),
+            super::model::list("two", &[1, 2, 3, 4]),
+            super::model::list("more", &[2, 2, 3, 4]),
+        ]
+    };
+    let model =
+        |operator, inputs: &[&str]| Small::new(&[1, 2, 3, 4], vec![node(operator, inputs, &["y"], &[])], lists());
+    for (operator, inputs, reason) in [
+        ("Squeeze", &["x"][..], "it drops the first axis of 1x2x3x4, the batch, as it drops all of size 1"),
+        ("Squeeze", &["x", "zero"], "it drops the first axis of 1x2x3x4, the batch; let it name"),
+        ("Expand", &["x", "more"], "it repeats a computed value of 1x2x3x4 to [2, 2, 3, 4]"),
+    ] {
+        let error = model(operator, inputs).import().unwrap_err().to_string();
+        assert!(error.contains(reason) && !error.contains('\n'), "{error}");
+    }
+    // It repeats nothing.
+    assert_eq!(model("Expand", &["x", "two"]).network().output().shape, [2, 3, 4]);
+}
+
+/// Sizes beside a 0, which is all that there are.
+#[test]
+fn empty_constants_of_huge_sizes_are_refused() {
+    let empty = floats("k", &[0, 1 << 40, 1 << 40], &[]);
+    for nodes in [
+        vec![node("Identity", &["k"], &["i"], &[]), node("Add", &["x", "i"], &["y"], &[])],
+        vec![node("Transpose", &["k"], &["i"], &[]), node("Add", &["x", "i"], &["y"], &[])],
+        vec![node("Gather", &["k", "j"], &["i"], &[]), node("Add", &["x", "i"], &["y"], &[])],
+        vec![node("ReduceSum", &["k"], &["i"], &[]), node("Add", &["x", "i"], &["y"], &[])],
+        vec![node("Gemm", &["x", "k"], &["y"], &[])],
+    ] {
+        let error = Small::new(&[1, 2], nodes, vec![empty.clone(), super::model::list("j", &[])]).import().unwrap_err();
+        assert!(error.to_string().contains("more than 2147483647 values"), "{error}");
+    }
+}

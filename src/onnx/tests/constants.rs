@@ -1,0 +1,120 @@
+//! Constants: how they lie beside computed values, and what is folded of them.
+
+use super::model::{Is, Small, floats, list, node, ramp};
+use crate::onnx::messages::{Node, Tensor};
+
+/// What comes out of `y = x * k` for an x of 1, with k as these nodes compute it.
+fn folded(mut nodes: Vec<Node>, constants: Vec<Tensor>) -> Vec<f32> {
+    nodes.push(node("Cast", &["k"], &["f"], &[("to", Is::Int(1))]));
+    nodes.push(node("Mul", &["x", "f"], &["y"], &[]));
+    let network = Small::new(&[1, 4], nodes, constants).network();
+    crate::network::CpuNetwork::new(&network, 1, None).unwrap().run(&[1.0; 4]).unwrap()
+}
+
+/// A constant of one number that would make the value larger, or of more axes than it has.
+#[test]
+fn constants_that_would_enlarge_the_value_are_refused() {
+    let beside = |operator: &str, dims: &[i64]| {
+        let count = dims.iter().product::<i64>() as usize;
+        let constants = vec![floats("k", dims, &vec![2.0; count])];
+        Small::new(&[1, 2, 3, 4], vec![node(operator, &["x", "k"], &["y"], &[])], constants).import()
+    };
+    for operator in ["Min", "Max", "Pow", "PRelu", "Add", "Mul"] {
+        for fits in [&[][..], &[1], &[1, 1], &[1, 1, 1, 1], &[2, 1, 1], &[1, 2, 3, 4], &[4]] {
+            assert!(beside(operator, fits).is_ok(), "{operator} {fits:?}");
+        }
+        for other in [&[1, 1, 1, 1, 1][..], &[5, 1, 1, 1], &[7, 1, 1], &[3], &[2]] {
+            let error = beside(operator, other).unwrap_err().to_string();
+            assert!(error.contains("constant is") || error.contains("operand"), "{operator} {other:?}: {error}");
+        }
+    }
+}
+
+/// Slopes of as many numbers as there are channels, which lie along another axis.
+#[test]
+fn slopes_lie_where_their_shape_says() {
+    let slopes = |dims: &[i64]| {
+        let model = Small::new(
+            &[1, 2, 2, 2],
+            vec![node("PRelu", &["x", "k"], &["y"], &[])],
+            vec![floats("k", dims, &[0.5, 2.0])],
+        );
+        model.run()
+    };
+    let ramp: Vec<f32> = (0..8).map(|at| at as f32 / 8.0 - 1.0).collect();
+    let want = |slope: fn(usize) -> f32| (0..8).map(|at| ramp[at] * slope(at)).collect::<Vec<f32>>();
+    assert_eq!(slopes(&[2, 1, 1]), want(|at| [0.5, 2.0][at / 4]));
+    assert_eq!(slopes(&[2, 1]), want(|at| [0.5, 2.0][at / 2 % 2]));
+    assert_eq!(slopes(&[2]), want(|at| [0.5, 2.0][at % 2]));
+}
+
+#[test]
+fn integers_stay_what_they_are() {
+    let large = (1 << 40) + 1;
+    let one = |operator: &'static str| node(operator, &["a"], &["b"], &[]);
+    // What f32 could not tell apart is taken away again.
+    for (operator, number) in [("Neg", -large), ("Abs", -large), ("Identity", large)] {
+        let nodes = vec![one(operator), node("Sub", &["b", "c"], &["k"], &[])];
+        assert_eq!(folded(nodes, vec![list("a", &[number]), list("c", &[large - 3])]), [3.0; 4], "{operator}");
+    }
+    let power = |base: Tensor, exponent: Tensor| {
+        let nodes = vec![node("Pow", &["a", "b"], &["p"], &[]), node("Div", &["p", "c"], &["k"], &[])];
+        folded(nodes, vec![base, exponent, list("c", &[2])])
+    };
+    // 9 / 2 as integers; 2 to the half is 1.
+    assert_eq!(power(list("a", &[3]), floats("b", &[1], &[2.0])), [4.0; 4]);
+    assert_eq!(power(list("a", &[3]), list("b", &[2])), [4.0; 4]);
+    assert_eq!(power(list("a", &[3]), floats("b", &[1], &[0.5])), [0.0; 4]);
+    // UINT8, INT8, UINT16, INT16, INT32, BOOL of integers and of floats.
+    for (to, number, want) in [
+        (2, 300, 44.0),
+        (2, -1, 255.0),
+        (3, 200, -56.0),
+        (4, 65_537, 1.0),
+        (5, 40_000, -25_536.0),
+        (6, (1 << 32) + 5, 5.0),
+        (7, 300, 300.0),
+        (9, 256, 1.0),
+    ] {
+        let cast = |from: &'static str| vec![node("Cast", &[from], &["k"], &[("to", Is::Int(to))])];
+        assert_eq!(folded(cast("a"), vec![list("a", &[number])]), [want; 4], "{to}: {number}");
+        if number < 1 << 24 {
+            assert_eq!(folded(cast("a"), vec![floats("a", &[1], &[number as f32])]), [want; 4], "{to}: {number}");
+        }
+    }
+}
+
+#[test]
+fn constants_are_folded_through_what_is_known() {
+    let one = |operator: &str, attributes: &[(&str, Is<'_>)]| {
+        folded(vec![node(operator, &["a"], &["k"], attributes)], vec![floats("a", &[4], &[-2.0, -0.5, 0.0, 3.0])])
+    };
+    let sigmoid = |value: f64| 1.0 / (1.0 + (-value).exp());
+    assert_eq!(one("Relu", &[]), [0.0, 0.0, 0.0, 3.0]);
+    assert_eq!(one("LeakyRelu", &[("alpha", Is::Float(0.25))]), [-0.5, -0.125, 0.0, 3.0]);
+    assert_eq!(one("Sign", &[]), [-1.0, -1.0, 0.0, 1.0]);
+    assert_eq!(one("Sigmoid", &[]), [-2.0, -0.5, 0.0, 3.0].map(|value| sigmoid(value) as f32));
+    assert_eq!(one("HardSwish", &[])[3], 3.0);
+    assert_eq!(one("Clip", &[("min", Is::Float(-1.0)), ("max", Is::Float(1.0))]), [-1.0, -0.5, 0.0, 1.0]);
+    // From opset 11 on the bounds are operands, of which either may be left out.
+    let nodes = vec![node("Clip", &["a", "", "most"], &["k"], &[])];
+    assert_eq!(folded(nodes, vec![ramp("a", &[4]), floats("most", &[], &[-0.75])]), [-1.0, -0.875, -0.75, -0.75]);
+    let nodes = vec![node("Mean", &["a", "b", "b"], &["k"], &[])];
+    assert_eq!(folded(nodes, vec![floats("a", &[1], &[1.0]), floats("b", &[4], &[1.0, 2.5, 4.0, 1.0])])[1], 2.0);
+}
+
+#[test]
+fn constants_are_reduced_along_axes() {
+    let reduced = |operator: &str, axis: i64| {
+        let attributes = [("axes", Is::Ints(&[axis])), ("keepdims", Is::Int(0))];
+        let nodes = vec![node(operator, &["a"], &["k"], &attributes)];
+        folded(nodes, vec![floats("a", &[4, 2], &[3.0, 4.0, 1.0, 1.0, 0.5, -0.5, -2.0, 2.0])])
+    };
+    assert_eq!(reduced("ReduceMean", -1), [3.5, 1.0, 0.0, 0.0]);
+    assert_eq!(reduced("ReduceSum", 1), [7.0, 2.0, 0.0, 0.0]);
+    assert_eq!(reduced("ReduceMax", 1), [4.0, 1.0, 0.5, 2.0]);
+    assert_eq!(reduced("ReduceProd", 1), [12.0, 1.0, -0.25, -4.0]);
+    assert_eq!(reduced("ReduceL1", 1), [7.0, 2.0, 1.0, 4.0]);
+    assert_eq!(reduced("ReduceL2", 1)[0], 5.0);
+    assert_eq!(reduced("ReduceSumSquare", 1), [25.0, 2.0, 0.5, 8.0]);
+}
