@@ -9,6 +9,7 @@ mod compress;
 mod conv_transpose;
 mod cpu;
 mod cpu_long_sums;
+mod frameworks;
 mod gains;
 mod gradient_plan;
 mod gradients;

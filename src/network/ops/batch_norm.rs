@@ -154,8 +154,10 @@ impl Stage for BatchNorm {
         let [_, height, width] = operands.shape;
         let of = |(at, (value, error)): (usize, (f64, f64))| {
             let [scale, bias] = [&self.scale, &self.bias].map(|vector| f64::from(vector[at / (height * width)]));
-            // The product and the sum are rounded.
-            let rounding = EPSILON * ((scale * value).abs() + bias.abs());
+            // The product and the sum are rounded. Frameworks compute scale and bias in f32 too, of four vectors: the
+            // scale by a sum, a root and a quotient, the bias by a product with the mean, here one as large as the
+            // value and the bias, and a difference.
+            let rounding = 5.0 * EPSILON * ((scale * value).abs() + bias.abs());
             (scale * value + bias, scale.abs() * error + rounding)
         };
         Bounds::behind(self.activation, operands.inputs[0].pairs().enumerate().map(of))

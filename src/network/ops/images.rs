@@ -12,6 +12,8 @@ pub use shortcut_a::ShortcutA;
 pub use upsample_nearest::UpsampleNearest;
 
 use super::{FileOp, NodeInput, NodeJson, Op, Operation, Work};
+#[cfg(feature = "cpu")]
+use resample::Reach;
 use resample::{Picker, Picks, Resample, check_sides};
 
 /// What files call them.

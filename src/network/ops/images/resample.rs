@@ -23,6 +23,16 @@ pub(super) enum Picks {
     Two(Vec<([u32; 2], f64)>),
 }
 
+/// What a program that computes a row's place in f32 may read in its stead.
+#[cfg(feature = "cpu")]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Reach {
+    /// The first and the last row.
+    pub(super) rows: [u32; 2],
+    /// How far the share of the second may be off.
+    pub(super) share: f64,
+}
+
 /// Says where rows and columns come from.
 pub(super) trait Picker: Debug + Send + Sync {
     /// Whether values are blended.
@@ -37,6 +47,12 @@ pub(super) trait Picker: Debug + Send + Sync {
 
     /// The rows (axis 0) or columns of an output of a size, from an input of one.
     fn picks(&self, axis: usize, input: usize, output: usize) -> Picks;
+
+    /// What others may read in the stead of each; empty where that is the same.
+    #[cfg(feature = "cpu")]
+    fn reaches(&self, _axis: usize, _input: usize, _output: usize) -> Vec<Reach> {
+        Vec::new()
+    }
 }
 
 /// Rows and columns that are picked. Which are is asked when they are needed: there may be millions.
@@ -150,7 +166,21 @@ impl<P: Picker> Stage for Resample<P> {
     fn bounds(&self, operands: &BoundedOperands<'_>) -> Bounds {
         let ([channels, height, width], input) = (operands.input_shape, operands.inputs[0]);
         let (rows, columns) = (self.picks(0), self.picks(1));
-        let of = |channel: usize, (row, column): (Pick, Pick)| {
+        let [of_rows, of_columns] = [0, 1].map(|axis| self.picker.reaches(axis, self.input[axis], self.output[axis]));
+        let elsewhere = |channel: usize, [y, x]: [usize; 2]| {
+            let (Some(rows), Some(columns)) = (of_rows.get(y), of_columns.get(x)) else { return 0.0 };
+            let line = |y: u32| (channel * height + y as usize) * width;
+            let pixels = (rows.rows[0]..=rows.rows[1])
+                .flat_map(|y| (columns.rows[0]..=columns.rows[1]).map(move |x| line(y) + x as usize));
+            let (least, most) = pixels.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), at| {
+                let (of, _) = input.pair(at);
+                (of.min(least), of.max(most))
+            });
+            let share = (rows.share + columns.share).min(1.0);
+            if share == 0.0 { 0.0 } else { share * (most - least) }
+        };
+        let of = |channel: usize, [y, x]: [usize; 2]| {
+            let (row, column) = (rows[y], columns[x]);
             if row.first == kernel::Resample::MISSING || column.first == kernel::Resample::MISSING {
                 return (self.picker.value().into(), 0.0);
             }
@@ -169,9 +199,9 @@ impl<P: Picker> Stage for Resample<P> {
             }
             // Each axis rounds `1 - share`, two products and a sum; shares themselves are rounded once.
             let rounding = if self.picker.blends() { EPSILON * (3.0 * size + largest) } else { 0.0 };
-            (value, error + rounding)
+            (value, error + rounding + elsewhere(channel, [y, x]))
         };
-        let places = || rows.iter().flat_map(|&row| columns.iter().map(move |&column| (row, column)));
+        let places = || (0..rows.len()).flat_map(|y| (0..columns.len()).map(move |x| [y, x]));
         (0..channels).flat_map(|channel| places().map(move |place| of(channel, place))).collect()
     }
 }

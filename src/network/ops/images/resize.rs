@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "cpu")]
+use super::Reach;
 use super::{FileOp, NodeInput, NodeJson, Op, Operation, Picker, Picks, Resample, Work, check_sides};
 use crate::check::check_size;
 use crate::error::{Error, Result};
 use crate::files::stored_summary::Word;
 use crate::files::tensor_file::TensorFile;
 use crate::method::window::INDEX_LIMIT;
+#[cfg(feature = "cpu")]
+use crate::network::bounds::EPSILON;
 use crate::network::builder::{NetworkBuilder, Value};
 use crate::network::ops::SizeJson;
 
@@ -202,6 +206,25 @@ impl Resize {
     }
 }
 
+#[cfg(feature = "cpu")]
+impl Resize {
+    /// The same by arithmetic in f32: with the scale as a factor, and as a divisor.
+    fn places_in_f32(&self, axis: usize, at: usize, input: usize, output: usize) -> [f32; 2] {
+        let [at, input, size] = [at, input, output].map(|number| number as f32);
+        let [shrinks, grows] = match self.size {
+            ResizeSize::To(_) => [input / size, size / input],
+            ResizeSize::By(scale) => [(1.0 / scale[axis]) as f32, scale[axis] as f32],
+        };
+        let both = |place: f32| [place * shrinks, place / grows];
+        match self.coordinates {
+            Coordinates::PytorchHalfPixel | Coordinates::AlignCorners if output == 1 => [0.0; 2],
+            Coordinates::HalfPixel | Coordinates::PytorchHalfPixel => both(at + 0.5).map(|place| place - 0.5),
+            Coordinates::AlignCorners => [at * ((input - 1.0) / (size - 1.0)), at * (input - 1.0) / (size - 1.0)],
+            Coordinates::Asymmetric => both(at),
+        }
+    }
+}
+
 impl NetworkBuilder {
     /// Adds an image of another size: `[C, H, W]` to `[C, OH, OW]`.
     ///
@@ -246,6 +269,19 @@ impl Operation for Resize {
     }
 }
 
+/// The row that a place is rounded to.
+fn rounded(rounding: Rounding, place: f64, last: f64) -> u32 {
+    // The part behind the point is exact, where a half more or less may not be.
+    let (floor, behind) = (place.floor(), place - place.floor());
+    let whole = match rounding {
+        Rounding::Floor => floor,
+        Rounding::Ceil => place.ceil(),
+        Rounding::PreferFloor => floor + f64::from(u8::from(behind > 0.5)),
+        Rounding::PreferCeil => floor + f64::from(u8::from(behind >= 0.5)),
+    };
+    whole.clamp(0.0, last) as u32
+}
+
 impl Picker for Resize {
     fn blends(&self) -> bool {
         self.mode == ResizeMode::Bilinear
@@ -256,26 +292,7 @@ impl Picker for Resize {
         let places = (0..output).map(|at| self.place(axis, at, input, output));
         match self.mode {
             ResizeMode::Nearest(rounding) => {
-                // The part behind the point is exact, where a half more or less may not be.
-                let pick = |place: f64| match (rounding, place.floor(), place - place.floor()) {
-                    (Rounding::Floor, floor, _) => floor,
-                    (Rounding::Ceil, ..) => place.ceil(),
-                    (Rounding::PreferFloor, floor, behind) => {
-                        if behind > 0.5 {
-                            floor + 1.0
-                        } else {
-                            floor
-                        }
-                    }
-                    (Rounding::PreferCeil, floor, behind) => {
-                        if behind >= 0.5 {
-                            floor + 1.0
-                        } else {
-                            floor
-                        }
-                    }
-                };
-                Picks::One(places.map(|place| Some(pick(place).clamp(0.0, last) as u32)).collect())
+                Picks::One(places.map(|place| Some(rounded(rounding, place, last))).collect())
             }
             ResizeMode::Bilinear => {
                 let pick = |place: f64| {
@@ -286,5 +303,30 @@ impl Picker for Resize {
                 Picks::Two(places.map(pick).collect())
             }
         }
+    }
+
+    /// PyTorch and ONNX Runtime compute places in f32, one by products and one by quotients.
+    #[cfg(feature = "cpu")]
+    fn reaches(&self, axis: usize, input: usize, output: usize) -> Vec<Reach> {
+        let last = (input - 1) as f64;
+        let of = |at: usize| {
+            let place = self.place(axis, at, input, output);
+            let others = self.places_in_f32(axis, at, input, output).map(f64::from);
+            let [least, most] = [f64::min, f64::max].map(|of: fn(f64, f64) -> f64| others.into_iter().fold(place, of));
+            match self.mode {
+                ResizeMode::Nearest(rounding) => {
+                    let rows = [least, most].map(|place| rounded(rounding, place, last));
+                    Reach { rows, share: f64::from(u8::from(rows[0] != rows[1])) }
+                }
+                ResizeMode::Bilinear => {
+                    let [least, most] = [least, most].map(|place| place.clamp(0.0, last));
+                    // In orders of operations that neither has, too.
+                    let share = (most - least).max(EPSILON * place.abs());
+                    let rows = [(least - share).floor().max(0.0), (most + share).ceil().min(last)];
+                    Reach { rows: rows.map(|row| row as u32), share }
+                }
+            }
+        };
+        (0..output).map(of).collect()
     }
 }
