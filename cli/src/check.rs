@@ -1,6 +1,6 @@
 //! `fsnet check`: a network beside the model that it was imported from, value by value.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -9,7 +9,7 @@ use filter_summary::onnx::{self, CHANNELS_LAST, INPUT_LAYOUT, INPUT_NAME, ModelN
 use filter_summary::tensor_file::read_file;
 use serde::Serialize;
 
-use crate::arrays::{self, Array};
+use crate::arrays::{self, Array, Arrays};
 use crate::output::{self, Format, Verdict, one_line};
 use crate::table::{render, table};
 
@@ -58,6 +58,8 @@ struct Report {
     images: usize,
     /// In the network's order.
     compared: Vec<Row>,
+    /// Arrays of the file that no node holds: of values that were folded, joined to others, or lie otherwise.
+    unused: usize,
     /// The first that differs.
     differs: Option<String>,
 }
@@ -65,13 +67,41 @@ struct Report {
 pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let name = |path: &Path| one_line(&path.display().to_string());
     let network = Network::load(&args.model)?;
-    let nodes = onnx::nodes(&read_file(&args.against)?).with_context(|| name(&args.against))?;
-    let rows = compare(&network, &nodes, &args.values).with_context(|| name(&args.values))?;
-    let (images, compared) = rows;
+    let model = read_file(&args.against)?;
+    let nodes = onnx::nodes(&model).with_context(|| name(&args.against))?;
+    let [inputs, _] = onnx::ends(&model).with_context(|| name(&args.against))?;
+    drop(model);
+    is_made_of(&network, &inputs, &nodes).with_context(|| name(&args.against))?;
+    let Compared { images, rows: compared, unused } =
+        compare(&network, &nodes, &args.values).with_context(|| name(&args.values))?;
     let differs = compared.iter().find(|row| !is_within(row)).map(|row| row.value.clone());
-    let report = Report { model: name(&args.model), against: name(&args.against), images, compared, differs };
+    let report = Report { model: name(&args.model), against: name(&args.against), images, compared, unused, differs };
     args.format.print(&report, || text(&report))?;
     Ok(if report.differs.is_none() { Verdict::Done } else { Verdict::Differs })
+}
+
+/// What came of the file.
+struct Compared {
+    images: usize,
+    rows: Vec<Row>,
+    unused: usize,
+}
+
+/// Refuses a model that the network was not made of: one without its input, or with few values that its nodes hold.
+fn is_made_of(network: &Network, inputs: &[String], nodes: &[ModelNode]) -> Result<()> {
+    let input = network.metadata().get(INPUT_NAME).context("the network was not imported from an ONNX model")?;
+    let quoted = one_line(input);
+    ensure!(inputs.contains(input), "it has no input {quoted}: the network was imported from another model");
+    let values: HashSet<&str> = nodes.iter().flat_map(|node| node.values.iter().map(String::as_str)).collect();
+    let all = network.nodes().len();
+    let held = network.nodes().iter().filter(|node| values.contains(node.name.as_str())).count();
+    ensure!(held > 0, "none of its values is held by the network's {all} nodes: it was imported from another model");
+    if held * 2 < all {
+        output::notice(&format!(
+            "{held} of the network's {all} nodes hold values of the model: was it made of this one?"
+        ));
+    }
+    Ok(())
 }
 
 fn is_within(row: &Row) -> bool {
@@ -79,11 +109,13 @@ fn is_within(row: &Row) -> bool {
 }
 
 /// Computes every node for every image, and compares those that are in the file.
-fn compare(network: &Network, nodes: &[ModelNode], values: &Path) -> Result<(usize, Vec<Row>)> {
+fn compare(network: &Network, nodes: &[ModelNode], values: &Path) -> Result<Compared> {
     let input = network.metadata().get(INPUT_NAME).context("the network was not imported from an ONNX model")?;
-    let mut names: Vec<&str> = network.nodes().iter().map(|node| node.name.as_str()).collect();
-    names.push(input);
-    let mut arrays = arrays::read(values, &names)?.wanted;
+    let makers: HashMap<&str, &ModelNode> =
+        nodes.iter().flat_map(|node| node.values.iter().map(move |value| (value.as_str(), node))).collect();
+    let names = network.nodes().iter().map(|node| node.name.as_str()).filter(|name| makers.contains_key(name));
+    let names: Vec<&str> = names.chain([input.as_str()]).collect();
+    let Arrays { wanted: mut arrays, others } = arrays::read(values, &names)?;
     let image = arrays.remove(input).with_context(|| format!("array {input}: it is missing, the model's input"))?;
     ensure!(!arrays.is_empty(), "no array has the name of a node of the network: nothing can be compared");
     let size: usize = network.input().shape.iter().product();
@@ -102,8 +134,6 @@ fn compare(network: &Network, nodes: &[ModelNode], values: &Path) -> Result<(usi
             bail!("array {}: its shape is {:?}: it must have {all} values", node.name, array.shape);
         }
     }
-    let makers: HashMap<&str, &ModelNode> =
-        nodes.iter().flat_map(|node| node.values.iter().map(move |value| (value.as_str(), node))).collect();
     let mut rows: Vec<Option<Row>> = vec![None; network.nodes().len()];
     let reference = NetworkReference::new(network)?;
     let bar = output::progress(images, "images compared");
@@ -125,7 +155,7 @@ fn compare(network: &Network, nodes: &[ModelNode], values: &Path) -> Result<(usi
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Ok((images, rows.into_iter().flatten().collect()))
+    Ok(Compared { images, rows: rows.into_iter().flatten().collect(), unused: others.len() })
 }
 
 fn row(name: &str, makers: &HashMap<&str, &ModelNode>) -> Row {
@@ -172,5 +202,9 @@ fn text(report: &Report) -> String {
             row.error_fraction
         ),
     };
-    format!("{}\n\n{}: {verdict}", render(&rows), report.model)
+    let unused = match report.unused {
+        0 => String::new(),
+        unused => format!("; of {unused} arrays of the file no node holds the value"),
+    };
+    format!("{}\n\n{}: {verdict}{unused}", render(&rows), report.model)
 }

@@ -42,8 +42,8 @@ pub(crate) struct Args {
     /// A network file (docs/format.md)
     model: PathBuf,
 
-    /// Numbers in safetensors, .npz or .npy: `input` [N, C, H, W] and perhaps `expected`, of f32, f16, f64 or
-    /// integers, but not u8
+    /// Numbers in safetensors, .npz or .npy: `input` [N, C, H, W] and perhaps `expected`, where axes of size 1 may be
+    /// left out, of f32, f16, f64 or integers, but not u8
     input: PathBuf,
 
     /// Where to write the array `output`, or `output.NODE` of several: .npy and .npz by the name of the file, else

@@ -61,7 +61,8 @@ impl Operands {
     /// Takes the network of the input's size.
     fn resize(name: &str, file: &Arrays, network: &mut Network) -> Result<()> {
         let [channels, height, width] = network.input().shape;
-        let given = file.wanted.get(INPUT).and_then(|input| shape::size(&input.shape, channels));
+        let input = file.wanted.get(INPUT).filter(|input| shape::images(&input.shape, network.input().shape).is_none());
+        let given = input.and_then(|input| shape::size(&input.shape, channels));
         let Some(size) = given.filter(|&size| size != [height, width]) else { return Ok(()) };
         let images = format!("{name}: its images are {}x{}, those of the network {height}x{width}", size[0], size[1]);
         *network = network.with_input_size(size).with_context(|| images.clone())?;
@@ -112,7 +113,8 @@ fn images(name: &str, array: &Array, of: [usize; 3]) -> Result<usize> {
     let [channels, height, width] = of;
     shape::images(&array.shape, of).with_context(|| {
         let given = &array.shape;
-        format!("array {name}: its shape is {given:?}: the network has [N, {channels}, {height}, {width}]")
+        let left_out = if of.contains(&1) { ", of which the 1s may be left out" } else { "" };
+        format!("array {name}: its shape is {given:?}: the network has [N, {channels}, {height}, {width}]{left_out}")
     })
 }
 

@@ -2,12 +2,18 @@
 
 use filter_summary::network::{ConvKind, Network, Node, Op, Source};
 
-/// The images of an array `[N, C, H, W]`, or `[N, C]` where height and width are 1; `None` where it is neither.
-pub(super) fn images(shape: &[usize], [channels, height, width]: [usize; 3]) -> Option<usize> {
+/// The images of an array `[N, C, H, W]`; of one of fewer axes, which leaves out some of size 1 or, of one image, N; or
+/// of one of more, of which the width is all from the fourth on. `None` where it is none of these.
+pub(super) fn images(shape: &[usize], of: [usize; 3]) -> Option<usize> {
+    let large = |sizes: &[usize]| sizes.iter().copied().filter(|&size| size != 1).collect::<Vec<_>>();
     match *shape {
-        [images, c, h, w] if [c, h, w] == [channels, height, width] => Some(images),
-        [images, c] if [c, 1, 1] == [channels, height, width] => Some(images),
-        _ => None,
+        [images, c, h, w] => ([c, h, w] == of).then_some(images),
+        [images, c, h, ref rest @ ..] if rest.len() > 1 => {
+            let width = rest.iter().try_fold(1usize, |all, &size| all.checked_mul(size));
+            (Some([c, h, width?]) == Some(of) || large(&shape[1..]) == large(&of)).then_some(images)
+        }
+        [images, ref rest @ ..] if large(rest) == large(&of) => Some(images),
+        _ => (!shape.is_empty() && large(shape) == large(&of)).then_some(1),
     }
 }
 
@@ -43,6 +49,39 @@ fn is_flat(network: &Network, mut node: usize) -> bool {
                 Some(Source::Node(before)),
             ) => node = *before,
             _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::images;
+
+    #[test]
+    fn axes_of_size_1_may_be_left_out() {
+        for (shape, of, want) in [
+            (&[5, 3, 4, 2][..], [3, 4, 2], Some(5)),
+            (&[5, 3], [3, 1, 1], Some(5)),
+            (&[5, 3, 1], [3, 1, 1], Some(5)),
+            (&[5, 3, 4], [3, 4, 1], Some(5)),
+            (&[5, 3, 4], [3, 1, 4], Some(5)),
+            (&[5, 1, 3, 1, 1], [3, 1, 1], Some(5)),
+            // The width of the network is all axes behind the height.
+            (&[5, 3, 4, 2, 3], [3, 4, 6], Some(5)),
+            (&[5, 3, 4, 2, 3], [3, 8, 3], None),
+            // One image without its N, and a value of none.
+            (&[3, 4, 2], [3, 4, 2], Some(1)),
+            (&[3], [3, 1, 1], Some(1)),
+            (&[7], [1, 1, 1], Some(7)),
+            (&[], [1, 1, 1], None),
+            // Of four axes every one is what it says: another is an image of another size.
+            (&[5, 3, 1, 4], [3, 4, 1], None),
+            (&[5, 4, 3], [3, 4, 1], None),
+            (&[5, 3, 4, 2], [3, 2, 4], None),
+            (&[15], [3, 1, 1], None),
+            (&[5, 3, 4, usize::MAX, 2], [3, 4, 2], None),
+        ] {
+            assert_eq!(images(shape, of), want, "{shape:?} of {of:?}");
         }
     }
 }

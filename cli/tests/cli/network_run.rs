@@ -198,8 +198,8 @@ fn hostile_numbers_are_one_line() {
     for (tensors, message) in [
         (vec![tensor("input", &[1, 3, 2, 2], &poisoned)], "tensor input: value 7 is NaN: it must be finite"),
         (
-            vec![tensor("input", &[3, 2, 2], &[0.0; 12])],
-            "array input: its shape is [3, 2, 2]: the network has [N, 3, 2, 2]",
+            vec![tensor("input", &[2, 2, 3], &[0.0; 12])],
+            "array input: its shape is [2, 2, 3]: the network has [N, 3, 2, 2]",
         ),
         (vec![tensor("input", &[0, 3, 2, 2], &[])], "array input: its shape is [0, 3, 2, 2]: it must have an image"),
         (vec![tensor("x", &[1], &[0.0])], "array input: it is missing; there is x"),
@@ -231,6 +231,29 @@ fn hostile_numbers_are_one_line() {
     }
     fs::remove_file(&input).unwrap();
     refuse("No such file");
+}
+
+/// One image without its N, and what its average is without height and width.
+#[test]
+fn arrays_may_leave_out_axes_of_size_1() {
+    let directory = tempdir().unwrap();
+    let (model, input) = (with_two_outputs(directory.path()), directory.path().join("in.safetensors"));
+    let (values, conv) = numbers(1);
+    let mean: Vec<f32> = conv.chunks(4).map(|plane| plane.iter().sum::<f32>() / 4.0).collect();
+    let run = ["run", text(&model), text(&input), "--device", "cpu", "--require-expected"];
+    for (of_input, of_conv, of_mean) in
+        [(&[3, 2, 2][..], &[2, 2, 2][..], &[2][..]), (&[1, 3, 2, 2], &[1, 2, 2, 2, 1], &[1, 1, 2])]
+    {
+        let expected = [tensor("expected.conv", of_conv, &conv), tensor("expected.mean", of_mean, &mean)];
+        write(&input, &[&[tensor("input", of_input, &values)], &expected[..]].concat(), None, &[]);
+        success(run);
+    }
+    write(&input, &[tensor("input", &[3, 2, 2], &values), tensor("expected.mean", &[3], &[0.0; 3])], None, &[]);
+    let error = failure(run);
+    assert!(
+        error.contains("its shape is [3]: the network has [N, 2, 1, 1], of which the 1s may be left out"),
+        "{error}"
+    );
 }
 
 #[test]

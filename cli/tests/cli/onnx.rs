@@ -80,6 +80,14 @@ fn what_cannot_be_imported_is_told_and_nothing_is_written() {
     assert_eq!(fs::read(&output).unwrap(), b"kept");
 }
 
+/// A model of one node, of fewer than 128 bytes.
+fn relu_of(input: &str) -> Vec<u8> {
+    let field = |tag: u8, inner: &[u8]| [&[tag << 3 | 2, inner.len() as u8], inner].concat();
+    let node = [field(1, input.as_bytes()), field(2, b"q"), field(4, b"Relu")].concat();
+    let graph = [field(1, &node), field(11, &field(1, input.as_bytes())), field(12, &field(1, b"q"))].concat();
+    [field(8, &[2 << 3, 18]), field(7, &graph)].concat()
+}
+
 #[test]
 fn the_first_value_that_differs_is_named() {
     let directory = tempdir().unwrap();
@@ -109,6 +117,13 @@ fn the_first_value_that_differs_is_named() {
     write(&of_nodes);
     let report = json(arguments);
     assert_eq!((report["compared"].as_array().unwrap().len(), &report["differs"]), (5, &serde_json::Value::Null));
+    assert_eq!(report["unused"], 0);
+    // What no node holds is counted.
+    of_nodes.push(("c".to_owned(), vec![0.0; 4]));
+    of_nodes.push(("d".to_owned(), vec![0.0; 4]));
+    write(&of_nodes);
+    let told = success(arguments);
+    assert!(told.ends_with("5 values agree, images 1; of 2 arrays of the file no node holds the value\n"), "{told}");
     // The third of five, and one behind it.
     of_nodes[3].1[0] += 0.5;
     of_nodes[5].1[0] += 0.5;
@@ -121,6 +136,23 @@ fn the_first_value_that_differs_is_named() {
     assert!(failure(arguments).contains("nothing can be compared"));
     write(&of_nodes[1..]);
     assert!(failure(arguments).contains("array x: it is missing, the model's input"));
+    // A model that it was not made of.
+    let small = directory.path().join("small.onnx");
+    let against = |other| ["check", text(&output), "--against", other, "--values", text(&values)];
+    for (input, reason) in [
+        ("z", "small.onnx: it has no input x: the network was imported from another model"),
+        ("x", "small.onnx: none of its values is held by the network's 5 nodes: it was imported from another model"),
+    ] {
+        fs::write(&small, relu_of(input)).unwrap();
+        let error = failure(against(text(&small)));
+        assert!(error.contains(reason), "{error}");
+    }
+    // One that shares a name only.
+    write(&of_nodes);
+    let shuffles = model("shuffles.onnx");
+    let run = fsnet().args(against(text(&shuffles))).assert().get_output().clone();
+    let told = String::from_utf8(run.stderr).unwrap();
+    assert!(told.contains("1 of the network's 5 nodes hold values of the model: was it made of this one?"), "{told}");
     let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/resnet20-s2c-short.safetensors");
     let arguments = ["check", text(&other), "--against", text(&source), "--values", text(&values)];
     assert!(failure(arguments).contains("the network was not imported from an ONNX model"));
