@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Filters lie C values apart and have one base each (`Placement::one_base`); nothing is fitted, and nothing is lost.
-//! MobileNetV2 has such pairs (Sandler et al., arXiv 1801.04381, section 3.3), Blueprint Separable Convolutions are them
-//! (Haase and Amthor, arXiv 2003.13549). One layer instead of two keeps the values between them in cache.
+//! MobileNetV2 has such pairs (Sandler et al., arXiv 1801.04381, section 3.3), Blueprint Separable Convolutions are
+//! them (Haase and Amthor, arXiv 2003.13549). One layer instead of two keeps the values between them in cache.
 
 use std::sync::Arc;
 
