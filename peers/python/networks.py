@@ -25,7 +25,7 @@ import onnxruntime
 import torch
 import torchvision
 
-from onnx_networks import randomize
+from torch_networks import randomize
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = 0.1

@@ -1,170 +1,203 @@
-"""Networks of torchvision as ONNX models, imported and compared with ONNX Runtime: a table.
+"""Networks as ONNX models, imported by fsnet and compared with ONNX Runtime on the CPU and on adapters: a table.
 
-    python3 onnx_networks.py [--fsnet target/release/fsnet] [--device cpu] [--dynamo] [NAME ...]
-    python3 onnx_networks.py --files MODEL.onnx ...
+    cargo build --release -p filter-summary-cli
+    pip install torch torchvision onnx onnxruntime onnxscript
+    python3 peers/python/onnx_networks.py [--device cpu --device llvmpipe] [--json FILE] [NAME ...]
+    python3 peers/python/onnx_networks.py --files MODEL.onnx ... [--input 1x3x224x224] [--end VALUE]
 
-Weights are random, running statistics of batch norms too: what is compared is arithmetic. Needs torch, torchvision,
-onnx, onnxruntime, and onnxscript for --dynamo. Exit status 1 where a network is refused or differs.
+Three kinds, of which --kind takes some: `torch`, networks of torchvision with random weights, by both exporters of
+PyTorch (torch_networks.py); `public`, files with trained weights, fetched from where they are published
+(public_files.py); `light`, networks of ImageNet of the package onnx, whose weights are constants, beside the outputs
+that it has of them, and with random weights (light_networks.py).
+
+"Of the tolerance" is the largest difference over what f32 may be off there, as `fsnet run` derives it: right up to 1.
+"Of the largest" is the largest difference over the largest value of the same output. What cannot be had is SKIPPED, and
+said so. Exit status 1 where a network is refused or differs.
 """
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import metadata
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
-import torch
-import torchvision.models as models
-from torch import nn
+import light_networks
+import public_files
+from imported import Refused, compare
+
+ROOT = Path(__file__).resolve().parents[2]
+KINDS = ("torch", "public", "light")
 
 
-class UNet(nn.Module):
-    """Two levels, one upsampled by a transposed convolution, one bilinearly."""
-
-    def __init__(self):
-        super().__init__()
-        block = lambda i, o: nn.Sequential(nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU())
-        self.down1, self.down2, self.middle = block(3, 16), block(16, 32), block(32, 64)
-        self.up2, self.merge2 = nn.ConvTranspose2d(64, 32, 2, stride=2), block(64, 32)
-        self.up1, self.merge1 = nn.Upsample(scale_factor=2, mode="bilinear"), block(48, 16)
-        self.head = nn.Conv2d(16, 2, 1)
-
-    def forward(self, x):
-        a = self.down1(x)
-        b = self.down2(nn.functional.max_pool2d(a, 2))
-        c = self.middle(nn.functional.max_pool2d(b, 2))
-        b = self.merge2(torch.cat([self.up2(c), b], 1))
-        return self.head(self.merge1(torch.cat([self.up1(b), a], 1)))
+OVER = "weights over its limits"
+"""What the table says of a device that binds less at once than one layer's weights are."""
 
 
-class SuperResolution(nn.Module):
-    """ESPCN by 3: a pixel shuffle at the end."""
-
-    def __init__(self):
-        super().__init__()
-        convs = [nn.Conv2d(1, 32, 5, padding=2), nn.Tanh(), nn.Conv2d(32, 16, 3, padding=1), nn.GELU()]
-        self.body = nn.Sequential(*convs, nn.Conv2d(16, 9, 3, padding=1), nn.PixelShuffle(3))
-
-    def forward(self, x):
-        return self.body(x)
+class Missing(Exception):
+    """Why a model cannot be had."""
 
 
-class Segmentation(nn.Module):
-    """A head as DeepLab's: dilated branches and pooled features, resized and joined."""
+@dataclass
+class Model:
+    """A row of the table: what it is called, how it is had, and how it is compared."""
 
-    def __init__(self):
-        super().__init__()
-        self.net = models.segmentation.deeplabv3_mobilenet_v3_large(weights=None, weights_backbone=None)
-
-    def forward(self, x):
-        return self.net(x)["out"]
-
-
-# Name: what makes it, and its input.
-NETWORKS = {
-    "resnet18": (models.resnet18, (3, 96, 96)),
-    "resnet50": (models.resnet50, (3, 64, 64)),
-    "mobilenet_v2": (models.mobilenet_v2, (3, 96, 96)),
-    "mobilenet_v3_small": (models.mobilenet_v3_small, (3, 96, 96)),
-    "mobilenet_v3_large": (models.mobilenet_v3_large, (3, 64, 64)),
-    "efficientnet_b0": (models.efficientnet_b0, (3, 64, 64)),
-    "squeezenet1_0": (models.squeezenet1_0, (3, 96, 96)),
-    "densenet121": (models.densenet121, (3, 64, 64)),
-    "regnet_y_400mf": (models.regnet_y_400mf, (3, 64, 64)),
-    "shufflenet_v2_x1_0": (models.shufflenet_v2_x1_0, (3, 64, 64)),
-    "googlenet": (lambda: models.googlenet(aux_logits=False, init_weights=False), (3, 96, 96)),
-    "inception_v3": (lambda: models.inception_v3(aux_logits=False, init_weights=False), (3, 128, 128)),
-    "mnasnet0_5": (models.mnasnet0_5, (3, 64, 64)),
-    "alexnet": (models.alexnet, (3, 224, 224)),
-    "deeplabv3": (Segmentation, (3, 64, 64)),
-    "unet": (UNet, (3, 48, 64)),
-    "espcn": (SuperResolution, (1, 24, 20)),
-}
+    name: str
+    source: str
+    kind: str
+    make: object
+    """Of a folder, the model's path. Raises Missing."""
+    keys: dict = field(default_factory=dict)
+    why: str = ""
+    """What is not in the network, if it ends before the model does."""
 
 
-def randomize(model):
-    """Gives batch norms statistics and scales as training does."""
-    generator = torch.Generator().manual_seed(7)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            for tensor, low, high in (
-                (module.running_mean, -0.2, 0.2), (module.running_var, 0.5, 1.5),
-                (module.weight.data, 0.7, 1.3), (module.bias.data, -0.2, 0.2),
-            ):
-                tensor.copy_(torch.rand(tensor.shape, generator=generator) * (high - low) + low)
+def exported(name: str, exporter: str, folder: Path) -> Path:
+    try:
+        import torch_networks
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch_networks.export(name, folder / "model.onnx", exporter)
+    except ImportError as error:
+        raise Missing(f"{error}: pip install torch torchvision onnxscript") from error
+    return folder / "model.onnx"
 
 
-def export(name, path, dynamo):
-    torch.manual_seed(1)
-    make, shape = NETWORKS[name]
-    model = make().eval()
-    randomize(model)
-    x = torch.rand(1, *shape)
-    torch.onnx.export(model, (x,), str(path), dynamo=dynamo, verbose=False)
+def fetched(file: public_files.PublicFile, cache: Path, folder: Path) -> Path:
+    try:
+        return file.fetch(cache)
+    except OSError as error:
+        raise Missing(str(error)) from error
 
 
-def compare(model, folder, fsnet, device):
-    """What fsnet says of a model."""
-    session = onnxruntime.InferenceSession(str(model))
-    (feed,) = session.get_inputs()
-    sizes = [size if isinstance(size, int) and size > 0 else 1 for size in feed.shape]
-    x = np.random.default_rng(3).random(sizes, dtype="f4")
-    expected = session.run(None, {feed.name: x})[0]
-    network, values = folder / "network.safetensors", folder / "values.npz"
-    command = [fsnet, "import", model, "-o", network, "--json"]
-    imported = subprocess.run(command, capture_output=True, text=True)
-    if imported.returncode:
-        return {"refused": imported.stderr.strip().splitlines()}
-    report = json.loads(imported.stdout)
-    if report["channels_last"]:
-        x = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
-    if x.ndim < 4:
-        x = x.reshape(x.shape + (1,) * (4 - x.ndim))
-    if expected.ndim < 4:
-        expected = expected.reshape(expected.shape + (1,) * (4 - expected.ndim))
-    np.savez(values, input=x, expected=expected)
-    run = subprocess.run([fsnet, "run", network, values, "--device", device, "--json"], capture_output=True, text=True)
-    if run.returncode not in (0, 1):
-        return {"refused": run.stderr.strip().splitlines()}
-    return {"imported": report, **json.loads(run.stdout)["comparison"]}
+def torch_models() -> Iterator[Model]:
+    try:
+        import torch_networks
+    except ImportError as error:
+        print(f"SKIPPED: torchvision's networks: {error}: pip install torch torchvision", file=sys.stderr)
+        return
+    for name in torch_networks.NETWORKS:
+        for exporter in torch_networks.EXPORTERS:
+            yield Model(name, f"torchvision, {exporter}", "torch", partial(exported, name, exporter))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=[])
-    parser.add_argument("--fsnet", default="fsnet")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dynamo", action="store_true", help="the exporter of torch.export, not that of TorchScript")
-    parser.add_argument("--files", nargs="*", default=[], help="models there are, instead of torchvision's")
-    args = parser.parse_args()
-    print("| network | nodes | operators | network's nodes | largest error | of the tolerance |")
-    print("|---|---|---|---|---|---|")
-    failed = 0
-    names = args.files or args.names or NETWORKS
-    for name in names:
-        with tempfile.TemporaryDirectory() as folder:
-            model = Path(name)
-            if not args.files:
-                model = Path(folder) / "model.onnx"
-                export(name, model, args.dynamo)
-            result = compare(model, Path(folder), args.fsnet, args.device)
-        label = Path(name).stem
+def public_models(cache: Path) -> Iterator[Model]:
+    for file in public_files.FILES:
+        keys = {"sizes": file.sizes, "ends": file.ends, "span": file.span}
+        source = f"{file.source}, {file.task}"
+        yield Model(file.name, source, "public", partial(fetched, file, cache), keys, file.why)
+
+
+def light_models() -> Iterator[Model]:
+    """Each as its package has it, and with other weights."""
+    source = f"PyPI onnx {metadata.version('onnx')}"
+    if not light_networks.paths():
+        print(f"SKIPPED: light networks: {source} has none in {light_networks.FOLDER}", file=sys.stderr)
+    for path in light_networks.paths():
+        keys = {"image": light_networks.image_of(path), "expected": light_networks.expected_of(path)}
+        yield Model(path.stem, f"{source}, its own outputs", "light", lambda _, path=path: path, keys)
+        yield Model(path.stem, f"{source}, random weights", "light", partial(weighted, path))
+
+
+def weighted(path: Path, folder: Path) -> Path:
+    return light_networks.with_weights(path, folder / "model.onnx")
+
+
+def row_of(model: Model, fsnet: Path, devices: list[str]) -> dict:
+    row = {"network": model.name, "source": model.source}
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            path = model.make(Path(folder))
+            return row | {"why": model.why} | compare(path, Path(folder), fsnet, devices, **model.keys)
+        except Missing as error:
+            print(f"SKIPPED: {model.name}: {error}", file=sys.stderr)
+            return row | {"skipped": str(error)}
+        except Refused as error:
+            return row | {"refused": str(error).splitlines()}
+
+
+def cells(row: dict, devices: list[str]) -> list[str]:
+    """A row as the table has it."""
+    begin, end = [row["network"], row["source"]], [""] * 2 * len(devices)
+    for state in ("skipped", "refused"):
+        if state in row:
+            text = row[state] if isinstance(row[state], str) else "<br>".join(row[state][:8])
+            return [*begin, f"{state.upper()}: {text}", "", *end]
+    operators = ", ".join(f"{count} {name}" for name, count in row["operators"].items())
+    if row["ends"]:
+        operators += f"; ends in {', '.join(row['ends'])}: {row['why']}"
+    results = []
+    for device in devices:
+        result = row["devices"][device]
         if "refused" in result:
-            failed += 1
-            print(f"| {label} | REFUSED | " + "<br>".join(result["refused"][:8]) + " | | | |", flush=True)
+            results += [OVER if is_over(result) else f"REFUSED: {result['refused']}", ""]
             continue
-        imported = result["imported"]
-        operators = ", ".join(f"{name} {count}" for name, count in imported["operators"].items())
-        failed += not result["within"]
-        fraction = f"{result['error_fraction']:.3f}" + ("" if result["within"] else " BEYOND")
-        nodes = sum(imported["operators"].values())
-        print(f"| {label} | {nodes} | {operators} | {imported['nodes']} | {result['largest_error']:.1e} | {fraction} |",
-              flush=True)
-    sys.exit(1 if failed else 0)
+        verdict = "" if result["within"] else " BEYOND"
+        unbounded = f", {result['unbounded']} values without a bound" if result["unbounded"] else ""
+        results += [f"{result['error_fraction']:.1e}{verdict}{unbounded}", f"{result['off']:.1e}"]
+    return [*begin, operators, f"{row['nodes']}, {row['outputs']}", *results]
+
+
+def is_over(result: dict) -> bool:
+    return "max_storage_buffer_binding_size" in result["refused"]
+
+
+def arguments_of(argv: list[str] | None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="networks (all)")
+    parser.add_argument("--kind", action="append", choices=KINDS, help="(all)")
+    parser.add_argument("--fsnet", type=Path, default=ROOT / "target" / "release" / "fsnet")
+    parser.add_argument("--device", action="append", help="where fsnet runs (cpu); may be given again")
+    parser.add_argument("--cache", type=Path, default=public_files.CACHE, help="where public files are kept")
+    parser.add_argument("--json", type=Path, help="also write the rows here")
+    parser.add_argument("--files", nargs="+", type=Path, default=[], help="models of yours, instead of all these")
+    parser.add_argument("--input", default="", help="with --files: sizes, 1x3x224x224")
+    parser.add_argument("--end", action="append", default=[], help="with --files: where networks end")
+    return parser.parse_args(argv)
+
+
+def chosen(arguments) -> list[Model]:
+    if arguments.files:
+        sizes = tuple(int(size) for size in arguments.input.split("x") if size)
+        keys = {"sizes": sizes, "ends": tuple(arguments.end)}
+        return [Model(path.stem, path.name, "file", lambda _, path=path: path, keys) for path in arguments.files]
+    makers = {"torch": torch_models, "public": partial(public_models, arguments.cache), "light": light_models}
+    kinds = arguments.kind or KINDS
+    models = [model for kind in KINDS if kind in kinds for model in makers[kind]()]
+    unknown = set(arguments.names) - {model.name for model in models}
+    if unknown:
+        sys.exit(f"onnx_networks.py: no network is called {', '.join(sorted(unknown))}")
+    return [model for model in models if not arguments.names or model.name in arguments.names]
+
+
+def main(argv: list[str] | None = None) -> int:
+    arguments = arguments_of(argv)
+    devices = arguments.device or ["cpu"]
+    titles = [title for device in devices for title in (f"{device}, of the tolerance", "of the largest")]
+    titles = ["network", "from", "operators", "nodes, outputs", *titles]
+    print(f"| {' | '.join(titles)} |\n|{'---|' * len(titles)}", flush=True)
+    rows = []
+    for model in chosen(arguments):
+        rows.append(row_of(model, arguments.fsnet, devices))
+        print(f"| {' | '.join(cells(rows[-1], devices))} |", flush=True)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
+    skipped = sum("skipped" in row for row in rows)
+    results = [result for row in rows for result in row.get("devices", {}).values()]
+    refused = sum("refused" in row for row in rows)
+    refused += sum("refused" in result and not is_over(result) for result in results)
+    beyond = sum(not result.get("within", True) for result in results)
+    over = sum("refused" in result and is_over(result) for result in results)
+    counts = f"{len(rows)} networks: {refused} refused, {beyond} results beyond the tolerance, {skipped} SKIPPED"
+    counts += f", {over} results over a device's limits" if over else ""
+    print(counts, file=sys.stderr)
+    return 1 if refused or beyond else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
