@@ -1,6 +1,6 @@
 //! A draft as a network.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::draft::{INPUT, Id, Work};
 use super::fuse::Fused;
@@ -39,7 +39,7 @@ pub(super) fn emit(fused: Fused, outputs: &[Id], graph: &Graph, options: &Option
     let mut values: Vec<Option<Value>> = vec![None; fused.len()];
     let mut names: Vec<String> = vec![String::new(); fused.len()];
     let mut ends = Vec::new();
-    let mut taken = HashSet::from(["input".to_owned()]);
+    let mut taken = HashMap::from([("input".to_owned(), 2)]);
     let (is_read, items) = fused.into_items();
     for (id, item) in items.into_iter().enumerate().filter(|&(id, _)| is_read[id]) {
         let op = match item.work {
@@ -85,11 +85,20 @@ pub(super) fn emit(fused: Fused, outputs: &[Id], graph: &Graph, options: &Option
     Ok(Emitted { network: builder.finish_with_outputs(&wanted)?, names: ends })
 }
 
-/// A node's name: the value's, where no other has it and the format does not mean something else by it.
-fn unique(name: &str, taken: &mut HashSet<String>) -> String {
+/// A node's name: the value's, where no other has it and the format does not mean something else by it. Of each name
+/// that is taken, the number to try next.
+fn unique(name: &str, taken: &mut HashMap<String, usize>) -> String {
     let name = if name.is_empty() { "value" } else { name };
-    let others = (2..).map(|count| format!("{name}.{count}"));
-    let name = std::iter::once(name.to_owned()).chain(others).find(|name| !taken.contains(name)).unwrap_or_default();
-    taken.insert(name.clone());
-    name
+    let Some(&first) = taken.get(name) else {
+        taken.insert(name.to_owned(), 2);
+        return name.to_owned();
+    };
+    let mut count = first;
+    while taken.contains_key(&format!("{name}.{count}")) {
+        count += 1;
+    }
+    let found = format!("{name}.{count}");
+    taken.insert(name.to_owned(), count + 1);
+    taken.insert(found.clone(), 2);
+    found
 }

@@ -24,6 +24,9 @@ use super::view::View;
 use super::wire;
 use crate::error::{Error, Result};
 
+/// Most outputs, each of which is a node.
+const OUTPUT_LIMIT: usize = 4096;
+
 /// Values so far, by name.
 struct Values<'a> {
     graph: &'a Graph,
@@ -37,6 +40,11 @@ pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> R
     let given: usize = options.constants.values().map(Vec::len).sum();
     let mut budget = Budget::for_file(model.len() + given);
     let graph = Graph::parse(model, &options.ends, &mut budget)?;
+    if graph.outputs.len() > OUTPUT_LIMIT {
+        let reason =
+            format!("it has {} outputs: at most {OUTPUT_LIMIT} are imported (--end VALUE)", graph.outputs.len());
+        return Err(Error::format("ONNX model", reason));
+    }
     let input = Input::of(&graph, options)?;
     let mut context = Context::new(Draft::new(&input.name, input.shape()), budget, external);
     let view = if input.channels_last {

@@ -12,6 +12,9 @@ use crate::onnx::refusal::{Why, why};
 use crate::onnx::tensor::{Tensor, shown};
 use crate::onnx::view::View;
 
+/// Most operands of `Sum` and `Mean`, of which each is a node: as many as a network may have.
+const OPERAND_LIMIT: usize = 100_000;
+
 /// An operator of two operands.
 pub(super) fn binary(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     if call.inputs.len() != 2 {
@@ -34,6 +37,9 @@ pub(super) fn binary(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 pub(super) fn sum(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let mut operands = std::mem::take(&mut call.inputs);
     let count = operands.len();
+    if count > OPERAND_LIMIT {
+        return Err(why(format!("it has {count} operands: at most {OPERAND_LIMIT} are added up")));
+    }
     let Some(mut total) = operands.drain(..1).next().flatten() else { return Err(why("it has no operands")) };
     // Without its inputs, which may be many: every addition has two of its own.
     let of_call = call.node;

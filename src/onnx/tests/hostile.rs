@@ -111,6 +111,20 @@ fn weights_in_other_files_stay_in_the_folder() {
     assert!(error.contains("bytes alone have not"), "{error}");
 }
 
+/// One value by many names that are alike.
+#[test]
+fn outputs_are_counted() {
+    let of = |count: usize| {
+        let mut model = Small::new(&[1, 2], vec![node("Relu", &["x"], &["y"], &[])], vec![]);
+        model.graph.output = vec![super::model::value("y", &[1, 2]); count];
+        model.import()
+    };
+    let imported = of(4096).unwrap();
+    let last = &imported.outputs[4095];
+    assert_eq!((last.name.as_str(), last.node.as_str()), ("y", "y.4096"));
+    assert!(of(4097).unwrap_err().to_string().contains("it has 4097 outputs: at most 4096 are imported"));
+}
+
 #[test]
 fn deep_and_wide_graphs_take_no_stack() {
     // A chain of many nodes, and a value read by as many.

@@ -49,6 +49,8 @@ fn sums_have_many_operands() {
     let network = Small::new(&[1, 2, 2], vec![turned, sum], vec![]).network();
     let got = CpuNetwork::new(&network, 1, None).unwrap().run(&[1.0, 2.0, 3.0, 4.0]).unwrap();
     assert_eq!(got, [3.0, 7.0, 8.0, 12.0]);
+    let many = Small::new(&[1, 2], vec![node("Sum", &vec!["x"; 100_001], &["y"], &[])], vec![]);
+    assert!(many.import().unwrap_err().to_string().contains("it has 100001 operands"));
     for operator in ["Sum", "Mean"] {
         let operands = vec!["x"; 20_000];
         let model = Small::new(&[1, 2], vec![node(operator, &operands, &["y"], &[])], vec![]);
