@@ -39,7 +39,16 @@ pub(super) fn emit(fused: Fused, outputs: &[Id], graph: &Graph, options: &Option
     let mut values: Vec<Option<Value>> = vec![None; fused.len()];
     let mut names: Vec<String> = vec![String::new(); fused.len()];
     let mut ends = Vec::new();
+    // Outputs keep their names, whatever else was called so on the way to them.
     let mut taken = HashMap::from([("input".to_owned(), 2)]);
+    let mut is_own = |name: &&String| !name.is_empty() && taken.insert((*name).clone(), 2).is_none();
+    let own: Vec<Option<&String>> = graph.outputs.iter().map(|name| Some(name).filter(&mut is_own)).collect();
+    let mut kept: HashMap<Id, &String> = HashMap::new();
+    for (&id, &own) in outputs.iter().zip(&own) {
+        if let Some(own) = own {
+            kept.entry(id).or_insert(own);
+        }
+    }
     let (is_read, items) = fused.into_items();
     for (id, item) in items.into_iter().enumerate().filter(|&(id, _)| is_read[id]) {
         let op = match item.work {
@@ -49,7 +58,7 @@ pub(super) fn emit(fused: Fused, outputs: &[Id], graph: &Graph, options: &Option
                 continue;
             }
         };
-        let name = unique(&item.name, &mut taken);
+        let name = kept.get(&id).map_or_else(|| unique(&item.name, &mut taken), |&own| own.clone());
         // Items come after those they read.
         let inputs: Vec<Value> = item.inputs.iter().filter_map(|&id| values[id]).collect();
         values[id] = Some(builder.node(&name, op, &inputs)?);
@@ -71,12 +80,13 @@ pub(super) fn emit(fused: Fused, outputs: &[Id], graph: &Graph, options: &Option
     }
     builder.labels(options.labels.clone());
     let mut wanted: Vec<Value> = Vec::new();
-    for (id, name) in outputs.iter().copied().zip(&graph.outputs) {
+    for ((id, name), own) in outputs.iter().copied().zip(&graph.outputs).zip(own) {
         let Some(mut value) = values[id] else { continue };
         let mut end = names[id].clone();
         // A model may do nothing at all, or call one value by two names; an output is a node, of its own.
         if id == INPUT || wanted.contains(&value) {
-            end = unique(name, &mut taken);
+            let own = own.filter(|own| id == INPUT || kept.get(&id) != Some(own));
+            end = own.map_or_else(|| unique(name, &mut taken), String::clone);
             value = builder.activation(&end, value, Activation::None)?;
         }
         wanted.push(value);

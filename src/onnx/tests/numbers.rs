@@ -77,6 +77,21 @@ fn outputs_keep_their_names() {
     assert!(imported.network.nodes().iter().any(|node| node.name == "a"), "{:?}", imported.outputs);
 }
 
+/// What an output is made of in pieces would be called as it is, too.
+#[test]
+fn an_output_of_pieces_has_its_name() {
+    let nodes = vec![
+        node("Conv", &["x", "w"], &["c"], &[]),
+        node("Transpose", &["c"], &["t"], &[("perm", Is::Ints(&[0, 2, 3, 1]))]),
+        node("Reshape", &["t", "shape"], &["r"], &[]),
+        node("Sigmoid", &["r"], &["y"], &[]),
+    ];
+    let constants = vec![ramp("w", &[1, 1, 1, 1]), list("shape", &[1, 8, 1])];
+    let imported = Small::new(&[1, 1, 2, 4], nodes, constants).import().unwrap();
+    let names: Vec<&str> = imported.network.nodes().iter().map(|node| node.name.as_str()).collect();
+    assert_eq!((names.as_slice(), imported.outputs[0].node.as_str()), (&["y.2", "y"][..], "y"));
+}
+
 /// What somebody else calls `Mul` is not ONNX's.
 #[test]
 fn operators_of_others_are_not_folded() {
