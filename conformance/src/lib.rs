@@ -4,8 +4,10 @@
 mod broken;
 mod case;
 mod mutate;
+mod reader;
 mod run;
 
 pub use broken::{Models, Report};
 pub use case::{Case, DataSet, cases};
+pub use reader::Reader;
 pub use run::{Outcome, Runner};

@@ -11,7 +11,7 @@ fn models_broken_on_purpose_are_read_or_refused() {
     let mut models = Models::default();
     models.add(&root.join("corpus")).unwrap();
     assert_eq!(models.count(), 4);
-    models.add(&root.join("../tests/data/networks")).unwrap();
+    models.add(&root.join("../tests/data")).unwrap();
     let report = models.read_mutants(20_000, 1).unwrap();
     // Changes that matter and changes that do not.
     assert!((1_000..10_000).contains(&report.read), "{report:?}");
