@@ -1,9 +1,9 @@
 //! The mutants of every run of the tests; `--bin mutants` reads more.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::path::Path;
 
-use conformance::Models;
+use conformance::{Models, Reader};
 
 #[test]
 fn models_broken_on_purpose_are_read_or_refused() {
@@ -15,4 +15,25 @@ fn models_broken_on_purpose_are_read_or_refused() {
     let report = models.read_mutants(20_000, 1).unwrap();
     // Changes that matter and changes that do not.
     assert!((1_000..10_000).contains(&report.read), "{report:?}");
+}
+
+#[test]
+fn what_a_fuzzer_found_is_read_or_refused() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds");
+    let targets = [
+        ("onnx", Reader::Onnx),
+        ("onnx_tensor", Reader::OnnxTensor),
+        ("network", Reader::Network),
+        ("layer", Reader::Layer),
+    ];
+    for (folder, reader) in targets {
+        let files: Vec<_> = std::fs::read_dir(seeds.join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(!files.is_empty(), "{folder}");
+        let mut read = 0;
+        for file in files {
+            let is_read = reader.read(std::fs::read(&file).unwrap());
+            read += usize::from(is_read.unwrap_or_else(|error| panic!("{}: {error:#}", file.display())));
+        }
+        assert!(read > 0, "{folder}: all are refused");
+    }
 }

@@ -12,6 +12,7 @@ mod norm;
 mod pad;
 mod pool;
 mod resize;
+mod standard;
 mod window;
 
 pub(super) use context::{Context, padded};
@@ -35,6 +36,9 @@ const OPERATORS: &[(&[&str], Lowering)] = &[
     (&["ReduceMean", "ReduceSum", "ReduceMax"], pool::reduce),
     (&["BatchNormalization"], norm::batch_norm),
     (&["LRN"], norm::lrn),
+    (&["InstanceNormalization"], standard::instance),
+    (&["GroupNormalization"], standard::group),
+    (&["LayerNormalization"], standard::layer),
     (&["PRelu"], norm::prelu),
     (&["Softmax", "LogSoftmax"], norm::softmax),
     (&["Relu", "LeakyRelu", "Abs", "Sigmoid", "Tanh"], activation::activation),
@@ -90,10 +94,6 @@ fn unknown(operator: &str) -> Why {
         "LSTM" | "GRU" | "RNN" => none.or("only convolutional networks are imported"),
         "Shape" | "Size" | "Gather" | "Range" | "Where" | "Tile" => {
             why("it is computed with when the network runs").or("give --input sizes, or fold constants first (onnxsim)")
-        }
-        "LayerNormalization" | "InstanceNormalization" | "GroupNormalization" => {
-            why("it normalizes by what it measures: the format has no such operation")
-                .or("use batch norm, which is a scale and a bias at inference")
         }
         _ => none,
     }

@@ -10,4 +10,5 @@ mod numbers;
 mod old;
 mod patterns;
 mod refused;
+mod standard;
 mod wire;

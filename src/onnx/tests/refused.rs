@@ -50,7 +50,6 @@ fn reasons_name_what_is_wrong() {
         (one("MaxPool", &[("kernel_shape", Is::Ints(&[9, 9]))]), "it must fit in the padded input of 3"),
         (one("Cast", &[("to", Is::Int(7))]), "it rounds computed values to integers"),
         (one("Erf", &[]), "outside GELU in pieces the format has no error function"),
-        (one("LayerNormalization", &[]), "it normalizes by what it measures"),
         (one("If", &[]), "onnxsim"),
         (with("Conv", &[4, 3, 1, 1]), "channels / groups of the input"),
         (with("Conv", &[4, 2, 1]), "its weights are 4x2x1"),
