@@ -47,6 +47,8 @@ const OPERATORS: &[(&[&str], Lowering)] = &[
     (&["Neg"], activation::negative),
     (&["Erf"], activation::erf),
     (&["Pow"], activation::power),
+    (&["Sqrt"], standard::root),
+    (&["Reciprocal"], arithmetic::reciprocal),
     (&["Identity", "Dropout"], activation::same),
     (&["Cast", "CastLike"], activation::cast),
     (&["Add", "Sub", "Mul", "Div"], arithmetic::binary),
@@ -57,6 +59,7 @@ const OPERATORS: &[(&[&str], Lowering)] = &[
     (&["Concat"], moves::concat),
     (&["Slice"], moves::slice),
     (&["Split"], moves::split),
+    (&["Gather"], moves::gather),
     (&["DepthToSpace", "SpaceToDepth"], moves::blocks),
     (&["Pad"], pad::pad),
     (&["Resize", "Upsample"], resize::resize),
@@ -92,7 +95,7 @@ fn unknown(operator: &str) -> Why {
             none.or("import the model from before it was quantized, then fsnet quantize")
         }
         "LSTM" | "GRU" | "RNN" => none.or("only convolutional networks are imported"),
-        "Shape" | "Size" | "Gather" | "Range" | "Where" | "Tile" => {
+        "Shape" | "Size" | "Range" | "Where" | "Tile" => {
             why("it is computed with when the network runs").or("give --input sizes, or fold constants first (onnxsim)")
         }
         _ => none,

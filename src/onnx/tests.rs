@@ -3,6 +3,7 @@
 
 mod batch;
 mod constants;
+mod gather;
 mod hostile;
 mod model;
 mod names;

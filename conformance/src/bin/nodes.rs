@@ -34,7 +34,7 @@ struct Args {
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// Operators of which models compute constants.
-const FOLDED: [&str; 8] = ["Constant", "ConstantOfShape", "Expand", "Gather", "Range", "Shape", "Size", "Where"];
+const FOLDED: [&str; 6] = ["Constant", "ConstantOfShape", "Range", "Shape", "Size", "Where"];
 
 /// Tests of an operator.
 #[derive(Default)]

@@ -107,9 +107,7 @@ fn two(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 /// A computed operand and a constant: a scale and a bias of channels where it varies with no more than those.
 fn with_constant(context: &mut Context, call: &mut Call<'_>, computed: usize, constant: &Tensor) -> Lowered {
     let operator = call.node.op_type.clone();
-    if computed == 1 && operator == "Div" {
-        return Err(why("it divides a constant by a computed value"));
-    }
+    let divides = computed == 1 && operator == "Div";
     let view = call.computed(computed)?.clone();
     let dims = view.dims();
     let sizes = aligned(constant, &dims)?;
@@ -121,18 +119,27 @@ fn with_constant(context: &mut Context, call: &mut Call<'_>, computed: usize, co
         _ => (1.0 / number, 0.0),
     };
     if let Some(number) = constant.scalar() {
+        if divides {
+            return quotient(context, call, &view, |_| number);
+        }
         let (scale, bias) = lines(number);
         return context.affine(call, &view, scale, bias);
     }
     let varying: Vec<usize> = (0..sizes.len()).filter(|&axis| sizes[axis] != 1).collect();
     if let [axis] = &varying[..] {
         let view = context.along_channels(call, computed, *axis)?;
+        if divides {
+            return quotient(context, call, &view, |channel| constant.float(channel));
+        }
         context.budget.take(constant.count() * 8)?;
         let (scale, bias) = (0..constant.count()).map(|at| lines(constant.float(at))).unzip();
         let op = Op::BatchNorm(Arc::new(BatchNorm::new(scale, bias)));
         let name = context.name_over(call, &view);
         let id = context.op(call, &name, op, vec![view.base])?;
         return Ok(vec![Value::Computed(view.over(id))]);
+    }
+    if divides {
+        return Err(why("it divides a constant that varies along several axes by a computed value"));
     }
     let (input, rank) = context.image(call, computed)?;
     let shape = padded(&sizes)?;
@@ -146,4 +153,21 @@ fn with_constant(context: &mut Context, call: &mut Call<'_>, computed: usize, co
         return context.finish(call, op, vec![negative.base], rank);
     }
     context.finish(call, op(values)?, vec![input], rank)
+}
+
+/// A number of each channel, divided by a value.
+fn quotient(context: &mut Context, call: &Call<'_>, view: &View, number: impl Fn(usize) -> f32) -> Lowered {
+    let channels = context.draft.shape(view.base)[0];
+    context.budget.take(channels * 8)?;
+    let numbers = BatchNorm::new(vec![0.0; channels], (0..channels).map(number).collect());
+    let above = context.op(call, &call.part("dividend"), Op::BatchNorm(Arc::new(numbers)), vec![view.base])?;
+    let name = context.name_over(call, view);
+    let id = context.op(call, &name, Op::Binary(Binary::div()), vec![above, view.base])?;
+    Ok(vec![Value::Computed(view.over(id))])
+}
+
+/// `Reciprocal`.
+pub(super) fn reciprocal(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let view = call.computed(0)?.clone();
+    quotient(context, call, &view, |_| 1.0)
 }

@@ -1,5 +1,7 @@
 //! Operators that put values elsewhere.
 
+use std::rc::Rc;
+
 use super::context::{Context, Lowered};
 use crate::network::ops::{Axis, BlockOrder, Concat, DepthToSpace, Op, Slice, SpaceToDepth};
 use crate::onnx::call::{Call, Value};
@@ -127,6 +129,39 @@ fn cut_one(context: &mut Context, call: &Call<'_>, cut: shapes::Cut, name: &str)
     let op = Op::Slice(Slice::new(start, end).with_step(steps));
     let id = context.op(call, &placed.name(name), op, vec![placed.id])?;
     Ok(context.view_of(&placed, id))
+}
+
+/// `Gather` of places one after another, or equally far apart: a slice; without its axis where there is one index.
+pub(super) fn gather(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let indices = Rc::clone(call.known(1)?);
+    let dims = call.computed(0)?.dims();
+    let along = Call::inner_axis(call.int("axis", 0), call.computed(0)?)?;
+    let size = dims[along];
+    let place = |&index: &i64| {
+        let from_front = if index < 0 { index.saturating_add(size as i64) } else { index };
+        usize::try_from(from_front).ok().filter(|&place| place < size)
+    };
+    let places: Option<Vec<usize>> = indices.ints()?.iter().map(place).collect();
+    let places = places.ok_or_else(|| why(format!("an index is none of an axis of {size}")))?;
+    let Some(&start) = places.first() else { return Err(why("it has no indices")) };
+    let step = places.get(1).map_or(1, |&next| next as i64 - start as i64);
+    let are_regular = places.windows(2).all(|pair| pair[1] as i64 - pair[0] as i64 == step);
+    if !are_regular || step <= 0 || indices.dims.len() > 1 {
+        return Err(why(
+            "its indices are not one after another, or equally far apart: the format has no such operation",
+        ));
+    }
+    let cut = shapes::Cut { axis: along + 1, start, count: places.len(), step };
+    let whole = is_whole(&cut, size);
+    if indices.dims.len() == 1 {
+        let view = if whole { call.computed(0)?.clone() } else { cut_one(context, call, cut, call.name())? };
+        return Ok(vec![Value::Computed(view)]);
+    }
+    let view = if whole { call.computed(0)?.clone() } else { cut_one(context, call, cut, &call.part("slice"))? };
+    let left: Vec<usize> = (0..dims.len()).filter(|&axis| axis != along).map(|axis| dims[axis]).collect();
+    // An axis of size 1 runs over nothing.
+    let view = view.reshaped(&left).ok_or_else(|| why("its axis cannot be left out"))?;
+    Ok(vec![Value::Computed(view)])
 }
 
 /// `Split`: a slice an output.

@@ -1,5 +1,5 @@
 //! `LayerNormalization`, `InstanceNormalization` and `GroupNormalization`: numbers less their mean, over their standard
-//! deviation, in operations that the format has.
+//! deviation, in operations that the format has; and `Sqrt`.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -107,10 +107,18 @@ fn standardized(context: &mut Context, call: &Call<'_>, input: Id, mean: Op) -> 
     context.budget.take(channels * 8)?;
     let epsilon = BatchNorm::new(vec![1.0; channels], vec![call.float("epsilon", 1e-5); channels]);
     let above = context.op(call, &call.part("above"), Op::BatchNorm(Arc::new(epsilon)), vec![variance])?;
-    // The square root, of what is above zero: v / (0 + v^2)^(1/4).
-    let root = LocalResponseNorm { alpha: 1.0, beta: 0.25, k: 0.0, ..LocalResponseNorm::new(1) };
-    let deviation = context.op(call, &call.part("deviation"), Op::LocalResponseNorm(root), vec![above])?;
+    let deviation = context.op(call, &call.part("deviation"), root_above(0.0), vec![above])?;
     context.op(call, &call.part("standard"), Op::Binary(Binary::div()), vec![centred, deviation])
+}
+
+/// The square root of what is above zero, `v / (k + v^2)^(1/4)`, where `k` is nothing beside `v^2`.
+fn root_above(k: f32) -> Op {
+    Op::LocalResponseNorm(LocalResponseNorm { alpha: 1.0, beta: 0.25, k, ..LocalResponseNorm::new(1) })
+}
+
+/// `Sqrt`. Of zero it is zero; of numbers below, where it has no value, it is minus the root of their size.
+pub(super) fn root(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    context.each(call, root_above(f32::MIN_POSITIVE))
 }
 
 /// A scale of each channel, or of all, and a bias.

@@ -1,6 +1,6 @@
 //! Numbers less their mean, over their deviation.
 
-use super::model::{Is, Small, node, ramp, words};
+use super::model::{Is, Small, floats, node, ramp, words};
 
 /// What comes out must be this much like numbers in f64.
 const NEAR: f64 = 1e-5;
@@ -88,4 +88,25 @@ fn channels_behind_the_others_are_not_moved() {
     check(&model, |x| scaled(&standard(x, &columns), 4, |at| at / 6));
     let words = words(&model.network());
     assert!(!words.iter().any(|word| word == "Permute" || word == "Reshape"), "{words:?}");
+}
+
+#[test]
+fn roots_and_quotients_are_of_every_number() {
+    let nodes = |last: &str, inputs: &[&str]| {
+        let square = node("Mul", &["x", "x"], &["a"], &[]);
+        Small::new(&[1, 2, 3, 4], vec![square, node(last, inputs, &["y"], &[])], vec![])
+    };
+    check(&nodes("Sqrt", &["a"]), |x| x.iter().map(|x| x.abs()).collect());
+    // No number is divided by zero here.
+    let with = |last: &str, inputs: &[&str], constants: Vec<_>| {
+        let above = node("Add", &["x", "nine"], &["a"], &[]);
+        let constants = [constants, vec![floats("nine", &[], &[9.0])]].concat();
+        Small::new(&[1, 2, 3, 4], vec![above, node(last, inputs, &["y"], &[])], constants)
+    };
+    check(&with("Reciprocal", &["a"], vec![]), |x| x.iter().map(|x| 1.0 / (x + 9.0)).collect());
+    let three = vec![floats("three", &[], &[3.0])];
+    check(&with("Div", &["three", "a"], three), |x| x.iter().map(|x| 3.0 / (x + 9.0)).collect());
+    let of_rows = vec![ramp("w", &[3, 1])];
+    let divided = |x: &[f64]| (0..24).map(|at| numbers(3)[at / 4 % 3] / (x[at] + 9.0)).collect();
+    check(&with("Div", &["w", "a"], of_rows), divided);
 }
