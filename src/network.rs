@@ -38,6 +38,8 @@ mod write;
 use std::collections::BTreeMap;
 
 use crate::method::summary::FilterSummary;
+#[cfg(feature = "onnx")]
+pub(crate) use builder::check_shape;
 pub use builder::{NetworkBuilder, Value};
 pub use compress::{CompressedLayer, CompressedNetwork, Compression, Kept, PlacementRule};
 #[cfg(feature = "cpu")]

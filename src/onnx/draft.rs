@@ -1,6 +1,7 @@
 //! What a model becomes before it is a network: operations of the format, and parts of patterns that are none.
 
 use crate::error::Result;
+use crate::network::check_shape;
 use crate::network::ops::{NodeInput, Op};
 
 /// An item of a draft.
@@ -51,6 +52,8 @@ impl Draft {
         let read: Vec<NodeInput<'_>> =
             inputs.iter().map(|&id| NodeInput { name: &self.items[id].name, shape: self.items[id].shape }).collect();
         let shape = op.operation().shape(&read)?;
+        // Sizes are multiplied from here on.
+        check_shape("output", shape)?;
         self.items.push(Item { name, work: Work::Op(op), inputs, shape, node });
         Ok(self.items.len() - 1)
     }

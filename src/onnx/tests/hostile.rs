@@ -136,3 +136,16 @@ fn deep_and_wide_graphs_take_no_stack() {
     nodes.push(node("Add", &["v20000", "v20000"], &["y"], &[]));
     assert!(Small::new(&[1, 2], nodes, vec![]).import().is_ok());
 }
+
+#[test]
+fn values_of_too_many_numbers_are_refused_where_they_are_made() {
+    // The mean over rows and channels asks for another order of numbers that nobody can count.
+    let pads = list("pads", &[0, 0, 3_997_697, 2_293_762, 0, 32_768, 0, 1]);
+    let nodes = vec![
+        node("Pad", &["x", "pads"], &["p"], &[("mode", Is::Word("edge"))]),
+        node("ReduceMean", &["p", "axes"], &["y"], &[("keepdims", Is::Int(0))]),
+    ];
+    let model = Small::new(&[1, 2, 3, 5], nodes, vec![pads, list("axes", &[2, 1])]);
+    let error = model.import().unwrap_err().to_string();
+    assert!(error.contains("node p (Pad)") && error.contains("output shape"), "{error}");
+}
