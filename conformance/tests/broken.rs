@@ -26,14 +26,14 @@ fn what_a_fuzzer_found_is_read_or_refused() {
         ("network", Reader::Network),
         ("layer", Reader::Layer),
     ];
+    let mut read = 0;
     for (folder, reader) in targets {
         let files: Vec<_> = std::fs::read_dir(seeds.join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(!files.is_empty(), "{folder}");
-        let mut read = 0;
         for file in files {
             let is_read = reader.read(std::fs::read(&file).unwrap());
             read += usize::from(is_read.unwrap_or_else(|error| panic!("{}: {error:#}", file.display())));
         }
-        assert!(read > 0, "{folder}: all are refused");
     }
+    assert!((1..100).contains(&read), "{read} are read");
 }
