@@ -233,11 +233,13 @@ fn text(report: &Report) -> String {
     if !report.layers.is_empty() {
         parts.push(format!("{}\n\nError: |W - W'| / |W| of a layer's weights.", render(&rows)));
     }
-    if let Some(first) = report.joined.first() {
-        let count = report.joined.len();
-        parts.push(format!(
-            "Exactly: {count} depthwise convolutions, each with the 1x1 convolution before it ({first}, ..)."
-        ));
+    match &report.joined[..] {
+        [] => {}
+        [one] => parts.push(format!("Exactly: {one}, one layer with the 1x1 convolution before it.")),
+        [first, ..] => parts.push(format!(
+            "Exactly: {} depthwise convolutions, each one layer with the 1x1 convolution before it ({first}, ..).",
+            report.joined.len()
+        )),
     }
     // As many layers may be kept as there are: how many for a reason, and which is first.
     let mut kept: Vec<(&str, &str, usize)> = Vec::new();

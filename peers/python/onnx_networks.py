@@ -83,6 +83,9 @@ def torch_models() -> Iterator[Model]:
         return
     for name in torch_networks.NETWORKS:
         for exporter in torch_networks.EXPORTERS:
+            if why := torch_networks.NOT_EXPORTED.get((name, exporter)):
+                print(f"SKIPPED: {name}, {exporter}: {why}", file=sys.stderr)
+                continue
             yield Model(name, f"torchvision, {exporter}", "torch", partial(exported, name, exporter))
 
 

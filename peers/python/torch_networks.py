@@ -10,6 +10,8 @@ import torchvision.models as models
 from torch import nn
 
 EXPORTERS = ("torchscript", "dynamo")
+NOT_EXPORTED = {("convnext_tiny", "dynamo"): "it gathers an as_strided from the values of all images together"}
+"""Networks that an exporter turns into what no image has by itself, and why."""
 BATCH = 2
 
 
@@ -72,6 +74,7 @@ NETWORKS = {
     "densenet121": (models.densenet121, (3, 64, 64)),
     "regnet_y_400mf": (models.regnet_y_400mf, (3, 64, 64)),
     "regnet_x_400mf": (models.regnet_x_400mf, (3, 64, 64)),
+    "convnext_tiny": (models.convnext_tiny, (3, 64, 64)),
     "shufflenet_v2_x1_0": (models.shufflenet_v2_x1_0, (3, 64, 64)),
     "googlenet": (lambda: models.googlenet(aux_logits=False, init_weights=False), (3, 96, 96)),
     "inception_v3": (lambda: models.inception_v3(aux_logits=False, init_weights=False), (3, 128, 128)),

@@ -210,7 +210,6 @@ impl NetworkBuilder {
 }
 
 /// Checks that a tensor `[C, H, W]` has no zero dimension and can be indexed.
-/// Checks that a value is one that networks have: of sizes that are not 0, and not too many numbers.
 pub(crate) fn check_shape(field: &str, shape: [usize; 3]) -> Result<()> {
     for (name, size) in ["channels", "height", "width"].into_iter().zip(shape) {
         check_size(&format!("{field} {name}"), size, INDEX_LIMIT)?;

@@ -200,7 +200,7 @@ impl Network {
         self.check_named("keep", &options.keep)?;
         self.check_named("only", &options.only)?;
         let (mut network, joined) = match options.only[..] {
-            [] => self.joined(&options.keep)?,
+            [] => self.joined(&options.keep),
             _ => (self.clone(), Vec::new()),
         };
         let (mut chosen, mut kept) = (Vec::new(), Vec::new());
@@ -260,7 +260,9 @@ impl Compression {
             Some(Kept::Narrow)
         } else {
             let placement = self.placed(shape)?;
-            let is_smaller = placement.length() + placement.gains() < shape.iter().product();
+            // Without gains every filter gets a scale.
+            let scales = if placement.gains() == 0 && conv.scale.is_none() { filters } else { 0 };
+            let is_smaller = placement.length() + placement.gains() + scales < shape.iter().product();
             (!is_smaller).then_some(Kept::NoSmaller)
         })
     }

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use super::{ConvKind, ConvOp, Network, Node, Op, Source};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::method::activation::Activation;
 use crate::method::base_stage::BaseStage;
 use crate::method::conv2d::Conv2d;
@@ -29,15 +29,12 @@ impl Network {
     ///
     /// A pair has as many filters as channels between the two, dense weights in f32, stride 1 and no padding in the
     /// first, whose value nobody else reads, and none, ReLU or ReLU6 behind it.
-    ///
-    /// # Errors
-    /// When products of the weights of both are no numbers, naming the node.
-    pub fn with_joined_pairs(&self) -> Result<(Self, Vec<String>)> {
+    pub fn with_joined_pairs(&self) -> (Self, Vec<String>) {
         self.joined(&[])
     }
 
     /// The same, without pairs of which one is named in `keep`.
-    pub(super) fn joined(&self, keep: &[String]) -> Result<(Self, Vec<String>)> {
+    pub(super) fn joined(&self, keep: &[String]) -> (Self, Vec<String>) {
         let mut readers = vec![0; self.nodes.len()];
         let read = self.nodes.iter().flat_map(|node| node.inputs.iter().filter_map(node_of));
         read.chain(self.outputs.iter().copied()).for_each(|node| readers[node] += 1);
@@ -57,10 +54,9 @@ impl Network {
                 continue;
             }
             let mut node = node.clone();
-            if let Some((first, bases, taps)) = *pair {
-                let conv = join(bases, taps).map_err(|error| Error::format(format!("node {}", node.name), error))?;
-                node.op = Op::Conv(Arc::new(conv));
-                node.inputs[0] = self.nodes[first].inputs[0];
+            if let Some((first, conv)) = pair {
+                node.op = Op::Conv(Arc::new(conv.clone()));
+                node.inputs[0] = self.nodes[*first].inputs[0];
                 names.push(node.name.clone());
             }
             for source in &mut node.inputs {
@@ -71,14 +67,16 @@ impl Network {
             joined.nodes.push(node);
         }
         joined.outputs.iter_mut().for_each(|output| *output = places[*output]);
-        Ok((joined, names))
+        (joined, names)
     }
 
-    /// The node whose work a node can take over, that convolution and its own.
-    fn pair<'a>(&'a self, node: &'a Node, readers: &[usize]) -> Option<(usize, &'a ConvOp, &'a ConvOp)> {
+    /// The node whose work a node can take over, and what does that of both. Not where weights of both have products
+    /// that are no numbers: those of dense filters would be.
+    fn pair(&self, node: &Node, readers: &[usize]) -> Option<(usize, ConvOp)> {
         let first = node.inputs.first().and_then(node_of).filter(|&first| readers[first] == 1)?;
         let (bases, taps) = (pointwise(&self.nodes[first])?, depthwise(node)?);
-        fits(bases, taps).then_some((first, bases, taps))
+        let conv = if fits(bases, taps) { join(bases, taps).ok() } else { None };
+        Some((first, conv?))
     }
 }
 

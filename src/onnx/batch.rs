@@ -1,7 +1,9 @@
 //! What depends on the batch, where a model leaves it open.
 //!
 //! A network takes any batch, so nothing in it may be made of one. A node that could be is therefore imported for two
-//! batches: what comes out alike holds for all, constants that differ are kept for both, and other nodes are refused.
+//! batches: what comes out alike is taken to hold for all, constants that differ are kept for both, and other nodes are
+//! refused. Two are no proof. What models compute with batches are products and quotients of sizes, which differ for a
+//! prime, and comparisons with -1, which no batch is.
 
 use std::rc::Rc;
 
@@ -12,14 +14,14 @@ use super::refusal::{Why, why};
 
 const WAY_OUT: &str = "fix the batch in the model (onnxsim --overwrite-input-shape NAME:1x3x224x224)";
 
-/// Another batch, for which sizes come out otherwise, halves and remainders too.
+/// Another batch: a prime beyond what shapes are divided by or compared with, for which sizes come out otherwise.
 pub(super) fn another(batch: usize) -> usize {
-    if batch == 6 { 1 } else { 6 }
+    if batch == 61 { 59 } else { 61 }
 }
 
 /// Whether a node could make something of the batch: it reads what depends on it, or moves axes about by their number.
 pub(super) fn is_looked_at(node: &Node, inputs: &[Option<Value>]) -> bool {
-    let moves = ["Shape", "Size", "Flatten", "Squeeze", "Unsqueeze"].contains(&node.op_type.as_str());
+    let moves = ["Shape", "Size", "Slice", "Flatten", "Squeeze", "Unsqueeze"].contains(&node.op_type.as_str());
     let first_is_computed = matches!(inputs.first(), Some(Some(Value::Computed(_))));
     inputs.iter().flatten().any(|input| matches!(input, Value::OfBatch(_))) || (moves && first_is_computed)
 }

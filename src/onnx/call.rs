@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::budget::Budget;
 use super::messages::{Attribute, Node};
 use super::refusal::{Why, why};
-use super::tensor::Tensor;
+use super::tensor::{DataType, Tensor};
 use super::view::View;
 
 /// What an ONNX value is when a model is imported.
@@ -52,11 +52,12 @@ impl Call<'_> {
     }
 
     pub(super) fn int(&self, name: &str, default: i64) -> i64 {
-        self.attribute(name).and_then(|attribute| attribute.i).unwrap_or(default)
+        // Of one that is there without a value, protocol buffers leave out 0.
+        self.attribute(name).map_or(default, |attribute| attribute.i.unwrap_or(0))
     }
 
     pub(super) fn float(&self, name: &str, default: f32) -> f32 {
-        self.attribute(name).and_then(|attribute| attribute.f).unwrap_or(default)
+        self.attribute(name).map_or(default, |attribute| attribute.f.unwrap_or(0.0))
     }
 
     /// A word.
@@ -116,6 +117,25 @@ impl Call<'_> {
             Some(Value::Constant(tensor)) => tensor.into_floats(budget),
             _ => Err(why(format!("its operand {at} is missing"))),
         }
+    }
+
+    /// The type that `Cast` makes: a number, or before opset 6 its name.
+    pub(super) fn cast_type(&self) -> Result<DataType, Why> {
+        let number = match self.word("to", "")? {
+            "" => self.int("to", 1),
+            "FLOAT" => 1,
+            "UINT8" => 2,
+            "INT8" => 3,
+            "UINT16" => 4,
+            "INT16" => 5,
+            "INT32" => 6,
+            "INT64" => 7,
+            "BOOL" => 9,
+            "FLOAT16" => 10,
+            "DOUBLE" => 11,
+            other => return Err(why(format!("its data type is {other:?}, which is not read"))),
+        };
+        DataType::of(number)
     }
 
     /// A list of integers that newer opsets have as an operand and older ones as an attribute.

@@ -55,7 +55,7 @@ fn by_operator(call: &Call<'_>, operands: &[&Tensor], means: &mut Means<'_>) -> 
     let folded = match operator {
         "Identity" | "Dropout" => copy(first, budget)?,
         "ConstantOfShape" => of_shape(call, first, means)?,
-        "Cast" => cast(first, DataType::of(call.int("to", 1))?, budget)?,
+        "Cast" => cast(first, call.cast_type()?, budget)?,
         "CastLike" if operands.len() == 2 && operands[1].is_float() => cast(first, DataType::F32, budget)?,
         "Gather" if operands.len() == 2 => gather(call, first, operands[1], budget)?,
         "Slice" => slice(call, first, budget)?,
@@ -272,7 +272,8 @@ fn range(operands: &[&Tensor], budget: &mut Budget) -> Result<Tensor, Why> {
     if [start, limit, step].iter().any(|tensor| tensor.count() != 1) {
         return Err(why("its bounds are no numbers"));
     }
-    let [from, to, by] = [start, limit, step].map(|tensor| f64::from(tensor.float(0)));
+    let exact = |tensor: &Tensor| if tensor.is_float() { f64::from(tensor.float(0)) } else { tensor.int(0) as f64 };
+    let [from, to, by] = [start, limit, step].map(exact);
     let steps = ((to - from) / by).ceil();
     if !(0.0..=1e6).contains(&steps) {
         return Err(why(format!("it counts from {from} to {to} by {by}: more than a million steps, or none")));

@@ -137,6 +137,9 @@ fn layers_asked_for_are_compressed_whatever_they_gain() {
     let (layers, kept) = of(options(&[]).with_only(vec!["first".to_owned()]));
     assert_eq!(layers, ["first"]);
     assert_eq!(kept, [("second".to_owned(), Kept::Named), ("third".to_owned(), Kept::Named)]);
+    // The scales that filters get without gains count too: 24 * 24 weights, or 24 + 23 * 23 values and 24 scales.
+    let nearly = options(&["second"]).with_placement(PlacementRule::Step([23, 24]));
+    assert!(network.compress(&nearly, |_, _| ()).unwrap_err().to_string().contains("third, which would be no smaller"));
     let (layers, kept) = of(options(&[]).with_narrow(9));
     assert_eq!(layers, ["third"]);
     assert_eq!(kept, [("first".to_owned(), Kept::First), ("second".to_owned(), Kept::Narrow)]);

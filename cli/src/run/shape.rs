@@ -13,7 +13,8 @@ pub(super) fn images(shape: &[usize], of: [usize; 3]) -> Option<usize> {
             (Some([c, h, width?]) == Some(of) || large(&shape[1..]) == large(&of)).then_some(images)
         }
         [images, ref rest @ ..] if large(rest) == large(&of) => Some(images),
-        _ => (!shape.is_empty() && large(shape) == large(&of)).then_some(1),
+        // A column is not one image: it would as well be images of one number.
+        _ => (large(shape) == large(&of) && (shape.len() == 1 || large(shape).len() > 1)).then_some(1),
     }
 }
 
@@ -79,6 +80,7 @@ mod tests {
             (&[5, 4, 3], [3, 4, 1], None),
             (&[5, 3, 4, 2], [3, 2, 4], None),
             (&[15], [3, 1, 1], None),
+            (&[4, 1], [4, 1, 1], None),
             (&[5, 3, 4, usize::MAX, 2], [3, 4, 2], None),
         ] {
             assert_eq!(images(shape, of), want, "{shape:?} of {of:?}");

@@ -8,7 +8,7 @@ use crate::method::activation::Activation;
 use crate::network::ops::{Binary, Op};
 use crate::onnx::call::{Call, Value};
 use crate::onnx::refusal::{Why, why};
-use crate::onnx::tensor::{DataType, shown};
+use crate::onnx::tensor::shown;
 
 /// Those that are activations of the format.
 pub(super) fn activation(context: &mut Context, call: &mut Call<'_>) -> Lowered {
@@ -133,7 +133,7 @@ pub(super) fn same(_: &mut Context, call: &mut Call<'_>) -> Lowered {
 
 /// `Cast` to a float type, which f32 stands for.
 pub(super) fn cast(_: &mut Context, call: &mut Call<'_>) -> Lowered {
-    let to = DataType::of(call.int("to", 1))?;
+    let to = call.cast_type()?;
     if call.node.op_type == "Cast" && !to.is_float() {
         return Err(why("it rounds computed values to integers").or("end the network before it (--end VALUE)"));
     }

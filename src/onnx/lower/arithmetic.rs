@@ -1,4 +1,4 @@
-//! `Add`, `Sub`, `Mul`, `Div` and `Sum`: of two computed values, or of one and a constant.
+//! `Add`, `Sub`, `Mul`, `Div`, `Sum`, `Mean` and `Reciprocal`: of computed values, or of one and a constant.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -35,12 +35,15 @@ pub(super) fn binary(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 
 /// `Sum`: one addition after another. `Mean`: that, divided by how many there are.
 pub(super) fn sum(context: &mut Context, call: &mut Call<'_>) -> Lowered {
-    let mut operands = std::mem::take(&mut call.inputs);
+    let operands = std::mem::take(&mut call.inputs);
     let count = operands.len();
     if count > OPERAND_LIMIT {
         return Err(why(format!("it has {count} operands: at most {OPERAND_LIMIT} are added up")));
     }
-    let Some(mut total) = operands.drain(..1).next().flatten() else { return Err(why("it has no operands")) };
+    let mut operands = operands.into_iter();
+    let (Some(mut total), Some(first)) = (operands.next().flatten(), call.node.input.first()) else {
+        return Err(why("it has no operands"));
+    };
     // Without its inputs, which may be many: every addition has two of its own.
     let of_call = call.node;
     let node = |input: [&str; 2], output: String| Node {
@@ -50,8 +53,8 @@ pub(super) fn sum(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         op_type: "Add".to_owned(),
         ..Node::default()
     };
-    let mut so_far = of_call.input[0].clone();
-    for (at, operand) in operands.into_iter().enumerate() {
+    let mut so_far = first.clone();
+    for (at, operand) in operands.enumerate() {
         let is_last = at + 2 == count && of_call.op_type != "Mean";
         let sum = if is_last { call.name().to_owned() } else { call.part(&format!("sum{at}")) };
         let node = node([&so_far, &of_call.input[at + 1]], sum.clone());
@@ -155,7 +158,8 @@ fn with_constant(context: &mut Context, call: &mut Call<'_>, computed: usize, co
     context.finish(call, op(values)?, vec![input], rank)
 }
 
-/// A number of each channel, divided by a value.
+/// A number of each channel, divided by a value. What is infinite makes it none: a dividend is 0 times the value and
+/// the number.
 fn quotient(context: &mut Context, call: &Call<'_>, view: &View, number: impl Fn(usize) -> f32) -> Lowered {
     let channels = context.draft.shape(view.base)[0];
     context.budget.take(channels * 8)?;

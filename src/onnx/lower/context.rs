@@ -1,8 +1,7 @@
 //! What lowering an operator may use: the draft so far, and values brought into order.
 
-use std::sync::Arc;
-
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::arrange;
 use crate::network::ops::{BatchNorm, Op, Reshape};
@@ -154,6 +153,9 @@ impl Context {
     /// An operand whose `[C, H, W]` has as channels an axis (behind the batch), and how it lies in that.
     pub(super) fn along_channels(&mut self, call: &Call<'_>, at: usize, axis: usize) -> Result<View, Why> {
         let view = call.computed(at)?;
+        if view.dims().is_empty() {
+            return Err(why("it has one number an image, and no axis of channels"));
+        }
         let shape = self.draft.shape(view.base);
         let lies_so = view.axes_of(shape).is_some_and(|axes| axes.get(axis) == Some(&Some(0)));
         let dims = view.dims();

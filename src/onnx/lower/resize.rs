@@ -33,9 +33,8 @@ pub(super) fn resize(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let mut size = [shape[1], shape[2]];
     let mut scale = [1.0; 2];
     let by_size = if let Some(sizes) = given(sizes_at)? {
-        let policy = call.word("keep_aspect_ratio_policy", "stretch")?;
         let sizes = numbers(sizes.count(), &axes, |at| sizes.int(at) as f64)?;
-        fitted(policy, &sizes, shape, &mut size)?;
+        fitted(call, &sizes, shape, &mut size)?;
         true
     } else {
         let attribute = call.floats("scales");
@@ -101,8 +100,12 @@ fn numbers(count: usize, axes: &[usize], of: impl Fn(usize) -> f64) -> Result<Ve
 }
 
 /// Puts the rows and columns asked for into `size`.
-fn fitted(policy: &str, sizes: &[(usize, f64)], shape: [usize; 3], size: &mut [usize; 2]) -> Result<(), Why> {
+fn fitted(call: &Call<'_>, sizes: &[(usize, f64)], shape: [usize; 3], size: &mut [usize; 2]) -> Result<(), Why> {
+    let policy = call.word("keep_aspect_ratio_policy", "stretch")?;
     let images: Vec<(usize, f64)> = sizes.iter().copied().filter(|&(axis, _)| axis >= 2).collect();
+    if let Some((_, asked)) = sizes.iter().find(|&&(axis, asked)| axis == 0 && asked != call.batch as f64) {
+        return Err(why(format!("it makes {asked} images of {}", call.batch)));
+    }
     if let Some((_, asked)) = sizes.iter().find(|&&(axis, asked)| axis == 1 && asked != shape[0] as f64) {
         return Err(why(format!("it makes {asked} channels of {}", shape[0])));
     }

@@ -70,7 +70,9 @@ pub(super) fn layer(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         // Channels behind the others, as such layers have them, are in front in the network: their mean is a
         // convolution, and nothing is moved.
         let channels = dims[from];
-        let mean = ConvOp::dense(vec![1.0 / channels as f32; channels], [1, channels, 1, 1], Conv2d::default())?;
+        let sum = ConvOp::dense(vec![1.0; channels], [1, channels, 1, 1], Conv2d::default())?;
+        // A scale, which stays as it is in whatever precision weights are stored.
+        let mean = sum.with_scale(vec![1.0 / channels as f32]);
         let id = standardized(context, call, view.base, Op::Conv(Arc::new(mean)))?;
         let name = context.name_over(call, &view);
         let id = scaled(context, call, &name, id, &scale, bias.as_deref())?;
@@ -116,7 +118,8 @@ fn root_above(k: f32) -> Op {
     Op::LocalResponseNorm(LocalResponseNorm { alpha: 1.0, beta: 0.25, k, ..LocalResponseNorm::new(1) })
 }
 
-/// `Sqrt`. Of zero it is zero; of numbers below, where it has no value, it is minus the root of their size.
+/// `Sqrt`, of numbers whose squares f32 has: 1e-16 to 1e19. Of zero it is zero; of numbers below, where it has no
+/// value, it is minus the root of their size.
 pub(super) fn root(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     context.each(call, root_above(f32::MIN_POSITIVE))
 }

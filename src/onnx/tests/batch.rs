@@ -11,7 +11,8 @@ fn batch_of(value: &str) -> Vec<Node> {
 }
 
 fn constants() -> Vec<Tensor> {
-    let lists = [("zero", &[0][..]), ("one", &[1]), ("rest", &[-1]), ("all", &[3, 4, 6]), ("two", &[2])];
+    let lists =
+        [("zero", &[0][..]), ("one", &[1]), ("rest", &[-1]), ("all", &[3, 4, 6]), ("two", &[2]), ("eight", &[8])];
     lists.into_iter().map(|(name, values)| list(name, values)).collect()
 }
 
@@ -67,6 +68,13 @@ fn what_would_bake_the_batch_in_is_refused() {
             node("Reshape", &["x", "t"], &["y"], &[]),
         ],
         vec![node("Flatten", &["x"], &["y"], &[("axis", Is::Int(0))])],
+        // One image is all there are of one, and an eighth of one is none.
+        vec![node("Slice", &["x", "zero", "one", "zero"], &["y"], &[])],
+        vec![
+            node("Div", &["n", "eight"], &["d"], &[]),
+            node("Cast", &["d"], &["f"], &[("to", Is::Int(1))]),
+            node("Add", &["x", "f"], &["y"], &[]),
+        ],
         vec![node("Unsqueeze", &["x", "zero"], &["u"], &[]), node("Relu", &["u"], &["y"], &[])],
     ];
     for nodes in cases {

@@ -118,3 +118,34 @@ fn constants_are_reduced_along_axes() {
     assert_eq!(reduced("ReduceL2", 1)[0], 5.0);
     assert_eq!(reduced("ReduceSumSquare", 1), [25.0, 2.0, 0.5, 8.0]);
 }
+
+#[test]
+fn constants_without_axes_are_reduced_one_by_one() {
+    let nodes = vec![node("ReduceL1", &["l"], &["k"], &[("noop_with_empty_axes", Is::Int(1))])];
+    assert_eq!(folded(nodes, vec![floats("l", &[4], &[-1.0, 2.0, -3.0, 4.0])]), [1.0, 2.0, 3.0, 4.0]);
+}
+
+/// Integers that f32 does not have.
+#[test]
+fn ranges_of_large_integers_have_their_steps() {
+    let number = |name, value| Tensor { dims: Vec::new(), ..list(name, &[value]) };
+    let constants = vec![number("a", 16_777_217), number("b", 16_777_221), number("c", 1), list("m", &[16_777_217])];
+    let nodes = vec![node("Range", &["a", "b", "c"], &["r"], &[]), node("Sub", &["r", "m"], &["k"], &[])];
+    assert_eq!(folded(nodes, constants), [0.0, 1.0, 2.0, 3.0]);
+}
+
+/// Protocol buffers leave out what is 0.
+#[test]
+fn an_attribute_without_a_value_is_0() {
+    let mut reduce = node("ReduceMean", &["x", "axes"], &["y"], &[("keepdims", Is::Int(0))]);
+    reduce.attribute[0].i = None;
+    let model = Small::new(&[1, 2, 3, 4], vec![reduce], vec![list("axes", &[2, 3])]);
+    assert_eq!(model.import().unwrap().outputs[0].sizes, [1, 2]);
+}
+
+#[test]
+fn resized_batches_are_refused() {
+    let nodes = vec![node("Resize", &["x", "", "", "sizes"], &["y"], &[])];
+    let model = Small::new(&[1, 2, 3, 4], nodes, vec![list("sizes", &[5, 2, 6, 8])]);
+    assert!(model.import().unwrap_err().to_string().contains("it makes 5 images of 1"));
+}

@@ -58,3 +58,15 @@ fn what_does_not_fit_is_refused() {
         assert!(error.contains(reason) && !error.contains('\n'), "{error}");
     }
 }
+
+/// Types were words before opset 6.
+#[test]
+fn types_are_words() {
+    let cast = |to| {
+        let nodes = vec![node("Cast", &["x"], &["y"], &[("to", Is::Word(to))])];
+        Small::new(&[1, 2], nodes, vec![]).with_opset(5).import()
+    };
+    assert!(cast("FLOAT16").is_ok());
+    assert!(cast("INT64").unwrap_err().to_string().contains("rounds computed values to integers"));
+    assert!(cast("COMPLEX64").unwrap_err().to_string().contains("its data type is \"COMPLEX64\""));
+}

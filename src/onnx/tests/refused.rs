@@ -158,3 +158,24 @@ fn empty_constants_of_huge_sizes_are_refused() {
         assert!(error.to_string().contains("more than 2147483647 values"), "{error}");
     }
 }
+
+#[test]
+fn operators_without_operands_are_refused() {
+    for operator in crate::onnx::operators() {
+        for inputs in [&[][..], &[""], &["", ""], &["x"], &["x", ""]] {
+            let nodes = vec![node("Relu", &["x"], &["r"], &[]), node(operator, inputs, &["y"], &[])];
+            let result = Small::new(&[1, 2, 3, 4], nodes, vec![]).import();
+            let is_left_out = inputs.iter().all(|input| input.is_empty());
+            assert!(result.is_err() || !is_left_out, "{operator} {inputs:?}");
+        }
+    }
+}
+
+#[test]
+fn values_of_the_batch_alone_have_no_channels() {
+    let one = |name| floats(name, &[1], &[1.0]);
+    let nodes = vec![node("BatchNormalization", &["x", "a", "b", "c", "d"], &["y"], &[])];
+    let model = Small::new(&[1], nodes, ["a", "b", "c", "d"].map(one).to_vec());
+    let error = model.import().unwrap_err().to_string();
+    assert!(error.contains("no axis of channels"), "{error}");
+}
