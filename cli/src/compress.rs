@@ -235,9 +235,9 @@ fn text(report: &Report) -> String {
     }
     match &report.joined[..] {
         [] => {}
-        [one] => parts.push(format!("Exactly: {one}, one layer with the 1x1 convolution before it.")),
+        [one] => parts.push(format!("Joined: {one}, with the 1x1 convolution before it.")),
         [first, ..] => parts.push(format!(
-            "Exactly: {} depthwise convolutions, each one layer with the 1x1 convolution before it ({first}, ..).",
+            "Joined: {} depthwise convolutions, each with the 1x1 convolution before it ({first}, ..).",
             report.joined.len()
         )),
     }

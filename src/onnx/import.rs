@@ -14,7 +14,7 @@ use super::fuse::fuse;
 use super::graph::{Graph, is_own};
 use super::imported::{Imported, ImportedInput, ImportedOutput};
 use super::input::Input;
-use super::lower::{Context, lower, padded};
+use super::lower::{Context, lower, not_read, padded};
 use super::messages::Node;
 use super::old;
 use super::options::Options;
@@ -60,6 +60,8 @@ pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> R
         let node = &graph.nodes[at];
         *operators.entry(node.op_type.clone()).or_default() += 1;
         if node.input.iter().any(|input| values.lost.contains(input.as_str())) {
+            // What is behind a refused node is not known, but what no network has is told in one go.
+            refused.extend(not_read(node).map(|why| refusal(node, why)));
             values.lost.extend(node.output.iter().map(String::as_str));
             continue;
         }

@@ -19,6 +19,7 @@ pub(super) use context::{Context, padded};
 
 use super::call::Call;
 use super::graph::is_own;
+use super::messages::Node;
 use super::refusal::{Why, why};
 use context::Lowered;
 
@@ -74,12 +75,27 @@ pub(super) fn operators() -> impl Iterator<Item = &'static str> {
 pub(super) fn lower(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let operator = call.node.op_type.as_str();
     if !is_own(&call.node.domain) {
-        let reason = format!("operators of {} are not read", call.node.domain);
-        return Err(why(reason).or("export without operators beside ONNX's own"));
+        return Err(foreign(&call.node.domain));
     }
     let found = OPERATORS.iter().find(|(names, _)| names.contains(&operator));
     let (_, lowering) = found.ok_or_else(|| unknown(operator))?;
     lowering(context, call)
+}
+
+/// Why a node that reads computed values cannot be imported, whatever they are; `None` where it might be.
+pub(super) fn not_read(node: &Node) -> Option<Why> {
+    /// Of shapes, which are known whatever values are; and what may compute with those.
+    const OF_SHAPES: [&str; 8] = ["Shape", "Size", "ConstantOfShape", "Range", "Where", "Tile", "Equal", "Mod"];
+    let operator = node.op_type.as_str();
+    if !is_own(&node.domain) {
+        return Some(foreign(&node.domain));
+    }
+    let may_be = operators().any(|known| known == operator) || OF_SHAPES.contains(&operator);
+    (!may_be).then(|| unknown(operator))
+}
+
+fn foreign(domain: &str) -> Why {
+    why(format!("operators of {domain} are not read")).or("export without operators beside ONNX's own")
 }
 
 fn unknown(operator: &str) -> Why {
@@ -98,6 +114,9 @@ fn unknown(operator: &str) -> Why {
         "Shape" | "Size" | "Range" | "Where" | "Tile" => {
             why("it is computed with when the network runs").or("give --input sizes, or fold constants first (onnxsim)")
         }
-        _ => none,
+        "Elu" | "Selu" | "Celu" | "Mish" | "Softplus" | "Softsign" | "Exp" | "Log" => {
+            none.or("train with one of the activations that it has, or end the network before it (--end VALUE)")
+        }
+        _ => none.or("end the network before it (--end VALUE) and do the rest in your program"),
     }
 }

@@ -22,7 +22,8 @@ fn all_nodes_are_refused_in_one_go() {
         [
             "node b (TopK): the format has no such operation; end the network before it (--end VALUE) and do the rest \
              in your program",
-            "node d (Elu): the format has no such operation",
+            "node d (Elu): the format has no such operation; train with one of the activations that it has, or end the \
+             network before it (--end VALUE)",
         ]
     );
     let error = Error::Import { nodes }.to_string();
@@ -178,4 +179,19 @@ fn values_of_the_batch_alone_have_no_channels() {
     let model = Small::new(&[1], nodes, ["a", "b", "c", "d"].map(one).to_vec());
     let error = model.import().unwrap_err().to_string();
     assert!(error.contains("no axis of channels"), "{error}");
+}
+
+/// What is behind a refused node and could not be imported whatever it reads.
+#[test]
+fn nodes_behind_a_refused_one_are_named_too() {
+    let nodes = vec![
+        node("Exp", &["x"], &["a"], &[]),
+        node("Relu", &["a"], &["b"], &[]),
+        node("CumSum", &["b"], &["c"], &[]),
+        node("LSTM", &["c"], &["y"], &[]),
+    ];
+    let Err(Error::Import { nodes }) = Small::new(&[1, 2], nodes, vec![]).import() else { panic!("it is read") };
+    let operators: Vec<&str> = nodes.iter().map(|node| node.operator.as_str()).collect();
+    assert_eq!(operators, ["Exp", "CumSum", "LSTM"]);
+    assert!(nodes.iter().all(|node| node.way_out.is_some()));
 }
