@@ -25,8 +25,10 @@ fn check(name: &str, network: &Network) {
     for (at, (&value, &allowed)) in bounded.output.iter().zip(&bounded.error).enumerate() {
         let off = (value - want.value[at]).abs();
         assert!(off <= allowed + want.error[at], "{name}: the reference has {value} at {at}, not {}", want.value[at]);
-        // It hides nothing: it is no more than a thousandth of what numbers of this size are.
-        assert!(allowed <= 1e-3 * (1.0 + value.abs()), "{name}: {allowed} is allowed at {at}, of {value}");
+        // It hides nothing: it is no more than a thousandth of what numbers of this size are. Of two pixels that are
+        // equally near others may take the other, which is allowed; `networks::check` knows which is ours.
+        let most = if name.contains("\"nearest\"") { 2.0 } else { 1e-3 * (1.0 + value.abs()) };
+        assert!(allowed <= most, "{name}: {allowed} is allowed at {at}, of {value}");
         for (executor, got) in &runs {
             let off = (f64::from(got[at]) - value).abs();
             assert!(off <= allowed + 1e-37, "{name}: {executor} is {off} off at {at}, and may be {allowed}");
