@@ -71,9 +71,9 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let nodes = onnx::nodes(&model).with_context(|| name(&args.against))?;
     let [inputs, _] = onnx::ends(&model).with_context(|| name(&args.against))?;
     drop(model);
-    is_made_of(&network, &inputs, &nodes).with_context(|| name(&args.against))?;
+    let input = input_of(&network, &inputs, &nodes).with_context(|| name(&args.against))?;
     let Compared { images, rows: compared, unused } =
-        compare(&network, &nodes, &args.values).with_context(|| name(&args.values))?;
+        compare(&network, input, &nodes, &args.values).with_context(|| name(&args.values))?;
     let differs = compared.iter().find(|row| !is_within(row)).map(|row| row.value.clone());
     let report = Report { model: name(&args.model), against: name(&args.against), images, compared, unused, differs };
     args.format.print(&report, || text(&report))?;
@@ -87,8 +87,9 @@ struct Compared {
     unused: usize,
 }
 
-/// Refuses a model that the network was not made of: one without its input, or with few values that its nodes hold.
-fn is_made_of(network: &Network, inputs: &[String], nodes: &[ModelNode]) -> Result<()> {
+/// What the model calls the network's input. Refuses one that the network was not made of: one without that input, or
+/// with few values that its nodes hold.
+fn input_of<'a>(network: &'a Network, inputs: &[String], nodes: &[ModelNode]) -> Result<&'a String> {
     let input = network.metadata().get(INPUT_NAME).context("the network was not imported from an ONNX model")?;
     let quoted = one_line(input);
     ensure!(inputs.contains(input), "it has no input {quoted}: the network was imported from another model");
@@ -101,7 +102,7 @@ fn is_made_of(network: &Network, inputs: &[String], nodes: &[ModelNode]) -> Resu
             "{held} of the network's {all} nodes hold values of the model: was it made of this one?"
         ));
     }
-    Ok(())
+    Ok(input)
 }
 
 fn is_within(row: &Row) -> bool {
@@ -109,8 +110,7 @@ fn is_within(row: &Row) -> bool {
 }
 
 /// Computes every node for every image, and compares those that are in the file.
-fn compare(network: &Network, nodes: &[ModelNode], values: &Path) -> Result<Compared> {
-    let input = network.metadata().get(INPUT_NAME).context("the network was not imported from an ONNX model")?;
+fn compare(network: &Network, input: &String, nodes: &[ModelNode], values: &Path) -> Result<Compared> {
     let makers: HashMap<&str, &ModelNode> =
         nodes.iter().flat_map(|node| node.values.iter().map(move |value| (value.as_str(), node))).collect();
     let names = network.nodes().iter().map(|node| node.name.as_str()).filter(|name| makers.contains_key(name));

@@ -38,25 +38,22 @@ impl Network {
         let mut readers = vec![0; self.nodes.len()];
         let read = self.nodes.iter().flat_map(|node| node.inputs.iter().filter_map(node_of));
         read.chain(self.outputs.iter().copied()).for_each(|node| readers[node] += 1);
-        let is_kept = |node: &Node| keep.contains(&node.name);
-        let free = |node: &&Node| !is_kept(node);
-        let pair = |node| self.pair(node, &readers).filter(|&(first, ..)| !is_kept(&self.nodes[first]));
-        let pairs: Vec<_> = self.nodes.iter().map(|node| Some(node).filter(free).and_then(pair)).collect();
+        let pairs: Vec<_> = self.nodes.iter().map(|node| self.pair(node, &readers, keep)).collect();
         let mut is_first = vec![false; self.nodes.len()];
         pairs.iter().flatten().for_each(|&(first, ..)| is_first[first] = true);
         let mut joined = Self { nodes: Vec::with_capacity(self.nodes.len()), ..self.clone() };
         let mut names = Vec::new();
         // Where nodes are now; nobody asks for those that are gone.
         let mut places = Vec::with_capacity(self.nodes.len());
-        for (at, (node, pair)) in self.nodes.iter().zip(&pairs).enumerate() {
+        for (at, (node, pair)) in self.nodes.iter().zip(pairs).enumerate() {
             places.push(joined.nodes.len());
             if is_first[at] {
                 continue;
             }
             let mut node = node.clone();
             if let Some((first, conv)) = pair {
-                node.op = Op::Conv(Arc::new(conv.clone()));
-                node.inputs[0] = self.nodes[*first].inputs[0];
+                node.op = Op::Conv(Arc::new(conv));
+                node.inputs[0] = self.nodes[first].inputs[0];
                 names.push(node.name.clone());
             }
             for source in &mut node.inputs {
@@ -72,8 +69,11 @@ impl Network {
 
     /// The node whose work a node can take over, and what does that of both. Not where weights of both have products
     /// that are no numbers: those of dense filters would be.
-    fn pair(&self, node: &Node, readers: &[usize]) -> Option<(usize, ConvOp)> {
+    fn pair(&self, node: &Node, readers: &[usize], keep: &[String]) -> Option<(usize, ConvOp)> {
         let first = node.inputs.first().and_then(node_of).filter(|&first| readers[first] == 1)?;
+        if [node, &self.nodes[first]].iter().any(|node| keep.contains(&node.name)) {
+            return None;
+        }
         let (bases, taps) = (pointwise(&self.nodes[first])?, depthwise(node)?);
         let conv = if fits(bases, taps) { join(bases, taps).ok() } else { None };
         Some((first, conv?))

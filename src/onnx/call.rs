@@ -93,6 +93,11 @@ impl Call<'_> {
         }
     }
 
+    /// The sizes of all axes of such an operand, the batch first.
+    pub(super) fn sizes(&self, at: usize) -> Result<Vec<usize>, Why> {
+        Ok([vec![self.batch], self.computed(at)?.dims()].concat())
+    }
+
     /// An operand that is known now, or left out.
     pub(super) fn constant(&self, at: usize) -> Result<Option<&Rc<Tensor>>, Why> {
         match self.input(at) {

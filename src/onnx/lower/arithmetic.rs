@@ -8,7 +8,7 @@ use super::context::{Context, Lowered, padded};
 use crate::network::ops::{BatchNorm, Binary, Constant, Op};
 use crate::onnx::call::{Call, Value};
 use crate::onnx::messages::Node;
-use crate::onnx::refusal::{Why, why};
+use crate::onnx::refusal::why;
 use crate::onnx::tensor::{Tensor, shown};
 use crate::onnx::view::View;
 
@@ -88,9 +88,7 @@ fn two(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     }
     let op = Op::Binary(operation(call));
     if left.lies_as(&right) && context.draft.shape(left.base) == context.draft.shape(right.base) {
-        let name = context.name_over(call, &left);
-        let id = context.op(call, &name, op, vec![left.base, right.base])?;
-        return Ok(vec![Value::Computed(left.over(id))]);
+        return context.over(call, &left, op, vec![left.base, right.base]);
     }
     let rank = of_left.len();
     if rank <= 3 {
@@ -137,9 +135,7 @@ fn with_constant(context: &mut Context, call: &mut Call<'_>, computed: usize, co
         context.budget.take(constant.count() * 8)?;
         let (scale, bias) = (0..constant.count()).map(|at| lines(constant.float(at))).unzip();
         let op = Op::BatchNorm(Arc::new(BatchNorm::new(scale, bias)));
-        let name = context.name_over(call, &view);
-        let id = context.op(call, &name, op, vec![view.base])?;
-        return Ok(vec![Value::Computed(view.over(id))]);
+        return context.over(call, &view, op, vec![view.base]);
     }
     if divides {
         return Err(why("it divides a constant that varies along several axes by a computed value"));
@@ -147,15 +143,14 @@ fn with_constant(context: &mut Context, call: &mut Call<'_>, computed: usize, co
     let (input, rank) = context.image(call, computed)?;
     let shape = padded(&sizes)?;
     let values = constant.copied(&mut context.budget)?;
-    let op =
-        |values| -> Result<Op, Why> { Ok(Op::Binary(operation(call).with_constant(Constant::new(shape, values)?))) };
+    let constant = Constant::new(shape, values)?;
     if (computed, operator.as_str()) == (1, "Sub") {
         let negative = context.affine(call, &context.image_of(input, rank), -1.0, 0.0)?;
         let Some(Value::Computed(negative)) = negative.into_iter().next() else { return Err(why("it has no value")) };
-        let op = Op::Binary(Binary::add().with_constant(Constant::new(shape, values)?));
+        let op = Op::Binary(Binary::add().with_constant(constant));
         return context.finish(call, op, vec![negative.base], rank);
     }
-    context.finish(call, op(values)?, vec![input], rank)
+    context.finish(call, Op::Binary(operation(call).with_constant(constant)), vec![input], rank)
 }
 
 /// A number of each channel, divided by a value. What is infinite makes it none: a dividend is 0 times the value and
@@ -165,9 +160,7 @@ fn quotient(context: &mut Context, call: &Call<'_>, view: &View, number: impl Fn
     context.budget.take(channels * 8)?;
     let numbers = BatchNorm::new(vec![0.0; channels], (0..channels).map(number).collect());
     let above = context.op(call, &call.part("dividend"), Op::BatchNorm(Arc::new(numbers)), vec![view.base])?;
-    let name = context.name_over(call, view);
-    let id = context.op(call, &name, Op::Binary(Binary::div()), vec![above, view.base])?;
-    Ok(vec![Value::Computed(view.over(id))])
+    context.over(call, view, Op::Binary(Binary::div()), vec![above, view.base])
 }
 
 /// `Reciprocal`.

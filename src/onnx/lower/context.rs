@@ -84,7 +84,12 @@ impl Context {
     /// An operation of every number by itself, wherever it lies.
     pub(super) fn each(&mut self, call: &Call<'_>, op: Op) -> Lowered {
         let view = call.computed(0)?.clone();
-        let id = self.op(call, &self.name_over(call, &view), op, vec![view.base])?;
+        self.over(call, &view, op, vec![view.base])
+    }
+
+    /// An operation whose value is the call's, and lies as a view of one that it reads.
+    pub(super) fn over(&mut self, call: &Call<'_>, view: &View, op: Op, inputs: Vec<Id>) -> Lowered {
+        let id = self.op(call, &self.name_over(call, view), op, inputs)?;
         Ok(vec![Value::Computed(view.over(id))])
     }
 
@@ -98,8 +103,7 @@ impl Context {
         let channels = self.draft.shape(view.base)[0];
         self.budget.take(channels * 8)?;
         let op = Op::BatchNorm(Arc::new(BatchNorm::new(vec![scale; channels], vec![bias; channels])));
-        let id = self.op(call, &self.name_over(call, view), op, vec![view.base])?;
-        Ok(vec![Value::Computed(view.over(id))])
+        self.over(call, view, op, vec![view.base])
     }
 
     /// An operand as `[C, H, W]` in order, and how many axes behind the batch it has: up to three.

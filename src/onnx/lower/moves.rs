@@ -18,7 +18,7 @@ pub(super) fn axis(at: usize) -> Axis {
 /// `Reshape`, `Flatten`, `Squeeze` and `Unsqueeze`: noted, not computed.
 pub(super) fn reshape(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let view = call.computed(0)?.clone();
-    let from = [vec![call.batch], view.dims()].concat();
+    let from = call.sizes(0)?;
     let dims = shapes::reshaped(call, &from)?;
     let Some((&batch, dims)) = dims.split_first() else { return Err(moved_batch(call, 0, &[], &from)) };
     if batch != call.batch {
@@ -45,7 +45,7 @@ fn moved_batch(call: &Call<'_>, batch: usize, dims: &[usize], from: &[usize]) ->
 /// `Expand`, where it changes nothing.
 pub(super) fn expand(_: &mut Context, call: &mut Call<'_>) -> Lowered {
     let view = call.computed(0)?;
-    let from = [vec![call.batch], view.dims()].concat();
+    let from = call.sizes(0)?;
     let asked = call.known(1)?.ints()?;
     let new = asked.len().saturating_sub(from.len());
     // A 1 asks for nothing; the last axes are each other's.
@@ -93,7 +93,7 @@ pub(super) fn concat(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 /// `Slice`.
 pub(super) fn slice(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let view = call.computed(0)?.clone();
-    let dims = [vec![call.batch], view.dims()].concat();
+    let dims = call.sizes(0)?;
     let cuts = shapes::cuts(call, &dims)?;
     let mut now = view;
     let mut left: Vec<shapes::Cut> = cuts.into_iter().filter(|cut| !is_whole(cut, dims[cut.axis])).collect();
@@ -152,12 +152,12 @@ pub(super) fn gather(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         ));
     }
     let cut = shapes::Cut { axis: along + 1, start, count: places.len(), step };
-    let whole = is_whole(&cut, size);
-    if indices.dims.len() == 1 {
-        let view = if whole { call.computed(0)?.clone() } else { cut_one(context, call, cut, call.name())? };
+    let is_listed = indices.dims.len() == 1;
+    let name = if is_listed { call.name().to_owned() } else { call.part("slice") };
+    let view = if is_whole(&cut, size) { call.computed(0)?.clone() } else { cut_one(context, call, cut, &name)? };
+    if is_listed {
         return Ok(vec![Value::Computed(view)]);
     }
-    let view = if whole { call.computed(0)?.clone() } else { cut_one(context, call, cut, &call.part("slice"))? };
     let left: Vec<usize> = (0..dims.len()).filter(|&axis| axis != along).map(|axis| dims[axis]).collect();
     // An axis of size 1 runs over nothing.
     let view = view.reshaped(&left).ok_or_else(|| why("its axis cannot be left out"))?;
@@ -166,7 +166,7 @@ pub(super) fn gather(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 
 /// `Split`: a slice an output.
 pub(super) fn split(context: &mut Context, call: &mut Call<'_>) -> Lowered {
-    let dims = [vec![call.batch], call.computed(0)?.dims()].concat();
+    let dims = call.sizes(0)?;
     let cuts = shapes::parts(call, &dims)?;
     let mut parts = Vec::new();
     for (cut, name) in cuts.into_iter().zip(&call.node.output) {

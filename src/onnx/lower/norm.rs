@@ -39,9 +39,7 @@ pub(super) fn batch_norm(context: &mut Context, call: &mut Call<'_>) -> Lowered 
         })
         .unzip();
     let op = Op::BatchNorm(Arc::new(BatchNorm::new(scale, bias)));
-    let name = context.name_over(call, &view);
-    let id = context.op(call, &name, op, vec![view.base])?;
-    Ok(vec![Value::Computed(view.over(id))])
+    context.over(call, &view, op, vec![view.base])
 }
 
 /// `PRelu` with one slope, or one a channel.
@@ -59,9 +57,7 @@ pub(super) fn prelu(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     };
     let view = context.along_channels(call, 0, axis)?;
     let op = Op::Prelu(Arc::new(Prelu::new(slope.copied(&mut context.budget)?)));
-    let name = context.name_over(call, &view);
-    let id = context.op(call, &name, op, vec![view.base])?;
-    Ok(vec![Value::Computed(view.over(id))])
+    context.over(call, &view, op, vec![view.base])
 }
 
 /// `LRN`.

@@ -1,25 +1,17 @@
 //! Files of a few megabytes that would take gigabytes when they are decoded.
 
 use prost::Message as _;
+use prost::encoding::encode_varint;
 
 use super::model::{Is, Small, floats, node};
 use crate::onnx::messages::{Attribute, Graph, Model, Node, OperatorSet, Tensor, ValueInfo};
 use crate::onnx::{GivenTensor, Options, ends, import, nodes};
 
-/// A number as protocol buffers write it.
-fn varint(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-    bytes
-}
-
 /// A field that holds bytes.
 fn field(tag: u8, inner: &[u8]) -> Vec<u8> {
-    [&[tag << 3 | 2][..], &varint(inner.len()), inner].concat()
+    let mut bytes = vec![tag << 3 | 2];
+    encode_varint(inner.len() as u64, &mut bytes);
+    [&bytes, inner].concat()
 }
 
 /// So many of a field of a graph, in a model.
