@@ -7,6 +7,8 @@ mod unary;
 
 use std::rc::Rc;
 
+pub(super) use arithmetic::choose;
+
 use super::budget::Budget;
 use super::call::{Call, Value};
 use super::external::External;
@@ -76,7 +78,7 @@ fn by_operator(call: &Call<'_>, operands: &[&Tensor], means: &mut Means<'_>) -> 
         }
         "Range" if operands.len() == 3 => range(operands, budget)?,
         "Mod" if call.int("fmod", 0) != 0 => return Err(why("fmod of constants is not computed")),
-        "Where" if operands.len() == 3 => arithmetic::choose(operands, budget)?,
+        "Where" if operands.len() == 3 => choose(operands, budget)?,
         "Mean" => {
             let sum = match operands {
                 [one] => copy(one, budget)?,

@@ -4,6 +4,7 @@ mod affine;
 mod gate;
 mod gelu;
 mod join;
+mod repeat;
 
 use super::draft::{Draft, INPUT, Id, Item, Work};
 use crate::network::ops::Op;
@@ -33,6 +34,7 @@ type Rule = fn(&mut Fused, &Item) -> Option<Rewritten>;
 
 /// Each is tried on whatever another makes of an item, until none finds anything.
 const RULES: &[Rule] = &[
+    repeat::repeated,
     gate::self_gated,
     gelu::gelu,
     gelu::gelu_tanh,

@@ -4,14 +4,25 @@ mod activation;
 mod arithmetic;
 mod arrange;
 mod beside;
+mod choose;
+mod compose;
 mod context;
 mod conv;
 mod conv_transpose;
+mod cut;
+mod extreme;
+mod gather;
+mod given;
+mod merged;
 mod moves;
 mod norm;
 mod pad;
 mod pool;
+mod power;
+mod reduce;
+mod repeat;
 mod resize;
+mod slice;
 mod standard;
 mod window;
 
@@ -34,7 +45,9 @@ const OPERATORS: &[(&[&str], Lowering)] = &[
     (&["ConvTranspose"], conv_transpose::conv_transpose),
     (&["MaxPool", "AveragePool"], pool::pool),
     (&["GlobalMaxPool", "GlobalAveragePool"], pool::global),
-    (&["ReduceMean", "ReduceSum", "ReduceMax"], pool::reduce),
+    (&["ReduceMean", "ReduceSum", "ReduceMax"], reduce::reduce),
+    (&["ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare"], reduce::in_steps),
+    (&["LpNormalization"], reduce::normalized),
     (&["BatchNormalization"], norm::batch_norm),
     (&["LRN"], norm::lrn),
     (&["InstanceNormalization"], standard::instance),
@@ -44,10 +57,12 @@ const OPERATORS: &[(&[&str], Lowering)] = &[
     (&["Softmax", "LogSoftmax"], norm::softmax),
     (&["Relu", "LeakyRelu", "Abs", "Sigmoid", "Tanh"], activation::activation),
     (&["HardSigmoid", "HardSwish", "Swish", "Gelu"], activation::activation),
-    (&["Clip", "Min", "Max"], activation::clip),
+    (&["Clip"], activation::clip),
+    (&["Min", "Max"], extreme::extreme),
     (&["Neg"], activation::negative),
     (&["Erf"], activation::erf),
-    (&["Pow"], activation::power),
+    (&["Pow"], power::power),
+    (&["Exp"], power::exponential),
     (&["Sqrt"], standard::root),
     (&["Reciprocal"], arithmetic::reciprocal),
     (&["Identity", "Dropout"], activation::same),
@@ -56,11 +71,13 @@ const OPERATORS: &[(&[&str], Lowering)] = &[
     (&["Sum", "Mean"], arithmetic::sum),
     (&["Reshape", "Flatten", "Squeeze", "Unsqueeze"], moves::reshape),
     (&["Transpose"], moves::transpose),
-    (&["Expand"], moves::expand),
+    (&["Expand"], repeat::expand),
+    (&["Tile"], repeat::tile),
+    (&["Where"], choose::choose_known),
     (&["Concat"], moves::concat),
-    (&["Slice"], moves::slice),
-    (&["Split"], moves::split),
-    (&["Gather"], moves::gather),
+    (&["Slice"], slice::slice),
+    (&["Split"], slice::split),
+    (&["Gather"], gather::gather),
     (&["DepthToSpace", "SpaceToDepth"], moves::blocks),
     (&["Pad"], pad::pad),
     (&["Resize", "Upsample"], resize::resize),
@@ -85,7 +102,7 @@ pub(super) fn lower(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 /// Why a node that reads computed values cannot be imported, whatever they are; `None` where it might be.
 pub(super) fn not_read(node: &Node) -> Option<Why> {
     /// Of shapes, which are known whatever values are; and what may compute with those.
-    const OF_SHAPES: [&str; 8] = ["Shape", "Size", "ConstantOfShape", "Range", "Where", "Tile", "Equal", "Mod"];
+    const OF_SHAPES: [&str; 6] = ["Shape", "Size", "ConstantOfShape", "Range", "Equal", "Mod"];
     let operator = node.op_type.as_str();
     if !is_own(&node.domain) {
         return Some(foreign(&node.domain));
@@ -111,10 +128,10 @@ fn unknown(operator: &str) -> Why {
             none.or("import the model from before it was quantized, then fsnet quantize")
         }
         "LSTM" | "GRU" | "RNN" => none.or("only convolutional networks are imported"),
-        "Shape" | "Size" | "Range" | "Where" | "Tile" => {
+        "Shape" | "Size" | "Range" => {
             why("it is computed with when the network runs").or("give --input sizes, or fold constants first (onnxsim)")
         }
-        "Elu" | "Selu" | "Celu" | "Mish" | "Softplus" | "Softsign" | "Exp" | "Log" => {
+        "Elu" | "Selu" | "Celu" | "Mish" | "Softplus" | "Softsign" | "Log" => {
             none.or("train with one of the activations that it has, or end the network before it (--end VALUE)")
         }
         _ => none.or("end the network before it (--end VALUE) and do the rest in your program"),

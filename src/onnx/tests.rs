@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at what they did not expect")]
 
 mod batch;
+mod choices;
 mod constants;
 mod gather;
 mod hostile;
@@ -10,6 +11,9 @@ mod names;
 mod numbers;
 mod old;
 mod patterns;
+mod pools;
+mod reduce;
 mod refused;
+mod repeat;
 mod standard;
 mod wire;

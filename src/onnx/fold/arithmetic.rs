@@ -120,7 +120,7 @@ fn power(base: i64, exponents: &Tensor, at: usize) -> Option<i64> {
 }
 
 /// Of every place the second operand's value where the first's is not zero, else the third's.
-pub(super) fn choose(operands: &[&Tensor], budget: &mut Budget) -> Result<Tensor, Why> {
+pub(in crate::onnx) fn choose(operands: &[&Tensor], budget: &mut Budget) -> Result<Tensor, Why> {
     let dims = broadcast(&broadcast(&operands[0].dims, &operands[1].dims)?, &operands[2].dims)?;
     budget.take(count(&dims)? * 8)?;
     let read = |at: usize| Strided::of(&operands[at].dims).broadcast(&dims);

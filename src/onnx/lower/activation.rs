@@ -1,11 +1,8 @@
 //! Operators of every number by itself.
 
-use std::rc::Rc;
-
-use super::beside::number;
 use super::context::{Context, Lowered};
 use crate::method::activation::Activation;
-use crate::network::ops::{Binary, Op};
+use crate::network::ops::Op;
 use crate::onnx::call::{Call, Value};
 use crate::onnx::refusal::{Why, why};
 use crate::onnx::tensor::shown;
@@ -32,15 +29,10 @@ pub(super) fn activation(context: &mut Context, call: &mut Call<'_>) -> Lowered 
     context.each(call, Op::Activation(activation))
 }
 
-/// `Clip`, `Min` and `Max` with numbers.
+/// `Clip`.
 pub(super) fn clip(context: &mut Context, call: &mut Call<'_>) -> Lowered {
-    let operator = call.node.op_type.as_str();
-    let [low, high] = match operator {
-        "Clip" => {
-            [("min", 1, f32::MIN), ("max", 2, f32::MAX)].map(|(name, at, default)| bound(call, name, at, default))
-        }
-        _ => return extreme(context, call),
-    };
+    let [low, high] =
+        [("min", 1, f32::MIN), ("max", 2, f32::MAX)].map(|(name, at, default)| bound(call, name, at, default));
     limited(context, call, low?, high?)
 }
 
@@ -52,28 +44,6 @@ fn bound(call: &Call<'_>, name: &str, at: usize, default: f32) -> Result<f32, Wh
         None => call.float(name, default),
     };
     Ok(if given.is_nan() { default } else { given })
-}
-
-/// `Min` and `Max`, each of a value and numbers.
-fn extreme(context: &mut Context, call: &mut Call<'_>) -> Lowered {
-    let is_max = call.node.op_type == "Max";
-    let computed: Vec<usize> =
-        (0..call.inputs.len()).filter(|&at| matches!(call.inputs[at], Some(Value::Computed(_)))).collect();
-    let [value] = computed[..] else {
-        return Err(why("of two computed values the format has neither the larger nor the smaller"));
-    };
-    let dims = call.computed(value)?.dims();
-    let mut limit = if is_max { f32::MIN } else { f32::MAX };
-    for at in (0..call.inputs.len()).filter(|&at| at != value) {
-        let number = number(call.known(at)?, &dims)?;
-        let number = number.ok_or_else(|| why("it has a constant of more than one number"))?;
-        limit = if is_max { limit.max(number) } else { limit.min(number) };
-    }
-    call.inputs.swap(0, value);
-    if call.inputs.len() == 1 {
-        return Ok(call.inputs[0].iter().cloned().collect());
-    }
-    if is_max { limited(context, call, limit, f32::MAX) } else { limited(context, call, f32::MIN, limit) }
 }
 
 fn limited(context: &mut Context, call: &mut Call<'_>, low: f32, high: f32) -> Lowered {
@@ -98,25 +68,6 @@ pub(super) fn erf(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let view = call.computed(0)?.clone();
     let name = context.name_over(call, &view);
     let id = context.draft.erf(name, call.at, view.base);
-    Ok(vec![Value::Computed(view.over(id))])
-}
-
-/// `Pow` to the second or third.
-pub(super) fn power(context: &mut Context, call: &mut Call<'_>) -> Lowered {
-    let exponent = Rc::clone(call.known(1)?);
-    let view = call.computed(0)?.clone();
-    let power = number(&exponent, &view.dims())?.ok_or_else(|| why("its exponent is no number"))?;
-    let name = context.name_over(call, &view);
-    let mut times = |name: &str, left| context.op(call, name, Op::Binary(Binary::mul()), vec![left, view.base]);
-    let id = match power {
-        1.0 => view.base,
-        2.0 => times(&name, view.base)?,
-        3.0 => {
-            let square = times(&call.part("square"), view.base)?;
-            times(&name, square)?
-        }
-        _ => return Err(why(format!("its exponent is {power}: it must be 1, 2 or 3"))),
-    };
     Ok(vec![Value::Computed(view.over(id))])
 }
 

@@ -3,11 +3,12 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::beside::aligned;
+use super::beside::{aligned, is_larger};
+use super::compose::apply;
 use super::context::{Context, Lowered, padded};
+use super::merged::{larger, merged};
 use crate::network::ops::{BatchNorm, Binary, Constant, Op};
 use crate::onnx::call::{Call, Value};
-use crate::onnx::messages::Node;
 use crate::onnx::refusal::why;
 use crate::onnx::tensor::{Tensor, shown};
 use crate::onnx::view::View;
@@ -40,28 +41,15 @@ pub(super) fn sum(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     if count > OPERAND_LIMIT {
         return Err(why(format!("it has {count} operands: at most {OPERAND_LIMIT} are added up")));
     }
-    let mut operands = operands.into_iter();
-    let (Some(mut total), Some(first)) = (operands.next().flatten(), call.node.input.first()) else {
-        return Err(why("it has no operands"));
-    };
-    // Without its inputs, which may be many: every addition has two of its own.
-    let of_call = call.node;
-    let node = |input: [&str; 2], output: String| Node {
-        input: input.map(str::to_owned).to_vec(),
-        output: vec![output],
-        name: of_call.name.clone(),
-        op_type: "Add".to_owned(),
-        ..Node::default()
-    };
+    let mut operands = operands.into_iter().zip(&call.node.input);
+    let Some((Some(mut total), first)) = operands.next() else { return Err(why("it has no operands")) };
     let mut so_far = first.clone();
-    for (at, operand) in operands.enumerate() {
-        let is_last = at + 2 == count && of_call.op_type != "Mean";
+    for (at, (operand, name)) in operands.enumerate() {
+        let operand = operand.ok_or_else(|| why(format!("its operand {} is missing", at + 1)))?;
+        let is_last = at + 2 == count && call.node.op_type != "Mean";
         let sum = if is_last { call.name().to_owned() } else { call.part(&format!("sum{at}")) };
-        let node = node([&so_far, &of_call.input[at + 1]], sum.clone());
+        total = apply(context, call, "Add", &sum, vec![(so_far, total), (name.clone(), operand)], Vec::new())?;
         so_far = sum;
-        let inputs = vec![Some(total), operand];
-        let mut one = Call { node: &node, at: call.at, inputs, opset: call.opset, batch: call.batch };
-        total = binary(context, &mut one)?.pop().ok_or_else(|| why("it has no value"))?;
     }
     match total {
         Value::Computed(view) if call.node.op_type == "Mean" => context.affine(call, &view, 1.0 / count as f32, 0.0),
@@ -95,14 +83,13 @@ fn two(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         let (left, right) = (context.image(call, 0)?.0, context.image(call, 1)?.0);
         return context.finish(call, op, vec![left, right], rank);
     }
-    if of_left != of_right {
-        return Err(why(format!("{} and {} are not equal, of more than 4 axes", shown(&of_left), shown(&of_right))));
+    let shapes = merged(&of_left, &of_right)?;
+    let mut ids = Vec::new();
+    for ((at, view), shape) in [(0, left), (1, right)].into_iter().zip(shapes) {
+        ids.push(context.in_order(call, &call.node.input[at], &view, shape)?);
     }
-    let shape = [of_left.iter().product(), 1, 1];
-    let [left, right] =
-        [(0, left), (1, right)].map(|(at, view)| context.in_order(call, &call.node.input[at], &view, shape));
-    let id = context.op(call, call.name(), op, vec![left?, right?])?;
-    Ok(vec![Value::Computed(View::of(id, &of_left))])
+    let id = context.op(call, call.name(), op, ids)?;
+    Ok(vec![Value::Computed(View::of(id, &larger(&of_left, &of_right)))])
 }
 
 /// A computed operand and a constant: a scale and a bias of channels where it varies with no more than those.
@@ -112,6 +99,7 @@ fn with_constant(context: &mut Context, call: &mut Call<'_>, computed: usize, co
     let view = call.computed(computed)?.clone();
     let dims = view.dims();
     let sizes = aligned(constant, &dims)?;
+    let repeats = is_larger(&sizes, &dims);
     let lines = |number: f32| match (operator.as_str(), computed) {
         ("Add", _) => (1.0, number),
         ("Sub", 0) => (1.0, -number),
@@ -119,7 +107,7 @@ fn with_constant(context: &mut Context, call: &mut Call<'_>, computed: usize, co
         ("Mul", _) => (number, 0.0),
         _ => (1.0 / number, 0.0),
     };
-    if let Some(number) = constant.scalar() {
+    if let Some(number) = constant.scalar().filter(|_| !repeats) {
         if divides {
             return quotient(context, call, &view, |_| number);
         }
@@ -127,7 +115,7 @@ fn with_constant(context: &mut Context, call: &mut Call<'_>, computed: usize, co
         return context.affine(call, &view, scale, bias);
     }
     let varying: Vec<usize> = (0..sizes.len()).filter(|&axis| sizes[axis] != 1).collect();
-    if let [axis] = &varying[..] {
+    if let ([axis], false) = (&varying[..], repeats) {
         let view = context.along_channels(call, computed, *axis)?;
         if divides {
             return quotient(context, call, &view, |channel| constant.float(channel));
@@ -140,17 +128,23 @@ fn with_constant(context: &mut Context, call: &mut Call<'_>, computed: usize, co
     if divides {
         return Err(why("it divides a constant that varies along several axes by a computed value"));
     }
-    let (input, rank) = context.image(call, computed)?;
-    let shape = padded(&sizes)?;
-    let values = constant.copied(&mut context.budget)?;
-    let constant = Constant::new(shape, values)?;
-    if (computed, operator.as_str()) == (1, "Sub") {
-        let negative = context.affine(call, &context.image_of(input, rank), -1.0, 0.0)?;
-        let Some(Value::Computed(negative)) = negative.into_iter().next() else { return Err(why("it has no value")) };
-        let op = Op::Binary(Binary::add().with_constant(constant));
-        return context.finish(call, op, vec![negative.base], rank);
+    let all = larger(&dims, &sizes);
+    let [mut of_value, mut of_constant] = [padded(&dims), padded(&sizes)];
+    if dims.len() > 3 {
+        [of_value, of_constant] = merged(&dims, &sizes)?.map(Ok);
     }
-    context.finish(call, Op::Binary(operation(call).with_constant(constant)), vec![input], rank)
+    let mut id = context.in_order(call, &call.node.input[computed], &view, of_value?)?;
+    let constant = Constant::new(of_constant?, constant.copied(&mut context.budget)?)?;
+    let mut operation = operation(call);
+    if (computed, operator.as_str()) == (1, "Sub") {
+        let channels = context.draft.shape(id)[0];
+        context.budget.take(channels * 8)?;
+        let negative = BatchNorm::new(vec![-1.0; channels], vec![0.0; channels]);
+        id = context.op(call, &call.part("negative"), Op::BatchNorm(Arc::new(negative)), vec![id])?;
+        operation = Binary::add();
+    }
+    let id = context.op(call, call.name(), Op::Binary(operation.with_constant(constant)), vec![id])?;
+    Ok(vec![Value::Computed(View::of(id, &all))])
 }
 
 /// A number of each channel, divided by a value. What is infinite makes it none: a dividend is 0 times the value and

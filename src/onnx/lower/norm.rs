@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::beside::{aligned, number};
+use super::beside::{number, within};
 use super::context::{Context, Lowered};
 use super::moves::axis;
 use crate::method::activation::Activation;
@@ -50,7 +50,7 @@ pub(super) fn prelu(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         return context.each(call, Op::Activation(Activation::leaky_relu(slope)?));
     }
     // Of one size that is not 1: that of the axis it goes along.
-    let sizes = aligned(&slope, &dims)?;
+    let sizes = within(&slope, &dims)?;
     let large: Vec<usize> = (0..sizes.len()).filter(|&axis| sizes[axis] != 1).collect();
     let &[axis] = &large[..] else {
         return Err(why(format!("its slope is {}: it must be one number a channel", shown(&slope.dims))));

@@ -4,7 +4,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::beside::aligned;
+use super::beside::within;
+use super::compose::{apply, operand};
 use super::context::{Context, Lowered};
 use crate::method::conv2d::Conv2d;
 use crate::network::ops::{BatchNorm, Binary, Constant, ConvOp, GlobalPool, LocalResponseNorm, Op};
@@ -59,29 +60,34 @@ pub(super) fn layer(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let dims = view.dims();
     let from = Call::inner_axis(call.int("axis", -1), &view)?;
     let (scale, bias) = (Rc::clone(call.known(1)?), call.constant(2)?.cloned());
+    let (inner, count) = (dims.len() - from, dims[from..].iter().product::<usize>());
     for of in [Some(&scale), bias.as_ref()].into_iter().flatten() {
-        aligned(of, &dims)?;
-        if of.dims.len() > dims.len() - from {
+        within(of, &dims)?;
+        let other = of.dims.len().saturating_sub(inner);
+        if of.dims[..other].iter().any(|&size| size != 1) {
             return Err(why(format!("its operand of {} has other axes than it is computed over", shown(&of.dims))));
         }
     }
+    // One number for all, or one for each: others repeat theirs along some axes.
+    let is_plain = [Some(&scale), bias.as_ref()].into_iter().flatten().all(|of| [1, count].contains(&of.count()));
     let lies = view.axes_of(context.draft.shape(view.base));
     if from + 1 == dims.len() && lies.is_some_and(|axes| axes[from] == Some(0)) {
         // Channels behind the others, as such layers have them, are in front in the network: their mean is a
         // convolution, and nothing is moved.
-        let channels = dims[from];
-        let sum = ConvOp::dense(vec![1.0; channels], [1, channels, 1, 1], Conv2d::default())?;
+        let sum = ConvOp::dense(vec![1.0; count], [1, count, 1, 1], Conv2d::default())?;
         // A scale, which stays as it is in whatever precision weights are stored.
-        let mean = sum.with_scale(vec![1.0 / channels as f32]);
+        let mean = sum.with_scale(vec![1.0 / count as f32]);
         let id = standardized(context, call, view.base, Op::Conv(Arc::new(mean)))?;
         let name = context.name_over(call, &view);
         let id = scaled(context, call, &name, id, &scale, bias.as_deref())?;
         return Ok(vec![Value::Computed(view.over(id))]);
     }
-    let count: usize = dims[from..].iter().product();
     let shape = [dims[..from].iter().product(), count, 1];
     let rows = context.in_order(call, &call.part("rows"), &view, shape)?;
     let mut id = standardized(context, call, rows, Op::GlobalPool(GlobalPool::average()))?;
+    if !is_plain {
+        return repeating(context, call, View::of(id, &dims));
+    }
     let last = if bias.is_some() { call.part("scaled") } else { call.name().to_owned() };
     for (binary, of, name) in
         [(Binary::mul(), Some(&scale), last.as_str()), (Binary::add(), bias.as_ref(), call.name())]
@@ -89,14 +95,26 @@ pub(super) fn layer(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         let Some(of) = of else { continue };
         let constant = if of.count() == 1 {
             Constant::number(of.float(0))?
-        } else if of.count() == count {
-            Constant::new([1, count, 1], of.copied(&mut context.budget)?)?
         } else {
-            return Err(why(format!("its operand of {} does not have a number for each of {count}", shown(&of.dims))));
+            Constant::new([1, count, 1], of.copied(&mut context.budget)?)?
         };
         id = context.op(call, name, Op::Binary(binary.with_constant(constant)), vec![id])?;
     }
     Ok(vec![Value::Computed(View::of(id, &dims))])
+}
+
+/// A scale and a bias that repeat their numbers along some axes, of a standard value.
+fn repeating(context: &mut Context, call: &Call<'_>, standard: View) -> Lowered {
+    let mut last = (call.part("standard"), Value::Computed(standard));
+    let is_scaled = call.input(2).is_none();
+    for (operator, at, name) in [("Mul", 1, call.part("scaled")), ("Add", 2, call.name().to_owned())] {
+        if call.input(at).is_some() {
+            let name = if is_scaled { call.name().to_owned() } else { name };
+            let value = apply(context, call, operator, &name, vec![last, operand(call, at)?], Vec::new())?;
+            last = (name, value);
+        }
+    }
+    Ok(vec![last.1])
 }
 
 /// `(x - mean) / sqrt(variance + epsilon)`, where an operation makes the means.

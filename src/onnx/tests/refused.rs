@@ -135,7 +135,7 @@ fn squeezed_and_expanded_batches_are_told() {
     for (operator, inputs, reason) in [
         ("Squeeze", &["x"][..], "it drops the first axis of 1x2x3x4, the batch, as it drops all of size 1"),
         ("Squeeze", &["x", "zero"], "it drops the first axis of 1x2x3x4, the batch; let it name"),
-        ("Expand", &["x", "more"], "it repeats a computed value of 1x2x3x4 to [2, 2, 3, 4]"),
+        ("Expand", &["x", "more"], "it repeats a value of 1x2x3x4 to [2, 2, 3, 4]"),
     ] {
         let error = model(operator, inputs).import().unwrap_err().to_string();
         assert!(error.contains(reason) && !error.contains('\n'), "{error}");
@@ -185,13 +185,13 @@ fn values_of_the_batch_alone_have_no_channels() {
 #[test]
 fn nodes_behind_a_refused_one_are_named_too() {
     let nodes = vec![
-        node("Exp", &["x"], &["a"], &[]),
+        node("Log", &["x"], &["a"], &[]),
         node("Relu", &["a"], &["b"], &[]),
         node("CumSum", &["b"], &["c"], &[]),
         node("LSTM", &["c"], &["y"], &[]),
     ];
     let Err(Error::Import { nodes }) = Small::new(&[1, 2], nodes, vec![]).import() else { panic!("it is read") };
     let operators: Vec<&str> = nodes.iter().map(|node| node.operator.as_str()).collect();
-    assert_eq!(operators, ["Exp", "CumSum", "LSTM"]);
+    assert_eq!(operators, ["Log", "CumSum", "LSTM"]);
     assert!(nodes.iter().all(|node| node.way_out.is_some()));
 }

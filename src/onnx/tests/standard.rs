@@ -75,6 +75,23 @@ fn layers_are_made_standard_over_their_last_axes() {
     assert!(refused.contains("its operand of 2x4 has other axes than it is computed over"), "{refused}");
 }
 
+/// Scales and biases with sizes of 1, which repeat their numbers.
+#[test]
+fn scales_of_layers_are_repeated() {
+    let model = |scale: &[i64], bias: &[i64]| {
+        let nodes = vec![node("LayerNormalization", &["x", "w", "b"], &["y"], &[("axis", Is::Int(1))])];
+        Small::new(&[1, 3, 2, 4], nodes, vec![ramp("w", scale), ramp("b", bias)])
+    };
+    let want = |x: &[f64], of: fn(usize) -> usize, and: fn(usize) -> usize| {
+        let standard = standard(x, &[(0..24).collect()]);
+        let numbers = numbers(24);
+        standard.iter().enumerate().map(|(at, y)| y * numbers[of(at)] + numbers[and(at)]).collect()
+    };
+    check(&model(&[3, 1, 1], &[1]), |x| want(x, |at| at / 8, |_| 0));
+    check(&model(&[1, 3, 2, 4], &[1, 1, 2, 1]), |x| want(x, |at| at, |at| at / 4 % 2));
+    check(&model(&[4], &[3, 1, 4]), |x| want(x, |at| at % 4, |at| at / 8 * 4 + at % 4));
+}
+
 #[test]
 fn channels_behind_the_others_are_not_moved() {
     // As ConvNeXt has it: channels last, made standard, and first again.

@@ -1,0 +1,30 @@
+//! Values repeated for operations that repeat them by themselves.
+
+use super::affine::instead;
+use super::{Fused, Item, Rewritten};
+use crate::method::activation::Activation;
+use crate::network::ops::{BinaryOperator, NodeInput, Op};
+use crate::onnx::draft::{Id, Work};
+
+/// Arithmetic of a repeated value, which comes out as large without.
+pub(super) fn repeated(fused: &mut Fused, item: &Item) -> Option<Rewritten> {
+    let Work::Op(op @ Op::Binary(_)) = &item.work else { return None };
+    let inputs = (0..item.inputs.len()).find_map(|at| {
+        let mut inputs = item.inputs.clone();
+        inputs[at] = source(fused, inputs[at])?;
+        let read: Vec<NodeInput<'_>> =
+            inputs.iter().map(|&id| NodeInput { name: &fused.item(id).name, shape: fused.item(id).shape }).collect();
+        (op.operation().shape(&read).ok()? == item.shape).then_some(inputs)
+    })?;
+    fused.note("values repeated by their readers");
+    instead(item, op.clone(), inputs)
+}
+
+/// What a value repeats: it is that times ones.
+fn source(fused: &Fused, id: Id) -> Option<Id> {
+    let Op::Binary(binary) = fused.op(id)? else { return None };
+    let constant = binary.constant.as_ref()?;
+    let is_product = binary.operator == BinaryOperator::Mul && binary.activation == Activation::None;
+    let is_of_ones = is_product && constant.values().iter().all(|&value| value == 1.0);
+    is_of_ones.then(|| fused.item(id).inputs[0])
+}

@@ -1,0 +1,79 @@
+//! Parts of a value along an axis.
+
+use super::compose::{apply, int};
+use super::context::Context;
+use crate::network::ops::{Op, Slice};
+use crate::onnx::call::{Call, Value};
+use crate::onnx::refusal::{Why, why};
+use crate::onnx::shapes::Cut;
+use crate::onnx::view::View;
+
+/// Most slices that places are put together of.
+const MOST_SLICES: usize = 256;
+
+/// Whether it takes all of an axis of a size.
+pub(super) fn is_whole(cut: &Cut, size: usize) -> bool {
+    cut.start == 0 && cut.count == size && cut.step == 1
+}
+
+/// A part of the first operand along one axis, which counts the batch.
+pub(super) fn cut_one(context: &mut Context, call: &Call<'_>, cut: Cut, name: &str) -> Result<View, Why> {
+    let inner = cut.axis.checked_sub(1).ok_or_else(|| why("it takes some of the batch"))?;
+    if cut.count == 0 {
+        return Err(why("nothing is left"));
+    }
+    let Ok(step) = usize::try_from(cut.step) else { return Err(why("it turns an axis around")) };
+    let placed = context.placed_along(call, 0, inner)?;
+    let (mut start, mut end, mut steps) = ([0; 3], context.draft.shape(placed.id), [1; 3]);
+    let at = placed.axes[inner];
+    (start[at], steps[at]) = (cut.start, step);
+    // Right behind the last, so that slices of the same are alike.
+    end[at] = cut.start + (cut.count - 1) * step + 1;
+    let op = Op::Slice(Slice::new(start, end).with_step(steps));
+    let id = context.op(call, &placed.name(name), op, vec![placed.id])?;
+    Ok(context.view_of(&placed, id))
+}
+
+/// Places along an axis, which counts the batch: slices of those that go up equally far apart, one behind the other.
+pub(super) fn picked(
+    context: &mut Context,
+    call: &Call<'_>,
+    axis: usize,
+    places: &[usize],
+    name: &str,
+) -> Result<View, Why> {
+    let runs = runs(axis, places);
+    if let [run] = runs[..] {
+        let view = call.computed(0)?;
+        let size = view.dims()[axis - 1];
+        return if is_whole(&run, size) { Ok(view.clone()) } else { cut_one(context, call, run, name) };
+    }
+    if runs.len() > MOST_SLICES {
+        return Err(why(format!("it takes {} places in {} slices: at most {MOST_SLICES}", places.len(), runs.len())));
+    }
+    let mut slices = Vec::new();
+    for (at, run) in runs.into_iter().enumerate() {
+        let part = call.part(&format!("slice{at}"));
+        let view = cut_one(context, call, run, &part)?;
+        slices.push((part, Value::Computed(view)));
+    }
+    match apply(context, call, "Concat", name, slices, vec![int("axis", axis as i64)])? {
+        Value::Computed(view) => Ok(view),
+        _ => Err(why("it has no value")),
+    }
+}
+
+/// Places as slices, as few as taking as many as possible each time gives.
+fn runs(axis: usize, places: &[usize]) -> Vec<Cut> {
+    let mut runs: Vec<Cut> = Vec::new();
+    for &place in places {
+        match runs.last_mut() {
+            Some(run) if run.count == 1 && place > run.start => {
+                (run.count, run.step) = (2, (place - run.start) as i64);
+            }
+            Some(run) if run.count > 1 && place == run.start + run.count * run.step as usize => run.count += 1,
+            _ => runs.push(Cut { axis, start: place, count: 1, step: 1 }),
+        }
+    }
+    runs
+}

@@ -1,0 +1,67 @@
+//! `Pow` and `Exp`.
+
+use std::rc::Rc;
+
+use super::beside::number;
+use super::compose::{Operand, apply, operand};
+use super::context::{Context, Lowered};
+use crate::network::ops::{LocalResponseNorm, Op};
+use crate::onnx::call::{Call, Value};
+use crate::onnx::refusal::{Why, why};
+
+/// `Pow` of a known exponent: products, roots and quotients where they do it, else `x / (k + x^2)^((1 - p) / 2)`, where
+/// `k` is nothing beside `x^2`. That is right where squares are numbers, and of what is below zero if the exponent is
+/// whole; else the power of the size, with its sign.
+pub(super) fn power(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let exponent = Rc::clone(call.known(1)?);
+    let view = call.computed(0)?.clone();
+    let power = number(&exponent, &view.dims())?.ok_or_else(|| why("its exponent is no number"))?;
+    if !power.is_finite() {
+        return Err(why(format!("its exponent is {power}")));
+    }
+    let base = operand(call, 0)?;
+    if power < 0.0 {
+        let part = call.part("below");
+        let below = (part.clone(), positive(context, call, &part, base, -power)?);
+        return Ok(vec![apply(context, call, "Reciprocal", call.name(), vec![below], Vec::new())?]);
+    }
+    Ok(vec![positive(context, call, call.name(), base, power)?])
+}
+
+fn positive(context: &mut Context, call: &Call<'_>, name: &str, base: Operand, power: f32) -> Result<Value, Why> {
+    let mut step =
+        |operator: &str, name: &str, operands: Vec<Operand>| apply(context, call, operator, name, operands, vec![]);
+    if power == 0.5 {
+        return step("Sqrt", name, vec![base]);
+    }
+    if power == 1.0 {
+        return Ok(base.1);
+    }
+    if power == 2.0 {
+        return step("Mul", name, vec![base.clone(), base]);
+    }
+    if power == 3.0 {
+        let part = format!("{name}.square");
+        let square = step("Mul", &part, vec![base.clone(), base.clone()])?;
+        return step("Mul", name, vec![(part, square), base]);
+    }
+    let is_even = power.rem_euclid(2.0) == 0.0;
+    let part = format!("{name}.size");
+    let of = if is_even { (part.clone(), step("Abs", &part, vec![base])?) } else { base };
+    let Value::Computed(view) = of.1 else { return Err(why("its base is known")) };
+    let norm = LocalResponseNorm::new(1).with_numbers(1.0, (1.0 - power) / 2.0, f32::MIN_POSITIVE);
+    let name = if view.is_in_order() { name.to_owned() } else { format!("{name}.base") };
+    let id = context.op(call, &name, Op::LocalResponseNorm(norm), vec![view.base])?;
+    Ok(Value::Computed(view.over(id)))
+}
+
+/// `Exp`, of which the sigmoids of a number and its negative are the share and the rest: `s(x) / s(-x)`.
+pub(super) fn exponential(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let base = operand(call, 0)?;
+    let [above, negative, below] = ["above", "negative", "below"].map(|part| call.part(part));
+    let mut step = |operator: &str, name: &str, operands| apply(context, call, operator, name, operands, Vec::new());
+    let share = step("Sigmoid", &above, vec![base.clone()])?;
+    let turned = step("Neg", &negative, vec![base])?;
+    let rest = step("Sigmoid", &below, vec![(negative, turned)])?;
+    Ok(vec![step("Div", call.name(), vec![(above, share), (below, rest)])?])
+}
