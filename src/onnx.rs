@@ -3,6 +3,7 @@
 //! What is read of a file, which operators become what, and what is refused, `docs/onnx.md` says. A model is read with
 //! suspicion: no number in it is believed or allocated by before it is checked.
 
+mod activation;
 mod batch;
 mod budget;
 mod call;

@@ -20,9 +20,16 @@ WORDS = {
     "silu": lambda y: y * torch.sigmoid(y),
     "hard_swish": lambda y: y * (y / 6 + 0.5).clamp(0, 1),
     "gelu": lambda y: y * (1 + torch.erf(y / math.sqrt(2))) / 2,
+    "selu": torch.nn.functional.selu,
+    "softplus": lambda y: y.clamp_min(0) + torch.log1p(torch.exp(-y.abs())),
+    "mish": torch.nn.functional.mish,
+    "softsign": torch.nn.functional.softsign,
+    "sqrt": lambda y: y.clamp_min(0).sqrt(),
     "gelu_tanh": lambda y: y * (1 + torch.tanh(math.sqrt(2 / math.pi) * (y + 0.044715 * y**3))) / 2,
 }
 WITH_NUMBERS = {
+    "elu": lambda y, a: torch.where(y < 0, a * torch.expm1(y), y),
+    "celu": lambda y, a: torch.where(y < 0, a * torch.expm1(y / a), y),
     "leaky_relu": lambda y, a: torch.where(y < 0, a * y, y),
     "clip": lambda y, numbers: y.clamp(*numbers),
     "hard_sigmoid": lambda y, numbers: (numbers[0] * y + numbers[1]).clamp(0, 1),

@@ -60,6 +60,12 @@ ACTIVATIONS = {
     "hardswish, gate first": (lambda x: (F.relu6(x + 3) / 6) * x, "hard_swish"),
     "gelu": (F.gelu, "gelu"),
     "gelu tanh": (lambda x: F.gelu(x, approximate="tanh"), "gelu_tanh"),
+    "elu": (lambda x: F.elu(x, 0.5), {"elu": 0.5}),
+    "celu": (lambda x: F.celu(x, 2.0), {"celu": 2.0}),
+    "selu": (F.selu, "selu"),
+    "softplus": (F.softplus, "softplus"),
+    "mish": (F.mish, "mish"),
+    "mish by hand": (lambda x: x * torch.tanh(F.softplus(x)), "mish"),
     "hardtanh": (F.hardtanh, {"clip": [-1.0, 1.0]}),
     "clamp": (lambda x: x.clamp(-0.5, 0.25), {"clip": [-0.5, 0.25]}),
     "clamp_min": (lambda x: x.clamp_min(0), "relu"),
@@ -99,6 +105,8 @@ def space_by_hand(x):
 
 OPERATIONS = {
     "mul gate": (lambda x: x * torch.sigmoid(x.mean((2, 3), keepdim=True)), {"mul", "global_avg_pool2d", "activation"}),
+    "softplus, scaled": (lambda x: F.softplus(x, 2.0, 30.0) + F.logsigmoid(x), {"add", "batch_norm"}),
+    "root": (lambda x: x.relu().sqrt(), {"activation"}),
     "sub, div": (lambda x: (x - x.tanh()) / (x.sigmoid() + 1), {"sub", "div", "activation", "batch_norm"}),
     "rsub": (lambda x: 1 - x, set()),
     "scalars": (lambda x: (2 * x + 1) / 4 - 3, set()),

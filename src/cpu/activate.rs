@@ -4,7 +4,7 @@ use pulp::Simd;
 #[cfg(feature = "network")]
 use pulp::{Arch, WithSimd};
 
-use crate::method::activation::{Activation, GELU_CUBE, GELU_TANH};
+use crate::method::activation::{Activation, Elu, GELU_CUBE, GELU_TANH};
 
 /// Applies an activation to values, in place.
 #[cfg(feature = "network")]
@@ -46,12 +46,17 @@ pub(super) fn activate_with<S: Simd>(simd: S, activation: Activation, values: &m
     }
 }
 
+/// Below this size the hyperbolic tangent is a polynomial.
+const TANH_NEAR: f32 = 0.625;
 /// From here down on the exponential is taken for that of this: 1.6e-38, a normal number still.
 const EXP_END: f32 = -87.0;
-/// Size from which on an activation's value is 0 or the value itself, to all digits; its exponent is above -87.
+/// Size from which on an activation's value is 0 or the value itself, to all digits; its exponent is above -87. That of
+/// Mish falls as SiLU's does.
 const SILU_END: f32 = 87.0;
 const GELU_TANH_END: f32 = 10.0;
 const GELU_END: f32 = 13.0;
+/// Size from which on the quotient of softsign is 1.
+const SOFTSIGN_END: f32 = 1e30;
 
 /// What activations are made of. NaN comes out where it goes in: comparisons with it are false, and `select` then
 /// takes the value.
@@ -92,6 +97,20 @@ impl<S: Simd> Vectors<S> {
                 let line = simd.mul_add_e_f32s(simd.mul_f32s(end, end), cube, slope);
                 self.gated(value, simd.mul_f32s(line, end), GELU_TANH_END)
             }
+            Activation::Elu(_) | Activation::Celu { .. } | Activation::Selu => match activation.of_elu() {
+                Some(elu) => self.elu(elu, value),
+                None => value,
+            },
+            Activation::Softplus => self.softplus(value),
+            Activation::Mish => self.mish(value),
+            Activation::Softsign => {
+                let end = simd.splat_f32s(SOFTSIGN_END);
+                let cut = self.clip(simd.neg_f32s(end), end, value);
+                let quotient = simd.div_f32s(cut, simd.add_f32s(one, simd.abs_f32s(cut)));
+                let is_lost = simd.less_than_f32s(simd.splat_f32s(f32::MAX), simd.abs_f32s(value));
+                simd.select_f32s(is_lost, simd.splat_f32s(f32::NAN), quotient)
+            }
+            Activation::Sqrt => simd.sqrt_f32s(self.at_least(zero, value)),
         }
     }
 
@@ -155,21 +174,68 @@ impl<S: Simd> Vectors<S> {
         simd.div_f32s(simd.select_f32s(is_negative, fallen, one), simd.add_f32s(one, fallen))
     }
 
-    /// By an exponential, and where that would cancel by the odd polynomial of Cephes' `tanhf`.
+    /// `tanh(x)` of sizes below [`TANH_NEAR`], where an exponential would cancel: the odd polynomial of Cephes'
+    /// `tanhf`.
     #[inline(always)]
-    fn tanh(self, value: S::f32s) -> S::f32s {
-        const NEAR: f32 = 0.625;
+    fn tanh_near(self, x: S::f32s) -> S::f32s {
         const POLYNOMIAL: [f32; 5] = [-3.333_328e-1, 1.333_144_2e-1, -5.373_971_6e-2, 2.063_908_8e-2, -5.704_988_7e-3];
         let Self(simd) = self;
-        let (size, square) = (simd.abs_f32s(value), simd.mul_f32s(value, value));
-        let near = self.polynomial(POLYNOMIAL, square);
-        let near = simd.mul_add_e_f32s(simd.mul_f32s(near, square), value, value);
+        let square = simd.mul_f32s(x, x);
+        simd.mul_add_e_f32s(simd.mul_f32s(self.polynomial(POLYNOMIAL, square), square), x, x)
+    }
+
+    #[inline(always)]
+    fn tanh(self, value: S::f32s) -> S::f32s {
+        let Self(simd) = self;
+        let (size, near) = (simd.abs_f32s(value), self.tanh_near(value));
         let (one, fallen) = (simd.splat_f32s(1.0), self.falling(simd.add_f32s(size, size)));
         let far = simd.div_f32s(simd.sub_f32s(one, fallen), simd.add_f32s(one, fallen));
         let is_negative = simd.less_than_f32s(value, simd.splat_f32s(0.0));
         let far = simd.select_f32s(is_negative, simd.neg_f32s(far), far);
         // A NaN is not near.
-        simd.select_f32s(simd.less_than_f32s(size, simd.splat_f32s(NEAR)), near, far)
+        simd.select_f32s(simd.less_than_f32s(size, simd.splat_f32s(TANH_NEAR)), near, far)
+    }
+
+    /// Below 0 `exp(-size) - 1`, where that would cancel as `-2 t / (1 + t)` with `t = tanh(size / 2)`.
+    #[inline(always)]
+    fn elu(self, Elu { above, below, rate }: Elu, value: S::f32s) -> S::f32s {
+        let Self(simd) = self;
+        let (zero, one) = (simd.splat_f32s(0.0), simd.splat_f32s(1.0));
+        let size = simd.abs_f32s(simd.mul_f32s(value, simd.splat_f32s(rate as f32)));
+        let half = self.tanh_near(simd.mul_f32s(size, simd.splat_f32s(0.5)));
+        let near = simd.div_f32s(simd.mul_f32s(half, simd.splat_f32s(-2.0)), simd.add_f32s(one, half));
+        let far = simd.sub_f32s(self.falling(size), one);
+        let lost = simd.select_f32s(simd.less_than_f32s(size, simd.splat_f32s(2.0 * TANH_NEAR)), near, far);
+        let [above, below] =
+            [(above, value), (below, lost)].map(|(by, of)| simd.mul_f32s(simd.splat_f32s(by as f32), of));
+        simd.select_f32s(simd.less_than_f32s(value, zero), below, above)
+    }
+
+    /// `max(0, value) + log(1 + f)` with `f = exp(-|value|)`, where `log(1 + f) = 2 atanh(z)` with `z = f / (2 + f)`,
+    /// from 0 to 1/3: the series' end is a polynomial, off by 1.6e-8 of it at most.
+    #[inline(always)]
+    fn softplus(self, value: S::f32s) -> S::f32s {
+        const POLYNOMIAL: [f32; 4] = [0.333_333_2, 0.200_037_8, 0.141_183_1, 0.134_257_5];
+        let Self(simd) = self;
+        let fallen = self.falling(simd.abs_f32s(value));
+        let z = simd.div_f32s(fallen, simd.add_f32s(simd.splat_f32s(2.0), fallen));
+        let square = simd.mul_f32s(z, z);
+        let log = simd.mul_add_e_f32s(simd.mul_f32s(self.polynomial(POLYNOMIAL, square), square), z, z);
+        simd.add_f32s(self.at_least(simd.splat_f32s(0.0), value), simd.add_f32s(log, log))
+    }
+
+    /// With `f = exp(-|value|)` the tangent is `(f^2 + 2 f) / (f^2 + 2 f + 2)` below 0, else
+    /// `1 - 2 f^2 / (2 f^2 + 2 f + 1)`.
+    #[inline(always)]
+    fn mish(self, value: S::f32s) -> S::f32s {
+        let Self(simd) = self;
+        let (one, two) = (simd.splat_f32s(1.0), simd.splat_f32s(2.0));
+        let is_negative = simd.less_than_f32s(value, simd.splat_f32s(0.0));
+        let fallen = self.falling(simd.abs_f32s(value));
+        let (square, twice) = (simd.mul_f32s(fallen, fallen), simd.add_f32s(fallen, fallen));
+        let share = simd.add_f32s(square, simd.select_f32s(is_negative, twice, square));
+        let rest = simd.select_f32s(is_negative, two, simd.add_f32s(twice, one));
+        self.without(value, simd.div_f32s(share, simd.add_f32s(share, rest)), SILU_END)
     }
 
     /// `value * sigmoid(gate)` with a gate of the value's sign: as `max(0, value) - size * sigmoid(-|gate|)`, which

@@ -33,7 +33,7 @@ enum Maker {
     Two([&'static str; 2], fn(f32, f32) -> Result<Activation>),
 }
 
-const MAKERS: [(&str, Maker); 12] = [
+const MAKERS: [(&str, Maker); 19] = [
     ("none", Maker::Word(Activation::None)),
     ("relu", Maker::Word(Activation::Relu)),
     ("relu6", Maker::Word(Activation::Relu6)),
@@ -46,6 +46,13 @@ const MAKERS: [(&str, Maker); 12] = [
     ("hard_swish", Maker::Word(Activation::HardSwish)),
     ("gelu", Maker::Word(Activation::Gelu)),
     ("gelu_tanh", Maker::Word(Activation::GeluTanh)),
+    ("elu", Maker::One(Activation::elu)),
+    ("celu", Maker::One(Activation::celu)),
+    ("selu", Maker::Word(Activation::Selu)),
+    ("softplus", Maker::Word(Activation::Softplus)),
+    ("mish", Maker::Word(Activation::Mish)),
+    ("softsign", Maker::Word(Activation::Softsign)),
+    ("sqrt", Maker::Word(Activation::Sqrt)),
 ];
 
 impl ActivationJson {
@@ -103,7 +110,7 @@ fn maker(key: &str, word: &str) -> Result<Maker> {
 impl From<Activation> for ActivationJson {
     fn from(activation: Activation) -> Self {
         let numbers = match activation {
-            Activation::LeakyRelu(a) => Numbers::One(a.get()),
+            Activation::LeakyRelu(a) | Activation::Elu(a) | Activation::Celu { a } => Numbers::One(a.get()),
             Activation::Clip { low: first, high: second } | Activation::HardSigmoid(first, second) => {
                 Numbers::List(vec![first.get(), second.get()])
             }
@@ -132,6 +139,8 @@ mod tests {
         for (&a, &b) in numbers.iter().zip(numbers.iter().rev()) {
             all.push(Activation::leaky_relu(a).unwrap());
             all.push(Activation::hard_sigmoid(a, b).unwrap());
+            all.push(Activation::elu(a).unwrap());
+            all.push(Activation::celu(a.abs().max(0.5)).unwrap());
             all.push(Activation::clip(a.min(b), a.max(b)).unwrap());
         }
         for activation in all {
@@ -146,19 +155,21 @@ mod tests {
     #[test]
     fn wrong_ones_are_named() {
         let words = "none, relu, relu6, leaky_relu, clip, sigmoid, tanh, silu, hard_sigmoid, hard_swish, gelu, \
-                     gelu_tanh";
+                     gelu_tanh, elu, celu, selu, softplus, mish, softsign, sqrt";
         let any = format!("it must be one of {words}");
         for (text, want) in [
             (r#""gellu""#, format!("activation is gellu: {any} (is gelu meant?)")),
             (r#""LeakyReLU""#, format!("activation is LeakyReLU: {any} (is leaky_relu meant?)")),
             (r#""swish""#, format!("activation is swish: {any} (is silu meant?)")),
-            (r#""mish""#, format!("activation is mish: {any}")),
-            (r#"{"mish": 1}"#, format!("activation is mish: {any}")),
+            (r#""maxout""#, format!("activation is maxout: {any}")),
+            (r#"{"maxout": 1}"#, format!("activation is maxout: {any}")),
+            (r#"{"mish": 1}"#, "activation is mish: it has no numbers: write \"mish\"".into()),
             (r#""clip""#, "activation is clip: write {\"clip\": [low, high]}, with two numbers".into()),
             (r#"{"clip": 6}"#, "activation is clip: write {\"clip\": [low, high]}, with two numbers".into()),
             (r#"{"clip": [0, 3, 6]}"#, "activation is clip: write {\"clip\": [low, high]}, with two numbers".into()),
             (r#"{"leaky_relu": [0.1]}"#, "activation is leaky_relu: write {\"leaky_relu\": a}, with one number".into()),
             (r#"{"relu": []}"#, "activation is relu: it has no numbers: write \"relu\"".into()),
+            (r#"{"celu": 0}"#, "activation.celu is 0: it must be at least 1.2e-38, the least normal number".into()),
             (r#"{"clip": [1, 0]}"#, "activation.clip is [1, 0]: low must be at most high".into()),
             (r#"{"leaky_relu": 1e39}"#, "activation.leaky_relu is inf: it must be finite".into()),
             (r#"{"hard_sigmoid": [1, -1e300]}"#, "activation.hard_sigmoid[1] is -inf: it must be finite".into()),

@@ -21,6 +21,8 @@ impl From<Activation> for Curve {
             Activation::LeakyRelu(_) => Activation::LeakyRelu(ZERO),
             Activation::Clip { .. } => Activation::Clip { low: ZERO, high: ZERO },
             Activation::HardSigmoid(..) => Activation::HardSigmoid(ZERO, ZERO),
+            // What tells them apart are numbers.
+            Activation::Elu(_) | Activation::Celu { .. } | Activation::Selu => Activation::Elu(ZERO),
             other => other,
         })
     }
@@ -42,6 +44,7 @@ impl Curve {
         const NAN: &str = include_str!("../../shaders/parts/activations/nan.wgsl");
         const CLIPPED: &str = include_str!("../../shaders/parts/activations/clipped.wgsl");
         const FALLING: &str = include_str!("../../shaders/parts/activations/falling.wgsl");
+        const TANH_NEAR: &str = include_str!("../../shaders/parts/activations/tanh_near.wgsl");
         const WITHOUT: &str = include_str!("../../shaders/parts/activations/without.wgsl");
         match self.0 {
             Activation::None | Activation::Relu | Activation::Relu6 => &[
@@ -51,7 +54,7 @@ impl Curve {
             Activation::LeakyRelu(_) => &[include_str!("../../shaders/parts/activations/leaky_relu.wgsl")],
             Activation::Clip { .. } => &[NAN, CLIPPED, include_str!("../../shaders/parts/activations/clip.wgsl")],
             Activation::Sigmoid => &[NAN, FALLING, include_str!("../../shaders/parts/activations/sigmoid.wgsl")],
-            Activation::Tanh => &[NAN, FALLING, include_str!("../../shaders/parts/activations/tanh.wgsl")],
+            Activation::Tanh => &[NAN, FALLING, TANH_NEAR, include_str!("../../shaders/parts/activations/tanh.wgsl")],
             Activation::Silu => &[FALLING, WITHOUT, include_str!("../../shaders/parts/activations/silu.wgsl")],
             Activation::HardSigmoid(..) => {
                 &[NAN, CLIPPED, include_str!("../../shaders/parts/activations/hard_sigmoid.wgsl")]
@@ -59,6 +62,13 @@ impl Curve {
             Activation::HardSwish => &[NAN, CLIPPED, include_str!("../../shaders/parts/activations/hard_swish.wgsl")],
             Activation::Gelu => &[FALLING, WITHOUT, include_str!("../../shaders/parts/activations/gelu.wgsl")],
             Activation::GeluTanh => &[FALLING, WITHOUT, include_str!("../../shaders/parts/activations/gelu_tanh.wgsl")],
+            Activation::Elu(_) | Activation::Celu { .. } | Activation::Selu => {
+                &[NAN, FALLING, TANH_NEAR, include_str!("../../shaders/parts/activations/elu.wgsl")]
+            }
+            Activation::Softplus => &[NAN, FALLING, include_str!("../../shaders/parts/activations/softplus.wgsl")],
+            Activation::Mish => &[FALLING, WITHOUT, include_str!("../../shaders/parts/activations/mish.wgsl")],
+            Activation::Softsign => &[include_str!("../../shaders/parts/activations/softsign.wgsl")],
+            Activation::Sqrt => &[NAN, include_str!("../../shaders/parts/activations/sqrt.wgsl")],
         }
     }
 }
@@ -76,6 +86,9 @@ pub(crate) struct Numbers {
 impl From<Activation> for Numbers {
     fn from(activation: Activation) -> Self {
         let none = Self::default();
+        if let Some(elu) = activation.of_elu() {
+            return Self { slope: elu.above as f32, offset: elu.rate as f32, low: elu.below as f32, ..none };
+        }
         match activation {
             Activation::LeakyRelu(slope) => Self { slope: slope.get(), ..none },
             Activation::HardSigmoid(slope, offset) => Self { slope: slope.get(), offset: offset.get(), ..none },

@@ -50,6 +50,38 @@ pub enum Activation {
     Gelu,
     /// `y * (1 + tanh(sqrt(2 / pi) * (y + 0.044715 * y^3))) / 2`.
     GeluTanh,
+    /// `y` where `y >= 0`, else `a * (exp(y) - 1)` ([`Activation::elu`]).
+    Elu(Finite),
+    /// `y` where `y >= 0`, else `a * (exp(y / a) - 1)` ([`Activation::celu`]).
+    #[non_exhaustive]
+    Celu {
+        /// The size that it comes near to.
+        a: Finite,
+    },
+    /// 1.0507 times that of ELU with 1.6733 (Klambauer et al., Self-Normalizing Neural Networks, arXiv 1706.02515).
+    Selu,
+    /// `log(1 + exp(y))`.
+    Softplus,
+    /// `y * tanh(softplus(y))`.
+    Mish,
+    /// `y / (1 + |y|)`.
+    Softsign,
+    /// `sqrt(max(0, y))`.
+    Sqrt,
+}
+
+/// `above * y` where `y >= 0`, else `below * (exp(rate * y) - 1)`: what ELU, CELU and SELU are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Elu {
+    pub(crate) above: f64,
+    pub(crate) below: f64,
+    pub(crate) rate: f64,
+}
+
+impl Elu {
+    fn of(self, value: f64) -> f64 {
+        if value < 0.0 { self.below * (self.rate * value).exp_m1() } else { self.above * value }
+    }
 }
 
 /// What a base stage's may be.
@@ -86,6 +118,36 @@ impl Activation {
         Ok(Self::HardSigmoid(a?, b?))
     }
 
+    /// `y` where `y >= 0`, else `a * (exp(y) - 1)`.
+    ///
+    /// # Errors
+    /// When `a` is not finite.
+    pub fn elu(a: f32) -> Result<Self> {
+        Ok(Self::Elu(Finite::new("activation.elu", a)?))
+    }
+
+    /// `y` where `y >= 0`, else `a * (exp(y / a) - 1)`.
+    ///
+    /// # Errors
+    /// When `a` is not finite, or not above 0 by at least 1.2e-38 (the least normal number).
+    pub fn celu(a: f32) -> Result<Self> {
+        let finite = Finite::new("activation.celu", a)?;
+        if a < f32::MIN_POSITIVE {
+            return Err(Error::value("activation.celu", a, "it must be at least 1.2e-38, the least normal number"));
+        }
+        Ok(Self::Celu { a: finite })
+    }
+
+    /// Its numbers, where it is one of those.
+    pub(crate) fn of_elu(self) -> Option<Elu> {
+        match self {
+            Self::Elu(a) => Some(Elu { above: 1.0, below: a.into(), rate: 1.0 }),
+            Self::Celu { a } => Some(Elu { above: 1.0, below: a.into(), rate: 1.0 / f64::from(a) }),
+            Self::Selu => Some(Elu { above: SELU, below: SELU * SELU_BELOW, rate: 1.0 }),
+            _ => None,
+        }
+    }
+
     /// Its word in files and labels: `none`, `relu`, `leaky_relu`, ...
     pub fn name(self) -> &'static str {
         match self {
@@ -101,6 +163,13 @@ impl Activation {
             Self::HardSwish => "hard_swish",
             Self::Gelu => "gelu",
             Self::GeluTanh => "gelu_tanh",
+            Self::Elu(..) => "elu",
+            Self::Celu { .. } => "celu",
+            Self::Selu => "selu",
+            Self::Softplus => "softplus",
+            Self::Mish => "mish",
+            Self::Softsign => "softsign",
+            Self::Sqrt => "sqrt",
         }
     }
 
@@ -119,6 +188,13 @@ impl Activation {
             Self::HardSwish => 9,
             Self::Gelu => 10,
             Self::GeluTanh => 11,
+            Self::Elu(..) => 12,
+            Self::Celu { .. } => 13,
+            Self::Selu => 14,
+            Self::Softplus => 15,
+            Self::Mish => 16,
+            Self::Softsign => 17,
+            Self::Sqrt => 18,
         }
     }
 
@@ -147,6 +223,11 @@ impl Activation {
             Self::Gelu => value * (1.0 + erf(value * std::f64::consts::FRAC_1_SQRT_2)) / 2.0,
             // (1 + tanh(u)) / 2 = sigmoid(2 u)
             Self::GeluTanh => value * sigmoid(GELU_TANH * (value + GELU_CUBE * value * value * value)),
+            Self::Elu(_) | Self::Celu { .. } | Self::Selu => self.of_elu().map_or(value, |elu| elu.of(value)),
+            Self::Softplus => softplus(value),
+            Self::Mish => value * softplus(value).tanh(),
+            Self::Softsign => value / (1.0 + value.abs()),
+            Self::Sqrt => clipped(value, 0.0, f64::INFINITY).sqrt(),
         }
     }
 }
@@ -154,6 +235,15 @@ impl Activation {
 /// `2 * sqrt(2 / pi)`, and the cube's factor.
 pub(crate) const GELU_TANH: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::SQRT_2;
 pub(crate) const GELU_CUBE: f64 = 0.044715;
+
+/// Of SELU, which is made so that means of 0 and variances of 1 stay.
+const SELU: f64 = 1.050_700_987_355_480_5;
+const SELU_BELOW: f64 = 1.673_263_242_354_377_2;
+
+/// `log(1 + exp(value))`.
+fn softplus(value: f64) -> f64 {
+    clipped(value, 0.0, f64::INFINITY) + (-value.abs()).exp().ln_1p()
+}
 
 fn sigmoid(value: f64) -> f64 {
     1.0 / (1.0 + (-value).exp())
@@ -175,7 +265,7 @@ mod tests {
     /// PyTorch 2's values in f64.
     #[test]
     fn values_of_pytorch() {
-        let table: [(Activation, [f64; 4]); 9] = [
+        let table: [(Activation, [f64; 4]); 16] = [
             (Activation::Sigmoid, [0.0179862099620916, 0.268941421369995, 0.622459331201855, 0.952574126822433]),
             (Activation::Tanh, [-0.999329299739067, -0.761594155955765, 0.46211715726001, 0.99505475368673]),
             (Activation::Silu, [-0.0719448398483662, -0.268941421369995, 0.311229665600927, 2.8577223804673]),
@@ -185,17 +275,26 @@ mod tests {
             (Activation::hard_sigmoid(1.0 / 6.0, 0.5).unwrap(), [0.0, 0.333333333333333, 0.583333333333333, 1.0]),
             (Activation::leaky_relu(0.25).unwrap(), [-1.0, -0.25, 0.5, 3.0]),
             (Activation::clip(-2.0, 1.0).unwrap(), [-2.0, -1.0, 0.5, 1.0]),
+            (Activation::elu(0.5).unwrap(), [-0.490842180555633, -0.316060279414279, 0.5, 3.0]),
+            (Activation::celu(2.0).unwrap(), [-1.72932943352677, -0.786938680574733, 0.5, 3.0]),
+            (Activation::Selu, [-1.72589862818989, -1.11133073781256, 0.52535049367774, 3.15210296206644]),
+            (Activation::Softplus, [0.0181499279178097, 0.313261687518223, 0.974076984180107, 3.04858735157374]),
+            (Activation::Mish, [-0.0725917407920253, -0.303401461374109, 0.375245211304895, 2.98653500496796]),
+            (Activation::Softsign, [-0.8, -0.5, 0.333333333333333, 0.75]),
+            (Activation::Sqrt, [0.0, 0.0, std::f64::consts::FRAC_1_SQRT_2, 1.73205080756888]),
         ];
         for (activation, want) in table {
             for (value, want) in [-4.0, -1.0, 0.5, 3.0].into_iter().zip(want) {
                 // A sixth is one in f32.
+                let is_rounded = matches!(activation, Activation::HardSigmoid(..));
                 let error = (activation.of(value) - want).abs();
-                assert!(error < if matches!(activation, Activation::HardSigmoid(..)) { 1e-7 } else { 1e-14 });
+                assert!(error < if is_rounded { 1e-7 } else { 1e-14 }, "{activation:?} of {value}");
             }
             assert!(activation.of(f64::NAN).is_nan(), "{activation:?}");
         }
         // 0 times infinity, as in PyTorch.
-        for activation in [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::HardSwish] {
+        let gated = [Activation::Silu, Activation::Gelu, Activation::GeluTanh, Activation::HardSwish, Activation::Mish];
+        for activation in gated {
             let [most, least] = [f64::INFINITY, f64::NEG_INFINITY].map(|value| activation.of(value));
             assert!(most == f64::INFINITY && least.is_nan(), "{activation:?}: {most}, {least}");
             assert_eq!([-3e38, 3e38].map(|value| activation.of(value)), [0.0, 3e38], "{activation:?}");
@@ -213,6 +312,10 @@ mod tests {
             (Activation::clip(0.5, 0.25), "activation.clip is [0.5, 0.25]: low must be at most high"),
             (Activation::hard_sigmoid(infinity, 0.5), "activation.hard_sigmoid[0] is inf: it must be finite"),
             (Activation::hard_sigmoid(0.2, nan), "activation.hard_sigmoid[1] is NaN: it must be finite"),
+            (Activation::elu(nan), "activation.elu is NaN: it must be finite"),
+            (Activation::celu(infinity), "activation.celu is inf: it must be finite"),
+            (Activation::celu(0.0), "activation.celu is 0: it must be at least 1.2e-38, the least normal number"),
+            (Activation::celu(-1.0), "activation.celu is -1: it must be at least 1.2e-38, the least normal number"),
         ] {
             assert_eq!(message(made), want);
         }

@@ -28,6 +28,7 @@ mod window;
 
 pub(super) use context::{Context, padded};
 
+use super::activation as of_node;
 use super::call::Call;
 use super::graph::is_own;
 use super::messages::Node;
@@ -55,15 +56,14 @@ const OPERATORS: &[(&[&str], Lowering)] = &[
     (&["LayerNormalization"], standard::layer),
     (&["PRelu"], norm::prelu),
     (&["Softmax", "LogSoftmax"], norm::softmax),
-    (&["Relu", "LeakyRelu", "Abs", "Sigmoid", "Tanh"], activation::activation),
-    (&["HardSigmoid", "HardSwish", "Swish", "Gelu"], activation::activation),
+    (of_node::OPERATORS, activation::activation),
+    (&["Selu"], activation::selu),
     (&["Clip"], activation::clip),
     (&["Min", "Max"], extreme::extreme),
     (&["Neg"], activation::negative),
     (&["Erf"], activation::erf),
     (&["Pow"], power::power),
     (&["Exp"], power::exponential),
-    (&["Sqrt"], standard::root),
     (&["Reciprocal"], arithmetic::reciprocal),
     (&["Identity", "Dropout"], activation::same),
     (&["Cast", "CastLike"], activation::cast),
@@ -130,9 +130,6 @@ fn unknown(operator: &str) -> Why {
         "LSTM" | "GRU" | "RNN" => none.or("only convolutional networks are imported"),
         "Shape" | "Size" | "Range" => {
             why("it is computed with when the network runs").or("give --input sizes, or fold constants first (onnxsim)")
-        }
-        "Elu" | "Selu" | "Celu" | "Mish" | "Softplus" | "Softsign" | "Log" => {
-            none.or("train with one of the activations that it has, or end the network before it (--end VALUE)")
         }
         _ => none.or("end the network before it (--end VALUE) and do the rest in your program"),
     }

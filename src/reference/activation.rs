@@ -2,6 +2,9 @@
 
 use crate::method::activation::Activation;
 
+/// The root of the least normal number.
+const ROOT_OF_LEAST: f64 = 1.09e-19;
+
 const EPSILON: f64 = f32::EPSILON as f64;
 
 impl Activation {
@@ -32,7 +35,7 @@ impl Activation {
         if matches!(self, Self::None | Self::Relu | Self::Relu6) {
             return magnitude;
         }
-        let (steepest, result) = (self.steepest() * magnitude, self.of(value));
+        let (steepest, result) = (self.rise(value, magnitude), self.of(value));
         let line = match self {
             Self::HardSigmoid(a, b) => EPSILON * ((f64::from(a) * value).abs() + f64::from(b).abs()),
             _ => 0.0,
@@ -42,11 +45,21 @@ impl Activation {
         (steepest + rounded).max(result.abs())
     }
 
+    /// Most that becomes of an error `e` of a sum `value`, as a magnitude, where that error is `t * eps * magnitude`
+    /// with `t` of 4 at least. A root rises by at most `e / sqrt(|value|)`, and by `sqrt(e)`, and falls by no more.
+    fn rise(self, value: f64, magnitude: f64) -> f64 {
+        match self {
+            Self::Sqrt => (magnitude / value.abs().sqrt()).min((magnitude / (4.0 * EPSILON)).sqrt()),
+            _ => self.steepest() * magnitude,
+        }
+    }
+
     /// Where an activation that does not only rise has its least value.
     #[cfg(all(feature = "cpu", feature = "network"))]
     fn turn(self) -> Option<f64> {
         match self {
-            Self::LeakyRelu(_) => Some(0.0),
+            Self::LeakyRelu(_) | Self::Elu(_) => Some(0.0),
+            Self::Mish => Some(-1.192_431_21),
             Self::Silu => Some(-1.278_464_54),
             Self::HardSwish => Some(-1.5),
             Self::Gelu => Some(-0.751_791_52),
@@ -58,12 +71,15 @@ impl Activation {
     /// The largest slope.
     fn steepest(self) -> f64 {
         match self {
-            Self::LeakyRelu(a) => f64::from(a).abs().max(1.0),
+            Self::LeakyRelu(a) | Self::Elu(a) => f64::from(a).abs().max(1.0),
+            Self::Selu => 1.7582,
+            Self::Sqrt => f64::INFINITY,
             Self::Sigmoid => 0.25,
-            Self::Silu => 1.1,
+            Self::Silu | Self::Mish => 1.1,
             Self::HardSigmoid(a, _) => f64::from(a).abs(),
             Self::HardSwish => 1.5,
             Self::Gelu | Self::GeluTanh => 1.13,
+            Self::Celu { .. } | Self::Softplus | Self::Softsign => 1.0,
             Self::None | Self::Relu | Self::Relu6 | Self::Clip { .. } | Self::Tanh => 1.0,
         }
     }
@@ -77,11 +93,15 @@ impl Activation {
                 Self::None | Self::Relu | Self::Relu6 | Self::Clip { .. } | Self::HardSigmoid(..) => 0.0,
                 Self::LeakyRelu(_) => result,
                 Self::Sigmoid => 4.0,
-                Self::Tanh => 10.0 * result,
+                Self::Tanh | Self::Elu(_) | Self::Celu { .. } | Self::Selu => 10.0 * result,
+                Self::Softplus => 5.0 + result,
                 // A framework's sigmoid may be off by an eps where there is nothing left of it, times the value.
-                Self::Silu | Self::GeluTanh => 4.0 * size + value.abs(),
+                Self::Silu | Self::GeluTanh | Self::Mish => 4.0 * size + value.abs(),
                 Self::HardSwish => 3.0 * size + result,
                 Self::Gelu => 8.0 * size + result,
+                Self::Softsign => 4.0 * result,
+                // An inverse root of 2, a quotient of 2.5, and what is no normal number may be taken for 0.
+                Self::Sqrt => 5.0 * result + ROOT_OF_LEAST / EPSILON,
             }
     }
 }
@@ -103,6 +123,12 @@ mod tests {
             of(0.2, 0.5),
             of(-3.0, 100.0),
             of(0.0, 0.7),
+            Activation::elu(0.7),
+            Activation::elu(-3.0),
+            Activation::elu(100.0),
+            Activation::celu(0.01),
+            Activation::celu(1.0),
+            Activation::celu(300.0),
         ];
         let words = [
             Activation::None,
@@ -114,6 +140,11 @@ mod tests {
             Activation::HardSwish,
             Activation::Gelu,
             Activation::GeluTanh,
+            Activation::Selu,
+            Activation::Softplus,
+            Activation::Mish,
+            Activation::Softsign,
+            Activation::Sqrt,
         ];
         words.into_iter().chain(numbers.map(|made| made.expect("finite numbers"))).collect()
     }
@@ -141,7 +172,8 @@ mod tests {
             for (&value, &got) in values.iter().zip(&got) {
                 let (want, allowed) = activation.behind(value.into(), 0.0);
                 if !want.is_finite() || value.is_infinite() {
-                    let is_same = got.is_nan() && want.is_nan() || (f64::from(got) - want).abs() < UNDERFLOW;
+                    let is_near = (f64::from(got) - want).abs() <= EPSILON * want.abs() + UNDERFLOW;
+                    let is_same = got.is_nan() && want.is_nan() || is_near;
                     assert!(is_same || f64::from(got) == want, "{activation:?} of {value}: {got} for {want}");
                     continue;
                 }

@@ -23,6 +23,14 @@ pub fn activations() -> Vec<(Value, Activation)> {
         (json!("hard_swish"), Activation::HardSwish),
         (json!("gelu"), Activation::Gelu),
         (json!("gelu_tanh"), Activation::GeluTanh),
+        (json!({"elu": 0.5}), Activation::elu(0.5).unwrap()),
+        (json!({"elu": -0.5}), Activation::elu(-0.5).unwrap()),
+        (json!({"celu": 0.25}), Activation::celu(0.25).unwrap()),
+        (json!("selu"), Activation::Selu),
+        (json!("softplus"), Activation::Softplus),
+        (json!("mish"), Activation::Mish),
+        (json!("softsign"), Activation::Softsign),
+        (json!("sqrt"), Activation::Sqrt),
     ]
 }
 
@@ -35,6 +43,8 @@ pub fn activate(activation: Activation, value: f64, error: f64) -> (f64, f64) {
         _ => value,
     };
     let sigmoid = |value: f64| (1.0 + (value / 2.0).tanh()) / 2.0;
+    let soft = |value: f64| if value > 30.0 { value } else { (1.0 + value.exp()).ln() };
+    let less = |value: f64| value.exp() - 1.0;
     let (slope, of): (f64, f64) = match activation {
         Activation::None => return (value, error),
         Activation::Relu => return (clipped(value, 0.0, f64::INFINITY), error),
@@ -55,6 +65,21 @@ pub fn activate(activation: Activation, value: f64, error: f64) -> (f64, f64) {
             let root = (2.0 / std::f64::consts::PI).sqrt();
             (1.13, value * (1.0 + (root * (value + 0.044715 * value.powi(3))).tanh()) / 2.0)
         }
+        Activation::Elu(a) => {
+            (f64::from(a).abs().max(1.0), if value < 0.0 { f64::from(a) * less(value) } else { value })
+        }
+        Activation::Celu { a, .. } => {
+            (1.0, if value < 0.0 { f64::from(a) * less(value / f64::from(a)) } else { value })
+        }
+        Activation::Selu => {
+            let [above, below] = [1.0507009873554805, 1.6732632423543772];
+            (1.76, above * if value < 0.0 { below * less(value) } else { value })
+        }
+        Activation::Softplus => (1.0, soft(value)),
+        Activation::Mish => (1.1, value * soft(value).tanh()),
+        Activation::Softsign => (1.0, value.signum() * (1.0 - 1.0 / (1.0 + value.abs())) + 0.0 * value),
+        // Whatever an error was, its root is no more.
+        Activation::Sqrt => (1.0, clipped(value, 0.0, f64::INFINITY).powf(0.5)),
         other => panic!("{other:?}"),
     };
     // WGSL's `exp` and division are off by some units. What underflows is 0.

@@ -37,6 +37,10 @@ ACTIVATIONS: dict[str, Callable[[SimpleNamespace], str | dict]] = {
     "hardsigmoid": lambda a: {"hard_sigmoid": [1 / 6, 0.5]},
     "hardswish": lambda a: "hard_swish",
     "gelu": lambda a: "gelu_tanh" if a.approximate == "tanh" else "gelu",
+    "mish": lambda a: "mish",
+    "selu": lambda a: "selu",
+    "celu": lambda a: {"celu": float(a.alpha)},
+    "sqrt": lambda a: "sqrt",
     "hardtanh": lambda a: clip(a.min_val, a.max_val),
     "clamp": lambda a: clip(a.min, a.max),
     "clamp_min": lambda a: clip(a.min, None),
@@ -49,6 +53,41 @@ def activation(c: Converter, step: fx.Node, a: SimpleNamespace):
     if any(isinstance(value, fx.Node) for name, value in vars(a).items() if name != "self_"):
         raise Refused("its bounds are tensors")
     return activated(c, step, a.self_, ACTIVATIONS[operation_of(step)](a))
+
+
+@handles("elu")
+def elu(c: Converter, step: fx.Node, a: SimpleNamespace):
+    if a.scale != 1 or a.input_scale != 1:
+        raise Refused("a scale of what it computes, or of what it reads: multiply around it")
+    return activated(c, step, a.self_, {"elu": float(a.alpha)})
+
+
+@handles("softplus")
+def softplus(c: Converter, step: fx.Node, a: SimpleNamespace):
+    if a.threshold < 16:
+        raise Refused(f"a threshold of {a.threshold}: from 16 on what is cut off there is nothing")
+    return scaled_softplus(c, step, a.self_, float(a.beta))
+
+
+@handles("log_sigmoid", "log_sigmoid_forward")
+def log_sigmoid(c: Converter, step: fx.Node, a: SimpleNamespace):
+    return scaled_softplus(c, step, a.self_, -1.0)
+
+
+def scaled_softplus(c: Converter, step: fx.Node, x: fx.Node, beta: float):
+    """`log(1 + exp(beta * x)) / beta`."""
+    name, dims = c.real(x)
+    if beta != 1:
+        name = c.emit(step, "batch_norm", name, dims=dims, **scaled(dims, beta)).name
+    node = c.emit(step, "activation", name, dims=dims, activation="softplus")
+    if beta != 1:
+        node = c.emit(step, "batch_norm", node.name, dims=dims, **scaled(dims, 1 / beta))
+    return c.made(step, node)
+
+
+def scaled(dims: tuple[int, ...], factor: float) -> dict[str, torch.Tensor]:
+    """The tensors of a batch norm that multiplies."""
+    return {"scale": torch.full(dims[:1], factor).double(), "bias": torch.zeros(dims[:1]).double()}
 
 
 def activated(c: Converter, step: fx.Node, x: fx.Node, word: str | dict):

@@ -50,7 +50,8 @@ def source(graph: Graph, node: Node, *ops: str) -> Node | None:
 
 
 def products_with_gates(graph: Graph) -> None:
-    """`x * sigmoid(x)` is `silu`, `x * hard_sigmoid(x)` is `hard_swish`; `relu6(x + 3) / 6` is the latter's gate."""
+    """`x * sigmoid(x)` is `silu`, `x * tanh(softplus(x))` is `mish`, `x * hard_sigmoid(x)` is `hard_swish`;
+    `relu6(x + 3) / 6` is the latter's gate."""
     words = {"sigmoid": "silu", "hard_sigmoid": "hard_swish"}
     for node in list(graph.nodes.values()):
         if node.op == "batch_norm" and _is(node, SIXTH, 0.0):
@@ -63,7 +64,13 @@ def products_with_gates(graph: Graph) -> None:
         if node.op == "mul" and len(node.inputs) == 2:
             for x, other in (node.inputs, node.inputs[::-1]):
                 gate = graph.nodes.get(other)
-                if gate is None or gate.op != "activation" or gate.inputs != [x]:
+                if gate is None or gate.op != "activation":
+                    continue
+                soft = source_active(graph, gate, "softplus") if gate.keys["activation"] == "tanh" else None
+                if soft is not None and soft.inputs == [x]:
+                    node.op, node.inputs, node.keys = "activation", [x], {"activation": "mish"}
+                    break
+                if gate.inputs != [x]:
                     continue
                 word = gate.keys["activation"]
                 kind = word if isinstance(word, str) else next(iter(word))
@@ -120,8 +127,8 @@ def increases(node: Node) -> bool:
     word = node.keys["activation"]
     if isinstance(word, dict):
         ((word, numbers),) = word.items()
-        return word == "clip" or (numbers if word == "leaky_relu" else numbers[0]) >= 0
-    return word in ("relu", "relu6", "sigmoid", "tanh")
+        return word in ("clip", "celu") or (numbers[0] if word == "hard_sigmoid" else numbers) >= 0
+    return word in ("relu", "relu6", "sigmoid", "tanh", "selu", "softplus", "softsign", "sqrt")
 
 
 def scales(graph: Graph) -> None:

@@ -12,7 +12,7 @@ pub(in crate::kernels) const ACTIVATIONS: [Activation; 4] =
 
 /// Every text, for kernels that do little else.
 #[cfg(feature = "network")]
-pub(in crate::kernels) const EVERY_ACTIVATION: [Activation; 12] = [
+pub(in crate::kernels) const EVERY_ACTIVATION: [Activation; 17] = [
     Activation::None,
     Activation::Relu,
     Activation::Relu6,
@@ -25,6 +25,11 @@ pub(in crate::kernels) const EVERY_ACTIVATION: [Activation; 12] = [
     Activation::HardSwish,
     Activation::Gelu,
     Activation::GeluTanh,
+    Activation::Elu(Finite::ZERO),
+    Activation::Softplus,
+    Activation::Mish,
+    Activation::Softsign,
+    Activation::Sqrt,
 ];
 
 pub(in crate::kernels) const BASE_STAGES: [Option<Activation>; 4] =

@@ -1,6 +1,7 @@
 //! Operators of every number by itself.
 
 use crate::method::activation::Activation;
+use crate::onnx::activation::of_node;
 use crate::onnx::budget::Budget;
 use crate::onnx::call::Call;
 use crate::onnx::refusal::{Why, why};
@@ -16,17 +17,14 @@ pub(super) struct Unary {
 
 /// What an operator with its attributes does, where it is one of these.
 pub(super) fn unary(call: &Call<'_>) -> Result<Option<Unary>, Why> {
-    let (alpha, beta) = (|default| call.float("alpha", default), |default| call.float("beta", default));
     let of = |of: fn(f32) -> f32| Unary { floats: Box::new(of), ints: None };
     let both = |floats: fn(f32) -> f32, ints| Unary { floats: Box::new(floats), ints: Some(ints) };
-    let with = |floats: OfFloat| Unary { floats, ints: None };
     Ok(Some(match call.node.op_type.as_str() {
         "Neg" => both(|value| -value, i64::wrapping_neg),
         "Abs" => both(f32::abs, i64::wrapping_abs),
         "Sign" => both(|value| if value == 0.0 { 0.0 } else { value.signum() }, i64::signum),
         "Not" => both(|value| f32::from(u8::from(value == 0.0)), |value| (value == 0).into()),
         "Relu" => both(|value| if value < 0.0 { 0.0 } else { value }, |value| value.max(0)),
-        "Sqrt" => of(f32::sqrt),
         "Reciprocal" => of(f32::recip),
         "Exp" => of(f32::exp),
         "Log" => of(f32::ln),
@@ -35,17 +33,7 @@ pub(super) fn unary(call: &Call<'_>) -> Result<Option<Unary>, Why> {
         "Round" => of(f32::round_ties_even),
         "Sin" => of(f32::sin),
         "Cos" => of(f32::cos),
-        "Softplus" => of(|value| value.max(0.0) + (-value.abs()).exp().ln_1p()),
-        "Elu" => {
-            let alpha = alpha(1.0);
-            with(Box::new(move |value| if value < 0.0 { alpha * value.exp_m1() } else { value }))
-        }
-        "LeakyRelu" => activation(Activation::leaky_relu(alpha(0.01))?),
-        "Sigmoid" => activation(Activation::Sigmoid),
-        "Tanh" => of(f32::tanh),
-        "HardSigmoid" => activation(Activation::hard_sigmoid(alpha(0.2), beta(0.5))?),
-        "HardSwish" => activation(Activation::HardSwish),
-        _ => return Ok(None),
+        _ => return Ok(of_node(call)?.map(activation)),
     }))
 }
 

@@ -33,11 +33,15 @@ pub(super) fn scaled(fused: &mut Fused, item: &Item, x: Id, activation: Activati
     instead(item, Op::BatchNorm(Arc::new(norm)), vec![id])
 }
 
-/// `x * sigmoid(x)` is SiLU; `x * min(max(0, x + 3), 6) / 6`, in all its forms, hard swish.
+/// `x * sigmoid(x)` is SiLU, `x * tanh(softplus(x))` Mish; `x * min(max(0, x + 3), 6) / 6`, in all its forms, hard
+/// swish.
 pub(super) fn self_gated(fused: &mut Fused, item: &Item) -> Option<Rewritten> {
     let [left, right] = pair(item, BinaryOperator::Mul)?;
     let (x, activation, factor) = [(left, right), (right, left)].into_iter().find_map(|(x, gate)| {
         let Line { source, scale, bias, activation } = line(fused, gate);
+        if activation == Activation::Tanh && (scale, bias) == (1.0, 0.0) && is_softplus_of(fused.item(source), x) {
+            return Some((x, Activation::Mish, 1.0));
+        }
         if source != x || fused.item(x).shape != item.shape {
             return None;
         }
@@ -51,6 +55,14 @@ pub(super) fn self_gated(fused: &mut Fused, item: &Item) -> Option<Rewritten> {
             _ => None,
         }
     })?;
-    fused.note(if activation == Activation::Silu { "x * sigmoid(x)" } else { "hard swish in pieces" });
+    fused.note(match activation {
+        Activation::Silu => "x * sigmoid(x)",
+        Activation::Mish => "x * tanh(softplus(x))",
+        _ => "hard swish in pieces",
+    });
     scaled(fused, item, x, activation, factor)
+}
+
+fn is_softplus_of(item: &Item, x: Id) -> bool {
+    matches!(item.work, Work::Op(Op::Activation(Activation::Softplus))) && item.inputs[..] == [x]
 }

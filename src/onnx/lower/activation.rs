@@ -3,30 +3,26 @@
 use super::context::{Context, Lowered};
 use crate::method::activation::Activation;
 use crate::network::ops::Op;
+use crate::onnx::activation::of_node;
 use crate::onnx::call::{Call, Value};
 use crate::onnx::refusal::{Why, why};
 use crate::onnx::tensor::shown;
 
 /// Those that are activations of the format.
 pub(super) fn activation(context: &mut Context, call: &mut Call<'_>) -> Lowered {
-    let activation = match call.node.op_type.as_str() {
-        "Relu" => Activation::Relu,
-        "LeakyRelu" => Activation::leaky_relu(call.float("alpha", 0.01))?,
-        // What is left of 0 is turned around.
-        "Abs" => Activation::leaky_relu(-1.0)?,
-        "Sigmoid" => Activation::Sigmoid,
-        "Tanh" => Activation::Tanh,
-        "HardSigmoid" => Activation::hard_sigmoid(call.float("alpha", 0.2), call.float("beta", 0.5))?,
-        "HardSwish" => Activation::HardSwish,
-        "Swish" if call.float("alpha", 1.0) == 1.0 => Activation::Silu,
-        "Gelu" => match call.word("approximate", "none")? {
-            "none" => Activation::Gelu,
-            "tanh" => Activation::GeluTanh,
-            other => return Err(why(format!("approximate is {other:?}: it must be none or tanh"))),
-        },
-        other => return Err(why(format!("{other} with these attributes is no activation of the format"))),
-    };
+    let activation = of_node(call)?.ok_or_else(|| why("it is no activation of the format"))?;
     context.each(call, Op::Activation(activation))
+}
+
+/// `Selu`, which with other numbers than its own is a multiple of ELU.
+pub(super) fn selu(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    if let Some(own) = of_node(call)? {
+        return context.each(call, Op::Activation(own));
+    }
+    let view = call.computed(0)?.clone();
+    let elu = Op::Activation(Activation::elu(call.float("alpha", 1.0))?);
+    let id = context.op(call, &call.part("elu"), elu, vec![view.base])?;
+    context.affine(call, &view.over(id), call.float("gamma", 1.0), 0.0)
 }
 
 /// `Clip`.

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::beside::within;
 use super::compose::{apply, operand};
 use super::context::{Context, Lowered};
+use crate::method::activation::Activation;
 use crate::method::conv2d::Conv2d;
-use crate::network::ops::{BatchNorm, Binary, Constant, ConvOp, GlobalPool, LocalResponseNorm, Op};
+use crate::network::ops::{BatchNorm, Binary, Constant, ConvOp, GlobalPool, Op};
 use crate::onnx::call::{Call, Value};
 use crate::onnx::draft::Id;
 use crate::onnx::refusal::{Why, why};
@@ -127,19 +128,8 @@ fn standardized(context: &mut Context, call: &Call<'_>, input: Id, mean: Op) -> 
     context.budget.take(channels * 8)?;
     let epsilon = BatchNorm::new(vec![1.0; channels], vec![call.float("epsilon", 1e-5); channels]);
     let above = context.op(call, &call.part("above"), Op::BatchNorm(Arc::new(epsilon)), vec![variance])?;
-    let deviation = context.op(call, &call.part("deviation"), root_above(0.0), vec![above])?;
+    let deviation = context.op(call, &call.part("deviation"), Op::Activation(Activation::Sqrt), vec![above])?;
     context.op(call, &call.part("standard"), Op::Binary(Binary::div()), vec![centred, deviation])
-}
-
-/// The square root of what is above zero, `v / (k + v^2)^(1/4)`, where `k` is nothing beside `v^2`.
-fn root_above(k: f32) -> Op {
-    Op::LocalResponseNorm(LocalResponseNorm { alpha: 1.0, beta: 0.25, k, ..LocalResponseNorm::new(1) })
-}
-
-/// `Sqrt`, of numbers whose squares f32 has: 1e-16 to 1e19. Of zero it is zero; of numbers below, where it has no
-/// value, it is minus the root of their size.
-pub(super) fn root(context: &mut Context, call: &mut Call<'_>) -> Lowered {
-    context.each(call, root_above(f32::MIN_POSITIVE))
 }
 
 /// A scale of each channel, or of all, and a bias.

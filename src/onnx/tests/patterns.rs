@@ -28,9 +28,10 @@ fn chain(steps: &[(&str, &[&str], &str)]) -> Vec<Node> {
 #[test]
 fn activations_in_pieces_are_one_with_the_convolution() {
     let clip: (&str, &[&str], &str) = ("Clip", &["a", "zero", "six"], "b");
-    let cases: [(&str, Vec<Node>); 10] = [
+    let cases: [(&str, Vec<Node>); 11] = [
         ("silu", chain(&[("Sigmoid", &["c"], "a"), ("Mul", &["c", "a"], "y")])),
         ("silu", chain(&[("Sigmoid", &["c"], "a"), ("Mul", &["a", "c"], "y")])),
+        ("mish", chain(&[("Softplus", &["c"], "a"), ("Tanh", &["a"], "b"), ("Mul", &["c", "b"], "y")])),
         // Hard swish: divided at the end, in between, and by parts that ONNX has.
         (
             "hard_swish",

@@ -114,6 +114,9 @@ fn roots_and_quotients_are_of_every_number() {
         Small::new(&[1, 2, 3, 4], vec![square, node(last, inputs, &["y"], &[])], vec![])
     };
     check(&nodes("Sqrt", &["a"]), |x| x.iter().map(|x| x.abs()).collect());
+    // Of numbers below 0, where it has no value, 0.
+    let of_all = Small::new(&[1, 2, 3, 4], vec![node("Sqrt", &["x"], &["y"], &[])], vec![]);
+    check(&of_all, |x| x.iter().map(|x| x.max(0.0).sqrt()).collect());
     // No number is divided by zero here.
     let with = |last: &str, inputs: &[&str], constants: Vec<_>| {
         let above = node("Add", &["x", "nine"], &["a"], &[]);

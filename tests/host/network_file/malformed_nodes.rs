@@ -78,7 +78,8 @@ fn convolutions() {
             "activation",
             |p| p.set("stem", "activation", json!("LeakyReLU")),
             "node stem: activation is LeakyReLU: it must be one of none, relu, relu6, leaky_relu, clip, sigmoid, tanh, \
-             silu, hard_sigmoid, hard_swish, gelu, gelu_tanh (is leaky_relu meant?)",
+             silu, hard_sigmoid, hard_swish, gelu, gelu_tanh, elu, celu, selu, softplus, mish, softsign, \
+             sqrt (is leaky_relu meant?)",
         ),
         (
             "linear activation",
