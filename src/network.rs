@@ -11,6 +11,7 @@
 #[cfg(feature = "cpu")]
 mod bounds;
 mod builder;
+mod by_size;
 mod compress;
 mod context;
 #[cfg(feature = "cpu")]
@@ -41,6 +42,7 @@ use crate::method::summary::FilterSummary;
 #[cfg(feature = "onnx")]
 pub(crate) use builder::check_shape;
 pub use builder::{NetworkBuilder, Value};
+pub use by_size::BySize;
 pub use compress::{CompressedLayer, CompressedNetwork, Compression, Kept, PlacementRule};
 #[cfg(feature = "cpu")]
 pub use cpu::CpuNetwork;

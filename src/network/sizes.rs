@@ -6,31 +6,7 @@ use crate::error::{Error, Result};
 
 impl Network {
     /// The same network for images of another height and width. It shares this one's weights, so that it costs no more
-    /// than a list of nodes: keep one, or its executor, for every size that comes.
-    ///
-    /// ```
-    /// use std::collections::HashMap;
-    ///
-    /// use filter_summary::network::{ConvOp, CpuNetwork, Network};
-    /// use filter_summary::Conv2d;
-    ///
-    /// let mut net = Network::builder([1, 8, 8])?;
-    /// let conv = net.conv("conv", net.input(), ConvOp::dense(vec![1.0; 9], [1, 1, 3, 3], Conv2d::default())?)?;
-    /// let mean = net.global_avg_pool("mean", conv)?;
-    /// let network = net.finish(mean)?;
-    ///
-    /// let mut by_size: HashMap<[usize; 2], CpuNetwork> = HashMap::new();
-    /// for [height, width] in [[8, 8], [5, 9], [8, 8]] {
-    ///     let forward = match by_size.remove(&[height, width]) {
-    ///         Some(known) => known,
-    ///         None => CpuNetwork::new(&network.with_input_size([height, width])?, 1, None)?,
-    ///     };
-    ///     assert_eq!(forward.run(&vec![1.0; height * width])?, [9.0]);
-    ///     by_size.insert([height, width], forward);
-    /// }
-    /// assert_eq!(by_size.len(), 2);
-    /// # Ok::<(), filter_summary::Error>(())
-    /// ```
+    /// than a list of nodes. [`BySize`](super::BySize) keeps what runs each.
     ///
     /// # Errors
     /// When a node cannot read its input in that size, or was made for images of one size: a `linear` layer, a

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use filter_summary::network::{
-    Axis, Binary, Constant, ConvOp, ConvTranspose, CpuNetwork, Network, NetworkBuilder, Pad, Pool, Resize, Slice, Value,
+    Axis, Binary, BySize, Constant, ConvOp, ConvTranspose, CpuNetwork, Network, NetworkBuilder, Pad, Pool, Resize,
+    Slice, Value,
 };
 use filter_summary::{Conv2d, Result};
 
@@ -46,6 +47,34 @@ fn networks_of_any_size_are_what_they_would_be() {
         let shapes: Vec<usize> = other.outputs().map(|node| node.shape.iter().product()).collect();
         assert_eq!(all.iter().map(Vec::len).collect::<Vec<_>>(), shapes);
     }
+}
+
+/// Executors are made once for a size; of too many the one asked for longest ago goes.
+#[test]
+fn executors_are_kept_by_size() {
+    let mut made = Vec::new();
+    let mut forwards = BySize::new(network(|net, value| net.global_avg_pool("mean", value)), 2).unwrap();
+    for size in [[6, 8], [3, 3], [6, 8], [4, 5], [6, 8], [3, 3]] {
+        let shape = forwards.get(size, |network| {
+            made.push(size);
+            Ok(network.input().shape)
+        });
+        assert_eq!(*shape.unwrap(), [2, size[0], size[1]]);
+    }
+    assert_eq!(made, [[6, 8], [3, 3], [4, 5], [3, 3]]);
+    assert_eq!(forwards.sizes().collect::<Vec<_>>(), [[6, 8], [3, 3]]);
+    // What cannot be made changes nothing.
+    let refused = Network::builder([0, 1, 1]).unwrap_err();
+    assert_eq!(forwards.get([9, 9], |_| Err(refused.clone())).unwrap_err(), refused);
+    let empty = forwards.get([0, 4], |network| Ok(network.input().shape)).unwrap_err().to_string();
+    assert!(empty.contains('0'), "{empty}");
+    assert_eq!(forwards.sizes().collect::<Vec<_>>(), [[6, 8], [3, 3]]);
+    assert!(forwards.find([4, 5]).is_none() && forwards.find([6, 8]).is_some());
+    forwards.insert([6, 8], [7, 7, 7]);
+    assert_eq!(forwards.find([6, 8]), Some(&mut [7, 7, 7]));
+    assert_eq!(forwards.network().input().shape, [2, 6, 8]);
+    let none = BySize::<CpuNetwork>::new(network(|_, value| Ok(value)), 0).unwrap_err().to_string();
+    assert_eq!(none, "most is 0: it must be at least 1, the size at hand");
 }
 
 /// What ties a network to one size is named.

@@ -110,6 +110,7 @@ all_shared!(
     network::SpaceToDepth,
     network::ChannelOrder,
     network::CompressedLayer,
+    network::BySize<u8>,
     network::CompressedNetwork,
     network::Kept,
     network::Compression,
