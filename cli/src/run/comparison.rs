@@ -24,9 +24,12 @@ pub(super) struct Comparison {
     expected: f32,
     /// How far it may be off there.
     tolerance: f64,
+    /// Right, as far as anything was compared at all.
     pub(super) within: bool,
     /// Values that may be anything: what they come from may be divided by 0.
     unbounded: usize,
+    /// All values.
+    values: usize,
 }
 
 /// An output, and what it must be.
@@ -55,15 +58,17 @@ pub(super) fn compare(
     });
     let all: Result<Vec<Comparison>> = all.collect();
     bar.finish_and_clear();
-    Ok(all?.into_iter().reduce(worse).unwrap_or_else(|| Comparison::at("", [0, 0], 0.0, 0.0, 0.0, 0.0)))
+    let worst = all?.into_iter().reduce(worse).unwrap_or_else(|| Comparison::at("", [0, 0], 0.0, 0.0, 0.0, 0.0));
+    let within = worst.within && worst.unbounded < worst.values;
+    Ok(Comparison { within, ..worst })
 }
 
 /// Both in one.
 fn worse(one: Comparison, other: Comparison) -> Comparison {
     let largest_error = larger(one.largest_error, other.largest_error);
-    let unbounded = one.unbounded + other.unbounded;
+    let (unbounded, values) = (one.unbounded + other.unbounded, one.values + other.values);
     let worst = if other.error_fraction > one.error_fraction { other } else { one };
-    Comparison { largest_error, unbounded, ..worst }
+    Comparison { largest_error, unbounded, values, ..worst }
 }
 
 fn of_image(image: usize, output: &Compared<'_>, images: usize, allowed: &[f64]) -> Comparison {
@@ -84,7 +89,7 @@ fn of_image(image: usize, output: &Compared<'_>, images: usize, allowed: &[f64])
         }
     }
     let worst = worst.unwrap_or_else(|| Comparison::at(output.name, [image, 0], 0.0, 0.0, 0.0, 0.0));
-    Comparison { largest_error, unbounded, ..worst }
+    Comparison { largest_error, unbounded, values: row, ..worst }
 }
 
 /// `max` would pass over a NaN.
@@ -95,12 +100,20 @@ fn larger(one: f64, other: f64) -> f64 {
 impl Comparison {
     fn at(output: &str, at: [usize; 2], value: f32, expected: f32, tolerance: f64, error_fraction: f64) -> Self {
         let (output, within) = (output.to_owned(), error_fraction <= 1.0);
-        Self { output, largest_error: 0.0, error_fraction, at, value, expected, tolerance, within, unbounded: 0 }
+        let (unbounded, values) = (0, 0);
+        Self { output, largest_error: 0.0, error_fraction, at, value, expected, tolerance, within, unbounded, values }
     }
 
     /// Lines of a report.
     pub(super) fn text(&self) -> String {
         let Self { output, largest_error, error_fraction, at: [image, at], value, expected, tolerance, .. } = self;
+        if self.unbounded == self.values {
+            return format!(
+                "\nNOTHING WAS COMPARED: none of the {} values has a bound (what they are divided by may be 0); \
+                 largest difference {largest_error:.3e}",
+                self.values
+            );
+        }
         let verdict = if self.within { "within" } else { "BEYOND" };
         let of = if output == OUTPUT { String::new() } else { format!(" of {output}") };
         let unbounded = match self.unbounded {
@@ -120,7 +133,7 @@ impl Comparison {
 
 #[cfg(test)]
 mod tests {
-    use filter_summary::network::{ConvOp, Network, NetworkReference};
+    use filter_summary::network::{Binary, ConvOp, Network, NetworkReference};
     use filter_summary::{Activation, Conv2d, FilterSummary, Placement};
 
     use super::{Compared, compare};
@@ -145,5 +158,22 @@ mod tests {
         let output = Compared { name: "output", at: 0, got: &[0.0, 1.0], expected: &[0.0, 1.0] };
         let compared = compare(&reference, &[-1.0, 1.0], &[output], 2).unwrap();
         assert!(compared.within && compared.largest_error == 0.0, "{compared:?}");
+    }
+
+    /// Of what may be divided by 0 nothing is known: where that is all, nothing was compared.
+    #[test]
+    fn what_has_no_bound_is_not_right() {
+        let mut net = Network::builder([1, 1, 2]).unwrap();
+        let sum = ConvOp::dense(vec![1.0], [1, 1, 1, 1], Conv2d::default()).unwrap();
+        let sum = net.conv("conv", net.input(), sum).unwrap();
+        let quotient = net.binary("quotient", [sum, sum], Binary::div()).unwrap();
+        let network = net.finish(quotient).unwrap();
+        let reference = NetworkReference::new(&network).unwrap();
+        let output = Compared { name: "output", at: 0, got: &[1.0, 1.0], expected: &[1.0, 1.0] };
+        let compared = |input: &[f32]| compare(&reference, input, &[output], 1).unwrap();
+        let none = compared(&[0.0, 0.0]);
+        assert!(!none.within && none.unbounded == 2 && none.text().contains("NOTHING WAS COMPARED"), "{none:?}");
+        let some = compared(&[0.0, 1.0]);
+        assert!(some.within && some.unbounded == 1 && some.text().contains("1 values have no bound"), "{some:?}");
     }
 }
