@@ -9,7 +9,6 @@ from torch import nn
 from filter_summary import Interpreter, export
 
 IMAGE = {"conv2d"}
-CHANNELS = {"permute", "avg_pool2d"}
 NORM = {"sub", "mul", "batch_norm", "local_response_norm", "div"}
 GLOBAL = {"global_avg_pool2d"}
 UNEVEN = {"slice", "avg_pool2d", "concat"}
@@ -36,15 +35,45 @@ FUNCTIONS = {
         lambda x: F.adaptive_avg_pool2d(x.mean((2, 3), True), 3), GLOBAL | {"upsample_nearest2d"}),
     "mean of height": (lambda x: x.mean(2), {"slice", "avg_pool2d", "reshape"}),
     "mean of width": (lambda x: x.mean(3, keepdim=True), {"slice", "avg_pool2d"}),
-    "mean of channels": (lambda x: x.mean(1, keepdim=True), CHANNELS),
-    "mean of channels and width": (lambda x: x.mean((1, 3)), CHANNELS | {"slice", "flatten"}),
-    "mean of all": (lambda x: x.mean((1, 2, 3)), CHANNELS | GLOBAL),
-    "sum": (lambda x: x.sum((2, 3)), GLOBAL | {"batch_norm"}),
+    "mean of channels": (lambda x: x.mean(1, keepdim=True), set()),
+    "mean of channels and width": (lambda x: x.mean((1, 3)), {"slice", "avg_pool2d", "flatten"}),
+    "mean of all": (lambda x: x.mean((1, 2, 3)), GLOBAL),
+    "sum of channels": (lambda x: x.sum(1), {"reshape"}),
+    "sum": (lambda x: x.sum((2, 3)), GLOBAL | {"slice", "batch_norm"}),
     "sum of height": (lambda x: x.sum(2), {"slice", "avg_pool2d", "batch_norm", "reshape"}),
     "amax": (lambda x: x.amax((2, 3)), {"global_max_pool2d"}),
     "amax of channels": (lambda x: x.amax(1), {"permute", "max_pool2d", "reshape"}),
     "max of width": (lambda x: x.max(-1).values, {"slice", "max_pool2d"}),
-    "attention": (attention, CHANNELS | {"max_pool2d", "concat", "batch_norm", "mul"}),
+    "max of all": (lambda x: x.amax((1, 2, 3)), {"global_max_pool2d", "reshape"}),
+    "amin": (lambda x: x.amin((2, 3)), {"global_max_pool2d", "batch_norm"}),
+    "min of channels": (lambda x: x.min(1, keepdim=True)[0], {"permute", "max_pool2d", "batch_norm"}),
+    "mean of tokens": (lambda x: x.flatten(2).transpose(1, 2).mean(1), GLOBAL),
+    "mean of halves": (lambda x: x.view(len(x), 2, 6, 8, 6).mean(2), {"reshape", "avg_pool2d"}),
+    "sum of halves": (lambda x: x.view(len(x), 2, 6, 8, 6).sum(1), {"reshape"}),
+    "max of a factor in the middle": (
+        lambda x: x.view(len(x), 3, 4, 8, 6).permute(0, 1, 3, 4, 2).amax((2, 4)), {
+            "permute", "global_max_pool2d", "reshape"}),
+    "attention": (attention, {"permute", "max_pool2d", "concat", "mul"}),
+    "var": (lambda x: x.var((2, 3)), GLOBAL | {"slice", "sub", "mul", "batch_norm"}),
+    "var of channels": (lambda x: x.var(1, correction=0, keepdim=True), {"sub", "mul"}),
+    "std": (lambda x: x.std((2, 3)), GLOBAL | {"slice", "sub", "mul", "batch_norm", "local_response_norm"}),
+    "std of width": (
+        lambda x: x.std(3, unbiased=False), {"slice", "avg_pool2d", "sub", "mul", "local_response_norm"}),
+    "var and mean": (
+        lambda x: torch.cat(torch.var_mean(x, 1, keepdim=True), 1), {"sub", "mul", "concat"}),
+    "norm of order 1": (lambda x: x.norm(1, dim=1, keepdim=True), {"reshape"} - {"reshape"}),
+    "norm of order 2": (lambda x: torch.linalg.vector_norm(x, dim=(2, 3)), GLOBAL | {
+        "slice", "mul", "batch_norm", "local_response_norm"}),
+    "norm of order 3": (lambda x: torch.norm(x, 3, dim=1), {"mul", "local_response_norm", "reshape"}),
+    "greatest size": (lambda x: torch.linalg.vector_norm(x, torch.inf, dim=1, keepdim=True), {"permute", "max_pool2d"}),
+    "normalize": (lambda x: F.normalize(x), {"mul", "local_response_norm", "div", "activation"}),
+    "normalize rows": (lambda x: F.normalize(x, dim=3), {
+        "slice", "avg_pool2d", "mul", "batch_norm", "local_response_norm", "div", "activation"}),
+    "cosine": (lambda x: F.cosine_similarity(x[:, :6], x[:, 6:]), {
+        "slice", "mul", "local_response_norm", "div", "activation", "reshape"}),
+    "cosine of a prototype": (
+        lambda x: F.cosine_similarity(x, torch.arange(12.0).view(1, 12, 1, 1)), {
+            "mul", "local_response_norm", "div", "activation", "batch_norm", "reshape"}),
 }  # fmt: skip
 
 
@@ -77,12 +106,13 @@ class Last(nn.Module):
 
 
 NORMS = {
-    "layer": (nn.LayerNorm([12, 8, 6]), NORM | GLOBAL | CHANNELS | {"add"}),
-    "layer, without factors": (nn.LayerNorm([12, 8, 6], elementwise_affine=False), NORM | GLOBAL | CHANNELS),
+    "layer": (nn.LayerNorm([12, 8, 6]), NORM - {"batch_norm"} | GLOBAL | {"add"}),
+    "layer, without factors": (nn.LayerNorm([12, 8, 6], elementwise_affine=False), NORM - {"batch_norm"} | GLOBAL),
     "layer of rows": (nn.LayerNorm(6), NORM | {"slice", "avg_pool2d", "add"}),
-    "layer of tokens": (Tokens(nn.LayerNorm(12)), NORM | GLOBAL | {"reshape", "permute", "add"}),
-    "layer, channels last": (Last(nn.LayerNorm(12)), NORM | {"permute", "slice", "avg_pool2d", "add"}),
-    "group of all": (nn.GroupNorm(1, 12), NORM | GLOBAL | CHANNELS),
+    "layer of tokens": (Tokens(nn.LayerNorm(12)), NORM | {"reshape", "permute"}),
+    "layer, channels last": (Last(nn.LayerNorm(12)), NORM),
+    "root mean square": (Last(nn.RMSNorm(12)), {"mul", "local_response_norm", "div", "batch_norm"}),
+    "group of all": (nn.GroupNorm(1, 12), NORM | GLOBAL),
     "group": (nn.GroupNorm(4, 12), NORM | GLOBAL | {"reshape", "upsample_nearest2d", "flatten"}),
     "group of one": (nn.GroupNorm(12, 12), NORM | GLOBAL),
     "instance": (nn.InstanceNorm2d(12), NORM | GLOBAL),

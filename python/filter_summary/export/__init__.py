@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,8 @@ from torch import fx, nn
 from ..files import write_beside
 from ..interpret import Interpreter
 from . import (  # noqa: F401 (they register what they convert)
-    adaptive, convolutions, elementwise, images, norms, places, reductions, shapes,
+    adaptive, arithmetic, contractions, convolutions, elementwise, extremes, joins, matrices, norms, pads, places,
+    pools, powers, reductions, resizing, shapes, slices,
 )  # fmt: skip
 from .check import differences, run, twice
 from .convert import Converter
@@ -24,6 +26,7 @@ from .describe import described_file
 from .errors import ExportError, Refused
 from .fuse import fuse
 from .graph import Graph
+from .lazy import as_dims
 from .trace import evaluated, trace
 
 __all__ = ["ExportError", "Exported", "export", "graph_of"]
@@ -66,10 +69,11 @@ def export(
     is there: a difference of more than 1e-5 of an output's largest value (both in float64) is an error. Layers with
     `bits=8` are written in 8 bits.
 
-    Raises `ExportError`, with a line for every operation that the format lacks: its module, its source and why.
+    Raises `ExportError`, with a line for every operation that the format lacks: its module, its source and why; and
+    before anything is computed where the model is no `nn.Module`, the example no image, or `path` in no folder.
     """
-    path = Path(path)
-    example = image_of(example)
+    path = place_of(path)
+    model, example = module_of(model), image_of(example)
     with evaluated(model), torch.no_grad():
         graph, chosen = graph_of(model, example, outputs)
         metadata = {"architecture": type(model).__name__, **(metadata or {})}
@@ -80,6 +84,26 @@ def export(
     write_beside(path, lambda to: save_file(tensors, to, described))
     operations = dict(Counter(node.op for node in graph.nodes.values()))
     return Exported(path, path.stat().st_size, operations, tuple(graph.outputs), difference, tolerance)
+
+
+def place_of(path: str | os.PathLike) -> Path:
+    """Where a file can be written."""
+    try:
+        place = Path(path)
+    except TypeError:
+        raise ExportError(f"path is a {type(path).__name__}; it must be the name of a file") from None
+    if place.is_dir():
+        raise ExportError(f"path {place} is a folder; it must be the name of a file")
+    if not place.parent.is_dir():
+        raise ExportError(f"path {place}: there is no folder {place.parent}; make it first")
+    return place
+
+
+def module_of(model: nn.Module) -> nn.Module:
+    """What can be traced."""
+    if not isinstance(model, nn.Module):
+        raise ExportError(f"the model is a {type(model).__name__}; it must be an nn.Module")
+    return model
 
 
 def image_of(example: torch.Tensor | tuple[torch.Tensor]) -> torch.Tensor:
@@ -104,7 +128,7 @@ def graph_of(
 ) -> tuple[Graph, list[int]]:
     """Nodes and tensors of a model in eval mode, and which of its results they are; nothing is compared."""
     example = twice(image_of(example))
-    returned = run(model, example)
+    returned = run(module_of(model), example)
     if not returned:
         raise ExportError("the model returns no tensor")
     if outputs is not None:
@@ -152,7 +176,11 @@ def output_node(c: Converter, number: int, name: str | None) -> str:
     if not isinstance(c.results[number], fx.Node) or c.is_constant(c.results[number]):
         raise ExportError(f"{called} does not depend on the input: the format has no constants")
     try:
-        return c.real(c.results[number])[0]
+        value = c.results[number]
+        lazy = c.whole(value)
+        # The format has four axes: those behind the third are one.
+        dims = as_dims((*lazy.shape[:2], math.prod(lazy.shape[2:]))) if len(lazy.shape) > 3 else None
+        return c.settle(value, lazy, dims)
     except Refused as fault:
         raise ExportError(f"{called}: {fault}") from fault
 

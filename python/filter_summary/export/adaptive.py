@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from torch import fx
 
 from .convert import Converter, handles, operation_of
-from .images import first_of
-from .lazy import Dims, Lazy, as_dims, format_dims
-from .shapes import AXES, cut, tied
+from .lazy import AXES, Dims, Lazy, as_dims, format_dims
+from .pools import first_of
+from .slices import cut, tied
 
 Windows = list[tuple[int, int]]
 """`(start, end)` of each, along an axis."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -10,11 +11,16 @@ from typing import Any, cast
 import torch
 from torch import fx, nn
 
+from .arrange import arrange
 from .errors import ExportError, Refused, module_of, source_of
 from .graph import Graph, Node
-from .lazy import Dims, Lazy, as_dims, format_dims, moves
+from .layout import best
+from .lazy import Dims, Lazy, format_dims
+from .spread import repeated, written_constant
 from .trace import Traced
 
+Value = Lazy | torch.Tensor
+"""What operations of single numbers take: a value, or a constant."""
 Handler = Callable[["Converter", fx.Node, SimpleNamespace], Any]
 HANDLERS: dict[str, Handler] = {}
 """What converts an operation, by its ATen name."""
@@ -42,6 +48,7 @@ class Converter:
         self.batch = example.shape[0]
         self.graph = Graph(format_dims(tuple(example.shape[1:])))
         self.values: dict[fx.Node, Any] = {}
+        self.arranged: dict[tuple, str] = {}
         self.results: list[Any] = []
         faults: dict[str, list[str]] = {}
         for step in traced.graph.nodes:
@@ -86,9 +93,18 @@ class Converter:
             return self.constant(step)
         if name not in HANDLERS:
             raise Refused("the format has no such operation")
+        if any(not isinstance(size, int) for value in parts_of(step.meta.get("val")) for size in value.shape):
+            raise Refused("its size follows from numbers of the input")
         given = bound(step)
         self.check_axes(name, given)
-        return HANDLERS[name](self, step, given)
+        try:
+            return HANDLERS[name](self, step, given)
+        except (Refused, ExportError):
+            raise
+        except Exception as fault:
+            # Whatever it is, the operation is named.
+            reason = (str(fault).strip().splitlines() or ["unknown"])[0]
+            raise Refused(f"a fault of the exporter, {type(fault).__name__}: {reason}") from fault
 
     def check_axes(self, name: str, given: SimpleNamespace) -> None:
         """Operations on images take one without a batch, too; then the first axis is no batch."""
@@ -104,8 +120,10 @@ class Converter:
                 return [of(part) for part in value]
             if not isinstance(value, torch.Tensor) or not value.dim() or value.shape[0] != self.batch:
                 return REFUSED
-            shape = tuple(int(size) for size in value.shape[1:])
-            node = self.graph.add("refused", "refused", [], (product(shape), 1, 1))
+            shape = tuple(value.shape[1:])
+            if not all(isinstance(size, int) for size in shape):
+                return REFUSED
+            node = self.graph.add("refused", "refused", [], (math.prod(shape), 1, 1))
             return Lazy.of(node.name, node.dims, 1).viewed(shape)
 
         return of(step.meta.get("val"))
@@ -128,66 +146,94 @@ class Converter:
         """A constant that an operation may have."""
         return None if value is None else self.tensor(value, what)
 
+    def value(self, operand: Any) -> Value:
+        """An operand of an operation of single numbers: a value, a constant, or a number."""
+        if not isinstance(operand, fx.Node):
+            return torch.tensor(float(operand), dtype=torch.float64)
+        found = self.values[operand]
+        return found.double() if isinstance(found, torch.Tensor) else self.lazy(operand)
+
     def lazy(self, value: Any) -> Lazy:
+        """A value, with one element where the model repeats it: sums and products repeat by themselves."""
         found = self.values[value] if isinstance(value, fx.Node) else None
+        if isinstance(found, torch.Tensor):
+            return written_constant(self.graph, self.name(value), found)
         if not isinstance(found, Lazy):
-            raise Refused("an operand is a constant")
+            raise Refused("an operand is no tensor")
         return found
 
     def whole(self, step: fx.Node) -> Lazy:
-        """A value that is not expanded."""
-        lazy = self.lazy(step)
-        if lazy.shape != self.shape(step):
-            raise Refused(
-                f"it reads {step.name}, which is expanded from {list(lazy.shape)}: the format has no such node"
-            )
+        """A value with all that the model repeats of it."""
+        lazy, shape = self.lazy(step), self.shape(step)
+        if lazy.shape != shape:
+            layout = best([lazy], shape, others=[shape]) if len(shape) == len(lazy.shape) else None
+            if layout is None:
+                raise Refused(f"it reads {step.name}, {list(lazy.shape)} expanded to {list(shape)}: in too many axes")
+            name = self.settle(step, lazy.permuted(layout.order), layout.dims(lazy.shape))
+            name = repeated(self.graph, self.name(step), name, cast(Dims, layout.dims(shape)))
+            lazy = layout.back(name, self.graph.dims_of(name), shape)
+        self.values[step] = lazy
         return lazy
 
     def shape(self, step: fx.Node) -> tuple[int, ...]:
         """The shape of a step's value as the model sees it, without the batch."""
         return tuple(int(size) for size in step.meta["val"].shape[1:])
 
-    def real(self, step: fx.Node, spread: bool = False) -> tuple[str, Dims]:
-        """The node that has a step's value, made if need be, and its dimensions. With `spread` they may have 1 where
-        the model has repeated values."""
-        lazy = self.lazy(step) if spread else self.whole(step)
+    def real(self, step: fx.Node) -> tuple[str, Dims]:
+        """The node that has a step's value in order, as `[C, H, W]`, made if need be, and its dimensions."""
+        lazy = self.whole(step)
         name, dims = self.settle(step, lazy), format_dims(lazy.shape)
-        self.values[step] = Lazy.of(name, dims, len(lazy.shape))
+        self.values[step] = Lazy.shaped(name, dims, lazy.shape)
         return name, dims
 
-    def settle(self, step: fx.Node, lazy: Lazy) -> str:
-        """The node of a value with its axes as `[C, H, W]`."""
-        shape = lazy.shape
-        if len(shape) > 3:
-            raise Refused(f"it reads values of {len(shape) + 1} axes; the format has 4")
-        dims = format_dims(shape)
-        name = lazy.base
-        if not lazy.plain:
-            return self.move(step, lazy, dims)
-        if dims != lazy.dims:
-            op = "flatten" if dims[1:] == (1, 1) else "reshape"
-            keys = {} if op == "flatten" else {"shape": list(dims)}
-            name = self.graph.add(self.name(step, op), op, [name], dims, keys).name
-        return name
+    def axis(self, step: fx.Node, dim: int) -> int:
+        """An axis as PyTorch counts it, counted behind the batch."""
+        axis = dim % len(step.meta["val"].shape)
+        if axis == 0:
+            raise Refused("it goes along the batch: images are computed one by one")
+        return axis - 1
 
-    def move(self, step: fx.Node, lazy: Lazy, dims: Dims) -> str:
-        """Nodes that move blocks of values."""
-        sizes, order = lazy.movement()
-        known = rearrangement(lazy, dims, sizes, order)
-        if known is not None:
-            op, keys = known
-            return self.graph.add(self.name(step, op), op, [lazy.base], dims, keys).name
-        name, now = lazy.base, lazy.dims
-        for blocks, turn in moves(order):
-            want = format_dims(tuple(product(sizes[n] for n in block) for block in blocks))
-            if want != now:
-                name = self.graph.add(self.name(step, "reshape"), "reshape", [name], want, {"shape": list(want)}).name
-            turn = (*turn, *range(len(turn), 3))
-            now = as_dims(want[n] for n in turn)
-            name = self.graph.add(self.name(step, "permute"), "permute", [name], now, {"order": list(turn)}).name
-        if now != dims:
-            name = self.graph.add(self.name(step, "reshape"), "reshape", [name], dims, {"shape": list(dims)}).name
-        return name
+    def along(self, step: fx.Node, axis: int) -> tuple[Lazy, int]:
+        """A step's value, of which one axis is one of its node's `[C, H, W]` from beginning to end, and which."""
+        return self.placed(step, self.whole(step), axis)
+
+    def placed(self, step: fx.Node, lazy: Lazy, axis: int) -> tuple[Lazy, int]:
+        """The same of any value."""
+        found = lazy.covers()[axis]
+        if found is not None and len(found) == 1:
+            return lazy, found[0]
+        if found == () and 1 in lazy.dims:
+            return lazy, lazy.dims.index(1)
+        shape = lazy.shape
+        if len(shape) <= 3:
+            return Lazy.shaped(self.settle(step, lazy), format_dims(shape), shape), axis
+        dims = (math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :]))
+        return Lazy.shaped(self.settle(step, lazy, dims), dims, shape), 1
+
+    def channels(self, step: fx.Node, axis: int) -> Lazy:
+        """A step's value, of which one axis is the channels of its node."""
+        lazy = self.whole(step)
+        found, shape = lazy.covers()[axis], lazy.shape
+        if found == (0,) or (found == () and lazy.dims[0] == 1):
+            return lazy
+        order = (axis, *(other for other in range(len(shape)) if other != axis))
+        turned = lazy.permuted(order)
+        size, *rest = turned.shape
+        dims = format_dims(turned.shape) if len(rest) < 3 else (size, math.prod(rest), 1)
+        made = Lazy.shaped(self.settle(step, turned, dims), dims, turned.shape)
+        return made.permuted(tuple(order.index(n) for n in range(len(shape))))
+
+    def settle(self, step: fx.Node, lazy: Lazy, dims: Dims | None = None) -> str:
+        """The node of a value with its axes as `[C, H, W]`, or with its values in order as `dims`."""
+        if dims is None and len(lazy.shape) > 3:
+            raise Refused(f"it reads values of {len(lazy.shape) + 1} axes; the format has 4")
+        dims = format_dims(lazy.shape) if dims is None else dims
+        if lazy.plain and dims == lazy.dims:
+            return lazy.base
+        key = (lazy.base, lazy.runs(), dims)
+        if key not in self.arranged:
+            self.arranged[key] = arrange(self.graph, lambda what: self.name(step, what), lazy, dims)
+        return self.arranged[key]
 
     def name(self, step: fx.Node, what: str | None = None) -> str:
         """What the node of a step is called: as its module, where that is one operation."""
@@ -208,53 +254,10 @@ class Converter:
         return Lazy.of(name, self.graph.dims_of(name), len(step.meta["val"].shape) - 1)
 
 
-def product(numbers) -> int:
-    total = 1
-    for number in numbers:
-        total *= number
-    return total
-
-
-def rearrangement(lazy: Lazy, dims: Dims, sizes: tuple, order: tuple) -> tuple[str, dict] | None:
-    """The one node that moves blocks so, where there is one: `(op, keys)`."""
-    c, h, w = lazy.dims
-    if order == (1, 0) or order == (1, 0, 2):
-        if dims == lazy.dims and sizes[0] * sizes[1] == c:
-            return "channel_shuffle", {"groups": sizes[0]}
-    for block in range(2, c + 1):
-        rest = c // block**2
-        if rest * block**2 == c and dims == (rest, h * block, w * block):
-            parts = {
-                "crd": ((rest, block, block, h, w), (0, 3, 1, 4, 2)),
-                "dcr": ((block, block, rest, h, w), (2, 3, 0, 4, 1)),
-            }
-            found = [one for one, form in parts.items() if same_movement(form, sizes, order)]
-            return ("depth_to_space", {"block": block, "order": found[0]}) if found else None
-    for block in range(2, min(h, w) + 1):
-        y, x = h // block, w // block
-        if (y * block, x * block) == (h, w) and dims == (c * block**2, y, x):
-            parts = {
-                "crd": ((c, y, block, x, block), (0, 2, 4, 1, 3)),
-                "dcr": ((c, y, block, x, block), (2, 4, 0, 1, 3)),
-            }
-            found = [one for one, form in parts.items() if same_movement(form, sizes, order)]
-            return ("space_to_depth", {"block": block, "order": found[0]}) if found else None
-    if len(sizes) <= 3 and format_dims(sizes) == lazy.dims:
-        turn = (*order, *range(len(order), 3))
-        if tuple(lazy.dims[n] for n in turn) == dims:
-            return "permute", {"order": list(turn)}
-    # Axes of one element may stand between those that move.
-    for turn in ((0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)):
-        if tuple(lazy.dims[n] for n in turn) == dims and same_movement((lazy.dims, turn), sizes, order):
-            return "permute", {"order": list(turn)}
-    return None
-
-
-def same_movement(form: tuple, sizes: tuple, order: tuple) -> bool:
-    """Whether factors in an order are the same movement as blocks in theirs."""
-    factors, turn = form
-    lazy = Lazy("", (1, 1, 1), dict(enumerate(factors)), tuple(range(len(factors))), tuple((n,) for n in turn))
-    return lazy.movement() == (sizes, order)
+def parts_of(value: Any) -> list[torch.Tensor]:
+    """The tensors that a step makes."""
+    parts = value if isinstance(value, (tuple, list)) else [value]
+    return [part for part in parts if isinstance(part, torch.Tensor)]
 
 
 def operation_of(step: fx.Node) -> str:

@@ -1,4 +1,4 @@
-"""Convolutions, linear layers and batch norm."""
+"""Convolutions and batch norm."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import fx
 
 from ..conv import FsConv2d
 from ..quantize import quantize
+from .arithmetic import lines
 from .convert import Converter, handles
 from .errors import Refused
-from .lazy import Lazy, format_dims
 
 
 def pair(values) -> list[int]:
@@ -104,54 +104,13 @@ def transposed(c: Converter, step: fx.Node, a: SimpleNamespace):
     return c.made(step, c.emit(step, "conv_transpose2d", name, **keys, weight=weight, bias=c.optional(a.bias, "bias")))
 
 
-@handles("linear")
-def linear(c: Converter, step: fx.Node, a: SimpleNamespace):
-    return apply_linear(c, step, a.input, c.tensor(a.weight, "weight"), c.optional(a.bias, "bias"))
-
-
-@handles("addmm", "mm", "matmul")
-def matmul(c: Converter, step: fx.Node, a: SimpleNamespace):
-    one, other = (a.mat1, a.mat2) if hasattr(a, "mat1") else (a.self_, a.mat2 if hasattr(a, "mat2") else a.other)
-    weight = c.tensor(other, "second factor")
-    if weight.dim() != 2:
-        raise Refused(f"its second factor has {weight.dim()} axes; the format has linear layers only")
-    bias = None
-    if hasattr(a, "mat1"):
-        if (a.alpha, a.beta) != (1, 1):
-            raise Refused("alpha and beta other than 1")
-        bias = c.tensor(a.self_, "bias").expand(weight.shape[1])
-    return apply_linear(c, step, one, weight.t(), bias)
-
-
-def apply_linear(c: Converter, step: fx.Node, x: fx.Node, weight: torch.Tensor, bias: torch.Tensor | None):
-    """A linear layer over the last axis: the node of that name where there is no other, else a 1x1 convolution."""
-    lazy = c.whole(x)
-    rank = len(lazy.shape)
-    if rank == 1:
-        # A linear layer flattens by itself.
-        name = lazy.base if lazy.plain else c.real(x)[0]
-        return c.made(step, c.emit(step, "linear", name, weight=weight, bias=bias))
-    if rank > 3:
-        raise Refused(f"it reads values of {rank + 1} axes; the format has 4")
-    last = lazy.permuted((rank - 1, *range(rank - 1)))
-    name, dims = c.settle(x, last), format_dims(last.shape)
-    keys = {"out_channels": len(weight), "kernel": [1, 1]}
-    node = c.emit(
-        step, "conv2d", name, dims=(len(weight), *dims[1:]), **keys, weight=weight[:, :, None, None], bias=bias
-    )
-    return Lazy.of(node.name, node.dims, rank).permuted((*range(1, rank), 0))
-
-
 @handles("_native_batch_norm_legit_no_training", "batch_norm")
 def batch_norm(c: Converter, step: fx.Node, a: SimpleNamespace):
     if getattr(a, "training", False) or a.running_mean is None:
         raise Refused("it has the statistics of the batch: the format has those of training")
-    x = a.input
     mean, var = c.tensor(a.running_mean, "mean"), c.tensor(a.running_var, "variance")
     weight, bias = c.optional(a.weight, "weight"), c.optional(a.bias, "bias")
     scale = (var + a.eps).rsqrt() * (1 if weight is None else weight)
     shift = (0 if bias is None else bias) - mean * scale
-    name, dims = c.real(x)
-    node = c.emit(step, "batch_norm", name, dims=dims, scale=scale, bias=shift)
-    value = Lazy.of(node.name, dims, len(c.lazy(x).shape))
+    value = lines(c, step, c.channels(a.input, 0), scale, shift)
     return [value] if isinstance(step.meta["val"], (tuple, list)) else value

@@ -10,6 +10,7 @@ import math
 import torch
 
 from .graph import Graph, Node
+from .lazy import OPEN
 
 CONVOLUTIONS = ("conv2d", "fs_conv2d")
 SCALED = (*CONVOLUTIONS, "conv_transpose2d", "linear", "batch_norm")
@@ -28,6 +29,7 @@ def fuse(graph: Graph) -> None:
         paddings,
         residuals,
         activations,
+        slices,
         shortcuts,
         chains,
         flattens,
@@ -194,6 +196,28 @@ def activations(graph: Graph) -> None:
         if before is not None:
             before.keys["activation"] = node.keys["activation"]
             graph.replace(node.name, before.name)
+
+
+CUTS = {"start": 0, "end": OPEN, "step": 1}
+"""Keys of a slice, and what they are of an axis that is not cut."""
+
+
+def slices(graph: Graph) -> None:
+    """A slice of a slice along other axes is one."""
+    for node in list(graph.nodes.values()):
+        before = source(graph, node, "slice") if node.op == "slice" else None
+        if before is None:
+            continue
+        mine, theirs = ({key: one.keys.get(key, [of] * 3) for key, of in CUTS.items()} for one in (node, before))
+        cut = [[any(keys[key][n] != of for key, of in CUTS.items()) for n in range(3)] for keys in (mine, theirs)]
+        if any(map(all, zip(*cut))):
+            continue
+        node.inputs = list(before.inputs)
+        node.keys = {}
+        for key, of in CUTS.items():
+            values = [mine[key][n] if cut[0][n] else theirs[key][n] for n in range(3)]
+            node.keys |= {key: values} if values != [of] * 3 else {}
+        graph.prune()
 
 
 def shortcuts(graph: Graph) -> None:

@@ -38,6 +38,7 @@ class Graph:
         self.dims = dims
         self.nodes: dict[str, Node] = {}
         self.outputs: list[str] = []
+        self.zero: str | None = None
 
     def dims_of(self, name: str) -> Dims:
         return self.dims if name == "input" else self.nodes[name].dims

@@ -1,26 +1,21 @@
-"""Views, permutations, slices and concatenations."""
+"""Views, permutations, and what changes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from types import SimpleNamespace
-from typing import Any, cast
 
+import torch
 from torch import fx
 
 from .convert import Converter, handles, operation_of
 from .errors import Refused
-from .lazy import Dims, Lazy, as_dims, format_dims
-
-OPEN = 2147483647
-"""An `end` beyond every size: the slice takes the rest, whatever the size of the input."""
-
-AXES = ("channels", "height", "width")
+from .lazy import Lazy, format_dims
 
 
 @handles(
     "view", "reshape", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze", "view_copy", "squeeze_copy",
-    "_reshape_alias",
+    "_reshape_alias", "ravel", "view_as", "reshape_as", "unsqueeze_copy",
 )  # fmt: skip
 def view(c: Converter, step: fx.Node, a: SimpleNamespace):
     shape = step.meta["val"].shape
@@ -30,43 +25,60 @@ def view(c: Converter, step: fx.Node, a: SimpleNamespace):
 
 
 def viewed(c: Converter, x: fx.Node, shape: tuple[int, ...]) -> Lazy:
+    lazy = c.lazy(x)
+    if [size for size in c.shape(x) if size != 1] == [size for size in shape if size != 1]:
+        # Axes of one element come and go; what is repeated need not be written down for that.
+        return renamed(lazy, c.shape(x), shape)
     lazy = c.whole(x)
     found = lazy.viewed(shape)
     if found is None:
         # Where an axis is cut elsewhere than where it was joined, what is moved must be written down first.
-        flat = lazy.viewed((_count(lazy),))
-        found = Lazy.of(c.settle(x, cast(Lazy, flat)), (_count(lazy), 1, 1), 1).viewed(shape)
-    return cast(Lazy, found)
+        dims = format_dims(lazy.shape) if len(lazy.shape) <= 3 else (math.prod(lazy.shape), 1, 1)
+        found = Lazy.shaped(c.settle(x, lazy, dims), dims, shape)
+    return found
 
 
-def _count(lazy: Lazy) -> int:
-    total = 1
-    for size in lazy.shape:
-        total *= size
-    return total
+def renamed(lazy: Lazy, before: tuple[int, ...], shape: tuple[int, ...]) -> Lazy:
+    """A value's axes but those of one element, which are others."""
+    kept = iter([axis for axis, size in zip(lazy.axes, before) if size != 1])
+    axes = tuple(() if size == 1 else next(kept) for size in shape)
+    return Lazy(lazy.base, lazy.dims, lazy.sizes, lazy.order, axes)
 
 
-@handles("permute", "transpose", "t", "movedim", "swapaxes", "permute_copy", "transpose_copy")
+@handles("permute", "transpose", "t", "movedim", "swapaxes", "permute_copy", "transpose_copy", "moveaxis", "swapdims",
+         "mT", "adjoint", "numpy_T")  # fmt: skip
 def permute(c: Converter, step: fx.Node, a: SimpleNamespace):
-    lazy = c.whole(a.self_)
-    rank = len(lazy.shape) + 1
+    rank = len(a.self_.meta["val"].shape)
     order = list(range(rank))
     if hasattr(a, "dims"):
         order = [axis % rank for axis in a.dims]
-    elif hasattr(a, "dim0"):
-        one, other = a.dim0 % rank, a.dim1 % rank
-        order[one], order[other] = other, one
+    elif hasattr(a, "dim0") or hasattr(a, "axis0"):
+        named = "dim" if hasattr(a, "dim0") else "axis"
+        one, other = (int(getattr(a, f"{named}{n}")) for n in (0, 1))
+        order[one], order[other] = order[other], order[one]
+    elif hasattr(a, "source"):
+        order = moved(rank, a.source, a.destination)
     elif rank == 2:
         order = [1, 0]
+    elif operation_of(step) in ("mT", "adjoint"):
+        order[-2:] = order[:-3:-1]
     else:
         raise Refused("the format has no such operation")
     if order[0] != 0:
         raise Refused("it moves the images of a batch")
-    return lazy.permuted(tuple(axis - 1 for axis in order[1:]))
+    return c.lazy(a.self_).permuted(tuple(axis - 1 for axis in order[1:]))
+
+
+def moved(rank: int, source, destination) -> list[int]:
+    """The order that brings axes to other places, and leaves the others in theirs."""
+    sources, places = ([n % rank for n in ([at] if isinstance(at, int) else at)] for at in (source, destination))
+    rest = iter(n for n in range(rank) if n not in sources)
+    return [sources[places.index(n)] if n in places else next(rest) for n in range(rank)]
 
 
 @handles("contiguous", "clone", "alias", "detach", "lift_fresh_copy", "dropout", "feature_dropout", "_to_copy", "to",
-         "type_as", "expand_copy")  # fmt: skip
+         "type_as", "expand_copy", "alpha_dropout", "feature_alpha_dropout",
+         "positive", "resolve_conj", "resolve_neg", "real", "cpu", "float", "double")  # fmt: skip
 def same(c: Converter, step: fx.Node, a: SimpleNamespace):
     value = step.meta["val"]
     if not value.dtype.is_floating_point:
@@ -80,126 +92,29 @@ def nothing(c: Converter, step: fx.Node, a: SimpleNamespace):
     return None
 
 
-@handles("expand", "expand_as")
+@handles("expand", "expand_as", "broadcast_to")
 def expand(c: Converter, step: fx.Node, a: SimpleNamespace):
-    lazy, rank = c.lazy(a.self_), len(step.meta["val"].shape) - 1
-    if len(lazy.shape) != rank or step.meta["val"].shape[0] != c.batch:
-        raise Refused("it adds axes")
-    # Sums and products repeat values by themselves; whoever else reads it refuses.
+    lazy, shape = c.lazy(a.self_), step.meta["val"].shape
+    if len(lazy.shape) != len(shape) - 1 or shape[0] != c.batch:
+        raise Refused(f"it expands {[c.batch, *c.shape(a.self_)]} to {list(shape)}: give it as many axes before")
+    # Sums and products repeat values by themselves; for whoever else reads it they are written down.
     return lazy
 
 
-def sliced(c: Converter, step: fx.Node, x: fx.Node, axis: int, start: int, end: int, by: int = 1) -> Lazy:
-    """A slice along an axis of the model's value; the whole is no slice."""
-    rank = len(c.whole(x).shape) + 1
-    axis %= rank
-    size = int(x.meta["val"].shape[axis])
-    # What counts from the end, or ends within an image, is of images of this size alone.
-    rest = end >= OPEN and (start >= 0 or axis == 1)
-    start, end = (min(max(at + size if at < 0 else at, 0), size) for at in (start, end))
-    whole = start == 0 and end == size and by == 1
-    if whole and (rest or axis <= 1):
-        return c.lazy(x)
-    if axis == 0:
-        raise Refused("it takes some images of a batch")
-    name, dims = c.real(x)
-    if whole:
-        return Lazy.of(tied(c, step, name, dims, [axis - 1]), dims, rank - 1)
-    after = list(dims)
-    after[axis - 1] = -(-(end - start) // by)
-    keys = cut({axis - 1: (start, OPEN if rest else end, by)})
-    node = c.emit(step, "slice", name, dims=as_dims(after), **keys)
-    return Lazy.of(node.name, node.dims, rank - 1)
+LIKE = {
+    "zeros_like": torch.zeros, "ones_like": torch.ones, "new_zeros": torch.zeros, "new_ones": torch.ones,
+    "empty_like": torch.zeros, "new_empty": torch.zeros,
+}  # fmt: skip
 
 
-def tied(c: Converter, step: fx.Node, name: str, dims: Dims, axes: Sequence[int]) -> str:
-    """The same values, of images of this size along `axes` of `[C, H, W]` alone: readers of the format refuse
-    others."""
-    keys = cut({axis: (0, dims[axis], 1) for axis in axes})
-    return c.graph.add(c.name(step, "size"), "slice", [name], dims, keys).name
-
-
-def cut(axes: dict[int, tuple[int, int, int]]) -> dict[str, Any]:
-    """The keys of a slice of `(start, end, step)` along some axes; those that nobody cuts are whole at any size."""
-    keys = {}
-    for n, (key, default) in enumerate((("start", 0), ("end", OPEN), ("step", 1))):
-        values = [axes[axis][n] if axis in axes else default for axis in range(3)]
-        if values != [default] * 3:
-            keys[key] = values
-    return keys
-
-
-@handles("slice", "slice_copy", "narrow")
-def slice_(c: Converter, step: fx.Node, a: SimpleNamespace):
-    start = a.start or 0
-    if isinstance(start, fx.Node):
-        raise Refused("its start is computed")
-    end = start + a.length if hasattr(a, "length") else OPEN if a.end is None else a.end
-    return sliced(c, step, a.self_, a.dim, start, end, getattr(a, "step", 1))
-
-
-@handles("select")
-def select(c: Converter, step: fx.Node, a: SimpleNamespace):
-    size = int(a.self_.meta["val"].shape[a.dim])
-    at = a.index % size
-    part = sliced(c, step, a.self_, a.dim, at, at + 1)
-    return part.viewed(c.shape(step))
-
-
-@handles("chunk", "split", "split_with_sizes", "tensor_split", "unsafe_chunk", "unsafe_split", "split_copy")
-def split(c: Converter, step: fx.Node, a: SimpleNamespace):
-    parts, at = [], 0
-    for value in step.meta["val"]:
-        size = int(value.shape[a.dim])
-        parts.append(sliced(c, step, a.self_, a.dim, at, at + size))
-        at += size
-    return parts
-
-
-@handles("glu")
-def glu(c: Converter, step: fx.Node, a: SimpleNamespace):
-    """The first half times the sigmoid of the second."""
-    size = int(a.self_.meta["val"].shape[a.dim]) // 2
-    shape = c.shape(step)
-    halves = [sliced(c, step, a.self_, a.dim, at, at + size) for at in (0, size)]
-    first, gate = (c.settle(step, half) for half in halves)
-    dims = format_dims(shape)
-    gate = c.emit(step, "activation", gate, dims=dims, activation="sigmoid").name
-    return c.made(step, c.emit(step, "mul", first, gate, dims=dims))
-
-
-@handles("unbind")
-def unbind(c: Converter, step: fx.Node, a: SimpleNamespace):
-    count = len(step.meta["val"])
-    shape = tuple(int(size) for size in step.meta["val"][0].shape[1:])
-    return [sliced(c, step, a.self_, a.dim, n, n + 1).viewed(shape) for n in range(count)]
-
-
-@handles("cat", "concat", "concatenate")
-def cat(c: Converter, step: fx.Node, a: SimpleNamespace):
-    rank = len(step.meta["val"].shape)
-    axis = a.dim % rank
-    if axis == 0:
-        raise Refused("it joins batches")
-    if rank > 4:
-        raise Refused(f"it joins values of {rank} axes; the format has 4")
-    names = [c.real(part)[0] for part in a.tensors]
-    keys: dict[str, Any] = {} if axis == 1 else {"axis": AXES[axis - 1]}
-    return c.made(step, c.emit(step, "concat", *names, **keys))
-
-
-@handles("stack")
-def stack(c: Converter, step: fx.Node, a: SimpleNamespace):
-    shape = c.shape(step)
-    axis = a.dim % (len(shape) + 1)
-    if axis == 0 or len(shape) > 3:
-        raise Refused("it makes a new axis before the channels, or a fifth")
-    one = (*shape[: axis - 1], 1, *shape[axis:])
-    names = []
-    for part in a.tensors:
-        names.append(c.settle(part, viewed(c, part, one)))
-    keys: dict[str, Any] = {} if axis == 1 else {"axis": AXES[axis - 1]}
-    return c.made(step, c.emit(step, "concat", *names, dims=format_dims(shape), **keys))
+@handles(*LIKE, "full_like", "new_full")
+def constant(c: Converter, step: fx.Node, a: SimpleNamespace):
+    """Of a value it takes the shape alone: the same for every image."""
+    shape = list(step.meta["val"].shape)
+    shape = [1, *shape[1:]] if shape and shape[0] == c.batch else shape
+    if operation_of(step) in LIKE:
+        return LIKE[operation_of(step)](shape, dtype=torch.float64)
+    return torch.full(shape, float(a.fill_value), dtype=torch.float64)
 
 
 @handles("pixel_shuffle", "pixel_unshuffle")
@@ -214,8 +129,3 @@ def pixel_shuffle(c: Converter, step: fx.Node, a: SimpleNamespace):
 def channel_shuffle(c: Converter, step: fx.Node, a: SimpleNamespace):
     name, dims = c.real(a.self_)
     return c.made(step, c.emit(step, "channel_shuffle", name, dims=dims, groups=a.groups))
-
-
-@handles("flip", "roll")
-def no_gather(c: Converter, step: fx.Node, a: SimpleNamespace):
-    raise Refused("the format moves no single rows or columns")

@@ -1,0 +1,95 @@
+"""Values one after another along an axis, and the same value several times."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
+
+from torch import fx
+
+from .convert import Converter, handles
+from .errors import Refused
+from .layout import best
+from .lazy import AXES, Dims, Lazy, as_dims
+from .slices import tied
+
+
+def joined(c: Converter, step: fx.Node, parts: Sequence[Lazy], axis: int) -> Lazy:
+    """Values one after another along an axis, in the order in which fewest have to be moved."""
+    if len(parts) == 1:
+        return parts[0]
+    whole = tuple(sum(part.shape[n] for part in parts) if n == axis else size for n, size in enumerate(parts[0].shape))
+    layout = best(parts, whole, axis)
+    if layout is None:
+        raise Refused(f"it joins values of {len(whole) + 1} axes in too many")
+    names = [c.settle(step, part.permuted(layout.order), layout.dims(part.shape)) for part in parts]
+    place = layout.place(axis)
+    keys = {} if place == 0 else {"axis": AXES[place]}
+    node = c.emit(step, "concat", *names, dims=cast(Dims, layout.dims(whole)), **keys)
+    return layout.back(node.name, node.dims, whole)
+
+
+def with_axis(x: Lazy, axis: int) -> Lazy:
+    """A value with an axis of one element more."""
+    return replace(x, axes=(*x.axes[:axis], (), *x.axes[axis:]))
+
+
+@handles("cat", "concat", "concatenate")
+def cat(c: Converter, step: fx.Node, a: SimpleNamespace):
+    axis = a.dim % len(step.meta["val"].shape)
+    if axis == 0:
+        raise Refused("it joins batches")
+    parts = [c.whole(part) for part in a.tensors if math.prod(part.meta["val"].shape)]
+    return joined(c, step, parts, axis - 1)
+
+
+@handles("stack")
+def stack(c: Converter, step: fx.Node, a: SimpleNamespace):
+    shape = c.shape(step)
+    axis = a.dim % (len(shape) + 1) - 1
+    if axis < 0:
+        raise Refused("it makes a new axis before the batch")
+    parts = []
+    for part in a.tensors:
+        parts.append(with_axis(c.whole(part), axis))
+    return joined(c, step, parts, axis)
+
+
+@handles("repeat", "tile")
+def repeat(c: Converter, step: fx.Node, a: SimpleNamespace):
+    """Axes of one element are repeated by whoever reads them, others joined to themselves."""
+    times = list(getattr(a, "repeats", None) or a.dims)
+    rank = len(a.self_.meta["val"].shape)
+    times = [1] * (rank - len(times)) + times
+    if len(times) != rank or times[0] != 1:
+        raise Refused(f"it repeats {rank} axes {times} times: it must have as many, and the batch once")
+    x = c.whole(a.self_)
+    for axis, count in enumerate(times[1:]):
+        if count > 1 and x.shape[axis] > 1:
+            x = joined(c, step, [x] * count, axis)
+    return x
+
+
+@handles("repeat_interleave")
+def repeat_interleave(c: Converter, step: fx.Node, a: SimpleNamespace):
+    """Every element so often before the next: as rows of a larger image."""
+    if isinstance(a.repeats, fx.Node) or a.dim is None:
+        raise Refused("it repeats each element by itself; the format repeats all of an axis so often")
+    axis, x = c.axis(a.self_, a.dim), c.whole(a.self_)
+    if x.shape[axis] == 1:
+        return x
+    x, place = c.placed(step, x, axis)
+    after = as_dims(size * a.repeats if n == place else size for n, size in enumerate(x.dims))
+    if place:
+        factor = [a.repeats if n == place else 1 for n in (1, 2)]
+        name = c.emit(step, "upsample_nearest2d", x.base, dims=after, scale_factor=factor).name
+        return x.resized(name, after, axis)
+    channels, h, w = x.dims
+    name = tied(c, step, x.base, x.dims, (1, 2)) if h * w > 1 else x.base
+    name = c.emit(step, "reshape", name, dims=(channels, 1, h * w), shape=[channels, 1, h * w]).name
+    many: Dims = (channels, a.repeats, h * w)
+    name = c.emit(step, "upsample_nearest2d", name, dims=many, scale_factor=[a.repeats, 1]).name
+    return x.resized(c.emit(step, "reshape", name, dims=after, shape=list(after)).name, after, axis)
