@@ -21,23 +21,9 @@ NOT_EXPORTED = {
 }  # fmt: skip
 """Blocks that `export` refuses, and what it says."""
 NOT_IMPORTED = {
-    "se": "(Expand): it repeats a computed value",
-    "eca": "(Expand): it repeats a computed value",
-    "spatial and channel squeeze": "(Max): of two computed values",
-    "selective kernels": "are not equal, of more than 4 axes",
     "global context": "(MatMul): its operand 1",
     "non-local": "(MatMul): its operand 1",
-    "convnext v2": "(ReduceL2): the format has no such operation",
-    "involution": "a list of integers is expected",
-    "coordconv": "(Concat): its operand 1 is a constant",
     "local response": "(Pad): it reads a tensor of 5 axes",
-    "l2 norm": "(ReduceL2): the format has no such operation",
-    "l1 norm": "(ReduceL1): the format has no such operation",
-    "cosine head": "(ReduceL2): the format has no such operation",
-    "generalized mean": "(Pow): its exponent is 0.33333334",
-    "filter response": "(Max): it has a constant of more than one number",
-    "yolo": "(Add): it reads a tensor of 5 axes",
-    "bgr": "(Gather): its indices are not one after another",
     "1x1 by einsum": "(Einsum): the format has no such operation",
 }
 """Blocks that `fsnet import` refuses, and what it says."""

@@ -1,4 +1,4 @@
-"""The commands of docs/your-network.md, on a few images of noise."""
+"""The commands of docs/your-network.md, on a few images of noise, and the program of docs/onnx.md."""
 
 import lzma
 import os
@@ -7,9 +7,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from test_train import folder  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
@@ -52,3 +55,22 @@ def test_your_network(folder, tmp_path):  # noqa: F811
         assert done.returncode == 0, f"{' '.join(whole)}: {done.stderr}"
         ran.append(f"{program} {arguments[0]}")
     assert ran.count("fsnet eval") == 3 and "fsnet quantize" in ran, ran
+
+
+def test_values_of_a_model_whose_batch_has_a_name(tmp_path):
+    for package in ("onnx", "onnxruntime"):
+        pytest.importorskip(package)
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "onnx.md").read_text(), re.DOTALL)
+    (tmp_path / "values.py").write_text(program)
+    model, names = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU()), {"input_names": ["x"]}
+    names |= {"output_names": ["y"], "dynamic_axes": {"x": {0: "batch"}}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(model, (torch.randn(1, 3, 8, 6),), tmp_path / "model.onnx", dynamo=False, **names)
+    command = [sys.executable, "values.py", "model.onnx", "values.npz"]
+    asked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert asked.returncode == 1 and "x is ['batch', 3, 8, 6]: give all its sizes" in asked.stderr
+    done = subprocess.run([*command, "2x3x8x6"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "values.npz") as values:
+        assert values["x"].shape == (2, 3, 8, 6) and values["y"].shape == (2, 4, 6, 4)
