@@ -21,15 +21,15 @@ def gem(x):
 
 
 FUNCTIONS = {
-    "rsqrt": (lambda x: torch.rsqrt(positive(x)), {"batch_norm"} | ROOT),
-    "power 1/2": (lambda x: positive(x) ** 0.5, {"batch_norm"} | ROOT),
+    "rsqrt": (lambda x: torch.rsqrt(positive(x)), {"batch_norm", "div"}),
+    "power 1/2": (lambda x: positive(x) ** 0.5, {"batch_norm"}),
     "power 1.7": (lambda x: positive(x).pow(1.7), {"batch_norm"} | ROOT),
     "power 0": (lambda x: x**0, set()),
     "power 3": (lambda x: x**3, {"mul"}),
     "power 5": (lambda x: x**5, {"mul"}),
     "power -2": (lambda x: positive(x) ** -2, {"batch_norm", "mul", "activation", "div"}),
     "gem": (gem, {"avg_pool2d"} | ROOT),
-    "hypot": (lambda x: torch.hypot(x, x.tanh()), {"activation", "mul", "add"} | ROOT),
+    "hypot": (lambda x: torch.hypot(x, x.tanh()), {"activation", "mul", "add"}),
     "maximum": (lambda x: torch.maximum(x, x.tanh()), {"activation", "sub", "add"}),
     "minimum": (lambda x: torch.minimum(x, x.tanh()), {"activation", "sub"}),
     "max": (lambda x: torch.max(x, x.tanh()), {"activation", "sub", "add"}),

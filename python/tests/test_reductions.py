@@ -9,7 +9,7 @@ from torch import nn
 from filter_summary import Interpreter, export
 
 IMAGE = {"conv2d"}
-NORM = {"sub", "mul", "batch_norm", "local_response_norm", "div"}
+NORM = {"sub", "mul", "batch_norm", "div"}
 GLOBAL = {"global_avg_pool2d"}
 UNEVEN = {"slice", "avg_pool2d", "concat"}
 
@@ -56,24 +56,24 @@ FUNCTIONS = {
     "attention": (attention, {"permute", "max_pool2d", "concat", "mul"}),
     "var": (lambda x: x.var((2, 3)), GLOBAL | {"slice", "sub", "mul", "batch_norm"}),
     "var of channels": (lambda x: x.var(1, correction=0, keepdim=True), {"sub", "mul"}),
-    "std": (lambda x: x.std((2, 3)), GLOBAL | {"slice", "sub", "mul", "batch_norm", "local_response_norm"}),
+    "std": (lambda x: x.std((2, 3)), GLOBAL | {"slice", "sub", "mul", "batch_norm"}),
     "std of width": (
-        lambda x: x.std(3, unbiased=False), {"slice", "avg_pool2d", "sub", "mul", "local_response_norm"}),
+        lambda x: x.std(3, unbiased=False), {"activation", "slice", "avg_pool2d", "sub", "mul"}),
     "var and mean": (
         lambda x: torch.cat(torch.var_mean(x, 1, keepdim=True), 1), {"sub", "mul", "concat"}),
     "norm of order 1": (lambda x: x.norm(1, dim=1, keepdim=True), {"reshape"} - {"reshape"}),
     "norm of order 2": (lambda x: torch.linalg.vector_norm(x, dim=(2, 3)), GLOBAL | {
-        "slice", "mul", "batch_norm", "local_response_norm"}),
+        "slice", "mul", "batch_norm"}),
     "norm of order 3": (lambda x: torch.norm(x, 3, dim=1), {"mul", "local_response_norm", "reshape"}),
     "greatest size": (lambda x: torch.linalg.vector_norm(x, torch.inf, dim=1, keepdim=True), {"permute", "max_pool2d"}),
-    "normalize": (lambda x: F.normalize(x), {"mul", "local_response_norm", "div", "activation"}),
+    "normalize": (lambda x: F.normalize(x), {"mul", "div", "activation"}),
     "normalize rows": (lambda x: F.normalize(x, dim=3), {
-        "slice", "avg_pool2d", "mul", "batch_norm", "local_response_norm", "div", "activation"}),
+        "slice", "avg_pool2d", "mul", "batch_norm", "div", "activation"}),
     "cosine": (lambda x: F.cosine_similarity(x[:, :6], x[:, 6:]), {
-        "slice", "mul", "local_response_norm", "div", "activation", "reshape"}),
+        "slice", "mul", "div", "activation", "reshape"}),
     "cosine of a prototype": (
         lambda x: F.cosine_similarity(x, torch.arange(12.0).view(1, 12, 1, 1)), {
-            "mul", "local_response_norm", "div", "activation", "batch_norm", "reshape"}),
+            "mul", "div", "activation", "batch_norm", "reshape"}),
 }  # fmt: skip
 
 
@@ -111,7 +111,7 @@ NORMS = {
     "layer of rows": (nn.LayerNorm(6), NORM | {"slice", "avg_pool2d", "add"}),
     "layer of tokens": (Tokens(nn.LayerNorm(12)), NORM | {"reshape", "permute"}),
     "layer, channels last": (Last(nn.LayerNorm(12)), NORM),
-    "root mean square": (Last(nn.RMSNorm(12)), {"mul", "local_response_norm", "div", "batch_norm"}),
+    "root mean square": (Last(nn.RMSNorm(12)), {"mul", "div", "batch_norm"}),
     "group of all": (nn.GroupNorm(1, 12), NORM | GLOBAL),
     "group": (nn.GroupNorm(4, 12), NORM | GLOBAL | {"reshape", "upsample_nearest2d", "flatten"}),
     "group of one": (nn.GroupNorm(12, 12), NORM | GLOBAL),

@@ -27,10 +27,18 @@ def real_power(c: Converter, step: fx.Node, x: Lazy, exponent: float) -> Lazy:
 
 def rooted(c: Converter, step: fx.Node, x: Lazy) -> Lazy:
     """The square root."""
-    return real_power(c, step, x, 0.5)
+    return each(c, step, x, "sqrt")
+
+
+def over(c: Converter, step: fx.Node, x: Lazy) -> Lazy:
+    """`1 / x`."""
+    return with_constant(c, step, "div", x, torch.tensor(1.0), False)
 
 
 def power(c: Converter, step: fx.Node, x: Lazy, exponent: float) -> Lazy:
+    """`x ** exponent`, of each number."""
+    if abs(exponent) == 0.5:
+        return rooted(c, step, x) if exponent > 0 else over(c, step, rooted(c, step, x))
     if exponent == 0:
         return each(c, step, x, {"clip": [1.0, 1.0]})
     if exponent != int(exponent) or abs(exponent) > PRODUCTS:
@@ -42,7 +50,7 @@ def power(c: Converter, step: fx.Node, x: Lazy, exponent: float) -> Lazy:
         left //= 2
         square = two(c, step, "mul", square, square) if left else square
     whole = x if found is None else found
-    return whole if exponent > 0 else with_constant(c, step, "div", whole, torch.tensor(1.0), False)
+    return whole if exponent > 0 else over(c, step, whole)
 
 
 @handles("pow")
@@ -63,7 +71,7 @@ def square(c: Converter, step: fx.Node, a: SimpleNamespace):
 
 @handles("rsqrt")
 def rsqrt(c: Converter, step: fx.Node, a: SimpleNamespace):
-    return real_power(c, step, c.lazy(a.self_), -0.5)
+    return power(c, step, c.lazy(a.self_), -0.5)
 
 
 @handles("hypot")
