@@ -16,10 +16,12 @@ mod graph;
 mod import;
 mod imported;
 mod input;
+mod kind;
 mod lower;
 mod messages;
 mod old;
 mod options;
+mod outline;
 mod refusal;
 mod shapes;
 mod tensor;
@@ -33,15 +35,15 @@ mod tests;
 use std::path::Path;
 
 pub use emit::{CHANNELS_LAST, INPUT_LAYOUT, INPUT_NAME};
-pub use imported::{Imported, ImportedInput, ImportedOutput, ModelNode};
+pub use imported::{Imported, ImportedInput, ImportedOutput};
 pub use options::Options;
+pub use outline::{ModelNode, Outline};
 pub use tensor::GivenTensor;
 
 use crate::error::Result;
 use crate::files::tensor_file::one_line;
 #[cfg(feature = "files")]
 use crate::files::tensor_file::read_file;
-use budget::Budget;
 use external::External;
 
 /// The names of ONNX's operators that are read: of values that are computed when a network runs. Constants are folded
@@ -50,26 +52,12 @@ pub fn operators() -> impl Iterator<Item = &'static str> {
     lower::operators()
 }
 
-/// The nodes of a model that compute its outputs, each after those it reads.
+/// A model's inputs, outputs and nodes.
 ///
 /// # Errors
 /// When it is no model.
-pub fn nodes(model: &[u8]) -> Result<Vec<ModelNode>> {
-    let graph = one_line(graph::Graph::parse(model.to_vec(), &[], &mut Budget::for_file(model.len())))?;
-    let node = |&at: &usize| {
-        let node = &graph.nodes[at];
-        ModelNode { name: node.label(), operator: node.op_type.clone(), values: node.output.clone() }
-    };
-    Ok(graph.order.iter().map(node).collect())
-}
-
-/// What a model calls its inputs, weights aside, and its outputs.
-///
-/// # Errors
-/// When it is no model.
-pub fn ends(model: &[u8]) -> Result<[Vec<String>; 2]> {
-    let graph = one_line(graph::Graph::parse(model.to_vec(), &[], &mut Budget::for_file(model.len())))?;
-    Ok([graph.inputs.into_iter().map(|input| input.name).collect(), graph.outputs])
+pub fn outline(model: &[u8]) -> Result<Outline> {
+    one_line(Outline::of(model))
 }
 
 /// Makes a network of a model that lies in memory.

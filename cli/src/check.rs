@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use filter_summary::network::{Network, NetworkReference};
-use filter_summary::onnx::{self, CHANNELS_LAST, INPUT_LAYOUT, INPUT_NAME, ModelNode};
+use filter_summary::onnx::{self, CHANNELS_LAST, INPUT_LAYOUT, INPUT_NAME, ModelNode, Outline};
 use filter_summary::tensor_file::read_file;
 use serde::Serialize;
 
@@ -68,8 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let name = |path: &Path| one_line(&path.display().to_string());
     let network = Network::load(&args.model)?;
     let model = read_file(&args.against)?;
-    let nodes = onnx::nodes(&model).with_context(|| name(&args.against))?;
-    let [inputs, _] = onnx::ends(&model).with_context(|| name(&args.against))?;
+    let Outline { inputs, nodes, .. } = onnx::outline(&model).with_context(|| name(&args.against))?;
     drop(model);
     let input = input_of(&network, &inputs, &nodes).with_context(|| name(&args.against))?;
     let Compared { images, rows: compared, unused } =

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use filter_summary::network::{CpuNetwork, GpuNetwork, Network, NetworkReference};
-use filter_summary::onnx::{self, GivenTensor, Imported, Options, import};
+use filter_summary::onnx::{self, GivenTensor, Imported, Options, Outline, import};
 use filter_summary::standalone::Gpu;
 use filter_summary::{Error, Pipelines, PlanOptions, ShaderChecks};
 
@@ -67,7 +67,7 @@ impl Runner {
         let Some(outputs) = &data.outputs else {
             return Ok(Outcome::Refused("its outputs are no tensors of numbers".to_owned()));
         };
-        let [inputs, ends] = onnx::ends(&case.model)?;
+        let Outline { inputs, outputs: ends, .. } = onnx::outline(&case.model)?;
         let mut worst: f64 = 0.0;
         for (end, expected) in ends.iter().zip(outputs) {
             let imported = match imported(case, data, &inputs, end) {

@@ -18,10 +18,8 @@ use crate::method::base_stage::BaseStage;
 use crate::method::conv2d::Conv2d;
 use crate::method::placement::Placement;
 use crate::method::quantization::Precision;
+use crate::method::reduction::BLOCK;
 use crate::method::summary::FilterSummary;
-
-/// Most channels of a base stage on adapters.
-const MOST_CHANNELS: usize = 16_384;
 
 impl Network {
     /// This network with every pair of a 1x1 convolution and the depthwise one behind it as one Filter Summary with a
@@ -104,13 +102,14 @@ fn depthwise(node: &Node) -> Option<&ConvOp> {
     dense(node).filter(|conv| conv.conv.groups == conv.summary.placement().filters() && conv.conv.groups > 1)
 }
 
+/// Whether two convolutions are a pair, of which adapters do the first in whole sums.
 fn fits(bases: &ConvOp, taps: &ConvOp) -> bool {
     let window = bases.summary.placement().window();
     let is_stage = matches!(bases.activation, Activation::None | Activation::Relu | Activation::Relu6);
     let is_float = [bases, taps].iter().all(|conv| conv.summary.precision() == Precision::F32);
     bases.summary.placement().filters() == taps.conv.groups
         && taps.summary.placement().window().channels() == 1
-        && window.channels() <= MOST_CHANNELS
+        && window.channels() <= BLOCK
         && is_stage
         && is_float
 }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::budget::Budget;
+use super::kind::Kind;
 use super::messages::{Attribute, Node};
 use super::refusal::{Why, why};
 use super::tensor::{DataType, Tensor};
@@ -51,32 +52,44 @@ impl Call<'_> {
         self.attribute(name).is_some()
     }
 
-    pub(super) fn int(&self, name: &str, default: i64) -> i64 {
-        // Of one that is there without a value, protocol buffers leave out 0.
-        self.attribute(name).map_or(default, |attribute| attribute.i.unwrap_or(0))
+    /// An attribute, which must be of a kind.
+    fn of_kind(&self, name: &str, wanted: Kind) -> Result<Option<&Attribute>, Why> {
+        let Some(attribute) = self.attribute(name) else { return Ok(None) };
+        match attribute.kind() {
+            Some(kind) if kind != wanted => {
+                let kinds = [kind, wanted].map(Kind::described);
+                Err(why(format!("its attribute {name} is {}: it must be {}", kinds[0], kinds[1])))
+            }
+            _ => Ok(Some(attribute)),
+        }
     }
 
-    pub(super) fn float(&self, name: &str, default: f32) -> f32 {
-        self.attribute(name).map_or(default, |attribute| attribute.f.unwrap_or(0.0))
+    pub(super) fn int(&self, name: &str, default: i64) -> Result<i64, Why> {
+        // Of one that is there without a value, protocol buffers leave out 0.
+        Ok(self.of_kind(name, Kind::Int)?.map_or(default, |attribute| attribute.i.unwrap_or(0)))
+    }
+
+    pub(super) fn float(&self, name: &str, default: f32) -> Result<f32, Why> {
+        Ok(self.of_kind(name, Kind::Float)?.map_or(default, |attribute| attribute.f.unwrap_or(0.0)))
     }
 
     /// A word.
     pub(super) fn word<'b>(&'b self, name: &str, default: &'b str) -> Result<&'b str, Why> {
-        let bytes = self.attribute(name).and_then(|attribute| attribute.s.as_deref());
+        let bytes = self.of_kind(name, Kind::Word)?.and_then(|attribute| attribute.s.as_deref());
         bytes.map_or(Ok(default), |bytes| std::str::from_utf8(bytes).map_err(|_| why(format!("{name} is no word"))))
     }
 
-    pub(super) fn ints(&self, name: &str) -> Option<&[i64]> {
-        self.attribute(name).map(|attribute| attribute.ints.as_slice())
+    pub(super) fn ints(&self, name: &str) -> Result<Option<&[i64]>, Why> {
+        Ok(self.of_kind(name, Kind::Ints)?.map(|attribute| attribute.ints.as_slice()))
     }
 
-    pub(super) fn floats(&self, name: &str) -> Option<&[f32]> {
-        self.attribute(name).map(|attribute| attribute.floats.as_slice())
+    pub(super) fn floats(&self, name: &str) -> Result<Option<&[f32]>, Why> {
+        Ok(self.of_kind(name, Kind::Floats)?.map(|attribute| attribute.floats.as_slice()))
     }
 
     /// The tensor of an attribute, undecoded.
-    pub(super) fn tensor(&self, name: &str) -> Option<&super::messages::Tensor> {
-        self.attribute(name).and_then(|attribute| attribute.t.as_deref())
+    pub(super) fn tensor(&self, name: &str) -> Result<Option<&super::messages::Tensor>, Why> {
+        Ok(self.of_kind(name, Kind::Tensor)?.and_then(|attribute| attribute.t.as_deref()))
     }
 
     /// An operand, where it is given.
@@ -118,16 +131,26 @@ impl Call<'_> {
     /// Takes an operand's floats, without a copy where nobody else reads them.
     pub(super) fn take_floats(&mut self, at: usize, budget: &mut Budget) -> Result<Vec<f32>, Why> {
         self.known(at)?;
-        match self.inputs[at].take() {
-            Some(Value::Constant(tensor)) => tensor.into_floats(budget),
-            _ => Err(why(format!("its operand {at} is missing"))),
-        }
+        let floats = match self.inputs[at].take() {
+            Some(Value::Constant(tensor)) => tensor.into_floats(budget)?,
+            _ => return Err(why(format!("its operand {at} is missing"))),
+        };
+        self.check_finite(at, floats.iter().copied())?;
+        Ok(floats)
+    }
+
+    /// Refuses an operand of which a number is none or infinite: networks have no such weights.
+    pub(super) fn check_finite(&self, at: usize, mut numbers: impl Iterator<Item = f32>) -> Result<(), Why> {
+        let Some(place) = numbers.position(|number| !number.is_finite()) else { return Ok(()) };
+        let name = self.node.input.get(at).map_or("", String::as_str);
+        Err(why(format!("its constant {name:?} has a number at {place} that is infinite or none")))
     }
 
     /// The type that `Cast` makes: a number, or before opset 6 its name.
     pub(super) fn cast_type(&self) -> Result<DataType, Why> {
-        let number = match self.word("to", "")? {
-            "" => self.int("to", 1),
+        let is_word = self.attribute("to").and_then(Attribute::kind) == Some(Kind::Word);
+        let number = match if is_word { self.word("to", "")? } else { "" } {
+            "" => self.int("to", 1)?,
             "FLOAT" => 1,
             "UINT8" => 2,
             "INT8" => 3,
@@ -147,7 +170,7 @@ impl Call<'_> {
     pub(super) fn list(&self, at: usize, attribute: &str) -> Result<Option<Vec<i64>>, Why> {
         match self.constant(at)? {
             Some(tensor) => tensor.ints().map(Some),
-            None => Ok(self.ints(attribute).map(<[i64]>::to_vec)),
+            None => Ok(self.ints(attribute)?.map(<[i64]>::to_vec)),
         }
     }
 

@@ -77,7 +77,7 @@ fn by_operator(call: &Call<'_>, operands: &[&Tensor], means: &mut Means<'_>) -> 
             Strided::of(&first.dims).broadcast(&dims)?.read(first, budget)?
         }
         "Range" if operands.len() == 3 => range(operands, budget)?,
-        "Mod" if call.int("fmod", 0) != 0 => return Err(why("fmod of constants is not computed")),
+        "Mod" if call.int("fmod", 0)? != 0 => return Err(why("fmod of constants is not computed")),
         "Where" if operands.len() == 3 => choose(operands, budget)?,
         "Mean" => {
             let sum = match operands {
@@ -112,25 +112,25 @@ fn scalar(value: i64) -> Tensor {
 fn shape(call: &Call<'_>, dims: Vec<usize>) -> Result<Tensor, Why> {
     let rank = dims.len() as i64;
     let bound = |name: &str, default: i64| {
-        let at = call.int(name, default);
-        (if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize
+        let at = call.int(name, default)?;
+        Ok::<_, Why>((if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize)
     };
-    let (start, end) = (bound("start", 0), bound("end", rank));
+    let (start, end) = (bound("start", 0)?, bound("end", rank)?);
     Ok(Tensor::list(dims.get(start..end).unwrap_or_default().iter().map(|&size| size as i64).collect()))
 }
 
 fn constant(call: &Call<'_>, means: &mut Means<'_>) -> Result<Tensor, Why> {
-    if let Some(tensor) = call.tensor("value") {
+    if let Some(tensor) = call.tensor("value")? {
         return Tensor::decode(tensor, means.external, means.budget);
     }
     let floats = |dims, values: &[f32]| Tensor::floats(dims, values.to_vec());
     Ok(if call.has("value_float") {
-        floats(Vec::new(), &[call.float("value_float", 0.0)])
+        floats(Vec::new(), &[call.float("value_float", 0.0)?])
     } else if call.has("value_int") {
-        scalar(call.int("value_int", 0))
-    } else if let Some(values) = call.floats("value_floats") {
+        scalar(call.int("value_int", 0)?)
+    } else if let Some(values) = call.floats("value_floats")? {
         floats(vec![values.len()], values)
-    } else if let Some(values) = call.ints("value_ints") {
+    } else if let Some(values) = call.ints("value_ints")? {
         Tensor::list(values.to_vec())
     } else {
         return Err(why("it has no value that is read: a tensor, numbers or a list of them"));
@@ -141,7 +141,7 @@ fn of_shape(call: &Call<'_>, sizes: &Tensor, means: &mut Means<'_>) -> Result<Te
     let dims = sizes.ints()?.into_iter().map(usize::try_from).collect::<Result<Vec<_>, _>>();
     let dims = dims.map_err(|_| why("a size is negative"))?;
     count(&dims)?;
-    let values = match call.tensor("value") {
+    let values = match call.tensor("value")? {
         None => Values::AllFloats(0.0),
         Some(value) => {
             let value = Tensor::decode(value, means.external, means.budget)?;
@@ -187,11 +187,11 @@ fn clip(call: &Call<'_>, tensor: &Tensor, budget: &mut Budget) -> Result<Tensor,
         bound => Ok(bound),
     };
     let (low, high) = (bound(1)?, bound(2)?);
+    let (least, most) = (call.float("min", f32::NEG_INFINITY)?, call.float("max", f32::INFINITY)?);
     let of_float = |value: f32| {
         let (low, high) = (low.map(|low| low.float(0)), high.map(|high| high.float(0)));
         // Above the upper bound everything is that.
-        let value = value.max(low.unwrap_or_else(|| call.float("min", f32::NEG_INFINITY)));
-        value.min(high.unwrap_or_else(|| call.float("max", f32::INFINITY)))
+        value.max(low.unwrap_or(least)).min(high.unwrap_or(most))
     };
     let of_int = |value: i64| {
         let (low, high) = (low.map(|low| low.int(0)), high.map(|high| high.int(0)));
@@ -207,7 +207,7 @@ fn clip(call: &Call<'_>, tensor: &Tensor, budget: &mut Budget) -> Result<Tensor,
 }
 
 fn gather(call: &Call<'_>, tensor: &Tensor, indices: &Tensor, budget: &mut Budget) -> Result<Tensor, Why> {
-    let axis = Call::axis(call.int("axis", 0), tensor.dims.len())?;
+    let axis = Call::axis(call.int("axis", 0)?, tensor.dims.len())?;
     let (outer, size) = (&tensor.dims[..axis], tensor.dims[axis]);
     let inner = &tensor.dims[axis + 1..];
     let dims = [outer, &indices.dims, inner].concat();
@@ -240,7 +240,7 @@ fn split(call: &Call<'_>, tensor: &Tensor, budget: &mut Budget) -> Result<Vec<Te
 
 fn concat(call: &Call<'_>, operands: &[&Tensor], budget: &mut Budget) -> Result<Tensor, Why> {
     let first = operands[0];
-    let axis = Call::axis(call.int("axis", 0), first.dims.len())?;
+    let axis = Call::axis(call.int("axis", 0)?, first.dims.len())?;
     let fits = |tensor: &&Tensor| {
         let same = |(at, (one, other)): (usize, (&usize, &usize))| at == axis || one == other;
         tensor.dims.len() == first.dims.len() && tensor.dims.iter().zip(&first.dims).enumerate().all(same)

@@ -171,6 +171,14 @@ impl Fused {
         }
     }
 
+    /// An operation of the format, to be changed where only the item at hand reads it.
+    fn op_mut(&mut self, id: Id) -> Option<&mut Op> {
+        match &mut self.draft.items[id].work {
+            Work::Op(op) => Some(op),
+            Work::Input | Work::Erf => None,
+        }
+    }
+
     /// Takes an operation away from where only the item at hand reads it, which computes it then.
     fn take(&mut self, id: Id) -> Option<Op> {
         match std::mem::replace(&mut self.draft.items[id].work, Work::Input) {

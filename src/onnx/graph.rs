@@ -9,7 +9,11 @@ use super::budget::Budget;
 use super::messages::{self, Node, ValueInfo};
 use super::wire;
 use crate::error::{Error, Result};
+use crate::files::nearest::nearest;
 use crate::files::tensor_file::{Foreign, is_safetensors, recognize};
+
+/// The newest version of ONNX's operators that is known: what others mean is not.
+const NEWEST_OPSET: i64 = 28;
 
 /// Most nodes that are looked at.
 const NODE_LIMIT: usize = 100_000;
@@ -57,6 +61,12 @@ impl Graph {
         let opset = opset
             .ok_or_else(|| foreign(&bytes).unwrap_or_else(|| wrong("it imports no version of ONNX's operators")))?
             .version;
+        if !(1..=NEWEST_OPSET).contains(&opset) {
+            return Err(wrong(format!(
+                "it imports version {opset} of ONNX's operators: 1 to {NEWEST_OPSET} are known (export it with \
+                 opset_version=18)"
+            )));
+        }
         let producer = format!("{} {}", model.producer_name, model.producer_version).trim().to_owned();
         let graph = model.graph.ok_or_else(|| wrong("it has no graph"))?;
         if graph.node.len() > NODE_LIMIT {
@@ -114,7 +124,11 @@ impl Graph {
             match maker.get(output.as_str()) {
                 Some(&node) => asked.push(node),
                 None if given.contains(output.as_str()) || self.initializers.contains_key(output) => {}
-                None => return Err(wrong(format!("no node computes the output {output:?}"))),
+                None => {
+                    let names = self.nodes.iter().flat_map(|node| node.output.iter().map(String::as_str));
+                    let near = near(output, names);
+                    return Err(wrong(format!("no node computes the output {output:?}{near}")));
+                }
             }
         }
         // Each needed node's, and who waits for it.
@@ -159,4 +173,10 @@ impl Graph {
 /// Whether a domain is that of ONNX's own operators.
 pub(super) fn is_own(domain: &str) -> bool {
     domain.is_empty() || domain == "ai.onnx"
+}
+
+/// Names near to one that is not there, for a message.
+pub(super) fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let near: Vec<String> = nearest(wanted, names, 3).into_iter().map(|name| format!("{name:?}")).collect();
+    if near.is_empty() { String::new() } else { format!(" (near: {})", near.join(", ")) }
 }

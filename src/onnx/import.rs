@@ -11,7 +11,7 @@ use super::emit;
 use super::external::External;
 use super::fold::{self, Means};
 use super::fuse::fuse;
-use super::graph::{Graph, is_own};
+use super::graph::{Graph, is_own, near};
 use super::imported::{Imported, ImportedInput, ImportedOutput};
 use super::input::Input;
 use super::lower::{Context, lower, not_read, padded};
@@ -152,7 +152,11 @@ impl Values<'_> {
             (Some((_, tensor)), _) => Tensor::decode(tensor, &mut context.external, &mut context.budget),
             (None, Some(bytes)) => wire::tensor(bytes, &mut context.budget)
                 .and_then(|tensor| Tensor::decode(&tensor, &mut context.external, &mut context.budget)),
-            (None, None) => return Err(why(format!("it reads {name:?}, which nothing computes"))),
+            (None, None) => {
+                let values = self.graph.nodes.iter().flat_map(|node| &node.output);
+                let names = values.chain(self.graph.initializers.keys()).map(String::as_str);
+                return Err(why(format!("it reads {name:?}, which nothing computes{}", near(name, names))));
+            }
         };
         let tensor = tensor.map_err(|reason| why(format!("constant {name:?}: {}", reason.reason)))?;
         let value = Value::Constant(Rc::new(tensor));

@@ -49,15 +49,3 @@ pub struct ImportedOutput {
     /// Its sizes in the model, the batch first.
     pub sizes: Vec<usize>,
 }
-
-/// A node of a model.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ModelNode {
-    /// Its name, or where it has none that of its value.
-    pub name: String,
-    /// Its operator.
-    pub operator: String,
-    /// Names of the values that it computes.
-    pub values: Vec<String>,
-}

@@ -1,9 +1,11 @@
 //! The input of a model: which it is, and its sizes.
 
+use std::collections::HashSet;
+
 use super::graph::Graph;
 use super::messages::{Dimension, Node, ValueInfo};
 use super::options::Options;
-use super::tensor::shown;
+use super::tensor::{DataType, shown};
 use crate::error::{Error, Result};
 use crate::method::window::INDEX_LIMIT;
 
@@ -33,6 +35,7 @@ impl Input {
             let reason = format!("sizes are given for it: the model's input is {:?}", input.name);
             return Err(Error::format(format!("input {name:?}"), reason));
         }
+        check_type(graph, input)?;
         let given = options.sizes.get(&input.name).or_else(|| options.sizes.get(""));
         let sizes = sizes(input, given.map(Vec::as_slice))?;
         let channels_last = sizes.len() == 4 && goes_to_channels_first(graph, &input.name);
@@ -50,6 +53,44 @@ impl Input {
             [a, b, ref rest @ ..] => [a, b, rest.iter().product()],
         }
     }
+}
+
+/// Operators that leave numbers as they are.
+const MOVES: [&str; 8] = ["Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Gather"];
+
+/// Refuses an input that is no floats: arithmetic of integers is another. Bytes, as pixels are, become floats where all
+/// that reads them is `Cast`.
+fn check_type(graph: &Graph, input: &ValueInfo) -> Result<()> {
+    let kind = input.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref()).map_or(0, |kind| kind.elem_type);
+    let place = || format!("input {:?}", input.name);
+    if kind == 0 {
+        return Ok(());
+    }
+    let kind = DataType::of(kind.into()).map_err(|why| Error::format(place(), why.reason))?;
+    if kind.is_float() {
+        return Ok(());
+    }
+    let rule = "a network reads floats, or UINT8 of which a Cast makes them";
+    if kind != DataType::U8 {
+        return Err(Error::format(place(), format!("it is {}: {rule}", kind.name())));
+    }
+    // In the nodes' order, in which values come before what reads them.
+    let mut bytes = HashSet::from([input.name.as_str()]);
+    for &at in &graph.order {
+        let node = &graph.nodes[at];
+        if !node.input.iter().any(|read| bytes.contains(read.as_str())) {
+            continue;
+        }
+        match node.op_type.as_str() {
+            "Cast" | "CastLike" | "Shape" | "Size" => {}
+            operator if MOVES.contains(&operator) => bytes.extend(node.output.iter().map(String::as_str)),
+            operator => {
+                let reason = format!("it is UINT8, and node {} ({operator}) computes with it: {rule}", node.label());
+                return Err(Error::format(place(), reason));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The sizes that the model says, where it does.

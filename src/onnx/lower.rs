@@ -24,6 +24,7 @@ mod repeat;
 mod resize;
 mod slice;
 mod standard;
+mod vector;
 mod window;
 
 pub(super) use context::{Context, padded};

@@ -65,7 +65,7 @@ impl Node {
     }
 }
 
-/// `AttributeProto`. Which value it has is known by who reads it.
+/// `AttributeProto`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Attribute {
     #[prost(string, tag = "1")]
@@ -82,6 +82,9 @@ pub(super) struct Attribute {
     pub(super) floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
     pub(super) ints: Vec<i64>,
+    /// Which of them it has.
+    #[prost(int32, tag = "20")]
+    pub(super) r#type: i32,
 }
 
 /// `TensorProto`.

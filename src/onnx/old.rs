@@ -31,10 +31,10 @@ pub(super) fn align(call: &mut Call<'_>, budget: &mut Budget) -> Result<(), Why>
     let axis = if is_slope {
         // One slope, or one a channel.
         if right.len() == 1 { 1 } else { 0 }
-    } else if call.int("broadcast", 0) == 0 {
+    } else if call.int("broadcast", 0)? == 0 {
         return Err(why(format!("{}: without broadcast both are alike before opset 7", beyond().reason)));
     } else if call.has("axis") {
-        Call::axis(call.int("axis", 0), left.len())?
+        Call::axis(call.int("axis", 0)?, left.len())?
     } else {
         left.len().checked_sub(right.len()).ok_or_else(beyond)?
     };

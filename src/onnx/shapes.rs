@@ -18,7 +18,7 @@ pub(super) fn reshaped(call: &Call<'_>, dims: &[usize]) -> Result<Vec<usize>, Wh
     match call.node.op_type.as_str() {
         "Flatten" => {
             let rank = dims.len() as i64;
-            let axis = call.int("axis", 1);
+            let axis = call.int("axis", 1)?;
             // It may be the rank.
             let axis = if axis < 0 { axis.saturating_add(rank) } else { axis };
             let axis = usize::try_from(axis).ok().filter(|&axis| axis <= dims.len());
@@ -33,7 +33,7 @@ pub(super) fn reshaped(call: &Call<'_>, dims: &[usize]) -> Result<Vec<usize>, Wh
 
 fn reshape(call: &Call<'_>, dims: &[usize]) -> Result<Vec<usize>, Why> {
     let asked = call.list(1, "shape")?.ok_or_else(|| why("it has no shape"))?;
-    let keeps_zeros = call.int("allowzero", 0) != 0;
+    let keeps_zeros = call.int("allowzero", 0)? != 0;
     let all = count(dims)?;
     let mut sizes = Vec::new();
     let mut free = None;
@@ -90,7 +90,7 @@ fn unsqueezed(call: &Call<'_>, dims: &[usize]) -> Result<Vec<usize>, Why> {
 
 /// The order of axes of a `Transpose`: reversed where it names none.
 pub(super) fn order(call: &Call<'_>, rank: usize) -> Result<Vec<usize>, Why> {
-    let Some(order) = call.ints("perm") else { return Ok((0..rank).rev().collect()) };
+    let Some(order) = call.ints("perm")? else { return Ok((0..rank).rev().collect()) };
     let order = order.iter().map(|&axis| Call::axis(axis, rank)).collect::<Result<Vec<_>, _>>()?;
     if order.len() != rank || (0..rank).any(|axis| !order.contains(&axis)) {
         return Err(why(format!("perm {order:?} is no order of {rank} axes")));
@@ -139,7 +139,7 @@ pub(super) fn cuts(call: &Call<'_>, dims: &[usize]) -> Result<Vec<Cut>, Why> {
 
 /// The parts of a `Split`.
 pub(super) fn parts(call: &Call<'_>, dims: &[usize]) -> Result<Vec<Cut>, Why> {
-    let axis = Call::axis(call.int("axis", 0), dims.len())?;
+    let axis = Call::axis(call.int("axis", 0)?, dims.len())?;
     let (size, outputs) = (dims[axis], call.node.output.len().max(1));
     let sizes = match call.list(1, "split")? {
         Some(sizes) => sizes

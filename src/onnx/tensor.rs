@@ -104,6 +104,25 @@ impl DataType {
         matches!(self, Self::F32 | Self::F64 | Self::F16 | Self::Bf16)
     }
 
+    /// What ONNX calls it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "FLOAT",
+            Self::F64 => "DOUBLE",
+            Self::F16 => "FLOAT16",
+            Self::Bf16 => "BFLOAT16",
+            Self::U8 => "UINT8",
+            Self::I8 => "INT8",
+            Self::U16 => "UINT16",
+            Self::I16 => "INT16",
+            Self::I32 => "INT32",
+            Self::I64 => "INT64",
+            Self::U32 => "UINT32",
+            Self::U64 => "UINT64",
+            Self::Bool => "BOOL",
+        }
+    }
+
     /// An integer as this type holds it: its lowest bits.
     pub(super) fn wrapped(self, value: i64) -> i64 {
         match self {
@@ -202,6 +221,13 @@ impl Tensor {
             Values::AllFloats(value) => *value as i64,
             Values::AllInts(value) => *value,
         }
+    }
+
+    /// The numbers that it has: one, where it is everywhere.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = f32> {
+        let is_uniform = matches!(self.values, Values::AllFloats(_) | Values::AllInts(_));
+        let count = if is_uniform { self.count().min(1) } else { self.count() };
+        (0..count).map(|at| self.float(at))
     }
 
     /// All values as floats.

@@ -9,6 +9,7 @@ mod hostile;
 mod model;
 mod names;
 mod numbers;
+mod odd;
 mod old;
 mod patterns;
 mod pools;

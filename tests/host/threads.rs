@@ -74,6 +74,7 @@ all_shared!(
     onnx::ImportedOutput,
     onnx::ModelNode,
     onnx::Options,
+    onnx::Outline,
     compress::Compressed,
     compress::Effort,
     reference::Operands<'static>,

@@ -69,7 +69,7 @@ fn what_cannot_be_imported_is_told_and_nothing_is_written() {
         (&["--input", "1x3"][..], "its sizes are ?x3x8x8, not 1x3"),
         (&["--input", "1x3x0x8"], "sizes are 1x3x224x224"),
         (&["--input", "z=1x3x8x8"], "the model's input is \"x\""),
-        (&["--end", "nothing"], "no node computes the output \"nothing\""),
+        (&["--end", "nothing"], "no node computes the output \"nothing\" (near: "),
         (&["--mean", "1,2"], "preprocess.mean is 2 numbers"),
         (&["--arch", "resnet20", "--mean", "1"], "cannot be used with"),
         (&["--arch", "resnet20"], "it is an ONNX model"),

@@ -15,7 +15,7 @@ pub(super) fn reduce(call: &Call<'_>, tensor: &Tensor, budget: &mut Budget) -> R
     let (operator, rank) = (call.node.op_type.as_str(), tensor.dims.len());
     let axes = match call.list(1, "axes")?.filter(|axes| !axes.is_empty()) {
         Some(axes) => axes.into_iter().map(|axis| Call::axis(axis, rank)).collect::<Result<Vec<_>, _>>()?,
-        None if call.int("noop_with_empty_axes", 0) != 0 => Vec::new(),
+        None if call.int("noop_with_empty_axes", 0)? != 0 => Vec::new(),
         None => (0..rank).collect(),
     };
     let (reduced, kept): (Vec<usize>, Vec<usize>) = (0..rank).partition(|axis| axes.contains(axis));
@@ -24,7 +24,7 @@ pub(super) fn reduce(call: &Call<'_>, tensor: &Tensor, budget: &mut Budget) -> R
     if of_each == 0 {
         return Err(why("it reduces an empty list"));
     }
-    let dims = if call.int("keepdims", 1) == 0 {
+    let dims = if call.int("keepdims", 1)? == 0 {
         kept.iter().map(|&axis| tensor.dims[axis]).collect()
     } else {
         (0..rank).map(|axis| if axes.contains(&axis) { 1 } else { tensor.dims[axis] }).collect()

@@ -6,7 +6,7 @@ use super::affine::{instead, norm_of, scaled};
 use super::gate::pair;
 use super::{Fused, Item, Rewritten};
 use crate::method::activation::Activation;
-use crate::network::ops::{BatchNorm, BinaryOperator, ConvKind, ConvOp, Op, PadMode};
+use crate::network::ops::{BatchNorm, BinaryOperator, ConvKind, ConvOp, ConvTranspose, Op, PadMode};
 use crate::onnx::draft::{Id, Work};
 
 /// The convolution that computes a value which only the item at hand reads, before any activation.
@@ -25,42 +25,50 @@ pub(super) fn norm(fused: &mut Fused, item: &Item) -> Option<Rewritten> {
     if inputs.len() != 1 || !fused.is_only_read_here(id) {
         return None;
     }
-    let before = match fused.op(id)? {
-        Op::Conv(conv) => conv.activation,
-        Op::ConvTranspose(conv) => conv.activation,
-        _ => return None,
-    };
-    let activation = if before == Activation::None { norm.activation } else { scaled(before, &norm)? };
-    // A linear layer has no scale but its weights'. One whose weights cannot be scaled stays: taken, it would be lost.
-    let linear = match fused.op(id)? {
-        Op::Conv(conv) if conv.kind == ConvKind::Linear => match channel_params(&norm, conv.scale.clone(), None).0 {
-            Some(scale) => Some(scaled_linear(conv, &scale)?),
-            None => None,
-        },
-        _ => None,
-    };
-    let op = match fused.take(id)? {
-        Op::Conv(mut conv) => {
-            let own = Arc::make_mut(&mut conv);
-            let (scale, bias) = channel_params(&norm, own.scale.take(), own.bias.take());
-            match linear {
-                Some(linear) => Op::Conv(Arc::new(ConvOp { bias, activation, ..linear })),
-                None => {
-                    (own.scale, own.bias, own.activation) = (scale, bias, activation);
-                    Op::Conv(conv)
-                }
-            }
+    let op = fused.op_mut(id)?;
+    let before = open_ends(op)?;
+    let activation =
+        if *before.activation == Activation::None { norm.activation } else { scaled(*before.activation, &norm)? };
+    match op {
+        // A linear layer has no scale but its weights'. One whose weights cannot be scaled stays.
+        Op::Conv(conv) if conv.kind == ConvKind::Linear => {
+            let (scale, bias) = channel_params(&norm, conv.scale.clone(), conv.bias.clone());
+            let linear = match scale {
+                Some(scale) => scaled_linear(conv, &scale)?,
+                None => ConvOp::clone(conv),
+            };
+            *conv = Arc::new(ConvOp { bias, activation, ..linear });
         }
-        Op::ConvTranspose(mut conv) => {
-            let own = Arc::make_mut(&mut conv);
-            (own.scale, own.bias) = channel_params(&norm, own.scale.take(), own.bias.take());
-            own.activation = activation;
-            Op::ConvTranspose(conv)
+        op => {
+            let Ends { scale, bias, activation: end } = open_ends(op)?;
+            (*scale, *bias) = channel_params(&norm, scale.take(), bias.take());
+            *end = activation;
         }
-        _ => return None,
-    };
+    }
+    let op = fused.take(id)?;
     fused.note("scale and bias into the convolution before");
     instead(item, op, inputs)
+}
+
+/// What a convolution does to the channels that it makes.
+struct Ends<'a> {
+    scale: &'a mut Option<Vec<f32>>,
+    bias: &'a mut Option<Vec<f32>>,
+    activation: &'a mut Activation,
+}
+
+fn open_ends(op: &mut Op) -> Option<Ends<'_>> {
+    match op {
+        Op::Conv(conv) => {
+            let ConvOp { scale, bias, activation, .. } = Arc::make_mut(conv);
+            Some(Ends { scale, bias, activation })
+        }
+        Op::ConvTranspose(conv) => {
+            let ConvTranspose { scale, bias, activation, .. } = Arc::make_mut(conv);
+            Some(Ends { scale, bias, activation })
+        }
+        _ => None,
+    }
 }
 
 /// Scales and biases behind others; none where they say nothing.
@@ -132,33 +140,22 @@ pub(super) fn activation(fused: &mut Fused, item: &Item) -> Option<Rewritten> {
     if !fused.is_only_read_here(id) {
         return None;
     }
-    let before = match fused.op(id)? {
-        Op::Conv(conv) => conv.activation,
-        Op::ConvTranspose(conv) => conv.activation,
-        Op::BatchNorm(norm) => norm.activation,
-        Op::Binary(binary) => binary.activation,
-        _ => return None,
-    };
-    if before != Activation::None {
+    let end = end(fused.op_mut(id)?)?;
+    if *end != Activation::None {
         return None;
     }
-    let op = match fused.take(id)? {
-        Op::Conv(mut conv) => {
-            Arc::make_mut(&mut conv).activation = activation;
-            Op::Conv(conv)
-        }
-        Op::ConvTranspose(mut conv) => {
-            Arc::make_mut(&mut conv).activation = activation;
-            Op::ConvTranspose(conv)
-        }
-        Op::BatchNorm(mut norm) => {
-            Arc::make_mut(&mut norm).activation = activation;
-            Op::BatchNorm(norm)
-        }
-        Op::Binary(binary) => Op::Binary(binary.with_activation(activation)),
-        _ => return None,
-    };
+    *end = activation;
+    let op = fused.take(id)?;
     let inputs = fused.item(id).inputs.clone();
     fused.note("activation into the operation before");
     instead(item, op, inputs)
+}
+
+/// The activation that an operation ends with, if it can.
+fn end(op: &mut Op) -> Option<&mut Activation> {
+    match op {
+        Op::BatchNorm(norm) => Some(&mut Arc::make_mut(norm).activation),
+        Op::Binary(binary) => Some(&mut binary.activation),
+        op => open_ends(op).map(|ends| ends.activation),
+    }
 }

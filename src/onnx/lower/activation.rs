@@ -20,9 +20,9 @@ pub(super) fn selu(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         return context.each(call, Op::Activation(own));
     }
     let view = call.computed(0)?.clone();
-    let elu = Op::Activation(Activation::elu(call.float("alpha", 1.0))?);
+    let elu = Op::Activation(Activation::elu(call.float("alpha", 1.0)?)?);
     let id = context.op(call, &call.part("elu"), elu, vec![view.base])?;
-    context.affine(call, &view.over(id), call.float("gamma", 1.0), 0.0)
+    context.affine(call, &view.over(id), call.float("gamma", 1.0)?, 0.0)
 }
 
 /// `Clip`.
@@ -37,7 +37,7 @@ fn bound(call: &Call<'_>, name: &str, at: usize, default: f32) -> Result<f32, Wh
     let given = match call.constant(at)? {
         Some(tensor) if tensor.count() == 1 => tensor.float(0),
         Some(tensor) => return Err(why(format!("its {name} is {}: it must be one number", shown(&tensor.dims)))),
-        None => call.float(name, default),
+        None => call.float(name, default)?,
     };
     Ok(if given.is_nan() { default } else { given })
 }

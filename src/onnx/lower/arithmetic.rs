@@ -100,6 +100,7 @@ fn with_constant(context: &mut Context, call: &mut Call<'_>, computed: usize, co
     let dims = view.dims();
     let sizes = aligned(constant, &dims)?;
     let repeats = is_larger(&sizes, &dims);
+    call.check_finite(1 - computed, constant.numbers())?;
     let lines = |number: f32| match (operator.as_str(), computed) {
         ("Add", _) => (1.0, number),
         ("Sub", 0) => (1.0, -number),

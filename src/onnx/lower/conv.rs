@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::context::{Context, Lowered, padded};
+use super::vector::matmul_computed;
 use super::window::Window;
 use crate::method::conv2d::Conv2d;
 use crate::network::ops::{ConvOp, Op};
@@ -20,7 +21,7 @@ pub(super) fn conv(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     }
     let window = Window::of(call, rank, &dims[2..])?;
     let [_, height, width] = context.draft.shape(input);
-    let groups = usize::try_from(call.int("group", 1)).map_err(|_| why("group is negative"))?;
+    let groups = usize::try_from(call.int("group", 1)?).map_err(|_| why("group is negative"))?;
     let padding = window.padding([height, width]);
     let conv = Conv2d { stride: window.stride, padding, dilation: window.dilation, groups };
     let weights = call.take_floats(1, &mut context.budget)?;
@@ -43,11 +44,11 @@ pub(super) fn gemm(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let view = call.computed(0)?.clone();
     let [inputs] = view.dims()[..] else { return Err(why("its first operand is no matrix")) };
     let [rows, columns] = call.known(1)?.dims[..] else { return Err(why("its second operand is no matrix")) };
-    if call.int("transA", 0) != 0 {
+    if call.int("transA", 0)? != 0 {
         return Err(why("transA puts the batch last"));
     }
-    let (alpha, beta) = (call.float("alpha", 1.0), call.float("beta", 1.0));
-    let is_transposed = call.int("transB", 0) != 0;
+    let (alpha, beta) = (call.float("alpha", 1.0)?, call.float("beta", 1.0)?);
+    let is_transposed = call.int("transB", 0)? != 0;
     let [outputs, reads] = if is_transposed { [rows, columns] } else { [columns, rows] };
     if reads != inputs {
         return Err(why(format!("its weights are {rows}x{columns}: it reads {inputs} values")));
@@ -78,6 +79,9 @@ pub(super) fn gemm(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 pub(super) fn matmul(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     if let Some(Value::Constant(_)) = call.input(0) {
         return matmul_left(context, call);
+    }
+    if let Some(Value::Computed(_)) = call.input(1) {
+        return matmul_computed(context, call);
     }
     let view = call.computed(0)?.clone();
     let (dims, weights) = (view.dims(), call.constant(1)?);

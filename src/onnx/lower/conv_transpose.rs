@@ -20,7 +20,7 @@ pub(super) fn conv_transpose(context: &mut Context, call: &mut Call<'_>) -> Lowe
     let window = Window::of(call, rank, &dims[2..])?;
     let [_, height, width] = context.draft.shape(input);
     let (padding, output_padding) = sides(call, &window, rank - 1, [height, width])?;
-    let groups = usize::try_from(call.int("group", 1)).map_err(|_| why("group is negative"))?;
+    let groups = usize::try_from(call.int("group", 1)?).map_err(|_| why("group is negative"))?;
     let conv = Conv2d { stride: window.stride, padding, dilation: window.dilation, groups };
     let weights = call.take_floats(1, &mut context.budget)?;
     let shape = [channels, group_outputs, window.kernel[0], window.kernel[1]];
@@ -34,7 +34,7 @@ pub(super) fn conv_transpose(context: &mut Context, call: &mut Call<'_>) -> Lowe
 /// What is cut off the output, and what it is longer by.
 fn sides(call: &Call<'_>, window: &Window, axes: usize, size: [usize; 2]) -> Result<([usize; 4], [usize; 2]), Why> {
     let numbers = |name: &str| -> Result<Option<[i64; 2]>, Why> {
-        let Some(given) = call.ints(name).filter(|given| !given.is_empty()) else { return Ok(None) };
+        let Some(given) = call.ints(name)?.filter(|given| !given.is_empty()) else { return Ok(None) };
         // Some files name the batch and the channels too.
         let given = &given[given.len().saturating_sub(axes)..];
         if given.len() != axes {

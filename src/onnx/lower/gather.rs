@@ -12,7 +12,7 @@ use crate::onnx::view::View;
 pub(super) fn gather(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let indices = Rc::clone(call.known(1)?);
     let dims = call.computed(0)?.dims();
-    let along = Call::inner_axis(call.int("axis", 0), call.computed(0)?)?;
+    let along = Call::inner_axis(call.int("axis", 0)?, call.computed(0)?)?;
     let size = dims[along];
     let place = |index: i64| {
         let from_front = if index < 0 { index.saturating_add(size as i64) } else { index };

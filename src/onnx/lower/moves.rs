@@ -57,7 +57,7 @@ pub(super) fn concat(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     for at in 0..call.inputs.len() {
         call.inputs[at] = Some(Value::Computed(given::computed(context, call, at)?));
     }
-    let along = Call::inner_axis(call.int("axis", 1), call.computed(0)?)?;
+    let along = Call::inner_axis(call.int("axis", 1)?, call.computed(0)?)?;
     let mut placed = Vec::new();
     for at in 0..call.inputs.len() {
         placed.push(context.placed_along(call, at, along)?);
@@ -79,7 +79,7 @@ pub(super) fn concat(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 /// `DepthToSpace` and `SpaceToDepth`.
 pub(super) fn blocks(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let (input, rank) = context.image(call, 0)?;
-    let block = usize::try_from(call.int("blocksize", 0)).map_err(|_| why("blocksize is negative"))?;
+    let block = usize::try_from(call.int("blocksize", 0)?).map_err(|_| why("blocksize is negative"))?;
     let order = match call.word("mode", "DCR")? {
         "DCR" => BlockOrder::BlockFirst,
         "CRD" => BlockOrder::ChannelFirst,

@@ -15,7 +15,7 @@ use crate::onnx::view::View;
 
 /// `BatchNormalization` at inference: a scale and a bias a channel.
 pub(super) fn batch_norm(context: &mut Context, call: &mut Call<'_>) -> Lowered {
-    if call.int("training_mode", 0) != 0 || call.int("spatial", 1) == 0 {
+    if call.int("training_mode", 0)? != 0 || call.int("spatial", 1)? == 0 {
         let reason = "it is in training mode, or not one scale a channel";
         return Err(why(reason).or("export the model in inference mode (model.eval())"));
     }
@@ -27,10 +27,11 @@ pub(super) fn batch_norm(context: &mut Context, call: &mut Call<'_>) -> Lowered 
         if vector.count() != channels {
             return Err(why(format!("its operand {at} is {}: there are {channels} channels", shown(&vector.dims))));
         }
+        call.check_finite(at, vector.numbers())?;
         vectors.push(Rc::clone(vector));
     }
     context.budget.take(channels * 8)?;
-    let epsilon = f64::from(call.float("epsilon", 1e-5));
+    let epsilon = f64::from(call.float("epsilon", 1e-5)?);
     let (scale, bias) = (0..channels)
         .map(|at| {
             let [gamma, beta, mean, variance] = [0, 1, 2, 3].map(|vector: usize| f64::from(vectors[vector].float(at)));
@@ -63,9 +64,9 @@ pub(super) fn prelu(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 /// `LRN`.
 pub(super) fn lrn(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let (input, rank) = context.image(call, 0)?;
-    let size = usize::try_from(call.int("size", 0)).map_err(|_| why("size is negative"))?;
+    let size = usize::try_from(call.int("size", 0)?).map_err(|_| why("size is negative"))?;
     let mut norm = LocalResponseNorm::new(size);
-    (norm.alpha, norm.beta, norm.k) = (call.float("alpha", 1e-4), call.float("beta", 0.75), call.float("bias", 1.0));
+    (norm.alpha, norm.beta, norm.k) = (call.float("alpha", 1e-4)?, call.float("beta", 0.75)?, call.float("bias", 1.0)?);
     context.finish(call, Op::LocalResponseNorm(norm), vec![input], rank)
 }
 
@@ -75,13 +76,13 @@ pub(super) fn softmax(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let view = call.computed(0)?.clone();
     let dims = view.dims();
     if call.opset >= 13 {
-        let along = Call::inner_axis(call.int("axis", -1), &view)?;
+        let along = Call::inner_axis(call.int("axis", -1)?, &view)?;
         let placed = context.placed_along(call, 0, along)?;
         let op = Op::Softmax(of(axis(placed.axes[along])));
         let id = context.op(call, &placed.name(call.name()), op, vec![placed.id])?;
         return Ok(vec![Value::Computed(context.view_of(&placed, id))]);
     }
-    let from = Call::inner_axis(call.int("axis", 1), &view)?;
+    let from = Call::inner_axis(call.int("axis", 1)?, &view)?;
     let (before, behind) = dims.split_at(from);
     let shape = if before.is_empty() {
         [behind.iter().product(), 1, 1]

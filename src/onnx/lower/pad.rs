@@ -1,19 +1,26 @@
 //! `Pad`: rows and columns around an image; less than none is a slice, channels are padded as an axis of an image.
 
+use std::rc::Rc;
+
+use super::compose::{apply, int, operand};
 use super::context::{Context, Lowered};
 use crate::network::ops::{Op, Pad, PadMode, ShortcutA, Slice};
 use crate::onnx::call::{Call, Value};
 use crate::onnx::draft::Id;
 use crate::onnx::refusal::{Why, why};
+use crate::onnx::tensor::Tensor;
 use crate::onnx::view::View;
 
 pub(super) fn pad(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let view = call.computed(0)?.clone();
     let rank = view.dims().len();
     let sides = sides(call, rank)?;
+    if call.word("mode", "constant")? == "wrap" {
+        return wrapped(context, call, &sides);
+    }
     let value = match call.constant(2)? {
         Some(tensor) if tensor.count() > 0 => tensor.scalar().ok_or_else(|| why("its value is no number"))?,
-        _ => call.float("value", 0.0),
+        _ => call.float("value", 0.0)?,
     };
     let mode = match call.word("mode", "constant")? {
         // Behind a maximum, nothing is less.
@@ -21,7 +28,9 @@ pub(super) fn pad(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         "constant" => PadMode::Constant(value),
         "reflect" => PadMode::Reflect,
         "edge" => PadMode::Edge,
-        other => return Err(why(format!("mode {other:?} is not in the format")).or("use constant, reflect or edge")),
+        other => {
+            return Err(why(format!("mode {other:?} is not in the format")).or("use constant, reflect, edge or wrap"));
+        }
     };
     let (mut id, rank) = context.image(call, 0)?;
     id = cut(context, call, id, &sides)?;
@@ -53,12 +62,34 @@ pub(super) fn pad(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     Ok(vec![Value::Computed(view)])
 }
 
+/// Axes that go on with their other end: places, taken once more.
+fn wrapped(context: &mut Context, call: &Call<'_>, sides: &[[i64; 2]]) -> Lowered {
+    let dims = call.computed(0)?.dims();
+    let (name, mut value) = operand(call, 0)?;
+    let axes: Vec<usize> = (0..dims.len()).filter(|&axis| sides[axis] != [0, 0]).collect();
+    for &axis in &axes {
+        let (size, side) = (dims[axis], sides[axis]);
+        let pads = side.map(|pad| usize::try_from(pad).ok().filter(|&pad| pad <= size));
+        let [Some(before), Some(behind)] = pads else {
+            return Err(why(format!("it wraps {side:?} around an axis of {size}: 0 to {size} can be")));
+        };
+        context.budget.take((before + size + behind) * 8)?;
+        let places = (0..before + size + behind).map(|at| ((at + size - before) % size) as i64).collect();
+        let places = (String::new(), Value::Constant(Rc::new(Tensor::list(places))));
+        let is_last = axes.last() == Some(&axis);
+        let part = if is_last { call.name().to_owned() } else { call.part(&format!("axis{axis}")) };
+        let along = vec![int("axis", axis as i64 + 1)];
+        value = apply(context, call, "Gather", &part, vec![(name.clone(), value), places], along)?;
+    }
+    Ok(vec![value])
+}
+
 /// How much there is before and behind each axis behind the batch.
 fn sides(call: &Call<'_>, rank: usize) -> Result<Vec<[i64; 2]>, Why> {
     let pads = match call.list(1, "pads")? {
         Some(pads) => pads,
         // As it was called before opset 2.
-        None => call.ints("paddings").ok_or_else(|| why("it has no pads"))?.to_vec(),
+        None => call.ints("paddings")?.ok_or_else(|| why("it has no pads"))?.to_vec(),
     };
     let axes = match call.constant(3)? {
         Some(axes) => axes.ints()?.into_iter().map(|axis| Call::axis(axis, rank + 1)).collect::<Result<_, _>>()?,

@@ -10,7 +10,7 @@ use crate::onnx::refusal::{Why, why};
 
 /// `MaxPool` and `AveragePool`.
 pub(super) fn pool(context: &mut Context, call: &mut Call<'_>) -> Lowered {
-    let kernel = call.ints("kernel_shape").ok_or_else(|| why("it has no kernel_shape"))?;
+    let kernel = call.ints("kernel_shape")?.ok_or_else(|| why("it has no kernel_shape"))?;
     let kernel: Vec<usize> = kernel
         .iter()
         .map(|&size| {
@@ -22,16 +22,16 @@ pub(super) fn pool(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     if window.dilation != [1, 1] {
         return Err(why(format!("its windows have dilations {:?}: pools have none", window.dilation)));
     }
-    if call.int("storage_order", 0) != 0 {
+    if call.int("storage_order", 0)? != 0 {
         return Err(why("storage_order is of indices, which pools do not give"));
     }
     let [_, height, width] = context.draft.shape(input);
     let is_average = call.node.op_type == "AveragePool";
     let pool = if is_average { Pool::average(window.kernel) } else { Pool::max(window.kernel) };
     let mut pool = pool.with_stride(window.stride).with_padding(window.padding([height, width]));
-    pool = pool.with_ceil_mode(call.int("ceil_mode", 0) != 0);
+    pool = pool.with_ceil_mode(call.int("ceil_mode", 0)? != 0);
     if is_average {
-        pool = pool.with_count_include_pad(call.int("count_include_pad", 0) != 0);
+        pool = pool.with_count_include_pad(call.int("count_include_pad", 0)? != 0);
     }
     if (0..4).any(|side| pool.padding[side] > pool.kernel[side % 2] / 2) {
         return beyond_half(context, call, input, rank, pool);

@@ -25,7 +25,7 @@ pub(super) fn reduce(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let rank = dims.len();
     let axes = match call.list(1, "axes")? {
         Some(axes) if !axes.is_empty() => axes,
-        _ if call.int("noop_with_empty_axes", 0) != 0 => return Ok(vec![Value::Computed(view)]),
+        _ if call.int("noop_with_empty_axes", 0)? != 0 => return Ok(vec![Value::Computed(view)]),
         _ => return Err(why("it reduces all axes, the batch too")),
     };
     let axes = axes.into_iter().map(|axis| Call::inner_axis(axis, &view)).collect::<Result<Vec<_>, _>>()?;
@@ -51,7 +51,7 @@ pub(super) fn reduce(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         let norm = BatchNorm::new(vec![size(&reduced) as f32; channels], vec![0.0; channels]);
         id = context.op(call, call.name(), Op::BatchNorm(Arc::new(norm)), vec![id])?;
     }
-    let left: Vec<usize> = if call.int("keepdims", 1) != 0 {
+    let left: Vec<usize> = if call.int("keepdims", 1)? != 0 {
         (0..rank).map(|axis| if axes.contains(&axis) { 1 } else { dims[axis] }).collect()
     } else {
         kept.iter().map(|&axis| dims[axis]).collect()
@@ -80,12 +80,12 @@ pub(super) fn in_steps(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 
 /// `LpNormalization`: numbers over the norm of those along an axis; zeros, where that is zero.
 pub(super) fn normalized(context: &mut Context, call: &mut Call<'_>) -> Lowered {
-    let operator = match call.int("p", 2) {
+    let operator = match call.int("p", 2)? {
         1 => "ReduceL1",
         2 => "ReduceL2",
         other => return Err(why(format!("p is {other}: it must be 1 or 2"))),
     };
-    let axes = Attribute { name: "axes".to_owned(), ints: vec![call.int("axis", -1)], ..Attribute::default() };
+    let axes = Attribute { name: "axes".to_owned(), ints: vec![call.int("axis", -1)?], ..Attribute::default() };
     let (norm, above) = (call.part("norm"), call.part("above"));
     let operands = vec![operand(call, 0)?];
     let value = apply(context, call, operator, &norm, operands, vec![axes, int("keepdims", 1)])?;

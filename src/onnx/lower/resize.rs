@@ -25,7 +25,7 @@ pub(super) fn resize(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         "asymmetric" => Coordinates::Asymmetric,
         other => return Err(why(format!("coordinate_transformation_mode {other:?} is not in the format"))),
     };
-    if call.int("antialias", 0) != 0 {
+    if call.int("antialias", 0)? != 0 {
         return Err(why("antialias is not in the format").or("export without antialias"));
     }
     let (sizes_at, scales_at) = if is_old { (usize::MAX, 1) } else { (3, 2) };
@@ -37,7 +37,7 @@ pub(super) fn resize(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         fitted(call, &sizes, shape, &mut size)?;
         true
     } else {
-        let attribute = call.floats("scales");
+        let attribute = call.floats("scales")?;
         let scales = match (given(scales_at)?, attribute) {
             (Some(scales), _) => numbers(scales.count(), &axes, |at| f64::from(scales.float(at)))?,
             (None, Some(scales)) => numbers(scales.len(), &axes, |at| f64::from(scales[at]))?,
@@ -86,7 +86,7 @@ fn axes(call: &Call<'_>, rank: usize) -> Result<Vec<usize>, Why> {
     if rank != 2 && rank != 3 {
         return Err(why("its operand is no image"));
     }
-    match call.ints("axes") {
+    match call.ints("axes")? {
         Some(axes) => axes.iter().map(|&axis| Call::axis(axis, rank + 1)).collect(),
         None => Ok((0..=rank).collect()),
     }

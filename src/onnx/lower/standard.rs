@@ -28,7 +28,7 @@ pub(super) fn instance(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 /// `GroupNormalization`: channels in groups.
 pub(super) fn group(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let channels = call.computed(0)?.dims().first().copied().unwrap_or(1);
-    let groups = usize::try_from(call.int("num_groups", 0)).unwrap_or(0);
+    let groups = usize::try_from(call.int("num_groups", 0)?).unwrap_or(0);
     if groups == 0 || !channels.is_multiple_of(groups) {
         return Err(why(format!("num_groups is {groups}: it must divide {channels}, the channels")));
     }
@@ -52,6 +52,7 @@ fn of_channels<'a>(call: &'a Call<'_>, at: usize, count: usize) -> Result<&'a Te
     if vector.count() != count {
         return Err(why(format!("its operand {at} is {}: it must have {count} numbers", shown(&vector.dims))));
     }
+    call.check_finite(at, vector.numbers())?;
     Ok(vector)
 }
 
@@ -59,11 +60,13 @@ fn of_channels<'a>(call: &'a Call<'_>, at: usize, count: usize) -> Result<&'a Te
 pub(super) fn layer(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let view = call.computed(0)?.clone();
     let dims = view.dims();
-    let from = Call::inner_axis(call.int("axis", -1), &view)?;
+    let from = Call::inner_axis(call.int("axis", -1)?, &view)?;
     let (scale, bias) = (Rc::clone(call.known(1)?), call.constant(2)?.cloned());
     let (inner, count) = (dims.len() - from, dims[from..].iter().product::<usize>());
-    for of in [Some(&scale), bias.as_ref()].into_iter().flatten() {
+    for (at, of) in [(1, Some(&scale)), (2, bias.as_ref())] {
+        let Some(of) = of else { continue };
         within(of, &dims)?;
+        call.check_finite(at, of.numbers())?;
         let other = of.dims.len().saturating_sub(inner);
         if of.dims[..other].iter().any(|&size| size != 1) {
             return Err(why(format!("its operand of {} has other axes than it is computed over", shown(&of.dims))));
@@ -126,7 +129,7 @@ fn standardized(context: &mut Context, call: &Call<'_>, input: Id, mean: Op) -> 
     let variance = context.op(call, &call.part("variance"), mean, vec![squares])?;
     let channels = context.draft.shape(variance)[0];
     context.budget.take(channels * 8)?;
-    let epsilon = BatchNorm::new(vec![1.0; channels], vec![call.float("epsilon", 1e-5); channels]);
+    let epsilon = BatchNorm::new(vec![1.0; channels], vec![call.float("epsilon", 1e-5)?; channels]);
     let above = context.op(call, &call.part("above"), Op::BatchNorm(Arc::new(epsilon)), vec![variance])?;
     let deviation = context.op(call, &call.part("deviation"), Op::Activation(Activation::Sqrt), vec![above])?;
     context.op(call, &call.part("standard"), Op::Binary(Binary::div()), vec![centred, deviation])

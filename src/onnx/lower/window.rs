@@ -33,7 +33,7 @@ impl Window {
         }
         let pair = |sizes: &[usize]| [sizes[0], sizes.get(1).copied().unwrap_or(1)];
         let numbers = |name: &str, count: usize, default: usize| -> Result<Vec<usize>, Why> {
-            let Some(given) = call.ints(name).filter(|given| !given.is_empty()) else {
+            let Some(given) = call.ints(name)?.filter(|given| !given.is_empty()) else {
                 return Ok(vec![default; count]);
             };
             let numbers = given.iter().map(|&number| usize::try_from(number).ok().filter(|&number| number < 1 << 31));

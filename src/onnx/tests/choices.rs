@@ -87,3 +87,39 @@ fn places_in_any_order_are_slices_one_behind_the_other() {
     let error = Small::new(&[1, 300], nodes, vec![list("i", &many)]).import().unwrap_err().to_string();
     assert!(error.contains("slices: at most 256"), "{error}");
 }
+
+#[test]
+fn axes_go_on_with_their_other_end() {
+    let of = |pads: &[i64]| {
+        let nodes = vec![node("Pad", &["x", "pads"], &["y"], &[("mode", Is::Word("wrap"))])];
+        Small::new(&[1, 1, 2, 3], nodes, vec![list("pads", pads)])
+    };
+    // A row above, and two columns behind.
+    let want = [[3, 4, 5, 3, 4], [0, 1, 2, 0, 1], [3, 4, 5, 3, 4]].concat();
+    assert_eq!(of(&[0, 0, 1, 0, 0, 0, 0, 2]).run(), want.into_iter().map(x).collect::<Vec<_>>());
+    let error = of(&[0, 0, 0, 4, 0, 0, 0, 0]).import().unwrap_err().to_string();
+    assert!(error.contains("it wraps [4, 0] around an axis of 3: 0 to 3 can be"), "{error}");
+}
+
+#[test]
+fn computed_values_are_multiplied_by_computed_vectors() {
+    let of = |inputs: &[&str]| {
+        let one = [("axes", Is::Ints(&[2])), ("keepdims", Is::Int(1))];
+        let nodes = vec![
+            // Of 2 rows and 3 columns the largest of each row, and of each column.
+            node("ReduceMax", &["x"], &["rows"], &one),
+            node("ReduceMax", &["x"], &["columns"], &[("axes", Is::Ints(&[1])), ("keepdims", Is::Int(1))]),
+            node("Transpose", &["columns"], &["turned"], &[("perm", Is::Ints(&[0, 2, 1]))]),
+            node("Transpose", &["rows"], &["flat"], &[("perm", Is::Ints(&[0, 2, 1]))]),
+            node("MatMul", inputs, &["y"], &[]),
+        ];
+        Small::new(&[1, 2, 3], nodes, vec![])
+    };
+    let column = |at: usize| x(3 + at);
+    let by_columns = [0, 1].map(|row| (0..3).map(|at| x(row * 3 + at) * column(at)).sum::<f32>());
+    assert_eq!(of(&["x", "turned"]).run(), by_columns);
+    let by_rows: Vec<f32> = (0..3).map(|at| x(2) * x(at) + x(5) * x(3 + at)).collect();
+    assert_eq!(of(&["flat", "x"]).run(), by_rows);
+    let error = of(&["rows", "columns"]).import().unwrap_err().to_string();
+    assert!(error.contains("it multiplies two computed values, 2x1 by 1x3 of each image"), "{error}");
+}

@@ -22,6 +22,8 @@ pub(super) enum Is<'a> {
     Float(f32),
     Word(&'a str),
     Ints(&'a [i64]),
+    /// One that says of itself that it is of a kind, by ONNX's number, without a value.
+    Kind(i32),
 }
 
 pub(super) fn node(operator: &str, input: &[&str], output: &[&str], attributes: &[(&str, Is<'_>)]) -> Node {
@@ -32,6 +34,7 @@ pub(super) fn node(operator: &str, input: &[&str], output: &[&str], attributes: 
             Is::Float(value) => Attribute { f: Some(*value), ..named },
             Is::Word(value) => Attribute { s: Some(value.as_bytes().to_vec().into()), ..named },
             Is::Ints(values) => Attribute { ints: values.to_vec(), ..named },
+            Is::Kind(kind) => Attribute { r#type: *kind, ..named },
         }
     };
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
