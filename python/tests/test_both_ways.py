@@ -19,8 +19,7 @@ from filter_summary.research import zoo
 NOT_EXPORTED: dict[str, str] = {}
 """Blocks that `export` refuses, and what it says."""
 NOT_IMPORTED = {
-    "global context": "(MatMul): its operand 1",
-    "non-local": "(MatMul): its operand 1",
+    "non-local": "(MatMul): it multiplies two computed values",
     "local response": "(Pad): it reads a tensor of 5 axes",
     "1x1 by einsum": "(Einsum): the format has no such operation",
 }
