@@ -11,6 +11,7 @@ mod draft;
 mod emit;
 mod external;
 mod fold;
+mod front;
 mod fuse;
 mod graph;
 mod import;

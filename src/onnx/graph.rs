@@ -6,7 +6,8 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use prost::bytes::Bytes;
 
 use super::budget::Budget;
-use super::messages::{self, Node, ValueInfo};
+use super::front::pick_in_place;
+use super::messages::{self, Node, ValueInfo, is_own};
 use super::wire;
 use crate::error::{Error, Result};
 use crate::files::nearest::nearest;
@@ -90,16 +91,10 @@ impl Graph {
         if outputs.is_empty() {
             return Err(wrong("it has no outputs"));
         }
-        let mut read = Self {
-            nodes: graph.node,
-            initializers,
-            inputs,
-            outputs,
-            order: Vec::new(),
-            readers: HashMap::new(),
-            opset,
-            producer,
-        };
+        let mut nodes = graph.node;
+        pick_in_place(&mut nodes, &outputs);
+        let mut read =
+            Self { nodes, initializers, inputs, outputs, order: Vec::new(), readers: HashMap::new(), opset, producer };
         read.sort()?;
         Ok(read)
     }
@@ -168,11 +163,6 @@ impl Graph {
         (self.order, self.readers) = (order, readers);
         Ok(())
     }
-}
-
-/// Whether a domain is that of ONNX's own operators.
-pub(super) fn is_own(domain: &str) -> bool {
-    domain.is_empty() || domain == "ai.onnx"
 }
 
 /// Names near to one that is not there, for a message.

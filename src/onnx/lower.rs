@@ -31,8 +31,7 @@ pub(super) use context::{Context, padded};
 
 use super::activation as of_node;
 use super::call::Call;
-use super::graph::is_own;
-use super::messages::Node;
+use super::messages::{Node, is_own};
 use super::refusal::{Why, why};
 use context::Lowered;
 

@@ -163,3 +163,8 @@ pub(super) struct Dimension {
     #[prost(string, optional, tag = "2")]
     pub(super) dim_param: Option<String>,
 }
+
+/// Whether a domain is that of ONNX's own operators.
+pub(super) fn is_own(domain: &str) -> bool {
+    domain.is_empty() || domain == "ai.onnx"
+}

@@ -44,3 +44,32 @@ fn other_places_are_refused() {
         assert!(error.contains(reason), "{error}");
     }
 }
+
+/// As PyTorch writes `x[:, [2, 1, 0]]`: channels in the batch's place, picked, and back in theirs.
+#[test]
+fn axes_that_are_picked_of_in_front_stay_where_they_are() {
+    let model = |back: &[i64], indices: Tensor, last: &str| {
+        let swap = [("perm", Is::Ints(&[1, 0, 2]))];
+        let nodes = vec![
+            node("Transpose", &["x"], &["front"], &swap),
+            node("GatherND", &["front", "i"], &["picked"], &[("batch_dims", Is::Int(0))]),
+            node("Transpose", &["picked"], &["back"], &[("perm", Is::Ints(back))]),
+            node("Relu", &[last], &["y"], &[]),
+        ];
+        Small::new(&[1, 3, 9], nodes, vec![indices])
+    };
+    let picked = |places: &[i64]| Tensor { dims: vec![places.len() as i64, 1], ..list("i", places) };
+    let reversed = model(&[1, 0, 2], picked(&[2, 1, 0]), "back");
+    assert_eq!(reversed.import().unwrap().outputs[0].sizes, [1, 3, 9]);
+    let want = |channels: &[usize]| {
+        let all = channels.iter().flat_map(|channel| (0..9).map(move |at| channel * 9 + at));
+        numbers(all).into_iter().map(|number| number.max(0.0)).collect::<Vec<f32>>()
+    };
+    assert_eq!(reversed.run(), want(&[2, 1, 0]));
+    assert_eq!(model(&[1, 0, 2], picked(&[2, -2]), "back").run(), want(&[2, 1]));
+    // What goes back elsewhere, or is read in front, is refused as before.
+    for model in [model(&[2, 0, 1], picked(&[1]), "back"), model(&[1, 0, 2], picked(&[1]), "picked")] {
+        let error = model.import().unwrap_err().to_string();
+        assert!(error.contains("moves the first axis, the batch"), "{error}");
+    }
+}
