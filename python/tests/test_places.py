@@ -159,6 +159,8 @@ FREE = {
     "gate": lambda x: x * x.mean((2, 3), True).sigmoid().expand_as(x),
     "normalize": lambda x: F.normalize(x),
     "std of channels": lambda x: x.std(1, keepdim=True),
+    "last channels of a mean": lambda x: x.mean((2, 3))[:, -3:],
+    "rest of all": lambda x: F.max_pool2d(x.transpose(1, 2), (1, 1))[:, 3:].transpose(1, 2),
     "std of pixels": lambda x: x.std((2, 3), unbiased=False),
 }
 
@@ -183,6 +185,9 @@ SIZED = {
     "rolled": lambda x: x.roll(1, 2),
     "circular": lambda x: F.pad(x, (1, 1, 1, 1), "circular"),
     "last rows, channels last": lambda x: x.permute(0, 2, 3, 1)[:, -3:],
+    "last rows of a product": lambda x: (x * x.mean((2, 3), True)).transpose(1, 2).contiguous()[:, -3:],
+    "half of all": lambda x: x.flatten(1).chunk(2, 1)[0],
+    "last rows as channels": lambda x: F.max_pool2d(x.transpose(1, 2), (1, 1))[:, -3:],
 }
 
 

@@ -38,7 +38,9 @@ class Graph:
         self.dims = dims
         self.nodes: dict[str, Node] = {}
         self.outputs: list[str] = []
+        # What `nothing` and `fixed` found, while nodes are added.
         self.zero: str | None = None
+        self.fixed: dict[str, tuple[bool, bool, bool]] = {}
 
     def dims_of(self, name: str) -> Dims:
         return self.dims if name == "input" else self.nodes[name].dims

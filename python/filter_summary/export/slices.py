@@ -12,7 +12,9 @@ from torch import fx
 from .arithmetic import each, two
 from .convert import Converter, handles, operation_of
 from .errors import Refused
+from .fixed import fixed
 from .lazy import AXES, OPEN, Dims, Lazy, as_dims
+from .spread import nothing
 
 RUNS = 16
 """So many slices at most are joined again; of channels, more are a convolution."""
@@ -20,20 +22,20 @@ RUNS = 16
 
 def sliced(c: Converter, step: fx.Node, x: Lazy, axis: int, start: int, end: int, by: int = 1) -> Lazy:
     """A slice along an axis, counted behind the batch; the whole is no slice."""
-    size = x.shape[axis]
-    covers = x.covers()[axis]
-    of_channels = covers == (0,) or (covers is None and axis == 0)
-    # What counts from the end, or ends within an image, is of images of this size alone.
-    rest = end >= OPEN and (start >= 0 or of_channels)
-    start, end = (min(max(at + size if at < 0 else at, 0), size) for at in (start, end))
-    whole = start == 0 and end == size and by == 1
-    if whole and (rest or of_channels):
+    size, is_open = x.shape[axis], end >= OPEN
+    if start == 0 and is_open and by == 1:
         return x
+    x, place = c.placed(step, x, axis)
+    known = fixed(c.graph, x.base)[place]
+    # What counts from the end, or ends within an image, is of images of this size alone.
+    rest = is_open and (start >= 0 or known)
+    start, end = (min(max(at + size if at < 0 else at, 0), size) for at in (start, end))
     if start >= end:
         raise Refused("nothing is left")
-    x, place = c.placed(step, x, axis)
-    if whole:
-        return x.over(tied(c, step, x.base, x.dims, [place]))
+    if place == 0 and not known and not rest:
+        x = x.over(c.emit(step, "add", x.base, nothing(c.graph), dims=x.dims).name)
+    if start == 0 and end == size and by == 1:
+        return x if known or place == 0 else x.over(tied(c, step, x.base, x.dims, [place]))
     count = -(-(end - start) // by)
     after = as_dims(count if n == place else size for n, size in enumerate(x.dims))
     keys = cut({place: (start, OPEN if rest else end, by)})
