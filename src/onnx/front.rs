@@ -1,4 +1,4 @@
-//! Axes that an exporter brings to the front to pick of them, and takes back: of the batch nothing else may stand there.
+//! Axes that an exporter brings to the front to pick of them, and takes back: nothing but the batch may stand there.
 
 use std::collections::HashMap;
 

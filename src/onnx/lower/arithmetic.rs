@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::beside::{aligned, is_larger};
 use super::compose::apply;
 use super::context::{Context, Lowered, padded};
+use super::given::of_any_image;
 use super::merged::{larger, merged};
 use crate::network::ops::{BatchNorm, Binary, Constant, Op};
 use crate::onnx::call::{Call, Value};
@@ -93,12 +94,13 @@ fn two(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 }
 
 /// A computed operand and a constant: a scale and a bias of channels where it varies with no more than those.
-fn with_constant(context: &mut Context, call: &mut Call<'_>, computed: usize, constant: &Tensor) -> Lowered {
+fn with_constant(context: &mut Context, call: &mut Call<'_>, computed: usize, constant: &Rc<Tensor>) -> Lowered {
     let operator = call.node.op_type.clone();
     let divides = computed == 1 && operator == "Div";
     let view = call.computed(computed)?.clone();
     let dims = view.dims();
-    let sizes = aligned(constant, &dims)?;
+    let constant = of_any_image(context, call, constant, dims.len())?;
+    let sizes = aligned(&constant, &dims)?;
     let repeats = is_larger(&sizes, &dims);
     call.check_finite(1 - computed, constant.numbers())?;
     let lines = |number: f32| match (operator.as_str(), computed) {

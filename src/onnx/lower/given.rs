@@ -1,5 +1,7 @@
 //! Constants where only computed values can be.
 
+use std::rc::Rc;
+
 use super::context::Context;
 use crate::method::activation::Activation;
 use crate::network::ops::{Binary, Constant, Op, Slice};
@@ -36,6 +38,22 @@ pub(super) fn computed(context: &mut Context, call: &Call<'_>, at: usize) -> Res
     let constant = Op::Binary(Binary::add().with_constant(Constant::new(shape, values)?));
     let id = context.op(call, &call.node.input[at], constant, vec![zero])?;
     Ok(View::of(id, dims))
+}
+
+/// A constant beside a value of so many axes behind the batch; of one that has the batch, one image, as which all must
+/// be.
+pub(super) fn of_any_image(
+    context: &mut Context,
+    call: &Call<'_>,
+    constant: &Rc<Tensor>,
+    rank: usize,
+) -> Result<Rc<Tensor>, Why> {
+    let Some((&images, dims)) = constant.dims.split_first() else { return Ok(Rc::clone(constant)) };
+    if dims.len() != rank || images == 1 || images != call.batch {
+        return Ok(Rc::clone(constant));
+    }
+    let values = of_one(constant, images, dims.iter().product(), context)?;
+    Ok(Rc::new(Tensor::floats([&[1], dims].concat(), values)))
 }
 
 /// The values of one image, of which all must have the same.

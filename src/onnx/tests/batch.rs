@@ -37,6 +37,24 @@ fn shapes_with_the_batch_in_front_hold_for_every_batch() {
     }
 }
 
+/// As `weight.expand_as(x)` is exported.
+#[test]
+fn constants_that_are_the_same_for_every_image_hold_for_every_batch() {
+    let scaled = |weight: Tensor| {
+        let nodes = vec![node("Expand", &["w", "s"], &["e"], &[]), node("Mul", &["x", "e"], &["y"], &[])];
+        let mut model = model(nodes);
+        model.graph.initializer.push(weight);
+        model
+    };
+    let want: Vec<f32> = (0..12).map(|at| (at as f32 / 8.0 - 1.0) * [2.0, 3.0, 4.0][at / 4]).collect();
+    assert_eq!(scaled(floats("w", &[1, 3, 1, 1], &[2.0, 3.0, 4.0])).run(), want);
+    // Two images of which each has its own.
+    let own = floats("w", &[2, 1, 1, 1], &[2.0, 3.0]);
+    let nodes = vec![node("Mul", &["x", "w"], &["y"], &[])];
+    let error = Small::new(&[2, 3, 2, 2], nodes, vec![own]).import().unwrap_err().to_string();
+    assert!(error.contains("its constant varies with the batch"), "{error}");
+}
+
 /// As exporters write an image of another size: its batch and channels, and new rows and columns.
 #[test]
 fn sizes_with_the_batch_in_front_hold_for_every_batch() {
