@@ -25,7 +25,6 @@ NOT_IMPORTED = {
 }
 """Blocks that `fsnet import` refuses, and what it says."""
 NOT_IMPORTED_OF_DYNAMO = NOT_IMPORTED | {
-    "bgr": "perm [1, 0, 2, 3] moves the first axis",
     "vgg": "moves the first axis",
 }
 """The same of what PyTorch's newer exporter writes, in other operators."""
