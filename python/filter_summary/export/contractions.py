@@ -4,6 +4,7 @@ all products are written down, and added up."""
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
@@ -11,7 +12,7 @@ import torch
 from torch import fx
 
 from .arithmetic import affine, combined, two
-from .convert import Converter, handles
+from .convert import Converter, Value, handles
 from .elementwise import softened
 from .errors import Refused
 from .joins import joined, with_axis
@@ -23,27 +24,46 @@ LARGEST = 1 << 24
 """Products of one image: 64 MiB."""
 PARTS = 16
 """So many pairs of matrices at most (heads of attention) are multiplied one after another."""
+NEVER = -1e30
+"""For minus infinity, which no tensor of a file holds: its exponential is nothing, too."""
 
 
-def contracted(c: Converter, step: fx.Node, one: Lazy, of_one: str, other: Lazy, of_other: str, result: str) -> Lazy:
-    """The sum of products over all axes whose label is not in the result; labels name axes behind the batch."""
-    union = result + "".join(dict.fromkeys(label for label in of_one + of_other if label not in result))
-    sizes = dict(zip(of_one + of_other, one.shape + other.shape))
+def contracted(c: Converter, step: fx.Node, one: Lazy, of_one: str, other: Value, of_other: str, result: str) -> Lazy:
+    """The sum of products over all axes whose label is not in the result; labels name axes behind the batch, and all of
+    a constant's."""
+    if isinstance(other, torch.Tensor):
+        # What it alone has and nobody keeps is added up here.
+        gone = [label for label in of_other if label not in of_one + result]
+        other = other.sum([of_other.index(label) for label in gone]) if gone else other
+        of_other = "".join(label for label in of_other if label not in gone)
+        # What both have is together, and what either repeats.
+        order = sorted(dict.fromkeys(of_one + of_other), key=lambda label: (label not in of_one, label not in of_other))
+        union = "".join(order)
+    else:
+        union = result + "".join(dict.fromkeys(label for label in of_one + of_other if label not in result))
+    sizes = dict(zip(of_one + of_other, one.shape + tuple(other.shape)))
     count = math.prod(sizes[label] for label in union)
     if count > LARGEST:
-        raise Refused(f"both factors are computed, and it would write down {count} products an image, beyond {LARGEST}")
-    placed = [
-        Lazy(x.base, x.dims, x.sizes, x.order, tuple(x.axes[of.index(n)] if n in of else () for n in union))
-        for x, of in ((one, of_one), (other, of_other))
-    ]
-    products = two(c, step, "mul", *placed)
-    summed = list(range(len(result), len(union)))
+        raise Refused(f"it would write down {count} products an image, beyond {LARGEST}")
+    first = spread_over(one, of_one, union)
+    if isinstance(other, torch.Tensor):
+        number = other.permute([of_other.index(n) for n in union if n in of_other])
+        number = number.reshape([sizes[n] if n in of_other else 1 for n in union])
+        products = cast(Lazy, combined(c, step, "mul", first, number))
+    else:
+        products = two(c, step, "mul", first, spread_over(other, of_other, union))
+    summed = [axis for axis, label in enumerate(union) if label not in result]
     total = reduced(c, step, products, summed, "sum") if summed else products
-    return Lazy(total.base, total.dims, total.sizes, total.order, total.axes[: len(result)])
+    return total.permuted(tuple(union.index(label) for label in result))
+
+
+def spread_over(x: Lazy, labels: str, union: str) -> Lazy:
+    """A value with all axes of `union`, of one element where it has none of that label."""
+    return replace(x, axes=tuple(x.axes[labels.index(n)] if n in labels else () for n in union))
 
 
 def multiplied(c: Converter, step: fx.Node, one: Lazy, other: Lazy) -> Lazy:
-    """A matrix by a matrix, of values `[.., M, K]` and `[.., K, N]`."""
+    """A matrix by a matrix, of values `[.., M, K]` and `[.., K, N]`; of fewer matrices, each is of a group's."""
     ranks = [len(one.shape), len(other.shape)]
     if min(ranks) < 2 or len(set(ranks)) > 1:
         raise Refused(f"factors of {[r + 1 for r in ranks]} axes: both must have as many, three or more")
@@ -54,23 +74,36 @@ def multiplied(c: Converter, step: fx.Node, one: Lazy, other: Lazy) -> Lazy:
         raise Refused(f"{count} pairs of computed matrices: at most {PARTS} are multiplied one after another")
     parts = []
     for n in range(count):
-        pair = [lowered(x if x.shape[0] == 1 else sliced(c, step, x, 0, n, n + 1), 0) for x in (one, other)]
+        pair = []
+        for x in (one, other):
+            at = n * x.shape[0] // count
+            pair.append(lowered(x if x.shape[0] == 1 else sliced(c, step, x, 0, at, at + 1), 0))
         parts.append(with_axis(multiplied(c, step, *pair), 0))
     return joined(c, step, parts, 0)
 
 
 @handles("scaled_dot_product_attention")
 def attention(c: Converter, step: fx.Node, a: SimpleNamespace):
-    if a.is_causal or a.dropout_p:
-        raise Refused("it is causal, or drops values; the format has plain attention")
+    if a.dropout_p:
+        raise Refused("it drops values; the format has plain attention")
     query, key, value = (c.whole(x) for x in (a.query, a.key, a.value))
     rank = len(key.shape)
     scale = query.shape[-1] ** -0.5 if a.scale is None else float(a.scale)
     turned = key.permuted((*range(rank - 2), rank - 1, rank - 2))
     scores = affine(c, step, multiplied(c, step, query, turned), scale, 0.0)
-    if a.attn_mask is not None:
-        mask = c.tensor(a.attn_mask, "mask")
-        if c.values[a.attn_mask].dtype == torch.bool:
-            mask = torch.where(mask.bool(), 0.0, -1e30)
+    mask = mask_of(c, a, query.shape[-2], key.shape[-2])
+    if mask is not None:
         scores = cast(Lazy, combined(c, step, "add", scores, mask))
     return multiplied(c, step, softened(c, step, scores, rank - 1, "softmax"), value)
+
+
+def mask_of(c: Converter, a: SimpleNamespace, rows: int, columns: int) -> torch.Tensor | None:
+    """What is added to the scores."""
+    if a.is_causal:
+        return torch.full((rows, columns), NEVER, dtype=torch.float64).triu(1)
+    if a.attn_mask is None:
+        return None
+    mask = c.tensor(a.attn_mask, "mask")
+    if c.values[a.attn_mask].dtype == torch.bool:
+        return torch.where(mask.bool(), 0.0, NEVER)
+    return torch.where(mask == -math.inf, NEVER, mask)

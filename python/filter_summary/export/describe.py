@@ -37,7 +37,8 @@ def described_file(
     tensors = graph.stored()
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise ExportError(f"{name} holds a value that is not finite")
+            infinite = ": give -1e30 for -inf" if bool((tensor == -math.inf).any()) else ""
+            raise ExportError(f"{name} holds a value that is not finite{infinite}")
     own = [key for key in metadata if str(key) in OWN_KEYS]
     if own:
         raise ExportError(f"metadata may not have {own[0]!r}: the format has")

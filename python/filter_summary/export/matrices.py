@@ -88,11 +88,15 @@ def einsum(c: Converter, step: fx.Node, a: SimpleNamespace):
         values = [c.whole(x) for x in a.tensors]
         return contracted(c, step, values[0], one[1:], values[1], other[1:], result[1:])
     (x, of_x), (constant, of_constant) = sorted(zip(a.tensors, terms), key=lambda pair: c.is_constant(pair[0]))
+    if not of_x or of_x[0] != result[:1] or of_x[0] in of_constant or not set(result) <= {*of_x, *of_constant}:
+        raise Refused(f"the equation {a.equation!r}: the batch must be first, and not be the constant's")
     summed = [label for label in of_x if label in of_constant and label not in result]
     kept = [label for label in of_x[1:] if label not in summed]
     new = [label for label in of_constant if label not in of_x]
-    if of_x[0] != result[:1] or of_x[0] in of_constant or not summed or set(result[1:]) != {*kept, *new}:
-        raise Refused(f"the equation {a.equation!r}: the batch must be first, and each axis be kept, new, or summed")
+    if not summed or set(result[1:]) != {*kept, *new} or any(label in of_constant for label in kept):
+        # Not one matrix for all that is kept.
+        weight = c.tensor(constant, "constant")
+        return contracted(c, step, c.whole(x), of_x[1:], weight, of_constant, result[1:])
     weight = c.tensor(constant, "constant").permute([of_constant.index(label) for label in (*new, *summed)])
     out, into = math.prod(weight.shape[: len(new)]), math.prod(weight.shape[len(new) :])
     sizes = dict(zip(of_x[1:], c.shape(x))) | dict(zip(new, weight.shape))
