@@ -12,12 +12,12 @@ import torch
 from torch import fx, nn
 
 from .arrange import arrange
-from .errors import ExportError, Refused, module_of, source_of
+from .errors import ExportError, Refused, module_of, not_in_the_format, source_of
 from .graph import Graph, Node
 from .layout import best
 from .lazy import Dims, Lazy, format_dims
 from .spread import repeated, written_constant
-from .trace import Traced
+from .trace import Traced, sizes_that_follow
 
 Value = Lazy | torch.Tensor
 """What operations of single numbers take: a value, or a constant."""
@@ -44,6 +44,8 @@ class Converter:
     """`values` has for every step a `Lazy`, a constant tensor, a list of these, or `REFUSED`."""
 
     def __init__(self, model: nn.Module, traced: Traced, example: torch.Tensor):
+        self.model, self.traced, self.example = model, traced, example
+        self.following: list[bool] | None = None
         self.modules = dict(model.named_modules(remove_duplicate=False))
         self.batch = example.shape[0]
         self.graph = Graph(format_dims(tuple(example.shape[1:])))
@@ -66,10 +68,8 @@ class Converter:
             else:
                 raise ExportError(f"{step.name}: a {step.op} of {step.target} is in the traced graph")
         if faults:
-            count = sum(map(len, faults.values()))
-            what = f"{count} operation{'s are' if count > 1 else ' is'} not in the network format"
             lines = [f"{', '.join(at[:3])}{', ..' if len(at) > 3 else ''}: {why}" for why, at in faults.items()]
-            raise ExportError("\n".join([f"{what}:", *lines]))
+            raise not_in_the_format(sum(map(len, faults.values())), lines)
 
     def placeholder(self, step: fx.Node, traced: Traced, example: torch.Tensor) -> None:
         if step.name in traced.constants:
@@ -234,6 +234,13 @@ class Converter:
         if key not in self.arranged:
             self.arranged[key] = arrange(self.graph, lambda what: self.name(step, what), lazy, dims)
         return self.arranged[key]
+
+    def follows(self, step: fx.Node) -> bool | None:
+        """Whether the size of an `upsample` follows from that of the image; None where nobody knows."""
+        if self.following is None:
+            self.following = sizes_that_follow(self.model, self.example, "upsample")
+        steps = [one for one in self.traced.graph.nodes if "upsample" in str(one.target)]
+        return self.following[steps.index(step)] if len(steps) == len(self.following) else None
 
     def name(self, step: fx.Node, what: str | None = None) -> str:
         """What the node of a step is called: as its module, where that is one operation."""

@@ -15,6 +15,12 @@ class ExportError(ValueError):
     """A model with operations that the format lacks, or with values that it does not hold: one line for each."""
 
 
+def not_in_the_format(count: int, lines: list[str]) -> ExportError:
+    """The error of so many operations, described by lines."""
+    what = f"{count} operation{'s are' if count > 1 else ' is'} not in the network format"
+    return ExportError("\n".join([f"{what}:", *lines]))
+
+
 class Refused(Exception):
     """One operation that the format lacks; the message says why, and the nearest way out where there is one."""
 

@@ -73,6 +73,23 @@ def leaves(model: nn.Module) -> Iterator[None]:
             layer.leaf = None
 
 
+def sizes_that_follow(model: nn.Module, example: torch.Tensor, name: str) -> list[bool]:
+    """Of every operation whose ATen name has `name` in it, in order, whether its size follows from that of the image,
+    or is the model's own: `torch.export` says so where it can trace the model for images of any size. Else nothing."""
+    axes = {axis: torch.export.Dim.AUTO for axis in range(2, example.dim())}
+    with leaves(model):
+        try:
+            graph = torch.export.export(model, (example,), dynamic_shapes=(axes,)).graph
+        except Exception:
+            return []
+    images = [step.meta["val"].shape[2:] for step in graph.nodes if step.op == "placeholder" and not step.args]
+    if any(str(size).isdecimal() for size in images[-1]):
+        # It was found to be of this size alone.
+        return []
+    found = [step for step in graph.nodes if step.op == "call_function" and name in str(step.target)]
+    return [any(isinstance(size, fx.Node) for size in step.args[1] or ()) for step in found]
+
+
 def trace(model: nn.Module, example: torch.Tensor) -> Traced:
     """The graph of `model`, which is in eval mode, for inputs of the example's shape."""
     with leaves(model):
