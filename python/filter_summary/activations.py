@@ -11,6 +11,8 @@ class FormatError(ValueError):
     """A file that is not a network of this format."""
 
 
+LEAST = 1.1754943508222875e-38
+"""The least normal float32: celu divides by its number, so that this and one over it are its limits."""
 WORDS = {
     "none": lambda y: y,
     "relu": lambda y: y.clamp_min(0),
@@ -40,6 +42,8 @@ def activate(y: torch.Tensor, activation: str | dict | None) -> torch.Tensor:
     """`y` through what a node's `activation` says; None is `none`."""
     if isinstance(activation, dict) and len(activation) == 1:
         ((word, numbers),) = activation.items()
+        if word == "celu" and not LEAST <= numbers <= 1 / LEAST:
+            raise FormatError(f"activation.celu is {numbers:g}: it must be from 1.2e-38 to 8.5e37")
         if word in WITH_NUMBERS:
             return WITH_NUMBERS[word](y, numbers)
     elif activation is None or (isinstance(activation, str) and activation in WORDS):

@@ -7,6 +7,7 @@ from test_operators import Call, check, file_of
 
 from filter_summary import ExportError, export
 
+EXTREME = {"concat", "depth_to_space", "max_pool2d"}
 ROOT = {"local_response_norm"}
 CHANNELS = torch.arange(12.0).view(12, 1, 1) / 12
 
@@ -28,15 +29,23 @@ FUNCTIONS = {
     "power 3": (lambda x: x**3, {"mul"}),
     "power 5": (lambda x: x**5, {"mul"}),
     "power -2": (lambda x: positive(x) ** -2, {"batch_norm", "mul", "activation", "div"}),
+    "power 18": (lambda x: x**18, ROOT),
+    "power 19": (lambda x: x**19, ROOT),
+    "power -18": (lambda x: (x.abs() + 0.5) ** -18, {"batch_norm"} | ROOT),
+    "exp": (torch.exp, {"batch_norm", "div"}),
     "gem": (gem, {"avg_pool2d"} | ROOT),
     "hypot": (lambda x: torch.hypot(x, x.tanh()), {"activation", "mul", "add"}),
-    "maximum": (lambda x: torch.maximum(x, x.tanh()), {"activation", "sub", "add"}),
-    "minimum": (lambda x: torch.minimum(x, x.tanh()), {"activation", "sub"}),
-    "max": (lambda x: torch.max(x, x.tanh()), {"activation", "sub", "add"}),
+    "maximum": (lambda x: torch.maximum(x, x.tanh()), EXTREME),
+    "minimum": (lambda x: torch.minimum(x, x.tanh()), EXTREME | {"batch_norm"}),
+    "max": (lambda x: torch.max(x, x.tanh()), EXTREME),
     "maximum of a number": (lambda x: torch.maximum(x, torch.tensor(0.3)), set()),
-    "maximum a channel": (lambda x: torch.maximum(x, CHANNELS), {"batch_norm"}),
-    "minimum a channel": (lambda x: torch.minimum(CHANNELS, x), {"batch_norm", "sub"}),
-    "clamp between tensors": (lambda x: x.clamp(torch.tensor(-0.3), CHANNELS), {"batch_norm", "sub"}),
+    "maximum a channel": (lambda x: torch.maximum(x, CHANNELS), EXTREME | {"batch_norm"}),
+    "maximum of an image": (lambda x: torch.maximum(x, torch.arange(48.0).view(8, 6)), EXTREME | {"mul"}),
+    "maximum of factors": (
+        lambda x: torch.maximum(x.view(-1, 3, 4, 8, 6).mT, torch.arange(4.0).view(4, 1, 1)), EXTREME | {
+            "mul", "reshape", "permute"}),
+    "minimum a channel": (lambda x: torch.minimum(CHANNELS, x), EXTREME | {"batch_norm"}),
+    "clamp between tensors": (lambda x: x.clamp(torch.tensor(-0.3), CHANNELS), EXTREME | {"batch_norm"}),
     "clamp the wrong way round": (lambda x: x.clamp(1, -1), set()),
     "add alpha": (lambda x: x.add(x.tanh(), alpha=0.3), {"activation", "batch_norm", "add"}),
     "sub alpha": (lambda x: x.sub(x.tanh(), alpha=0.3), {"activation", "batch_norm", "sub"}),
@@ -47,6 +56,7 @@ FUNCTIONS = {
     "lerp by a value": (lambda x: torch.lerp(x, x.tanh(), x.sigmoid()), {"activation", "sub", "mul", "add"}),
     "addcmul": (lambda x: torch.addcmul(x, x, x.tanh(), value=0.5), {"activation", "mul", "batch_norm", "add"}),
     "addcdiv": (lambda x: torch.addcdiv(x, x, positive(x), value=0.5), {"activation", "div", "batch_norm", "add"}),
+    "a small number added": (lambda x: x.tanh() + 1e-12, {"activation", "batch_norm"}),
     "abs": (lambda x: x.abs(), set()),
     "an image less a value": (lambda x: torch.arange(48.0).view(8, 6) - x, {"add"}),
     "each repeats the other": (lambda x: x.mean((1, 2), True) * x.mean((1, 3), True), {"slice", "avg_pool2d", "mul"}),

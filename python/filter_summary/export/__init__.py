@@ -66,8 +66,8 @@ def export(
 
     Batch norm is folded, activations and sums go into the nodes before them. What is in the file is computed by the
     format's interpreter and compared with the model, on the example, on two images of it and on noise, before the file
-    is there: a difference of more than 1e-5 of an output's largest value (both in float64) is an error. Layers with
-    `bits=8` are written in 8 bits.
+    is there: a difference of more than 1e-5 of an output's largest value (both in float64) is an error, and so is one
+    in float32 of more than 1e-4 and 16 times the model's own. Layers with `bits=8` are written in 8 bits.
 
     Raises `ExportError`, with a line for every operation that the format lacks: its module, its source and why; and
     before anything is computed where the model is no `nn.Module`, the example no image, or `path` in no folder.
@@ -80,7 +80,8 @@ def export(
         described, tensors = described_file(graph, labels, preprocess, metadata)
         as_double = {name: t.double() if t.is_floating_point() else t for name, t in tensors.items()}
         written = Interpreter(json.loads(described["graph"]), as_double)
-        difference, tolerance = differences(model, written, example, chosen)
+        rounded = Interpreter(json.loads(described["graph"]), dict(tensors))
+        difference, tolerance = differences(model, written, rounded, example, chosen)
     write_beside(path, lambda to: save_file(tensors, to, described))
     operations = dict(Counter(node.op for node in graph.nodes.values()))
     return Exported(path, path.stat().st_size, operations, tuple(graph.outputs), difference, tolerance)

@@ -56,10 +56,10 @@ def with_constant(c: Converter, step: fx.Node, op: str, x: Lazy, constant: torch
     varying = [axis for axis, size in enumerate(number.shape) if size != 1]
     if op == "div" and not value_first:
         # The format divides values: here those are ones, whatever x is, times the constant.
-        ones = each(c, step, x, {"clip": [1.0, 1.0]})
+        above = ones(c, step, x)
         if varying or float(number) != 1:
-            ones = with_constant(c, step, "mul", ones, number, True)
-        return two(c, step, "div", ones, x)
+            above = with_constant(c, step, "mul", above, number, True)
+        return two(c, step, "div", above, x)
     if not varying or (len(varying) == 1 and x.covers()[varying[0]] == (0,)):
         flat = number.flatten().expand(x.dims[0])
         one, zero = torch.ones_like(flat), torch.zeros_like(flat)
@@ -101,6 +101,11 @@ def aligned(c: Converter, x: Lazy, constant: torch.Tensor) -> torch.Tensor:
 def each(c: Converter, step: fx.Node, x: Lazy, word: str | dict) -> Lazy:
     """An activation of every number, wherever it lies."""
     return x.over(c.emit(step, "activation", x.base, dims=x.dims, activation=word).name)
+
+
+def ones(c: Converter, step: fx.Node, x: Lazy) -> Lazy:
+    """As many ones as a value has numbers."""
+    return each(c, step, x, {"clip": [1.0, 1.0]})
 
 
 def lines(c: Converter, step: fx.Node, x: Lazy, scale: torch.Tensor, bias: torch.Tensor) -> Lazy:

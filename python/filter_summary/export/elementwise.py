@@ -9,9 +9,18 @@ from torch import fx
 
 from .arithmetic import affine, each
 from .convert import Converter, handles, operation_of
-from .errors import Refused
+from .errors import Refused, module_of, source_of
 from .extremes import clip
 from .lazy import AXES, Lazy
+from .powers import LEAST
+
+
+def celu(alpha: float) -> dict:
+    """The word for a celu: the format divides by its number."""
+    if not LEAST <= alpha <= 1 / LEAST:
+        raise Refused(f"an alpha of {alpha:g}: the format has those from 1.2e-38 to 8.5e37")
+    return {"celu": alpha}
+
 
 ACTIVATIONS: dict[str, Callable[[SimpleNamespace], str | dict]] = {
     "relu": lambda a: "relu",
@@ -25,7 +34,7 @@ ACTIVATIONS: dict[str, Callable[[SimpleNamespace], str | dict]] = {
     "gelu": lambda a: "gelu_tanh" if a.approximate == "tanh" else "gelu",
     "mish": lambda a: "mish",
     "selu": lambda a: "selu",
-    "celu": lambda a: {"celu": float(a.alpha)},
+    "celu": lambda a: celu(float(a.alpha)),
     "sqrt": lambda a: "sqrt",
     "hardtanh": lambda a: clip(a.min_val, a.max_val),
 }
@@ -43,6 +52,21 @@ def elu(c: Converter, step: fx.Node, a: SimpleNamespace):
     if a.scale != 1 or a.input_scale != 1:
         raise Refused("a scale of what it computes, or of what it reads: multiply around it")
     return each(c, step, c.lazy(a.self_), {"elu": float(a.alpha)})
+
+
+@handles("threshold")
+def threshold(c: Converter, step: fx.Node, a: SimpleNamespace):
+    if a.value != a.threshold:
+        raise Refused(f"a value of {a.value} up to a threshold of {a.threshold}, a jump, which the format lacks")
+    return each(c, step, c.lazy(a.self_), clip(float(a.threshold), None))
+
+
+@handles("erf")
+def erf(c: Converter, step: fx.Node, a: SimpleNamespace):
+    """A node that `fuse` makes a GELU with those around it, or refuses."""
+    x = c.lazy(a.self_)
+    why = f"{module_of(step)[0] or 'the model'}: erf: the format has it in GELU alone ({source_of(step)})"
+    return x.over(c.emit(step, "erf", x.base, dims=x.dims, why=why).name)
 
 
 @handles("softplus")

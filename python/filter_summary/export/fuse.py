@@ -9,6 +9,7 @@ import math
 
 import torch
 
+from .errors import not_in_the_format
 from .graph import Graph, Node
 from .lazy import OPEN
 
@@ -24,8 +25,11 @@ def fuse(graph: Graph) -> None:
     """All passes."""
     for one in (
         products_with_gates,
+        softsigns,
+        gelus,
         commute_pools,
         scales,
+        identities,
         paddings,
         residuals,
         activations,
@@ -37,6 +41,9 @@ def fuse(graph: Graph) -> None:
         one(graph)
         graph.prune()
     graph.sort()
+    left = [node.keys["why"] for node in graph.nodes.values() if node.op == "erf"]
+    if left:
+        raise not_in_the_format(len(left), left)
     for node in graph.nodes.values():
         if node.op == "activation" and node.keys["activation"] == "relu":
             node.op = "relu"
@@ -104,6 +111,65 @@ def _is(node: Node, scale: float, bias: float) -> bool:
     return all(close)
 
 
+def softsigns(graph: Graph) -> None:
+    """`x / (abs(x) + 1)`."""
+    for node in list(graph.nodes.values()):
+        if node.op != "div" or len(node.inputs) != 2:
+            continue
+        x, below = node.inputs
+        size, scale, bias = through_lines(graph, below)
+        before = graph.nodes.get(size)
+        if before is None or before.op != "activation" or before.keys["activation"] != {"leaky_relu": -1.0}:
+            continue
+        if before.inputs == [x] and (scale, bias) == (1, 1):
+            node.op, node.inputs, node.keys = "activation", [x], {"activation": "softsign"}
+
+
+def gelus(graph: Graph) -> None:
+    """`x * (1 + erf(x / sqrt(2)))`, with factors anywhere, is a factor of a GELU."""
+    for node in list(graph.nodes.values()):
+        if node.op != "mul" or len(node.inputs) != 2:
+            continue
+        for one, other in (node.inputs, node.inputs[::-1]):
+            curve, times, plus = through_lines(graph, other)
+            erf = graph.nodes.get(curve)
+            if erf is None or erf.op != "erf" or not times or not math.isclose(times, plus, rel_tol=1e-6):
+                continue
+            x, inner, shift = through_lines(graph, erf.inputs[0])
+            beside, factor, more = through_lines(graph, one)
+            # What GELU is of, `u = sqrt(2) * (inner * x + shift)`, and the factor of `u` beside it.
+            inner, shift = inner * math.sqrt(2), shift * math.sqrt(2)
+            factor = factor / inner if inner else 0.0
+            if beside != x or not factor or not math.isclose(more, factor * shift, rel_tol=1e-6, abs_tol=1e-12):
+                continue
+            dims = graph.dims_of(x)
+            if shift or not math.isclose(inner, 1, rel_tol=1e-6):
+                x = with_lines(graph.add(f"{node.name}.of", "batch_norm", [x], dims), inner, shift)
+            x = graph.add(f"{node.name}.gelu", "activation", [x], dims, {"activation": "gelu"}).name
+            node.op, node.inputs, node.keys = "batch_norm", [x], {}
+            with_lines(node, 2 * factor * times, 0.0)
+            break
+    graph.sort()
+
+
+def with_lines(node: Node, scale: float, bias: float) -> str:
+    """Give a batch norm a factor and a bias, of all channels."""
+    one = torch.ones(node.dims[0], dtype=torch.float64)
+    node.parts = {"scale": one * scale, "bias": one * bias}
+    return node.name
+
+
+def through_lines(graph: Graph, name: str) -> tuple[str, float, float]:
+    """`(before, scale, bias)` of a value that is `scale * before + bias`, of the same numbers for all channels."""
+    scale, bias = 1.0, 0.0
+    while (node := graph.nodes.get(name)) is not None and node.op == "batch_norm":
+        own = [node.parts[part].double() for part in ("scale", "bias")]
+        if "activation" in node.keys or any(bool((part != part[0]).any()) for part in own):
+            break
+        name, bias, scale = node.inputs[0], bias + scale * float(own[1][0]), scale * float(own[0][0])
+    return name, scale, bias
+
+
 def commute_pools(graph: Graph) -> None:
     """What never decreases goes before the max pool that it follows, where a convolution takes it: batch norms whose
     factors are all positive, and activations. (Padding never wins a window, so that it makes no difference.)"""
@@ -155,6 +221,16 @@ def scales(graph: Graph) -> None:
         if node.keys.get("activation", "none") != "none":
             before.keys["activation"] = node.keys["activation"]
         graph.replace(node.name, before.name)
+
+
+def identities(graph: Graph) -> None:
+    """Factors of 1 that others have cancelled; a bias, however small, may be all that keeps a divisor from 0."""
+    for node in list(graph.nodes.values()):
+        if node.op != "batch_norm" or "activation" in node.keys or bool(node.parts["bias"].any()):
+            continue
+        if bool(((node.parts["scale"].double() - 1).abs() <= 2.0**-24).all()):
+            if node.name not in graph.outputs or node.inputs[0] not in ("input", *graph.outputs):
+                graph.replace(node.name, node.inputs[0])
 
 
 def paddings(graph: Graph) -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import torch
 from torch import fx
 
-from .arithmetic import combined, each, size_of, two, with_constant
+from .arithmetic import affine, combined, each, ones, size_of, two, with_constant
 from .convert import Converter, handles
 from .errors import Refused
 from .lazy import Lazy
@@ -40,9 +40,9 @@ def power(c: Converter, step: fx.Node, x: Lazy, exponent: float) -> Lazy:
     if abs(exponent) == 0.5:
         return rooted(c, step, x) if exponent > 0 else over(c, step, rooted(c, step, x))
     if exponent == 0:
-        return each(c, step, x, {"clip": [1.0, 1.0]})
+        return ones(c, step, x)
     if exponent != int(exponent) or abs(exponent) > PRODUCTS:
-        return real_power(c, step, x, exponent)
+        return real_power(c, step, size_of(c, step, x) if exponent % 2 == 0 else x, exponent)
     found, square, left = None, x, int(abs(exponent))
     while left:
         if left % 2:
@@ -62,6 +62,14 @@ def pow_(c: Converter, step: fx.Node, a: SimpleNamespace):
     if exponent.numel() != 1:
         raise Refused(f"it has exponents of {list(exponent.shape)}: the format has one for all")
     return power(c, step, x, float(exponent))
+
+
+@handles("exp")
+def exponential(c: Converter, step: fx.Node, a: SimpleNamespace):
+    """`s(x) / s(-x)`: the sigmoids of a number and its negative are the share and the rest."""
+    x = c.lazy(a.self_)
+    share, rest = (each(c, step, value, "sigmoid") for value in (x, affine(c, step, x, -1.0, 0.0)))
+    return two(c, step, "div", share, rest)
 
 
 @handles("square")
