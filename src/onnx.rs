@@ -20,6 +20,7 @@ mod input;
 mod kind;
 mod lower;
 mod messages;
+mod names;
 mod old;
 mod options;
 mod outline;

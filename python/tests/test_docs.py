@@ -74,3 +74,23 @@ def test_values_of_a_model_whose_batch_has_a_name(tmp_path):
     assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "values.npz") as values:
         assert values["x"].shape == (2, 3, 8, 6) and values["y"].shape == (2, 4, 6, 4)
+
+
+def test_values_of_a_model_that_reads_bytes(tmp_path):
+    for package in ("onnx", "onnxruntime"):
+        pytest.importorskip(package)
+    from onnx import TensorProto, helper, save
+
+    (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "onnx.md").read_text(), re.DOTALL)
+    (tmp_path / "values.py").write_text(program)
+    nodes = [helper.make_node("Cast", ["x"], ["c"], to=1), helper.make_node("Relu", ["c"], ["y"])]
+    value = [("x", TensorProto.UINT8), ("y", TensorProto.FLOAT)]
+    x, y = (helper.make_tensor_value_info(name, kind, [1, 3, 8, 6]) for name, kind in value)
+    graph = helper.make_graph(nodes, "bytes", [x], [y])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8), tmp_path / "model.onnx")
+    command = [sys.executable, "values.py", "model.onnx", "values.npz"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "values.npz") as values:
+        x, y = values["x"], values["y"]
+        assert x.dtype == y.dtype == np.float32 and (x == y).all() and x.max() > 100 and (x == x.round()).all()

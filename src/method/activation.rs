@@ -237,8 +237,8 @@ pub(crate) const GELU_TANH: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::c
 pub(crate) const GELU_CUBE: f64 = 0.044715;
 
 /// Of SELU, which is made so that means of 0 and variances of 1 stay.
-const SELU: f64 = 1.050_700_987_355_480_5;
-const SELU_BELOW: f64 = 1.673_263_242_354_377_2;
+pub(crate) const SELU: f64 = 1.050_700_987_355_480_5;
+pub(crate) const SELU_BELOW: f64 = 1.673_263_242_354_377_2;
 
 /// `log(1 + exp(value))`.
 fn softplus(value: f64) -> f64 {

@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::refusal::{Why, why};
-use crate::method::activation::Activation;
+use crate::method::activation::{Activation, SELU, SELU_BELOW};
 
 /// Their names.
 pub(super) const OPERATORS: &[&str] = &[
@@ -46,7 +46,7 @@ pub(super) fn of_node(call: &Call<'_>) -> Result<Option<Activation>, Why> {
         },
         "Elu" => Activation::elu(alpha(1.0)?)?,
         "Celu" => Activation::celu(alpha(1.0)?)?,
-        "Selu" if is_selu(call)? => Activation::Selu,
+        "Selu" if Selu::of(call)?.is_own() => Activation::Selu,
         "Softplus" => Activation::Softplus,
         "Mish" => Activation::Mish,
         "Softsign" => Activation::Softsign,
@@ -58,8 +58,32 @@ pub(super) fn of_node(call: &Call<'_>) -> Result<Option<Activation>, Why> {
     }))
 }
 
-/// Before opset 6 the numbers had four digits.
-fn is_selu(call: &Call<'_>) -> Result<bool, Why> {
-    let is = |name, number: f32| Ok::<_, Why>((call.float(name, number)? / number - 1.0).abs() < 1e-4);
-    Ok(is("alpha", 1.673_263_2)? && is("gamma", 1.050_701)?)
+/// The numbers of a `Selu`: `gamma * x`, below 0 `gamma * alpha * (exp(x) - 1)`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Selu {
+    pub(super) alpha: f32,
+    pub(super) gamma: f32,
+}
+
+/// From here on `Selu` has the numbers that it was published with where a node has none.
+const SELU_IN_FULL: i64 = 6;
+
+impl Selu {
+    /// A node's, with ONNX's where it has none.
+    pub(super) fn of(call: &Call<'_>) -> Result<Self, Why> {
+        let (alpha, gamma) =
+            if call.opset < SELU_IN_FULL { (1.6732, 1.0507) } else { (SELU_BELOW as f32, SELU as f32) };
+        Ok(Self { alpha: call.float("alpha", alpha)?, gamma: call.float("gamma", gamma)? })
+    }
+
+    /// Whether they are the published ones, but for rounding.
+    fn is_own(self) -> bool {
+        let is = |number: f32, own: f64| (f64::from(number) / own - 1.0).abs() <= 2.0 * f64::from(f32::EPSILON);
+        is(self.alpha, SELU_BELOW) && is(self.gamma, SELU)
+    }
+
+    /// The ELU that it is a multiple of, `gamma` times.
+    pub(super) fn elu(self) -> Result<Activation, Why> {
+        Ok(Activation::elu(self.alpha)?)
+    }
 }

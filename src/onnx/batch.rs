@@ -36,6 +36,7 @@ pub(super) fn for_both(
         node: call.node,
         at: call.at,
         opset: call.opset,
+        names: call.names,
         batch: if which == 0 { call.batch } else { another(call.batch) },
         inputs: call.inputs.iter().map(|input| input.as_ref().map(|value| value.of_batch(which))).collect(),
     };

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::budget::Budget;
 use super::kind::Kind;
 use super::messages::{Attribute, Node};
+use super::names::Names;
 use super::refusal::{Why, why};
 use super::tensor::{DataType, Tensor};
 use super::view::View;
@@ -30,6 +31,8 @@ pub(super) struct Call<'a> {
     pub(super) opset: i64,
     /// Size of the first axis of whatever is computed.
     pub(super) batch: usize,
+    /// What the model calls its values.
+    pub(super) names: &'a Names,
 }
 
 impl Call<'_> {
@@ -40,7 +43,7 @@ impl Call<'_> {
 
     /// A name for a step on the way.
     pub(super) fn part(&self, part: &str) -> String {
-        format!("{}.{part}", self.name())
+        self.names.part(self.name(), part)
     }
 
     fn attribute(&self, name: &str) -> Option<&Attribute> {

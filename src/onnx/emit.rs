@@ -6,6 +6,7 @@ use super::draft::{INPUT, Id, Work};
 use super::fuse::Fused;
 use super::graph::Graph;
 use super::input::Input;
+use super::names::Names;
 use super::options::Options;
 use super::refusal::{refusal, why};
 use crate::error::{Error, Result};
@@ -26,7 +27,14 @@ pub(super) struct Emitted {
 }
 
 /// Builds the network of what is read.
-pub(super) fn emit(fused: Fused, outputs: &[Id], graph: &Graph, options: &Options, input: &Input) -> Result<Emitted> {
+pub(super) fn emit(
+    fused: Fused,
+    outputs: &[Id],
+    graph: &Graph,
+    own_names: &Names,
+    options: &Options,
+    input: &Input,
+) -> Result<Emitted> {
     let lost = fused.items().filter(|(_, item)| item.work == Work::Erf);
     let nodes: Vec<_> = lost
         .filter_map(|(_, item)| graph.nodes.get(item.node))
@@ -58,7 +66,7 @@ pub(super) fn emit(fused: Fused, outputs: &[Id], graph: &Graph, options: &Option
                 continue;
             }
         };
-        let name = kept.get(&id).map_or_else(|| unique(&item.name, &mut taken), |&own| own.clone());
+        let name = kept.get(&id).map_or_else(|| unique(&item.name, &mut taken, own_names), |&own| own.clone());
         // Items come after those they read.
         let inputs: Vec<Value> = item.inputs.iter().filter_map(|&id| values[id]).collect();
         values[id] = Some(builder.node(&name, op, &inputs)?);
@@ -86,7 +94,7 @@ pub(super) fn emit(fused: Fused, outputs: &[Id], graph: &Graph, options: &Option
         // A model may do nothing at all, or call one value by two names; an output is a node, of its own.
         if id == INPUT || wanted.contains(&value) {
             let own = own.filter(|own| id == INPUT || kept.get(&id) != Some(own));
-            end = own.map_or_else(|| unique(name, &mut taken), String::clone);
+            end = own.map_or_else(|| unique(name, &mut taken, own_names), String::clone);
             value = builder.activation(&end, value, Activation::None)?;
         }
         wanted.push(value);
@@ -95,19 +103,20 @@ pub(super) fn emit(fused: Fused, outputs: &[Id], graph: &Graph, options: &Option
     Ok(Emitted { network: builder.finish_with_outputs(&wanted)?, names: ends })
 }
 
-/// A node's name: the value's, where no other has it and the format does not mean something else by it. Of each name
-/// that is taken, the number to try next.
-fn unique(name: &str, taken: &mut HashMap<String, usize>) -> String {
+/// A node's name: the value's, where no other has it and the format does not mean something else by it; else one with a
+/// number that no value of the model has. Of each name that is taken, the number to try next.
+fn unique(name: &str, taken: &mut HashMap<String, usize>, own_names: &Names) -> String {
     let name = if name.is_empty() { "value" } else { name };
     let Some(&first) = taken.get(name) else {
         taken.insert(name.to_owned(), 2);
         return name.to_owned();
     };
     let mut count = first;
-    while taken.contains_key(&format!("{name}.{count}")) {
+    let mut found = format!("{name}.{count}");
+    while taken.contains_key(&found) || own_names.has(&found) {
         count += 1;
+        found = format!("{name}.{count}");
     }
-    let found = format!("{name}.{count}");
     taken.insert(name.to_owned(), count + 1);
     taken.insert(found.clone(), 2);
     found

@@ -13,7 +13,7 @@ use super::budget::Budget;
 use super::call::{Call, Value};
 use super::external::External;
 use super::refusal::{Why, why};
-use super::tensor::{DataType, Tensor, Values, count};
+use super::tensor::{DataType, Tensor, Values, count, shown};
 use strided::{Strided, exactly};
 
 /// What is allocated on the way.
@@ -76,6 +76,8 @@ fn by_operator(call: &Call<'_>, operands: &[&Tensor], means: &mut Means<'_>) -> 
             let dims = arithmetic::broadcast(&first.dims, &asked)?;
             Strided::of(&first.dims).broadcast(&dims)?.read(first, budget)?
         }
+        "Tile" if operands.len() == 2 => tile(first, operands[1], budget)?,
+        "Sum" | "Min" | "Max" if operands.len() == 1 => copy(first, budget)?,
         "Range" if operands.len() == 3 => range(operands, budget)?,
         "Mod" if call.int("fmod", 0)? != 0 => return Err(why("fmod of constants is not computed")),
         "Where" if operands.len() == 3 => choose(operands, budget)?,
@@ -223,6 +225,20 @@ fn gather(call: &Call<'_>, tensor: &Tensor, indices: &Tensor, budget: &mut Budge
     let all = (0..outer.iter().product())
         .flat_map(|outer| places.iter().flat_map(move |&place| (0..block).map(move |at| pick(outer, place, at))));
     strided::picked(tensor, dims, count, all, budget)
+}
+
+/// Every axis behind itself: as one of its own before it, along which it is repeated.
+fn tile(tensor: &Tensor, repeats: &Tensor, budget: &mut Budget) -> Result<Tensor, Why> {
+    let repeats = repeats.ints()?;
+    let times: Option<Vec<usize>> = repeats.iter().map(|&times| usize::try_from(times).ok()).collect();
+    let times = times.filter(|times| times.len() == tensor.dims.len());
+    let times = times.ok_or_else(|| why(format!("its repeats are {repeats:?}, of {}", shown(&tensor.dims))))?;
+    let pairs = |before: &[usize]| -> Vec<usize> {
+        before.iter().zip(&tensor.dims).flat_map(|(&before, &size)| [before, size]).collect()
+    };
+    let (once, all) = (pairs(&vec![1; times.len()]), pairs(&times));
+    let tiled = Strided::of(&once).broadcast(&all)?.read(tensor, budget)?;
+    Ok(Tensor { dims: all.chunks(2).map(|pair| pair.iter().product()).collect(), ..tiled })
 }
 
 fn slice(call: &Call<'_>, tensor: &Tensor, budget: &mut Budget) -> Result<Tensor, Why> {

@@ -6,13 +6,17 @@ mod gelu;
 mod join;
 mod repeat;
 
+use std::rc::Rc;
+
 use super::draft::{Draft, INPUT, Id, Item, Work};
+use super::names::Names;
 use crate::network::ops::Op;
 
 /// A draft that is rebuilt, item by item, each after those it reads.
 #[derive(Debug, Default)]
 pub(super) struct Fused {
     draft: Draft,
+    names: Rc<Names>,
     /// How often each value is read, by items still to come too.
     readers: Vec<usize>,
     /// Whether any rule did anything.
@@ -52,21 +56,21 @@ const RULES: &[Rule] = &[
 const MOST_PASSES: usize = 8;
 
 /// Rewrites a draft; `outputs` are read by whoever asked for them, and become what is returned.
-pub(super) fn fuse(draft: Draft, outputs: &mut [Id]) -> Fused {
-    let mut fused = pass(draft, outputs);
+pub(super) fn fuse(draft: Draft, outputs: &mut [Id], names: &Rc<Names>) -> Fused {
+    let mut fused = pass(draft, outputs, names);
     for _ in 1..MOST_PASSES {
         if !fused.is_rewritten {
             break;
         }
         let done = std::mem::take(&mut fused.done);
-        fused = pass(fused.draft, outputs);
+        fused = pass(fused.draft, outputs, names);
         done.into_iter().for_each(|(what, count)| *fused.done.entry(what).or_default() += count);
     }
     fused
 }
 
 /// Goes through a draft once.
-fn pass(draft: Draft, outputs: &mut [Id]) -> Fused {
+fn pass(draft: Draft, outputs: &mut [Id], names: &Rc<Names>) -> Fused {
     let mut left = vec![0; draft.items.len()];
     outputs.iter().for_each(|&id| left[id] += 1);
     for (at, item) in draft.items.iter().enumerate().rev() {
@@ -75,7 +79,7 @@ fn pass(draft: Draft, outputs: &mut [Id]) -> Fused {
             item.inputs.iter().for_each(|&id| left[id] += 1);
         }
     }
-    let mut fused = Fused::default();
+    let mut fused = Fused { names: Rc::clone(names), ..Fused::default() };
     let mut new_of: Vec<Id> = Vec::with_capacity(left.len());
     for (at, (item, readers)) in draft.items.into_iter().zip(left).enumerate() {
         if readers == 0 && at != INPUT {

@@ -17,7 +17,7 @@ use crate::files::tensor_file::{Foreign, is_safetensors, recognize};
 const NEWEST_OPSET: i64 = 28;
 
 /// Most nodes that are looked at.
-const NODE_LIMIT: usize = 100_000;
+const MOST_NODES: usize = 100_000;
 
 /// A model, checked as far as that goes without knowing its operators.
 #[derive(Debug)]
@@ -70,8 +70,8 @@ impl Graph {
         }
         let producer = format!("{} {}", model.producer_name, model.producer_version).trim().to_owned();
         let graph = model.graph.ok_or_else(|| wrong("it has no graph"))?;
-        if graph.node.len() > NODE_LIMIT {
-            return Err(wrong(format!("it has {} nodes: at most {NODE_LIMIT} are read", graph.node.len())));
+        if graph.node.len() > MOST_NODES {
+            return Err(wrong(format!("it has {} nodes: at most {MOST_NODES} are read", graph.node.len())));
         }
         let mut initializers = HashMap::new();
         for mut tensor in graph.initializer {

@@ -16,6 +16,7 @@ use super::imported::{Imported, ImportedInput, ImportedOutput};
 use super::input::Input;
 use super::lower::{Context, lower, not_read, padded};
 use super::messages::{Node, is_own};
+use super::names::Names;
 use super::old;
 use super::options::Options;
 use super::refusal::{Why, refusal, why};
@@ -25,12 +26,13 @@ use super::wire;
 use crate::error::{Error, Result};
 
 /// Most outputs, each of which is a node.
-const OUTPUT_LIMIT: usize = 4096;
+const MOST_OUTPUTS: usize = 4096;
 
 /// Values so far, by name.
 struct Values<'a> {
     graph: &'a Graph,
     options: &'a Options,
+    names: &'a Names,
     known: HashMap<&'a str, Value>,
     /// Those of nodes that were refused, and of nodes that read them.
     lost: HashSet<&'a str>,
@@ -40,12 +42,14 @@ pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> R
     let given: usize = options.constants.values().map(Vec::len).sum();
     let mut budget = Budget::for_file(model.len() + given);
     let graph = Graph::parse(model, &options.ends, &mut budget)?;
-    if graph.outputs.len() > OUTPUT_LIMIT {
+    if graph.outputs.len() > MOST_OUTPUTS {
         let reason =
-            format!("it has {} outputs: at most {OUTPUT_LIMIT} are imported (--end VALUE)", graph.outputs.len());
+            format!("it has {} outputs: at most {MOST_OUTPUTS} are imported (--end VALUE)", graph.outputs.len());
         return Err(Error::format("ONNX model", reason));
     }
     let input = Input::of(&graph, options)?;
+    let names = Names::of(&graph, &mut budget).map_err(|why| Error::format("ONNX model", why.reason))?;
+    let names = Rc::new(names);
     let mut context = Context::new(Draft::new(&input.name, input.shape()), budget, external);
     let view = if input.channels_last {
         View::of(INPUT, &input.shape()).transposed(&[1, 2, 0])
@@ -53,7 +57,7 @@ pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> R
         View::of(INPUT, &input.sizes[1..])
     };
     let known = HashMap::from([(input.name.as_str(), Value::Computed(view))]);
-    let mut values = Values { graph: &graph, options, known, lost: HashSet::new() };
+    let mut values = Values { graph: &graph, options, names: &names, known, lost: HashSet::new() };
     let mut refused = Vec::new();
     let (mut operators, mut folded) = (BTreeMap::new(), 0);
     for &at in &graph.order {
@@ -85,9 +89,9 @@ pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> R
         outputs.push(ImportedOutput { name: name.clone(), node: String::new(), sizes });
     }
     drop(values);
-    let fused = fuse(context.draft, &mut ids);
+    let fused = fuse(context.draft, &mut ids, &names);
     let done = fused.done.clone();
-    let emit::Emitted { network, names } = emit::emit(fused, &ids, &graph, options, &input)?;
+    let emit::Emitted { network, names } = emit::emit(fused, &ids, &graph, &names, options, &input)?;
     outputs.iter_mut().zip(names).for_each(|(output, name)| output.node = name);
     Ok(Imported {
         network,
@@ -110,7 +114,7 @@ fn one<'a>(context: &mut Context, values: &mut Values<'a>, at: usize, input: &In
     }
     let inputs = node.input.iter().map(|input| values.value(context, input)).collect::<Result<Vec<_>, Why>>()?;
     let looks_at_batch = input.is_open && batch::is_looked_at(node, &inputs);
-    let mut call = Call { node, at, inputs, opset: graph.opset, batch: input.sizes[0] };
+    let mut call = Call { node, at, inputs, opset: graph.opset, batch: input.sizes[0], names: values.names };
     let (is_folded, made) =
         if looks_at_batch { batch::for_both(context, &call, made_of)? } else { made_of(context, &mut call)? };
     if let Some(more) = node.output.iter().skip(made.len()).find(|output| graph.readers.contains_key(*output)) {
@@ -178,7 +182,7 @@ fn output(context: &mut Context, values: &mut Values<'_>, name: &str, batch: usi
     let shape = padded(&dims).unwrap_or_else(|_| [dims[0], dims[1], dims[2..].iter().product()]);
     // Nobody's operand.
     let node = Node::default();
-    let call = Call { node: &node, at: usize::MAX, inputs: Vec::new(), opset: 0, batch };
+    let call = Call { node: &node, at: usize::MAX, inputs: Vec::new(), opset: 0, batch, names: values.names };
     let id = context.in_order(&call, name, &view, shape)?;
     Ok((id, [vec![batch], dims].concat()))
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop at what they did not expect")]
 
 mod batch;
+mod batch_axis;
 mod choices;
 mod constants;
 mod gather;
@@ -16,5 +17,6 @@ mod pools;
 mod reduce;
 mod refused;
 mod repeat;
+mod selu;
 mod standard;
 mod wire;

@@ -1,7 +1,7 @@
 //! Operators of every number by itself.
 
 use crate::method::activation::Activation;
-use crate::onnx::activation::of_node;
+use crate::onnx::activation::{Selu, of_node};
 use crate::onnx::budget::Budget;
 use crate::onnx::call::Call;
 use crate::onnx::refusal::{Why, why};
@@ -33,7 +33,14 @@ pub(super) fn unary(call: &Call<'_>) -> Result<Option<Unary>, Why> {
         "Round" => of(f32::round_ties_even),
         "Sin" => of(f32::sin),
         "Cos" => of(f32::cos),
-        _ => return Ok(of_node(call)?.map(activation)),
+        operator => match of_node(call)? {
+            None if operator == "Selu" => {
+                let selu = Selu::of(call)?;
+                let (elu, gamma) = (selu.elu()?, f64::from(selu.gamma));
+                Unary { floats: Box::new(move |value| (gamma * elu.of(value.into())) as f32), ints: None }
+            }
+            of => return Ok(of.map(activation)),
+        },
     }))
 }
 

@@ -26,7 +26,7 @@ pub(super) fn scaled(fused: &mut Fused, item: &Item, x: Id, activation: Activati
         return instead(item, Op::Activation(activation), vec![x]);
     }
     let channels = item.shape[0];
-    let name = format!("{}.{}", item.name, activation.name());
+    let name = fused.names.part(&item.name, activation.name());
     let work = Work::Op(Op::Activation(activation));
     let id = fused.insert(Item { name, work, inputs: vec![x], shape: item.shape, node: item.node });
     let norm = BatchNorm::new(vec![factor; channels], vec![0.0; channels]);

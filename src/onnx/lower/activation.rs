@@ -3,7 +3,7 @@
 use super::context::{Context, Lowered};
 use crate::method::activation::Activation;
 use crate::network::ops::Op;
-use crate::onnx::activation::of_node;
+use crate::onnx::activation::{Selu, of_node};
 use crate::onnx::call::{Call, Value};
 use crate::onnx::refusal::{Why, why};
 use crate::onnx::tensor::shown;
@@ -20,9 +20,12 @@ pub(super) fn selu(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         return context.each(call, Op::Activation(own));
     }
     let view = call.computed(0)?.clone();
-    let elu = Op::Activation(Activation::elu(call.float("alpha", 1.0)?)?);
-    let id = context.op(call, &call.part("elu"), elu, vec![view.base])?;
-    context.affine(call, &view.over(id), call.float("gamma", 1.0)?, 0.0)
+    let selu = Selu::of(call)?;
+    if !selu.gamma.is_finite() {
+        return Err(why(format!("gamma is {}: it must be finite", selu.gamma)));
+    }
+    let id = context.op(call, &call.part("elu"), Op::Activation(selu.elu()?), vec![view.base])?;
+    context.affine(call, &view.over(id), selu.gamma, 0.0)
 }
 
 /// `Clip`.
@@ -39,7 +42,11 @@ fn bound(call: &Call<'_>, name: &str, at: usize, default: f32) -> Result<f32, Wh
         Some(tensor) => return Err(why(format!("its {name} is {}: it must be one number", shown(&tensor.dims)))),
         None => call.float(name, default)?,
     };
-    Ok(if given.is_nan() { default } else { given })
+    // An infinite one ends nothing; of one that is none nobody can say.
+    if given.is_nan() {
+        return Err(why(format!("its {name} is no number (NaN), and no limit")));
+    }
+    Ok(given)
 }
 
 fn limited(context: &mut Context, call: &mut Call<'_>, low: f32, high: f32) -> Lowered {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::beside::{aligned, is_larger};
-use super::compose::apply;
+use super::compose::{Operand, apply};
 use super::context::{Context, Lowered, padded};
 use super::given::of_any_image;
 use super::merged::{larger, merged};
@@ -15,7 +15,7 @@ use crate::onnx::tensor::{Tensor, shown};
 use crate::onnx::view::View;
 
 /// Most operands of `Sum` and `Mean`, of which each is a node: as many as a network may have.
-const OPERAND_LIMIT: usize = 100_000;
+const MOST_ADDED: usize = 100_000;
 
 /// An operator of two operands.
 pub(super) fn binary(context: &mut Context, call: &mut Call<'_>) -> Lowered {
@@ -39,17 +39,24 @@ pub(super) fn binary(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 pub(super) fn sum(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let operands = std::mem::take(&mut call.inputs);
     let count = operands.len();
-    if count > OPERAND_LIMIT {
-        return Err(why(format!("it has {count} operands: at most {OPERAND_LIMIT} are added up")));
+    if count > MOST_ADDED {
+        return Err(why(format!("it has {count} operands: at most {MOST_ADDED} are added up")));
     }
-    let mut operands = operands.into_iter().zip(&call.node.input);
-    let Some((Some(mut total), first)) = operands.next() else { return Err(why("it has no operands")) };
-    let mut so_far = first.clone();
-    for (at, (operand, name)) in operands.enumerate() {
-        let operand = operand.ok_or_else(|| why(format!("its operand {} is missing", at + 1)))?;
+    if let Some(at) = operands.iter().position(Option::is_none) {
+        return Err(why(format!("its operand {at} is missing")));
+    }
+    let mut operands: Vec<Operand> =
+        operands.into_iter().zip(&call.node.input).filter_map(|(value, name)| Some((name.clone(), value?))).collect();
+    // A computed one first, which each constant is then added to.
+    if let Some(first) = operands.iter().position(|(_, value)| matches!(value, Value::Computed(_))) {
+        operands[..=first].rotate_right(1);
+    }
+    let mut operands = operands.into_iter();
+    let Some((mut so_far, mut total)) = operands.next() else { return Err(why("it has no operands")) };
+    for (at, operand) in operands.enumerate() {
         let is_last = at + 2 == count && call.node.op_type != "Mean";
         let sum = if is_last { call.name().to_owned() } else { call.part(&format!("sum{at}")) };
-        total = apply(context, call, "Add", &sum, vec![(so_far, total), (name.clone(), operand)], Vec::new())?;
+        total = apply(context, call, "Add", &sum, vec![(so_far, total), operand], Vec::new())?;
         so_far = sum;
     }
     match total {

@@ -5,9 +5,16 @@ use crate::onnx::draft::{Draft, Id};
 use crate::onnx::refusal::Why;
 use crate::onnx::view::View;
 
-/// Computes a view that is not in order, as `[C, H, W]`; what comes out is called `name`.
-pub(super) fn arrange(draft: &mut Draft, node: usize, name: &str, view: &View, shape: [usize; 3]) -> Result<Id, Why> {
-    let id = steps(draft, node, &format!("{name}.blocks"), view, shape)?;
+/// Computes a view that is not in order, as `[C, H, W]`; what comes out is called `name`, and what is on the way to it
+/// `part`.
+pub(super) fn arrange(
+    draft: &mut Draft,
+    node: usize,
+    [name, part]: [&str; 2],
+    view: &View,
+    shape: [usize; 3],
+) -> Result<Id, Why> {
+    let id = steps(draft, node, part, view, shape)?;
     // Nothing before it has that name, as it holds something else.
     name.clone_into(&mut draft.items[id].name);
     Ok(id)

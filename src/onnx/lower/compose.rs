@@ -27,7 +27,7 @@ pub(super) fn apply(
         domain: String::new(),
     };
     let inputs = values.into_iter().map(Some).collect();
-    let mut one = Call { node: &node, at: call.at, inputs, opset: call.opset, batch: call.batch };
+    let mut one = Call { node: &node, at: call.at, inputs, opset: call.opset, batch: call.batch, names: call.names };
     super::lower(context, &mut one)?.pop().ok_or_else(|| why("it has no value"))
 }
 
@@ -35,6 +35,11 @@ pub(super) fn apply(
 pub(super) fn operand(call: &Call<'_>, at: usize) -> Result<Operand, Why> {
     let value = call.input(at).ok_or_else(|| why(format!("its operand {at} is missing")))?;
     Ok((call.node.input[at].clone(), value.clone()))
+}
+
+/// An attribute of one number.
+pub(super) fn float(name: &str, value: f32) -> Attribute {
+    Attribute { name: name.to_owned(), f: Some(value), ..Attribute::default() }
 }
 
 /// An attribute of one integer.

@@ -39,10 +39,10 @@ pub(in crate::onnx) struct Placed {
 
 impl Placed {
     /// What a node is called that makes a value of it: by the value's name only where that is what it holds.
-    pub(super) fn name(&self, value: &str) -> String {
+    pub(super) fn name(&self, call: &Call<'_>, value: &str) -> String {
         // Of rows the axes are counted otherwise, and in order.
         let is_in_order = self.rows.is_some() || self.axes.is_sorted();
-        if is_in_order { value.to_owned() } else { format!("{value}.base") }
+        if is_in_order { value.to_owned() } else { call.names.part(value, "base") }
     }
 }
 
@@ -109,9 +109,12 @@ impl Context {
     /// An operand as `[C, H, W]` in order, and how many axes behind the batch it has: up to three.
     pub(super) fn image(&mut self, call: &Call<'_>, at: usize) -> Result<(Id, usize), Why> {
         let view = call.computed(at)?;
+        self.image_named(call, &call.node.input[at], view)
+    }
+
+    fn image_named(&mut self, call: &Call<'_>, name: &str, view: &View) -> Result<(Id, usize), Why> {
         let dims = view.dims();
-        let shape = padded(&dims)?;
-        Ok((self.in_order(call, &call.node.input[at], view, shape)?, dims.len()))
+        Ok((self.in_order(call, name, view, padded(&dims)?)?, dims.len()))
     }
 
     /// A view's values in order, as `[C, H, W]`; `name` is the ONNX value's.
@@ -132,7 +135,10 @@ impl Context {
         let id = if view.is_in_order() {
             self.op(call, name, Op::Reshape(Reshape::new(shape)), vec![view.base])?
         } else {
-            arrange::arrange(&mut self.draft, call.at, name, view, shape)?
+            {
+                let steps = call.names.part(name, "blocks");
+                arrange::arrange(&mut self.draft, call.at, [name, &steps], view, shape)?
+            }
         };
         self.fresh.push(key.clone());
         self.arranged.insert(key, id);
@@ -181,27 +187,31 @@ impl Context {
         Ok(View::of(id, &dims).transposed(&back))
     }
 
-    /// An operand in order, or in an order of `[C, H, W]`.
-    pub(super) fn placed(&mut self, call: &Call<'_>, at: usize) -> Result<Placed, Why> {
-        let view = call.computed(at)?;
+    /// A value in order, or in an order of `[C, H, W]`; `name` is the ONNX value's.
+    fn placed(&mut self, call: &Call<'_>, name: &str, view: &View) -> Result<Placed, Why> {
         let axes: Option<Vec<usize>> =
             view.axes_of(self.draft.shape(view.base)).and_then(|axes| axes.into_iter().collect());
         if let Some(axes) = axes.filter(|axes| axes.len() == 3) {
             return Ok(Placed { id: view.base, axes, rows: None });
         }
-        let (id, rank) = self.image(call, at)?;
+        let (id, rank) = self.image_named(call, name, view)?;
         Ok(Placed { id, axes: (0..rank).collect(), rows: None })
     }
 
     /// The same for an operation along one axis, whatever others there are.
-    pub(super) fn placed_along(&mut self, call: &Call<'_>, at: usize, axis: usize) -> Result<Placed, Why> {
-        let view = call.computed(at)?;
+    pub(super) fn placed_along(
+        &mut self,
+        call: &Call<'_>,
+        name: &str,
+        view: &View,
+        axis: usize,
+    ) -> Result<Placed, Why> {
         let dims = view.dims();
         if dims.len() <= 3 {
-            return self.placed(call, at);
+            return self.placed(call, name, view);
         }
         let shape = [dims[..axis].iter().product(), dims[axis], dims[axis + 1..].iter().product()];
-        let id = self.in_order(call, &call.node.input[at], view, shape)?;
+        let id = self.in_order(call, name, view, shape)?;
         let axes = (0..dims.len()).map(|other| if other == axis { 1 } else { 0 }).collect();
         Ok(Placed { id, axes, rows: Some((dims, axis)) })
     }

@@ -1,6 +1,6 @@
 //! Parts of a value along an axis.
 
-use super::compose::{apply, int};
+use super::compose::{Operand, apply, int};
 use super::context::Context;
 use crate::network::ops::{Op, Slice};
 use crate::onnx::call::{Call, Value};
@@ -16,21 +16,32 @@ pub(super) fn is_whole(cut: &Cut, size: usize) -> bool {
     cut.start == 0 && cut.count == size && cut.step == 1
 }
 
-/// A part of the first operand along one axis, which counts the batch.
-pub(super) fn cut_one(context: &mut Context, call: &Call<'_>, cut: Cut, name: &str) -> Result<View, Why> {
-    let inner = cut.axis.checked_sub(1).ok_or_else(|| why("it takes some of the batch"))?;
+/// An axis, which counts the batch, as one behind that.
+fn behind_batch(axis: usize) -> Result<usize, Why> {
+    axis.checked_sub(1).ok_or_else(|| why("it takes some of the batch"))
+}
+
+/// A part of a computed value along one axis, which counts the batch.
+pub(super) fn cut_one(
+    context: &mut Context,
+    call: &Call<'_>,
+    (of, view): (&str, &View),
+    cut: Cut,
+    name: &str,
+) -> Result<View, Why> {
+    let inner = behind_batch(cut.axis)?;
     if cut.count == 0 {
         return Err(why("nothing is left"));
     }
     let Ok(step) = usize::try_from(cut.step) else { return Err(why("it turns an axis around")) };
-    let placed = context.placed_along(call, 0, inner)?;
+    let placed = context.placed_along(call, of, view, inner)?;
     let (mut start, mut end, mut steps) = ([0; 3], context.draft.shape(placed.id), [1; 3]);
     let at = placed.axes[inner];
     (start[at], steps[at]) = (cut.start, step);
     // Right behind the last, so that slices of the same are alike.
     end[at] = cut.start + (cut.count - 1) * step + 1;
     let op = Op::Slice(Slice::new(start, end).with_step(steps));
-    let id = context.op(call, &placed.name(name), op, vec![placed.id])?;
+    let id = context.op(call, &placed.name(call, name), op, vec![placed.id])?;
     Ok(context.view_of(&placed, id))
 }
 
@@ -38,23 +49,24 @@ pub(super) fn cut_one(context: &mut Context, call: &Call<'_>, cut: Cut, name: &s
 pub(super) fn picked(
     context: &mut Context,
     call: &Call<'_>,
+    (of, view): (&str, &View),
     axis: usize,
     places: &[usize],
     name: &str,
 ) -> Result<View, Why> {
+    let inner = behind_batch(axis)?;
     let runs = runs(axis, places);
     if let [run] = runs[..] {
-        let view = call.computed(0)?;
-        let size = view.dims()[axis - 1];
-        return if is_whole(&run, size) { Ok(view.clone()) } else { cut_one(context, call, run, name) };
+        let is_all = is_whole(&run, view.dims()[inner]);
+        return if is_all { Ok(view.clone()) } else { cut_one(context, call, (of, view), run, name) };
     }
     if runs.len() > MOST_SLICES {
         return Err(why(format!("it takes {} places in {} slices: at most {MOST_SLICES}", places.len(), runs.len())));
     }
-    let mut slices = Vec::new();
+    let mut slices: Vec<Operand> = Vec::new();
     for (at, run) in runs.into_iter().enumerate() {
         let part = call.part(&format!("slice{at}"));
-        let view = cut_one(context, call, run, &part)?;
+        let view = cut_one(context, call, (of, view), run, &part)?;
         slices.push((part, Value::Computed(view)));
     }
     match apply(context, call, "Concat", name, slices, vec![int("axis", axis as i64)])? {

@@ -1,20 +1,19 @@
 //! `Min` and `Max`: of a value and numbers limits, of several values pools over what lies side by side.
 
 use super::beside::number;
-use super::compose::{apply, operand};
+use super::compose::{apply, float, operand};
 use super::context::{Context, Lowered};
 use super::given::computed;
 use super::merged::larger;
 use super::repeat::repeated;
 use crate::network::ops::{Axis, Concat, Op, Pool};
 use crate::onnx::call::{Call, Value};
-use crate::onnx::messages::Attribute;
 use crate::onnx::refusal::{Why, why};
 use crate::onnx::tensor::shown;
 use crate::onnx::view::View;
 
 /// Most values of which the largest is found: a pool walks as many.
-const OPERAND_LIMIT: usize = 64;
+const MOST_COMPARED: usize = 64;
 
 pub(super) fn extreme(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let is_max = call.node.op_type == "Max";
@@ -29,39 +28,40 @@ pub(super) fn extreme(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         };
         match (one, limit) {
             (None, _) => several.push(at),
+            (Some(one), _) if one.is_nan() => {
+                return Err(why(format!("its constant {:?} is no number (NaN), and no limit", call.node.input[at])));
+            }
             (Some(one), None) => limit = Some(one),
             (Some(one), Some(so_far)) => limit = Some(if is_max { one.max(so_far) } else { one.min(so_far) }),
         }
     }
     let of_values = if limit.is_none() { call.name().to_owned() } else { call.part("values") };
     let value = match several[..] {
-        [only] => operand(call, only)?.1,
-        _ => of_several(context, call, &several, &of_values, is_max)?,
+        [only] => operand(call, only)?,
+        _ => (of_values.clone(), of_several(context, call, &several, dims.len(), &of_values, is_max)?),
     };
-    let Some(limit) = limit else { return Ok(vec![value]) };
+    let Some(limit) = limit else { return Ok(vec![value.1]) };
     // ONNX has infinite limits for none.
-    let bound = Attribute {
-        name: if is_max { "min" } else { "max" }.to_owned(),
-        f: Some(limit.clamp(f32::MIN, f32::MAX)),
-        ..Attribute::default()
-    };
-    Ok(vec![apply(context, call, "Clip", call.name(), vec![(of_values, value)], vec![bound])?])
+    let bound = float(if is_max { "min" } else { "max" }, limit.clamp(f32::MIN, f32::MAX));
+    Ok(vec![apply(context, call, "Clip", call.name(), vec![value], vec![bound])?])
 }
 
-/// The largest of values, or with their signs turned the smallest: a pool over them, one below the other.
+/// The largest of values, of `rank` axes behind the batch, or with their signs turned the smallest: a pool over them,
+/// one below the other.
 fn of_several(
     context: &mut Context,
     call: &Call<'_>,
     operands: &[usize],
+    rank: usize,
     name: &str,
     is_max: bool,
 ) -> Result<Value, Why> {
-    if operands.len() > OPERAND_LIMIT {
-        return Err(why(format!("it has {} operands: at most {OPERAND_LIMIT} are compared", operands.len())));
+    if operands.len() > MOST_COMPARED {
+        return Err(why(format!("it has {} operands: at most {MOST_COMPARED} are compared", operands.len())));
     }
     let mut views = Vec::new();
     for &at in operands {
-        views.push((operand(call, at)?.0, computed(context, call, at)?));
+        views.push((operand(call, at)?.0, computed(context, call, at, rank)?));
     }
     let mut dims = views[0].1.dims();
     for (_, view) in &views {
@@ -78,9 +78,11 @@ fn of_several(
     for (at, (of, view)) in views.into_iter().enumerate() {
         let from = view.dims();
         let part = |what: &str| call.part(&format!("{what}{at}"));
-        let mut value = repeated(context, call, &part("repeated"), (&of, Value::Computed(view)), &from, &dims)?;
+        let whole = part("repeated");
+        let mut value = repeated(context, call, &whole, (&of, Value::Computed(view)), &from, &dims)?;
         if !is_max {
-            value = apply(context, call, "Neg", &part("negative"), vec![(of.clone(), value)], Vec::new())?;
+            let of = if from == dims { of } else { whole };
+            value = apply(context, call, "Neg", &part("negative"), vec![(of, value)], Vec::new())?;
         }
         let Value::Computed(view) = value else { return Err(why("it has no value")) };
         ids.push(context.in_order(call, &part("row"), &view, shape)?);

@@ -11,8 +11,9 @@ use crate::onnx::view::View;
 /// `Gather`: slices; without its axis where there is one index.
 pub(super) fn gather(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let indices = Rc::clone(call.known(1)?);
-    let dims = call.computed(0)?.dims();
-    let along = Call::inner_axis(call.int("axis", 0)?, call.computed(0)?)?;
+    let view = call.computed(0)?.clone();
+    let dims = view.dims();
+    let along = Call::inner_axis(call.int("axis", 0)?, &view)?;
     let size = dims[along];
     let place = |index: i64| {
         let from_front = if index < 0 { index.saturating_add(size as i64) } else { index };
@@ -29,7 +30,7 @@ pub(super) fn gather(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     }
     let is_list = indices.dims.len() == 1;
     let name = if is_list { call.name().to_owned() } else { call.part("slice") };
-    let view = picked(context, call, along + 1, &places, &name)?;
+    let view = picked(context, call, (&call.node.input[0], &view), along + 1, &places, &name)?;
     if is_list {
         return Ok(vec![Value::Computed(view)]);
     }

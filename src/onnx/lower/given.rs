@@ -12,13 +12,15 @@ use crate::onnx::tensor::{Tensor, Values, shown};
 use crate::onnx::view::View;
 
 /// An operand, which is computed if it is a constant: added to a number of the network's input limited to zero. So it
-/// is none where that is none.
-pub(super) fn computed(context: &mut Context, call: &Call<'_>, at: usize) -> Result<View, Why> {
+/// is none where that is none. It gets at least `rank` axes behind the batch; those that it lacks, in front, are 1.
+pub(super) fn computed(context: &mut Context, call: &Call<'_>, at: usize, rank: usize) -> Result<View, Why> {
     let tensor = match call.input(at) {
         Some(Value::Constant(tensor)) => tensor,
         _ => return call.computed(at).cloned(),
     };
-    let Some((&images, dims)) = tensor.dims.split_first() else {
+    let lacking = (rank + 1).saturating_sub(tensor.dims.len());
+    let sizes = [vec![1; lacking], tensor.dims.clone()].concat();
+    let Some((&images, dims)) = sizes.split_first() else {
         return Err(why(format!("its operand {at} is a constant without axes")));
     };
     if images != 1 && images != call.batch {

@@ -55,12 +55,12 @@ pub(super) fn transpose(_: &mut Context, call: &mut Call<'_>) -> Lowered {
 /// `Concat`.
 pub(super) fn concat(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     for at in 0..call.inputs.len() {
-        call.inputs[at] = Some(Value::Computed(given::computed(context, call, at)?));
+        call.inputs[at] = Some(Value::Computed(given::computed(context, call, at, 0)?));
     }
     let along = Call::inner_axis(call.int("axis", 1)?, call.computed(0)?)?;
     let mut placed = Vec::new();
     for at in 0..call.inputs.len() {
-        placed.push(context.placed_along(call, at, along)?);
+        placed.push(context.placed_along(call, &call.node.input[at], call.computed(at)?, along)?);
     }
     // Transposed values stay so where all are in the same way.
     if placed.iter().any(|other| other.axes != placed[0].axes) {
@@ -72,7 +72,7 @@ pub(super) fn concat(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let (first, ids) = (&placed[0], placed.iter().map(|placed| placed.id).collect());
     let Some(&along) = first.axes.get(along) else { return Err(why("its axis is none of its operands")) };
     let op = Op::Concat(Concat::new(axis(along)));
-    let id = context.op(call, &first.name(call.name()), op, ids)?;
+    let id = context.op(call, &first.name(call, call.name()), op, ids)?;
     Ok(vec![Value::Computed(context.view_of(first, id))])
 }
 

@@ -77,9 +77,9 @@ pub(super) fn softmax(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let dims = view.dims();
     if call.opset >= 13 {
         let along = Call::inner_axis(call.int("axis", -1)?, &view)?;
-        let placed = context.placed_along(call, 0, along)?;
+        let placed = context.placed_along(call, &call.node.input[0], &view, along)?;
         let op = Op::Softmax(of(axis(placed.axes[along])));
-        let id = context.op(call, &placed.name(call.name()), op, vec![placed.id])?;
+        let id = context.op(call, &placed.name(call, call.name()), op, vec![placed.id])?;
         return Ok(vec![Value::Computed(context.view_of(&placed, id))]);
     }
     let from = Call::inner_axis(call.int("axis", 1)?, &view)?;

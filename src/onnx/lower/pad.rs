@@ -65,7 +65,7 @@ pub(super) fn pad(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 /// Axes that go on with their other end: places, taken once more.
 fn wrapped(context: &mut Context, call: &Call<'_>, sides: &[[i64; 2]]) -> Lowered {
     let dims = call.computed(0)?.dims();
-    let (name, mut value) = operand(call, 0)?;
+    let mut value = operand(call, 0)?;
     let axes: Vec<usize> = (0..dims.len()).filter(|&axis| sides[axis] != [0, 0]).collect();
     for &axis in &axes {
         let (size, side) = (dims[axis], sides[axis]);
@@ -79,9 +79,9 @@ fn wrapped(context: &mut Context, call: &Call<'_>, sides: &[[i64; 2]]) -> Lowere
         let is_last = axes.last() == Some(&axis);
         let part = if is_last { call.name().to_owned() } else { call.part(&format!("axis{axis}")) };
         let along = vec![int("axis", axis as i64 + 1)];
-        value = apply(context, call, "Gather", &part, vec![(name.clone(), value), places], along)?;
+        value = (part.clone(), apply(context, call, "Gather", &part, vec![value, places], along)?);
     }
-    Ok(vec![value])
+    Ok(vec![value.1])
 }
 
 /// How much there is before and behind each axis behind the batch.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::beside::number;
-use super::compose::{Operand, apply, operand};
+use super::compose::{Operand, apply, float, operand};
 use super::context::{Context, Lowered};
 use crate::network::ops::{LocalResponseNorm, Op};
 use crate::onnx::call::{Call, Value};
@@ -29,6 +29,11 @@ pub(super) fn power(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 }
 
 fn positive(context: &mut Context, call: &Call<'_>, name: &str, base: Operand, power: f32) -> Result<Value, Why> {
+    if power == 0.0 {
+        // 1 whatever the base is.
+        let ends = ["min", "max"].map(|end| float(end, 1.0));
+        return apply(context, call, "Clip", name, vec![base], ends.to_vec());
+    }
     let mut step =
         |operator: &str, name: &str, operands: Vec<Operand>| apply(context, call, operator, name, operands, vec![]);
     if power == 0.5 {
@@ -41,16 +46,16 @@ fn positive(context: &mut Context, call: &Call<'_>, name: &str, base: Operand, p
         return step("Mul", name, vec![base.clone(), base]);
     }
     if power == 3.0 {
-        let part = format!("{name}.square");
+        let part = call.names.part(name, "square");
         let square = step("Mul", &part, vec![base.clone(), base.clone()])?;
         return step("Mul", name, vec![(part, square), base]);
     }
     let is_even = power.rem_euclid(2.0) == 0.0;
-    let part = format!("{name}.size");
+    let part = call.names.part(name, "size");
     let of = if is_even { (part.clone(), step("Abs", &part, vec![base])?) } else { base };
     let Value::Computed(view) = of.1 else { return Err(why("its base is known")) };
     let norm = LocalResponseNorm::new(1).with_numbers(1.0, (1.0 - power) / 2.0, f32::MIN_POSITIVE);
-    let name = if view.is_in_order() { name.to_owned() } else { format!("{name}.base") };
+    let name = if view.is_in_order() { name.to_owned() } else { call.names.part(name, "base") };
     let id = context.op(call, &name, Op::LocalResponseNorm(norm), vec![view.base])?;
     Ok(Value::Computed(view.over(id)))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::compose::{apply, int, operand};
+use super::compose::{apply, float, int, operand};
 use super::context::{Context, Lowered};
 use crate::network::ops::{BatchNorm, GlobalPool, Op};
 use crate::onnx::call::{Call, Value};
@@ -78,19 +78,19 @@ pub(super) fn in_steps(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     Ok(vec![operand.1])
 }
 
-/// `LpNormalization`: numbers over the norm of those along an axis; zeros, where that is zero.
+/// `LpNormalization`: numbers over the norm of those along an axis; zeros, where that is zero. No norm is less than the
+/// least that its steps have in normal numbers, as of shorter vectors nothing is left of the squares.
 pub(super) fn normalized(context: &mut Context, call: &mut Call<'_>) -> Lowered {
-    let operator = match call.int("p", 2)? {
-        1 => "ReduceL1",
-        2 => "ReduceL2",
+    let (operator, least) = match call.int("p", 2)? {
+        1 => ("ReduceL1", f32::MIN_POSITIVE),
+        2 => ("ReduceL2", f32::MIN_POSITIVE.sqrt()),
         other => return Err(why(format!("p is {other}: it must be 1 or 2"))),
     };
     let axes = Attribute { name: "axes".to_owned(), ints: vec![call.int("axis", -1)?], ..Attribute::default() };
     let (norm, above) = (call.part("norm"), call.part("above"));
     let operands = vec![operand(call, 0)?];
     let value = apply(context, call, operator, &norm, operands, vec![axes, int("keepdims", 1)])?;
-    let least = Attribute { name: "min".to_owned(), f: Some(f32::MIN_POSITIVE), ..Attribute::default() };
-    let value = apply(context, call, "Clip", &above, vec![(norm, value)], vec![least])?;
+    let value = apply(context, call, "Clip", &above, vec![(norm, value)], vec![float("min", least)])?;
     let operands = vec![operand(call, 0)?, (above, value)];
     Ok(vec![apply(context, call, "Div", call.name(), operands, Vec::new())?])
 }

@@ -18,7 +18,7 @@ pub(super) fn expand(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let does_not_fit =
         || why(format!("it repeats a value of {} to {asked:?}: only sizes of 1 behind the batch can be", shown(&from)));
     let new = asked.len().saturating_sub(from.len());
-    if asked[..new].iter().any(|&size| size != 1) || new > 0 {
+    if new > 0 {
         return Err(does_not_fit());
     }
     // A 1 asks for nothing; the last axes are each other's.
@@ -81,7 +81,11 @@ pub(super) fn tile(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     }
     let (mut of, value) = operand(call, 0)?;
     let whole = |is_last| if is_last { call.name().to_owned() } else { call.part("repeated") };
-    let mut value = repeated(context, call, &whole(more.is_empty()), (&of, value), &from[1..], &to[1..])?;
+    let first = whole(more.is_empty());
+    let mut value = repeated(context, call, &first, (&of, value), &from[1..], &to[1..])?;
+    if from != to {
+        of = first;
+    }
     for (at, &axis) in more.iter().enumerate() {
         let name = whole(at + 1 == more.len());
         let operands = vec![(of, value); times[axis]];

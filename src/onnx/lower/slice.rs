@@ -10,30 +10,31 @@ pub(super) fn slice(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let view = call.computed(0)?.clone();
     let dims = call.sizes(0)?;
     let cuts = shapes::cuts(call, &dims)?;
-    let mut now = view;
+    let (mut of, mut now) = (call.node.input[0].clone(), view);
     let cuts: Vec<Cut> = cuts.into_iter().filter(|cut| !is_whole(cut, dims[cut.axis])).collect();
     let last = cuts.len().saturating_sub(1);
     for (at, cut) in cuts.into_iter().enumerate() {
-        call.inputs[0] = Some(Value::Computed(now));
         let name = if at == last { call.name().to_owned() } else { call.part(&format!("axis{}", cut.axis)) };
         now = if cut.step < 0 && cut.count > 0 {
             let place = |at: usize| cut.start.saturating_add_signed(cut.step as isize * at as isize);
             let places: Vec<usize> = (0..cut.count).map(place).collect();
-            picked(context, call, cut.axis, &places, &name)?
+            picked(context, call, (&of, &now), cut.axis, &places, &name)?
         } else {
-            cut_one(context, call, cut, &name)?
+            cut_one(context, call, (&of, &now), cut, &name)?
         };
+        of = name;
     }
     Ok(vec![Value::Computed(now)])
 }
 
 /// `Split`: a slice an output.
 pub(super) fn split(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let view = call.computed(0)?.clone();
     let dims = call.sizes(0)?;
     let cuts = shapes::parts(call, &dims)?;
     let mut parts = Vec::new();
     for (cut, name) in cuts.into_iter().zip(&call.node.output) {
-        parts.push(Value::Computed(cut_one(context, call, cut, name)?));
+        parts.push(Value::Computed(cut_one(context, call, (&call.node.input[0], &view), cut, name)?));
     }
     Ok(parts)
 }

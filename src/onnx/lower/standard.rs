@@ -1,5 +1,5 @@
 //! `LayerNormalization`, `InstanceNormalization` and `GroupNormalization`: numbers less their mean, over their standard
-//! deviation, in operations that the format has; and `Sqrt`.
+//! deviation, in operations that the format has.
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -33,8 +33,35 @@ fn the_largest_of_values_is_found() {
     let columns = ramp("k", &[1, 1, 1, 3]);
     assert_eq!(of("Max", &["k", "x"], vec![columns]).run(), all(&|at| x(at).max(x(at % 3))));
     assert_eq!(of("Max", &["x"], vec![]).run(), all(&x));
+    // Constants of fewer axes lie along the last.
+    let channels = floats("k", &[2, 1, 1], &[-0.75, 0.25]);
+    assert_eq!(of("Max", &["x", "k"], vec![channels]).run(), all(&|at| x(at).max([-0.75, 0.25][at / 6])));
+    let columns = floats("k", &[3], &[-0.5, 0.0, 0.5]);
+    assert_eq!(of("Min", &["k", "x"], vec![columns]).run(), all(&|at| x(at).min((at % 3) as f32 / 2.0 - 0.5)));
+    let rows = floats("k", &[2, 1], &[0.25, 0.75]);
+    assert_eq!(of("Max", &["x", "n", "k"], vec![rows]).run(), all(&|at| x(at).abs().max([0.25, 0.75][at / 3 % 2])));
     let error = of("Max", &["x", "f"], vec![ramp("f", &[1, 2, 2, 2])]).import().unwrap_err().to_string();
     assert!(error.contains("1x2x2x2, which does not fit its operand of 1x2x2x3"), "{error}");
+}
+
+#[test]
+fn limits_that_are_no_numbers_are_refused() {
+    let limited = |operator: &str, limit: f32| of(operator, &["x", "k"], vec![floats("k", &[], &[limit])]);
+    for operator in ["Max", "Min"] {
+        let error = limited(operator, f32::NAN).import().unwrap_err().to_string();
+        assert!(error.contains("its constant \"k\" is no number (NaN), and no limit"), "{error}");
+    }
+    let error = limited("Clip", f32::NAN).import().unwrap_err().to_string();
+    assert!(error.contains("its min is no number (NaN), and no limit"), "{error}");
+    let nodes = vec![node("Clip", &["x"], &["y"], &[("max", Is::Float(f32::NAN))])];
+    let old = Small::new(&[1, 2], nodes, vec![]).with_opset(6);
+    let error = old.import().unwrap_err().to_string();
+    assert!(error.contains("its max is no number (NaN), and no limit"), "{error}");
+    // Infinite ones end nothing.
+    let all: Vec<f32> = (0..12).map(x).collect();
+    for (operator, limit) in [("Max", f32::NEG_INFINITY), ("Min", f32::INFINITY), ("Clip", f32::NEG_INFINITY)] {
+        assert_eq!(limited(operator, limit).run(), all, "{operator}");
+    }
 }
 
 #[test]

@@ -149,3 +149,57 @@ fn resized_batches_are_refused() {
     let model = Small::new(&[1, 2, 3, 4], nodes, vec![list("sizes", &[5, 2, 6, 8])]);
     assert!(model.import().unwrap_err().to_string().contains("it makes 5 images of 1"));
 }
+
+/// Axes put behind themselves, empty ones too, and no more than memory holds.
+#[test]
+fn constants_are_tiled() {
+    let tiled = |dims: &[i64], times: &[i64]| {
+        let nodes = vec![
+            node("Tile", &["k", "times"], &["t"], &[]),
+            node("Reshape", &["t", "flat"], &["f"], &[]),
+            node("Clip", &["x"], &["z"], &[("min", Is::Float(0.0)), ("max", Is::Float(0.0))]),
+            node("Add", &["z", "f"], &["y"], &[]),
+        ];
+        let count: i64 = dims.iter().chain(times).product();
+        let constants = vec![ramp("k", dims), list("times", times), list("flat", &[1, -1])];
+        Small::new(&[1, count.max(1)], nodes, constants)
+    };
+    let x = |at: usize| at as f32 / 8.0 - 1.0;
+    // Of rows 0 1 2 and 3 4 5.
+    let want = [[0, 1, 2, 0, 1, 2], [3, 4, 5, 3, 4, 5]].concat();
+    let want: Vec<f32> = want.repeat(3).into_iter().map(x).collect();
+    assert_eq!(tiled(&[2, 3], &[3, 2]).run(), want);
+    assert_eq!(tiled(&[1, 2, 1], &[2, 1, 2]).run(), [0, 0, 1, 1, 0, 0, 1, 1].map(x));
+    for (times, reason) in [
+        (&[1][..], "its repeats are [1], of 2x3"),
+        (&[1, -1], "its repeats are [1, -1], of 2x3"),
+        (&[1 << 20, 1 << 20], "more than 2147483647 values"),
+        (&[1 << 14, 1 << 14], "bytes are more than constants of a file of this size may take"),
+    ] {
+        let nodes = vec![node("Tile", &["k", "times"], &["t"], &[]), node("Add", &["x", "t"], &["y"], &[])];
+        let model = Small::new(&[1, 2], nodes, vec![ramp("k", &[2, 3]), list("times", times)]);
+        let error = model.import().unwrap_err().to_string();
+        assert!(error.contains(reason) && !error.contains('\n'), "{error}");
+    }
+}
+
+/// Constants may stand first, and many of them.
+#[test]
+fn sums_of_constants_and_values_are_in_any_order() {
+    let of = |operator: &str, inputs: &[&str]| {
+        let constants =
+            vec![floats("a", &[1, 3], &[0.5, 1.0, 1.5]), floats("b", &[], &[2.0]), floats("c", &[3], &[0.25; 3])];
+        Small::new(&[1, 3], vec![node(operator, inputs, &["y"], &[])], constants)
+    };
+    for inputs in [["a", "b", "x", "c"], ["x", "a", "b", "c"], ["c", "b", "a", "x"], ["b", "x", "c", "a"]] {
+        assert_eq!(of("Sum", &inputs).run(), [1.75, 2.375, 3.0], "{inputs:?}");
+        assert_eq!(of("Mean", &inputs).run(), [0.4375, 0.59375, 0.75], "{inputs:?}");
+    }
+    for operator in ["Sum", "Mean", "Max", "Min"] {
+        let nodes = vec![node(operator, &["a"], &["s"], &[]), node("Add", &["x", "s"], &["y"], &[])];
+        let model = Small::new(&[1, 3], nodes, vec![floats("a", &[1, 3], &[0.5, 1.0, 1.5])]);
+        assert_eq!(model.run(), [-0.5, 0.125, 0.75], "{operator}");
+    }
+    let error = of("Sum", &["a", "", "x"]).import().unwrap_err().to_string();
+    assert!(error.contains("its operand 1 is missing"), "{error}");
+}

@@ -1,8 +1,8 @@
 //! Nodes have the name of the model's value only where they hold it as the model does.
 
 use super::model::{Is, Small, list, node};
-use crate::network::{CpuNetwork, Network};
-use crate::onnx::messages::Node;
+use crate::network::{CpuNetwork, Network, Op};
+use crate::onnx::messages::{Node, Tensor};
 
 /// A model whose value `v` is computed of a transposed x, channels last.
 fn transposed(mut nodes: Vec<Node>) -> Network {
@@ -39,6 +39,84 @@ fn values_in_order_have_their_name() {
     ];
     let network = Small::new(&[1, 2, 3, 4], nodes, vec![]).network();
     assert!(["v", "w", "y"].iter().all(|name| network.nodes().iter().any(|node| node.name == *name)));
+}
+
+/// Every node that is called as a value of the model holds as many numbers as that, in its order.
+fn check_names(nodes: Vec<Node>, constants: Vec<Tensor>, sizes: &[(&str, usize)]) {
+    let network = Small::new(&[1, 2, 3, 20], nodes, constants).network();
+    for node in network.nodes() {
+        let Some((name, size)) = sizes.iter().find(|(name, _)| *name == node.name) else { continue };
+        assert_eq!(node.shape.iter().product::<usize>(), *size, "{name}: {:?}", node.shape);
+    }
+    assert!(network.nodes().iter().any(|node| node.name == "y"));
+}
+
+/// What an operator makes on the way is not called as what it reads.
+#[test]
+fn steps_on_the_way_have_names_of_their_own() {
+    let five = || vec![node("Relu", &["x"], &["f"], &[]), node("Reshape", &["f", "five"], &["r"], &[])];
+    let with = |last: Node, lists: &[(&str, &[i64])]| {
+        let lists = lists.iter().map(|(name, numbers)| list(name, numbers)).chain([list("five", &[1, 2, 3, 4, 5])]);
+        check_names([five(), vec![last]].concat(), lists.collect(), &[("f", 120), ("r", 120)]);
+    };
+    let slice = |to: &'static str| node("Slice", &["r", "from", to, "axes", "steps"], &["y"], &[]);
+    with(slice("to"), &[("from", &[0, 0]), ("to", &[2, 3]), ("axes", &[2, 3]), ("steps", &[1, 1])]);
+    with(slice("to"), &[("from", &[-1, -1]), ("to", &[-9, -9]), ("axes", &[2, 3]), ("steps", &[-1, -1])]);
+    with(
+        node("Pad", &["r", "pads"], &["y"], &[("mode", Is::Word("wrap"))]),
+        &[("pads", &[0, 0, 1, 1, 1, 0, 0, 1, 1, 0])],
+    );
+    let mut ones = five();
+    ones[1].input[1] = "ones".to_owned();
+    let lists = [list("ones", &[1, 6, 1, 4, 5]), list("times", &[1, 2, 3, 2, 1])];
+    ones.push(node("Tile", &["r", "times"], &["y"], &[]));
+    check_names(ones, lists.to_vec(), &[("f", 120), ("r", 120)]);
+    for operator in ["Min", "Max"] {
+        let mean = node("ReduceMean", &["x"], &["m"], &[("axes", Is::Ints(&[1]))]);
+        check_names(vec![mean, node(operator, &["x", "m"], &["y"], &[])], vec![], &[("m", 60)]);
+    }
+}
+
+/// A model may have any names, also those that steps would be given.
+#[test]
+fn steps_are_not_called_as_values_of_the_model() {
+    let sum = || node("ReduceSum", &["v"], &["y"], &[("axes", Is::Ints(&[2])), ("keepdims", Is::Int(1))]);
+    let named = |taken: &'static str, last: Node| {
+        let mut last = last;
+        last.input[0] = taken.to_owned();
+        let network = Small::new(&[1, 2, 3, 20], vec![node("Relu", &["x"], &[taken], &[]), last], vec![]).network();
+        let found: Vec<&str> = network.nodes().iter().map(|node| node.name.as_str()).collect();
+        let held = network.nodes().iter().filter(|node| node.name == taken).collect::<Vec<_>>();
+        assert!(held.len() == 1 && held[0].shape == [2, 3, 20], "{taken}: {found:?}");
+        assert!(found.iter().any(|name| name.starts_with(&format!("{taken}.2"))), "{found:?}");
+    };
+    named("y.mean", sum());
+    named("y.rows", sum());
+    let squares = node("ReduceL2", &["v"], &["y"], &[("axes", Is::Ints(&[1])), ("keepdims", Is::Int(1))]);
+    named("y.step0", squares);
+    // Of one that nobody reads somebody may have the numbers too.
+    let nodes = vec![
+        node("Transpose", &["x"], &["y.rows"], &[("perm", Is::Ints(&[0, 3, 2, 1]))]),
+        node("Relu", &["x"], &["v"], &[]),
+        sum(),
+    ];
+    let network = Small::new(&[1, 2, 3, 20], nodes, vec![]).network();
+    assert!(network.nodes().iter().all(|node| node.name != "y.rows"), "{:?}", network.nodes());
+}
+
+/// A second node of a name gets a number, which is no value's name.
+#[test]
+fn numbers_behind_names_are_not_those_of_values() {
+    let nodes = vec![
+        node("Relu", &["x"], &["v"], &[]),
+        node("Reshape", &["v", "six"], &["r"], &[]),
+        node("Softmax", &["r"], &["s"], &[("axis", Is::Int(1))]),
+        node("Sigmoid", &["s"], &["v.2"], &[]),
+        node("Mul", &["v.2", "r"], &["y"], &[]),
+    ];
+    let network = Small::new(&[1, 2, 3, 20], nodes, vec![list("six", &[1, 6, 20])]).network();
+    let named: Vec<_> = network.nodes().iter().filter(|node| node.name == "v.2").collect();
+    assert!(named.len() == 1 && matches!(named[0].op, Op::Activation(_)), "{named:?}");
 }
 
 /// Many operands are added up one after another, also where they lie in different ways.

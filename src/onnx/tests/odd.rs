@@ -42,8 +42,10 @@ fn attributes_of_another_kind_are_refused_by_name() {
         let is_told = word.contains(&format!("its attribute {attribute} is a word: it must be"));
         assert!(is_told || (operator == "Cast" && word.contains("its data type is \"channels\"")), "{word}");
     }
-    let error = with("MaxPool", &["r"], "auto_pad", Is::Int(3));
-    assert!(error.contains("kernel_shape"), "{error}");
+    let attributes = [("kernel_shape", Is::Ints(&[2, 2])), ("auto_pad", Is::Int(3))];
+    let pool = vec![node("MaxPool", &["x"], &["y"], &attributes)];
+    let error = Small::new(&[1, 2, 3, 4], pool, vec![]).import().unwrap_err().to_string();
+    assert!(error.contains("its attribute auto_pad is an integer: it must be a word"), "{error}");
     let error = with("DepthToSpace", &["r"], "mode", Is::Ints(&[1]));
     assert!(error.contains("its attribute mode is a list of integers: it must be a word"), "{error}");
     let error = with("Softmax", &["r"], "axis", Is::Float(1.0));

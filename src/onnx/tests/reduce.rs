@@ -72,6 +72,15 @@ fn values_are_divided_by_their_norm() {
     // The ninth number is zero.
     let want: Vec<f64> = (0..9).map(|at| if at == 8 { 0.0 } else { -1.0 }).collect();
     check(&whole(&[("axis", Is::Int(2))], &[1, 9, 1]), &want);
+    // Of what is so short that nothing is left of its squares, no more than there is.
+    for (p, size) in [(2, 1e-25), (2, 1e-30), (1, 1e-30), (2, 0.0)] {
+        let tiny = vec![
+            node("Mul", &["x", "size"], &["t"], &[]),
+            node("LpNormalization", &["t"], &["y"], &[("axis", Is::Int(1)), ("p", Is::Int(p))]),
+        ];
+        let got = Small::new(&[1, 3], tiny, vec![floats("size", &[], &[size])]).run();
+        assert!(got.iter().all(|value| value.abs() <= 1.0), "{p} {size}: {got:?}");
+    }
     let error = whole(&[("p", Is::Int(3))], &[1, 4]).import().unwrap_err().to_string();
     assert!(error.contains("p is 3: it must be 1 or 2"), "{error}");
 }
@@ -82,7 +91,7 @@ fn powers_are_of_any_exponent() {
         let nodes = vec![node("Add", &["x", "above"], &["a"], &[]), node("Pow", &["a", "k"], &["y"], &[])];
         Small::new(&[1, 2, 3, 4], nodes, vec![floats("k", &[], &[exponent]), floats("above", &[], &[above])])
     };
-    for exponent in [1.0, 2.0, 3.0, 4.0, 5.0] {
+    for exponent in [0.0, -0.0, 1.0, 2.0, 3.0, 4.0, 5.0] {
         let want: Vec<f64> = (0..24).map(|at| x(at).powf(exponent)).collect();
         check(&powered(exponent as f32, 0.0), &want);
     }
