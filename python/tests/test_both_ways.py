@@ -20,11 +20,11 @@ NOT_EXPORTED: dict[str, str] = {}
 """Blocks that `export` refuses, and what it says."""
 NOT_IMPORTED = {
     "non-local": "(MatMul): it multiplies two computed values",
-    "local response": "(Pad): it reads a tensor of 5 axes",
-    "1x1 by einsum": "(Einsum): the format has no such operation",
+    "local response": "(If): the format has no such operation",
 }
 """Blocks that `fsnet import` refuses, and what it says."""
-NOT_IMPORTED_OF_DYNAMO = NOT_IMPORTED | {
+NOT_IMPORTED_OF_DYNAMO = {
+    "non-local": "(MatMul): it multiplies two computed values",
     "vgg": "moves the first axis",
 }
 """The same of what PyTorch's newer exporter writes, in other operators."""

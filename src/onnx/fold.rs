@@ -68,7 +68,7 @@ fn by_operator(call: &Call<'_>, operands: &[&Tensor], means: &mut Means<'_>) -> 
         }
         "Transpose" => {
             let order = super::shapes::order(call, first.dims.len())?;
-            Strided::of(&first.dims).transposed(&order).read(first, budget)?
+            reordered(first, &order, budget)?
         }
         "Expand" if operands.len() == 2 => {
             let asked = operands[1].ints()?.into_iter().map(usize::try_from).collect::<Result<Vec<_>, _>>();
@@ -225,6 +225,11 @@ fn gather(call: &Call<'_>, tensor: &Tensor, indices: &Tensor, budget: &mut Budge
     let all = (0..outer.iter().product())
         .flat_map(|outer| places.iter().flat_map(move |&place| (0..block).map(move |at| pick(outer, place, at))));
     strided::picked(tensor, dims, count, all, budget)
+}
+
+/// A tensor whose axis `k` is what was axis `order[k]`.
+pub(super) fn reordered(tensor: &Tensor, order: &[usize], budget: &mut Budget) -> Result<Tensor, Why> {
+    Strided::of(&tensor.dims).transposed(order).read(tensor, budget)
 }
 
 /// Every axis behind itself: as one of its own before it, along which it is repeated.

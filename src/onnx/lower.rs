@@ -10,6 +10,7 @@ mod context;
 mod conv;
 mod conv_transpose;
 mod cut;
+mod einsum;
 mod extreme;
 mod gather;
 mod given;
@@ -43,6 +44,7 @@ const OPERATORS: &[(&[&str], Lowering)] = &[
     (&["Conv"], conv::conv),
     (&["Gemm"], conv::gemm),
     (&["MatMul"], conv::matmul),
+    (&["Einsum"], einsum::einsum),
     (&["ConvTranspose"], conv_transpose::conv_transpose),
     (&["MaxPool", "AveragePool"], pool::pool),
     (&["GlobalMaxPool", "GlobalAveragePool"], pool::global),

@@ -5,6 +5,7 @@ mod batch;
 mod batch_axis;
 mod choices;
 mod constants;
+mod einsum;
 mod gather;
 mod hostile;
 mod model;

@@ -32,6 +32,9 @@ pub(super) fn pad(context: &mut Context, call: &mut Call<'_>) -> Lowered {
             return Err(why(format!("mode {other:?} is not in the format")).or("use constant, reflect, edge or wrap"));
         }
     };
+    if rank > 3 {
+        return one_by_one(context, call, view, &sides, mode);
+    }
     let (mut id, rank) = context.image(call, 0)?;
     id = cut(context, call, id, &sides)?;
     let at = |axis: usize| sides.get(axis).map_or([0, 0], |side| side.map(|pad| usize::try_from(pad).unwrap_or(0)));
@@ -59,6 +62,25 @@ pub(super) fn pad(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let view = View::of(padded, &context.draft.shape(padded)).transposed(&[1, 0, 2]);
     let dims: Vec<usize> = view.dims().into_iter().take(rank).collect();
     let view = view.reshaped(&dims).ok_or_else(|| why("its channels cannot be padded"))?;
+    Ok(vec![Value::Computed(view)])
+}
+
+/// Of more axes than an image has, one after another: as rows, of what is before and behind it.
+fn one_by_one(context: &mut Context, call: &Call<'_>, mut view: View, sides: &[[i64; 2]], mode: PadMode) -> Lowered {
+    let mut of = call.node.input[0].clone();
+    let axes: Vec<usize> = (0..sides.len()).filter(|&axis| sides[axis] != [0, 0]).collect();
+    for &axis in &axes {
+        let mut dims = view.dims();
+        let shape = [dims[..axis].iter().product(), dims[axis], dims[axis + 1..].iter().product()];
+        let rows = context.in_order(call, &of, &view, shape)?;
+        let rows = cut(context, call, rows, &[[0, 0], sides[axis]])?;
+        let [before, behind] = sides[axis].map(|pad| usize::try_from(pad).unwrap_or(0));
+        of = if axes.last() == Some(&axis) { call.name().to_owned() } else { call.part(&format!("axis{axis}")) };
+        let op = Op::Pad(Pad::zeros([before, 0, behind, 0]).with_mode(mode));
+        let id = context.op(call, &of, op, vec![rows])?;
+        dims[axis] = context.draft.shape(id)[1];
+        view = View::of(id, &dims);
+    }
     Ok(vec![Value::Computed(view)])
 }
 

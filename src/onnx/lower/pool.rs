@@ -1,12 +1,15 @@
 //! `MaxPool`, `AveragePool`, and their global forms.
 
+use super::compose::{apply, int};
 use super::context::{Context, Lowered};
 use super::window::Window;
 use crate::method::window::INDEX_LIMIT;
 use crate::network::ops::{Binary, Constant, GlobalPool, Op, Pad, PadMode, Pool};
-use crate::onnx::call::Call;
+use crate::onnx::call::{Call, Value};
 use crate::onnx::draft::Id;
+use crate::onnx::messages::Attribute;
 use crate::onnx::refusal::{Why, why};
+use crate::onnx::view::View;
 
 /// `MaxPool` and `AveragePool`.
 pub(super) fn pool(context: &mut Context, call: &mut Call<'_>) -> Lowered {
@@ -17,6 +20,9 @@ pub(super) fn pool(context: &mut Context, call: &mut Call<'_>) -> Lowered {
             usize::try_from(size).ok().filter(|&size| size < 1 << 31).ok_or_else(|| why("a kernel's size is negative"))
         })
         .collect::<Result<_, _>>()?;
+    if let Some(axis) = only_axis(call, &kernel)? {
+        return along_one(context, call, axis);
+    }
     let (input, rank) = context.image(call, 0)?;
     let window = Window::of(call, rank, &kernel)?;
     if window.dilation != [1, 1] {
@@ -37,6 +43,59 @@ pub(super) fn pool(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         return beyond_half(context, call, input, rank, pool);
     }
     context.finish(call, Op::Pool(pool), vec![input], rank)
+}
+
+/// Lists of a pool, of which each axis of pixels has so many numbers, and what those are where there is no list.
+const LISTS: [(&str, usize, i64); 4] = [("kernel_shape", 1, 1), ("strides", 1, 1), ("dilations", 1, 1), ("pads", 2, 0)];
+
+/// Of more than two axes of pixels the one that windows go along, where all others stay as they are.
+fn only_axis(call: &Call<'_>, kernel: &[usize]) -> Result<Option<usize>, Why> {
+    let axes = call.computed(0)?.dims().len().saturating_sub(1);
+    if axes <= 2 || kernel.len() != axes {
+        return Ok(None);
+    }
+    let mut active = vec![false; axes];
+    for (name, many, idle) in LISTS {
+        let Some(list) = call.ints(name)?.filter(|list| !list.is_empty()) else { continue };
+        if list.len() != many * axes {
+            return Ok(None);
+        }
+        list.iter().enumerate().for_each(|(at, &number)| active[at % axes] |= number != idle);
+    }
+    let mut active = (0..axes).filter(|&axis| active[axis]);
+    let first = active.next().unwrap_or(0);
+    Ok(if active.next().is_none() { Some(first) } else { None })
+}
+
+/// A pool along one of many axes of pixels: along the rows of an image, of what is before and behind that axis.
+fn along_one(context: &mut Context, call: &Call<'_>, axis: usize) -> Lowered {
+    let view = call.computed(0)?.clone();
+    let mut dims = view.dims();
+    let (axes, along) = (dims.len() - 1, axis + 1);
+    let shape = [dims[..along].iter().product(), dims[along], dims[along + 1..].iter().product()];
+    let rows = context.in_order(call, &call.node.input[0], &view, shape)?;
+    let mut attributes = Vec::new();
+    for (name, many, idle) in LISTS {
+        if let Some(list) = call.ints(name)?.filter(|list| !list.is_empty()) {
+            let ints = (0..many).flat_map(|side| [list[side * axes + axis], idle]).collect();
+            attributes.push(Attribute { name: name.to_owned(), ints, ..Attribute::default() });
+        }
+    }
+    for name in ["ceil_mode", "count_include_pad", "storage_order"] {
+        attributes.push(int(name, call.int(name, 0)?));
+    }
+    let auto_pad = Attribute {
+        name: "auto_pad".to_owned(),
+        s: Some(call.word("auto_pad", "NOTSET")?.as_bytes().to_vec().into()),
+        ..Attribute::default()
+    };
+    attributes.push(auto_pad);
+    let operands = vec![(call.node.input[0].clone(), Value::Computed(View::of(rows, &shape)))];
+    let value = apply(context, call, &call.node.op_type, call.name(), operands, attributes)?;
+    let Value::Computed(pooled) = value else { return Err(why("it has no value")) };
+    dims[along] = pooled.dims()[1];
+    let pooled = pooled.reshaped(&dims).ok_or_else(|| why("its axes do not lie as its operand's"))?;
+    Ok(vec![Value::Computed(pooled)])
 }
 
 /// A pool with more padding than pools have by themselves, half the kernel: around the image, before one without. Where
