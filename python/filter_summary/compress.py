@@ -69,8 +69,10 @@ def compress(
     that are used twice still are; `inplace` changes `model` itself.
 
     Raises `PlacementError` where a layer that was asked for cannot be placed so, `ValueError` for names that no
-    convolution has.
+    convolution has and an example that the model cannot run, `TypeError` where the model is no `nn.Module`.
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"the model is a {type(model).__name__}; it must be an nn.Module")
     _check_names("where", where)
     _check_names("keep", keep)
     wanted = _placement(step, gains, placement)
@@ -230,6 +232,8 @@ def _sizes(model: nn.Module, example: torch.Tensor | tuple | None) -> dict[str, 
     """Of every convolution by name: height and width of input and output each time that it runs on `example`."""
     if example is None:
         return {}
+    if not isinstance(example, (torch.Tensor, tuple, list, dict)):
+        raise TypeError(f"the example is a {type(example).__name__}; it is a tensor [N, C, H, W], or a tuple of inputs")
     sizes: dict[str, list] = {}
     hooks = []
     for name, module in model.named_modules():
@@ -242,6 +246,10 @@ def _sizes(model: nn.Module, example: torch.Tensor | tuple | None) -> dict[str, 
         model.eval()
         with torch.no_grad():
             model(*example) if isinstance(example, tuple) else model(example)
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        given = f", {list(example.shape)}" if isinstance(example, torch.Tensor) else ""
+        raise ValueError(f"the model cannot run the example{given}: {reason}") from error
     finally:
         for module, was in training.items():
             module.training = was

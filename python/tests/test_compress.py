@@ -300,3 +300,14 @@ def test_wrong_arguments_are_named():
     model[8].weight.data[0, 0] = torch.nan
     with pytest.raises(ValueError, match="^8: its weights are not finite"):
         compress(model)
+
+
+def test_models_and_examples_refused():
+    model, x = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)), torch.randn(1, 2, 8, 8)
+    with pytest.raises(TypeError, match="^the model is a int; it must be an nn.Module$"):
+        compress(3)
+    with pytest.raises(TypeError, match="^the example is a ndarray; it is a tensor"):
+        compress(model, example=x.numpy())
+    with pytest.raises(ValueError, match=r"^the model cannot run the example, \[1, 2, 8, 8\]: .*channels") as error:
+        compress(model, example=x)
+    assert len(str(error.value).splitlines()) == 1

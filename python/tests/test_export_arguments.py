@@ -146,6 +146,8 @@ REFUSED = {
     "cannot run 2 images": Call(lambda m, x: x.view(1, 4, 64)),
     "returns no tensor": Call(lambda m, x: None),
     "returns a int": Call(lambda m, x: (x, 3)),
+    "randn_like: it draws random numbers: two runs of the model differ": Call(lambda m, x: x + torch.randn_like(x)),
+    "exponential: it draws random numbers": Call(lambda m, x: F.gumbel_softmax(x, dim=1)),
 }
 
 
@@ -154,6 +156,13 @@ def test_models_refused(why, tmp_path):
     with pytest.raises(ExportError, match=why):
         export(REFUSED[why], torch.randn(1, 3, 8, 8), tmp_path / "net.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_branch_on_values_is_refused_in_one_line(tmp_path, capfd):
+    with pytest.raises(ExportError, match="cannot trace the model: .*data-dependent") as error:
+        export(Call(lambda m, x: x if x.sum() > 0 else -x), torch.randn(1, 3, 8, 8), tmp_path / "net.safetensors")
+    assert len(str(error.value).splitlines()) == 1
+    assert capfd.readouterr() == ("", "")
 
 
 EXAMPLES = {
@@ -194,6 +203,7 @@ def test_models_and_places_refused(tmp_path, monkeypatch):
         ({"metadata": {"format_version": "3"}}, "may not have 'format_version'"),
         ({"metadata": {"format": "x"}}, "may not have 'format'"),
         ({"preprocess": {"order": "gbr"}}, "rgb or bgr"), ({"preprocess": {"mean": [0.5]}}, "1 numbers for 3 channels"),
+        ({"labels": "abcd"}, "labels are 'abcd'"), ({"labels": 4}, "labels are 4; they must be a list"),
         ({"preprocess": {"std": [1, 0, 1]}}, "not 0"), ({"preprocess": {"std": 1}}, "std is no number"),
         ({"preprocess": {"scale": "x"}}, "scale is no number"), ({"preprocess": {"mean": [0, 0, torch.inf]}}, "finite"),
     ],

@@ -27,6 +27,7 @@ from .errors import ExportError, Refused
 from .fuse import fuse
 from .graph import Graph
 from .lazy import as_dims
+from .sizes import follows_size, tie
 from .trace import evaluated, trace
 
 __all__ = ["ExportError", "Exported", "export", "graph_of"]
@@ -67,7 +68,9 @@ def export(
     Batch norm is folded, activations and sums go into the nodes before them. What is in the file is computed by the
     format's interpreter and compared with the model, on the example, on two images of it and on noise, before the file
     is there: a difference of more than 1e-5 of an output's largest value (both in float64) is an error, and so is one
-    in float32 of more than 1e-4 and 16 times the model's own. Layers with `bits=8` are written in 8 bits.
+    in float32 of more than 1e-4 and 16 times the model's own. Both are computed for noise of half the size, a larger
+    and an odd one, too: where they differ there, numbers of the model follow from the example's size, and the file is
+    tied to it. Layers with `bits=8` are written in 8 bits.
 
     Raises `ExportError`, with a line for every operation that the format lacks: its module, its source and why; and
     before anything is computed where the model is no `nn.Module`, the example no image, or `path` in no folder.
@@ -78,13 +81,22 @@ def export(
         graph, chosen = graph_of(model, example, outputs)
         metadata = {"architecture": type(model).__name__, **(metadata or {})}
         described, tensors = described_file(graph, labels, preprocess, metadata)
-        as_double = {name: t.double() if t.is_floating_point() else t for name, t in tensors.items()}
-        written = Interpreter(json.loads(described["graph"]), as_double)
+        written = in_double(described, tensors)
+        if follows_size(model, written, graph, image_of(example), chosen):
+            tie(graph)
+            described, tensors = described_file(graph, labels, preprocess, metadata)
+            written = in_double(described, tensors)
         rounded = Interpreter(json.loads(described["graph"]), dict(tensors))
         difference, tolerance = differences(model, written, rounded, example, chosen)
     write_beside(path, lambda to: save_file(tensors, to, described))
     operations = dict(Counter(node.op for node in graph.nodes.values()))
     return Exported(path, path.stat().st_size, operations, tuple(graph.outputs), difference, tolerance)
+
+
+def in_double(described: Mapping[str, str], tensors: Mapping[str, torch.Tensor]) -> Interpreter:
+    """What is about to be written, computed in float64."""
+    as_double = {name: t.double() if t.is_floating_point() else t for name, t in tensors.items()}
+    return Interpreter(json.loads(described["graph"]), as_double)
 
 
 def place_of(path: str | os.PathLike) -> Path:

@@ -89,6 +89,8 @@ class Converter:
         read = [self.values.get(one) for one in step.all_input_nodes]
         if any(value is REFUSED for value in read):
             return REFUSED
+        if name not in HANDLERS and not name.startswith("rrelu") and is_random(step):
+            raise Refused("it draws random numbers: two runs of the model differ")
         if read and all(isinstance(value, torch.Tensor) for value in read) or (not read and "val" in step.meta):
             return self.constant(step)
         if name not in HANDLERS:
@@ -265,6 +267,11 @@ def parts_of(value: Any) -> list[torch.Tensor]:
     """The tensors that a step makes."""
     parts = value if isinstance(value, (tuple, list)) else [value]
     return [part for part in parts if isinstance(part, torch.Tensor)]
+
+
+def is_random(step: fx.Node) -> bool:
+    """Whether an operation's value follows from PyTorch's generator."""
+    return torch.Tag.nondeterministic_seeded in getattr(step.target, "tags", ())
 
 
 def operation_of(step: fx.Node) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 
@@ -28,7 +28,9 @@ def described_file(
     described["nodes"] = graph.described()
     described |= {"output": graph.outputs[0]} if len(graph.outputs) == 1 else {"outputs": graph.outputs}
     if labels is not None:
-        classes = 1
+        if isinstance(labels, (str, bytes)) or not isinstance(labels, Iterable):
+            raise ExportError(f"labels are {labels!r}; they must be a list of names, one a class")
+        labels, classes = list(labels), 1
         for size in graph.dims_of(graph.outputs[0]):
             classes *= size
         if len(labels) != classes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import logging
 from collections.abc import Iterator
 
 import torch
@@ -73,11 +75,23 @@ def leaves(model: nn.Module) -> Iterator[None]:
             layer.leaf = None
 
 
+@contextlib.contextmanager
+def silent() -> Iterator[None]:
+    """Without what PyTorch prints of a graph that it gives up: the error says it in a line."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(disabled)
+
+
 def sizes_that_follow(model: nn.Module, example: torch.Tensor, name: str) -> list[bool]:
     """Of every operation whose ATen name has `name` in it, in order, whether its size follows from that of the image,
     or is the model's own: `torch.export` says so where it can trace the model for images of any size. Else nothing."""
     axes = {axis: torch.export.Dim.AUTO for axis in range(2, example.dim())}
-    with leaves(model):
+    with leaves(model), silent():
         try:
             graph = torch.export.export(model, (example,), dynamic_shapes=(axes,)).graph
         except Exception:
@@ -92,7 +106,7 @@ def sizes_that_follow(model: nn.Module, example: torch.Tensor, name: str) -> lis
 
 def trace(model: nn.Module, example: torch.Tensor) -> Traced:
     """The graph of `model`, which is in eval mode, for inputs of the example's shape."""
-    with leaves(model):
+    with leaves(model), silent():
         try:
             program = torch.export.export(model, (example,))
         except Exception as error:
