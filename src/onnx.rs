@@ -27,6 +27,7 @@ mod outline;
 mod refusal;
 mod shapes;
 mod tensor;
+mod tie;
 mod view;
 mod wire;
 

@@ -19,7 +19,7 @@ use crate::table::{render, table};
 /// how to write it. Every node that holds one of those values is computed here, and compared with it within what
 /// arithmetic in f32 may be off; the first that differs is named.
 ///
-/// Exit code 0: all agree; 1: one differs; 2: an error.
+/// Exit code 0: all agree; 1: one differs, or none could be compared; 2: an error.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example: fsnet check model.safetensors --against model.onnx --values values.npz")]
 pub(crate) struct Args {
@@ -49,6 +49,10 @@ struct Row {
     /// Largest difference as a fraction of what it may be: right up to 1.
     error_fraction: f64,
     largest_error: f64,
+    /// Numbers that may be anything: what they come from may be divided by 0.
+    unbounded: usize,
+    /// All of them.
+    numbers: usize,
 }
 
 #[derive(Serialize)]
@@ -76,7 +80,8 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let differs = compared.iter().find(|row| !is_within(row)).map(|row| row.value.clone());
     let report = Report { model: name(&args.model), against: name(&args.against), images, compared, unused, differs };
     args.format.print(&report, || text(&report))?;
-    Ok(if report.differs.is_none() { Verdict::Done } else { Verdict::Differs })
+    let is_compared = report.compared.iter().any(Row::is_compared);
+    Ok(if report.differs.is_none() && is_compared { Verdict::Done } else { Verdict::Differs })
 }
 
 /// What came of the file.
@@ -106,6 +111,13 @@ fn input_of<'a>(network: &'a Network, inputs: &[String], nodes: &[ModelNode]) ->
 
 fn is_within(row: &Row) -> bool {
     row.error_fraction <= 1.0
+}
+
+impl Row {
+    /// Whether any of its numbers has a bound.
+    fn is_compared(&self) -> bool {
+        self.unbounded < self.numbers
+    }
 }
 
 /// Computes every node for every image, and compares those that are in the file.
@@ -148,7 +160,12 @@ fn compare(network: &Network, input: &String, nodes: &[ModelNode], values: &Path
                 // What is written to the file was rounded.
                 let allowed = error + f64::from(f32::EPSILON) * truth.abs() + f64::from(f32::MIN_POSITIVE);
                 row.largest_error = larger(row.largest_error, difference);
-                row.error_fraction = larger(row.error_fraction, difference / allowed);
+                row.numbers += 1;
+                if allowed.is_infinite() && value.is_finite() {
+                    row.unbounded += 1;
+                } else {
+                    row.error_fraction = larger(row.error_fraction, difference / allowed);
+                }
             }
         })?;
         bar.inc(1);
@@ -161,7 +178,7 @@ fn row(name: &str, makers: &HashMap<&str, &ModelNode>) -> Row {
     let maker = makers.get(name);
     let [node, operator] =
         [maker.map(|node| &node.name), maker.map(|node| &node.operator)].map(|text| text.cloned().unwrap_or_default());
-    Row { value: name.to_owned(), node, operator, error_fraction: 0.0, largest_error: 0.0 }
+    Row { value: name.to_owned(), node, operator, error_fraction: 0.0, largest_error: 0.0, unbounded: 0, numbers: 0 }
 }
 
 /// `max` would pass over a NaN.
@@ -186,12 +203,22 @@ fn text(report: &Report) -> String {
     let mut rows = table(3, &["value", "node", "operator", "largest error", "of the tolerance"]);
     for row in &report.compared {
         let [value, node, operator] = [&row.value, &row.node, &row.operator].map(|text| one_line(text));
-        let numbers = [format!("{:.3e}", row.largest_error), format!("{:.3}", row.error_fraction)];
+        let of_tolerance = if row.is_compared() { format!("{:.3}", row.error_fraction) } else { "no bound".to_owned() };
+        let numbers = [format!("{:.3e}", row.largest_error), of_tolerance];
         rows.add_row([vec![value, node, operator], numbers.to_vec()].concat());
     }
     let (count, images) = (report.compared.len(), report.images);
     let verdict = match report.compared.iter().find(|row| !is_within(row)) {
-        None => format!("{count} values agree, images {images}"),
+        None => {
+            let compared = report.compared.iter().filter(|row| row.is_compared()).count();
+            let others = match count - compared {
+                0 => String::new(),
+                others => {
+                    format!("; {others} have no bound (what they are divided by may be 0), and were not compared")
+                }
+            };
+            format!("{compared} values agree, images {images}{others}")
+        }
         Some(row) => format!(
             "value {} differs, the first of {count}: node {} ({}), by {:.3e}, {:.3} of the tolerance",
             one_line(&row.value),

@@ -154,7 +154,7 @@ fn compare(
             let rounding = f64::from(f32::EPSILON) * truth.abs() + f64::from(f32::MIN_POSITIVE);
             for (whose, value, more) in [("ours", got[at], 0.0), ("the test's", expected[at], short * truth.abs())] {
                 let fraction = (f64::from(value) - truth).abs() / (error + rounding + more);
-                if fraction.is_nan() || fraction > 1.0 {
+                if fraction.is_nan() || fraction > 1.0 || error.is_infinite() {
                     let text = format!("value {at} is {value} ({whose}), the truth {truth} +- {error:.2e}");
                     return Ok(Outcome::Failed(text));
                 }

@@ -27,6 +27,7 @@ WORDS = {
     "mish": torch.nn.functional.mish,
     "softsign": torch.nn.functional.softsign,
     "sqrt": lambda y: y.clamp_min(0).sqrt(),
+    "exp": lambda y: y.clamp_max(88).exp(),
     "gelu_tanh": lambda y: y * (1 + torch.tanh(math.sqrt(2 / math.pi) * (y + 0.044715 * y**3))) / 2,
 }
 WITH_NUMBERS = {

@@ -32,7 +32,7 @@ FUNCTIONS = {
     "power 18": (lambda x: x**18, ROOT),
     "power 19": (lambda x: x**19, ROOT),
     "power -18": (lambda x: (x.abs() + 0.5) ** -18, {"batch_norm"} | ROOT),
-    "exp": (torch.exp, {"batch_norm", "div"}),
+    "exp": (torch.exp, set()),
     "gem": (gem, {"avg_pool2d"} | ROOT),
     "hypot": (lambda x: torch.hypot(x, x.tanh()), {"activation", "mul", "add"}),
     "maximum": (lambda x: torch.maximum(x, x.tanh()), EXTREME),

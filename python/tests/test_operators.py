@@ -71,6 +71,7 @@ ACTIVATIONS = {
     "selu": (F.selu, "selu"),
     "softplus": (F.softplus, "softplus"),
     "mish": (F.mish, "mish"),
+    "exp": (torch.exp, "exp"),
     "mish by hand": (lambda x: x * torch.tanh(F.softplus(x)), "mish"),
     "hardtanh": (F.hardtanh, {"clip": [-1.0, 1.0]}),
     "clamp": (lambda x: x.clamp(-0.5, 0.25), {"clip": [-0.5, 0.25]}),
@@ -165,7 +166,6 @@ OPERATIONS = {
     "dropout": (lambda x: F.dropout(F.dropout2d(x, 0.5, False), 0.5, False), set()),
     "gelu of half the factor": (lambda x: x * (1 + torch.erf(x / 2**0.5)), {"batch_norm"}),
     "gelu of a sum": (lambda x: (2 * x + 1) * (1 + torch.erf((2 * x + 1) / 2**0.5)) * 0.5, set()),
-    "exp": (torch.exp, {"activation", "batch_norm", "div"}),
     "expand_as": (lambda x: x * x.mean((2, 3), True).expand_as(x), {"global_avg_pool2d", "mul"}),
     "swish of squeeze": (lambda x: x.mean((2, 3))[:, :, None, None] + x, {"global_avg_pool2d", "add"}),
     "constants of pixels": (

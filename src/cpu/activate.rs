@@ -4,7 +4,7 @@ use pulp::Simd;
 #[cfg(feature = "network")]
 use pulp::{Arch, WithSimd};
 
-use crate::method::activation::{Activation, Elu, GELU_CUBE, GELU_TANH};
+use crate::method::activation::{Activation, EXP_END, Elu, GELU_CUBE, GELU_TANH};
 
 /// Applies an activation to values, in place.
 #[cfg(feature = "network")]
@@ -49,7 +49,7 @@ pub(super) fn activate_with<S: Simd>(simd: S, activation: Activation, values: &m
 /// Below this size the hyperbolic tangent is a polynomial.
 const TANH_NEAR: f32 = 0.625;
 /// From here down on the exponential is taken for that of this: 1.6e-38, a normal number still.
-const EXP_END: f32 = -87.0;
+const EXP_START: f32 = -87.0;
 /// Size from which on an activation's value is 0 or the value itself, to all digits; its exponent is above -87. That of
 /// Mish falls as SiLU's does.
 const SILU_END: f32 = 87.0;
@@ -110,6 +110,7 @@ impl<S: Simd> Vectors<S> {
                 let is_lost = simd.less_than_f32s(simd.splat_f32s(f32::MAX), simd.abs_f32s(value));
                 simd.select_f32s(is_lost, simd.splat_f32s(f32::NAN), quotient)
             }
+            Activation::Exp => self.exp(self.clip(simd.splat_f32s(f32::MIN), simd.splat_f32s(EXP_END), value)),
             Activation::Sqrt => simd.sqrt_f32s(self.at_least(zero, value)),
         }
     }
@@ -137,7 +138,7 @@ impl<S: Simd> Vectors<S> {
         sum
     }
 
-    /// `exp(x)` for `x <= 0`, to 2 units in the last place: `2^n * exp(r)` with `|r| <= ln(2) / 2`, whose polynomial
+    /// `exp(x)` for `x <= 88`, to 2 units in the last place: `2^n * exp(r)` with `|r| <= ln(2) / 2`, whose polynomial
     /// is that of Cephes' `expf`.
     #[inline(always)]
     fn exp(self, x: S::f32s) -> S::f32s {
@@ -147,7 +148,7 @@ impl<S: Simd> Vectors<S> {
         // A float of this size has no digits behind the point, and its last bits are those of the integer.
         const INTEGER: f32 = 12_582_912.0;
         let Self(simd) = self;
-        let x = self.at_least(simd.splat_f32s(EXP_END), x);
+        let x = self.at_least(simd.splat_f32s(EXP_START), x);
         let shifted = simd.mul_add_e_f32s(x, simd.splat_f32s(std::f32::consts::LOG2_E), simd.splat_f32s(INTEGER));
         let n = simd.sub_f32s(shifted, simd.splat_f32s(INTEGER));
         let r = simd.mul_add_e_f32s(n, simd.splat_f32s(-LN_2[0]), x);

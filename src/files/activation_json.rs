@@ -33,7 +33,7 @@ enum Maker {
     Two([&'static str; 2], fn(f32, f32) -> Result<Activation>),
 }
 
-const MAKERS: [(&str, Maker); 19] = [
+const MAKERS: [(&str, Maker); 20] = [
     ("none", Maker::Word(Activation::None)),
     ("relu", Maker::Word(Activation::Relu)),
     ("relu6", Maker::Word(Activation::Relu6)),
@@ -53,6 +53,7 @@ const MAKERS: [(&str, Maker); 19] = [
     ("mish", Maker::Word(Activation::Mish)),
     ("softsign", Maker::Word(Activation::Softsign)),
     ("sqrt", Maker::Word(Activation::Sqrt)),
+    ("exp", Maker::Word(Activation::Exp)),
 ];
 
 impl ActivationJson {
@@ -140,7 +141,7 @@ mod tests {
             all.push(Activation::leaky_relu(a).unwrap());
             all.push(Activation::hard_sigmoid(a, b).unwrap());
             all.push(Activation::elu(a).unwrap());
-            all.push(Activation::celu(a.abs().max(0.5)).unwrap());
+            all.push(Activation::celu(a.abs().clamp(0.5, 1e30)).unwrap());
             all.push(Activation::clip(a.min(b), a.max(b)).unwrap());
         }
         for activation in all {
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn wrong_ones_are_named() {
         let words = "none, relu, relu6, leaky_relu, clip, sigmoid, tanh, silu, hard_sigmoid, hard_swish, gelu, \
-                     gelu_tanh, elu, celu, selu, softplus, mish, softsign, sqrt";
+                     gelu_tanh, elu, celu, selu, softplus, mish, softsign, sqrt, exp";
         let any = format!("it must be one of {words}");
         for (text, want) in [
             (r#""gellu""#, format!("activation is gellu: {any} (is gelu meant?)")),
@@ -169,7 +170,10 @@ mod tests {
             (r#"{"clip": [0, 3, 6]}"#, "activation is clip: write {\"clip\": [low, high]}, with two numbers".into()),
             (r#"{"leaky_relu": [0.1]}"#, "activation is leaky_relu: write {\"leaky_relu\": a}, with one number".into()),
             (r#"{"relu": []}"#, "activation is relu: it has no numbers: write \"relu\"".into()),
-            (r#"{"celu": 0}"#, "activation.celu is 0: it must be at least 1.2e-38, the least normal number".into()),
+            (
+                r#"{"celu": 0}"#,
+                "activation.celu is 0: it must be from 1.2e-38, the least normal number, to 8.5e37".into(),
+            ),
             (r#"{"clip": [1, 0]}"#, "activation.clip is [1, 0]: low must be at most high".into()),
             (r#"{"leaky_relu": 1e39}"#, "activation.leaky_relu is inf: it must be finite".into()),
             (r#"{"hard_sigmoid": [1, -1e300]}"#, "activation.hard_sigmoid[1] is -inf: it must be finite".into()),

@@ -68,6 +68,7 @@ impl Curve {
             Activation::Softplus => &[NAN, FALLING, include_str!("../../shaders/parts/activations/softplus.wgsl")],
             Activation::Mish => &[FALLING, WITHOUT, include_str!("../../shaders/parts/activations/mish.wgsl")],
             Activation::Softsign => &[include_str!("../../shaders/parts/activations/softsign.wgsl")],
+            Activation::Exp => &[NAN, include_str!("../../shaders/parts/activations/exp.wgsl")],
             Activation::Sqrt => &[NAN, include_str!("../../shaders/parts/activations/sqrt.wgsl")],
         }
     }

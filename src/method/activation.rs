@@ -68,6 +68,8 @@ pub enum Activation {
     Softsign,
     /// `sqrt(max(0, y))`.
     Sqrt,
+    /// `exp(min(y, 88))`: f32 ends at `exp(88.72)`.
+    Exp,
 }
 
 /// `above * y` where `y >= 0`, else `below * (exp(rate * y) - 1)`: what ELU, CELU and SELU are.
@@ -129,11 +131,15 @@ impl Activation {
     /// `y` where `y >= 0`, else `a * (exp(y / a) - 1)`.
     ///
     /// # Errors
-    /// When `a` is not finite, or not above 0 by at least 1.2e-38 (the least normal number).
+    /// When `a` is not from 1.2e-38 (the least normal number) to 8.5e37, one over that.
     pub fn celu(a: f32) -> Result<Self> {
         let finite = Finite::new("activation.celu", a)?;
-        if a < f32::MIN_POSITIVE {
-            return Err(Error::value("activation.celu", a, "it must be at least 1.2e-38, the least normal number"));
+        if !(f32::MIN_POSITIVE..=1.0 / f32::MIN_POSITIVE).contains(&a) {
+            return Err(Error::value(
+                "activation.celu",
+                a,
+                "it must be from 1.2e-38, the least normal number, to 8.5e37",
+            ));
         }
         Ok(Self::Celu { a: finite })
     }
@@ -170,6 +176,7 @@ impl Activation {
             Self::Mish => "mish",
             Self::Softsign => "softsign",
             Self::Sqrt => "sqrt",
+            Self::Exp => "exp",
         }
     }
 
@@ -195,6 +202,7 @@ impl Activation {
             Self::Mish => 16,
             Self::Softsign => 17,
             Self::Sqrt => 18,
+            Self::Exp => 19,
         }
     }
 
@@ -228,6 +236,7 @@ impl Activation {
             Self::Mish => value * softplus(value).tanh(),
             Self::Softsign => value / (1.0 + value.abs()),
             Self::Sqrt => clipped(value, 0.0, f64::INFINITY).sqrt(),
+            Self::Exp => clipped(value, f64::NEG_INFINITY, EXP_END.into()).exp(),
         }
     }
 }
@@ -235,6 +244,9 @@ impl Activation {
 /// `2 * sqrt(2 / pi)`, and the cube's factor.
 pub(crate) const GELU_TANH: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::SQRT_2;
 pub(crate) const GELU_CUBE: f64 = 0.044715;
+
+/// Where the exponential is the largest.
+pub(crate) const EXP_END: f32 = 88.0;
 
 /// Of SELU, which is made so that means of 0 and variances of 1 stay.
 pub(crate) const SELU: f64 = 1.050_700_987_355_480_5;
@@ -265,7 +277,7 @@ mod tests {
     /// PyTorch 2's values in f64.
     #[test]
     fn values_of_pytorch() {
-        let table: [(Activation, [f64; 4]); 16] = [
+        let table: [(Activation, [f64; 4]); 17] = [
             (Activation::Sigmoid, [0.0179862099620916, 0.268941421369995, 0.622459331201855, 0.952574126822433]),
             (Activation::Tanh, [-0.999329299739067, -0.761594155955765, 0.46211715726001, 0.99505475368673]),
             (Activation::Silu, [-0.0719448398483662, -0.268941421369995, 0.311229665600927, 2.8577223804673]),
@@ -281,6 +293,7 @@ mod tests {
             (Activation::Softplus, [0.0181499279178097, 0.313261687518223, 0.974076984180107, 3.04858735157374]),
             (Activation::Mish, [-0.0725917407920253, -0.303401461374109, 0.375245211304895, 2.98653500496796]),
             (Activation::Softsign, [-0.8, -0.5, 0.333333333333333, 0.75]),
+            (Activation::Exp, [0.0183156388887342, 0.367879441171442, 1.64872127070013, 20.085536923187668]),
             (Activation::Sqrt, [0.0, 0.0, std::f64::consts::FRAC_1_SQRT_2, 1.73205080756888]),
         ];
         for (activation, want) in table {
@@ -314,8 +327,15 @@ mod tests {
             (Activation::hard_sigmoid(0.2, nan), "activation.hard_sigmoid[1] is NaN: it must be finite"),
             (Activation::elu(nan), "activation.elu is NaN: it must be finite"),
             (Activation::celu(infinity), "activation.celu is inf: it must be finite"),
-            (Activation::celu(0.0), "activation.celu is 0: it must be at least 1.2e-38, the least normal number"),
-            (Activation::celu(-1.0), "activation.celu is -1: it must be at least 1.2e-38, the least normal number"),
+            (
+                Activation::celu(0.0),
+                "activation.celu is 0: it must be from 1.2e-38, the least normal number, to 8.5e37",
+            ),
+            (
+                Activation::celu(9e37),
+                "activation.celu is 90000000000000000000000000000000000000: it must be from 1.2e-38, the least \
+                 normal number, to 8.5e37",
+            ),
         ] {
             assert_eq!(message(made), want);
         }

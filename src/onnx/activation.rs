@@ -21,6 +21,7 @@ pub(super) const OPERATORS: &[&str] = &[
     "Mish",
     "Softsign",
     "Sqrt",
+    "Exp",
 ];
 
 /// What a node is, if it is one of those.
@@ -51,6 +52,7 @@ pub(super) fn of_node(call: &Call<'_>) -> Result<Option<Activation>, Why> {
         "Mish" => Activation::Mish,
         "Softsign" => Activation::Softsign,
         "Sqrt" => Activation::Sqrt,
+        "Exp" => Activation::Exp,
         other if OPERATORS.contains(&other) => {
             return Err(why(format!("{other} with these attributes is no activation of the format")));
         }

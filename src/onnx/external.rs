@@ -8,7 +8,7 @@ use super::messages::StringPair;
 use super::refusal::{Why, why};
 
 /// Where the model lies.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct External {
     /// Its folder, as the system has it; none for a model that is bytes only.
     #[cfg(feature = "files")]

@@ -21,6 +21,7 @@ use super::old;
 use super::options::Options;
 use super::refusal::{Why, refusal, why};
 use super::tensor::Tensor;
+use super::tie::is_tied;
 use super::view::View;
 use super::wire;
 use crate::error::{Error, Result};
@@ -40,16 +41,36 @@ struct Values<'a> {
 
 pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> Result<Imported> {
     let given: usize = options.constants.values().map(Vec::len).sum();
-    let mut budget = Budget::for_file(model.len() + given);
+    let bytes = model.len() + given;
+    let mut budget = Budget::for_file(bytes);
     let graph = Graph::parse(model, &options.ends, &mut budget)?;
     if graph.outputs.len() > MOST_OUTPUTS {
         let reason =
             format!("it has {} outputs: at most {MOST_OUTPUTS} are imported (--end VALUE)", graph.outputs.len());
         return Err(Error::format("ONNX model", reason));
     }
-    let input = Input::of(&graph, options)?;
+    let mut input = Input::of(&graph, options)?;
     let names = Names::of(&graph, &mut budget).map_err(|why| Error::format("ONNX model", why.reason))?;
     let names = Rc::new(names);
+    let mut imported = of((&graph, &names), options, &input, (budget, external.clone()))?;
+    let other = |other: &Input| {
+        let budget = Budget::for_file(bytes);
+        of((&graph, &names), options, other, (budget, external.clone())).map(|imported| imported.network)
+    };
+    if is_tied(&graph, &input, &imported.network, other) {
+        input.is_tied = true;
+        imported = of((&graph, &names), options, &input, (Budget::for_file(bytes), external))?;
+    }
+    Ok(imported)
+}
+
+/// A network of a model's graph, for an input.
+fn of(
+    (graph, names): (&Graph, &Rc<Names>),
+    options: &Options,
+    input: &Input,
+    (budget, external): (Budget, External),
+) -> Result<Imported> {
     let mut context = Context::new(Draft::new(&input.name, input.shape()), budget, external);
     let view = if input.channels_last {
         View::of(INPUT, &input.shape()).transposed(&[1, 2, 0])
@@ -57,7 +78,7 @@ pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> R
         View::of(INPUT, &input.sizes[1..])
     };
     let known = HashMap::from([(input.name.as_str(), Value::Computed(view))]);
-    let mut values = Values { graph: &graph, options, names: &names, known, lost: HashSet::new() };
+    let mut values = Values { graph: graph, options, names, known, lost: HashSet::new() };
     let mut refused = Vec::new();
     let (mut operators, mut folded) = (BTreeMap::new(), 0);
     for &at in &graph.order {
@@ -69,7 +90,7 @@ pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> R
             values.lost.extend(node.output.iter().map(String::as_str));
             continue;
         }
-        match one(&mut context, &mut values, at, &input) {
+        match one(&mut context, &mut values, at, input) {
             Ok(is_folded) => folded += usize::from(is_folded),
             Err(why) => {
                 refused.push(refusal(node, why));
@@ -89,19 +110,23 @@ pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> R
         outputs.push(ImportedOutput { name: name.clone(), node: String::new(), sizes });
     }
     drop(values);
-    let fused = fuse(context.draft, &mut ids, &names);
+    let fused = fuse(context.draft, &mut ids, names);
     let done = fused.done.clone();
-    let emit::Emitted { network, names } = emit::emit(fused, &ids, &graph, &names, options, &input)?;
+    let emit::Emitted { network, names } = emit::emit(fused, &ids, graph, names, options, input)?;
     outputs.iter_mut().zip(names).for_each(|(output, name)| output.node = name);
     Ok(Imported {
         network,
         outputs,
-        producer: graph.producer,
+        producer: graph.producer.clone(),
         opset: graph.opset,
         operators,
         folded,
         fused: done,
-        input: ImportedInput { name: input.name, sizes: input.sizes, channels_last: input.channels_last },
+        input: ImportedInput {
+            name: input.name.clone(),
+            sizes: input.sizes.clone(),
+            channels_last: input.channels_last,
+        },
     })
 }
 
@@ -113,7 +138,7 @@ fn one<'a>(context: &mut Context, values: &mut Values<'a>, at: usize, input: &In
         return Err(why("it computes nothing that has a name"));
     }
     let inputs = node.input.iter().map(|input| values.value(context, input)).collect::<Result<Vec<_>, Why>>()?;
-    let looks_at_batch = input.is_open && batch::is_looked_at(node, &inputs);
+    let looks_at_batch = input.has_open_batch() && batch::is_looked_at(node, &inputs);
     let mut call = Call { node, at, inputs, opset: graph.opset, batch: input.sizes[0], names: values.names };
     let (is_folded, made) =
         if looks_at_batch { batch::for_both(context, &call, made_of)? } else { made_of(context, &mut call)? };

@@ -10,15 +10,17 @@ use crate::error::{Error, Result};
 use crate::method::window::INDEX_LIMIT;
 
 /// The only input that is not given as a constant.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Input {
     pub(super) name: String,
     /// The batch first.
     pub(super) sizes: Vec<usize>,
-    /// Whether the model leaves the batch open.
-    pub(super) is_open: bool,
+    /// Which of them the model leaves open.
+    open: Vec<bool>,
     /// `[N, H, W, C]`.
     pub(super) channels_last: bool,
+    /// Whether its network is of images of this size alone.
+    pub(super) is_tied: bool,
 }
 
 impl Input {
@@ -39,8 +41,32 @@ impl Input {
         let given = options.sizes.get(&input.name).or_else(|| options.sizes.get(""));
         let sizes = sizes(input, given.map(Vec::as_slice))?;
         let channels_last = sizes.len() == 4 && goes_to_channels_first(graph, &input.name);
-        let is_open = own(input).is_none_or(|own| own.first() == Some(&None));
-        Ok(Self { name: input.name.clone(), sizes, is_open, channels_last })
+        let own = own(input);
+        let open = (0..sizes.len()).map(|axis| own.as_ref().is_none_or(|own| own.get(axis) == Some(&None))).collect();
+        Ok(Self { name: input.name.clone(), sizes, open, channels_last, is_tied: false })
+    }
+
+    /// Whether the model leaves the batch open.
+    pub(super) fn has_open_batch(&self) -> bool {
+        self.open.first() == Some(&true)
+    }
+
+    /// Whether it leaves a height or a width open.
+    pub(super) fn has_open_image(&self) -> bool {
+        self.image().any(|axis| self.open[axis])
+    }
+
+    /// The same of images whose open heights and widths are others.
+    pub(super) fn resized(&self, other: fn(usize) -> usize) -> Self {
+        let mut resized = self.clone();
+        self.image().filter(|&axis| self.open[axis]).for_each(|axis| resized.sizes[axis] = other(self.sizes[axis]));
+        resized
+    }
+
+    /// The axes that are neither the batch nor channels.
+    fn image(&self) -> std::ops::Range<usize> {
+        let rank = self.sizes.len();
+        if self.channels_last { 1..rank - 1 } else { rank.min(2)..rank }
     }
 
     /// `[C, H, W]` of the network's input.

@@ -65,7 +65,6 @@ const OPERATORS: &[(&[&str], Lowering)] = &[
     (&["Neg"], activation::negative),
     (&["Erf"], activation::erf),
     (&["Pow"], power::power),
-    (&["Exp"], power::exponential),
     (&["Reciprocal"], arithmetic::reciprocal),
     (&["Identity", "Dropout"], activation::same),
     (&["Cast", "CastLike"], activation::cast),

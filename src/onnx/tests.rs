@@ -20,4 +20,5 @@ mod refused;
 mod repeat;
 mod selu;
 mod standard;
+mod tie;
 mod wire;

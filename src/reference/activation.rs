@@ -2,6 +2,9 @@
 
 use crate::method::activation::Activation;
 
+/// Most that [`tolerance`](super::tolerance) has, of sums of 2^27 products.
+const MOST_EPSILONS: f64 = 4.0 + (4096.0 + 32768.0) / 2.0;
+
 /// The root of the least normal number.
 const ROOT_OF_LEAST: f64 = 1.09e-19;
 
@@ -46,10 +49,17 @@ impl Activation {
     }
 
     /// Most that becomes of an error `e` of a sum `value`, as a magnitude, where that error is `t * eps * magnitude`
-    /// with `t` of 4 at least. A root rises by at most `e / sqrt(|value|)`, and by `sqrt(e)`, and falls by no more.
+    /// with `t` from 4 to [`MOST_EPSILONS`]. A root rises by at most `e / sqrt(|value|)`, and by `sqrt(e)`, and falls
+    /// by no more.
     fn rise(self, value: f64, magnitude: f64) -> f64 {
         match self {
             Self::Sqrt => (magnitude / value.abs().sqrt()).min((magnitude / (4.0 * EPSILON)).sqrt()),
+            // exp(e) - 1 over e is the larger the larger e.
+            Self::Exp => {
+                let most = MOST_EPSILONS * EPSILON * magnitude;
+                let rise = self.of(value) * magnitude * (most.exp_m1() / most).max(1.0);
+                rise.min(f64::from(f32::MAX) / EPSILON)
+            }
             _ => self.steepest() * magnitude,
         }
     }
@@ -73,7 +83,7 @@ impl Activation {
         match self {
             Self::LeakyRelu(a) | Self::Elu(a) => f64::from(a).abs().max(1.0),
             Self::Selu => 1.7582,
-            Self::Sqrt => f64::INFINITY,
+            Self::Sqrt | Self::Exp => f64::INFINITY,
             Self::Sigmoid => 0.25,
             Self::Silu | Self::Mish => 1.1,
             Self::HardSigmoid(a, _) => f64::from(a).abs(),
@@ -93,12 +103,18 @@ impl Activation {
                 Self::None | Self::Relu | Self::Relu6 | Self::Clip { .. } | Self::HardSigmoid(..) => 0.0,
                 Self::LeakyRelu(_) => result,
                 Self::Sigmoid => 4.0,
-                Self::Tanh | Self::Elu(_) | Self::Celu { .. } | Self::Selu => 10.0 * result,
+                Self::Tanh => 10.0 * result,
+                // Frameworks take 1 from an exponential, which cancels near 0.
+                Self::Elu(_) | Self::Celu { .. } | Self::Selu => {
+                    let below = self.of_elu().filter(|_| value < 0.0).map_or(0.0, |elu| elu.below.abs());
+                    10.0 * result + 4.0 * below
+                }
+                Self::Exp => (4.0 + 2.0 * value.abs().min(88.0)) * result,
                 Self::Softplus => 5.0 + result,
                 // A framework's sigmoid may be off by an eps where there is nothing left of it, times the value.
                 Self::Silu | Self::GeluTanh | Self::Mish => 4.0 * size + value.abs(),
                 Self::HardSwish => 3.0 * size + result,
-                Self::Gelu => 8.0 * size + result,
+                Self::Gelu => 8.0 * size + value.abs(),
                 Self::Softsign => 4.0 * result,
                 // An inverse root of 2, a quotient of 2.5, and what is no normal number may be taken for 0.
                 Self::Sqrt => 5.0 * result + ROOT_OF_LEAST / EPSILON,
@@ -129,6 +145,8 @@ mod tests {
             Activation::celu(0.01),
             Activation::celu(1.0),
             Activation::celu(300.0),
+            Activation::celu(1e20),
+            Activation::celu(8e37),
         ];
         let words = [
             Activation::None,
@@ -145,6 +163,7 @@ mod tests {
             Activation::Mish,
             Activation::Softsign,
             Activation::Sqrt,
+            Activation::Exp,
         ];
         words.into_iter().chain(numbers.map(|made| made.expect("finite numbers"))).collect()
     }
@@ -194,7 +213,7 @@ mod tests {
                     for step in -20..=20 {
                         let off = (activation.of(value + error * f64::from(step) / 20.0) - result).abs();
                         assert!(off <= behind * (1.0 + 1e-9), "{activation:?} of {value} +- {error}: {off}, {behind}");
-                        let most = activation.steepest() * error * (1.0 + 1e-9) + 1e-15;
+                        let most = activation.steepest() * error * (1.0 + 1e-9) + 1e-14;
                         assert!(off <= most, "{activation:?} is steeper at {value}");
                     }
                 }

@@ -31,6 +31,7 @@ pub fn activations() -> Vec<(Value, Activation)> {
         (json!("mish"), Activation::Mish),
         (json!("softsign"), Activation::Softsign),
         (json!("sqrt"), Activation::Sqrt),
+        (json!("exp"), Activation::Exp),
     ]
 }
 
@@ -78,8 +79,14 @@ pub fn activate(activation: Activation, value: f64, error: f64) -> (f64, f64) {
         Activation::Softplus => (1.0, soft(value)),
         Activation::Mish => (1.1, value * soft(value).tanh()),
         Activation::Softsign => (1.0, value.signum() * (1.0 - 1.0 / (1.0 + value.abs())) + 0.0 * value),
-        // Whatever an error was, its root is no more.
-        Activation::Sqrt => (1.0, clipped(value, 0.0, f64::INFINITY).powf(0.5)),
+        Activation::Sqrt => {
+            let root = clipped(value, 0.0, f64::INFINITY).powf(0.5);
+            return (root, error.sqrt().min(error / value.abs().sqrt()) + 5.0 * f64::from(f32::EPSILON) * root + 2e-19);
+        }
+        Activation::Exp => {
+            let power = 2f64.powf(clipped(value, f64::NEG_INFINITY, 88.0) * std::f64::consts::LOG2_E);
+            return (power, power * (error.exp_m1() + 180.0 * f64::from(f32::EPSILON)) + 2e-36);
+        }
         other => panic!("{other:?}"),
     };
     // WGSL's `exp` and division are off by some units. What underflows is 0.

@@ -84,10 +84,11 @@ fn what_cannot_be_imported_is_told_and_nothing_is_written() {
 }
 
 /// A model of one node, of fewer than 128 bytes.
-fn relu_of(input: &str) -> Vec<u8> {
+fn node_of(operator: &str, inputs: &[&str]) -> Vec<u8> {
     let field = |tag: u8, inner: &[u8]| [&[tag << 3 | 2, inner.len() as u8], inner].concat();
-    let node = [field(1, input.as_bytes()), field(2, b"q"), field(4, b"Relu")].concat();
-    let graph = [field(1, &node), field(11, &field(1, input.as_bytes())), field(12, &field(1, b"q"))].concat();
+    let read: Vec<u8> = inputs.iter().flat_map(|input| field(1, input.as_bytes())).collect();
+    let node = [read, field(2, b"q"), field(4, operator.as_bytes())].concat();
+    let graph = [field(1, &node), field(11, &field(1, inputs[0].as_bytes())), field(12, &field(1, b"q"))].concat();
     [field(8, &[2 << 3, 18]), field(7, &graph)].concat()
 }
 
@@ -146,7 +147,7 @@ fn the_first_value_that_differs_is_named() {
         ("z", "small.onnx: it has no input x: the network was imported from another model"),
         ("x", "small.onnx: none of its values is held by the network's 5 nodes: it was imported from another model"),
     ] {
-        fs::write(&small, relu_of(input)).unwrap();
+        fs::write(&small, node_of("Relu", &[input])).unwrap();
         let error = failure(against(text(&small)));
         assert!(error.contains(reason), "{error}");
     }
@@ -159,4 +160,31 @@ fn the_first_value_that_differs_is_named() {
     let other = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/resnet20-s2c-short.safetensors");
     let arguments = ["check", text(&other), "--against", text(&source), "--values", text(&values)];
     assert!(failure(arguments).contains("the network was not imported from an ONNX model"));
+}
+
+/// Of what may be divided by 0 nothing is known, so that it cannot agree.
+#[test]
+fn what_has_no_bound_does_not_agree() {
+    let directory = tempdir().unwrap();
+    let [source, output, values] =
+        ["d.onnx", "d.safetensors", "values.safetensors"].map(|name| directory.path().join(name));
+    fs::write(&source, node_of("Div", &["x", "x"])).unwrap();
+    success(["import", text(&source), "-o", text(&output), "--input", "1x1x1x2"]);
+    let arguments = ["check", text(&output), "--against", text(&source), "--values", text(&values)];
+    let code = |x: [f32; 2], told: &str| {
+        let arrays = [("x", x), ("q", [1.0, 1.0])];
+        let tensor = |(name, numbers): &(&str, [f32; 2])| (name.to_string(), *numbers);
+        let arrays: Vec<(String, [f32; 2])> = arrays.iter().map(tensor).collect();
+        let tensors: Vec<NewTensor<'_>> = arrays
+            .iter()
+            .map(|(name, numbers)| NewTensor { name: name.clone(), shape: vec![1, 2], values: Values::F32(numbers) })
+            .collect();
+        fs::write(&values, encode(&tensors, &BTreeMap::new()).unwrap()).unwrap();
+        let run = fsnet().args(arguments).assert().get_output().clone();
+        let output = String::from_utf8(run.stdout).unwrap();
+        assert!(output.contains(told), "{output}");
+        run.status.code()
+    };
+    assert_eq!(code([0.0, 0.0], "0 values agree, images 1; 1 have no bound"), Some(1));
+    assert_eq!(code([0.5, 4.0], "1 values agree, images 1"), Some(0));
 }

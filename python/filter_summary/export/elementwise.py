@@ -36,6 +36,7 @@ ACTIVATIONS: dict[str, Callable[[SimpleNamespace], str | dict]] = {
     "selu": lambda a: "selu",
     "celu": lambda a: celu(float(a.alpha)),
     "sqrt": lambda a: "sqrt",
+    "exp": lambda a: "exp",
     "hardtanh": lambda a: clip(a.min_val, a.max_val),
 }
 

@@ -64,14 +64,6 @@ def pow_(c: Converter, step: fx.Node, a: SimpleNamespace):
     return power(c, step, x, float(exponent))
 
 
-@handles("exp")
-def exponential(c: Converter, step: fx.Node, a: SimpleNamespace):
-    """`s(x) / s(-x)`: the sigmoids of a number and its negative are the share and the rest."""
-    x = c.lazy(a.self_)
-    share, rest = (each(c, step, value, "sigmoid") for value in (x, affine(c, step, x, -1.0, 0.0)))
-    return two(c, step, "div", share, rest)
-
-
 @handles("square")
 def square(c: Converter, step: fx.Node, a: SimpleNamespace):
     return power(c, step, c.lazy(a.self_), 2.0)

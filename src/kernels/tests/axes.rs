@@ -12,7 +12,7 @@ pub(in crate::kernels) const ACTIVATIONS: [Activation; 4] =
 
 /// Every text, for kernels that do little else.
 #[cfg(feature = "network")]
-pub(in crate::kernels) const EVERY_ACTIVATION: [Activation; 17] = [
+pub(in crate::kernels) const EVERY_ACTIVATION: [Activation; 18] = [
     Activation::None,
     Activation::Relu,
     Activation::Relu6,
@@ -30,6 +30,7 @@ pub(in crate::kernels) const EVERY_ACTIVATION: [Activation; 17] = [
     Activation::Mish,
     Activation::Softsign,
     Activation::Sqrt,
+    Activation::Exp,
 ];
 
 pub(in crate::kernels) const BASE_STAGES: [Option<Activation>; 4] =

@@ -152,12 +152,18 @@ impl Stage for BatchNorm {
     #[cfg(feature = "cpu")]
     fn bounds(&self, operands: &BoundedOperands<'_>) -> Bounds {
         let [_, height, width] = operands.shape;
+        let plane = height * width;
+        let mut largest = vec![0.0f64; self.scale.len()];
+        for (at, (value, _)) in operands.inputs[0].pairs().enumerate() {
+            largest[at / plane] = largest[at / plane].max(value.abs());
+        }
         let of = |(at, (value, error)): (usize, (f64, f64))| {
-            let [scale, bias] = [&self.scale, &self.bias].map(|vector| f64::from(vector[at / (height * width)]));
+            let channel = at / plane;
+            let [scale, bias] = [&self.scale, &self.bias].map(|vector| f64::from(vector[channel]));
             // The product and the sum are rounded. Frameworks compute scale and bias in f32 too, of four vectors: the
-            // scale by a sum, a root and a quotient, the bias by a product with the mean, here one as large as the
-            // value and the bias, and a difference.
-            let rounding = 5.0 * EPSILON * ((scale * value).abs() + bias.abs());
+            // scale by a sum, a root and a quotient, the bias by a product with the mean and a difference. What is left
+            // of that may be nothing; a mean is taken to be no farther from 0 than a channel's largest value.
+            let rounding = 5.0 * EPSILON * ((scale * largest[channel]).abs() + bias.abs());
             (scale * value + bias, scale.abs() * error + rounding)
         };
         Bounds::behind(self.activation, operands.inputs[0].pairs().enumerate().map(of))

@@ -26,7 +26,6 @@ pub(super) fn unary(call: &Call<'_>) -> Result<Option<Unary>, Why> {
         "Not" => both(|value| f32::from(u8::from(value == 0.0)), |value| (value == 0).into()),
         "Relu" => both(|value| if value < 0.0 { 0.0 } else { value }, |value| value.max(0)),
         "Reciprocal" => of(f32::recip),
-        "Exp" => of(f32::exp),
         "Log" => of(f32::ln),
         "Floor" => of(f32::floor),
         "Ceil" => of(f32::ceil),

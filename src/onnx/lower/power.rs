@@ -1,4 +1,4 @@
-//! `Pow` and `Exp`.
+//! `Pow`.
 
 use std::rc::Rc;
 
@@ -58,15 +58,4 @@ fn positive(context: &mut Context, call: &Call<'_>, name: &str, base: Operand, p
     let name = if view.is_in_order() { name.to_owned() } else { call.names.part(name, "base") };
     let id = context.op(call, &name, Op::LocalResponseNorm(norm), vec![view.base])?;
     Ok(Value::Computed(view.over(id)))
-}
-
-/// `Exp`, of which the sigmoids of a number and its negative are the share and the rest: `s(x) / s(-x)`.
-pub(super) fn exponential(context: &mut Context, call: &mut Call<'_>) -> Lowered {
-    let base = operand(call, 0)?;
-    let [above, negative, below] = ["above", "negative", "below"].map(|part| call.part(part));
-    let mut step = |operator: &str, name: &str, operands| apply(context, call, operator, name, operands, Vec::new());
-    let share = step("Sigmoid", &above, vec![base.clone()])?;
-    let turned = step("Neg", &negative, vec![base])?;
-    let rest = step("Sigmoid", &below, vec![(negative, turned)])?;
-    Ok(vec![step("Div", call.name(), vec![(above, share), (below, rest)])?])
 }

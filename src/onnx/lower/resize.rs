@@ -47,14 +47,18 @@ pub(super) fn resize(context: &mut Context, call: &mut Call<'_>) -> Lowered {
             match axis {
                 0 | 1 if number != 1.0 => return Err(why("it resizes the batch or the channels")),
                 0 | 1 => {}
-                _ => scale[axis - 2] = number,
+                _ => scale[axis - 2] = whole_scale(number as f32, shape[axis - 1]),
             }
         }
         false
     };
+    let shrinks = scale.iter().any(|&scale| scale < 1.0);
+    if shrinks && call.node.op_type == "Upsample" {
+        return Err(why("its scales are below 1, which Upsample has not").or("export with opset 11 or later"));
+    }
     let mode = match mode {
         // Before opset 11 ONNX Runtime rounds up where an image shrinks.
-        ResizeMode::Nearest(_) if is_old && scale.iter().any(|&scale| scale < 1.0) => {
+        ResizeMode::Nearest(_) if is_old && shrinks => {
             if scale.iter().any(|&scale| scale > 1.0) {
                 return Err(
                     why("it grows along one axis and shrinks along the other").or("export with opset 11 or later")
@@ -79,6 +83,16 @@ pub(super) fn resize(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         Op::Resize(resize.with_mode(mode).with_coordinates(coordinates))
     };
     context.finish(call, op, vec![input], rank)
+}
+
+/// A scale in f64 that makes of a size what it makes in f32, as frameworks multiply: the number that it was written for
+/// in decimals (0.7 makes 7 of 10, what f32 has of it 6), else that of the sizes.
+fn whole_scale(scale: f32, size: usize) -> f64 {
+    let made = (size as f32 * scale).floor();
+    let written = scale.to_string().parse().unwrap_or(f64::from(scale));
+    let makes = |scale: f64| (size as f64 * scale).floor() == f64::from(made);
+    let of_sizes = f64::from(made) / size as f64;
+    [written, f64::from(scale), of_sizes].into_iter().find(|&scale| makes(scale)).unwrap_or(f64::from(scale))
 }
 
 /// Which axes its numbers are of, the batch's 0.
@@ -142,4 +156,22 @@ fn rounding(call: &Call<'_>, is_old: bool) -> Result<Rounding, Why> {
         "ceil" => Rounding::Ceil,
         other => return Err(why(format!("nearest_mode is {other:?}"))),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole_scale;
+
+    /// As frameworks multiply, in f32.
+    #[test]
+    fn scales_make_the_sizes_that_they_make_in_f32() {
+        for (scale, size, made) in [(0.7, 10, 7), (1.4, 5, 7), (1.4, 15, 21), (5.0 / 3.0, 3, 5), (35.0 / 21.0, 21, 35)]
+        {
+            let exact = whole_scale(scale, size);
+            assert_eq!((exact * size as f64).floor() as usize, made, "{scale} of {size}");
+            assert!((exact / f64::from(scale) - 1.0).abs() < 1e-6, "{scale} of {size}: {exact}");
+        }
+        assert_eq!(whole_scale(1.2, 9), 1.2);
+        assert_eq!(whole_scale(2.0, 7), 2.0);
+    }
 }

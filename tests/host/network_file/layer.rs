@@ -248,7 +248,7 @@ fn malformed() {
             "activation",
             |p| set(p, "activation", "Relu"),
             "metadata activation is Relu: it must be one of none, relu, relu6, leaky_relu, clip, sigmoid, tanh, silu, \
-             hard_sigmoid, hard_swish, gelu, gelu_tanh, elu, celu, selu, softplus, mish, softsign, sqrt \
+             hard_sigmoid, hard_swish, gelu, gelu_tanh, elu, celu, selu, softplus, mish, softsign, sqrt, exp \
              (is relu meant?)",
         ),
         (

@@ -79,7 +79,7 @@ fn convolutions() {
             |p| p.set("stem", "activation", json!("LeakyReLU")),
             "node stem: activation is LeakyReLU: it must be one of none, relu, relu6, leaky_relu, clip, sigmoid, tanh, \
              silu, hard_sigmoid, hard_swish, gelu, gelu_tanh, elu, celu, selu, softplus, mish, softsign, \
-             sqrt (is leaky_relu meant?)",
+             sqrt, exp (is leaky_relu meant?)",
         ),
         (
             "linear activation",
