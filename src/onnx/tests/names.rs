@@ -107,16 +107,25 @@ fn steps_are_not_called_as_values_of_the_model() {
 /// A second node of a name gets a number, which is no value's name.
 #[test]
 fn numbers_behind_names_are_not_those_of_values() {
+    let slice = |axis: &str, output: &str| node("Slice", &["v", "start", "end", axis], &[output], &[]);
     let nodes = vec![
-        node("Relu", &["x"], &["v"], &[]),
-        node("Reshape", &["v", "six"], &["r"], &[]),
-        node("Softmax", &["r"], &["s"], &[("axis", Is::Int(1))]),
-        node("Sigmoid", &["s"], &["v.2"], &[]),
-        node("Mul", &["v.2", "r"], &["y"], &[]),
+        node("Relu", &["x"], &["f"], &[]),
+        // Brought into two orders, to be cut along two axes.
+        node("Reshape", &["f", "five"], &["v"], &[]),
+        slice("two", "a"),
+        slice("three", "b"),
+        node("Sigmoid", &["b"], &["v.2"], &[]),
+        node("Flatten", &["a"], &["c"], &[]),
+        node("Flatten", &["v.2"], &["d"], &[]),
+        node("Concat", &["c", "d"], &["y"], &[("axis", Is::Int(1))]),
     ];
-    let network = Small::new(&[1, 2, 3, 20], nodes, vec![list("six", &[1, 6, 20])]).network();
-    let named: Vec<_> = network.nodes().iter().filter(|node| node.name == "v.2").collect();
-    assert!(named.len() == 1 && matches!(named[0].op, Op::Activation(_)), "{named:?}");
+    let lists = [("five", &[1, 4, 3, 2, 5][..]), ("start", &[0]), ("end", &[1]), ("two", &[2]), ("three", &[3])];
+    let lists = lists.map(|(name, numbers)| list(name, numbers)).to_vec();
+    let network = Small::new(&[1, 2, 3, 20], nodes, lists).network();
+    let names: Vec<&str> = network.nodes().iter().map(|node| node.name.as_str()).collect();
+    assert!(names.contains(&"v") && names.contains(&"v.3"), "{names:?}");
+    let held: Vec<_> = network.nodes().iter().filter(|node| node.name == "v.2").collect();
+    assert!(held.len() == 1 && matches!(held[0].op, Op::Activation(_)), "{names:?}");
 }
 
 /// Many operands are added up one after another, also where they lie in different ways.
