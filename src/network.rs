@@ -47,6 +47,8 @@ pub use compress::{CompressedLayer, CompressedNetwork, Compression, Kept, Placem
 #[cfg(feature = "cpu")]
 pub use cpu::CpuNetwork;
 pub use gpu::{Activations, BoundNetwork, GpuNetwork};
+#[cfg(feature = "onnx")]
+pub(crate) use names::NODE_LIMIT;
 pub use ops::*;
 pub use plan::{Choose, NetworkPlan};
 pub use preprocess::{ChannelOrder, Preprocess};

@@ -25,6 +25,7 @@ mod old;
 mod options;
 mod outline;
 mod refusal;
+mod repetition;
 mod shapes;
 mod tensor;
 mod tie;

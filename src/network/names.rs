@@ -10,7 +10,7 @@ pub(super) const VERSION: (&str, &[&str]) = ("format_version", &["2", "1"]);
 pub(super) const GRAPH: &str = "graph";
 
 /// Most nodes a graph may have.
-pub(super) const NODE_LIMIT: usize = 100_000;
+pub(crate) const NODE_LIMIT: usize = 100_000;
 
 /// What nodes call the network's input.
 pub(super) const INPUT: &str = "input";

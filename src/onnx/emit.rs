@@ -9,6 +9,7 @@ use super::input::Input;
 use super::names::Names;
 use super::options::Options;
 use super::refusal::{refusal, why};
+use super::repetition::repetition;
 use crate::error::{Error, Result};
 use crate::method::activation::Activation;
 use crate::network::{Network, NetworkBuilder, Preprocess, Slice, Value};
@@ -61,17 +62,26 @@ pub(super) fn emit(
     }
     let (is_read, items) = fused.into_items();
     for (id, item) in items.into_iter().enumerate().filter(|&(id, _)| is_read[id]) {
-        let op = match item.work {
-            Work::Op(op) => op,
-            Work::Input | Work::Erf => {
+        // Items come after those they read.
+        let mut inputs: Vec<Value> = item.inputs.iter().filter_map(|&id| values[id]).collect();
+        let mut ops = match (item.work, &inputs[..]) {
+            (Work::Op(op), _) => vec![op],
+            (Work::Repeat, &[input]) => repetition(input.shape(), item.shape)?,
+            _ => {
                 values[id] = Some(if input.is_tied { tied(&mut builder)? } else { builder.input() });
                 continue;
             }
         };
         let name = kept.get(&id).map_or_else(|| unique(&item.name, &mut taken, own_names), |&own| own.clone());
-        // Items come after those they read.
-        let inputs: Vec<Value> = item.inputs.iter().filter_map(|&id| values[id]).collect();
-        values[id] = Some(builder.node(&name, op, &inputs)?);
+        let last = ops.pop();
+        for op in ops {
+            let part = unique(&own_names.part(&item.name, "repeated"), &mut taken, own_names);
+            inputs = vec![builder.node(&part, op, &inputs)?];
+        }
+        values[id] = match last {
+            Some(op) => Some(builder.node(&name, op, &inputs)?),
+            None => inputs.pop(),
+        };
         names[id] = name;
     }
     if let Some(preprocess) = &options.preprocess {

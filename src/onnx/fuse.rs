@@ -19,6 +19,8 @@ pub(super) struct Fused {
     names: Rc<Names>,
     /// How often each value is read, by items still to come too.
     readers: Vec<usize>,
+    /// Weights of linear layers that were copied to be scaled.
+    copied: usize,
     /// Whether any rule did anything.
     is_rewritten: bool,
     /// What became of the model's nodes: what was done, and how often.
@@ -171,7 +173,7 @@ impl Fused {
     fn op(&self, id: Id) -> Option<&Op> {
         match &self.item(id).work {
             Work::Op(op) => Some(op),
-            Work::Input | Work::Erf => None,
+            Work::Input | Work::Erf | Work::Repeat => None,
         }
     }
 
@@ -179,7 +181,7 @@ impl Fused {
     fn op_mut(&mut self, id: Id) -> Option<&mut Op> {
         match &mut self.draft.items[id].work {
             Work::Op(op) => Some(op),
-            Work::Input | Work::Erf => None,
+            Work::Input | Work::Erf | Work::Repeat => None,
         }
     }
 
@@ -187,7 +189,7 @@ impl Fused {
     fn take(&mut self, id: Id) -> Option<Op> {
         match std::mem::replace(&mut self.draft.items[id].work, Work::Input) {
             Work::Op(op) => Some(op),
-            Work::Input | Work::Erf => None,
+            Work::Input | Work::Erf | Work::Repeat => None,
         }
     }
 

@@ -25,6 +25,7 @@ use super::tie::is_tied;
 use super::view::View;
 use super::wire;
 use crate::error::{Error, Result};
+use crate::network::Preprocess;
 
 /// Most outputs, each of which is a node.
 const MOST_OUTPUTS: usize = 4096;
@@ -50,6 +51,8 @@ pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> R
         return Err(Error::format("ONNX model", reason));
     }
     let mut input = Input::of(&graph, options)?;
+    // A network has a mean and a deviation of each channel: so many and no more.
+    Preprocess::new(input.shape()[0])?;
     let names = Names::of(&graph, &mut budget).map_err(|why| Error::format("ONNX model", why.reason))?;
     let names = Rc::new(names);
     let mut imported = of((&graph, &names), options, &input, (budget, external.clone()))?;

@@ -22,7 +22,7 @@ pub(super) fn line(fused: &Fused, id: Id) -> Line {
     let this = Line { source: id, scale: 1.0, bias: 0.0, activation: Activation::None };
     match fused.op(id) {
         Some(&Op::Activation(activation)) => Line { source: item.inputs[0], activation, ..this },
-        Some(Op::BatchNorm(norm)) => match uniform(norm) {
+        Some(Op::BatchNorm(norm)) => match item.uniform {
             Some((scale, bias)) => Line { source: item.inputs[0], scale, bias, activation: norm.activation },
             None => this,
         },
@@ -37,13 +37,6 @@ pub(super) fn straight(fused: &Fused, id: Id) -> Line {
     if line.activation == Activation::None { line } else { itself }
 }
 
-/// The scale and the bias that all channels have.
-fn uniform(norm: &BatchNorm) -> Option<(f32, f32)> {
-    let (&scale, &bias) = (norm.scale.first()?, norm.bias.first()?);
-    let is_so = norm.scale.iter().all(|&other| other == scale) && norm.bias.iter().all(|&other| other == bias);
-    is_so.then_some((scale, bias))
-}
-
 /// Whether two numbers are the same but for rounding.
 pub(super) fn is_about(number: f32, wanted: f32) -> bool {
     (number - wanted).abs() <= 1e-6 * wanted.abs()
@@ -52,7 +45,7 @@ pub(super) fn is_about(number: f32, wanted: f32) -> bool {
 /// Another item in place of one.
 pub(super) fn instead(item: &Item, op: Op, inputs: Vec<Id>) -> Option<Rewritten> {
     let (name, work) = (item.name.clone(), Work::Op(op));
-    Some(Rewritten::Item(Item { name, work, inputs, shape: item.shape, node: item.node }))
+    Some(Rewritten::Item(Item::new(name, work, inputs, item.shape, item.node)))
 }
 
 pub(super) fn norm_of(item: &Item) -> Option<&BatchNorm> {
@@ -86,15 +79,15 @@ pub(super) fn scaled_activation(fused: &mut Fused, item: &Item) -> Option<Rewrit
     if line.activation == Activation::None || !fused.is_only_read_here(id) {
         return None;
     }
-    let (activation, (factor, _), channels) = (scaled(line.activation, norm)?, uniform(norm)?, norm.scale.len());
+    let (activation, (factor, _), channels) = (scaled(line.activation, item)?, item.uniform?, norm.scale.len());
     let [scale, bias] = [line.scale, line.bias].map(|number| vec![number * factor; channels]);
     let norm = BatchNorm::new(scale, bias).with_activation(activation);
     instead(item, Op::BatchNorm(Arc::new(norm)), vec![line.source])
 }
 
 /// The activation of values that are a positive factor larger before it, as they are behind it.
-pub(super) fn scaled(activation: Activation, norm: &BatchNorm) -> Option<Activation> {
-    let (factor, bias) = uniform(norm)?;
+pub(super) fn scaled(activation: Activation, behind: &Item) -> Option<Activation> {
+    let (norm, (factor, bias)) = (norm_of(behind)?, behind.uniform?);
     if bias != 0.0 || factor <= 0.0 || norm.activation != Activation::None {
         return None;
     }
@@ -119,7 +112,7 @@ pub(super) fn ends(activation: Activation) -> Option<(f32, f32)> {
 /// A line from 0 to 1.
 pub(super) fn hard_sigmoid(fused: &mut Fused, item: &Item) -> Option<Rewritten> {
     let norm = norm_of(item)?;
-    let (scale, bias) = uniform(norm)?;
+    let (scale, bias) = item.uniform?;
     let (low, high) = ends(norm.activation)?;
     if low != 0.0 || !is_about(high, 1.0) {
         return None;
@@ -131,7 +124,7 @@ pub(super) fn hard_sigmoid(fused: &mut Fused, item: &Item) -> Option<Rewritten> 
 /// A scale of 1 and a bias of 0.
 pub(super) fn nothing(_: &mut Fused, item: &Item) -> Option<Rewritten> {
     let norm = norm_of(item)?;
-    if uniform(norm)? != (1.0, 0.0) {
+    if item.uniform? != (1.0, 0.0) {
         return None;
     }
     match norm.activation {

@@ -28,7 +28,7 @@ pub(super) fn scaled(fused: &mut Fused, item: &Item, x: Id, activation: Activati
     let channels = item.shape[0];
     let name = fused.names.part(&item.name, activation.name());
     let work = Work::Op(Op::Activation(activation));
-    let id = fused.insert(Item { name, work, inputs: vec![x], shape: item.shape, node: item.node });
+    let id = fused.insert(Item::new(name, work, vec![x], item.shape, item.node));
     let norm = BatchNorm::new(vec![factor; channels], vec![0.0; channels]);
     instead(item, Op::BatchNorm(Arc::new(norm)), vec![id])
 }

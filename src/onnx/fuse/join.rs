@@ -9,6 +9,9 @@ use crate::method::activation::Activation;
 use crate::network::ops::{BatchNorm, BinaryOperator, ConvKind, ConvOp, ConvTranspose, Op, PadMode};
 use crate::onnx::draft::{Id, Work};
 
+/// Most weights of linear layers that are copied to be scaled: however many numbers a model has behind them.
+const MOST_COPIED: usize = 1 << 28;
+
 /// The convolution that computes a value which only the item at hand reads, before any activation.
 fn open_convolution(fused: &Fused, id: Id) -> Option<&ConvOp> {
     match fused.op(id)? {
@@ -19,7 +22,7 @@ fn open_convolution(fused: &Fused, id: Id) -> Option<&ConvOp> {
 
 /// A scale and a bias into a convolution's own.
 pub(super) fn norm(fused: &mut Fused, item: &Item) -> Option<Rewritten> {
-    let norm = norm_of(item)?.clone();
+    let norm = norm_of(item)?;
     let id = item.inputs[0];
     let inputs = fused.item(id).inputs.clone();
     if inputs.len() != 1 || !fused.is_only_read_here(id) {
@@ -28,11 +31,17 @@ pub(super) fn norm(fused: &mut Fused, item: &Item) -> Option<Rewritten> {
     let op = fused.op_mut(id)?;
     let before = open_ends(op)?;
     let activation =
-        if *before.activation == Activation::None { norm.activation } else { scaled(*before.activation, &norm)? };
-    match op {
+        if *before.activation == Activation::None { norm.activation } else { scaled(*before.activation, item)? };
+    if let Op::Conv(conv) = op
+        && conv.kind == ConvKind::Linear
+    {
+        let weights = conv.summary.values().len();
+        fused.copied = fused.copied.checked_add(weights).filter(|&copied| copied <= MOST_COPIED)?;
+    }
+    match fused.op_mut(id)? {
         // A linear layer has no scale but its weights'. One whose weights cannot be scaled stays.
         Op::Conv(conv) if conv.kind == ConvKind::Linear => {
-            let (scale, bias) = channel_params(&norm, conv.scale.clone(), conv.bias.clone());
+            let (scale, bias) = channel_params(norm, conv.scale.clone(), conv.bias.clone());
             let linear = match scale {
                 Some(scale) => scaled_linear(conv, &scale)?,
                 None => ConvOp::clone(conv),
@@ -41,7 +50,7 @@ pub(super) fn norm(fused: &mut Fused, item: &Item) -> Option<Rewritten> {
         }
         op => {
             let Ends { scale, bias, activation: end } = open_ends(op)?;
-            (*scale, *bias) = channel_params(&norm, scale.take(), bias.take());
+            (*scale, *bias) = channel_params(norm, scale.take(), bias.take());
             *end = activation;
         }
     }
@@ -100,18 +109,23 @@ fn scaled_linear(conv: &ConvOp, scale: &[f32]) -> Option<ConvOp> {
 /// Zeros around an image into the padding of the convolution that reads it.
 pub(super) fn padding(fused: &mut Fused, item: &Item) -> Option<Rewritten> {
     let Work::Op(Op::Conv(conv)) = &item.work else { return None };
-    let Some(Op::Pad(pad)) = fused.op(item.inputs[0]) else { return None };
-    if conv.kind == ConvKind::Linear || pad.mode != PadMode::Constant(0.0) {
+    let (mut padding, mut input) = (conv.conv.padding, item.inputs[0]);
+    // All that there are, as the weights are copied with the padding.
+    while let Some(Op::Pad(pad)) = fused.op(input)
+        && pad.mode == PadMode::Constant(0.0)
+    {
+        for (side, more) in padding.iter_mut().zip(pad.padding) {
+            *side = side.checked_add(more)?;
+        }
+        input = fused.item(input).inputs[0];
+    }
+    if conv.kind == ConvKind::Linear || input == item.inputs[0] {
         return None;
     }
     let mut conv = Arc::clone(conv);
-    let mut padding = conv.conv.padding;
-    for (side, more) in padding.iter_mut().zip(pad.padding) {
-        *side = side.checked_add(more)?;
-    }
     Arc::make_mut(&mut conv).conv.padding = padding;
     let mut inputs = item.inputs.clone();
-    inputs[0] = fused.item(inputs[0]).inputs[0];
+    inputs[0] = input;
     fused.note("zeros around the image into the convolution behind");
     instead(item, Op::Conv(conv), inputs)
 }

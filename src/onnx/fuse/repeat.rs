@@ -2,8 +2,7 @@
 
 use super::affine::instead;
 use super::{Fused, Item, Rewritten};
-use crate::method::activation::Activation;
-use crate::network::ops::{BinaryOperator, NodeInput, Op};
+use crate::network::ops::{NodeInput, Op};
 use crate::onnx::draft::{Id, Work};
 
 /// Arithmetic of a repeated value, which comes out as large without.
@@ -20,11 +19,8 @@ pub(super) fn repeated(fused: &mut Fused, item: &Item) -> Option<Rewritten> {
     instead(item, op.clone(), inputs)
 }
 
-/// What a value repeats: it is that times ones.
+/// What a value repeats.
 fn source(fused: &Fused, id: Id) -> Option<Id> {
-    let Op::Binary(binary) = fused.op(id)? else { return None };
-    let constant = binary.constant.as_ref()?;
-    let is_product = binary.operator == BinaryOperator::Mul && binary.activation == Activation::None;
-    let is_of_ones = is_product && constant.values().iter().all(|&value| value == 1.0);
-    is_of_ones.then(|| fused.item(id).inputs[0])
+    let item = fused.item(id);
+    (item.work == Work::Repeat).then(|| item.inputs[0])
 }

@@ -70,7 +70,7 @@ pub(super) fn negative(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 pub(super) fn erf(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let view = call.computed(0)?.clone();
     let name = context.name_over(call, &view);
-    let id = context.draft.erf(name, call.at, view.base);
+    let id = context.draft.erf(&mut context.budget, name, call.at, view.base)?;
     Ok(vec![Value::Computed(view.over(id))])
 }
 

@@ -4,18 +4,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::beside::{aligned, is_larger};
-use super::compose::{Operand, apply};
+use super::compose::{Operand, apply, operand};
 use super::context::{Context, Lowered, padded};
 use super::given::of_any_image;
 use super::merged::{larger, merged};
+use super::repeat::repeated;
+use crate::network::NODE_LIMIT;
 use crate::network::ops::{BatchNorm, Binary, Constant, Op};
 use crate::onnx::call::{Call, Value};
 use crate::onnx::refusal::why;
-use crate::onnx::tensor::{Tensor, shown};
+use crate::onnx::tensor::{Tensor, Values, shown};
 use crate::onnx::view::View;
-
-/// Most operands of `Sum` and `Mean`, of which each is a node: as many as a network may have.
-const MOST_ADDED: usize = 100_000;
 
 /// An operator of two operands.
 pub(super) fn binary(context: &mut Context, call: &mut Call<'_>) -> Lowered {
@@ -39,8 +38,9 @@ pub(super) fn binary(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 pub(super) fn sum(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let operands = std::mem::take(&mut call.inputs);
     let count = operands.len();
-    if count > MOST_ADDED {
-        return Err(why(format!("it has {count} operands: at most {MOST_ADDED} are added up")));
+    // Of which each is a node.
+    if count > NODE_LIMIT {
+        return Err(why(format!("it has {count} operands: at most {NODE_LIMIT} are added up")));
     }
     if let Some(at) = operands.iter().position(Option::is_none) {
         return Err(why(format!("its operand {at} is missing")));
@@ -123,6 +123,15 @@ fn with_constant(context: &mut Context, call: &mut Call<'_>, computed: usize, co
         }
         let (scale, bias) = lines(number);
         return context.affine(call, &view, scale, bias);
+    }
+    if let Some(number) = constant.scalar() {
+        // The small value is computed with the number, and repeated then.
+        let number = Value::Constant(Rc::new(Tensor { dims: Vec::new(), values: Values::AllFloats(number) }));
+        let mut operands = vec![operand(call, computed)?, (String::new(), number)];
+        operands.rotate_right(computed);
+        let part = call.part("small");
+        let small = apply(context, call, &operator, &part, operands, Vec::new())?;
+        return Ok(vec![repeated(context, call, call.name(), (&part, small), &dims, &larger(&dims, &sizes))?]);
     }
     let varying: Vec<usize> = (0..sizes.len()).filter(|&axis| sizes[axis] != 1).collect();
     if let ([axis], false) = (&varying[..], repeats) {

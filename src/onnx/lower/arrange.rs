@@ -1,6 +1,7 @@
 //! Transposed values brought into order, by the operations of the format that do it in one pass where there is one.
 
 use crate::network::ops::{BlockOrder, ChannelShuffle, DepthToSpace, Op, Permute, Reshape, SpaceToDepth};
+use crate::onnx::budget::Budget;
 use crate::onnx::draft::{Draft, Id};
 use crate::onnx::refusal::Why;
 use crate::onnx::view::View;
@@ -9,18 +10,26 @@ use crate::onnx::view::View;
 /// `part`.
 pub(super) fn arrange(
     draft: &mut Draft,
+    budget: &mut Budget,
     node: usize,
     [name, part]: [&str; 2],
     view: &View,
     shape: [usize; 3],
 ) -> Result<Id, Why> {
-    let id = steps(draft, node, part, view, shape)?;
+    let id = steps(draft, budget, node, part, view, shape)?;
     // Nothing before it has that name, as it holds something else.
     name.clone_into(&mut draft.items[id].name);
     Ok(id)
 }
 
-fn steps(draft: &mut Draft, node: usize, name: &str, view: &View, shape: [usize; 3]) -> Result<Id, Why> {
+fn steps(
+    draft: &mut Draft,
+    budget: &mut Budget,
+    node: usize,
+    name: &str,
+    view: &View,
+    shape: [usize; 3],
+) -> Result<Id, Why> {
     let base = draft.shape(view.base);
     let whole = permutation(view, base).filter(|order| order.map(|axis| base[axis]) == shape);
     let (sizes, order) = view.blocks();
@@ -29,18 +38,18 @@ fn steps(draft: &mut Draft, node: usize, name: &str, view: &View, shape: [usize;
         None => shuffled(&sizes, &order, base, shape).or_else(|| blocks(&sizes, &order, base, shape)),
     };
     if let Some(op) = op {
-        let id = draft.op(name.to_owned(), node, op, vec![view.base])?;
-        return reshaped(draft, node, name, id, shape);
+        let id = draft.op(budget, name.to_owned(), node, op, vec![view.base])?;
+        return reshaped(draft, budget, node, name, id, shape);
     }
-    let mut permuted = |id: Id, sizes: [usize; 3], order: [usize; 3]| {
-        let id = reshaped(draft, node, name, id, sizes)?;
-        Ok::<Id, Why>(draft.op(name.to_owned(), node, Op::Permute(Permute::new(order)), vec![id])?)
+    let permuted = |draft: &mut Draft, budget: &mut Budget, id: Id, sizes: [usize; 3], order: [usize; 3]| {
+        let id = reshaped(draft, budget, node, name, id, sizes)?;
+        draft.op(budget, name.to_owned(), node, Op::Permute(Permute::new(order)), vec![id])
     };
     let mut id = view.base;
     if let (Ok(sizes), Ok(order)) = (three(&sizes, 1), three(&order, usize::MAX)) {
         let order = [0, 1, 2].map(|at| if order[at] == usize::MAX { at } else { order[at] });
-        id = permuted(id, sizes, order)?;
-        return reshaped(draft, node, name, id, shape);
+        id = permuted(draft, budget, id, sizes, order)?;
+        return reshaped(draft, budget, node, name, id, shape);
     }
     // One block after another goes to its place, past those that lie there: two transpositions of three blocks each.
     let mut now: Vec<usize> = (0..sizes.len()).collect();
@@ -56,16 +65,16 @@ fn steps(draft: &mut Draft, node: usize, name: &str, view: &View, shape: [usize;
         let [before, passed, moved, behind] =
             [size(&now[..at]), size(&now[at..from]), size(&now[from..to]), size(&now[to..])];
         if before == 1 {
-            id = permuted(id, [passed, moved, behind], [1, 0, 2])?;
+            id = permuted(draft, budget, id, [passed, moved, behind], [1, 0, 2])?;
         } else {
-            id = permuted(id, [before, passed, moved * behind], [0, 2, 1])?;
+            id = permuted(draft, budget, id, [before, passed, moved * behind], [0, 2, 1])?;
             if behind > 1 {
-                id = permuted(id, [before * moved, behind, passed], [0, 2, 1])?;
+                id = permuted(draft, budget, id, [before * moved, behind, passed], [0, 2, 1])?;
             }
         }
         now[at..to].rotate_left(from - at);
     }
-    reshaped(draft, node, name, id, shape)
+    reshaped(draft, budget, node, name, id, shape)
 }
 
 /// Up to three numbers, and others at the end.
@@ -75,11 +84,18 @@ fn three(numbers: &[usize], other: usize) -> Result<[usize; 3], ()> {
     Ok(all)
 }
 
-fn reshaped(draft: &mut Draft, node: usize, name: &str, id: Id, shape: [usize; 3]) -> Result<Id, Why> {
+fn reshaped(
+    draft: &mut Draft,
+    budget: &mut Budget,
+    node: usize,
+    name: &str,
+    id: Id,
+    shape: [usize; 3],
+) -> Result<Id, Why> {
     if draft.shape(id) == shape {
         return Ok(id);
     }
-    Ok(draft.op(name.to_owned(), node, Op::Reshape(Reshape::new(shape)), vec![id])?)
+    draft.op(budget, name.to_owned(), node, Op::Reshape(Reshape::new(shape)), vec![id])
 }
 
 /// The order of the base's axes, where a view is one: axes of size 1 go to the end.

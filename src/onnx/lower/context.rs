@@ -67,7 +67,7 @@ impl Context {
 
     /// Adds an operation.
     pub(super) fn op(&mut self, call: &Call<'_>, name: &str, op: Op, inputs: Vec<Id>) -> Result<Id, Why> {
-        Ok(self.draft.op(name.to_owned(), call.at, op, inputs)?)
+        self.draft.op(&mut self.budget, name.to_owned(), call.at, op, inputs)
     }
 
     /// Adds an operation whose value is the call's, with axes as they lie.
@@ -135,10 +135,8 @@ impl Context {
         let id = if view.is_in_order() {
             self.op(call, name, Op::Reshape(Reshape::new(shape)), vec![view.base])?
         } else {
-            {
-                let steps = call.names.part(name, "blocks");
-                arrange::arrange(&mut self.draft, call.at, [name, &steps], view, shape)?
-            }
+            let steps = call.names.part(name, "blocks");
+            arrange::arrange(&mut self.draft, &mut self.budget, call.at, [name, &steps], view, shape)?
         };
         self.fresh.push(key.clone());
         self.arranged.insert(key, id);

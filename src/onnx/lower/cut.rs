@@ -55,13 +55,13 @@ pub(super) fn picked(
     name: &str,
 ) -> Result<View, Why> {
     let inner = behind_batch(axis)?;
-    let runs = runs(axis, places);
+    let runs = runs(axis, places, MOST_SLICES);
     if let [run] = runs[..] {
         let is_all = is_whole(&run, view.dims()[inner]);
         return if is_all { Ok(view.clone()) } else { cut_one(context, call, (of, view), run, name) };
     }
     if runs.len() > MOST_SLICES {
-        return Err(why(format!("it takes {} places in {} slices: at most {MOST_SLICES}", places.len(), runs.len())));
+        return Err(too_many(places.len()));
     }
     let mut slices: Vec<Operand> = Vec::new();
     for (at, run) in runs.into_iter().enumerate() {
@@ -75,10 +75,26 @@ pub(super) fn picked(
     }
 }
 
-/// Places as slices, as few as taking as many as possible each time gives.
-fn runs(axis: usize, places: &[usize]) -> Vec<Cut> {
+/// Why places that are not a few slices are not taken.
+fn too_many(places: usize) -> Why {
+    why(format!("it takes {places} places in too many slices: at most {MOST_SLICES}"))
+}
+
+/// The places of an axis that is turned around, each a slice of its own.
+pub(super) fn turned(cut: &Cut) -> Result<Vec<usize>, Why> {
+    if cut.count > MOST_SLICES {
+        return Err(too_many(cut.count));
+    }
+    Ok((0..cut.count).map(|at| cut.start.saturating_add_signed(cut.step as isize * at as isize)).collect())
+}
+
+/// Places as slices, as few as taking as many as possible each time gives; one more at the end than there may be.
+fn runs(axis: usize, places: &[usize], most: usize) -> Vec<Cut> {
     let mut runs: Vec<Cut> = Vec::new();
     for &place in places {
+        if runs.len() > most {
+            break;
+        }
         match runs.last_mut() {
             Some(run) if run.count == 1 && place > run.start => {
                 (run.count, run.step) = (2, (place - run.start) as i64);

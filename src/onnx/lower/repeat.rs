@@ -1,17 +1,17 @@
 //! `Expand` and `Tile`: values repeated along axes.
 
-use std::rc::Rc;
-
 use super::compose::{apply, int, operand};
-use super::context::{Context, Lowered};
+use super::context::{Context, Lowered, padded};
+use super::merged::merged;
 use crate::onnx::call::{Call, Value};
 use crate::onnx::refusal::{Why, why};
-use crate::onnx::tensor::{Tensor, Values, count, shown};
+use crate::onnx::tensor::{count, shown};
+use crate::onnx::view::View;
 
 /// Most times that an axis of several numbers is put behind itself.
 const MOST_REPEATS: usize = 256;
 
-/// `Expand`: a product with ones, which repeats sizes of 1; nothing where its readers repeat them by themselves.
+/// `Expand`: sizes of 1 repeated, which is nothing where its readers repeat them by themselves.
 pub(super) fn expand(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let from = call.sizes(0)?;
     let asked = call.known(1)?.ints()?;
@@ -51,16 +51,12 @@ pub(super) fn repeated(
     if from == to {
         return Ok(value);
     }
-    let mut dims = vec![1; from.len() + 1];
-    dims.iter_mut().skip(1).zip(from.iter().zip(to)).filter(|(_, (from, to))| from != to).for_each(
-        |(dim, (_, &to))| {
-            *dim = to;
-        },
-    );
-    count(&dims)?;
-    let ones = Tensor { dims, values: Values::AllFloats(1.0) };
-    let operands = vec![(of.to_owned(), value), (String::new(), Value::Constant(Rc::new(ones)))];
-    apply(context, call, "Mul", name, operands, Vec::new())
+    let Value::Computed(view) = value else { return Err(why("it repeats a constant")) };
+    count(to)?;
+    let [small, large] = if to.len() > 3 { merged(from, to)? } else { [padded(from)?, padded(to)?] };
+    let id = context.in_order(call, of, &view, small)?;
+    let id = context.draft.repeat(&mut context.budget, name.to_owned(), call.at, id, large)?;
+    Ok(Value::Computed(View::of(id, to)))
 }
 
 /// `Tile`: the same for sizes of 1, and other axes put behind themselves.
@@ -88,6 +84,7 @@ pub(super) fn tile(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     }
     for (at, &axis) in more.iter().enumerate() {
         let name = whole(at + 1 == more.len());
+        context.budget.take(of.len() * times[axis])?;
         let operands = vec![(of, value); times[axis]];
         value = apply(context, call, "Concat", &name, operands, vec![int("axis", axis as i64)])?;
         of = name;

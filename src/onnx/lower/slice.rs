@@ -1,7 +1,7 @@
 //! `Slice` and `Split`.
 
 use super::context::{Context, Lowered};
-use super::cut::{cut_one, is_whole, picked};
+use super::cut::{cut_one, is_whole, picked, turned};
 use crate::onnx::call::{Call, Value};
 use crate::onnx::shapes::{self, Cut};
 
@@ -16,9 +16,7 @@ pub(super) fn slice(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     for (at, cut) in cuts.into_iter().enumerate() {
         let name = if at == last { call.name().to_owned() } else { call.part(&format!("axis{}", cut.axis)) };
         now = if cut.step < 0 && cut.count > 0 {
-            let place = |at: usize| cut.start.saturating_add_signed(cut.step as isize * at as isize);
-            let places: Vec<usize> = (0..cut.count).map(place).collect();
-            picked(context, call, (&of, &now), cut.axis, &places, &name)?
+            picked(context, call, (&of, &now), cut.axis, &turned(&cut)?, &name)?
         } else {
             cut_one(context, call, (&of, &now), cut, &name)?
         };

@@ -78,6 +78,7 @@ pub(super) fn layer(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     if from + 1 == dims.len() && lies.is_some_and(|axes| axes[from] == Some(0)) {
         // Channels behind the others, as such layers have them, are in front in the network: their mean is a
         // convolution, and nothing is moved.
+        context.budget.take(count * 4)?;
         let sum = ConvOp::dense(vec![1.0; count], [1, count, 1, 1], Conv2d::default())?;
         // A scale, which stays as it is in whatever precision weights are stored.
         let mean = sum.with_scale(vec![1.0 / count as f32]);

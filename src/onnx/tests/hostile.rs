@@ -149,3 +149,52 @@ fn values_of_too_many_numbers_are_refused_where_they_are_made() {
     let error = model.import().unwrap_err().to_string();
     assert!(error.contains("node p (Pad)") && error.contains("output shape"), "{error}");
 }
+
+/// A file of an axis turned around, which is a slice a place, so many times; and names of so many bytes.
+fn turned(size: i64, times: usize, name: usize) -> Small {
+    let mut nodes = Vec::new();
+    let mut last = "x".to_owned();
+    for at in 0..times {
+        let next = format!("{}{at}", "v".repeat(name));
+        nodes.push(node("Slice", &[&last, "start", "end", "axis", "step"], &[&next], &[]));
+        last = next;
+    }
+    nodes.push(node("Relu", &[&last], &["y"], &[]));
+    let lists = [("start", -1), ("end", i64::MIN), ("axis", 2), ("step", -1)].map(|(name, of)| list(name, &[of]));
+    Small::new(&[1, 1, size, 1], nodes, lists.to_vec())
+}
+
+#[test]
+fn operations_are_counted_where_they_are_made() {
+    assert!(turned(256, 2, 1).import().is_ok());
+    let error = turned(256, 400, 1).import().unwrap_err().to_string();
+    assert!(error.contains("(Slice): with it the model has more than 100000 operations"), "{error}");
+    // As many as there are places, none of which is looked at.
+    let error = turned(i64::from(i32::MAX), 1, 1).import().unwrap_err().to_string();
+    assert!(error.contains("it takes 2147483647 places in too many slices: at most 256"), "{error}");
+}
+
+#[test]
+fn names_of_operations_take_memory_too() {
+    assert!(turned(256, 1, 1 << 10).import().is_ok());
+    let error = turned(256, 1, 1 << 20).import().unwrap_err().to_string();
+    assert!(error.contains("more than constants of a file of this size may take"), "{error}");
+}
+
+/// What a few bytes ask for is paid for before it is made: a mean over 2^28 channels is a convolution of as many ones.
+#[test]
+fn ones_that_add_up_channels_are_paid_for() {
+    let mean = |channels: i64| {
+        let nodes = vec![
+            node("Reshape", &["x", "shape"], &["r"], &[]),
+            node("GlobalAveragePool", &["r"], &["p"], &[]),
+            node("Transpose", &["p"], &["t"], &[("perm", Is::Ints(&[0, 2, 3, 1]))]),
+            node("LayerNormalization", &["t", "one"], &["y"], &[]),
+        ];
+        let constants = vec![list("shape", &[1, channels, 1, 1]), floats("one", &[1], &[1.0])];
+        Small::new(&[1, 1, channels, 1], nodes, constants).import()
+    };
+    assert!(mean(256).is_ok());
+    let error = mean(1 << 28).unwrap_err().to_string();
+    assert!(error.contains("node y (LayerNormalization): its 1073741824 bytes are more than constants"), "{error}");
+}

@@ -29,9 +29,10 @@ fn readers_repeat_by_themselves() {
 }
 
 #[test]
-fn what_nobody_repeats_is_a_product_with_ones() {
+fn what_nobody_repeats_is_copied_by_itself() {
     let model = of_means(vec![node("Expand", &["m", "like"], &["y"], &[])]);
-    assert_eq!(words(&model.network()), ["GlobalPool", "Mul none"]);
+    assert_eq!(words(&model.network()), ["GlobalPool", "Resize"]);
+    assert_eq!(model.network().parameters(), 0);
     assert_eq!(model.run(), [[MEANS[0]; 12], [MEANS[1]; 12]].concat());
     let rows = of_means(vec![node("Expand", &["m", "ones"], &["y"], &[])]);
     assert_eq!(rows.run(), [[MEANS[0]; 3], [MEANS[1]; 3]].concat());
@@ -41,6 +42,51 @@ fn what_nobody_repeats_is_a_product_with_ones() {
     assert_eq!(tiled.import().unwrap().outputs[0].sizes, [1, 4, 1, 4]);
     let nothing = Small::new(&[1, 2, 3], vec![node("Tile", &["x", "t"], &["y"], &[])], vec![list("t", &[1, 1, 1])]);
     assert_eq!(nothing.run()[5], -0.375);
+}
+
+/// Sizes of 1 along any axes, of few channels and of more than are multiplied with ones.
+#[test]
+fn every_axis_is_repeated() {
+    for (from, to) in [
+        ([1, 1, 1], [3, 4, 5]),
+        ([1, 3, 2], [4, 3, 2]),
+        ([1, 3, 1], [2, 3, 5]),
+        ([1, 1, 3], [2, 4, 3]),
+        ([3, 1, 2], [3, 5, 2]),
+        ([3, 2, 1], [3, 2, 7]),
+        ([1, 1, 1], [70_000, 1, 1]),
+        ([1, 1, 1], [70_000, 2, 3]),
+        ([1, 2, 3], [70_000, 2, 3]),
+        ([1, 2, 1], [70_000, 2, 2]),
+        ([1, 1, 2], [70_000, 3, 2]),
+    ] {
+        let expand = vec![node("Expand", &["x", "like"], &["y"], &[])];
+        let model = Small::new(&[&[1], &from[..]].concat(), expand, vec![list("like", &[&[1], &to[..]].concat())]);
+        let at = |axis: usize, place: i64| if from[axis] == 1 { 0 } else { place };
+        let mut want = Vec::new();
+        for (channel, row) in (0..to[0]).flat_map(|channel| (0..to[1]).map(move |row| (channel, row))) {
+            for column in 0..to[2] {
+                let place = (at(0, channel) * from[1] + at(1, row)) * from[2] + at(2, column);
+                want.push(place as f32 / 8.0 - 1.0);
+            }
+        }
+        assert!(model.run() == want, "{from:?} to {to:?}");
+        let stored = if from[0] == to[0] || to[0] > 65_536 { 0 } else { to[0] };
+        assert_eq!(model.network().parameters(), stored as usize, "{from:?} to {to:?}");
+    }
+}
+
+/// A number is computed with before values are repeated, and is not written down for each of them.
+#[test]
+fn one_number_that_repeats_a_value_is_one() {
+    let nodes = vec![
+        node("ConstantOfShape", &["like"], &["zeros"], &[]),
+        node("Add", &["zeros", "two"], &["twos"], &[]),
+        node("Sub", &["twos", "x"], &["y"], &[]),
+    ];
+    let model = Small::new(&[1, 1, 1, 2], nodes, vec![list("like", &[1, 2, 3, 2]), floats("two", &[1], &[2.0])]);
+    assert_eq!(words(&model.network()), ["BatchNorm", "Mul none", "Resize"]);
+    assert_eq!(model.run(), [3.0, 2.875].repeat(6));
 }
 
 /// `ConstantOfShape`, `Equal` and `Where` with a shape that has -1 for sizes as they are.
