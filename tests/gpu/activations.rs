@@ -71,7 +71,8 @@ fn activations_behind_sums() {
         assert!(error <= 1.0, "{name}: {error} tolerances");
         // And no more: the next activation is another.
         let size = want.magnitude.iter().fold(0.0f64, |size, &magnitude| size.max(magnitude));
-        assert!(size < 100.0, "{name}: {size}");
+        // An exponential's is as large as that is.
+        assert!(size < 100.0 || problem.activation() == Activation::Exp, "{name}: {size}");
     };
     for &(_, activation) in &all {
         let problem = problem.clone().with_activation(activation);
