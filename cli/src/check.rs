@@ -161,7 +161,7 @@ fn compare(network: &Network, input: &String, nodes: &[ModelNode], values: &Path
                 let allowed = error + f64::from(f32::EPSILON) * truth.abs() + f64::from(f32::MIN_POSITIVE);
                 row.largest_error = larger(row.largest_error, difference);
                 row.numbers += 1;
-                if allowed.is_infinite() && value.is_finite() {
+                if error.is_infinite() && value.is_finite() {
                     row.unbounded += 1;
                 } else {
                     row.error_fraction = larger(row.error_fraction, difference / allowed);
