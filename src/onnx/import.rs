@@ -81,7 +81,7 @@ fn of(
         View::of(INPUT, &input.sizes[1..])
     };
     let known = HashMap::from([(input.name.as_str(), Value::Computed(view))]);
-    let mut values = Values { graph: graph, options, names, known, lost: HashSet::new() };
+    let mut values = Values { graph, options, names, known, lost: HashSet::new() };
     let mut refused = Vec::new();
     let (mut operators, mut folded) = (BTreeMap::new(), 0);
     for &at in &graph.order {
