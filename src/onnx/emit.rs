@@ -12,14 +12,12 @@ use super::refusal::{refusal, why};
 use super::repetition::repetition;
 use crate::error::{Error, Result};
 use crate::method::activation::Activation;
-use crate::network::{Network, NetworkBuilder, Preprocess, Slice, Value};
+use crate::network::{Network, Preprocess, Slice, Value};
 
 /// Key of an imported network's metadata: what the model calls its input.
 pub const INPUT_NAME: &str = "onnx_input";
 /// Key of its metadata where the model's input is not `[N, C, H, W]`: how its axes lie, [`CHANNELS_LAST`].
 pub const INPUT_LAYOUT: &str = "onnx_input_layout";
-/// The node that ties a network to its size.
-const SIZE: &str = "input.size";
 /// `[N, H, W, C]`.
 pub const CHANNELS_LAST: &str = "NHWC";
 
@@ -51,7 +49,7 @@ pub(super) fn emit(
     let mut names: Vec<String> = vec![String::new(); fused.len()];
     let mut ends = Vec::new();
     // Outputs keep their names, whatever else was called so on the way to them.
-    let mut taken = HashMap::from([("input".to_owned(), 2), (SIZE.to_owned(), 2)]);
+    let mut taken = HashMap::from([("input".to_owned(), 2)]);
     let mut is_own = |name: &&String| !name.is_empty() && taken.insert((*name).clone(), 2).is_none();
     let own: Vec<Option<&String>> = graph.outputs.iter().map(|name| Some(name).filter(&mut is_own)).collect();
     let mut kept: HashMap<Id, &String> = HashMap::new();
@@ -68,7 +66,13 @@ pub(super) fn emit(
             (Work::Op(op), _) => vec![op],
             (Work::Repeat, &[input]) => repetition(input.shape(), item.shape)?,
             _ => {
-                values[id] = Some(if input.is_tied { tied(&mut builder)? } else { builder.input() });
+                let mut value = builder.input();
+                if input.is_tied {
+                    // A slice of all of it, which readers refuse in another size.
+                    let name = unique(&own_names.part("input", "size"), &mut taken, own_names);
+                    value = builder.slice(&name, value, Slice::new([0; 3], value.shape()))?;
+                }
+                values[id] = Some(value);
                 continue;
             }
         };
@@ -113,13 +117,6 @@ pub(super) fn emit(
         ends.push(end);
     }
     Ok(Emitted { network: builder.finish_with_outputs(&wanted)?, names: ends })
-}
-
-/// The input, of images of this size alone.
-fn tied(builder: &mut NetworkBuilder) -> Result<Value> {
-    let input = builder.input();
-    let whole = Slice::new([0; 3], input.shape());
-    builder.slice(SIZE, input, whole)
 }
 
 /// A node's name: the value's, where no other has it and the format does not mean something else by it; else one with a

@@ -1,9 +1,10 @@
 //! What activations make of errors (`docs/method.md`).
 
+use super::tolerance;
 use crate::method::activation::Activation;
 
-/// Most that [`tolerance`](super::tolerance) has, of sums of 2^27 products.
-const MOST_EPSILONS: f64 = 4.0 + (4096.0 + 32768.0) / 2.0;
+/// Most products that sums are taken to have.
+const MOST_TERMS: usize = 1 << 27;
 
 /// The root of the least normal number.
 const ROOT_OF_LEAST: f64 = 1.09e-19;
@@ -32,8 +33,6 @@ impl Activation {
 
     /// The magnitude of a result behind the activation, of a sum `value` of that magnitude: [`tolerance`] of it covers
     /// what becomes of the sum's error, and what the formula rounds, as [`tolerance`] has 4 eps at least.
-    ///
-    /// [`tolerance`]: super::tolerance
     pub(super) fn magnitude_behind(self, value: f64, magnitude: f64) -> f64 {
         if matches!(self, Self::None | Self::Relu | Self::Relu6) {
             return magnitude;
@@ -48,15 +47,15 @@ impl Activation {
         (steepest + rounded).max(result.abs())
     }
 
-    /// Most that becomes of an error `e` of a sum `value`, as a magnitude, where that error is `t * eps * magnitude`
-    /// with `t` from 4 to [`MOST_EPSILONS`]. A root rises by at most `e / sqrt(|value|)`, and by `sqrt(e)`, and falls
-    /// by no more.
+    /// Most that becomes of an error `e` of a sum `value`, as a magnitude, where that error is at least 4 eps of it and
+    /// at most the [`tolerance`] of [`MOST_TERMS`]. A root rises by at most `e / sqrt(|value|)`, and by `sqrt(e)`, and
+    /// falls by no more.
     fn rise(self, value: f64, magnitude: f64) -> f64 {
         match self {
             Self::Sqrt => (magnitude / value.abs().sqrt()).min((magnitude / (4.0 * EPSILON)).sqrt()),
             // exp(e) - 1 over e is the larger the larger e.
             Self::Exp => {
-                let most = MOST_EPSILONS * EPSILON * magnitude;
+                let most = tolerance(MOST_TERMS) * magnitude;
                 let rise = self.of(value) * magnitude * (most.exp_m1() / most).max(1.0);
                 rise.min(f64::from(f32::MAX) / EPSILON)
             }

@@ -59,7 +59,7 @@ pub(super) fn compare(
     let all: Result<Vec<Comparison>> = all.collect();
     bar.finish_and_clear();
     let worst = all?.into_iter().reduce(worse).unwrap_or_else(|| Comparison::at("", [0, 0], 0.0, 0.0, 0.0, 0.0));
-    let within = worst.within && worst.unbounded < worst.values;
+    let within = worst.within && worst.is_compared();
     Ok(Comparison { within, ..worst })
 }
 
@@ -104,10 +104,15 @@ impl Comparison {
         Self { output, largest_error: 0.0, error_fraction, at, value, expected, tolerance, within, unbounded, values }
     }
 
+    /// Whether any value has a bound.
+    fn is_compared(&self) -> bool {
+        self.unbounded < self.values
+    }
+
     /// Lines of a report.
     pub(super) fn text(&self) -> String {
         let Self { output, largest_error, error_fraction, at: [image, at], value, expected, tolerance, .. } = self;
-        if self.unbounded == self.values {
+        if !self.is_compared() {
             return format!(
                 "\nNOTHING WAS COMPARED: none of the {} values has a bound (what they are divided by may be 0); \
                  largest difference {largest_error:.3e}",
