@@ -75,14 +75,21 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let Outline { inputs, nodes, .. } = onnx::outline(&model).with_context(|| name(&args.against))?;
     drop(model);
     let input = input_of(&network, &inputs, &nodes).with_context(|| name(&args.against))?;
+    let makers: Makers<'_> =
+        nodes.iter().flat_map(|node| node.values.iter().map(move |value| (value.as_str(), node))).collect();
+    let held = network.nodes().iter().map(|node| node.name.as_str()).filter(|name| makers.contains_key(name));
+    let arrays = arrays::read(&args.values, &held.chain([input.as_str()]).collect::<Vec<_>>())?;
     let Compared { images, rows: compared, unused } =
-        compare(&network, input, &nodes, &args.values).with_context(|| name(&args.values))?;
+        compare(&network, input, &makers, arrays).with_context(|| name(&args.values))?;
     let differs = compared.iter().find(|row| !is_within(row)).map(|row| row.value.clone());
     let report = Report { model: name(&args.model), against: name(&args.against), images, compared, unused, differs };
     args.format.print(&report, || text(&report))?;
     let is_compared = report.compared.iter().any(Row::is_compared);
     Ok(if report.differs.is_none() && is_compared { Verdict::Done } else { Verdict::Differs })
 }
+
+/// The model's nodes, by the values that they make.
+type Makers<'a> = HashMap<&'a str, &'a ModelNode>;
 
 /// What came of the file.
 struct Compared {
@@ -121,12 +128,8 @@ impl Row {
 }
 
 /// Computes every node for every image, and compares those that are in the file.
-fn compare(network: &Network, input: &String, nodes: &[ModelNode], values: &Path) -> Result<Compared> {
-    let makers: HashMap<&str, &ModelNode> =
-        nodes.iter().flat_map(|node| node.values.iter().map(move |value| (value.as_str(), node))).collect();
-    let names = network.nodes().iter().map(|node| node.name.as_str()).filter(|name| makers.contains_key(name));
-    let names: Vec<&str> = names.chain([input.as_str()]).collect();
-    let Arrays { wanted: mut arrays, others } = arrays::read(values, &names)?;
+fn compare(network: &Network, input: &str, makers: &Makers<'_>, arrays: Arrays) -> Result<Compared> {
+    let Arrays { wanted: mut arrays, others } = arrays;
     let image = arrays.remove(input).with_context(|| format!("array {input}: it is missing, the model's input"))?;
     ensure!(!arrays.is_empty(), "no array has the name of a node of the network: nothing can be compared");
     let size: usize = network.input().shape.iter().product();
@@ -152,7 +155,7 @@ fn compare(network: &Network, input: &String, nodes: &[ModelNode], values: &Path
         reference.each(image, |node, bounded| {
             let name = &network.nodes()[node].name;
             let Some(array) = arrays.get(name) else { return };
-            let row = rows[node].get_or_insert_with(|| row(name, &makers));
+            let row = rows[node].get_or_insert_with(|| row(name, makers));
             let count = bounded.output.len();
             let theirs = &array.values[at * count..(at + 1) * count];
             for ((truth, error), &value) in bounded.output.iter().zip(&bounded.error).zip(theirs) {
@@ -174,7 +177,7 @@ fn compare(network: &Network, input: &String, nodes: &[ModelNode], values: &Path
     Ok(Compared { images, rows: rows.into_iter().flatten().collect(), unused: others.len() })
 }
 
-fn row(name: &str, makers: &HashMap<&str, &ModelNode>) -> Row {
+fn row(name: &str, makers: &Makers<'_>) -> Row {
     let maker = makers.get(name);
     let [node, operator] =
         [maker.map(|node| &node.name), maker.map(|node| &node.operator)].map(|text| text.cloned().unwrap_or_default());

@@ -29,7 +29,7 @@ pub(crate) struct Args {
 
     /// Compression ratio of each layer: weights of the dense filters over values of the summary, to which gains come
     /// [default: 4.5]
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", value_parser = ratio)]
     ratio: Option<f64>,
 
     /// Where filters lie
@@ -107,6 +107,11 @@ fn fraction(text: &str) -> Result<[usize; 2], String> {
         (Some(a), Some(b)) => Ok([a, b]),
         _ => Err("it must be a number like 2 or a fraction like 3/2, greater than 0".to_owned()),
     }
+}
+
+fn ratio(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|&number: &f64| number.is_finite() && number > 0.0);
+    number.ok_or_else(|| "it must be a number greater than 0".to_owned())
 }
 
 #[derive(Serialize)]

@@ -190,8 +190,8 @@ impl Network {
     /// brings back (`python/README.md`).
     ///
     /// # Errors
-    /// When a layer's shape allows no such placement, `keep` or `only` name what is no convolution of dense weights, or
-    /// there is nothing to compress.
+    /// When a layer's shape allows no such placement, `keep` or `only` name what is no convolution of dense weights,
+    /// both name one, or there is nothing to compress.
     pub fn compress(
         &self,
         options: &Compression,
@@ -199,6 +199,9 @@ impl Network {
     ) -> Result<CompressedNetwork> {
         self.check_named("keep", &options.keep)?;
         self.check_named("only", &options.only)?;
+        if let Some(name) = options.keep.iter().find(|name| options.only.contains(name)) {
+            return Err(Error::value("keep", name, "only has it too: a convolution is kept or compressed"));
+        }
         let (mut network, joined) = match options.only[..] {
             [] => self.joined(&options.keep),
             _ => (self.clone(), Vec::new()),

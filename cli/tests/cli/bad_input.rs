@@ -37,6 +37,7 @@ fn misspellings_get_suggestions() {
         (&["import", "--arch", "resnt20", "a", "-o", "b"], "'resnet20' (see fsnet import --help)"),
         (&["import", "--arch", "squeezenet", "a", "-o", "b"], "'squeezenet1.0' (see fsnet import --help)"),
         (&["compress", "a", "-o", "b", "--placement", "tapmajor"], "'tap-major' (see fsnet compress --help)"),
+        (&["compress", "a", "-o", "b", "--ratio", "nan"], "a number greater than 0 (see fsnet compress --help)"),
         (&["eval", "--model", "m"], "(see fsnet eval --help)"),
     ] {
         let error = failure(arguments);
@@ -47,6 +48,9 @@ fn misspellings_get_suggestions() {
     let output = directory.path().join("output");
     let error = failure(["compress", text(&network), "-o", text(&output), "--keep", "convv"]);
     assert!(error.contains("keep is convv: it must be a convolution of dense weights"), "{error}");
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/resnet20-s2c.safetensors");
+    let error = failure(["compress", model, "-o", text(&output), "--keep", "conv1", "--only", "conv1"]);
+    assert!(error.contains("keep is conv1: only has it too"), "{error}");
     let error = failure(["classify", "--device", "lavapipe-9000"]);
     assert!(error.contains("--device lavapipe-9000: no"), "{error}");
 }
