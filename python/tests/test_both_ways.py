@@ -11,6 +11,7 @@ import blocks
 import numpy as np
 import pytest
 import torch
+from blocks.assignments import ASSIGNMENTS
 from test_zoo import FSNET, TARGET
 
 from filter_summary import ExportError, Interpreter, export
@@ -18,14 +19,18 @@ from filter_summary.research import zoo
 
 NOT_EXPORTED: dict[str, str] = {}
 """Blocks that `export` refuses, and what it says."""
+SCATTERED = dict.fromkeys(set(ASSIGNMENTS) - {"masked"}, "(Scatter")
+"""What assignments in place become."""
 NOT_IMPORTED = {
     "non-local": "(MatMul): it multiplies two computed values",
     "local response": "(If): the format has no such operation",
+    **SCATTERED,
 }
 """Blocks that `fsnet import` refuses, and what it says."""
 NOT_IMPORTED_OF_DYNAMO = {
     "non-local": "(MatMul): it multiplies two computed values",
     "vgg": "moves the first axis",
+    **SCATTERED,
 }
 """The same of what PyTorch's newer exporter writes, in other operators."""
 NOT_WRITTEN = {

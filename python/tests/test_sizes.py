@@ -58,6 +58,7 @@ SIZED = {
     "stride": lambda m, x: F.max_pool2d(m.first(x), 2, 1 + x.shape[2] // 33),
 }
 
+
 def particular(m, x):
     """Of images of 32 rows alone."""
     if x.shape[2] != 32:

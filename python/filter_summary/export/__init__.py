@@ -17,9 +17,26 @@ from torch import fx, nn
 from ..files import write_beside
 from ..interpret import Interpreter
 from . import (  # noqa: F401 (they register what they convert)
-    adaptive, arithmetic, contractions, convolutions, elementwise, extremes, joins, matrices, norms, pads, places,
-    pools, powers, reductions, resizing, shapes, slices,
-)  # fmt: skip
+    adaptive,
+    arithmetic,
+    assignments,
+    contractions,
+    convolutions,
+    elementwise,
+    extremes,
+    joins,
+    masks,
+    matrices,
+    norms,
+    pads,
+    places,
+    pools,
+    powers,
+    reductions,
+    resizing,
+    shapes,
+    slices,
+)
 from .check import differences, run, twice
 from .convert import Converter
 from .describe import described_file

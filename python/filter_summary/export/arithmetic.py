@@ -80,9 +80,16 @@ def with_constant(c: Converter, step: fx.Node, op: str, x: Lazy, constant: torch
     return layout.back(node.name, node.dims, whole)
 
 
+def alone(c: Converter, constant: torch.Tensor) -> torch.Tensor:
+    """A constant without the batch's images, where it is the same for all."""
+    first = constant[:1] if constant.dim() and constant.shape[0] == c.batch else constant
+    return first if bool((constant == first).all()) else constant
+
+
 def aligned(c: Converter, x: Lazy, constant: torch.Tensor) -> torch.Tensor:
     """A constant with the axes of a value, behind the batch."""
     rank = len(x.shape) + 1
+    constant = alone(c, constant) if constant.dim() == rank else constant
     shape = (1,) * (rank - constant.dim()) + tuple(constant.shape)
     if len(shape) > rank:
         raise Refused(f"a constant of {list(constant.shape)} beside a value of {[c.batch, *x.shape]}: of more axes")

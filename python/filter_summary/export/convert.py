@@ -25,6 +25,8 @@ Handler = Callable[["Converter", fx.Node, SimpleNamespace], Any]
 HANDLERS: dict[str, Handler] = {}
 """What converts an operation, by its ATen name."""
 
+EMPTY = ("empty", "empty_like", "new_empty", "empty_permuted", "empty_strided")
+
 REFUSED = object()
 """The value of an operation that was refused: whoever reads it is not looked at."""
 
@@ -51,6 +53,8 @@ class Converter:
         self.graph = Graph(format_dims(tuple(example.shape[1:])))
         self.values: dict[fx.Node, Any] = {}
         self.arranged: dict[tuple, str] = {}
+        # What was assigned to parts of values (`assignments.Written`).
+        self.written: dict[fx.Node, Any] = {}
         self.results: list[Any] = []
         faults: dict[str, list[str]] = {}
         for step in traced.graph.nodes:
@@ -92,7 +96,13 @@ class Converter:
         if name not in HANDLERS and not name.startswith("rrelu") and is_random(step):
             raise Refused("it draws random numbers: two runs of the model differ")
         if read and all(isinstance(value, torch.Tensor) for value in read) or (not read and "val" in step.meta):
-            return self.constant(step)
+            if name in EMPTY:
+                # Whatever is there, the model writes over it.
+                return torch.zeros(step.meta["val"].shape, dtype=torch.float64)
+            try:
+                return self.constant(step)
+            except Exception as fault:
+                raise Refused(f"it cannot be computed of constants: {first_line(fault)}") from fault
         if name not in HANDLERS:
             raise Refused("the format has no such operation")
         if any(not isinstance(size, int) for value in parts_of(step.meta.get("val")) for size in value.shape):
@@ -105,8 +115,7 @@ class Converter:
             raise
         except Exception as fault:
             # Whatever it is, the operation is named.
-            reason = (str(fault).strip().splitlines() or ["unknown"])[0]
-            raise Refused(f"a fault of the exporter, {type(fault).__name__}: {reason}") from fault
+            raise Refused(f"a fault of the exporter, {type(fault).__name__}: {first_line(fault)}") from fault
 
     def check_axes(self, name: str, given: SimpleNamespace) -> None:
         """Operations on images take one without a batch, too; then the first axis is no batch."""
@@ -261,6 +270,10 @@ class Converter:
         """The value of a step whose node this is."""
         name = node if isinstance(node, str) else node.name
         return Lazy.of(name, self.graph.dims_of(name), len(step.meta["val"].shape) - 1)
+
+
+def first_line(fault: Exception) -> str:
+    return (str(fault).strip().splitlines() or ["unknown"])[0]
 
 
 def parts_of(value: Any) -> list[torch.Tensor]:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import torch
 from torch import fx
 
-from .arithmetic import affine, combined, each, ones, size_of, two, with_constant
+from .arithmetic import combined, each, ones, size_of, two, with_constant
 from .convert import Converter, handles
 from .errors import Refused
 from .lazy import Lazy

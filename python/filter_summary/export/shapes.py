@@ -111,7 +111,6 @@ LIKE = {
 def constant(c: Converter, step: fx.Node, a: SimpleNamespace):
     """Of a value it takes the shape alone: the same for every image."""
     shape = list(step.meta["val"].shape)
-    shape = [1, *shape[1:]] if shape and shape[0] == c.batch else shape
     if operation_of(step) in LIKE:
         return LIKE[operation_of(step)](shape, dtype=torch.float64)
     return torch.full(shape, float(a.fill_value), dtype=torch.float64)

@@ -64,28 +64,6 @@ def lowered(x: Lazy, axis: int) -> Lazy:
     return x.permuted(tuple(n for n in range(len(x.axes)) if n != axis))
 
 
-@handles("slice", "slice_copy", "narrow")
-def slice_(c: Converter, step: fx.Node, a: SimpleNamespace):
-    start = a.start or 0
-    if isinstance(start, fx.Node):
-        raise Refused("its start is computed")
-    end = start + a.length if hasattr(a, "length") else OPEN if a.end is None else a.end
-    by, size = getattr(a, "step", 1), int(a.self_.meta["val"].shape[a.dim])
-    if start == 0 and end >= size and by == 1 and a.dim % len(a.self_.meta["val"].shape) == 0:
-        return c.lazy(a.self_)
-    axis = c.axis(a.self_, a.dim) if a.dim % len(a.self_.meta["val"].shape) else None
-    if axis is None:
-        raise Refused("it takes some images of a batch")
-    return sliced(c, step, c.whole(a.self_), axis, start, end, by)
-
-
-@handles("select")
-def select(c: Converter, step: fx.Node, a: SimpleNamespace):
-    axis = c.axis(a.self_, a.dim)
-    at = a.index % c.shape(a.self_)[axis]
-    return lowered(sliced(c, step, c.whole(a.self_), axis, at, at + 1), axis)
-
-
 @handles("chunk", "split", "split_with_sizes", "tensor_split", "unsafe_chunk", "unsafe_split", "split_copy")
 def split(c: Converter, step: fx.Node, a: SimpleNamespace):
     axis, parts, at = c.axis(a.self_, a.dim), [], 0

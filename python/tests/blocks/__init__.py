@@ -10,13 +10,14 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from .assignments import ASSIGNMENTS
 from .attention import ATTENTION
 from .backbones import BACKBONES
 from .model import SHAPE
 from .norms import NORMS
 from .shapes import SHAPES
 
-BLOCKS: dict[str, Callable[[], nn.Module]] = {**ATTENTION, **BACKBONES, **NORMS, **SHAPES}
+BLOCKS: dict[str, Callable[[], nn.Module]] = {**ASSIGNMENTS, **ATTENTION, **BACKBONES, **NORMS, **SHAPES}
 
 
 def made(name: str) -> tuple[nn.Module, torch.Tensor]:
