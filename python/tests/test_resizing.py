@@ -10,8 +10,9 @@ from filter_summary import Interpreter, export
 
 
 def like(x, mode, smaller=2, **keys):
+    """What is smaller made as large as `x`, and added to it: at an odd size a file of factors is refused there."""
     smaller = F.max_pool2d(x, smaller) if isinstance(smaller, int) else smaller
-    return F.interpolate(smaller, size=x.shape[-2:], mode=mode, **keys)
+    return x + F.interpolate(smaller, size=x.shape[-2:], mode=mode, **keys)
 
 
 ANY_SIZE = {
