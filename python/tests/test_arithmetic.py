@@ -43,7 +43,7 @@ FUNCTIONS = {
     "maximum of an image": (lambda x: torch.maximum(x, torch.arange(48.0).view(8, 6)), EXTREME | {"mul"}),
     "maximum of factors": (
         lambda x: torch.maximum(x.view(-1, 3, 4, 8, 6).mT, torch.arange(4.0).view(4, 1, 1)), EXTREME | {
-            "mul", "reshape", "permute"}),
+            "batch_norm", "reshape", "permute"}),
     "minimum a channel": (lambda x: torch.minimum(CHANNELS, x), EXTREME | {"batch_norm"}),
     "clamp between tensors": (lambda x: x.clamp(torch.tensor(-0.3), CHANNELS), EXTREME | {"batch_norm"}),
     "clamp the wrong way round": (lambda x: x.clamp(1, -1), set()),

@@ -102,11 +102,10 @@ FUNCTIONS = {
     "matmul, constant first": (lambda x: torch.arange(60.0).view(5, 12) @ x.flatten(2), set()),
     "matmul of values": (lambda x: (x.flatten(2) @ x.tanh().flatten(2).mT).softmax(-1), {
         "activation", "mul", "softmax", "slice", "avg_pool2d", "batch_norm"}),
-    "matmul of heads": (lambda x: halves(x).flatten(3).mT @ halves(x.tanh()).flatten(3), JOIN | {
-        "activation", "mul", "avg_pool2d", "batch_norm", "permute"}),
+    "matmul of heads": (lambda x: halves(x).flatten(3).mT @ halves(x.tanh()).flatten(3), JOIN | {"activation", "mul"}),
     "einsum of values": (lambda x: torch.einsum("nchw,nchw->nhw", x, x.tanh()), {"activation", "mul"}),
     "attention": (lambda x: F.scaled_dot_product_attention(*[halves(x).flatten(3).mT] * 3), JOIN | {
-        "mul", "softmax", "batch_norm", "avg_pool2d", "permute"}),
+        "mul", "softmax", "batch_norm", "avg_pool2d"}),
     "movedim": (lambda x: x.movedim(1, -1).movedim(-1, 1), set()),
     "unflatten": (lambda x: x.unflatten(1, (3, 4)).mean(2), {"avg_pool2d"}),
     "no change": (lambda x: x.to(torch.float32).contiguous().clone().detach().float(), set()),

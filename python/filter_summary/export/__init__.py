@@ -104,7 +104,7 @@ def export(
             described, tensors = described_file(graph, labels, preprocess, metadata)
             written = in_double(described, tensors)
         rounded = Interpreter(json.loads(described["graph"]), dict(tensors))
-        difference, tolerance = differences(model, written, rounded, example, chosen)
+        difference, tolerance = differences(model, written, rounded, example, chosen, graph.folded)
     write_beside(path, lambda to: save_file(tensors, to, described))
     operations = dict(Counter(node.op for node in graph.nodes.values()))
     return Exported(path, path.stat().st_size, operations, tuple(graph.outputs), difference, tolerance)
@@ -167,6 +167,7 @@ def graph_of(
             raise ExportError(f"outputs are one name or more, not {outputs!r}")
     converter = Converter(model, trace(model, example), example)
     chosen, names = choose_outputs(converter, [key for key, _ in returned], outputs)
+    converter.graph.folded = bool(converter.folds.of)
     fuse(converter.graph)
     name_outputs(converter.graph, names)
     return converter.graph, chosen
@@ -207,6 +208,8 @@ def output_node(c: Converter, number: int, name: str | None) -> str:
         raise ExportError(f"{called} does not depend on the input: the format has no constants")
     try:
         value = c.results[number]
+        if c.folds.more(value):
+            raise Refused(f"a view of shape {list(value.meta['val'].shape)} mixes the {c.batch} images of a batch")
         lazy = c.whole(value)
         # The format has four axes: those behind the third are one.
         dims = as_dims((*lazy.shape[:2], math.prod(lazy.shape[2:]))) if len(lazy.shape) > 3 else None

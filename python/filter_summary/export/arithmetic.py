@@ -12,6 +12,7 @@ from typing import cast
 import torch
 from torch import fx
 
+from .channels import beside, of_channels
 from .convert import Converter, Value, handles, operation_of
 from .errors import Refused
 from .layout import best, spread_shape
@@ -42,6 +43,10 @@ def two(c: Converter, step: fx.Node, op: str, one: Lazy, other: Lazy) -> Lazy:
         raise Refused(f"operands of {[c.batch, *one.shape]} and {[c.batch, *other.shape]}: give both as many axes")
     if one.dims == other.dims and one.runs() == other.runs():
         return one.over(c.emit(step, op, one.base, other.base, dims=one.dims).name)
+    alike = beside(c, step, one, other)
+    if alike is not None:
+        whole_of, *bases, dims = alike
+        return whole_of.over(c.emit(step, op, *bases, dims=dims).name)
     layout = best([one, other], whole)
     if layout is None:
         raise Refused(f"operands of {[c.batch, *one.shape]} and {[c.batch, *other.shape]} repeat each other too often")
@@ -60,8 +65,8 @@ def with_constant(c: Converter, step: fx.Node, op: str, x: Lazy, constant: torch
         if varying or float(number) != 1:
             above = with_constant(c, step, "mul", above, number, True)
         return two(c, step, "div", above, x)
-    if not varying or (len(varying) == 1 and x.covers()[varying[0]] == (0,)):
-        flat = number.flatten().expand(x.dims[0])
+    flat = number.flatten().expand(x.dims[0]) if not varying else of_channels(x, number)
+    if flat is not None:
         one, zero = torch.ones_like(flat), torch.zeros_like(flat)
         scale, bias = {"add": (one, flat), "sub": (one, -flat), "mul": (flat, zero), "div": (1 / flat, zero)}[op]
         if op == "sub" and not value_first:

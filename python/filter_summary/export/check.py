@@ -55,13 +55,20 @@ def run(model: nn.Module, x: torch.Tensor) -> list[tuple[str | None, torch.Tenso
 
 
 def differences(
-    model: nn.Module, written: Interpreter, rounded: Interpreter, example: torch.Tensor, chosen: list[int]
+    model: nn.Module,
+    written: Interpreter,
+    rounded: Interpreter,
+    example: torch.Tensor,
+    chosen: list[int],
+    folded: bool = False,
 ) -> tuple[float, float]:
     """The largest difference of any output over its largest value, and what it may be: for the example, two images
     of it at least (what mixes the images of a batch shows), and noise. `written` computes in float64, and `rounded` in
-    float32, as runtimes do: it may lose what the model loses."""
+    float32, as runtimes do: it may lose what the model loses. Where parts of an image are images of their own
+    (`folded`), another number of images says whether the model counts them from its input."""
     several = twice(example)
-    noise = torch.randn(several.shape, generator=torch.Generator().manual_seed(0)).to(several)
+    shape = (len(several) + folded, *several.shape[1:])
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(several)
     worst = 0.0
     for x in (example, several, noise):
         tolerance, rights = answers(model, x)
@@ -76,6 +83,7 @@ def differences(
             # A comparison with NaN is false.
             if not torch.isfinite(right).all() or not apart <= tolerance:
                 which = "its values are not finite" if not torch.isfinite(right).all() else f"more than {tolerance:g}"
+                which += ", where parts of images are images of their own" if folded else ""
                 raise ExportError(f"{name} is off the model by {apart:.1e} of its largest value, {which}")
             worst = max(worst, apart)
             lost = share(roundeds[name], got)

@@ -69,6 +69,9 @@ def multiplied(c: Converter, step: fx.Node, one: Lazy, other: Lazy) -> Lazy:
         raise Refused(f"factors of {[r + 1 for r in ranks]} axes: both must have as many, three or more")
     if ranks[0] == 2:
         return contracted(c, step, one, "mk", other, "kn", "mn")
+    if ranks[0] == 3 and 1 in (one.shape[1], other.shape[2]):
+        # A vector by matrices has no more products than these have numbers.
+        return contracted(c, step, one, "gmk", other, "gkn", "gmn")
     count = max(one.shape[0], other.shape[0])
     if count > PARTS:
         raise Refused(f"{count} pairs of computed matrices: at most {PARTS} are multiplied one after another")

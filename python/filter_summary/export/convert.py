@@ -13,6 +13,7 @@ from torch import fx, nn
 
 from .arrange import arrange
 from .errors import ExportError, Refused, module_of, not_in_the_format, source_of
+from .folds import Folds
 from .graph import Graph, Node
 from .layout import best
 from .lazy import Dims, Lazy, format_dims
@@ -55,6 +56,7 @@ class Converter:
         self.arranged: dict[tuple, str] = {}
         # What was assigned to parts of values (`assignments.Written`).
         self.written: dict[fx.Node, Any] = {}
+        self.folds = Folds(self.batch)
         self.results: list[Any] = []
         faults: dict[str, list[str]] = {}
         for step in traced.graph.nodes:
@@ -88,6 +90,7 @@ class Converter:
                 return REFUSED
             if index >= len(self.values[source]):
                 raise Refused("places are whole numbers, which the format lacks: take them in your program")
+            self.folds.like(step, source)
             return self.values[source][index]
         name = operation_of(step)
         read = [self.values.get(one) for one in step.all_input_nodes]
@@ -110,10 +113,13 @@ class Converter:
         given = bound(step)
         self.check_axes(name, given)
         try:
-            return HANDLERS[name](self, step, given)
+            self.folds.begin(self, name, step, given)
+            return self.folds.end(self, step, HANDLERS[name](self, step, given))
         except (Refused, ExportError):
+            self.folds.merged = 1
             raise
         except Exception as fault:
+            self.folds.merged = 1
             # Whatever it is, the operation is named.
             raise Refused(f"a fault of the exporter, {type(fault).__name__}: {first_line(fault)}") from fault
 
@@ -151,7 +157,7 @@ class Converter:
         """A constant that an operation needs."""
         if not self.is_constant(value):
             raise Refused(f"its {what} is computed from the input")
-        return self.values[value].double()
+        return self.folds.constant(self.values[value].double())
 
     def optional(self, value: Any, what: str) -> torch.Tensor | None:
         """A constant that an operation may have."""
@@ -175,6 +181,8 @@ class Converter:
 
     def whole(self, step: fx.Node) -> Lazy:
         """A value with all that the model repeats of it."""
+        if self.folds.merged > 1:
+            return self.folds.together(lambda: self.whole(step))
         lazy, shape = self.lazy(step), self.shape(step)
         if lazy.shape != shape:
             layout = best([lazy], shape, others=[shape]) if len(shape) == len(lazy.shape) else None
@@ -188,13 +196,14 @@ class Converter:
 
     def shape(self, step: fx.Node) -> tuple[int, ...]:
         """The shape of a step's value as the model sees it, without the batch."""
-        return tuple(int(size) for size in step.meta["val"].shape[1:])
+        return self.folds.shape(step, tuple(int(size) for size in step.meta["val"].shape[1:]))
 
     def real(self, step: fx.Node) -> tuple[str, Dims]:
         """The node that has a step's value in order, as `[C, H, W]`, made if need be, and its dimensions."""
         lazy = self.whole(step)
         name, dims = self.settle(step, lazy), format_dims(lazy.shape)
-        self.values[step] = Lazy.shaped(name, dims, lazy.shape)
+        if self.folds.merged == 1:
+            self.values[step] = Lazy.shaped(name, dims, lazy.shape)
         return name, dims
 
     def axis(self, step: fx.Node, dim: int) -> int:
@@ -202,7 +211,7 @@ class Converter:
         axis = dim % len(step.meta["val"].shape)
         if axis == 0:
             raise Refused("it goes along the batch: images are computed one by one")
-        return axis - 1
+        return axis - 1 + self.folds.more(step)
 
     def along(self, step: fx.Node, axis: int) -> tuple[Lazy, int]:
         """A step's value, of which one axis is one of its node's `[C, H, W]` from beginning to end, and which."""

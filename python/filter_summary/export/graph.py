@@ -40,6 +40,8 @@ class Graph:
         self.outputs: list[str] = []
         # What `nothing` and `fixed` found, while nodes are added.
         self.zero: str | None = None
+        # Whether parts of an image were computed as images of their own: how many there were is then compared, too.
+        self.folded = False
         self.fixed: dict[str, tuple[bool, bool, bool]] = {}
 
     def dims_of(self, name: str) -> Dims:

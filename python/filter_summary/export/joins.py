@@ -10,6 +10,7 @@ from typing import cast
 
 from torch import fx
 
+from .channels import form, inside, resized, spans
 from .convert import Converter, handles
 from .errors import Refused
 from .layout import best
@@ -21,6 +22,14 @@ def joined(c: Converter, step: fx.Node, parts: Sequence[Lazy], axis: int) -> Laz
     """Values one after another along an axis, in the order in which fewest have to be moved."""
     if len(parts) == 1:
         return parts[0]
+    along = [] if len({part.dims[1:] for part in parts}) > 1 else [form(part, axis) for part in parts]
+    if along and along[0] and all(one == along[0] for one in along) and all(part.axes[axis] for part in parts):
+        alike = all(spans(part) == spans(parts[0]) is not None for part in parts)
+        if alike and len(inside(parts[0]) or ()) > len(parts[0].axes[axis]):
+            # Groups of channels before others.
+            count = sum(part.shape[axis] for part in parts)
+            dims = as_dims((sum(part.dims[0] for part in parts), *parts[0].dims[1:]))
+            return resized(parts[0], c.emit(step, "concat", *(p.base for p in parts), dims=dims).name, axis, count)
     whole = tuple(sum(part.shape[n] for part in parts) if n == axis else size for n, size in enumerate(parts[0].shape))
     layout = best(parts, whole, axis)
     if layout is None:
@@ -39,19 +48,14 @@ def with_axis(x: Lazy, axis: int) -> Lazy:
 
 @handles("cat", "concat", "concatenate")
 def cat(c: Converter, step: fx.Node, a: SimpleNamespace):
-    axis = a.dim % len(step.meta["val"].shape)
-    if axis == 0:
-        raise Refused("it joins batches")
+    axis = c.axis(step, a.dim)
     parts = [c.whole(part) for part in a.tensors if math.prod(part.meta["val"].shape)]
-    return joined(c, step, parts, axis - 1)
+    return joined(c, step, parts, axis)
 
 
 @handles("stack")
 def stack(c: Converter, step: fx.Node, a: SimpleNamespace):
-    shape = c.shape(step)
-    axis = a.dim % (len(shape) + 1) - 1
-    if axis < 0:
-        raise Refused("it makes a new axis before the batch")
+    axis = c.axis(step, a.dim)
     parts = []
     for part in a.tensors:
         parts.append(with_axis(c.whole(part), axis))

@@ -27,6 +27,8 @@ def matmul(c: Converter, step: fx.Node, a: SimpleNamespace):
     if not c.is_constant(other):
         if hasattr(a, "mat1"):
             raise Refused("its factors are both computed, and images multiplied by each other")
+        if min(len(x.meta["val"].shape) for x in (one, other)) < 3:
+            raise Refused("factors of fewer than three axes: both must have as many, three or more")
         return multiplied(c, step, c.whole(one), c.whole(other))
     weight = matrix(c.tensor(other, "second factor"), "second")
     bias = None
@@ -50,7 +52,7 @@ def matrix(weight: torch.Tensor, which: str) -> torch.Tensor:
 def constant_first(c: Converter, step: fx.Node, weight: torch.Tensor, x: fx.Node) -> Lazy:
     """A constant matrix by a value: along its last axis but one."""
     axis = len(c.shape(x)) - 2
-    if axis < 0:
+    if axis < c.folds.more(x):
         raise Refused("it multiplies along the batch: images are computed one by one")
     return applied(c, step, c.channels(x, axis), axis, matrix(weight, "first"), None)
 

@@ -38,14 +38,14 @@ def reduce(c: Converter, step: fx.Node, a: SimpleNamespace):
     if hasattr(a, "other"):
         return extreme(c, step, c.value(a.self_), c.value(a.other), op == "max")
     found = reduced(c, step, c.whole(a.self_), axes_of(c, a), KINDS[op])
-    return finished(step, found)
+    return finished(c, step, found)
 
 
-def finished(step: fx.Node, *found: Lazy) -> Any:
+def finished(c: Converter, step: fx.Node, *found: Lazy) -> Any:
     """Values as a step has them, with or without the axes that are gone."""
     values = step.meta["val"]
     several = isinstance(values, (tuple, list))
-    shapes = [tuple(int(size) for size in value.shape[1:]) for value in (values if several else [values])]
+    shapes = [c.folds.shape(step, tuple(map(int, value.shape[1:]))) for value in (values if several else [values])]
     made = [lazy.viewed(shape) for lazy, shape in zip(found, shapes)]
     return made if several else made[0]
 
@@ -147,14 +147,14 @@ def spread_of(c: Converter, step: fx.Node, a: SimpleNamespace):
     found, mean = variance(c, step, c.whole(a.self_), axes_of(c, a), less)
     if op.startswith("std"):
         found = rooted(c, step, found)
-    return finished(step, found, mean) if op.endswith("mean") else finished(step, found)
+    return finished(c, step, found, mean) if op.endswith("mean") else finished(c, step, found)
 
 
 @handles("linalg_vector_norm", "norm", "frobenius_norm")
 def norm(c: Converter, step: fx.Node, a: SimpleNamespace):
     given = getattr(a, "ord", getattr(a, "p", 2))
     order = 2.0 if given in (None, "fro") else float(given)
-    return finished(step, norm_of(c, step, c.whole(a.self_), axes_of(c, a), order))
+    return finished(c, step, norm_of(c, step, c.whole(a.self_), axes_of(c, a), order))
 
 
 def norm_of(c: Converter, step: fx.Node, x: Lazy, axes: Sequence[int], order: float) -> Lazy:
@@ -184,4 +184,4 @@ def cosine_similarity(c: Converter, step: fx.Node, a: SimpleNamespace):
             size = extreme(c, step, norm_of(c, step, operand, [axis], 2.0), torch.tensor(a.eps), True)
             parts.append(combined(c, step, "div", operand, size))
     product = cast(Lazy, combined(c, step, "mul", *parts))
-    return finished(step, reduced(c, step, product, [axis], "sum"))
+    return finished(c, step, reduced(c, step, product, [axis], "sum"))

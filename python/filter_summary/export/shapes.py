@@ -18,10 +18,8 @@ from .lazy import Lazy, format_dims
     "_reshape_alias", "ravel", "view_as", "reshape_as", "unsqueeze_copy",
 )  # fmt: skip
 def view(c: Converter, step: fx.Node, a: SimpleNamespace):
-    shape = step.meta["val"].shape
-    if not shape or shape[0] != c.batch:
-        raise Refused(f"a view of shape {list(shape)} mixes the {c.batch} images of a batch")
-    return viewed(c, a.self_, tuple(int(size) for size in shape[1:]))
+    shape = tuple(int(size) for size in step.meta["val"].shape)
+    return viewed(c, a.self_, c.folds.folded(step, c.shape(a.self_), shape))
 
 
 def viewed(c: Converter, x: fx.Node, shape: tuple[int, ...]) -> Lazy:
@@ -66,7 +64,8 @@ def permute(c: Converter, step: fx.Node, a: SimpleNamespace):
         raise Refused("the format has no such operation")
     if order[0] != 0:
         raise Refused("it moves the images of a batch")
-    return c.lazy(a.self_).permuted(tuple(axis - 1 for axis in order[1:]))
+    more = c.folds.more(a.self_)
+    return c.lazy(a.self_).permuted((*range(more), *(axis - 1 + more for axis in order[1:])))
 
 
 def moved(rank: int, source, destination) -> list[int]:
@@ -95,7 +94,7 @@ def nothing(c: Converter, step: fx.Node, a: SimpleNamespace):
 @handles("expand", "expand_as", "broadcast_to")
 def expand(c: Converter, step: fx.Node, a: SimpleNamespace):
     lazy, shape = c.lazy(a.self_), step.meta["val"].shape
-    if len(lazy.shape) != len(shape) - 1 or shape[0] != c.batch:
+    if len(lazy.shape) != len(c.shape(step)) or shape[0] != c.batch * c.folds.of.get(step, 1):
         raise Refused(f"it expands {[c.batch, *c.shape(a.self_)]} to {list(shape)}: give it as many axes before")
     # Sums and products repeat values by themselves; for whoever else reads it they are written down.
     return lazy

@@ -10,6 +10,7 @@ import torch
 from torch import fx
 
 from .arithmetic import each, two
+from .channels import leading, resized
 from .convert import Converter, handles, operation_of
 from .errors import Refused
 from .fixed import fixed
@@ -25,6 +26,14 @@ def sliced(c: Converter, step: fx.Node, x: Lazy, axis: int, start: int, end: int
     size, is_open = x.shape[axis], end >= OPEN
     if start == 0 and is_open and by == 1:
         return x
+    first, last = (min(max(at + size if at < 0 else at, 0), size) for at in (start, end))
+    if first < last and by == 1 and x.covers()[axis] is None and fixed(c.graph, x.base)[0]:
+        found = leading(c, step, x, axis)
+        if found is not None:
+            rest = x.dims[0] // size
+            dims = as_dims(((last - first) * rest, *x.dims[1:]))
+            keys = cut({0: (first * rest, OPEN if is_open else last * rest, 1)})
+            return resized(found, c.emit(step, "slice", found.base, dims=dims, **keys).name, axis, last - first)
     x, place = c.placed(step, x, axis)
     known = fixed(c.graph, x.base)[place]
     # What counts from the end, or ends within an image, is of images of this size alone.

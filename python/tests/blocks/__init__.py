@@ -13,11 +13,12 @@ from torch import nn
 from .assignments import ASSIGNMENTS
 from .attention import ATTENTION
 from .backbones import BACKBONES
+from .folds import FOLDS
 from .model import SHAPE
 from .norms import NORMS
 from .shapes import SHAPES
 
-BLOCKS: dict[str, Callable[[], nn.Module]] = {**ASSIGNMENTS, **ATTENTION, **BACKBONES, **NORMS, **SHAPES}
+BLOCKS: dict[str, Callable[[], nn.Module]] = {**ASSIGNMENTS, **ATTENTION, **BACKBONES, **FOLDS, **NORMS, **SHAPES}
 
 
 def made(name: str) -> tuple[nn.Module, torch.Tensor]:
