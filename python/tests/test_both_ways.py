@@ -26,6 +26,7 @@ FOLDED = dict.fromkeys(FOLDS, "the first axis must stay the batch")
 NOT_IMPORTED = {
     "non-local": "(MatMul): it multiplies two computed values",
     "local response": "(If): the format has no such operation",
+    "local response, even": "(If): the format has no such operation",
     **SCATTERED,
     **FOLDED,
 }

@@ -68,7 +68,8 @@ class Converter:
                 try:
                     self.values[step] = self.convert(step)
                 except Refused as fault:
-                    self.values[step] = self.stand_in(step)
+                    # Whoever reads random numbers is random for that reason alone.
+                    self.values[step] = REFUSED if is_random(step) else self.stand_in(step)
                     why = f"{operation_of(step)}: {fault} ({source_of(step)})"
                     faults.setdefault(why, []).append(module_of(step)[0] or "the model")
             else:
@@ -96,7 +97,7 @@ class Converter:
         read = [self.values.get(one) for one in step.all_input_nodes]
         if any(value is REFUSED for value in read):
             return REFUSED
-        if name not in HANDLERS and not name.startswith("rrelu") and is_random(step):
+        if name not in HANDLERS and is_random(step):
             raise Refused("it draws random numbers: two runs of the model differ")
         if read and all(isinstance(value, torch.Tensor) for value in read) or (not read and "val" in step.meta):
             if name in EMPTY:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import SimpleNamespace
 
+import torch
 from torch import fx
 
-from .arithmetic import affine, each
+from .arithmetic import affine, each, two
 from .convert import Converter, handles, operation_of
 from .errors import Refused, module_of, source_of
 from .extremes import clip
 from .lazy import AXES, Lazy
-from .powers import LEAST
+from .powers import LEAST, power
 
 
 def celu(alpha: float) -> dict:
@@ -46,6 +47,19 @@ def activation(c: Converter, step: fx.Node, a: SimpleNamespace):
     if any(isinstance(value, fx.Node) for name, value in vars(a).items() if name != "self_"):
         raise Refused("its bounds are tensors")
     return each(c, step, c.lazy(a.self_), ACTIVATIONS[operation_of(step)](a))
+
+
+@handles("rrelu", "rrelu_with_noise", "rrelu_with_noise_functional")
+def rrelu(c: Converter, step: fx.Node, a: SimpleNamespace):
+    """Where nothing is trained, the mean of its slopes."""
+    if a.training:
+        raise Refused("it draws random numbers: two runs of the model differ")
+    return each(c, step, c.lazy(a.self_), {"leaky_relu": (float(a.lower) + float(a.upper)) / 2})
+
+
+@handles("expm1")
+def expm1(c: Converter, step: fx.Node, a: SimpleNamespace):
+    return affine(c, step, each(c, step, c.lazy(a.self_), "exp"), 1.0, -1.0)
 
 
 @handles("elu")
@@ -110,8 +124,21 @@ def softened(c: Converter, step: fx.Node, x: Lazy, axis: int, op: str) -> Lazy:
 
 @handles("filter_summary.local_response_norm")
 def local_response_norm(c: Converter, step: fx.Node, a: SimpleNamespace):
-    if a.size % 2 == 0:
-        raise Refused(f"an even size of {a.size}, whose window PyTorch and the format place differently")
     x = c.channels(a.x, 0)
+    if a.size % 2 == 0:
+        return even_response_norm(c, step, a, x)
     keys = {"size": a.size, "alpha": float(a.alpha), "beta": float(a.beta), "k": float(a.k)}
     return x.over(c.emit(step, "local_response_norm", x.base, dims=x.dims, **keys).name)
+
+
+def even_response_norm(c: Converter, step: fx.Node, a: SimpleNamespace, x: Lazy) -> Lazy:
+    """Windows of an even size begin a channel earlier in PyTorch than in the format: squares are added up by a
+    convolution."""
+    channels = torch.arange(x.dims[0])
+    apart = channels[None, :] - channels[:, None]
+    weight = ((apart >= -(a.size // 2)) & (apart < (a.size + 1) // 2)).double() * (a.alpha / a.size)
+    bias = torch.full((x.dims[0],), float(a.k), dtype=torch.float64)
+    squares = c.emit(step, "mul", x.base, x.base, dims=x.dims).name
+    keys = {"out_channels": x.dims[0], "kernel": [1, 1]}
+    total = c.emit(step, "conv2d", squares, dims=x.dims, weight=weight[:, :, None, None], bias=bias, **keys).name
+    return two(c, step, "div", x, power(c, step, x.over(total), float(a.beta)))

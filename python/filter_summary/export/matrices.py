@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import torch
 from torch import fx
 
+from .arithmetic import alone
 from .contractions import contracted, multiplied
 from .convert import Converter, handles
 from .errors import Refused
@@ -30,7 +31,7 @@ def matmul(c: Converter, step: fx.Node, a: SimpleNamespace):
         if min(len(x.meta["val"].shape) for x in (one, other)) < 3:
             raise Refused("factors of fewer than three axes: both must have as many, three or more")
         return multiplied(c, step, c.whole(one), c.whole(other))
-    weight = matrix(c.tensor(other, "second factor"), "second")
+    weight = matrix(c, c.tensor(other, "second factor"), "second")
     bias = None
     if hasattr(a, "mat1"):
         bias = c.tensor(a.self_, "bias").expand(weight.shape[-1]) * a.beta
@@ -38,8 +39,9 @@ def matmul(c: Converter, step: fx.Node, a: SimpleNamespace):
     return over_last(c, step, one, weight.t(), bias)
 
 
-def matrix(weight: torch.Tensor, which: str) -> torch.Tensor:
+def matrix(c: Converter, weight: torch.Tensor, which: str) -> torch.Tensor:
     """A constant that is one matrix for all that it multiplies."""
+    weight = alone(c, weight) if weight.dim() > 2 else weight
     if weight.dim() == 1:
         raise Refused(f"its {which} factor is a vector: give it as a matrix of one row or column")
     while weight.dim() > 2 and weight.shape[0] == 1:
@@ -54,7 +56,7 @@ def constant_first(c: Converter, step: fx.Node, weight: torch.Tensor, x: fx.Node
     axis = len(c.shape(x)) - 2
     if axis < c.folds.more(x):
         raise Refused("it multiplies along the batch: images are computed one by one")
-    return applied(c, step, c.channels(x, axis), axis, matrix(weight, "first"), None)
+    return applied(c, step, c.channels(x, axis), axis, matrix(c, weight, "first"), None)
 
 
 def over_last(c: Converter, step: fx.Node, x: fx.Node, weight: torch.Tensor, bias: torch.Tensor | None) -> Lazy:

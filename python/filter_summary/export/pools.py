@@ -13,7 +13,7 @@ from .arithmetic import affine
 from .convert import Converter, handles, operation_of
 from .convolutions import along, pair
 from .errors import Refused
-from .lazy import Lazy, as_dims, format_dims
+from .lazy import Dims, Lazy, as_dims, format_dims
 
 
 def pool_keys(a: SimpleNamespace, line: bool) -> dict[str, Any]:
@@ -51,13 +51,24 @@ def first_of(values, made: Lazy):
 def avg_pool(c: Converter, step: fx.Node, a: SimpleNamespace):
     keys = pool_keys(a, "1d" in operation_of(step))
     divisor = getattr(a, "divisor_override", None)
+    name, dims = c.real(a.self_)
     if divisor is not None and (keys.get("padding") or a.ceil_mode):
-        raise Refused("a divisor of its own, where windows go beyond the image")
-    if not a.count_include_pad:
+        name, keys = with_zeros(c, step, name, dims, keys), {key: keys[key] for key in ("kernel", "stride")}
+    elif not a.count_include_pad:
         keys["count_include_pad"] = False
-    name, _ = c.real(a.self_)
     made = c.made(step, c.emit(step, "avg_pool2d", name, **keys))
     return made if divisor is None else affine(c, step, made, math.prod(keys["kernel"]) / divisor, 0.0)
+
+
+def with_zeros(c: Converter, step: fx.Node, name: str, dims: Dims, keys: dict[str, Any]) -> str:
+    """Zeros wherever windows go beyond the image: a divisor of the model's own counts them all."""
+    top, left, *behind = keys.get("padding", [0] * 4)
+    padding, after = [top, left], [dims[0]]
+    outs = format_dims(c.shape(step))[1:]
+    for have, before, least, out, k, by in zip(dims[1:], (top, left), behind, outs, keys["kernel"], keys["stride"]):
+        padding.append(max((out - 1) * by + k - have - before, least))
+        after.append(have + before + padding[-1])
+    return c.emit(step, "pad", name, dims=as_dims(after), padding=padding).name
 
 
 @handles("im2col")

@@ -169,6 +169,18 @@ def norm_of(c: Converter, step: fx.Node, x: Lazy, axes: Sequence[int], order: fl
     return total if order == 1 else rooted(c, step, total) if order == 2 else power(c, step, total, 1 / order)
 
 
+@handles("pairwise_distance")
+def pairwise_distance(c: Converter, step: fx.Node, a: SimpleNamespace):
+    """The norm along the last axis of a difference, to which `eps` is added."""
+    apart = combined(
+        c, step, "add", combined(c, step, "sub", c.value(a.x1), c.value(a.x2)), torch.tensor(a.eps).double()
+    )
+    if not isinstance(apart, Lazy) or len(apart.shape) < 1:
+        raise Refused("it goes along the batch: images are computed one by one")
+    found = norm_of(c, step, apart, [len(apart.shape) - 1], float(a.p))
+    return finished(c, step, found)
+
+
 @handles("cosine_similarity")
 def cosine_similarity(c: Converter, step: fx.Node, a: SimpleNamespace):
     """Of two values along an axis: each over the greater of its norm and `eps`."""

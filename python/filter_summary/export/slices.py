@@ -18,7 +18,9 @@ from .lazy import AXES, OPEN, Dims, Lazy, as_dims
 from .spread import nothing
 
 RUNS = 16
-"""So many slices at most are joined again; of channels, more are a convolution."""
+"""So many slices at most are joined again; more are a convolution."""
+LINES = 1024
+"""So many rows or columns at most are put into another order by one, of as many channels."""
 
 
 def sliced(c: Converter, step: fx.Node, x: Lazy, axis: int, start: int, end: int, by: int = 1) -> Lazy:
@@ -125,7 +127,7 @@ def picked(c: Converter, step: fx.Node, x: Lazy, axis: int, places: Sequence[int
     after = as_dims(len(places) if n == place else size for n, size in enumerate(x.dims))
     if len(runs) > RUNS:
         if place != 0:
-            raise Refused(f"it moves rows or columns one by one: {len(runs)} slices, where at most {RUNS} are joined")
+            return of_rows(c, step, x, axis, place, places)
         weight = torch.zeros(len(places), size, 1, 1, dtype=torch.float64)
         weight[torch.arange(len(places)), torch.tensor(places)] = 1
         keys = {"out_channels": len(places), "kernel": [1, 1]}
@@ -133,6 +135,23 @@ def picked(c: Converter, step: fx.Node, x: Lazy, axis: int, places: Sequence[int
     parts = [sliced(c, step, x, axis, *run).base for run in runs]
     along = {} if place == 0 else {"axis": AXES[place]}
     return x.resized(c.emit(step, "concat", *parts, dims=after, **along).name, after, axis)
+
+
+def of_rows(c: Converter, step: fx.Node, x: Lazy, axis: int, place: int, places: Sequence[int]) -> Lazy:
+    """Rows or columns one by one: as channels, which a convolution puts into any order."""
+    if max(len(places), x.dims[place]) > LINES:
+        raise Refused(f"it moves {len(places)} rows or columns one by one, where at most {LINES} are moved")
+    turn = [place, *(n for n in range(3) if n != place)]
+    dims = as_dims(x.dims[n] for n in turn)
+    name = c.emit(step, "permute", x.base, dims=dims, order=turn).name
+    size, many = dims[0], len(places)
+    weight = torch.zeros(many, size, 1, 1, dtype=torch.float64)
+    weight[torch.arange(many), torch.tensor(places)] = 1
+    dims = as_dims((many, *dims[1:]))
+    name = c.emit(step, "conv2d", name, dims=dims, weight=weight, out_channels=many, kernel=[1, 1]).name
+    back = [turn.index(n) for n in range(3)]
+    after = as_dims(dims[n] for n in back)
+    return x.resized(c.emit(step, "permute", name, dims=after, order=back).name, after, axis)
 
 
 @handles("index_select")

@@ -31,6 +31,9 @@ NORMS = {
     "frozen norm": lambda: Model(
         lambda m, x: x * (m.w.reshape(1, -1, 1, 1) * (m.v.reshape(1, -1, 1, 1) + 1e-5).rsqrt())
         + m.b.reshape(1, -1, 1, 1), w=torch.rand(C), v=torch.rand(C), b=torch.rand(C)),
+    "local response, even": lambda: nn.Sequential(nn.Conv2d(C, C, 3), nn.ReLU(), nn.LocalResponseNorm(2, alpha=0.1)),
+    "distance": lambda: Model(
+        lambda m, x: F.pairwise_distance(m.fc(x.mean((2, 3))), m.fc(x.amax((2, 3))), keepdim=True), fc=nn.Linear(C, 5)),
     "filter response": lambda: Model(
         lambda m, x: torch.max(x * torch.rsqrt(x.pow(2).mean((2, 3), keepdim=True) + 1e-6), m.t),
         t=torch.rand(1, C, 1, 1).requires_grad_()),

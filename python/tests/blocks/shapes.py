@@ -159,6 +159,7 @@ SHAPES = {
         lambda m, x: m.two(F.max_pool1d(F.relu(m.one(x.mean(2))), 2)), one=nn.Conv1d(C, 6, 3, padding=1),
         two=nn.Conv1d(6, 4, 3, stride=2)),
     "bgr": lambda: Model(lambda m, x: m.conv(x[:, [2, 1, 0]]), conv=nn.Conv2d(3, 4, 3)),
+    "flipped": lambda: Model(lambda m, x: m.conv(F.interpolate(x, scale_factor=2.0).flip(3)), conv=nn.Conv2d(C, 4, 3)),
     "columns turned": lambda: Model(lambda m, x: m.conv(x.roll(2, 3)), conv=nn.Conv2d(C, 4, 3)),
     "1x1 by einsum": lambda: Model(
         lambda m, x: torch.einsum("nchw,oc->nohw", x, m.weight), weight=torch.rand(5, C).requires_grad_()),
