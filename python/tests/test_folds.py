@@ -80,16 +80,21 @@ def test_parts_of_images(name, tmp_path):
 
 def shuffle_attention(x, m):
     one, other = x.chunk(2, 1)
-    one = one * (m * one.mean((2, 3), keepdim=True) + 0.5).sigmoid()
-    return torch.cat([one, other * F.group_norm(other, C // 2).sigmoid()], 1)
+    one = one * (m[:, : one.shape[1]] * one.mean((2, 3), keepdim=True) + 0.5).sigmoid()
+    return torch.cat([one, other * F.group_norm(other, other.shape[1]).sigmoid()], 1)
 
 
-def test_groups_at_any_size(tmp_path):
+def of_pairs(x, m):
+    return shuffle_attention(x.reshape(-1, 2, *x.shape[2:]), m).reshape(x.shape)
+
+
+@pytest.mark.parametrize("function, moves", [(shuffle_attention, 4), (of_pairs, 2)])
+def test_groups_at_any_size(function, moves, tmp_path):
     """Groups are channels in another order, whatever the size."""
     torch.manual_seed(0)
-    model, path = Folded(shuffle_attention, torch.rand(1, C // 2, 1, 1)).eval(), tmp_path / "net.safetensors"
+    model, path = Folded(function, torch.rand(1, C // 2, 1, 1)).eval(), tmp_path / "net.safetensors"
     exported = export(model, torch.randn(1, 3, H, W), path)
-    assert exported.operations["channel_shuffle"] == 4
+    assert exported.operations["channel_shuffle"] == moves and "reshape" not in exported.operations
     x = torch.randn(2, 3, 11, 15)
     with torch.no_grad():
         right, (got,) = model(x), Interpreter.open(path).values(x).values()

@@ -48,13 +48,14 @@ def leading(c: Converter, step: fx.Node, x: Lazy, axis: int) -> Lazy | None:
 
 
 def resized(x: Lazy, base: str, axis: int, count: int) -> Lazy:
-    """Another node's value like one whose axis leads the channels, of `count` places along it."""
+    """Another node's value like one whose axis leads the channels, or is of one element, of `count` places along it."""
     first = x.axes[axis]
     rest = x.dims[0] // math.prod(x.sizes[f] for f in first)
     sizes = {f: size for f, size in x.sizes.items() if f not in first}
     kept: tuple[int, ...] = ()
     if count > 1:
-        kept, sizes[first[0]] = (first[0],), count
+        new = first[0] if first else max(x.sizes, default=-1) + 1
+        kept, sizes[new] = (new,), count
     axes = tuple(kept if n == axis else one for n, one in enumerate(x.axes))
     order = kept + tuple(f for f in x.order if f not in first)
     return Lazy(base, as_dims((count * rest, *x.dims[1:])), sizes, order, axes)

@@ -10,7 +10,7 @@ from typing import cast
 
 from torch import fx
 
-from .channels import form, inside, resized, spans
+from .channels import form, resized, spans
 from .convert import Converter, handles
 from .errors import Refused
 from .layout import best
@@ -22,14 +22,9 @@ def joined(c: Converter, step: fx.Node, parts: Sequence[Lazy], axis: int) -> Laz
     """Values one after another along an axis, in the order in which fewest have to be moved."""
     if len(parts) == 1:
         return parts[0]
-    along = [] if len({part.dims[1:] for part in parts}) > 1 else [form(part, axis) for part in parts]
-    if along and along[0] and all(one == along[0] for one in along) and all(part.axes[axis] for part in parts):
-        alike = all(spans(part) == spans(parts[0]) is not None for part in parts)
-        if alike and len(inside(parts[0]) or ()) > len(parts[0].axes[axis]):
-            # Groups of channels before others.
-            count = sum(part.shape[axis] for part in parts)
-            dims = as_dims((sum(part.dims[0] for part in parts), *parts[0].dims[1:]))
-            return resized(parts[0], c.emit(step, "concat", *(p.base for p in parts), dims=dims).name, axis, count)
+    groups = of_groups(c, step, parts, axis)
+    if groups is not None:
+        return groups
     whole = tuple(sum(part.shape[n] for part in parts) if n == axis else size for n, size in enumerate(parts[0].shape))
     layout = best(parts, whole, axis)
     if layout is None:
@@ -39,6 +34,20 @@ def joined(c: Converter, step: fx.Node, parts: Sequence[Lazy], axis: int) -> Laz
     keys = {} if place == 0 else {"axis": AXES[place]}
     node = c.emit(step, "concat", *names, dims=cast(Dims, layout.dims(whole)), **keys)
     return layout.back(node.name, node.dims, whole)
+
+
+def of_groups(c: Converter, step: fx.Node, parts: Sequence[Lazy], axis: int) -> Lazy | None:
+    """The same along an axis that leads others of the channels in all of the values: channels one after another."""
+    first, forms = parts[0], [form(part, axis) for part in parts]
+    if forms[0] is None or not forms[0][0] or any(one != forms[0] for one in forms):
+        return None
+    if step not in c.folds.of and not all(part.axes[axis] for part in parts):
+        return None
+    if any(part.dims[1:] != first.dims[1:] or spans(part) is None or spans(part) != spans(first) for part in parts):
+        return None
+    dims = as_dims((sum(part.dims[0] for part in parts), *first.dims[1:]))
+    node = c.emit(step, "concat", *(part.base for part in parts), dims=dims)
+    return resized(first, node.name, axis, sum(part.shape[axis] for part in parts))
 
 
 def with_axis(x: Lazy, axis: int) -> Lazy:
