@@ -5,13 +5,13 @@
 
 mod activation;
 mod batch;
+mod branch;
 mod budget;
 mod call;
 mod draft;
 mod emit;
 mod external;
 mod fold;
-mod front;
 mod fuse;
 mod graph;
 mod import;
@@ -20,6 +20,7 @@ mod input;
 mod kind;
 mod lower;
 mod messages;
+mod moved;
 mod names;
 mod old;
 mod options;

@@ -11,7 +11,6 @@ import blocks
 import numpy as np
 import pytest
 import torch
-from blocks.assignments import ASSIGNMENTS
 from blocks.folds import FOLDS
 from test_zoo import FSNET, TARGET
 
@@ -20,21 +19,11 @@ from filter_summary.research import zoo
 
 NOT_EXPORTED: dict[str, str] = {}
 """Blocks that `export` refuses, and what it says."""
-SCATTERED = dict.fromkeys(set(ASSIGNMENTS) - {"masked"}, "(Scatter")
-"""What assignments in place become."""
 FOLDED = dict.fromkeys(FOLDS, "the first axis must stay the batch")
-NOT_IMPORTED = {
-    "non-local": "(MatMul): it multiplies two computed values",
-    "local response": "(If): the format has no such operation",
-    "local response, even": "(If): the format has no such operation",
-    **SCATTERED,
-    **FOLDED,
-}
+NOT_IMPORTED = {**FOLDED}
 """Blocks that `fsnet import` refuses, and what it says."""
 NOT_IMPORTED_OF_DYNAMO = {
-    "non-local": "(MatMul): it multiplies two computed values",
-    "vgg": "moves the first axis",
-    **SCATTERED,
+    "vgg": "its indices are of several axes",
     **FOLDED,
 }
 """The same of what PyTorch's newer exporter writes, in other operators."""

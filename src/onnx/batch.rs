@@ -22,8 +22,9 @@ pub(super) fn another(batch: usize) -> usize {
 /// Whether a node could make something of the batch: it reads what depends on it, or moves axes about by their number.
 pub(super) fn is_looked_at(node: &Node, inputs: &[Option<Value>]) -> bool {
     let moves = ["Shape", "Size", "Slice", "Flatten", "Squeeze", "Unsqueeze"].contains(&node.op_type.as_str());
-    let first_is_computed = matches!(inputs.first(), Some(Some(Value::Computed(_))));
-    inputs.iter().flatten().any(|input| matches!(input, Value::OfBatch(_))) || (moves && first_is_computed)
+    let first_is_computed = matches!(inputs.first(), Some(Some(Value::Computed(_) | Value::Moved(_))));
+    inputs.iter().flatten().any(|input| matches!(input, Value::OfBatch(_) | Value::Moved(_)))
+        || (moves && first_is_computed)
 }
 
 /// Imports a node by `import` for two batches; says whether it was folded.
@@ -56,6 +57,7 @@ pub(super) fn for_both(
         (Value::Constant(one), Value::Constant(other)) if one == other => Ok(Value::Constant(one)),
         (Value::Constant(one), Value::Constant(other)) => Ok(Value::OfBatch([one, other])),
         (Value::Computed(one), Value::Computed(other)) if one == other => Ok(Value::Computed(one)),
+        (Value::Moved(one), Value::Moved(other)) if one == other => Ok(Value::Moved(one)),
         _ => Err(depends("")),
     });
     Ok((is_folded, both.collect::<Result<_, _>>()?))

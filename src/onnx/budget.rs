@@ -5,8 +5,11 @@ use super::refusal::{Why, why};
 /// What a small file may ask for: more than the weights of VGG-19, which ONNX's own tests make of nine kilobytes.
 const LEAST: usize = 640 << 20;
 
+/// Bytes that a set takes for a name, beside its letters.
+pub(super) const ENTRY: usize = 48;
+
 /// What is left, in bytes. Nothing is given back: an import is over soon.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Budget(usize);
 
 impl Budget {

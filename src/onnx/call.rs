@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::budget::Budget;
 use super::kind::Kind;
 use super::messages::{Attribute, Node};
+use super::moved::{self, Moved};
 use super::names::Names;
 use super::refusal::{Why, why};
 use super::tensor::{DataType, Tensor};
@@ -18,6 +19,18 @@ pub(super) enum Value {
     OfBatch([Rc<Tensor>; 2]),
     /// Computed when the network runs.
     Computed(View),
+    /// The same, whose first axis is not the batch.
+    Moved(Moved),
+}
+
+impl Value {
+    /// A computed value with its batch at an axis instead of in front.
+    pub(super) fn moved_to(self, batch: usize) -> Self {
+        match self {
+            Self::Computed(view) if batch > 0 => Self::Moved(Moved { view, batch }),
+            other => other,
+        }
+    }
 }
 
 /// A node to be imported.
@@ -104,6 +117,7 @@ impl Call<'_> {
     pub(super) fn computed(&self, at: usize) -> Result<&View, Why> {
         match self.input(at) {
             Some(Value::Computed(view)) => Ok(view),
+            Some(Value::Moved(_)) => Err(moved::refused(&format!("its operand {at} ({})", self.node.input[at]))),
             Some(_) => Err(why(format!("its operand {at} is a constant"))),
             None => Err(why(format!("its operand {at} is missing"))),
         }

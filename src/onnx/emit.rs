@@ -90,6 +90,9 @@ pub(super) fn emit(
     }
     if let Some(preprocess) = &options.preprocess {
         let mut preprocess = preprocess.clone();
+        if preprocess.scale == 0.0 {
+            return Err(Error::value("preprocess.scale", 0, "it must not be zero: all pixels would be alike"));
+        }
         let default = Preprocess::new(input.shape()[0])?;
         for (given, default) in [(&mut preprocess.mean, default.mean), (&mut preprocess.std, default.std)] {
             if given.is_empty() {

@@ -76,6 +76,7 @@ fn by_operator(call: &Call<'_>, operands: &[&Tensor], means: &mut Means<'_>) -> 
             let dims = arithmetic::broadcast(&first.dims, &asked)?;
             Strided::of(&first.dims).broadcast(&dims)?.read(first, budget)?
         }
+        "NonZero" => non_zero(first, budget)?,
         "Tile" if operands.len() == 2 => tile(first, operands[1], budget)?,
         "Sum" | "Min" | "Max" if operands.len() == 1 => copy(first, budget)?,
         "Range" if operands.len() == 3 => range(operands, budget)?,
@@ -104,6 +105,7 @@ pub(super) fn dims(value: &Value, batch: usize) -> Vec<usize> {
     match value {
         Value::Constant(tensor) | Value::OfBatch([tensor, _]) => tensor.dims.clone(),
         Value::Computed(view) => [vec![batch], view.dims()].concat(),
+        Value::Moved(moved) => moved.sizes(batch),
     }
 }
 
@@ -230,6 +232,21 @@ fn gather(call: &Call<'_>, tensor: &Tensor, indices: &Tensor, budget: &mut Budge
 /// A tensor whose axis `k` is what was axis `order[k]`.
 pub(super) fn reordered(tensor: &Tensor, order: &[usize], budget: &mut Budget) -> Result<Tensor, Why> {
     Strided::of(&tensor.dims).transposed(order).read(tensor, budget)
+}
+
+/// Where numbers are that are not 0: of each axis a list of places.
+fn non_zero(tensor: &Tensor, budget: &mut Budget) -> Result<Tensor, Why> {
+    let (rank, all) = (tensor.dims.len(), tensor.count());
+    budget.take(all.saturating_mul(8 * (rank + 1)))?;
+    // Not as integers, of which small numbers are 0.
+    let is_there = |&at: &usize| if tensor.is_float() { tensor.float(at) != 0.0 } else { tensor.int(at) != 0 };
+    let places: Vec<usize> = (0..all).filter(is_there).collect();
+    let along = |axis: usize| {
+        let behind: usize = tensor.dims[axis + 1..].iter().product();
+        places.iter().map(move |at| (at / behind % tensor.dims[axis]) as i64)
+    };
+    let values = exactly(rank * places.len(), (0..rank).flat_map(along));
+    Ok(Tensor { dims: vec![rank, places.len()], values: Values::Ints(values) })
 }
 
 /// Every axis behind itself: as one of its own before it, along which it is repeated.

@@ -5,8 +5,8 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use prost::bytes::Bytes;
 
+use super::branch::{self, Taken};
 use super::budget::Budget;
-use super::front::pick_in_place;
 use super::messages::{self, Node, ValueInfo, is_own};
 use super::wire;
 use crate::error::{Error, Result};
@@ -54,8 +54,7 @@ fn foreign(bytes: &[u8]) -> Option<Error> {
 
 impl Graph {
     /// Reads a model that computes `outputs`, or where there are none those that it names itself.
-    pub(super) fn parse(bytes: Vec<u8>, outputs: &[String], budget: &mut Budget) -> Result<Self> {
-        let bytes = Bytes::from(bytes);
+    pub(super) fn parse(bytes: Bytes, outputs: &[String], budget: &mut Budget) -> Result<Self> {
         let model = wire::model(bytes.clone(), budget)
             .map_err(|reason| foreign(&bytes).unwrap_or_else(|| wrong(format!("it cannot be read: {reason}"))))?;
         let opset = model.opset_import.iter().find(|set| is_own(&set.domain));
@@ -92,11 +91,28 @@ impl Graph {
             return Err(wrong("it has no outputs"));
         }
         let mut nodes = graph.node;
-        pick_in_place(&mut nodes, &outputs);
+        branch::capture(&mut nodes, budget)?;
         let mut read =
             Self { nodes, initializers, inputs, outputs, order: Vec::new(), readers: HashMap::new(), opset, producer };
         read.sort()?;
         Ok(read)
+    }
+
+    /// The same with nodes of branches in place of those that took them.
+    pub(super) fn with_branches(mut self, taken: Vec<Taken>, budget: &mut Budget) -> Result<Self> {
+        let given = self.inputs.iter().map(|input| input.name.clone());
+        let names = given.chain(self.initializers.keys().cloned());
+        let (nodes, constants) = branch::spliced(self.nodes, names, taken, budget)?;
+        if nodes.len() > MOST_NODES {
+            return Err(wrong(format!(
+                "with its branches it has {} nodes: at most {MOST_NODES} are read",
+                nodes.len()
+            )));
+        }
+        self.nodes = nodes;
+        self.initializers.extend(constants);
+        self.sort()?;
+        Ok(self)
     }
 
     /// Finds the nodes that are needed, and an order of them: that of the file as far as possible.

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
+use prost::bytes::Bytes;
+
 use super::batch;
+use super::branch::{self, Taken, is_if};
 use super::budget::Budget;
 use super::call::{Call, Value};
 use super::draft::{Draft, INPUT, Id};
@@ -16,6 +19,7 @@ use super::imported::{Imported, ImportedInput, ImportedOutput};
 use super::input::Input;
 use super::lower::{Context, lower, not_read, padded};
 use super::messages::{Node, is_own};
+use super::moved;
 use super::names::Names;
 use super::old;
 use super::options::Options;
@@ -29,6 +33,8 @@ use crate::network::Preprocess;
 
 /// Most outputs, each of which is a node.
 const MOST_OUTPUTS: usize = 4096;
+/// Most branches that hang on each other: what is behind one is read once it is known.
+const MOST_BRANCHES: usize = 32;
 
 /// Values so far, by name.
 struct Values<'a> {
@@ -40,31 +46,68 @@ struct Values<'a> {
     lost: HashSet<&'a str>,
 }
 
+/// A model whose branches are known, and its network.
+struct Read {
+    graph: Graph,
+    names: Rc<Names>,
+    input: Input,
+    imported: Imported,
+    has_branches: bool,
+}
+
+/// What going through a graph came to.
+enum Made {
+    Network(Box<Imported>),
+    /// Branches whose conditions are known by now, and what is behind them not.
+    Branches(Vec<Taken>),
+}
+
 pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> Result<Imported> {
     let given: usize = options.constants.values().map(Vec::len).sum();
     let bytes = model.len() + given;
+    let model = Bytes::from(model);
+    let read = |resized: Option<&Input>| read(&model, bytes, options, &external, resized);
+    let Read { graph, names, mut input, imported, has_branches } = read(None)?;
+    let other = |other: &Input| read(Some(other)).map(|read| read.imported.network);
+    if !is_tied(&graph, &input, &imported.network, has_branches, other) {
+        return Ok(imported);
+    }
+    input.is_tied = true;
+    match of((&graph, &names), options, &input, (Budget::for_file(bytes), external.clone()))? {
+        Made::Network(imported) => Ok(*imported),
+        Made::Branches(_) => Err(Error::format("ONNX model", "its branches are others each time that they are read")),
+    }
+}
+
+/// Reads a model of so many bytes with what is given beside it; of an input of other sizes where they are `resized`.
+fn read(model: &Bytes, bytes: usize, options: &Options, external: &External, resized: Option<&Input>) -> Result<Read> {
+    let wrong = |reason| Error::format("ONNX model", reason);
     let mut budget = Budget::for_file(bytes);
-    let graph = Graph::parse(model, &options.ends, &mut budget)?;
+    let mut graph = Graph::parse(model.clone(), &options.ends, &mut budget)?;
     if graph.outputs.len() > MOST_OUTPUTS {
-        let reason =
-            format!("it has {} outputs: at most {MOST_OUTPUTS} are imported (--end VALUE)", graph.outputs.len());
-        return Err(Error::format("ONNX model", reason));
+        let count = graph.outputs.len();
+        return Err(wrong(format!("it has {count} outputs: at most {MOST_OUTPUTS} are imported (--end VALUE)")));
     }
-    let mut input = Input::of(&graph, options)?;
-    // A network has a mean and a deviation of each channel: so many and no more.
-    Preprocess::new(input.shape()[0])?;
-    let names = Names::of(&graph, &mut budget).map_err(|why| Error::format("ONNX model", why.reason))?;
-    let names = Rc::new(names);
-    let mut imported = of((&graph, &names), options, &input, (budget, external.clone()))?;
-    let other = |other: &Input| {
-        let budget = Budget::for_file(bytes);
-        of((&graph, &names), options, other, (budget, external.clone())).map(|imported| imported.network)
-    };
-    if is_tied(&graph, &input, &imported.network, other) {
-        input.is_tied = true;
-        imported = of((&graph, &names), options, &input, (Budget::for_file(bytes), external))?;
+    for taken in 0..=MOST_BRANCHES {
+        let mut input = Input::of(&graph, options)?;
+        if let Some(resized) = resized {
+            input.sizes.clone_from(&resized.sizes);
+        }
+        // A network has a mean and a deviation of each channel: so many and no more.
+        Preprocess::new(input.shape()[0])?;
+        let mut left = budget.clone();
+        let names = Names::of(&graph, &mut left).map_err(|why| wrong(why.reason))?;
+        let names = Rc::new(names);
+        match of((&graph, &names), options, &input, (left, external.clone()))? {
+            Made::Network(imported) => {
+                return Ok(Read { graph, names, input, imported: *imported, has_branches: taken > 0 });
+            }
+            Made::Branches(taken) => graph = graph.with_branches(taken, &mut budget)?,
+        }
     }
-    Ok(imported)
+    Err(wrong(format!(
+        "more than {MOST_BRANCHES} branches (If) are behind each other: simplify it for one input size (onnxsim)"
+    )))
 }
 
 /// A network of a model's graph, for an input.
@@ -73,7 +116,7 @@ fn of(
     options: &Options,
     input: &Input,
     (budget, external): (Budget, External),
-) -> Result<Imported> {
+) -> Result<Made> {
     let mut context = Context::new(Draft::new(&input.name, input.shape()), budget, external);
     let view = if input.channels_last {
         View::of(INPUT, &input.shape()).transposed(&[1, 2, 0])
@@ -84,9 +127,27 @@ fn of(
     let mut values = Values { graph, options, names, known, lost: HashSet::new() };
     let mut refused = Vec::new();
     let (mut operators, mut folded) = (BTreeMap::new(), 0);
+    let mut branches = Vec::new();
     for &at in &graph.order {
         let node = &graph.nodes[at];
         *operators.entry(node.op_type.clone()).or_default() += 1;
+        let first = node.input.first().map_or("", String::as_str);
+        // What its other branch reads may be lost.
+        if is_if(node) && !values.lost.contains(first) {
+            let condition = values.value(&mut context, first).map(|condition| match condition {
+                Some(Value::Constant(truth)) => vec![truth],
+                Some(Value::OfBatch(truths)) => truths.to_vec(),
+                _ => Vec::new(),
+            });
+            let taken = condition.and_then(|condition| branch::taken(node, at, &condition, &mut context.budget));
+            // What is behind it is known once its nodes are in its place.
+            values.lost.extend(node.output.iter().map(String::as_str));
+            match taken {
+                Ok(taken) => branches.push(taken),
+                Err(why) => refused.push(refusal(node, why)),
+            }
+            continue;
+        }
         if node.input.iter().any(|input| values.lost.contains(input.as_str())) {
             // What is behind a refused node is not known, but what no network has is told in one go.
             refused.extend(not_read(node).map(|why| refusal(node, why)));
@@ -100,6 +161,9 @@ fn of(
                 values.lost.extend(node.output.iter().map(String::as_str));
             }
         }
+    }
+    if !branches.is_empty() {
+        return Ok(Made::Branches(branches));
     }
     if !refused.is_empty() {
         return Err(Error::Import { nodes: refused });
@@ -117,7 +181,7 @@ fn of(
     let done = fused.done.clone();
     let emit::Emitted { network, names } = emit::emit(fused, &ids, graph, names, options, input)?;
     outputs.iter_mut().zip(names).for_each(|(output, name)| output.node = name);
-    Ok(Imported {
+    Ok(Made::Network(Box::new(Imported {
         network,
         outputs,
         producer: graph.producer.clone(),
@@ -130,7 +194,7 @@ fn of(
             sizes: input.sizes.clone(),
             channels_last: input.channels_last,
         },
-    })
+    })))
 }
 
 /// Folds or lowers a node; says whether it was folded.
@@ -204,6 +268,7 @@ impl Values<'_> {
 fn output(context: &mut Context, values: &mut Values<'_>, name: &str, batch: usize) -> Result<(Id, Vec<usize>), Why> {
     let view = match values.value(context, name)? {
         Some(Value::Computed(view)) => view,
+        Some(Value::Moved(_)) => return Err(moved::refused("it")),
         _ => return Err(why("it is a constant")),
     };
     let dims = view.dims();

@@ -82,7 +82,8 @@ impl Input {
 }
 
 /// Operators that leave numbers as they are.
-const MOVES: [&str; 8] = ["Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Gather"];
+const MOVES: [&str; 9] =
+    ["Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Gather", "GatherND"];
 
 /// Refuses an input that is no floats: arithmetic of integers is another. Bytes, as pixels are, become floats where all
 /// that reads them is `Cast`.

@@ -52,6 +52,7 @@ impl Attribute {
             (self.i.is_some(), Kind::Int),
             (self.s.is_some(), Kind::Word),
             (self.t.is_some(), Kind::Tensor),
+            (self.g.is_some(), Kind::Other),
             (!self.floats.is_empty(), Kind::Floats),
             (!self.ints.is_empty(), Kind::Ints),
         ];

@@ -14,24 +14,28 @@ mod einsum;
 mod extreme;
 mod gather;
 mod given;
+mod lp_pool;
 mod merged;
+mod moments;
 mod moves;
 mod norm;
 mod pad;
 mod pool;
 mod power;
+mod products;
 mod reduce;
 mod repeat;
 mod resize;
+mod scatter;
 mod slice;
 mod standard;
-mod vector;
+mod turned;
 mod window;
 
 pub(super) use context::{Context, padded};
 
 use super::activation as of_node;
-use super::call::Call;
+use super::call::{Call, Value};
 use super::messages::{Node, is_own};
 use super::refusal::{Why, why};
 use context::Lowered;
@@ -48,6 +52,8 @@ const OPERATORS: &[(&[&str], Lowering)] = &[
     (&["ConvTranspose"], conv_transpose::conv_transpose),
     (&["MaxPool", "AveragePool"], pool::pool),
     (&["GlobalMaxPool", "GlobalAveragePool"], pool::global),
+    (&["LpPool"], lp_pool::lp_pool),
+    (&["GlobalLpPool"], lp_pool::global),
     (&["ReduceMean", "ReduceSum", "ReduceMax"], reduce::reduce),
     (&["ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare"], reduce::in_steps),
     (&["LpNormalization"], reduce::normalized),
@@ -56,6 +62,8 @@ const OPERATORS: &[(&[&str], Lowering)] = &[
     (&["InstanceNormalization"], standard::instance),
     (&["GroupNormalization"], standard::group),
     (&["LayerNormalization"], standard::layer),
+    (&["RMSNormalization"], moments::rms),
+    (&["MeanVarianceNormalization"], moments::mean_variance),
     (&["PRelu"], norm::prelu),
     (&["Softmax", "LogSoftmax"], norm::softmax),
     (of_node::OPERATORS, activation::activation),
@@ -79,6 +87,9 @@ const OPERATORS: &[(&[&str], Lowering)] = &[
     (&["Slice"], slice::slice),
     (&["Split"], slice::split),
     (&["Gather"], gather::gather),
+    (&["GatherND"], gather::gather_nd),
+    (&["ScatterND"], scatter::scatter_nd),
+    (&["ScatterElements", "Scatter"], scatter::scatter_elements),
     (&["DepthToSpace", "SpaceToDepth"], moves::blocks),
     (&["Pad"], pad::pad),
     (&["Resize", "Upsample"], resize::resize),
@@ -97,13 +108,14 @@ pub(super) fn lower(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     }
     let found = OPERATORS.iter().find(|(names, _)| names.contains(&operator));
     let (_, lowering) = found.ok_or_else(|| unknown(operator))?;
-    lowering(context, call)
+    let is_moved = call.inputs.iter().any(|input| matches!(input, Some(Value::Moved(_))));
+    if is_moved && operator != "ScatterND" { turned::turned(context, call, *lowering) } else { lowering(context, call) }
 }
 
 /// Why a node that reads computed values cannot be imported, whatever they are; `None` where it might be.
 pub(super) fn not_read(node: &Node) -> Option<Why> {
     /// Of shapes, which are known whatever values are; and what may compute with those.
-    const OF_SHAPES: [&str; 6] = ["Shape", "Size", "ConstantOfShape", "Range", "Equal", "Mod"];
+    const OF_SHAPES: [&str; 8] = ["Shape", "Size", "ConstantOfShape", "Range", "Equal", "Mod", "If", "NonZero"];
     let operator = node.op_type.as_str();
     if !is_own(&node.domain) {
         return Some(foreign(&node.domain));
@@ -119,12 +131,10 @@ fn foreign(domain: &str) -> Why {
 fn unknown(operator: &str) -> Why {
     let none = why("the format has no such operation");
     match operator {
-        "NonMaxSuppression" | "TopK" | "ArgMax" | "ArgMin" | "NonZero" | "GatherND" | "ScatterND" | "RoiAlign" => {
+        "NonMaxSuppression" | "TopK" | "ArgMax" | "ArgMin" | "NonZero" | "RoiAlign" => {
             none.or("end the network before it (--end VALUE) and do the rest in your program")
         }
-        "If" | "Loop" | "Scan" => {
-            none.or("simplify the model for one input size (onnxsim), or export without branches")
-        }
+        "Loop" | "Scan" => none.or("simplify the model for one input size (onnxsim), or export without branches"),
         "QuantizeLinear" | "DequantizeLinear" | "QLinearConv" | "ConvInteger" | "DynamicQuantizeLinear" => {
             none.or("import the model from before it was quantized, then fsnet quantize")
         }

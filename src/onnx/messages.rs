@@ -1,5 +1,5 @@
-//! ONNX's messages, by hand: the fields that an importer reads. Whatever else a file has is skipped, graphs within
-//! attributes too, so that no message holds itself.
+//! ONNX's messages, by hand: the fields that an importer reads. Whatever else a file has is skipped; graphs within
+//! attributes stay bytes, so that no message holds itself.
 
 use prost::bytes::Bytes;
 
@@ -78,6 +78,9 @@ pub(super) struct Attribute {
     pub(super) s: Option<Bytes>,
     #[prost(message, optional, boxed, tag = "5")]
     pub(super) t: Option<Box<Tensor>>,
+    /// A graph, as it lies in the file.
+    #[prost(bytes = "bytes", optional, tag = "6")]
+    pub(super) g: Option<Bytes>,
     #[prost(float, repeated, tag = "7")]
     pub(super) floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]

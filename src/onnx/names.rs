@@ -2,12 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::budget::Budget;
+use super::budget::{Budget, ENTRY};
 use super::graph::Graph;
 use super::refusal::Why;
-
-/// Bytes that a set takes for a name, beside its letters.
-const ENTRY: usize = 48;
 
 /// The names of a model's values.
 #[derive(Debug, Default)]

@@ -31,7 +31,7 @@ pub struct ModelNode {
 impl Outline {
     /// Of a model's bytes.
     pub(super) fn of(model: &[u8]) -> Result<Self> {
-        let graph = Graph::parse(model.to_vec(), &[], &mut Budget::for_file(model.len()))?;
+        let graph = Graph::parse(model.to_vec().into(), &[], &mut Budget::for_file(model.len()))?;
         let node = |&at: &usize| {
             let node = &graph.nodes[at];
             ModelNode { name: node.label(), operator: node.op_type.clone(), values: node.output.clone() }

@@ -3,21 +3,26 @@
 
 mod batch;
 mod batch_axis;
+mod branch;
 mod choices;
 mod constants;
 mod einsum;
 mod gather;
 mod hostile;
 mod model;
+mod moments;
+mod moved;
 mod names;
 mod numbers;
 mod odd;
 mod old;
 mod patterns;
 mod pools;
+mod products;
 mod reduce;
 mod refused;
 mod repeat;
+mod scatter;
 mod selu;
 mod standard;
 mod tie;

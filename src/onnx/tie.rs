@@ -11,11 +11,13 @@ use super::input::Input;
 use crate::error::Result;
 use crate::network::Network;
 
-/// Whether the network is of images of its size alone; `import` makes one of an input of other sizes.
+/// Whether the network is of images of its size alone; `import` makes one of an input of other sizes. Where the model
+/// has branches, of which other sizes may take others, one that cannot be made is another.
 pub(super) fn is_tied(
     graph: &Graph,
     input: &Input,
     network: &Network,
+    has_branches: bool,
     import: impl Fn(&Input) -> Result<Network>,
 ) -> bool {
     let looks = graph.nodes.iter().any(|node| ["Shape", "Size"].contains(&node.op_type.as_str()));
@@ -29,7 +31,8 @@ pub(super) fn is_tied(
         // What cannot be of that size tells nothing, nor does what says so by itself.
         match (network.with_input_size([height, width]), import(&other)) {
             (Ok(resized), Ok(imported)) => resized != imported,
-            _ => false,
+            (Ok(_), Err(_)) => has_branches,
+            (Err(_), _) => false,
         }
     })
 }

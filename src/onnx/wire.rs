@@ -9,7 +9,7 @@ use prost::Message as _;
 use prost::bytes::Bytes;
 
 use super::budget::Budget;
-use super::messages::{Attribute, Dimension, Model, Node, OperatorSet, StringPair, Tensor, ValueInfo};
+use super::messages::{Attribute, Dimension, Graph, Model, Node, OperatorSet, StringPair, Tensor, ValueInfo};
 use super::refusal::{Why, why};
 
 /// What messages may take beside what the file's own numbers are, in bytes.
@@ -67,7 +67,7 @@ impl Kind {
             (Self::Node, 3 | 4 | 7) => text,
             (Self::Node, 5) => Message(Self::Attribute),
             (Self::Attribute, 1) => text,
-            (Self::Attribute, 4) => Bytes,
+            (Self::Attribute, 4 | 6) => Bytes,
             (Self::Attribute, 5) => Message(Self::Tensor),
             (Self::Attribute, 7) => Fixed(4),
             (Self::Attribute, 8) => Varints(8),
@@ -110,6 +110,12 @@ impl Kind {
 pub(super) fn model(bytes: Bytes, budget: &mut Budget) -> Result<Model, String> {
     budget.take(cost(&bytes, Kind::Model)?).map_err(|why| why.reason)?;
     Model::decode(bytes).map_err(|error| error.to_string())
+}
+
+/// The same of a graph within a node.
+pub(super) fn graph(bytes: Bytes, budget: &mut Budget) -> Result<Graph, Why> {
+    budget.take(cost(&bytes, Kind::Graph).map_err(why)?)?;
+    Graph::decode(bytes).map_err(|error| why(error.to_string()))
 }
 
 /// The same of a tensor.

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::context::{Context, Lowered, padded};
-use super::vector::matmul_computed;
+use super::products::matmul_computed;
 use super::window::Window;
 use crate::method::conv2d::Conv2d;
 use crate::network::ops::{ConvOp, Op};
 use crate::onnx::call::{Call, Value};
 use crate::onnx::refusal::{Why, why};
 use crate::onnx::tensor::shown;
+use crate::onnx::view::View;
 
 /// `Conv`: one or two axes of pixels.
 pub(super) fn conv(context: &mut Context, call: &mut Call<'_>) -> Lowered {
@@ -100,28 +101,51 @@ pub(super) fn matmul(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         let op = ConvOp::linear(weights, [columns, rows])?;
         return context.finish(call, Op::Conv(Arc::new(op)), vec![input], 1);
     }
-    let rank = dims.len();
-    // Channels first, and where they come from back again.
-    let forth: Vec<usize> = std::iter::once(rank - 1).chain(0..rank - 1).collect();
-    let back: Vec<usize> = (1..rank).chain([0]).collect();
-    let first = view.transposed(&forth);
-    let shape = padded(&first.dims())?;
-    let input = context.in_order(call, &call.part("channels"), &first, shape)?;
-    let op = ConvOp::dense(weights, [columns, rows, 1, 1], Conv2d::default())?;
-    let id = context.op(call, &call.part("base"), Op::Conv(Arc::new(op)), vec![input])?;
-    Ok(vec![Value::Computed(context.image_of(id, rank).transposed(&back))])
+    at_every_place(context, call, 0, dims.len() - 1, (weights, [columns, rows]))
 }
 
-/// Weights times a value `[N, K, L]`: a 1x1 convolution.
+/// A matrix times a value `[N, .., K, L]`.
 fn matmul_left(context: &mut Context, call: &mut Call<'_>) -> Lowered {
-    let (input, rank) = context.image(call, 1)?;
-    let [outputs, inputs] = call.known(0)?.dims[..] else { return Err(why("its weights are no matrix")) };
-    if rank != 2 || context.draft.shape(input)[0] != inputs {
-        return Err(why(format!("its weights are {outputs}x{inputs}, which its other operand does not fit")));
+    let dims = call.computed(1)?.dims();
+    let matrix = call.known(0)?.dims.clone();
+    let [.., outputs, inputs] = matrix[..] else {
+        return Err(why(format!("its weights are {}: no matrix", shown(&matrix))));
+    };
+    let Some(axis) = dims.len().checked_sub(2) else {
+        return Err(why("it multiplies along the first axis, the batch, of which a network takes any"));
+    };
+    let is_matrix = matrix.len() <= dims.len() + 1 && matrix.iter().rev().skip(2).all(|&size| size == 1);
+    if !is_matrix || dims[axis] != inputs {
+        return Err(why(format!("its weights are {}, which {} does not fit", shown(&matrix), shown(&dims))));
     }
     let weights = call.take_floats(0, &mut context.budget)?;
+    at_every_place(context, call, 1, axis, (weights, [outputs, inputs]))
+}
+
+/// A matrix times what lies along an axis of an operand, behind the batch: a 1x1 convolution.
+fn at_every_place(
+    context: &mut Context,
+    call: &Call<'_>,
+    at: usize,
+    axis: usize,
+    (weights, [outputs, inputs]): (Vec<f32>, [usize; 2]),
+) -> Lowered {
+    let view = call.computed(at)?.clone();
+    let rank = view.dims().len();
+    // Channels first, and where they come from back again.
+    let forth: Vec<usize> = std::iter::once(axis).chain((0..rank).filter(|&other| other != axis)).collect();
+    let mut back = vec![0; rank];
+    forth.iter().enumerate().for_each(|(at, &axis)| back[axis] = at);
+    let first = view.transposed(&forth);
+    let mut dims = first.dims();
+    let shape = padded(&dims).unwrap_or([inputs, dims[1..].iter().product(), 1]);
+    let name = if axis == 0 { call.node.input[at].clone() } else { call.part("channels") };
+    let input = context.in_order(call, &name, &first, shape)?;
     let op = ConvOp::dense(weights, [outputs, inputs, 1, 1], Conv2d::default())?;
-    context.finish(call, Op::Conv(Arc::new(op)), vec![input], rank)
+    let name = if axis == 0 { call.name().to_owned() } else { call.part("base") };
+    let id = context.op(call, &name, Op::Conv(Arc::new(op)), vec![input])?;
+    dims[0] = outputs;
+    Ok(vec![Value::Computed(View::of(id, &dims).transposed(&back))])
 }
 
 /// A matrix of so many rows, with its columns as rows.

@@ -9,7 +9,7 @@ use crate::onnx::shapes::Cut;
 use crate::onnx::view::View;
 
 /// Most slices that places are put together of.
-const MOST_SLICES: usize = 256;
+pub(super) const MOST_SLICES: usize = 256;
 
 /// Whether it takes all of an axis of a size.
 pub(super) fn is_whole(cut: &Cut, size: usize) -> bool {

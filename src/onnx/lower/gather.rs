@@ -1,11 +1,13 @@
-//! `Gather`.
+//! `Gather` and `GatherND`.
 
 use std::rc::Rc;
 
 use super::context::{Context, Lowered};
 use super::cut::picked;
 use crate::onnx::call::{Call, Value};
-use crate::onnx::refusal::why;
+use crate::onnx::fold::copy;
+use crate::onnx::refusal::{Why, why};
+use crate::onnx::tensor::Tensor;
 use crate::onnx::view::View;
 
 /// `Gather`: slices; without its axis where there is one index.
@@ -41,4 +43,24 @@ pub(super) fn gather(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     }
     let id = context.flat(call, &name, &view)?;
     Ok(vec![Value::Computed(View::of(id, &dims))])
+}
+
+/// `GatherND`, whose indices are of the first axis, and maybe of others behind it.
+pub(super) fn gather_nd(_: &mut Context, call: &mut Call<'_>) -> Lowered {
+    call.computed(0)?;
+    Err(why("it picks some of the first axis, the batch").or("pick along one axis behind it (x[:, [2, 1, 0]])"))
+}
+
+/// Makes of the indices of a `GatherND` those of a `Gather` along the first axis, which is not the batch.
+pub(super) fn of_first_axis(context: &mut Context, call: &mut Call<'_>) -> Result<(), Why> {
+    let indices = call.known(1)?;
+    let Some((1, list)) = indices.dims.split_last().map(|(&last, list)| (last, list.to_vec())) else {
+        return Err(why("its indices are of several axes").or("pick along one axis after another"));
+    };
+    if call.int("batch_dims", 0)? != 0 {
+        return Err(why("its batch_dims are not 0"));
+    }
+    let indices = Tensor { dims: list, ..copy(indices, &mut context.budget)? };
+    call.inputs[1] = Some(Value::Constant(Rc::new(indices)));
+    Ok(())
 }

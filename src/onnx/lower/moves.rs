@@ -43,13 +43,15 @@ fn moved_batch(call: &Call<'_>, batch: usize, dims: &[usize], from: &[usize]) ->
 
 /// `Transpose`: noted, not computed.
 pub(super) fn transpose(_: &mut Context, call: &mut Call<'_>) -> Lowered {
-    let view = call.computed(0)?;
-    let order = shapes::order(call, view.dims().len() + 1)?;
-    let Some((0, order)) = order.split_first().map(|(&first, rest)| (first, rest)) else {
-        return Err(why(format!("perm {order:?} moves the first axis, the batch")));
+    let (view, batch) = match call.input(0) {
+        Some(Value::Moved(moved)) => (&moved.view, moved.batch),
+        _ => (call.computed(0)?, 0),
     };
-    let order: Vec<usize> = order.iter().map(|&axis| axis - 1).collect();
-    Ok(vec![Value::Computed(view.transposed(&order))])
+    let order = shapes::order(call, view.dims().len() + 1)?;
+    let to = order.iter().position(|&axis| axis == batch).unwrap_or(0);
+    let others = order.into_iter().filter(|&axis| axis != batch);
+    let others: Vec<usize> = others.map(|axis| axis - usize::from(axis > batch)).collect();
+    Ok(vec![Value::Computed(view.transposed(&others)).moved_to(to)])
 }
 
 /// `Concat`.

@@ -31,6 +31,10 @@ impl Window {
         if kernel.len() != axes {
             return Err(why(format!("its kernel has {} axes: its operand has {axes}", kernel.len())));
         }
+        let said = call.ints("kernel_shape")?.filter(|said| !said.is_empty());
+        if let Some(said) = said.filter(|said| !said.iter().copied().eq(kernel.iter().map(|&size| size as i64))) {
+            return Err(why(format!("kernel_shape is {said:?}: its weights have {kernel:?}")));
+        }
         let pair = |sizes: &[usize]| [sizes[0], sizes.get(1).copied().unwrap_or(1)];
         let numbers = |name: &str, count: usize, default: usize| -> Result<Vec<usize>, Why> {
             let Some(given) = call.ints(name)?.filter(|given| !given.is_empty()) else {

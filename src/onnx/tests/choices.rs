@@ -147,6 +147,7 @@ fn computed_values_are_multiplied_by_computed_vectors() {
     assert_eq!(of(&["x", "turned"]).run(), by_columns);
     let by_rows: Vec<f32> = (0..3).map(|at| x(2) * x(at) + x(5) * x(3 + at)).collect();
     assert_eq!(of(&["flat", "x"]).run(), by_rows);
-    let error = of(&["rows", "columns"]).import().unwrap_err().to_string();
-    assert!(error.contains("it multiplies two computed values, 2x1 by 1x3 of each image"), "{error}");
+    // Every row by every column.
+    let outer = [0, 1].map(|row| [0, 1, 2].map(|at| x(row * 3 + 2) * column(at))).concat();
+    assert_eq!(of(&["rows", "columns"]).run(), outer);
 }

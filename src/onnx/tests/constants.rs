@@ -203,3 +203,19 @@ fn sums_of_constants_and_values_are_in_any_order() {
     let error = of("Sum", &["a", "", "x"]).import().unwrap_err().to_string();
     assert!(error.contains("its operand 1 is missing"), "{error}");
 }
+
+/// As PyTorch counted before there was `Range`.
+#[test]
+fn places_of_what_is_not_0_are_folded() {
+    let counted = vec![
+        node("ConstantOfShape", &["four"], &["c"], &[]),
+        node("Add", &["c", "half"], &["d"], &[]),
+        node("NonZero", &["d"], &["n"], &[]),
+        node("Transpose", &["n"], &["t"], &[("perm", Is::Ints(&[1, 0]))]),
+        node("Squeeze", &["t"], &["k"], &[("axes", Is::Ints(&[1]))]),
+    ];
+    assert_eq!(folded(counted, vec![list("four", &[4]), floats("half", &[], &[0.5])]), [0.0, 1.0, 2.0, 3.0]);
+    let nodes = vec![node("NonZero", &["a"], &["n"], &[]), node("Reshape", &["n", "four"], &["k"], &[])];
+    let constants = vec![floats("a", &[2, 2], &[0.0, 0.25, f32::NAN, 0.0]), list("four", &[4])];
+    assert_eq!(folded(nodes, constants), [0.0, 1.0, 1.0, 0.0]);
+}

@@ -67,7 +67,7 @@ fn axes_that_are_picked_of_in_front_stay_where_they_are() {
     };
     assert_eq!(reversed.run(), want(&[2, 1, 0]));
     assert_eq!(model(&[1, 0, 2], picked(&[2, -2]), "back").run(), want(&[2, 1]));
-    // What goes back elsewhere, or is read in front, is refused as before.
+    // What goes back elsewhere, or stays in front, is no output.
     for model in [model(&[2, 0, 1], picked(&[1]), "back"), model(&[1, 0, 2], picked(&[1]), "picked")] {
         let error = model.import().unwrap_err().to_string();
         assert!(error.contains("moves the first axis, the batch"), "{error}");

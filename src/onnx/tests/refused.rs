@@ -195,3 +195,12 @@ fn nodes_behind_a_refused_one_are_named_too() {
     assert_eq!(operators, ["Log", "CumSum", "LSTM"]);
     assert!(nodes.iter().all(|node| node.way_out.is_some()));
 }
+
+#[test]
+fn pixels_that_all_become_alike_are_refused() {
+    let mut preprocess = crate::network::Preprocess::new(2).unwrap();
+    preprocess.scale = 0.0;
+    let model = Small::new(&[1, 2, 3, 4], vec![node("Relu", &["x"], &["y"], &[])], vec![]);
+    let error = import(model.bytes(), &Options::default().with_preprocess(preprocess)).unwrap_err().to_string();
+    assert_eq!(error, "preprocess.scale is 0: it must not be zero: all pixels would be alike");
+}

@@ -1,0 +1,89 @@
+//! `MatMul` of two computed values: all products, added up.
+
+use super::compose::{Operand, apply, int};
+use super::context::{Context, Lowered};
+use super::merged::merged;
+use super::repeat::repeated;
+use crate::network::ops::{Binary, Constant, GlobalPool, Op};
+use crate::onnx::call::{Call, Value};
+use crate::onnx::messages::Attribute;
+use crate::onnx::refusal::why;
+use crate::onnx::tensor::{count, shown};
+use crate::onnx::view::View;
+
+/// Most products of one image, which are written down: 64 MiB.
+const MOST_PRODUCTS: usize = 1 << 24;
+
+pub(super) fn matmul_computed(context: &mut Context, call: &Call<'_>) -> Lowered {
+    let views = [call.computed(0)?.clone(), call.computed(1)?.clone()];
+    let [left, right] = [views[0].dims(), views[1].dims()];
+    let rank = left.len();
+    let (&[.., rows, inner], &[.., other, columns]) = (&left[..], &right[..]) else {
+        return Err(why(format!("it multiplies {} by {} of each image", shown(&left), shown(&right))));
+    };
+    let fits = |(&one, &other): (&usize, &usize)| one == other || one == 1 || other == 1;
+    if rank != right.len() || inner != other || !left.iter().zip(&right).take(rank - 2).all(fits) {
+        let reason = format!("it multiplies {} by {} of each image, which do not fit", shown(&left), shown(&right));
+        return Err(why(reason));
+    }
+    // The rows of both lie along what is added up.
+    let turned = |view: &View| {
+        let mut order: Vec<usize> = (0..rank).collect();
+        order.swap(rank - 2, rank - 1);
+        view.transposed(&order)
+    };
+    let [left, right] = views;
+    if rows != 1 && columns != 1 {
+        return of_matrices(context, call, [left, turned(&right)]);
+    }
+    let (left, right, axis) = if columns == 1 { (left, turned(&right), -1) } else { (turned(&left), right, -2) };
+    let operand = |at: usize, view: View| -> Operand { (call.node.input[at].clone(), Value::Computed(view)) };
+    let products = call.part("products");
+    let value = apply(context, call, "Mul", &products, vec![operand(0, left), operand(1, right)], Vec::new())?;
+    let axes = Attribute { name: "axes".to_owned(), ints: vec![axis], ..Attribute::default() };
+    let attributes = vec![axes, int("keepdims", 1)];
+    Ok(vec![apply(context, call, "ReduceSum", call.name(), vec![(products, value)], attributes)?])
+}
+
+/// Every row of one by every row of the other, `[.., M, K]` and `[.., N, K]`: as `[.., M, 1, K]` and `[.., 1, N, K]`,
+/// each repeated along the other's axis, and added up along the last.
+fn of_matrices(context: &mut Context, call: &Call<'_>, [left, right]: [View; 2]) -> Lowered {
+    let (of_left, of_right) = (left.dims(), right.dims());
+    let outer = of_left.len() - 2;
+    let inner = of_left[outer + 1];
+    let sizes =
+        [[&of_left[..=outer], &[1, inner]].concat(), [&of_right[..outer], &[1, of_right[outer], inner]].concat()];
+    let whole: Vec<usize> = sizes[0].iter().zip(&sizes[1]).map(|(&one, &other)| one.max(other)).collect();
+    let products = count(&whole)?;
+    if products > MOST_PRODUCTS {
+        let reason = format!("it takes {products} products of each image: at most {MOST_PRODUCTS} are written down");
+        return Err(why(reason).or("end the network before it (--end VALUE) and do the rest in your program"));
+    }
+    // Beside a new axis of size 1 all others lie as they did.
+    let with_axis = |view: &View, sizes: &[usize]| {
+        view.reshaped(sizes).ok_or_else(|| why("its operands' axes cannot be taken apart"))
+    };
+    let left: Operand = (call.part("left"), Value::Computed(with_axis(&left, &sizes[0])?));
+    let mut right: Operand = (call.part("right"), Value::Computed(with_axis(&right, &sizes[1])?));
+    if merged(&sizes[0], &sizes[1]).is_err() {
+        // More than three axes in turn: the second is repeated for each row of the first before.
+        let name = call.part("rows");
+        let value = repeated(context, call, &name, (&right.0, right.1), &sizes[1], &whole)?;
+        right = (name, value);
+    }
+    let name = if inner == 1 { call.name().to_owned() } else { call.part("products") };
+    let Value::Computed(view) = apply(context, call, "Mul", &name, vec![left, right], Vec::new())? else {
+        return Err(why("its products are known"));
+    };
+    let made = &whole[..whole.len() - 1];
+    if inner == 1 {
+        // Nothing is added up.
+        let view = view.reshaped(made).ok_or_else(|| why("its products cannot be put together"))?;
+        return Ok(vec![Value::Computed(view)]);
+    }
+    let rows = context.in_order(call, &call.part("lines"), &view, [made.iter().product(), inner, 1])?;
+    let mean = context.op(call, &call.part("mean"), Op::GlobalPool(GlobalPool::average()), vec![rows])?;
+    let times = Binary::mul().with_constant(Constant::number(inner as f32)?);
+    let id = context.op(call, call.name(), Op::Binary(times), vec![mean])?;
+    Ok(vec![Value::Computed(View::of(id, made))])
+}

@@ -1,0 +1,65 @@
+//! Products of computed values, as attention has them.
+
+use super::model::{Is, Small, list, node, ramp};
+use crate::onnx::messages::Node;
+
+fn x(at: usize) -> f32 {
+    at as f32 / 8.0 - 1.0
+}
+
+/// `x` by its transpose, over the last two of its axes.
+fn gram(sizes: &[i64], perm: &[i64]) -> Vec<Node> {
+    let _ = sizes;
+    vec![node("Transpose", &["x"], &["t"], &[("perm", Is::Ints(perm))]), node("MatMul", &["x", "t"], &["y"], &[])]
+}
+
+#[test]
+fn matrices_are_multiplied() {
+    let dot = |one: usize, other: usize, many: usize| (0..many).map(|at| x(one + at) * x(other + at)).sum::<f32>();
+    let model = Small::new(&[1, 3, 4], gram(&[], &[0, 2, 1]), vec![]);
+    assert_eq!(model.import().unwrap().outputs[0].sizes, [1, 3, 3]);
+    let want: Vec<f32> = (0..9).map(|at| dot(at / 3 * 4, at % 3 * 4, 4)).collect();
+    assert_eq!(model.run(), want);
+    // Of several heads each by its own.
+    let heads = Small::new(&[1, 2, 3, 4], gram(&[], &[0, 1, 3, 2]), vec![]);
+    assert_eq!(heads.import().unwrap().outputs[0].sizes, [1, 2, 3, 3]);
+    let head = |at: usize| at / 9 * 12;
+    let want: Vec<f32> = (0..18).map(|at| dot(head(at) + at / 3 % 3 * 4, head(at) + at % 3 * 4, 4)).collect();
+    assert_eq!(heads.run(), want);
+    assert!(heads.network().nodes().len() < 10);
+}
+
+#[test]
+fn constants_stand_first() {
+    let of = |sizes: &[i64], matrix: &[i64]| {
+        Small::new(sizes, vec![node("MatMul", &["w", "x"], &["y"], &[])], vec![ramp("w", matrix)])
+    };
+    let plain = of(&[1, 2, 3], &[2, 2]);
+    let sum = |row: usize, column: usize, from: usize| (0..2).map(|k| x(row * 2 + k) * x(from + k * 3 + column)).sum();
+    let want: Vec<f32> = (0..6).map(|at| sum(at / 3, at % 3, 0)).collect();
+    assert_eq!(plain.run(), want);
+    let more = of(&[1, 2, 2, 3], &[1, 1, 2, 2]);
+    assert_eq!(more.import().unwrap().outputs[0].sizes, [1, 2, 2, 3]);
+    let want: Vec<f32> = (0..12).map(|at| sum(at / 3 % 2, at % 3, at / 6 * 6)).collect();
+    assert_eq!(more.run(), want);
+    for (sizes, matrix, reason) in [
+        (&[1, 2][..], &[2, 1][..], "it multiplies along the first axis, the batch"),
+        (&[1, 2, 2, 3], &[2, 2, 2], "its weights are 2x2x2, which 2x2x3 does not fit"),
+        (&[1, 2, 3], &[2, 3], "its weights are 2x3, which 2x3 does not fit"),
+        (&[1, 2, 3], &[2], "its weights are 2: no matrix"),
+    ] {
+        let error = of(sizes, matrix).import().unwrap_err().to_string();
+        assert!(error.contains(reason) && !error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn products_are_counted() {
+    let error =
+        |sizes: &[i64], perm: &[i64]| Small::new(sizes, gram(sizes, perm), vec![]).import().unwrap_err().to_string();
+    let many = error(&[1, 4096, 8], &[0, 2, 1]);
+    assert!(many.contains("it takes 134217728 products of each image: at most 16777216 are written down"), "{many}");
+    let nodes = vec![node("Reshape", &["x", "to"], &["t"], &[]), node("MatMul", &["x", "t"], &["y"], &[])];
+    let other = Small::new(&[1, 2, 6], nodes, vec![list("to", &[1, 3, 4])]).import().unwrap_err().to_string();
+    assert!(other.contains("it multiplies 2x6 by 3x4 of each image, which do not fit"), "{other}");
+}
