@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::arrays::{self, Array, Arrays};
 use crate::output::{self, Format, Verdict, one_line};
+use crate::run::larger;
 use crate::table::{render, table};
 
 /// Compare a network with the ONNX model that it was imported from, value by value
@@ -182,11 +183,6 @@ fn row(name: &str, makers: &Makers<'_>) -> Row {
     let [node, operator] =
         [maker.map(|node| &node.name), maker.map(|node| &node.operator)].map(|text| text.cloned().unwrap_or_default());
     Row { value: name.to_owned(), node, operator, error_fraction: 0.0, largest_error: 0.0, unbounded: 0, numbers: 0 }
-}
-
-/// `max` would pass over a NaN.
-fn larger(one: f64, other: f64) -> f64 {
-    if other > one || other.is_nan() { if other.is_nan() { f64::INFINITY } else { other } } else { one }
 }
 
 /// `[N, H, W, C]` as `[N, C, H, W]`.

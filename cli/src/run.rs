@@ -21,6 +21,7 @@ mod operands;
 mod shape;
 mod statistics;
 
+pub(crate) use comparison::larger;
 use comparison::{Compared, Comparison};
 use operands::Operands;
 use statistics::Statistics;

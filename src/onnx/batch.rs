@@ -22,9 +22,9 @@ pub(super) fn another(batch: usize) -> usize {
 /// Whether a node could make something of the batch: it reads what depends on it, or moves axes about by their number.
 pub(super) fn is_looked_at(node: &Node, inputs: &[Option<Value>]) -> bool {
     let moves = ["Shape", "Size", "Slice", "Flatten", "Squeeze", "Unsqueeze"].contains(&node.op_type.as_str());
-    let first_is_computed = matches!(inputs.first(), Some(Some(Value::Computed(_) | Value::Moved(_))));
-    inputs.iter().flatten().any(|input| matches!(input, Value::OfBatch(_) | Value::Moved(_)))
-        || (moves && first_is_computed)
+    let first_is_computed = matches!(inputs.first(), Some(Some(Value::Computed(_))));
+    let is_of_batch = |input: &Value| matches!(input, Value::OfBatch(_) | Value::Moved(_));
+    inputs.iter().flatten().any(is_of_batch) || (moves && first_is_computed)
 }
 
 /// Imports a node by `import` for two batches; says whether it was folded.
@@ -38,6 +38,7 @@ pub(super) fn for_both(
         at: call.at,
         opset: call.opset,
         names: call.names,
+        is_one_image: call.is_one_image,
         batch: if which == 0 { call.batch } else { another(call.batch) },
         inputs: call.inputs.iter().map(|input| input.as_ref().map(|value| value.of_batch(which))).collect(),
     };

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::budget::Budget;
 use super::kind::Kind;
 use super::messages::{Attribute, Node};
-use super::moved::{self, Moved};
+use super::moved::Moved;
 use super::names::Names;
 use super::refusal::{Why, why};
 use super::tensor::{DataType, Tensor};
@@ -17,17 +17,17 @@ pub(super) enum Value {
     Constant(Rc<Tensor>),
     /// A constant that depends on the batch, which the model leaves open: for the one at hand, and for another.
     OfBatch([Rc<Tensor>; 2]),
-    /// Computed when the network runs.
+    /// Computed when the network runs: a tensor whose first axis is the batch, which the view leaves out.
     Computed(View),
-    /// The same, whose first axis is not the batch.
+    /// The same of a tensor whose first axis is not the batch alone.
     Moved(Moved),
 }
 
 impl Value {
-    /// A computed value with its batch at an axis instead of in front.
-    pub(super) fn moved_to(self, batch: usize) -> Self {
+    /// A computed value whose batch is an axis of its own, at a place among its others.
+    pub(super) fn moved_to(self, at: usize) -> Self {
         match self {
-            Self::Computed(view) if batch > 0 => Self::Moved(Moved { view, batch }),
+            Self::Computed(view) if at > 0 => Self::Moved(Moved { view: view.with_axis(at), at }),
             other => other,
         }
     }
@@ -44,6 +44,8 @@ pub(super) struct Call<'a> {
     pub(super) opset: i64,
     /// Size of the first axis of whatever is computed.
     pub(super) batch: usize,
+    /// Whether the model says that this is 1, so that any axis of size 1 may be the batch.
+    pub(super) is_one_image: bool,
     /// What the model calls its values.
     pub(super) names: &'a Names,
 }
@@ -117,7 +119,7 @@ impl Call<'_> {
     pub(super) fn computed(&self, at: usize) -> Result<&View, Why> {
         match self.input(at) {
             Some(Value::Computed(view)) => Ok(view),
-            Some(Value::Moved(_)) => Err(moved::refused(&format!("its operand {at} ({})", self.node.input[at]))),
+            Some(Value::Moved(_)) => Err(why(format!("the first axis of its operand {at} is not the batch alone"))),
             Some(_) => Err(why(format!("its operand {at} is a constant"))),
             None => Err(why(format!("its operand {at} is missing"))),
         }

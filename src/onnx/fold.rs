@@ -1,6 +1,8 @@
 //! Constants that a model computes from constants: shapes most of all.
 
 mod arithmetic;
+mod batch_norm;
+mod product;
 mod reduce;
 mod strided;
 mod unary;
@@ -77,6 +79,10 @@ fn by_operator(call: &Call<'_>, operands: &[&Tensor], means: &mut Means<'_>) -> 
             Strided::of(&first.dims).broadcast(&dims)?.read(first, budget)?
         }
         "NonZero" => non_zero(first, budget)?,
+        "BatchNormalization" => batch_norm::batch_norm(call, operands, budget)?,
+        "MatMul" if operands.len() == 2 => product::matmul(first, operands[1], budget)?,
+        "Gemm" if operands.len() >= 2 => product::gemm(call, operands, budget)?,
+        "CumSum" if operands.len() == 2 => reduce::running(call, first, operands[1], budget)?,
         "Tile" if operands.len() == 2 => tile(first, operands[1], budget)?,
         "Sum" | "Min" | "Max" if operands.len() == 1 => copy(first, budget)?,
         "Range" if operands.len() == 3 => range(operands, budget)?,
@@ -105,7 +111,7 @@ pub(super) fn dims(value: &Value, batch: usize) -> Vec<usize> {
     match value {
         Value::Constant(tensor) | Value::OfBatch([tensor, _]) => tensor.dims.clone(),
         Value::Computed(view) => [vec![batch], view.dims()].concat(),
-        Value::Moved(moved) => moved.sizes(batch),
+        Value::Moved(moved) => moved.dims(batch),
     }
 }
 

@@ -19,7 +19,6 @@ use super::imported::{Imported, ImportedInput, ImportedOutput};
 use super::input::Input;
 use super::lower::{Context, lower, not_read, padded};
 use super::messages::{Node, is_own};
-use super::moved;
 use super::names::Names;
 use super::old;
 use super::options::Options;
@@ -171,7 +170,7 @@ fn of(
     let mut outputs = Vec::new();
     let mut ids: Vec<Id> = Vec::new();
     for name in &graph.outputs {
-        let (id, sizes) = output(&mut context, &mut values, name, input.sizes[0])
+        let (id, sizes) = output(&mut context, &mut values, name, input)
             .map_err(|why| Error::format(format!("output {name:?}"), why.reason))?;
         ids.push(id);
         outputs.push(ImportedOutput { name: name.clone(), node: String::new(), sizes });
@@ -206,9 +205,18 @@ fn one<'a>(context: &mut Context, values: &mut Values<'a>, at: usize, input: &In
     }
     let inputs = node.input.iter().map(|input| values.value(context, input)).collect::<Result<Vec<_>, Why>>()?;
     let looks_at_batch = input.has_open_batch() && batch::is_looked_at(node, &inputs);
-    let mut call = Call { node, at, inputs, opset: graph.opset, batch: input.sizes[0], names: values.names };
-    let (is_folded, made) =
+    let batch = input.sizes[0];
+    let is_one_image = batch == 1 && !input.has_open_batch();
+    let mut call = Call { node, at, inputs, opset: graph.opset, batch, is_one_image, names: values.names };
+    let start = context.begin();
+    let (mut is_folded, mut made) =
         if looks_at_batch { batch::for_both(context, &call, made_of)? } else { made_of(context, &mut call)? };
+    // Of other axes than before more than one may be the batch.
+    let is_new = made.iter().any(|value| matches!(value, Value::Moved(_)));
+    if is_new && input.has_open_batch() && !looks_at_batch {
+        context.undo(start);
+        (is_folded, made) = batch::for_both(context, &call, made_of)?;
+    }
     if let Some(more) = node.output.iter().skip(made.len()).find(|output| graph.readers.contains_key(*output)) {
         return Err(why(format!("its output {more:?} is read, which the format does not compute")));
     }
@@ -265,17 +273,27 @@ impl Values<'_> {
 }
 
 /// The item that holds an output in order, and its sizes.
-fn output(context: &mut Context, values: &mut Values<'_>, name: &str, batch: usize) -> Result<(Id, Vec<usize>), Why> {
-    let view = match values.value(context, name)? {
-        Some(Value::Computed(view)) => view,
-        Some(Value::Moved(_)) => return Err(moved::refused("it")),
+fn output(context: &mut Context, values: &mut Values<'_>, name: &str, input: &Input) -> Result<(Id, Vec<usize>), Why> {
+    let batch = input.sizes[0];
+    let is_one_image = batch == 1 && !input.has_open_batch();
+    let (view, sizes) = match values.value(context, name)? {
+        Some(Value::Computed(view)) => {
+            let sizes = [vec![batch], view.dims()].concat();
+            (view, sizes)
+        }
+        Some(Value::Moved(moved)) if moved.at == 0 || is_one_image => {
+            let sizes = moved.dims(batch);
+            (moved.view, sizes)
+        }
+        Some(Value::Moved(moved)) => return Err(why(format!("its batch is axis {}: it must be the first", moved.at))),
         _ => return Err(why("it is a constant")),
     };
     let dims = view.dims();
     let shape = padded(&dims).unwrap_or_else(|_| [dims[0], dims[1], dims[2..].iter().product()]);
     // Nobody's operand.
     let node = Node::default();
-    let call = Call { node: &node, at: usize::MAX, inputs: Vec::new(), opset: 0, batch, names: values.names };
+    let (inputs, names) = (Vec::new(), values.names);
+    let call = Call { node: &node, at: usize::MAX, inputs, opset: 0, batch, is_one_image, names };
     let id = context.in_order(&call, name, &view, shape)?;
-    Ok((id, [vec![batch], dims].concat()))
+    Ok((id, sizes))
 }

@@ -14,9 +14,11 @@ mod einsum;
 mod extreme;
 mod gather;
 mod given;
+mod images;
 mod lp_pool;
 mod merged;
 mod moments;
+mod moved;
 mod moves;
 mod norm;
 mod pad;
@@ -29,7 +31,6 @@ mod resize;
 mod scatter;
 mod slice;
 mod standard;
-mod turned;
 mod window;
 
 pub(super) use context::{Context, padded};
@@ -78,8 +79,8 @@ const OPERATORS: &[(&[&str], Lowering)] = &[
     (&["Cast", "CastLike"], activation::cast),
     (&["Add", "Sub", "Mul", "Div"], arithmetic::binary),
     (&["Sum", "Mean"], arithmetic::sum),
-    (&["Reshape", "Flatten", "Squeeze", "Unsqueeze"], moves::reshape),
-    (&["Transpose"], moves::transpose),
+    (&["Reshape", "Flatten", "Squeeze", "Unsqueeze"], moved::reshape),
+    (&["Transpose"], moved::transpose),
     (&["Expand"], repeat::expand),
     (&["Tile"], repeat::tile),
     (&["Where"], choose::choose_known),
@@ -95,6 +96,9 @@ const OPERATORS: &[(&[&str], Lowering)] = &[
     (&["Resize", "Upsample"], resize::resize),
 ];
 
+/// Those that read tensors wherever their batch is.
+const AS_THEY_ARE: [&str; 7] = ["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "GatherND", "ScatterND"];
+
 /// The names of the operators that are read.
 pub(super) fn operators() -> impl Iterator<Item = &'static str> {
     OPERATORS.iter().flat_map(|(names, _)| *names).copied()
@@ -108,8 +112,11 @@ pub(super) fn lower(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     }
     let found = OPERATORS.iter().find(|(names, _)| names.contains(&operator));
     let (_, lowering) = found.ok_or_else(|| unknown(operator))?;
-    let is_moved = call.inputs.iter().any(|input| matches!(input, Some(Value::Moved(_))));
-    if is_moved && operator != "ScatterND" { turned::turned(context, call, *lowering) } else { lowering(context, call) }
+    let is_moved = call.inputs.iter().flatten().any(|value| matches!(value, Value::Moved(_)));
+    if is_moved && !AS_THEY_ARE.contains(&operator) {
+        return moved::lower(context, call);
+    }
+    lowering(context, call)
 }
 
 /// Why a node that reads computed values cannot be imported, whatever they are; `None` where it might be.

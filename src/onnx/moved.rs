@@ -1,33 +1,35 @@
-//! Computed values whose first axis is not the batch, as exporters write on the way from one that is to another.
+//! Tensors whose first axis is not the batch alone: windows of images one behind the other, heads in front of images,
+//! and whatever a model of one image makes of its only one.
 
-use super::refusal::{Why, why};
+use super::call::Value;
 use super::view::View;
 
-/// A value whose batch lies behind other axes.
-#[derive(Debug, Clone, PartialEq)]
+/// A tensor of all the axes of a view, of which one runs over the images, and over its own places in each.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Moved {
-    /// All other axes, in their order.
     pub(super) view: View,
-    /// The batch's, of all axes: not 0.
-    pub(super) batch: usize,
+    pub(super) at: usize,
 }
 
 impl Moved {
-    /// Sizes of all axes.
-    pub(super) fn sizes(&self, batch: usize) -> Vec<usize> {
-        with_batch(&self.view.dims(), batch, self.batch)
+    /// A tensor whose first axis is the batch.
+    pub(super) fn of(view: &View) -> Self {
+        Self { view: view.with_axis(0), at: 0 }
     }
-}
 
-/// Sizes with that of the batch at an axis.
-pub(super) fn with_batch(dims: &[usize], batch: usize, at: usize) -> Vec<usize> {
-    let (before, behind) = dims.split_at(at.min(dims.len()));
-    [before, &[batch], behind].concat()
-}
+    /// Sizes of all axes.
+    pub(super) fn dims(&self, batch: usize) -> Vec<usize> {
+        let mut dims = self.view.dims();
+        dims[self.at] *= batch;
+        dims
+    }
 
-/// Why something is not computed with.
-pub(super) fn refused(what: &str) -> Why {
-    why(format!("{what} moves the first axis, the batch, behind others")).or(
-        "let the batch stay the first axis (for instance batch_first=True), or end the network before it (--end VALUE)",
-    )
+    /// What it is to whoever reads it: a tensor as others are where its first axis is the batch alone. Of the axes of
+    /// one image each may be.
+    pub(super) fn value(self, is_one_image: bool) -> Value {
+        match self.view.without_axis(0) {
+            Some(view) if self.at == 0 || is_one_image => Value::Computed(view),
+            _ => Value::Moved(self),
+        }
+    }
 }

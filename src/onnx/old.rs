@@ -53,6 +53,7 @@ pub(super) fn align(call: &mut Call<'_>, budget: &mut Budget) -> Result<(), Why>
             let view = view.reshaped(&dims[1..]).ok_or_else(|| why("its second operand lies across axes"))?;
             Some(Value::Computed(view))
         }
+        Some(Value::Moved(_)) => return Err(why("the first axis of its second operand is not the batch alone")),
         other => other,
     };
     Ok(())

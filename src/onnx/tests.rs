@@ -25,5 +25,7 @@ mod repeat;
 mod scatter;
 mod selu;
 mod standard;
+mod tables;
 mod tie;
+mod turned;
 mod wire;

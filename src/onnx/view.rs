@@ -44,6 +44,20 @@ impl View {
         self.order().is_sorted()
     }
 
+    /// The same with a new axis, of size 1, at a place.
+    pub(super) fn with_axis(&self, at: usize) -> Self {
+        let mut view = self.clone();
+        view.axes.insert(at.min(self.axes.len()), Vec::new());
+        view
+    }
+
+    /// The same without an axis, where that has size 1.
+    pub(super) fn without_axis(&self, at: usize) -> Option<Self> {
+        let mut view = self.clone();
+        self.axes.get(at)?.is_empty().then(|| view.axes.remove(at))?;
+        Some(view)
+    }
+
     /// The same tensor over values of another base that lie in the same way.
     pub(super) fn over(&self, base: Id) -> Self {
         Self { base, ..self.clone() }

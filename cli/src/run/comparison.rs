@@ -92,8 +92,8 @@ fn of_image(image: usize, output: &Compared<'_>, images: usize, allowed: &[f64])
     Comparison { largest_error, unbounded, values: row, ..worst }
 }
 
-/// `max` would pass over a NaN.
-fn larger(one: f64, other: f64) -> f64 {
+/// The larger of two; a NaN, which `max` would pass over, is larger than all.
+pub(crate) fn larger(one: f64, other: f64) -> f64 {
     if other > one || other.is_nan() { other } else { one }
 }
 

@@ -55,6 +55,35 @@ pub(super) fn reduce(call: &Call<'_>, tensor: &Tensor, budget: &mut Budget) -> R
     Ok(Tensor { dims, values })
 }
 
+/// `CumSum`: sums of what is before each number along an axis, and of that number unless it is left out.
+pub(super) fn running(call: &Call<'_>, tensor: &Tensor, axis: &Tensor, budget: &mut Budget) -> Result<Tensor, Why> {
+    if axis.count() != 1 || axis.is_float() {
+        return Err(why("its axis is no integer"));
+    }
+    let along = Call::axis(axis.int(0), tensor.dims.len())?;
+    let (is_exclusive, is_reversed) = (call.int("exclusive", 0)? != 0, call.int("reverse", 0)? != 0);
+    let (size, inner) = (tensor.dims[along], tensor.dims[along + 1..].iter().product::<usize>());
+    let all = tensor.count();
+    budget.take(all * 8)?;
+    let mut sums = vec![0.0; all];
+    for line in 0..all / size.max(1) {
+        let place = |at: usize| line / inner * size * inner + line % inner + at * inner;
+        let mut sum = 0.0;
+        for at in 0..size {
+            let at = place(if is_reversed { size - 1 - at } else { at });
+            let number = if tensor.is_float() { f64::from(tensor.float(at)) } else { tensor.int(at) as f64 };
+            sums[at] = if is_exclusive { sum } else { sum + number };
+            sum += number;
+        }
+    }
+    let values = if tensor.is_float() {
+        Values::Floats(sums.into_iter().map(|sum| sum as f32).collect())
+    } else {
+        Values::Ints(sums.into_iter().map(|sum| sum as i64).collect())
+    };
+    Ok(Tensor { dims: tensor.dims.clone(), values })
+}
+
 fn of_floats(operator: &str, values: impl Iterator<Item = f64>, count: usize) -> f64 {
     match operator {
         "ReduceProd" => values.product(),

@@ -27,7 +27,7 @@ pub(super) fn apply(
         domain: String::new(),
     };
     let inputs = values.into_iter().map(Some).collect();
-    let mut one = Call { node: &node, at: call.at, inputs, opset: call.opset, batch: call.batch, names: call.names };
+    let mut one = Call { node: &node, inputs, ..*call };
     super::lower(context, &mut one)?.pop().ok_or_else(|| why("it has no value"))
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::context::{Context, Lowered, padded};
+use super::given;
 use super::products::matmul_computed;
 use super::window::Window;
 use crate::method::conv2d::Conv2d;
@@ -14,6 +15,10 @@ use crate::onnx::view::View;
 
 /// `Conv`: one or two axes of pixels.
 pub(super) fn conv(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    if call.is_one_image {
+        // A table of positions may be convolved, too.
+        call.inputs[0] = Some(Value::Computed(given::computed(context, call, 0, 0)?));
+    }
     let (input, rank) = context.image(call, 0)?;
     let dims = call.known(1)?.dims.clone();
     let [filters, channels, ..] = dims[..] else { return Err(why("its weights have no channels")) };

@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
+use super::compose::{apply, int, operand};
 use super::context::{Context, Lowered};
 use super::cut::picked;
 use crate::onnx::call::{Call, Value};
-use crate::onnx::fold::copy;
-use crate::onnx::refusal::{Why, why};
-use crate::onnx::tensor::Tensor;
+use crate::onnx::refusal::why;
+use crate::onnx::tensor::{Tensor, Values, shown};
 use crate::onnx::view::View;
 
 /// `Gather`: slices; without its axis where there is one index.
@@ -45,22 +45,42 @@ pub(super) fn gather(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     Ok(vec![Value::Computed(View::of(id, &dims))])
 }
 
-/// `GatherND`, whose indices are of the first axis, and maybe of others behind it.
-pub(super) fn gather_nd(_: &mut Context, call: &mut Call<'_>) -> Lowered {
-    call.computed(0)?;
-    Err(why("it picks some of the first axis, the batch").or("pick along one axis behind it (x[:, [2, 1, 0]])"))
+/// `GatherND` of whole axes: of the first by one index each, or of several by all pairs of places of each, as a grid
+/// has them. Each is a `Gather` along its axis.
+pub(super) fn gather_nd(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let indices = Rc::clone(call.known(1)?);
+    let Some((&depth, sizes)) = indices.dims.split_last() else { return Err(why("its indices have no axes")) };
+    if call.int("batch_dims", 0)? != 0 || indices.is_float() || depth == 0 || indices.count() == 0 {
+        return Err(why("its indices are none of whole axes"));
+    }
+    context.budget.take(indices.count() * 8)?;
+    let lists: Option<Vec<Tensor>> = if depth == 1 {
+        let all = (0..indices.count()).map(|at| indices.int(at)).collect();
+        Some(vec![Tensor { dims: sizes.to_vec(), values: Values::Ints(all) }])
+    } else {
+        (0..depth).map(|axis| along(&indices, sizes, axis)).collect()
+    };
+    let lists = lists.ok_or_else(|| {
+        why(format!("its indices are {}: networks pick the same places in all rows", shown(&indices.dims)))
+    })?;
+    let (mut of, last) = (operand(call, 0)?, lists.len() - 1);
+    for (axis, list) in lists.into_iter().enumerate() {
+        let name = if axis == last { call.name().to_owned() } else { call.part(&format!("axis{axis}")) };
+        let operands = vec![of, (String::new(), Value::Constant(Rc::new(list)))];
+        let value = apply(context, call, "Gather", &name, operands, vec![int("axis", axis as i64)])?;
+        of = (name, value);
+    }
+    Ok(vec![of.1])
 }
 
-/// Makes of the indices of a `GatherND` those of a `Gather` along the first axis, which is not the batch.
-pub(super) fn of_first_axis(context: &mut Context, call: &mut Call<'_>) -> Result<(), Why> {
-    let indices = call.known(1)?;
-    let Some((1, list)) = indices.dims.split_last().map(|(&last, list)| (last, list.to_vec())) else {
-        return Err(why("its indices are of several axes").or("pick along one axis after another"));
-    };
-    if call.int("batch_dims", 0)? != 0 {
-        return Err(why("its batch_dims are not 0"));
+/// The places of an axis, which are the same wherever it is read: so many axes as indices have numbers.
+fn along(indices: &Tensor, sizes: &[usize], axis: usize) -> Option<Tensor> {
+    if sizes.len() != *indices.dims.last()? {
+        return None;
     }
-    let indices = Tensor { dims: list, ..copy(indices, &mut context.budget)? };
-    call.inputs[1] = Some(Value::Constant(Rc::new(indices)));
-    Ok(())
+    let (size, inner) = (sizes[axis], sizes[axis + 1..].iter().product::<usize>());
+    let place = |at: usize| indices.int(at * sizes.len() + axis);
+    let places: Vec<i64> = (0..size).map(|at| place(at * inner)).collect();
+    let count: usize = sizes.iter().product();
+    (0..count).all(|at| place(at) == places[at / inner % size]).then(|| Tensor::list(places))
 }

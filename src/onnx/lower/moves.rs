@@ -4,54 +4,11 @@ use super::context::{Context, Lowered};
 use super::given;
 use crate::network::ops::{Axis, BlockOrder, Concat, DepthToSpace, Op, SpaceToDepth};
 use crate::onnx::call::{Call, Value};
-use crate::onnx::refusal::{Why, why};
-use crate::onnx::shapes;
-use crate::onnx::tensor::shown;
-use crate::onnx::view::View;
+use crate::onnx::refusal::why;
 
 /// An axis of `[C, H, W]`.
 pub(super) fn axis(at: usize) -> Axis {
     [Axis::Channels, Axis::Height, Axis::Width][at]
-}
-
-/// `Reshape`, `Flatten`, `Squeeze` and `Unsqueeze`: noted, not computed.
-pub(super) fn reshape(context: &mut Context, call: &mut Call<'_>) -> Lowered {
-    let view = call.computed(0)?.clone();
-    let from = call.sizes(0)?;
-    let dims = shapes::reshaped(call, &from)?;
-    let Some((&batch, dims)) = dims.split_first() else { return Err(moved_batch(call, 0, &[], &from)) };
-    if batch != call.batch {
-        return Err(moved_batch(call, batch, dims, &from));
-    }
-    if let Some(view) = view.reshaped(dims) {
-        return Ok(vec![Value::Computed(view)]);
-    }
-    let id = context.flat(call, &call.node.input[0], &view)?;
-    Ok(vec![Value::Computed(View::of(id, dims))])
-}
-
-/// Why what it makes does not begin with the batch any more.
-fn moved_batch(call: &Call<'_>, batch: usize, dims: &[usize], from: &[usize]) -> Why {
-    if call.node.op_type == "Squeeze" {
-        let axes = if call.input(1).is_some() || call.has("axes") { "" } else { ", as it drops all of size 1" };
-        return why(format!("it drops the first axis of {}, the batch{axes}", shown(from)))
-            .or("let it name the axes behind the batch, or leave it out");
-    }
-    let made = if dims.is_empty() { "one axis".to_owned() } else { format!("{batch}x{}", shown(dims)) };
-    why(format!("it makes {made} of {}: the first axis must stay the batch", shown(from)))
-}
-
-/// `Transpose`: noted, not computed.
-pub(super) fn transpose(_: &mut Context, call: &mut Call<'_>) -> Lowered {
-    let (view, batch) = match call.input(0) {
-        Some(Value::Moved(moved)) => (&moved.view, moved.batch),
-        _ => (call.computed(0)?, 0),
-    };
-    let order = shapes::order(call, view.dims().len() + 1)?;
-    let to = order.iter().position(|&axis| axis == batch).unwrap_or(0);
-    let others = order.into_iter().filter(|&axis| axis != batch);
-    let others: Vec<usize> = others.map(|axis| axis - usize::from(axis > batch)).collect();
-    Ok(vec![Value::Computed(view.transposed(&others)).moved_to(to)])
 }
 
 /// `Concat`.

@@ -8,7 +8,7 @@ use super::cut::{MOST_SLICES, cut_one, is_whole, picked};
 use super::given;
 use crate::onnx::call::{Call, Value};
 use crate::onnx::fold::{copy, reordered};
-use crate::onnx::moved::with_batch;
+use crate::onnx::moved::Moved;
 use crate::onnx::refusal::{Why, why};
 use crate::onnx::shapes::Cut;
 use crate::onnx::tensor::{Tensor, count, shown};
@@ -120,11 +120,13 @@ fn known_indices(context: &mut Context, call: &Call<'_>) -> Result<Rc<Tensor>, W
 /// What is written to, without the batch, and where that lies.
 fn data(context: &mut Context, call: &mut Call<'_>) -> Result<(View, usize), Why> {
     let batch = match (call.input(0), call.input(2)) {
-        (Some(Value::Moved(moved)), _) => return Ok((moved.view.clone(), moved.batch)),
+        (Some(Value::Moved(moved)), _) => return without_batch(call, moved),
         // A constant whose batch lies where that of what is written does.
-        (Some(Value::Constant(constant)), Some(Value::Moved(moved))) if moved.batch < constant.dims.len() => {
-            let front = reordered(constant, &in_front(constant.dims.len(), moved.batch), &mut context.budget)?;
-            let batch = moved.batch;
+        (Some(Value::Constant(constant)), Some(Value::Moved(moved)))
+            if moved.view.dims().len() == constant.dims.len() =>
+        {
+            let (_, batch) = without_batch(call, moved)?;
+            let front = reordered(constant, &in_front(constant.dims.len(), batch), &mut context.budget)?;
             call.inputs[0] = Some(Value::Constant(Rc::new(front)));
             batch
         }
@@ -138,6 +140,19 @@ fn in_front(rank: usize, batch: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..rank).collect();
     order[..=batch].rotate_right(1);
     order
+}
+
+/// What a tensor is without the batch, and the batch's axis: of one image the first that has size 1.
+fn without_batch(call: &Call<'_>, moved: &Moved) -> Result<(View, usize), Why> {
+    let all = if call.is_one_image { 0..moved.view.dims().len() } else { moved.at..moved.at + 1 };
+    let found = all.into_iter().find_map(|at| Some((moved.view.without_axis(at)?, at)));
+    found.ok_or_else(|| why("it writes to images that are put together with other axes"))
+}
+
+/// Sizes with that of the batch at an axis.
+fn with_batch(dims: &[usize], batch: usize, at: usize) -> Vec<usize> {
+    let (before, behind) = dims.split_at(at.min(dims.len()));
+    [before, &[batch], behind].concat()
 }
 
 fn place(index: i64, size: usize) -> Result<usize, Why> {
@@ -173,16 +188,16 @@ fn written(
         }
         _ => {
             let (view, at) = match &value {
-                Value::Moved(moved) => (&moved.view, moved.batch),
-                _ => (call.computed(2)?, 0),
+                Value::Moved(moved) => without_batch(call, moved)?,
+                _ => (call.computed(2)?.clone(), 0),
             };
             let sizes = with_batch(&view.dims(), call.batch, at);
-            if sizes != wanted || at != batch {
+            if sizes != wanted || at != batch && !call.is_one_image {
                 return Err(does_not_fit(&sizes));
             }
             let view = match view.reshaped(&dims[1..]) {
                 Some(view) => view,
-                None => View::of(context.flat(call, &name, view)?, &dims[1..]),
+                None => View::of(context.flat(call, &name, &view)?, &dims[1..]),
             };
             Value::Computed(view)
         }

@@ -67,9 +67,30 @@ fn axes_that_are_picked_of_in_front_stay_where_they_are() {
     };
     assert_eq!(reversed.run(), want(&[2, 1, 0]));
     assert_eq!(model(&[1, 0, 2], picked(&[2, -2]), "back").run(), want(&[2, 1]));
-    // What goes back elsewhere, or stays in front, is no output.
-    for model in [model(&[2, 0, 1], picked(&[1]), "back"), model(&[1, 0, 2], picked(&[1]), "picked")] {
-        let error = model.import().unwrap_err().to_string();
-        assert!(error.contains("moves the first axis, the batch"), "{error}");
+    // The only image may be anywhere.
+    assert_eq!(model(&[2, 0, 1], picked(&[1]), "back").run(), want(&[1]));
+    assert_eq!(model(&[1, 0, 2], picked(&[1]), "picked").run(), want(&[1]));
+}
+
+/// Rows and columns in one go, as older interpolation is written.
+#[test]
+fn grids_are_picked_along_both_axes() {
+    let turned = |perm: &'static [i64]| [("perm", Is::Ints(perm))];
+    let model = |grid: &[i64], batch: i64| {
+        let nodes = vec![
+            node("Transpose", &["x"], &["front"], &turned(&[2, 3, 0, 1])),
+            node("GatherND", &["front", "grid"], &["picked"], &[]),
+            node("Transpose", &["picked"], &["y"], &turned(&[2, 3, 0, 1])),
+        ];
+        let grid = Tensor { dims: vec![2, 3, 2], ..list("grid", grid) };
+        Small::new(&[batch, 2, 2, 3], nodes, vec![grid])
+    };
+    // Rows 1 and 0, columns 2, 0 and 0.
+    let grid = [1, 2, 1, 0, 1, 0, 0, 2, 0, 0, 0, 0];
+    let want: Vec<f32> = numbers([5, 3, 3, 2, 0, 0].into_iter().chain([11, 9, 9, 8, 6, 6])).into_iter().collect();
+    for batch in [0, 1] {
+        assert_eq!(model(&grid, batch).run(), want);
     }
+    let error = model(&[1, 2, 1, 0, 1, 0, 0, 2, 0, 0, 0, 1], 1).import().unwrap_err().to_string();
+    assert!(error.contains("networks pick the same places in all rows"), "{error}");
 }

@@ -1,106 +1,169 @@
-//! Values whose first axis is not the batch, on the way from one that is to another.
+//! Tensors whose first axis is not the batch alone: the same numbers as of one image, for any batch.
 
-use super::model::{Is, Small, floats, list, node};
+use super::model::{Is, Small, floats, list, node, ramp};
 use crate::network::CpuNetwork;
 use crate::onnx::messages::{Node, Tensor};
+use crate::onnx::{Options, import};
 
-fn x(at: usize) -> f32 {
-    at as f32 / 8.0 - 1.0
-}
-
-/// A network of a model of any number of images, for two of them.
-fn of_two(model: &Small) -> Vec<f32> {
-    let network = model.network();
-    let count = 2 * network.input().shape.iter().product::<usize>();
-    let input: Vec<f32> = (0..count).map(x).collect();
-    CpuNetwork::new(&network, 2, None).unwrap().run(&input).unwrap()
-}
-
-fn constants() -> Vec<Tensor> {
-    let zero = Tensor { dims: Vec::new(), ..list("first", &[0]) };
+/// The heads of an image before the images: queries, keys and values as attention takes them apart.
+fn heads() -> Vec<Node> {
     vec![
-        zero,
-        list("one", &[1]),
-        list("two", &[2]),
-        list("three", &[3]),
-        floats("k", &[2, 1, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
+        node("Reshape", &["x", "apart"], &["r"], &[]),
+        node("Transpose", &["r"], &["front"], &[("perm", Is::Ints(&[2, 0, 3, 1, 4]))]),
+        node("Gather", &["front", "last"], &["key"], &[("axis", Is::Int(0))]),
+        node("Split", &["front"], &["a", "b"], &[("axis", Is::Int(0))]),
+        node("Squeeze", &["b", "first"], &["s"], &[]),
+        node("Add", &["key", "s"], &["y"], &[]),
     ]
 }
 
-/// `[N, 2, 3]` with the batch in the middle: `[2, N, 3]`.
-fn moved(mut nodes: Vec<Node>) -> Small {
-    nodes.insert(0, node("Transpose", &["x"], &["m"], &[("perm", Is::Ints(&[1, 0, 2]))]));
-    Small::new(&[0, 2, 3], nodes, constants())
+/// Windows of 2x2 pixels one behind the other, over which a layer normalizes and adds up, and back.
+fn windows() -> Vec<Node> {
+    vec![
+        node("Reshape", &["x", "blocks"], &["r"], &[]),
+        node("Transpose", &["r"], &["t"], &[("perm", Is::Ints(&[0, 1, 3, 2, 4]))]),
+        node("Reshape", &["t", "windows"], &["w"], &[]),
+        node("Add", &["w", "row"], &["biased"], &[]),
+        node("Softmax", &["biased"], &["soft"], &[("axis", Is::Int(-1))]),
+        node("MatMul", &["soft", "weights"], &["product"], &[]),
+        node("ReduceMax", &["product", "one"], &["most"], &[]),
+        node("Sub", &["product", "most"], &["less"], &[]),
+        node("Reshape", &["less", "back"], &["y"], &[]),
+    ]
 }
 
-fn back(of: &str) -> Node {
-    node("Transpose", &[of], &["y"], &[("perm", Is::Ints(&[1, 0, 2]))])
+fn constants() -> Vec<Tensor> {
+    vec![
+        list("apart", &[0, 3, 2, 2, 4]),
+        Tensor { dims: vec![], ..list("last", &[1]) },
+        list("first", &[0]),
+        list("blocks", &[-1, 2, 2, 2, 6]),
+        list("windows", &[-1, 2, 12]),
+        list("one", &[1]),
+        list("back", &[-1, 2, 2, 12]),
+        ramp("row", &[2, 12]),
+        ramp("weights", &[12, 12]),
+    ]
+}
+
+/// What comes out of a model of three images of 48 numbers, whose batch is open, fixed to three, or to one of them.
+fn outputs(nodes: &[Node], batch: i64) -> Vec<f32> {
+    let model = Small::new(&[batch, 3, 4, 4], nodes.to_vec(), constants());
+    let images = if batch == 1 { 1 } else { 3 };
+    let network = import(model.bytes(), &Options::default().with_size("x", vec![images, 3, 4, 4])).unwrap().network;
+    let input: Vec<f32> = (0..144).map(|at| (at * 37 % 64) as f32 / 16.0 - 2.0).collect();
+    CpuNetwork::new(&network, 3, None).unwrap().run(&input).unwrap()
 }
 
 #[test]
-fn what_is_picked_of_an_axis_before_the_batch_is_a_value() {
-    let row = |row: usize| [0, 6].map(|image| [0, 1, 2].map(|at| x(image + row * 3 + at))).concat();
-    assert_eq!(of_two(&moved(vec![node("Gather", &["m", "first"], &["y"], &[])])), row(0));
-    let squeezed = |first: Node| {
-        of_two(&moved(vec![first, node("Squeeze", &["s", "zeros"], &["y"], &[])]).with(list("zeros", &[0])))
+fn heads_in_front_of_images_are_taken_apart() {
+    let made = outputs(&heads(), 0);
+    // [N, t, k, h, d] of 3x2x2x4: keys and the second of two halves of k are the same, so that both are one doubled.
+    let input = |at: usize| (at * 37 % 64) as f32 / 16.0 - 2.0;
+    let at = |image: usize, token: usize, head: usize, place: usize| {
+        2.0 * input(image * 48 + token * 16 + 8 + head * 4 + place)
     };
-    assert_eq!(squeezed(node("Slice", &["m", "one", "two"], &["s"], &[])), row(1));
-    assert_eq!(squeezed(node("Split", &["m"], &["r", "s"], &[])), row(1));
-}
-
-impl Small {
-    fn with(mut self, constant: Tensor) -> Self {
-        self.graph.initializer.push(constant);
-        self
+    let mut want = Vec::new();
+    for image in 0..3 {
+        for head in 0..2 {
+            for token in 0..3 {
+                want.extend((0..4).map(|place| at(image, token, head, place)));
+            }
+        }
+    }
+    assert_eq!(made, want);
+    for batch in [1, 3] {
+        assert_eq!(outputs(&heads(), batch), want, "{batch}");
     }
 }
 
 #[test]
-fn numbers_are_computed_wherever_the_batch_lies() {
-    let same = |nodes: Vec<Node>, of: &dyn Fn(usize) -> f32| {
-        assert_eq!(of_two(&moved(nodes)), (0..12).map(of).collect::<Vec<f32>>());
-    };
-    same(vec![node("Neg", &["m"], &["n"], &[]), back("n")], &|at| -x(at));
-    same(vec![node("Mul", &["m", "k"], &["n"], &[]), back("n")], &|at| x(at) * (at % 6 + 1) as f32);
-    same(vec![node("Add", &["m", "m"], &["n"], &[]), back("n")], &|at| 2.0 * x(at));
-    let soft = of_two(&moved(vec![node("Softmax", &["m"], &["s"], &[("axis", Is::Int(0))]), back("s")]));
-    for (at, soft) in soft.into_iter().enumerate() {
-        let other = if at / 3 % 2 == 0 { at + 3 } else { at - 3 };
-        // Of exponentials and a quotient, each rounded once or twice.
-        assert!((soft - 1.0 / (1.0 + (x(other) - x(at)).exp())).abs() < 8.0 * f32::EPSILON, "{at}: {soft}");
+fn windows_of_images_are_as_many_images() {
+    let made = outputs(&windows(), 0);
+    for batch in [1, 3] {
+        assert_eq!(outputs(&windows(), batch), made, "{batch}");
+    }
+    // Of every column of a window its maximum is taken away.
+    for window in made.chunks(24) {
+        for column in 0..12 {
+            let most = window[column].max(window[column + 12]);
+            assert!(most == 0.0 && window[column] + window[column + 12] < 0.0, "{window:?}");
+        }
     }
 }
 
-/// As `[2, N, 1, 3]` and `[2, N, 3]` again.
+/// A vector of all images, and numbers of it by their places in that.
 #[test]
-fn axes_beside_the_batch_are_put_together() {
-    let nodes = vec![
-        node("Unsqueeze", &["m", "two"], &["u"], &[]),
-        node("Concat", &["u", "u"], &["c"], &[("axis", Is::Int(2))]),
-        node("Reshape", &["c", "to"], &["r"], &[]),
-        back("r"),
-    ];
-    let mut model = moved(nodes).with(list("to", &[2, -1, 6]));
-    model.graph.input[0] = super::model::value("x", &[5, 2, 3]);
-    let row = |row: usize| [row, row + 1, row + 2, row, row + 1, row + 2].map(x);
-    assert_eq!(of_two(&model), [0, 3, 6, 9].map(row).concat());
-}
-
-#[test]
-fn other_operators_are_refused_where_the_batch_is_moved() {
-    for (nodes, reason) in [
-        (vec![node("Neg", &["m"], &["y"], &[])], "moves the first axis, the batch"),
-        (
-            vec![node("GlobalAveragePool", &["m"], &["y"], &[])],
-            "node y (GlobalAveragePool): its operand m moves the first axis, the batch",
-        ),
-        (vec![node("Add", &["m", "x"], &["y"], &[])], "its operand 1 moves the first axis, the batch"),
-        (vec![node("Concat", &["m", "k"], &["y"], &[("axis", Is::Int(0))])], "moves the first axis, the batch"),
-        (vec![node("Gather", &["m", "first"], &["y"], &[("axis", Is::Int(1))])], "the batch"),
-        (vec![node("Softmax", &["m"], &["s"], &[("axis", Is::Int(1))]), back("s")], "the batch"),
-        (vec![node("Reshape", &["m", "six"], &["y"], &[])], "the batch"),
+fn what_mixes_images_is_refused() {
+    let flat = || node("Reshape", &["x", "all"], &["flat"], &[]);
+    let constants = || {
+        vec![
+            list("all", &[-1]),
+            list("places", &[0, 5]),
+            list("six", &[6, -1]),
+            list("zero", &[0]),
+            list("front", &[0, 1]),
+            floats("k", &[96], &[1.0; 96]),
+        ]
+    };
+    let swapped = || node("Transpose", &["x"], &["t"], &[("perm", Is::Ints(&[1, 0, 2, 3]))]);
+    for nodes in [
+        vec![flat(), node("Gather", &["flat", "places"], &["y"], &[])],
+        vec![flat(), node("Softmax", &["flat"], &["y"], &[])],
+        vec![flat(), node("ReduceSum", &["flat", "zero"], &["y"], &[])],
+        vec![flat(), node("Slice", &["flat", "zero", "places"], &["y"], &[])],
+        vec![flat(), node("Reshape", &["flat", "six"], &["y"], &[])],
+        vec![flat(), node("MatMul", &["flat", "k"], &["y"], &[])],
+        vec![swapped(), node("ReduceSum", &["t", "front"], &["y"], &[])],
+        vec![swapped(), node("LayerNormalization", &["t", "k"], &["y"], &[("axis", Is::Int(1))])],
+        vec![swapped(), node("Add", &["t", "x"], &["y"], &[])],
+        vec![swapped(), node("GlobalAveragePool", &["t"], &["y"], &[])],
+        vec![swapped(), node("Relu", &["t"], &["y"], &[])],
+        vec![node("Reshape", &["x", "six"], &["y"], &[])],
     ] {
-        let error = moved(nodes).with(list("six", &[-1])).import().unwrap_err().to_string();
-        assert!(error.contains(reason) && !error.contains('\n'), "{error}");
+        for batch in [0, 4] {
+            let model = Small::new(&[batch, 2, 3, 4], nodes.clone(), constants());
+            let sized = Options::default().with_size("x", vec![4, 2, 3, 4]);
+            let error = import(model.bytes(), &sized).map(|imported| imported.network).unwrap_err().to_string();
+            assert!(!error.contains('\n'), "{error}");
+        }
     }
+}
+
+/// Quarters of an image, one behind the other, through what goes by channels: as each by itself.
+#[test]
+fn parts_of_images_are_convolved_as_images() {
+    let nodes = |first: &str| {
+        vec![
+            node("Conv", &[first, "w", "b"], &["c"], &[("group", Is::Int(2))]),
+            node("BatchNormalization", &["c", "s", "t", "m", "v"], &["n"], &[]),
+            node("PRelu", &["n", "slope"], &["p"], &[]),
+            node("MaxPool", &["p"], &["y"], &[("kernel_shape", Is::Ints(&[1, 2]))]),
+        ]
+    };
+    let vectors = [("b", [0.5, -0.25]), ("s", [2.0, 1.5]), ("t", [0.0, 1.0]), ("m", [0.25, 0.5]), ("v", [1.0, 2.0])];
+    let constants = || {
+        let vectors = vectors.map(|(name, values)| floats(name, &[2], &values)).to_vec();
+        [
+            vectors,
+            vec![
+                ramp("w", &[2, 1, 1, 2]),
+                floats("slope", &[2, 1, 1], &[0.5, -0.25]),
+                list("parts", &[-1, 2, 2, 3]),
+                list("back", &[-1, 3, 2, 2]),
+            ],
+        ]
+        .concat()
+    };
+    let network = |sizes: &[i64], nodes: Vec<Node>| Small::new(sizes, nodes, constants()).network();
+    let mut parts = nodes("parted");
+    parts.insert(0, node("Reshape", &["x", "parts"], &["parted"], &[]));
+    let input: Vec<f32> = (0..72).map(|at| (at * 37 % 64) as f32 / 16.0 - 2.0).collect();
+    let run = |network, images| CpuNetwork::new(network, images, None).unwrap().run(&input).unwrap();
+    let alone = network(&[0, 2, 2, 3], nodes("x"));
+    let together = Small::new(&[0, 6, 2, 3], parts, constants());
+    let options = Options::default().with_size("x", vec![2, 6, 2, 3]);
+    let together = import(together.bytes(), &options).unwrap();
+    assert_eq!(together.outputs[0].sizes, [6, 2, 2, 1]);
+    assert_eq!(run(&together.network, 2), run(&alone, 6));
 }

@@ -43,7 +43,6 @@ fn reasons_name_what_is_wrong() {
         Small::new(&[1, 2, 3, 4], vec![node(operator, &["x", "w"], &["y"], &[])], vec![ramp("w", dims)])
     };
     let cases = [
-        (one("Transpose", &[("perm", Is::Ints(&[1, 0, 2, 3]))]), "moves the first axis, the batch"),
         (one("Transpose", &[("perm", Is::Ints(&[0, 1, 1, 3]))]), "is no order of 4 axes"),
         (one("Softmax", &[("axis", Is::Int(0))]), "along the first axis, the batch"),
         (one("Softmax", &[("axis", Is::Int(9))]), "axis 9 is none of a tensor of 4"),
@@ -130,18 +129,20 @@ fn squeezed_and_expanded_batches_are_told() {
             super::model::list("more", &[2, 2, 3, 4]),
         ]
     };
-    let model =
-        |operator, inputs: &[&str]| Small::new(&[1, 2, 3, 4], vec![node(operator, inputs, &["y"], &[])], lists());
-    for (operator, inputs, reason) in [
-        ("Squeeze", &["x"][..], "it drops the first axis of 1x2x3x4, the batch, as it drops all of size 1"),
-        ("Squeeze", &["x", "zero"], "it drops the first axis of 1x2x3x4, the batch; let it name"),
-        ("Expand", &["x", "more"], "it repeats a value of 1x2x3x4 to [2, 2, 3, 4]"),
+    let model = |operator, batch, inputs: &[&str]| {
+        let small = Small::new(&[batch, 2, 3, 4], vec![node(operator, inputs, &["y"], &[])], lists());
+        import(small.bytes(), &Options::default().with_size("x", vec![1, 2, 3, 4]))
+    };
+    for (operator, batch, inputs, reason) in [
+        ("Squeeze", 0, &["x"][..], "it drops axis 0 of 1x2x3x4, the batch, as it drops all of size 1"),
+        ("Squeeze", 0, &["x", "zero"], "it drops axis 0 of 1x2x3x4, the batch; let it name"),
+        ("Expand", 1, &["x", "more"], "it repeats a value of 1x2x3x4 to [2, 2, 3, 4]"),
     ] {
-        let error = model(operator, inputs).import().unwrap_err().to_string();
+        let error = model(operator, batch, inputs).unwrap_err().to_string();
         assert!(error.contains(reason) && !error.contains('\n'), "{error}");
     }
     // It repeats nothing.
-    assert_eq!(model("Expand", &["x", "two"]).network().output().shape, [2, 3, 4]);
+    assert_eq!(model("Expand", 1, &["x", "two"]).unwrap().network.output().shape, [2, 3, 4]);
 }
 
 /// Sizes beside a 0, which is all that there are.

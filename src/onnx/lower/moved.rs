@@ -1,0 +1,293 @@
+//! Operators of tensors whose first axis is not the batch alone.
+//!
+//! With an axis for the images in front, such a tensor is as others are: its operator is lowered for that, with axes one
+//! further on, and what comes out has the batch where it belongs.
+
+use std::rc::Rc;
+
+use super::context::{Context, Lowered};
+use super::images;
+use crate::onnx::activation;
+use crate::onnx::call::{Call, Value};
+use crate::onnx::messages::Node;
+use crate::onnx::moved::Moved;
+use crate::onnx::refusal::{Why, why};
+use crate::onnx::shapes;
+use crate::onnx::tensor::{Tensor, shown};
+use crate::onnx::view::View;
+
+/// What an operator does with axes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Axes {
+    /// Nothing: numbers by themselves.
+    None,
+    /// Those of several operands are each other's, the last first.
+    Aligned,
+    /// The same, and the last two are matrices.
+    Matrices,
+    /// One, which is this unless the attribute `axis` says otherwise.
+    One(i64),
+    /// All from one on.
+    From(i64),
+    /// One, which the axes of operand 1 replace.
+    Picked,
+    /// A list of them: the operand at a place, or an attribute.
+    Listed(usize),
+}
+
+/// Operators of numbers by themselves, beside activations.
+const OF_NUMBERS: [&str; 9] = ["Selu", "Clip", "Neg", "Erf", "Reciprocal", "Identity", "Dropout", "Cast", "CastLike"];
+
+fn axes(operator: &str, opset: i64) -> Option<Axes> {
+    Some(match operator {
+        "Add" | "Sub" | "Mul" | "Div" | "Min" | "Max" | "Sum" | "Mean" | "Pow" => Axes::Aligned,
+        "MatMul" => Axes::Matrices,
+        "Softmax" | "LogSoftmax" if opset >= 13 => Axes::One(-1),
+        "Softmax" | "LogSoftmax" => Axes::From(1),
+        "LpNormalization" => Axes::One(-1),
+        "Concat" | "Split" => Axes::One(0),
+        "LayerNormalization" => Axes::From(-1),
+        "Gather" => Axes::Picked,
+        "Slice" => Axes::Listed(3),
+        _ if operator.starts_with("Reduce") => Axes::Listed(1),
+        _ if activation::OPERATORS.contains(&operator) || OF_NUMBERS.contains(&operator) => Axes::None,
+        _ => return None,
+    })
+}
+
+/// `Reshape`, `Flatten`, `Squeeze` and `Unsqueeze`: noted, not computed.
+pub(super) fn reshape(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let moved = moved(call, 0)?;
+    let from = moved.dims(call.batch);
+    let mut dims = shapes::reshaped(call, &from)?;
+    let at = match call.node.op_type.as_str() {
+        "Squeeze" => squeezed(call, &moved, &from)?,
+        "Unsqueeze" => unsqueezed(call, &moved, dims.len())?,
+        _ => reshaped(call, &moved, [&from, &dims])?,
+    };
+    dims[at] /= call.batch;
+    let view = match moved.view.reshaped(&dims) {
+        Some(view) => view,
+        None => View::of(context.flat(call, &call.node.input[0], &moved.view)?, &dims),
+    };
+    Ok(vec![Moved { view, at }.value(call.is_one_image)])
+}
+
+/// `Transpose`: noted, not computed.
+pub(super) fn transpose(_: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let Moved { view, at } = moved(call, 0)?;
+    let order = shapes::order(call, view.dims().len())?;
+    let at = order.iter().position(|&axis| axis == at).unwrap_or(0);
+    Ok(vec![Moved { view: view.transposed(&order), at }.value(call.is_one_image)])
+}
+
+/// A computed operand, whatever its first axis is.
+fn moved(call: &Call<'_>, at: usize) -> Result<Moved, Why> {
+    match call.input(at) {
+        Some(Value::Moved(moved)) => Ok(moved.clone()),
+        _ => call.computed(at).map(Moved::of),
+    }
+}
+
+/// Where the batch is without some axes of size 1.
+fn squeezed(call: &Call<'_>, moved: &Moved, from: &[usize]) -> Result<usize, Why> {
+    let axes = match call.list(1, "axes")? {
+        Some(axes) => axes.into_iter().map(|axis| Call::axis(axis, from.len())).collect::<Result<Vec<_>, _>>()?,
+        None => (0..from.len()).filter(|&axis| from[axis] == 1).collect(),
+    };
+    if !axes.contains(&moved.at) {
+        return Ok(moved.at - axes.iter().filter(|&&axis| axis < moved.at).count());
+    }
+    if call.is_one_image && axes.len() < from.len() {
+        return Ok(0);
+    }
+    let axes = if call.input(1).is_some() || call.has("axes") { "" } else { ", as it drops all of size 1" };
+    let reason = format!("it drops axis {} of {}, the batch{axes}", moved.at, shown(from));
+    Err(why(reason).or("let it name other axes, or leave it out"))
+}
+
+/// Where the batch is, with axes of size 1 between others.
+fn unsqueezed(call: &Call<'_>, moved: &Moved, rank: usize) -> Result<usize, Why> {
+    let new = call.list(1, "axes")?.unwrap_or_default();
+    let new = new.into_iter().map(|axis| Call::axis(axis, rank)).collect::<Result<Vec<_>, _>>()?;
+    let old = (0..rank).filter(|axis| !new.contains(axis)).nth(moved.at);
+    old.ok_or_else(|| why("its axes are none of its operand"))
+}
+
+/// Where the batch is in other axes: that with as many values behind it as before, or of one image any.
+fn reshaped(call: &Call<'_>, moved: &Moved, [from, to]: [&[usize]; 2]) -> Result<usize, Why> {
+    if call.is_one_image && !to.is_empty() {
+        return Ok(0);
+    }
+    let before: usize = from[..moved.at].iter().product();
+    let is_there = |&at: &usize| to[..at].iter().product::<usize>() == before && to[at].is_multiple_of(call.batch);
+    let found = (0..to.len()).find(is_there);
+    found.ok_or_else(|| why(format!("it makes {} of {}: no axis of that is the batch", shown(to), shown(from))))
+}
+
+/// Any other operator of such tensors.
+pub(super) fn lower(context: &mut Context, call: &Call<'_>) -> Lowered {
+    let operator = call.node.op_type.as_str();
+    if let Some(Value::Moved(moved)) = call.input(0).filter(|_| images::is_of_images(operator)) {
+        if moved.at == 0 || call.is_one_image {
+            return images::lower(context, call, moved);
+        }
+    }
+    let axes = axes(operator, call.opset).ok_or_else(|| {
+        why("the first axis of what it reads is not the batch alone").or("reshape it to images before")
+    })?;
+    let aligned = matches!(axes, Axes::Aligned | Axes::Matrices);
+    let computed = |value: &Value| match value {
+        Value::Moved(moved) => Some(moved.clone()),
+        Value::Computed(view) => Some(Moved::of(view)),
+        _ => None,
+    };
+    let mut operands: Vec<Option<Moved>> = call.inputs.iter().map(|value| value.as_ref().and_then(computed)).collect();
+    let rank_of = |(at, operand): (usize, &Option<Moved>)| match (operand, call.input(at)) {
+        (Some(moved), _) => moved.view.dims().len(),
+        (None, Some(Value::Constant(tensor))) if aligned => tensor.dims.len(),
+        _ => 0,
+    };
+    let rank = operands.iter().enumerate().map(rank_of).max().unwrap_or(0);
+    for moved in operands.iter_mut().flatten().filter(|_| aligned) {
+        while moved.view.dims().len() < rank {
+            *moved = Moved { view: moved.view.with_axis(0), at: moved.at + 1 };
+        }
+    }
+    let place = of_all(call, operands.iter().flatten())?;
+    let mut node = Node { domain: String::new(), ..call.node.clone() };
+    let mut inputs = Vec::new();
+    for (at, operand) in operands.into_iter().enumerate() {
+        inputs.push(match (operand, call.input(at)) {
+            (Some(moved), _) => Some(Value::Computed(moved.view)),
+            (None, Some(Value::Constant(tensor))) if aligned || operator == "Concat" => {
+                Some(Value::Constant(beside(call, tensor, place, rank)?))
+            }
+            (None, value) => value.cloned(),
+        });
+    }
+    let at = shift(call, axes, place, rank, (&mut node, &mut inputs))?;
+    if place.at > 0 && !call.is_one_image {
+        // In the order that a network has it is not what the model has by that name.
+        for name in node.input.iter_mut().chain(&mut node.output) {
+            *name = call.names.part(name, "images");
+        }
+    }
+    let mut one = Call { node: &node, inputs, ..*call };
+    let made = super::lower(context, &mut one)?;
+    made.into_iter()
+        .map(|value| match value {
+            Value::Computed(view) if at < view.dims().len() => Ok(Moved { view, at }.value(call.is_one_image)),
+            _ => Err(why("nothing of the batch is left")),
+        })
+        .collect()
+}
+
+/// Where the batch is, and how many places of that axis are of one image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    at: usize,
+    size: usize,
+}
+
+/// The place of the batch in all operands, which must be one; of one image each may be.
+fn of_all<'a>(call: &Call<'_>, mut operands: impl Iterator<Item = &'a Moved>) -> Result<Place, Why> {
+    let place = |moved: &Moved| Place { at: moved.at, size: moved.view.dims()[moved.at] };
+    let first = operands.next().map(place).ok_or_else(|| why("none of its operands is computed"))?;
+    if !call.is_one_image && operands.any(|other| place(other) != first) {
+        return Err(why("the batch lies otherwise in one of its operands than in another"));
+    }
+    Ok(first)
+}
+
+/// A constant beside such tensors, of all their axes: of the images one behind the other it has each image's.
+fn beside(call: &Call<'_>, tensor: &Rc<Tensor>, place: Place, rank: usize) -> Result<Rc<Tensor>, Why> {
+    let is_joined = call.node.op_type == "Concat";
+    let lacking = rank.saturating_sub(tensor.dims.len());
+    let size = place.at.checked_sub(lacking).and_then(|at| tensor.dims.get(at)).copied().unwrap_or(1);
+    let dims = if call.is_one_image {
+        [&[1], &tensor.dims[..]].concat()
+    } else if size == 1 && !is_joined {
+        return Ok(Rc::clone(tensor));
+    } else if place.at == 0 && size == call.batch * place.size {
+        [&[call.batch, place.size], &tensor.dims[1..]].concat()
+    } else {
+        let reason =
+            format!("its constant of {} varies with the images, which are axis {}", shown(&tensor.dims), place.at);
+        return Err(why(reason));
+    };
+    if call.is_one_image && !is_joined {
+        return Ok(Rc::clone(tensor));
+    }
+    Ok(Rc::new(Tensor { dims, values: tensor.values.clone() }))
+}
+
+/// Moves an operator's axes one further on; says where the batch is in what it makes.
+fn shift(
+    call: &Call<'_>,
+    axes: Axes,
+    place: Place,
+    rank: usize,
+    (node, inputs): (&mut Node, &mut Vec<Option<Value>>),
+) -> Result<usize, Why> {
+    let along = || why("it computes along the batch, of which a network knows nothing");
+    let is_free = |axis: usize| axis != place.at || call.is_one_image;
+    let mut set = |axis: usize| {
+        node.attribute.retain(|attribute| attribute.name != "axis");
+        node.attribute.push(super::compose::int("axis", axis as i64 + 1));
+    };
+    match axes {
+        Axes::None | Axes::Aligned => Ok(place.at),
+        Axes::Matrices => {
+            // Rows of the first may be of all images, where the second is the same for all.
+            let is_known = matches!(inputs.get(1), Some(Some(Value::Constant(_))));
+            let most = if is_known { rank - 1 } else { rank.saturating_sub(2) };
+            if place.at < most || call.is_one_image { Ok(place.at) } else { Err(along()) }
+        }
+        Axes::One(default) => {
+            let axis = Call::axis(call.int("axis", default)?, rank)?;
+            set(axis);
+            if is_free(axis) { Ok(place.at) } else { Err(along()) }
+        }
+        Axes::From(default) => {
+            let axis = Call::axis(call.int("axis", default)?, rank)?;
+            set(axis);
+            if place.at < axis || call.is_one_image { Ok(place.at) } else { Err(along()) }
+        }
+        Axes::Picked => {
+            let axis = Call::axis(call.int("axis", 0)?, rank)?;
+            set(axis);
+            let more = call.known(1)?.dims.len();
+            match axis {
+                _ if !is_free(axis) => Err(along()),
+                // Any will do, as long as it is there.
+                _ if call.is_one_image => Ok(0),
+                axis if axis < place.at => Ok(place.at + more - 1),
+                _ => Ok(place.at),
+            }
+        }
+        Axes::Listed(operand) => {
+            let given = call.list(operand, "axes")?;
+            let starts = if operand == 3 {
+                call.list(1, "starts")?.map(|starts| (0..starts.len() as i64).collect())
+            } else {
+                None
+            };
+            let Some(list) = given.or(starts) else { return Err(along()) };
+            let list = list.into_iter().map(|axis| Call::axis(axis, rank)).collect::<Result<Vec<_>, _>>()?;
+            if list.is_empty() || !list.iter().all(|&axis| is_free(axis)) {
+                return Err(along());
+            }
+            let moved = list.iter().map(|&axis| axis as i64 + 1).collect();
+            inputs.resize(inputs.len().max(operand + 1), None);
+            node.input.resize(inputs.len(), String::new());
+            inputs[operand] = Some(Value::Constant(Rc::new(Tensor::list(moved))));
+            let is_dropped = operand == 1 && call.int("keepdims", 1)? == 0;
+            match is_dropped {
+                false => Ok(place.at),
+                true if call.is_one_image => Ok(0),
+                true => Ok(place.at - list.iter().filter(|&&axis| axis < place.at).count()),
+            }
+        }
+    }
+}
