@@ -24,10 +24,15 @@ pub(super) enum Value {
 }
 
 impl Value {
+    /// A tensor, as others are where its first axis is the batch alone.
+    pub(super) fn of(moved: Moved, is_one_image: bool) -> Self {
+        moved.without_batch(is_one_image).map_or(Self::Moved(moved), Self::Computed)
+    }
+
     /// A computed value whose batch is an axis of its own, at a place among its others.
     pub(super) fn moved_to(self, at: usize) -> Self {
         match self {
-            Self::Computed(view) if at > 0 => Self::Moved(Moved { view: view.with_axis(at), at }),
+            Self::Computed(view) if at > 0 => Self::Moved(Moved { view: view.with_axis(at), at, before: 1 }),
             other => other,
         }
     }

@@ -281,11 +281,13 @@ fn output(context: &mut Context, values: &mut Values<'_>, name: &str, input: &In
             let sizes = [vec![batch], view.dims()].concat();
             (view, sizes)
         }
-        Some(Value::Moved(moved)) if moved.at == 0 || is_one_image => {
+        Some(Value::Moved(moved)) if moved.is_first(is_one_image) => {
             let sizes = moved.dims(batch);
             (moved.view, sizes)
         }
-        Some(Value::Moved(moved)) => return Err(why(format!("its batch is axis {}: it must be the first", moved.at))),
+        Some(Value::Moved(_)) => {
+            return Err(why("its images do not lie one behind the other: let the batch come first"));
+        }
         _ => return Err(why("it is a constant")),
     };
     let dims = view.dims();

@@ -72,7 +72,7 @@ pub(super) fn lower(context: &mut Context, call: &Call<'_>, moved: &Moved) -> Lo
         let dims = view.dims();
         let dims = [&[parts, dims[0] / parts], &dims[1..]].concat();
         let view = view.reshaped(&dims).ok_or_else(|| why("its images cannot be taken apart"))?;
-        Ok(Moved { view, at: 0 }.value(call.is_one_image))
+        Ok(Value::of(Moved { view, at: 0, before: 1 }, call.is_one_image))
     };
     made.into_iter().map(apart).collect()
 }

@@ -1,7 +1,7 @@
 //! Operators of tensors whose first axis is not the batch alone.
 //!
-//! With an axis for the images in front, such a tensor is as others are: its operator is lowered for that, with axes one
-//! further on, and what comes out has the batch where it belongs.
+//! With an axis for the images in front, such a tensor is as others are: its operator is lowered for that, with axes
+//! one further on, and what comes out has the batch where it belongs.
 
 use std::rc::Rc;
 
@@ -60,9 +60,9 @@ pub(super) fn reshape(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let moved = moved(call, 0)?;
     let from = moved.dims(call.batch);
     let mut dims = shapes::reshaped(call, &from)?;
-    let at = match call.node.op_type.as_str() {
-        "Squeeze" => squeezed(call, &moved, &from)?,
-        "Unsqueeze" => unsqueezed(call, &moved, dims.len())?,
+    let (at, before) = match call.node.op_type.as_str() {
+        "Squeeze" => (squeezed(call, &moved, &from)?, moved.before),
+        "Unsqueeze" => (unsqueezed(call, &moved, dims.len())?, moved.before),
         _ => reshaped(call, &moved, [&from, &dims])?,
     };
     dims[at] /= call.batch;
@@ -70,15 +70,15 @@ pub(super) fn reshape(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         Some(view) => view,
         None => View::of(context.flat(call, &call.node.input[0], &moved.view)?, &dims),
     };
-    Ok(vec![Moved { view, at }.value(call.is_one_image)])
+    Ok(vec![Value::of(Moved { view, at, before }, call.is_one_image)])
 }
 
 /// `Transpose`: noted, not computed.
 pub(super) fn transpose(_: &mut Context, call: &mut Call<'_>) -> Lowered {
-    let Moved { view, at } = moved(call, 0)?;
+    let Moved { view, at, before } = moved(call, 0)?;
     let order = shapes::order(call, view.dims().len())?;
     let at = order.iter().position(|&axis| axis == at).unwrap_or(0);
-    Ok(vec![Moved { view: view.transposed(&order), at }.value(call.is_one_image)])
+    Ok(vec![Value::of(Moved { view: view.transposed(&order), at, before }, call.is_one_image)])
 }
 
 /// A computed operand, whatever its first axis is.
@@ -114,24 +114,29 @@ fn unsqueezed(call: &Call<'_>, moved: &Moved, rank: usize) -> Result<usize, Why>
     old.ok_or_else(|| why("its axes are none of its operand"))
 }
 
-/// Where the batch is in other axes: that with as many values behind it as before, or of one image any.
-fn reshaped(call: &Call<'_>, moved: &Moved, [from, to]: [&[usize]; 2]) -> Result<usize, Why> {
+/// Where the batch is in other axes, with so many places in front of it as before: all of it in one axis, and of one
+/// image in any.
+fn reshaped(call: &Call<'_>, moved: &Moved, [from, to]: [&[usize]; 2]) -> Result<(usize, usize), Why> {
     if call.is_one_image && !to.is_empty() {
-        return Ok(0);
+        return Ok((0, 1));
     }
-    let before: usize = from[..moved.at].iter().product();
-    let is_there = |&at: &usize| to[..at].iter().product::<usize>() == before && to[at].is_multiple_of(call.batch);
-    let found = (0..to.len()).find(is_there);
+    let outer = from[..moved.at].iter().product::<usize>() * moved.before;
+    let found = (0..to.len()).find_map(|at| {
+        let lead: usize = to[..at].iter().product();
+        let before = outer.checked_div(lead).filter(|before| before * lead == outer)?;
+        to[at].is_multiple_of(before * call.batch).then_some((at, before))
+    });
     found.ok_or_else(|| why(format!("it makes {} of {}: no axis of that is the batch", shown(to), shown(from))))
 }
 
 /// Any other operator of such tensors.
 pub(super) fn lower(context: &mut Context, call: &Call<'_>) -> Lowered {
     let operator = call.node.op_type.as_str();
-    if let Some(Value::Moved(moved)) = call.input(0).filter(|_| images::is_of_images(operator)) {
-        if moved.at == 0 || call.is_one_image {
+    match call.input(0) {
+        Some(Value::Moved(moved)) if images::is_of_images(operator) && moved.is_first(call.is_one_image) => {
             return images::lower(context, call, moved);
         }
+        _ => {}
     }
     let axes = axes(operator, call.opset).ok_or_else(|| {
         why("the first axis of what it reads is not the batch alone").or("reshape it to images before")
@@ -151,7 +156,7 @@ pub(super) fn lower(context: &mut Context, call: &Call<'_>) -> Lowered {
     let rank = operands.iter().enumerate().map(rank_of).max().unwrap_or(0);
     for moved in operands.iter_mut().flatten().filter(|_| aligned) {
         while moved.view.dims().len() < rank {
-            *moved = Moved { view: moved.view.with_axis(0), at: moved.at + 1 };
+            *moved = Moved { view: moved.view.with_axis(0), at: moved.at + 1, before: moved.before };
         }
     }
     let place = of_all(call, operands.iter().flatten())?;
@@ -167,7 +172,7 @@ pub(super) fn lower(context: &mut Context, call: &Call<'_>) -> Lowered {
         });
     }
     let at = shift(call, axes, place, rank, (&mut node, &mut inputs))?;
-    if place.at > 0 && !call.is_one_image {
+    if (place.at, place.before) != (0, 1) && !call.is_one_image {
         // In the order that a network has it is not what the model has by that name.
         for name in node.input.iter_mut().chain(&mut node.output) {
             *name = call.names.part(name, "images");
@@ -177,22 +182,25 @@ pub(super) fn lower(context: &mut Context, call: &Call<'_>) -> Lowered {
     let made = super::lower(context, &mut one)?;
     made.into_iter()
         .map(|value| match value {
-            Value::Computed(view) if at < view.dims().len() => Ok(Moved { view, at }.value(call.is_one_image)),
+            Value::Computed(view) if at < view.dims().len() => {
+                Ok(Value::of(Moved { view, at, before: place.before }, call.is_one_image))
+            }
             _ => Err(why("nothing of the batch is left")),
         })
         .collect()
 }
 
-/// Where the batch is, and how many places of that axis are of one image.
+/// Where the batch is, and how many places of that axis are of one image, and in front of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
     at: usize,
     size: usize,
+    before: usize,
 }
 
 /// The place of the batch in all operands, which must be one; of one image each may be.
 fn of_all<'a>(call: &Call<'_>, mut operands: impl Iterator<Item = &'a Moved>) -> Result<Place, Why> {
-    let place = |moved: &Moved| Place { at: moved.at, size: moved.view.dims()[moved.at] };
+    let place = |moved: &Moved| Place { at: moved.at, size: moved.view.dims()[moved.at], before: moved.before };
     let first = operands.next().map(place).ok_or_else(|| why("none of its operands is computed"))?;
     if !call.is_one_image && operands.any(|other| place(other) != first) {
         return Err(why("the batch lies otherwise in one of its operands than in another"));
@@ -203,13 +211,17 @@ fn of_all<'a>(call: &Call<'_>, mut operands: impl Iterator<Item = &'a Moved>) ->
 /// A constant beside such tensors, of all their axes: of the images one behind the other it has each image's.
 fn beside(call: &Call<'_>, tensor: &Rc<Tensor>, place: Place, rank: usize) -> Result<Rc<Tensor>, Why> {
     let is_joined = call.node.op_type == "Concat";
+    if call.node.op_type == "MatMul" && place.at + 2 >= rank {
+        // Rows of what it multiplies; its own are no such.
+        return Ok(Rc::clone(tensor));
+    }
     let lacking = rank.saturating_sub(tensor.dims.len());
     let size = place.at.checked_sub(lacking).and_then(|at| tensor.dims.get(at)).copied().unwrap_or(1);
     let dims = if call.is_one_image {
         [&[1], &tensor.dims[..]].concat()
     } else if size == 1 && !is_joined {
         return Ok(Rc::clone(tensor));
-    } else if place.at == 0 && size == call.batch * place.size {
+    } else if (place.at, place.before) == (0, 1) && size == call.batch * place.size {
         [&[call.batch, place.size], &tensor.dims[1..]].concat()
     } else {
         let reason =

@@ -167,3 +167,49 @@ fn parts_of_images_are_convolved_as_images() {
     assert_eq!(together.outputs[0].sizes, [6, 2, 2, 1]);
     assert_eq!(run(&together.network, 2), run(&alone, 6));
 }
+
+/// Tokens before images, and both in one axis, as PyTorch's `MultiheadAttention` has them.
+#[test]
+fn tokens_before_images_are_one_axis_with_them() {
+    let nodes = vec![
+        node("Reshape", &["x", "tokens"], &["t"], &[]),
+        node("Transpose", &["t"], &["first"], &[("perm", Is::Ints(&[1, 0, 2]))]),
+        node("Reshape", &["first", "flat"], &["f"], &[]),
+        node("MatMul", &["f", "w"], &["m"], &[]),
+        node("Reshape", &["m", "heads"], &["h"], &[]),
+        node("Transpose", &["h"], &["of_heads"], &[("perm", Is::Ints(&[1, 0, 2]))]),
+        node("Softmax", &["of_heads"], &["soft"], &[("axis", Is::Int(1))]),
+        node("Transpose", &["soft"], &["back"], &[("perm", Is::Ints(&[1, 0, 2]))]),
+        node("Reshape", &["back", "flat"], &["l"], &[]),
+        node("Reshape", &["l", "apart"], &["a"], &[]),
+        node("Transpose", &["a"], &["y"], &[("perm", Is::Ints(&[1, 0, 2]))]),
+    ];
+    let constants = |images: i64| {
+        vec![
+            list("tokens", &[0, 3, 4]),
+            list("flat", &[-1, 4]),
+            list("heads", &[3, 2 * images, 2]),
+            list("apart", &[3, -1, 4]),
+            floats("w", &[4, 4], &[2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5]),
+        ]
+    };
+    let input: Vec<f32> = (0..24).map(|at| (at * 37 % 64) as f32 / 16.0 - 2.0).collect();
+    let of = |batch: i64, images: i64| {
+        let model = Small::new(&[batch, 3, 2, 2], nodes.clone(), constants(images));
+        let network = model.import().unwrap().network;
+        CpuNetwork::new(&network, 2, None).unwrap().run(&input).unwrap()
+    };
+    let (made, alone) = (of(2, 2), of(1, 1));
+    assert_eq!(made, alone);
+    // Along tokens the numbers of each place of each image add up to 1.
+    for image in made.chunks(12) {
+        for place in 0..4 {
+            let sum: f32 = (0..3).map(|token| image[token * 4 + place]).sum();
+            assert!((sum - 1.0).abs() < 4.0 * f32::EPSILON, "{image:?}");
+        }
+    }
+    // Of the first image's first tokens by hand: the softmax of 2 x along tokens.
+    let exponentials: Vec<f32> = (0..3).map(|token| (2.0 * input[token * 4]).exp()).collect();
+    let want = exponentials[0] / exponentials.iter().sum::<f32>();
+    assert!((made[0] - want).abs() < 8.0 * f32::EPSILON, "{} {want}", made[0]);
+}

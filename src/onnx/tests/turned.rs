@@ -89,7 +89,7 @@ fn axes_beside_the_batch_are_put_together() {
 #[test]
 fn other_operators_are_refused_where_the_batch_is_moved() {
     for (nodes, reason) in [
-        (vec![node("Neg", &["m"], &["y"], &[])], "its batch is axis 1: it must be the first"),
+        (vec![node("Neg", &["m"], &["y"], &[])], "its images do not lie one behind the other"),
         (
             vec![node("GlobalAveragePool", &["m"], &["y"], &[])],
             "node y (GlobalAveragePool): the first axis of what it reads is not the batch alone",
@@ -101,7 +101,7 @@ fn other_operators_are_refused_where_the_batch_is_moved() {
         ),
         (vec![node("Gather", &["m", "first"], &["y"], &[("axis", Is::Int(1))])], "the batch"),
         (vec![node("Softmax", &["m"], &["s"], &[("axis", Is::Int(1))]), back("s")], "the batch"),
-        (vec![node("Reshape", &["m", "six"], &["y"], &[])], "the batch"),
+        (vec![node("Reshape", &["m", "six"], &["y"], &[])], "its images do not lie one behind the other"),
     ] {
         let error = moved(nodes).with(list("six", &[-1])).import().unwrap_err().to_string();
         assert!(error.contains(reason) && !error.contains('\n'), "{error}");
