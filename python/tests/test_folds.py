@@ -102,14 +102,16 @@ def test_groups_at_any_size(function, moves, tmp_path):
 
 
 REFUSED = {
-    "mixes the 2 images of a batch": lambda x: x.reshape(4, -1),
-    r"output 0: a view of shape \[6, 4, 8, 6\] mixes": lambda x: x.reshape(len(x) * G, C, H, W).relu(),
+    r"the first axis of \[4, 288\] is not the 2 images": lambda x: x.reshape(4, -1),
+    r"output 0: the first axis of \[6, 4, 8, 6\] is not the 2 images of a batch alone": lambda x: x.reshape(
+        len(x) * G, C, H, W).relu(),
     "off the model by .* images of their own": lambda x: (
         (y := x.reshape(4, -1, H, W)) * y.mean((1, 2, 3), keepdim=True)).reshape(x.shape),
     "roll: it computes with parts": lambda x: x.view(-1, C, H, W).roll(1, 0).view(x.shape),
     "sum: it mixes the 2 images": lambda x: x.view(-1, C, H, W).sum(0, keepdim=True) + x[:, :C],
     "the model cannot run 3 images": lambda x: x.reshape(4, 6, H, W).mean(1, keepdim=True).view(2, -1),
-    "transpose: it mixes the 2 images": lambda x: x.view(-1, C, H, W).transpose(0, 1).reshape(x.shape),
+    r"output 0: the first axis of \[2, 12, 8, 6\] is not the 2 images": lambda x: (
+        x.view(-1, C, H, W).transpose(0, 1).reshape(x.shape)),
     "local_response_norm: it computes with parts": lambda x: F.local_response_norm(
         x.view(-1, C, H, W), 3).view(x.shape),
 }  # fmt: skip

@@ -131,7 +131,7 @@ REFUSED = {
     "has dots": lambda x: torch.einsum("n...w,wk->n...k", x, torch.ones(6, 2)),
     "the batch must be first in each": lambda x: torch.einsum("nchw,mchw->nmhw", x, x),
     "has 3 operands": lambda x: torch.einsum("nchw,oc,po->nphw", x, torch.ones(5, 12), torch.ones(2, 5)),
-    "beyond 16777216": lambda x: (y := F.interpolate(x, scale_factor=9).flatten(2)).mT @ y,
+    "beyond 33554432": lambda x: (y := F.interpolate(x, scale_factor=9).flatten(2)).mT @ y,
     "the batch must be first": lambda x: torch.einsum("nchw,cn->chw", x, torch.ones(12, 2)),
     "a vector": lambda x: x @ torch.ones(6),
     "one matrix for all": lambda x: x @ torch.ones(12, 6, 2),

@@ -209,7 +209,8 @@ def output_node(c: Converter, number: int, name: str | None) -> str:
     try:
         value = c.results[number]
         if c.folds.more(value):
-            raise Refused(f"a view of shape {list(value.meta['val'].shape)} mixes the {c.batch} images of a batch")
+            shape = list(value.meta["val"].shape)
+            raise Refused(f"the first axis of {shape} is not the {c.batch} images of a batch alone")
         lazy = c.whole(value)
         # The format has four axes: those behind the third are one.
         dims = as_dims((*lazy.shape[:2], math.prod(lazy.shape[2:]))) if len(lazy.shape) > 3 else None

@@ -22,7 +22,7 @@ def adaptive_pool(c: Converter, step: fx.Node, a: SimpleNamespace):
     kind = "max" if "max" in operation_of(step) else "avg"
     name, dims = c.real(a.self_)
     values = step.meta["val"]
-    shape = c.folds.shape(step, tuple((values[0] if isinstance(values, (tuple, list)) else values).shape[1:]))
+    shape = c.folds.shape(step, tuple((values[0] if isinstance(values, (tuple, list)) else values).shape))
     want = format_dims(shape)
     if want[1:] == (1, 1):
         name = c.emit(step, f"global_{kind}_pool2d", name, dims=want).name

@@ -94,6 +94,7 @@ def alone(c: Converter, constant: torch.Tensor) -> torch.Tensor:
 def aligned(c: Converter, x: Lazy, constant: torch.Tensor) -> torch.Tensor:
     """A constant with the axes of a value, behind the batch."""
     rank = len(x.shape) + 1
+    constant = c.folds.beside(constant)
     constant = alone(c, constant) if constant.dim() == rank else constant
     shape = (1,) * (rank - constant.dim()) + tuple(constant.shape)
     if len(shape) > rank:

@@ -42,7 +42,7 @@ class Written:
 
 @handles("slice", "slice_copy", "narrow")
 def slice_(c: Converter, step: fx.Node, a: SimpleNamespace):
-    places = places_of(a)
+    places = places_of(c, a)
     if places is None:
         return unchanged(c, step, a.self_)
     axis = c.axis(a.self_, a.dim)
@@ -60,14 +60,14 @@ def ends_of(a: SimpleNamespace) -> tuple[int, int]:
     return start, start + a.length if hasattr(a, "length") else OPEN if a.end is None else a.end
 
 
-def places_of(a: SimpleNamespace) -> range | None:
+def places_of(c: Converter, a: SimpleNamespace) -> range | None:
     """The places of a slice along its axis; None where it is all of it."""
     (start, end), by = ends_of(a), getattr(a, "step", 1)
     shape = a.self_.meta["val"].shape
     size, axis = int(shape[a.dim]), a.dim % len(shape)
     if start == 0 and end >= size and by == 1:
         return None
-    if axis == 0:
+    if axis == c.folds.axis(a.self_):
         raise Refused("it takes some images of a batch")
     return range(*slice(start, end, by).indices(size))
 
@@ -151,7 +151,7 @@ def fill(c: Converter, step: fx.Node, a: SimpleNamespace):
 
 @handles("slice_scatter")
 def slice_scatter(c: Converter, step: fx.Node, a: SimpleNamespace):
-    places = places_of(a)
+    places = places_of(c, a)
     if places is None:
         return unchanged(c, step, a.src)
     return put(c, step, a.self_, source_of(c, a.src), a.src, c.axis(a.self_, a.dim), places)

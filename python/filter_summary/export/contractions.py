@@ -20,10 +20,11 @@ from .lazy import Lazy
 from .reductions import reduced
 from .slices import lowered, sliced
 
-LARGEST = 1 << 24
-"""Products of one image: 64 MiB."""
+LARGEST = 1 << 25
+"""Products of one image: 128 MiB, what a GPU binds at once."""
 PARTS = 16
-"""So many pairs of matrices at most (heads of attention) are multiplied one after another."""
+"""So many pairs of matrices at most (heads of attention) are multiplied one after another; more (heads of windows) at
+once."""
 NEVER = -1e30
 """For minus infinity, which no tensor of a file holds: its exponential is nothing, too."""
 
@@ -41,6 +42,9 @@ def contracted(c: Converter, step: fx.Node, one: Lazy, of_one: str, other: Value
         union = "".join(order)
     else:
         union = result + "".join(dict.fromkeys(label for label in of_one + of_other if label not in result))
+        if len(union) > 3:
+            # What both have is together, so that the format's axes are enough.
+            union = "".join(sorted(union, key=lambda label: (label in of_other) - (label in of_one)))
     sizes = dict(zip(of_one + of_other, one.shape + tuple(other.shape)))
     count = math.prod(sizes[label] for label in union)
     if count > LARGEST:
@@ -72,16 +76,24 @@ def multiplied(c: Converter, step: fx.Node, one: Lazy, other: Lazy) -> Lazy:
     if ranks[0] == 3 and 1 in (one.shape[1], other.shape[2]):
         # A vector by matrices has no more products than these have numbers.
         return contracted(c, step, one, "gmk", other, "gkn", "gmn")
-    count = max(one.shape[0], other.shape[0])
-    if count > PARTS:
+    leading = [max(pair) for pair in zip(one.shape[:-2], other.shape[:-2])]
+    matrices, count = math.prod(leading), leading[0]
+    products = matrices * one.shape[-2] * one.shape[-1] * other.shape[-1]
+    alike = one.shape[:-2] == other.shape[:-2]
+    if alike and matrices > PARTS and products <= LARGEST:
+        of = "abcdefgh"[: len(leading)]
+        return contracted(c, step, one, f"{of}mk", other, f"{of}kn", f"{of}mn")
+    by = max(LARGEST * count // products, 1) if alike and matrices > PARTS else 1
+    if count > PARTS * by:
         raise Refused(f"{count} pairs of computed matrices: at most {PARTS} are multiplied one after another")
     parts = []
-    for n in range(count):
+    for n in range(0, count, by):
         pair = []
         for x in (one, other):
             at = n * x.shape[0] // count
-            pair.append(lowered(x if x.shape[0] == 1 else sliced(c, step, x, 0, at, at + 1), 0))
-        parts.append(with_axis(multiplied(c, step, *pair), 0))
+            part = x if x.shape[0] == 1 else sliced(c, step, x, 0, at, min(at + by, x.shape[0]))
+            pair.append(part if by > 1 else lowered(part, 0))
+        parts.append(multiplied(c, step, *pair) if by > 1 else with_axis(multiplied(c, step, *pair), 0))
     return joined(c, step, parts, 0)
 
 

@@ -13,7 +13,7 @@ from torch import fx, nn
 
 from .arrange import arrange
 from .errors import ExportError, Refused, module_of, not_in_the_format, source_of
-from .folds import Folds
+from .folds import FIRST, Folds
 from .graph import Graph, Node
 from .layout import best
 from .lazy import Dims, Lazy, format_dims
@@ -117,10 +117,10 @@ class Converter:
             self.folds.begin(self, name, step, given)
             return self.folds.end(self, step, HANDLERS[name](self, step, given))
         except (Refused, ExportError):
-            self.folds.merged = 1
+            self.folds.give_up(step)
             raise
         except Exception as fault:
-            self.folds.merged = 1
+            self.folds.give_up(step)
             # Whatever it is, the operation is named.
             raise Refused(f"a fault of the exporter, {type(fault).__name__}: {first_line(fault)}") from fault
 
@@ -175,7 +175,8 @@ class Converter:
         """A value, with one element where the model repeats it: sums and products repeat by themselves."""
         found = self.values[value] if isinstance(value, fx.Node) else None
         if isinstance(found, torch.Tensor):
-            return written_constant(self.graph, self.name(value), found)
+            alone = found if self.folds.place == FIRST else self.folds.beside(found)[None]
+            return written_constant(self.graph, self.name(value), alone)
         if not isinstance(found, Lazy):
             raise Refused("an operand is no tensor")
         return found
@@ -184,6 +185,8 @@ class Converter:
         """A value with all that the model repeats of it."""
         if self.folds.merged > 1:
             return self.folds.together(lambda: self.whole(step))
+        if self.folds.place != FIRST and self.is_constant(step):
+            return self.lazy(step)
         lazy, shape = self.lazy(step), self.shape(step)
         if lazy.shape != shape:
             layout = best([lazy], shape, others=[shape]) if len(shape) == len(lazy.shape) else None
@@ -197,7 +200,7 @@ class Converter:
 
     def shape(self, step: fx.Node) -> tuple[int, ...]:
         """The shape of a step's value as the model sees it, without the batch."""
-        return self.folds.shape(step, tuple(int(size) for size in step.meta["val"].shape[1:]))
+        return self.folds.shape(step, tuple(int(size) for size in step.meta["val"].shape))
 
     def real(self, step: fx.Node) -> tuple[str, Dims]:
         """The node that has a step's value in order, as `[C, H, W]`, made if need be, and its dimensions."""
@@ -210,7 +213,7 @@ class Converter:
     def axis(self, step: fx.Node, dim: int) -> int:
         """An axis as PyTorch counts it, counted behind the batch."""
         axis = dim % len(step.meta["val"].shape)
-        if axis == 0:
+        if axis == self.folds.axis(step):
             raise Refused("it goes along the batch: images are computed one by one")
         return axis - 1 + self.folds.more(step)
 

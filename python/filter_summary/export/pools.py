@@ -37,7 +37,7 @@ def max_pool(c: Converter, step: fx.Node, a: SimpleNamespace):
     name, _ = c.real(a.self_)
     values = step.meta["val"]
     value = values[0] if isinstance(values, (tuple, list)) else values
-    shape = c.folds.shape(step, tuple(int(size) for size in value.shape[1:]))
+    shape = c.folds.shape(step, tuple(int(size) for size in value.shape))
     node = c.emit(step, "max_pool2d", name, dims=format_dims(shape), **pool_keys(a, line))
     return first_of(values, Lazy.shaped(node.name, node.dims, shape))
 

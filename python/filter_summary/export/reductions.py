@@ -45,7 +45,7 @@ def finished(c: Converter, step: fx.Node, *found: Lazy) -> Any:
     """Values as a step has them, with or without the axes that are gone."""
     values = step.meta["val"]
     several = isinstance(values, (tuple, list))
-    shapes = [c.folds.shape(step, tuple(map(int, value.shape[1:]))) for value in (values if several else [values])]
+    shapes = [c.folds.shape(step, tuple(map(int, value.shape))) for value in (values if several else [values])]
     made = [lazy.viewed(shape) for lazy, shape in zip(found, shapes)]
     return made if several else made[0]
 

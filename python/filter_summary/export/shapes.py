@@ -10,6 +10,8 @@ from torch import fx
 
 from .convert import Converter, handles, operation_of
 from .errors import Refused
+from .folds import FIRST
+from .joins import with_axis
 from .lazy import Lazy, format_dims
 
 
@@ -19,7 +21,7 @@ from .lazy import Lazy, format_dims
 )  # fmt: skip
 def view(c: Converter, step: fx.Node, a: SimpleNamespace):
     shape = tuple(int(size) for size in step.meta["val"].shape)
-    return viewed(c, a.self_, c.folds.folded(step, c.shape(a.self_), shape))
+    return viewed(c, a.self_, c.folds.viewed(step, a.self_, shape))
 
 
 def viewed(c: Converter, x: fx.Node, shape: tuple[int, ...]) -> Lazy:
@@ -62,10 +64,9 @@ def permute(c: Converter, step: fx.Node, a: SimpleNamespace):
         order[-2:] = order[:-3:-1]
     else:
         raise Refused("the format has no such operation")
-    if order[0] != 0:
-        raise Refused("it moves the images of a batch")
-    more = c.folds.more(a.self_)
-    return c.lazy(a.self_).permuted((*range(more), *(axis - 1 + more for axis in order[1:])))
+    lazy = c.lazy(a.self_)
+    c.folds.permuted(step, a.self_, order)
+    return (lazy if a.self_ in c.folds.of else with_axis(lazy, 0)).permuted(tuple(order))
 
 
 def moved(rank: int, source, destination) -> list[int]:
@@ -94,7 +95,8 @@ def nothing(c: Converter, step: fx.Node, a: SimpleNamespace):
 @handles("expand", "expand_as", "broadcast_to")
 def expand(c: Converter, step: fx.Node, a: SimpleNamespace):
     lazy, shape = c.lazy(a.self_), step.meta["val"].shape
-    if len(lazy.shape) != len(c.shape(step)) or shape[0] != c.batch * c.folds.of.get(step, 1):
+    place = c.folds.of.get(step, FIRST)
+    if len(lazy.shape) != len(c.shape(step)) or shape[place.at] != c.batch * place.parts:
         raise Refused(f"it expands {[c.batch, *c.shape(a.self_)]} to {list(shape)}: give it as many axes before")
     # Sums and products repeat values by themselves; for whoever else reads it they are written down.
     return lazy

@@ -40,8 +40,7 @@ def written_constant(graph: Graph, called: str, constant: torch.Tensor) -> Lazy:
     if constant.dim() == 0 or not bool((constant == constant[:1]).all()):
         raise Refused(f"a constant of {list(constant.shape)} differs from image to image")
     shape = tuple(constant.shape[1:])
-    if len(shape) > 3:
-        raise Refused(f"it reads a constant of {len(shape) + 1} axes; the format has 4")
-    number = constant[0].double().reshape(format_dims(shape))
-    node = graph.add(called, "add", [nothing(graph)], format_dims(shape), {}, constant=number)
+    dims = format_dims(shape) if len(shape) <= 3 else (constant[0].numel(), 1, 1)
+    number = constant[0].double().reshape(dims)
+    node = graph.add(called, "add", [nothing(graph)], dims, {}, constant=number)
     return Lazy.shaped(node.name, node.dims, shape)

@@ -17,8 +17,11 @@ from .folds import FOLDS
 from .model import SHAPE
 from .norms import NORMS
 from .shapes import SHAPES
+from .transformers import TRANSFORMERS
 
-BLOCKS: dict[str, Callable[[], nn.Module]] = {**ASSIGNMENTS, **ATTENTION, **BACKBONES, **FOLDS, **NORMS, **SHAPES}
+BLOCKS: dict[str, Callable[[], nn.Module]] = {
+    **ASSIGNMENTS, **ATTENTION, **BACKBONES, **FOLDS, **NORMS, **SHAPES, **TRANSFORMERS,
+}  # fmt: skip
 
 
 def made(name: str) -> tuple[nn.Module, torch.Tensor]:
