@@ -7,6 +7,7 @@ It shares no code with the modules and the exporter, so that it checks them: the
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,12 @@ from .operations import OPERATIONS
 __all__ = ["FormatError", "Interpreter", "blend", "expand", "offsets"]
 
 VERSIONS = ("1", "2")
+
+
+def reads(node: dict) -> list[str]:
+    """The nodes whose values a node reads."""
+    residual = [node["residual"]] if node.get("residual") is not None else []
+    return [*(node["inputs"] if "inputs" in node else [node["input"]]), *residual]
 
 
 class Interpreter(torch.nn.Module):
@@ -78,19 +85,24 @@ class Interpreter(torch.nn.Module):
         nodes = {node["name"]: node for node in self.graph["nodes"]}
         values = {"input": x}
         wanted = self.outputs if names is None else names
+        # Values go when nobody is left who reads them: products of attention are hundreds of MiB.
+        readers = Counter(of for node in self.graph["nodes"] for of in reads(node))
         # By hand, since a deep network would exceed Python's recursion.
         open_nodes = list(reversed(wanted))
         while open_nodes:
             name = open_nodes[-1]
             if name not in values:
                 node = nodes[name]
-                inputs = node["inputs"] if "inputs" in node else [node["input"]]
-                residual = [node["residual"]] if node.get("residual") is not None else []
-                missing = [of for of in [*inputs, *residual] if of not in values]
+                missing = [of for of in reads(node) if of not in values]
                 if missing:
                     open_nodes += reversed(missing)
                     continue
+                inputs = node["inputs"] if "inputs" in node else [node["input"]]
                 values[name] = self.run(node, [values[of] for of in inputs], values)
+                for of in reads(node):
+                    readers[of] -= 1
+                    if not readers[of] and of not in wanted:
+                        del values[of]
             open_nodes.pop()
         return {name: values[name] for name in wanted}
 

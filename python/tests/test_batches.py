@@ -79,6 +79,8 @@ BEHIND = {
     "attention": (
         lambda x, m: F.scaled_dot_product_attention(y := x.permute(1, 0, 2, 3), y, y).transpose(0, 1), None),
     "lines": (of_lines, nn.Conv1d(C, 5, 3, padding=1)),
+    "every image several times": (
+        lambda x, m: (x.reshape(-1, 4, H, W) * x.mean(2)[:, :4, None].repeat_interleave(3, 0)).view_as(x), None),
     "many matrices": (lambda x, m: (y := x.view(-1, 2, 6, H, W).transpose(2, 3).flatten(1, 2)) @ y.mT @ y, None),
 }  # fmt: skip
 

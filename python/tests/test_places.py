@@ -9,7 +9,7 @@ from torch import nn
 from filter_summary import ExportError, Interpreter, export
 
 JOIN = {"slice", "concat"}
-TIED = {"slice", "global_avg_pool2d", "activation", "add"}
+TIED = {"slice", "activation", "add"}
 """What ties a file to a size where a value is repeated so often."""
 SCATTERED = [5 * n % 24 for n in range(24)]
 
@@ -69,7 +69,7 @@ FUNCTIONS = {
     "expanded, then relu": (lambda x: x.mean((2, 3), True).expand(-1, -1, 8, 6).relu() + x, {
         "global_avg_pool2d", "relu", "add"}),
     "expanded, then joined": (lambda x: torch.cat([x, x.mean((2, 3), True).expand_as(x)], 1), TIED | {
-        "upsample_nearest2d", "concat"}),
+        "global_avg_pool2d", "upsample_nearest2d", "concat"}),
     "expanded channels": (lambda x: x.mean(1, True).expand(-1, 5, -1, -1), set()),
     "repeat": (lambda x: x.repeat(1, 2, 1, 1), {"concat"}),
     "repeat of one": (lambda x: x.repeat(1, 1, 1, 1), set()),

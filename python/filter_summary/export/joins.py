@@ -13,6 +13,7 @@ from torch import fx
 from .channels import form, resized, spans
 from .convert import Converter, handles
 from .errors import Refused
+from .folds import Place
 from .layout import best
 from .lazy import AXES, Dims, Lazy, as_dims
 from .slices import tied
@@ -91,6 +92,10 @@ def repeat_interleave(c: Converter, step: fx.Node, a: SimpleNamespace):
     """Every element so often before the next: as rows of a larger image."""
     if isinstance(a.repeats, fx.Node) or a.dim is None:
         raise Refused("it repeats each element by itself; the format repeats all of an axis so often")
+    if a.dim % len(a.self_.meta["val"].shape) == 0:
+        # Every image so often before the next, as one for each of its windows.
+        c.folds.of[step] = Place(inner=a.repeats)
+        return with_axis(c.lazy(a.self_), 0)
     axis, x = c.axis(a.self_, a.dim), c.whole(a.self_)
     if x.shape[axis] == 1:
         return x
