@@ -4,6 +4,7 @@ mod arithmetic;
 mod batch_norm;
 mod product;
 mod reduce;
+mod scatter;
 mod strided;
 mod unary;
 
@@ -82,6 +83,11 @@ fn by_operator(call: &Call<'_>, operands: &[&Tensor], means: &mut Means<'_>) -> 
         "BatchNormalization" => batch_norm::batch_norm(call, operands, budget)?,
         "MatMul" if operands.len() == 2 => product::matmul(first, operands[1], budget)?,
         "Gemm" if operands.len() >= 2 => product::gemm(call, operands, budget)?,
+        "Conv" => match product::conv(call, operands, budget)? {
+            Some(made) => made,
+            None => return Ok(None),
+        },
+        "ScatterND" => scatter::scatter_nd(call, operands, budget)?,
         "CumSum" if operands.len() == 2 => reduce::running(call, first, operands[1], budget)?,
         "Tile" if operands.len() == 2 => tile(first, operands[1], budget)?,
         "Sum" | "Min" | "Max" if operands.len() == 1 => copy(first, budget)?,

@@ -1,4 +1,4 @@
-//! `MatMul` and `Gemm` of constants: of tables of positions, which small layers make biases of.
+//! `MatMul`, `Gemm` and 1x1 `Conv` of constants: of tables of positions, which small layers make biases of.
 
 use super::arithmetic::broadcast;
 use super::strided::Strided;
@@ -70,4 +70,33 @@ pub(super) fn gemm(call: &Call<'_>, operands: &[&Tensor], budget: &mut Budget) -
     let values = (0..made.count()).map(of).collect();
     made = Tensor::floats(made.dims, values);
     Ok(made)
+}
+
+/// A convolution of single pixels, without anything else to it; `None` of any other.
+pub(super) fn conv(call: &Call<'_>, operands: &[&Tensor], budget: &mut Budget) -> Result<Option<Tensor>, Why> {
+    let (&[tensor, weights], bias) = (&operands[..2.min(operands.len())], operands.get(2)) else { return Ok(None) };
+    let (&[rows, channels, ref pixels @ ..], &[filters, reads, ref kernel @ ..]) =
+        (&tensor.dims[..], &weights.dims[..])
+    else {
+        return Ok(None);
+    };
+    let is_ones = |name: &str| Ok::<_, Why>(call.ints(name)?.is_none_or(|ints| ints.iter().all(|&one| one == 1)));
+    let is_padded = call.ints("pads")?.is_some_and(|pads| pads.iter().any(|&pad| pad != 0));
+    let is_plain = is_ones("strides")? && is_ones("kernel_shape")? && call.int("group", 1)? == 1 && !is_padded;
+    if !is_plain || reads != channels || kernel.iter().any(|&size| size != 1) || kernel.len() != pixels.len() {
+        return Ok(None);
+    }
+    if bias.is_some_and(|bias| bias.dims != [filters] || !bias.is_float()) {
+        return Err(why(format!("its bias is none of {filters} filters")));
+    }
+    let places: usize = pixels.iter().product();
+    let flat = |tensor: &Tensor, dims: Vec<usize>, budget: &mut Budget| {
+        Ok::<_, Why>(Tensor { dims, ..super::copy(tensor, budget)? })
+    };
+    let weights = flat(weights, vec![filters, channels], budget)?;
+    let made = matmul(&weights, &flat(tensor, vec![rows, channels, places], budget)?, budget)?;
+    budget.take(made.count() * 4)?;
+    let of = |at: usize| made.float(at) + bias.map_or(0.0, |bias| bias.float(at / places % filters));
+    let dims = [&[rows, filters], pixels].concat();
+    Ok(Some(Tensor::floats(dims, (0..made.count()).map(of).collect())))
 }

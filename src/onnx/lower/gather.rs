@@ -45,42 +45,77 @@ pub(super) fn gather(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     Ok(vec![Value::Computed(View::of(id, &dims))])
 }
 
+/// Most axes of a grid's indices, each of which is gone along.
+const MOST_AXES: usize = 8;
+
 /// `GatherND` of whole axes: of the first by one index each, or of several by all pairs of places of each, as a grid
 /// has them. Each is a `Gather` along its axis.
 pub(super) fn gather_nd(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let indices = Rc::clone(call.known(1)?);
     let Some((&depth, sizes)) = indices.dims.split_last() else { return Err(why("its indices have no axes")) };
-    if call.int("batch_dims", 0)? != 0 || indices.is_float() || depth == 0 || indices.count() == 0 {
+    if call.int("batch_dims", 0)? != 0
+        || indices.is_float()
+        || depth == 0
+        || sizes.len() > MOST_AXES
+        || indices.count() == 0
+    {
         return Err(why("its indices are none of whole axes"));
     }
     context.budget.take(indices.count() * 8)?;
-    let lists: Option<Vec<Tensor>> = if depth == 1 {
+    let found: Option<(Vec<Tensor>, Vec<i64>)> = if depth == 1 {
         let all = (0..indices.count()).map(|at| indices.int(at)).collect();
-        Some(vec![Tensor { dims: sizes.to_vec(), values: Values::Ints(all) }])
+        Some((vec![Tensor { dims: sizes.to_vec(), values: Values::Ints(all) }], Vec::new()))
     } else {
-        (0..depth).map(|axis| along(&indices, sizes, axis)).collect()
+        grid(&indices, sizes, depth)
     };
-    let lists = lists.ok_or_else(|| {
+    let (lists, new) = found.ok_or_else(|| {
         why(format!("its indices are {}: networks pick the same places in all rows", shown(&indices.dims)))
     })?;
     let (mut of, last) = (operand(call, 0)?, lists.len() - 1);
+    // Where each of the lists goes, past those before it.
+    let mut to = 0;
     for (axis, list) in lists.into_iter().enumerate() {
-        let name = if axis == last { call.name().to_owned() } else { call.part(&format!("axis{axis}")) };
+        let is_last = axis == last && new.is_empty();
+        let name = if is_last { call.name().to_owned() } else { call.part(&format!("axis{axis}")) };
+        let axes = list.dims.len();
         let operands = vec![of, (String::new(), Value::Constant(Rc::new(list)))];
-        let value = apply(context, call, "Gather", &name, operands, vec![int("axis", axis as i64)])?;
+        let value = apply(context, call, "Gather", &name, operands, vec![int("axis", to)])?;
+        to += axes as i64;
         of = (name, value);
     }
-    Ok(vec![of.1])
+    if new.is_empty() {
+        return Ok(vec![of.1]);
+    }
+    let operands = vec![of, (String::new(), Value::Constant(Rc::new(Tensor::list(new))))];
+    Ok(vec![apply(context, call, "Unsqueeze", call.name(), operands, Vec::new())?])
 }
 
-/// The places of an axis, which are the same wherever it is read: so many axes as indices have numbers.
-fn along(indices: &Tensor, sizes: &[usize], axis: usize) -> Option<Tensor> {
-    if sizes.len() != *indices.dims.last()? {
-        return None;
-    }
-    let (size, inner) = (sizes[axis], sizes[axis + 1..].iter().product::<usize>());
-    let place = |at: usize| indices.int(at * sizes.len() + axis);
-    let places: Vec<i64> = (0..size).map(|at| place(at * inner)).collect();
+/// The places of each of the first axes, where each number of the indices goes along axes of its own, one behind those
+/// of the number before; and all other axes, which have one place each.
+fn grid(indices: &Tensor, sizes: &[usize], depth: usize) -> Option<(Vec<Tensor>, Vec<i64>)> {
     let count: usize = sizes.iter().product();
-    (0..count).all(|at| place(at) == places[at / inner % size]).then(|| Tensor::list(places))
+    let inner = |axis: usize| sizes[axis + 1..].iter().product::<usize>();
+    let (mut lists, mut new, mut next) = (Vec::new(), Vec::new(), 0);
+    for number in 0..depth {
+        let place = |at: usize| indices.int(at * depth + number);
+        let goes_along = |&axis: &usize| {
+            let (step, size) = (inner(axis), sizes[axis]);
+            (0..count).any(|at| at / step % size > 0 && place(at) != place(at - step))
+        };
+        let along: Vec<usize> = (0..sizes.len()).filter(goes_along).collect();
+        let (Some(&first), Some(&last)) = (along.first(), along.last()) else {
+            lists.push(Tensor { dims: Vec::new(), values: Values::Ints(vec![place(0)]) });
+            continue;
+        };
+        if first < next || sizes[next..first].iter().any(|&size| size > 1) {
+            return None;
+        }
+        new.extend((next..first).map(|axis| axis as i64));
+        let (dims, step) = (sizes[first..=last].to_vec(), inner(last));
+        let places = (0..dims.iter().product()).map(|at: usize| place(at * step)).collect();
+        lists.push(Tensor { dims, values: Values::Ints(places) });
+        next = last + 1;
+    }
+    new.extend((next..sizes.len()).map(|axis| axis as i64));
+    sizes[next..].iter().all(|&size| size == 1).then_some((lists, new))
 }

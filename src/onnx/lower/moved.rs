@@ -5,10 +5,12 @@
 
 use std::rc::Rc;
 
+use super::compose::{apply, operand};
 use super::context::{Context, Lowered};
 use super::images;
 use crate::onnx::activation;
 use crate::onnx::call::{Call, Value};
+use crate::onnx::fold::reordered;
 use crate::onnx::messages::Node;
 use crate::onnx::moved::Moved;
 use crate::onnx::refusal::{Why, why};
@@ -138,6 +140,9 @@ pub(super) fn lower(context: &mut Context, call: &Call<'_>) -> Lowered {
         }
         _ => {}
     }
+    if operator == "Gemm" {
+        return gemm(context, call);
+    }
     let axes = axes(operator, call.opset).ok_or_else(|| {
         why("the first axis of what it reads is not the batch alone").or("reshape it to images before")
     })?;
@@ -188,6 +193,28 @@ pub(super) fn lower(context: &mut Context, call: &Call<'_>) -> Lowered {
             _ => Err(why("nothing of the batch is left")),
         })
         .collect()
+}
+
+/// `Gemm` of the rows of all images by known weights: a product, and a sum.
+fn gemm(context: &mut Context, call: &Call<'_>) -> Lowered {
+    if call.int("transA", 0)? != 0 || call.float("alpha", 1.0)? != 1.0 || call.float("beta", 1.0)? != 1.0 {
+        return Err(why("it is no linear layer of rows of all images: transA, alpha or beta say otherwise"));
+    }
+    let mut weights = Rc::clone(call.known(1)?);
+    if weights.dims.len() != 2 {
+        return Err(why(format!("its weights are {}: no matrix", shown(&weights.dims))));
+    }
+    if call.int("transB", 0)? != 0 {
+        weights = Rc::new(reordered(&weights, &[1, 0], &mut context.budget)?);
+    }
+    let product = if call.input(2).is_some() { call.part("product") } else { call.name().to_owned() };
+    let operands = vec![operand(call, 0)?, (call.node.input[1].clone(), Value::Constant(weights))];
+    let value = apply(context, call, "MatMul", &product, operands, Vec::new())?;
+    if call.input(2).is_none() {
+        return Ok(vec![value]);
+    }
+    let operands = vec![(product, value), operand(call, 2)?];
+    Ok(vec![apply(context, call, "Add", call.name(), operands, Vec::new())?])
 }
 
 /// Where the batch is, and how many places of that axis are of one image, and in front of all.

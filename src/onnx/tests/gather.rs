@@ -91,6 +91,18 @@ fn grids_are_picked_along_both_axes() {
     for batch in [0, 1] {
         assert_eq!(model(&grid, batch).run(), want);
     }
+    // With an axis of size 1 behind each, as adaptive pools have them.
+    let mut spread = model(&grid, 0);
+    spread.graph.initializer[0].dims = vec![2, 1, 3, 1, 2];
+    spread.graph.node[2] = node("Transpose", &["picked"], &["y"], &turned(&[4, 5, 0, 2, 1, 3]));
+    assert_eq!(spread.run(), want);
+    // Two windows of rows, and the columns as they are.
+    let windows = [0, 1, 1, 0].iter().flat_map(|&row| [0, 1, 2].map(|column| [row, column])).flatten();
+    let mut pooled = model(&[], 0);
+    pooled.graph.initializer[0] = Tensor { dims: vec![2, 2, 3, 2], ..list("grid", &windows.collect::<Vec<i64>>()) };
+    pooled.graph.node[2] = node("Transpose", &["picked"], &["y"], &turned(&[3, 4, 0, 1, 2]));
+    let rows = |image: usize| [0, 1, 1, 0].into_iter().flat_map(move |row| (0..3).map(move |at| image + row * 3 + at));
+    assert_eq!(pooled.run(), numbers(rows(0).chain(rows(6))).into_iter().collect::<Vec<f32>>());
     let error = model(&[1, 2, 1, 0, 1, 0, 0, 2, 0, 0, 0, 1], 1).import().unwrap_err().to_string();
     assert!(error.contains("networks pick the same places in all rows"), "{error}");
 }

@@ -175,7 +175,7 @@ fn tokens_before_images_are_one_axis_with_them() {
         node("Reshape", &["x", "tokens"], &["t"], &[]),
         node("Transpose", &["t"], &["first"], &[("perm", Is::Ints(&[1, 0, 2]))]),
         node("Reshape", &["first", "flat"], &["f"], &[]),
-        node("MatMul", &["f", "w"], &["m"], &[]),
+        node("Gemm", &["f", "w", "zeros"], &["m"], &[("transB", Is::Int(1))]),
         node("Reshape", &["m", "heads"], &["h"], &[]),
         node("Transpose", &["h"], &["of_heads"], &[("perm", Is::Ints(&[1, 0, 2]))]),
         node("Softmax", &["of_heads"], &["soft"], &[("axis", Is::Int(1))]),
@@ -190,6 +190,8 @@ fn tokens_before_images_are_one_axis_with_them() {
             list("flat", &[-1, 4]),
             list("heads", &[3, 2 * images, 2]),
             list("apart", &[3, -1, 4]),
+            floats("zeros", &[4], &[0.0; 4]),
+            // Symmetric.
             floats("w", &[4, 4], &[2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5]),
         ]
     };

@@ -42,6 +42,25 @@ fn weights_are_made_standard() {
 }
 
 #[test]
+fn masks_are_written_by_parts() {
+    let nodes = vec![node("ScatterND", &["zeros", "rows", "new"], &["k"], &[])];
+    let rows = Tensor { dims: vec![2, 2], ..list("rows", &[0, 1, 0, -3]) };
+    let constants = vec![floats("zeros", &[1, 3, 2], &[0.0; 6]), rows, floats("new", &[2, 2], &[1.0, 2.0, 3.0, 4.0])];
+    assert_eq!(made(&[1, 3, 2], nodes, constants), [3.0, 4.0, 1.0, 2.0, 0.0, 0.0]);
+}
+
+#[test]
+fn pixels_of_tables_are_convolved() {
+    let nodes = vec![node("Conv", &["t", "w", "b"], &["k"], &[("kernel_shape", Is::Ints(&[1, 1]))])];
+    let constants = vec![
+        floats("t", &[1, 2, 1, 2], &[1.0, 2.0, 10.0, 20.0]),
+        floats("w", &[3, 2, 1, 1], &[1.0, 0.0, 0.0, 1.0, 2.0, -1.0]),
+        floats("b", &[3], &[0.5, 0.0, 0.0]),
+    ];
+    assert_eq!(made(&[1, 3, 1, 2], nodes, constants), [1.5, 2.5, 10.0, 20.0, -8.0, -16.0]);
+}
+
+#[test]
 fn matrices_are_multiplied() {
     let [one, other] = [("a", [1.0, 2.0, 3.0, 4.0]), ("b", [1.0, 10.0, 100.0, 1000.0])]
         .map(|(name, values)| floats(name, &[2, 2], &values));
