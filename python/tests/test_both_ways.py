@@ -18,14 +18,9 @@ from filter_summary.research import zoo
 
 NOT_EXPORTED: dict[str, str] = {}
 """Blocks that `export` refuses, and what it says."""
-TOKENS_FIRST = dict.fromkeys(
-    ("tokens before the batch", "multihead attention", "multihead attention, tokens first", "encoder layer",
-     "encoder layer, tokens first", "vit"),
-    "the first axis of what it reads is not the batch alone",
-)  # fmt: skip
-NOT_IMPORTED = {**TOKENS_FIRST, "swin": "ScatterND"}
+NOT_IMPORTED: dict[str, str] = {}
 """Blocks that `fsnet import` refuses, and what it says."""
-NOT_IMPORTED_OF_DYNAMO = NOT_IMPORTED
+NOT_IMPORTED_OF_DYNAMO = {"swin": "it computes along the batch"}
 """The same of what PyTorch's newer exporter writes, in other operators."""
 NOT_WRITTEN = {
     "channel shuffle layer": "aten::channel_shuffle", "vgg": "output size that are not factor of input size",
