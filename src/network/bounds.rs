@@ -28,7 +28,8 @@ impl Bounds {
     /// What an activation leaves of values and errors.
     pub(crate) fn behind(activation: Activation, pairs: impl Iterator<Item = (f64, f64)>) -> Self {
         let (values, errors) = pairs
-            .map(|(value, error)| activation.behind(value, error))
+            // Extremes pass over what is no number.
+            .map(|(value, error)| activation.behind(value, if error.is_nan() { f64::INFINITY } else { error }))
             .map(|(value, error)| (value as f32, bound(error)))
             .unzip();
         Self { values, errors }

@@ -128,7 +128,9 @@ impl<'a> NetworkReference<'a> {
             };
             let inputs: Vec<&Bounds> = node.inputs.iter().map(read).collect();
             let named = |error| Error::format(format!("node {}", node.name), error);
-            let (output, value) = self.node(at, node, &inputs).map_err(named)?;
+            let (output, mut value) = self.node(at, node, &inputs).map_err(named)?;
+            // An infinite error times 0, or less another.
+            value.errors.iter_mut().filter(|error| error.is_nan()).for_each(|error| *error = f32::INFINITY);
             visit(at, Bounded { output, error: value.errors.iter().copied().map(f64::from).collect() });
             values.push(value);
         }

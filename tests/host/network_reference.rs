@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use filter_summary::network::{
-    BatchNorm, Binary, ConvOp, CpuNetwork, Network, NetworkReference, Op, Pool, UpsampleNearest,
+    Axis, BatchNorm, Binary, Constant, ConvOp, CpuNetwork, Network, NetworkBuilder, NetworkReference, Op, Pool,
+    Softmax, UpsampleNearest,
 };
 use filter_summary::{Activation, Algorithm, Conv2d, Precision, Storage};
 
@@ -88,4 +89,36 @@ fn every_operation_is_what_it_is() {
     let (want, got) = (interpret(&network, &image), NetworkReference::new(&network).unwrap().image(&image).unwrap());
     assert_eq!(got.output, want.value);
     assert!(got.error.iter().all(|error| (0.0..1.0).contains(error)), "{:?}", got.error);
+}
+
+/// Of what may be anything nothing is known behind any operation, however it is weighted there; but a share is a share.
+#[test]
+fn what_has_no_bound_has_none_behind_others() {
+    let mut net = Network::builder([2, 1, 2]).unwrap();
+    // The first sum is less than it may be off.
+    let image = [1.0, 1.0, f32::EPSILON / 2.0 - 1.0, 1.0];
+    let sum = ConvOp::dense(vec![1.0; 2], [1, 2, 1, 1], Conv2d::default()).unwrap();
+    let sum = net.conv("sum", net.input(), sum).unwrap();
+    let quotient = net.binary("quotient", [sum, sum], Binary::div()).unwrap();
+    let times = |net: &mut NetworkBuilder, name: &str, number: f32, activation| {
+        let times = Binary::mul().with_activation(activation).with_constant(Constant::number(number).unwrap());
+        net.node(name, Op::Binary(times), &[quotient]).unwrap()
+    };
+    let norm = BatchNorm::new(vec![0.0], vec![1.0]).with_activation(Activation::Relu);
+    let behind = [
+        times(&mut net, "nothing", 0.0, Activation::None),
+        times(&mut net, "twice", 2.0, Activation::Relu),
+        net.binary("less", [quotient, quotient], Binary::sub()).unwrap(),
+        net.binary("square", [quotient, quotient], Binary::mul()).unwrap(),
+        net.node("norm", Op::BatchNorm(Arc::new(norm)), &[quotient]).unwrap(),
+        net.pool("mean", quotient, Pool::average([1, 2])).unwrap(),
+        net.softmax("logarithms", quotient, Softmax::log(Axis::Width)).unwrap(),
+        net.softmax("shares", quotient, Softmax::new(Axis::Width)).unwrap(),
+    ];
+    let network = net.finish_with_outputs(&behind).unwrap();
+    let outputs = NetworkReference::new(&network).unwrap().image_with_outputs(&image).unwrap();
+    for (at, output) in outputs.iter().enumerate() {
+        let most = output.error[0];
+        assert!(if at == 7 { (0.5..2.0).contains(&most) } else { most == f64::INFINITY }, "{at}: {output:?}");
+    }
 }

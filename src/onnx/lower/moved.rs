@@ -159,6 +159,9 @@ pub(super) fn lower(context: &mut Context, call: &Call<'_>) -> Lowered {
         _ => 0,
     };
     let rank = operands.iter().enumerate().map(rank_of).max().unwrap_or(0);
+    if axes == Axes::Matrices && operands.iter().flatten().any(|moved| moved.view.dims().len() < 2) {
+        return Err(why("it multiplies a vector of all images"));
+    }
     for moved in operands.iter_mut().flatten().filter(|_| aligned) {
         while moved.view.dims().len() < rank {
             *moved = Moved { view: moved.view.with_axis(0), at: moved.at + 1, before: moved.before };

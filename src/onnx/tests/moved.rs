@@ -130,6 +130,14 @@ fn what_mixes_images_is_refused() {
     }
 }
 
+/// The only image as a vector has no axis for images any more, which a product of a vector would drop.
+#[test]
+fn vectors_of_an_image_are_not_multiplied() {
+    let nodes = vec![node("Reshape", &["x", "all"], &["v"], &[]), node("MatMul", &["v", "w"], &["y"], &[])];
+    let error = Small::new(&[1, 2, 2], nodes, vec![list("all", &[-1]), ramp("w", &[4, 2])]).import().unwrap_err();
+    assert!(error.to_string().contains("it multiplies a vector of all images"), "{error}");
+}
+
 /// Quarters of an image, one behind the other, through what goes by channels: as each by itself.
 #[test]
 fn parts_of_images_are_convolved_as_images() {
