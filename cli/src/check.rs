@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use crate::arrays::{self, Array, Arrays};
 use crate::output::{self, Format, Verdict, one_line};
-use crate::run::larger;
 use crate::table::{render, table};
+use crate::tolerance::{NO_BOUND, ToleranceArgs, larger};
 
 /// Compare a network with the ONNX model that it was imported from, value by value
 ///
@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// The model's input and values, as safetensors or .npz
     #[arg(long, value_name = "FILE")]
     values: PathBuf,
+
+    #[command(flatten)]
+    tolerance: ToleranceArgs,
 
     #[command(flatten)]
     format: Format,
@@ -81,7 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
     let held = network.nodes().iter().map(|node| node.name.as_str()).filter(|name| makers.contains_key(name));
     let arrays = arrays::read(&args.values, &held.chain([input.as_str()]).collect::<Vec<_>>())?;
     let Compared { images, rows: compared, unused } =
-        compare(&network, input, &makers, arrays).with_context(|| name(&args.values))?;
+        compare(&network, input, &makers, arrays, args.tolerance).with_context(|| name(&args.values))?;
     let differs = compared.iter().find(|row| !is_within(row)).map(|row| row.value.clone());
     let report = Report { model: name(&args.model), against: name(&args.against), images, compared, unused, differs };
     args.format.print(&report, || text(&report))?;
@@ -129,7 +132,13 @@ impl Row {
 }
 
 /// Computes every node for every image, and compares those that are in the file.
-fn compare(network: &Network, input: &str, makers: &Makers<'_>, arrays: Arrays) -> Result<Compared> {
+fn compare(
+    network: &Network,
+    input: &str,
+    makers: &Makers<'_>,
+    arrays: Arrays,
+    limits: ToleranceArgs,
+) -> Result<Compared> {
     let Arrays { wanted: mut arrays, others } = arrays;
     let image = arrays.remove(input).with_context(|| format!("array {input}: it is missing, the model's input"))?;
     ensure!(!arrays.is_empty(), "no array has the name of a node of the network: nothing can be compared");
@@ -159,8 +168,10 @@ fn compare(network: &Network, input: &str, makers: &Makers<'_>, arrays: Arrays) 
             let row = rows[node].get_or_insert_with(|| row(name, makers));
             let count = bounded.output.len();
             let theirs = &array.values[at * count..(at + 1) * count];
+            let limit = limits.limit(theirs);
             for ((truth, error), &value) in bounded.output.iter().zip(&bounded.error).zip(theirs) {
                 let difference = (f64::from(value) - truth).abs();
+                let error = error.min(limit);
                 // What is written to the file was rounded.
                 let allowed = error + f64::from(f32::EPSILON) * truth.abs() + f64::from(f32::MIN_POSITIVE);
                 row.largest_error = larger(row.largest_error, difference);
@@ -212,9 +223,7 @@ fn text(report: &Report) -> String {
             let compared = report.compared.iter().filter(|row| row.is_compared()).count();
             let others = match count - compared {
                 0 => String::new(),
-                others => {
-                    format!("; {others} have no bound (what they are divided by may be 0), and were not compared")
-                }
+                others => format!("; {others} were not compared, as they have {NO_BOUND}"),
             };
             format!("{compared} values agree, images {images}{others}")
         }

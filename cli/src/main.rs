@@ -25,6 +25,7 @@ mod quiet;
 mod run;
 mod signals;
 mod table;
+mod tolerance;
 mod tune;
 mod waiting;
 

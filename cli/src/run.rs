@@ -14,6 +14,7 @@ use crate::executor::Executor;
 use crate::kernel::KernelArgs;
 use crate::output::{self, Format, Verdict, one_line, refuse_to_replace};
 use crate::table::{render, table};
+use crate::tolerance::ToleranceArgs;
 use crate::tune::TuneArgs;
 
 mod comparison;
@@ -21,7 +22,6 @@ mod operands;
 mod shape;
 mod statistics;
 
-pub(crate) use comparison::larger;
 use comparison::{Compared, Comparison};
 use operands::Operands;
 use statistics::Statistics;
@@ -55,6 +55,9 @@ pub(crate) struct Args {
     /// Fail when there is no array `expected` to compare an output with
     #[arg(long)]
     require_expected: bool,
+
+    #[command(flatten)]
+    tolerance: ToleranceArgs,
 
     /// Images at a time [default: 256 on a GPU, 32 where a CPU computes, fewer if they are large]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
@@ -148,7 +151,7 @@ pub(crate) fn run(args: &Args) -> Result<Verdict> {
         None
     } else {
         let reference = executor.reference(&network, args.kernels).with_context(|| model.clone())?;
-        let of = comparison::compare(&reference, &operands.input, &compared, operands.images);
+        let of = comparison::compare(&reference, &operands.input, &compared, operands.images, args.tolerance);
         Some(of.with_context(|| model.clone())?)
     };
     let statistics: Vec<Statistics> = outputs.iter().map(|(name, array)| Statistics::of(name, array)).collect();

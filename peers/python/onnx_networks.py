@@ -52,8 +52,6 @@ class Model:
     make: object
     """Of a folder, the model's path. Raises Missing."""
     keys: dict = field(default_factory=dict)
-    why: str = ""
-    """What is not in the network, if it ends before the model does."""
 
 
 def exported(name: str, exporter: str, folder: Path) -> Path:
@@ -91,9 +89,9 @@ def torch_models() -> Iterator[Model]:
 
 def public_models(cache: Path) -> Iterator[Model]:
     for file in public_files.FILES:
-        keys = {"sizes": file.sizes, "ends": file.ends, "span": file.span}
+        keys = {"sizes": file.sizes, "span": file.span}
         source = f"{file.source}, {file.task}"
-        yield Model(file.name, source, "public", partial(fetched, file, cache), keys, file.why)
+        yield Model(file.name, source, "public", partial(fetched, file, cache), keys)
 
 
 def light_models() -> Iterator[Model]:
@@ -116,7 +114,7 @@ def row_of(model: Model, fsnet: Path, devices: list[str]) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         try:
             path = model.make(Path(folder))
-            return row | {"why": model.why} | compare(path, Path(folder), fsnet, devices, **model.keys)
+            return row | compare(path, Path(folder), fsnet, devices, **model.keys)
         except Missing as error:
             print(f"SKIPPED: {model.name}: {error}", file=sys.stderr)
             return row | {"skipped": str(error)}
@@ -133,7 +131,7 @@ def cells(row: dict, devices: list[str]) -> list[str]:
             return [*begin, f"{state.upper()}: {text}", "", *end]
     operators = ", ".join(f"{count} {name}" for name, count in row["operators"].items())
     if row["ends"]:
-        operators += f"; ends in {', '.join(row['ends'])}: {row['why']}"
+        operators += f"; ends in {', '.join(row['ends'])}"
     results = []
     for device in devices:
         result = row["devices"][device]

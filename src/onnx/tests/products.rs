@@ -29,6 +29,20 @@ fn matrices_are_multiplied() {
     assert!(heads.network().nodes().len() < 10);
 }
 
+/// More products than are written down at once: some rows at a time, the last fewer.
+#[test]
+fn many_products_are_taken_in_parts() {
+    let model = Small::new(&[1, 2, 730, 8], gram(&[], &[0, 1, 3, 2]), vec![]);
+    let made = model.run();
+    let head = 730 * 730;
+    assert_eq!(made.len(), 2 * head);
+    for at in [0, 1, 729, 718 * 730 + 5, 719 * 730 + 7, head - 1, head, head + 718 * 730 + 2, 2 * head - 1] {
+        let (base, row, column) = (at / head * 730 * 8, at % head / 730 * 8, at % head % 730 * 8);
+        let want: f64 = (0..8).map(|k| f64::from(x(base + row + k)) * f64::from(x(base + column + k))).sum();
+        assert!((f64::from(made[at]) - want).abs() <= 1e-6 * want.abs().max(1e6), "{at}: {} for {want}", made[at]);
+    }
+}
+
 #[test]
 fn constants_stand_first() {
     let of = |sizes: &[i64], matrix: &[i64]| {
@@ -57,8 +71,10 @@ fn constants_stand_first() {
 fn products_are_counted() {
     let error =
         |sizes: &[i64], perm: &[i64]| Small::new(sizes, gram(sizes, perm), vec![]).import().unwrap_err().to_string();
-    let many = error(&[1, 4096, 8], &[0, 2, 1]);
-    assert!(many.contains("it takes 134217728 products of each image: at most 33554432 are written down"), "{many}");
+    let many = error(&[1, 8192, 8], &[0, 2, 1]);
+    assert!(many.contains("it takes 536870912 products of each image, 65536 for a row"), "{many}");
+    let long = error(&[1, 2, 1 << 23], &[0, 2, 1]);
+    assert!(long.contains("16777216 for a row: at most 268435456 are taken, 8388608 at once"), "{long}");
     let nodes = vec![node("Reshape", &["x", "to"], &["t"], &[]), node("MatMul", &["x", "t"], &["y"], &[])];
     let other = Small::new(&[1, 2, 6], nodes, vec![list("to", &[1, 3, 4])]).import().unwrap_err().to_string();
     assert!(other.contains("it multiplies 2x6 by 3x4 of each image, which do not fit"), "{other}");
