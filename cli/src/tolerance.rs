@@ -21,7 +21,7 @@ impl ToleranceArgs {
         Self { tolerance: Some(fraction) }
     }
 
-    /// How far the values of an array of one image may be off whatever is derived: infinite where the user said nothing.
+    /// How far the values of an array of one image may be off whatever is derived: infinite where nothing was said.
     pub(crate) fn limit(self, expected: &[f32]) -> f64 {
         let Some(fraction) = self.tolerance else { return f64::INFINITY };
         let finite = expected.iter().map(|value| f64::from(value.abs())).filter(|value| value.is_finite());

@@ -112,3 +112,23 @@ def test_refused(why, tmp_path):
     with pytest.raises(ExportError, match=why):
         export(Call(REFUSED[why]), torch.randn(2, 3, H, W), tmp_path / "net.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("images", [1, 2, 3])
+def test_what_counts_the_images_is_refused(images, tmp_path):
+    class Counts(nn.Module):
+        def forward(self, x):
+            return x * x.shape[0]
+
+    with pytest.raises(ExportError, match="off the model"):
+        export(Counts(), torch.randn(images, 3, 4, 4), tmp_path / "net.safetensors")
+
+
+def test_models_of_so_many_images_and_no_more_are_exported(tmp_path):
+    class AtMostTwo(nn.Module):
+        def forward(self, x):
+            if len(x) > 2:
+                raise ValueError("too many images")
+            return x.relu()
+
+    export(AtMostTwo(), torch.randn(2, 3, 4, 4), tmp_path / "net.safetensors")

@@ -25,6 +25,13 @@ pub(super) struct Means<'a> {
     pub(super) external: &'a mut External,
 }
 
+/// Whether an operator computes numbers of numbers that are known.
+pub(super) fn computes_numbers(operator: &str) -> bool {
+    const OTHERS: [&str; 11] =
+        ["Sign", "Not", "Abs", "Log", "Floor", "Ceil", "Round", "Sin", "Cos", "CumSum", "ReduceProd"];
+    OTHERS.contains(&operator) || arithmetic::binary(operator).is_some()
+}
+
 /// What a node computes of constants; `None` where it has others, or its operator is not folded.
 pub(super) fn fold(call: &Call<'_>, means: &mut Means<'_>) -> Option<Result<Vec<Tensor>, Why>> {
     let of_shape = match (call.node.op_type.as_str(), call.input(0)) {
@@ -182,13 +189,22 @@ pub(super) fn copy(tensor: &Tensor, budget: &mut Budget) -> Result<Tensor, Why> 
 }
 
 fn cast(tensor: &Tensor, to: DataType, budget: &mut Budget) -> Result<Tensor, Why> {
-    if to.is_float() && tensor.is_float() || to == DataType::I64 && !tensor.is_float() {
+    if to == DataType::I64 && !tensor.is_float() {
         return copy(tensor, budget);
+    }
+    if to.is_float() && tensor.is_float() {
+        let mut rounded = copy(tensor, budget)?;
+        match &mut rounded.values {
+            Values::Floats(values) => values.iter_mut().for_each(|value| *value = to.rounded(*value)),
+            Values::AllFloats(value) => *value = to.rounded(*value),
+            Values::Ints(_) | Values::AllInts(_) => {}
+        }
+        return Ok(rounded);
     }
     let count = tensor.count();
     budget.take(count * 8)?;
     let values = match to {
-        _ if to.is_float() => Values::Floats((0..count).map(|at| tensor.float(at)).collect()),
+        _ if to.is_float() => Values::Floats((0..count).map(|at| to.rounded(tensor.float(at))).collect()),
         DataType::Bool => Values::Ints((0..count).map(|at| i64::from(tensor.float(at) != 0.0)).collect()),
         _ => Values::Ints((0..count).map(|at| to.wrapped(tensor.int(at))).collect()),
     };
@@ -290,7 +306,7 @@ fn split(call: &Call<'_>, tensor: &Tensor, budget: &mut Budget) -> Result<Vec<Te
 
 fn concat(call: &Call<'_>, operands: &[&Tensor], budget: &mut Budget) -> Result<Tensor, Why> {
     let first = operands[0];
-    let axis = Call::axis(call.int("axis", 0)?, first.dims.len())?;
+    let axis = Call::axis(call.int("axis", 1)?, first.dims.len())?;
     let fits = |tensor: &&Tensor| {
         let same = |(at, (one, other)): (usize, (&usize, &usize))| at == axis || one == other;
         tensor.dims.len() == first.dims.len() && tensor.dims.iter().zip(&first.dims).enumerate().all(same)

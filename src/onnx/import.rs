@@ -17,8 +17,9 @@ use super::fuse::fuse;
 use super::graph::{Graph, near};
 use super::imported::{Imported, ImportedInput, ImportedOutput};
 use super::input::Input;
-use super::lower::{Context, lower, not_read, padded};
+use super::lower::{Context, lower, may_be_along, not_read, padded};
 use super::messages::{Node, is_own};
+use super::moved::Moved;
 use super::names::Names;
 use super::old;
 use super::options::Options;
@@ -65,9 +66,16 @@ pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> R
     let given: usize = options.constants.values().map(Vec::len).sum();
     let bytes = model.len() + given;
     let model = Bytes::from(model);
-    let read = |resized: Option<&Input>| read(&model, bytes, options, &external, resized);
-    let Read { graph, names, mut input, imported, has_branches } = read(None)?;
-    let other = |other: &Input| read(Some(other)).map(|read| read.imported.network);
+    let read = |resized: Option<&Input>, batch| read(&model, bytes, options, &external, resized, batch);
+    let mut found = read(None, 1);
+    if let Err(Error::Import { .. }) = found
+        && let Ok(other) = read(None, batch::SEVERAL)
+    {
+        found = Ok(other);
+    }
+    let Read { graph, names, mut input, imported, has_branches } = found?;
+    let images = input.batch;
+    let other = |other: &Input| read(Some(other), images).map(|read| read.imported.network);
     if !is_tied(&graph, &input, &imported.network, has_branches, other) {
         return Ok(imported);
     }
@@ -78,8 +86,16 @@ pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> R
     }
 }
 
-/// Reads a model of so many bytes with what is given beside it; of an input of other sizes where they are `resized`.
-fn read(model: &Bytes, bytes: usize, options: &Options, external: &External, resized: Option<&Input>) -> Result<Read> {
+/// Reads a model of so many bytes with what is given beside it; of an input of other sizes where they are `resized`,
+/// and of so many images where it says no number of them.
+fn read(
+    model: &Bytes,
+    bytes: usize,
+    options: &Options,
+    external: &External,
+    resized: Option<&Input>,
+    images: usize,
+) -> Result<Read> {
     let wrong = |reason| Error::format("ONNX model", reason);
     let mut budget = Budget::for_file(bytes);
     let mut graph = Graph::parse(model.clone(), &options.ends, &mut budget)?;
@@ -91,6 +107,9 @@ fn read(model: &Bytes, bytes: usize, options: &Options, external: &External, res
         let mut input = Input::of(&graph, options)?;
         if let Some(resized) = resized {
             input.sizes.clone_from(&resized.sizes);
+        }
+        if input.has_open_batch() && input.batch == 1 {
+            input.batch = images;
         }
         // A network has a mean and a deviation of each channel: so many and no more.
         Preprocess::new(input.shape()[0])?;
@@ -205,7 +224,7 @@ fn one<'a>(context: &mut Context, values: &mut Values<'a>, at: usize, input: &In
     }
     let inputs = node.input.iter().map(|input| values.value(context, input)).collect::<Result<Vec<_>, Why>>()?;
     let looks_at_batch = input.has_open_batch() && batch::is_looked_at(node, &inputs);
-    let batch = input.sizes[0];
+    let batch = input.batch;
     let is_one_image = batch == 1 && !input.has_open_batch();
     let mut call = Call { node, at, inputs, opset: graph.opset, batch, is_one_image, names: values.names };
     let start = context.begin();
@@ -234,7 +253,20 @@ fn made_of(context: &mut Context, call: &mut Call<'_>) -> Result<(bool, Vec<Valu
             return Ok((true, tensors.into_iter().map(|tensor| Value::Constant(Rc::new(tensor))).collect()));
         }
     }
-    Ok((false, lower(context, call)?))
+    if !call.is_one_image || !may_be_along(&call.node.op_type, call.opset) {
+        return Ok((false, lower(context, call)?));
+    }
+    let inputs = call.inputs.clone();
+    let made = lower(context, call).or_else(|why| {
+        // As one of all its axes: the only image is any other of size 1.
+        let whole = |value| match value {
+            Value::Computed(view) => Value::Moved(Moved::of(&view)),
+            other => other,
+        };
+        call.inputs = inputs.into_iter().map(|input| input.map(whole)).collect();
+        lower(context, call).map_err(|_| why)
+    });
+    Ok((false, made?))
 }
 
 impl Values<'_> {

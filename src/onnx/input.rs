@@ -15,6 +15,8 @@ pub(super) struct Input {
     pub(super) name: String,
     /// The batch first.
     pub(super) sizes: Vec<usize>,
+    /// How many images it is imported for: so many as the first size says, where nobody says otherwise.
+    pub(super) batch: usize,
     /// Which of them the model leaves open.
     open: Vec<bool>,
     /// `[N, H, W, C]`.
@@ -43,7 +45,8 @@ impl Input {
         let channels_last = sizes.len() == 4 && goes_to_channels_first(graph, &input.name);
         let own = own(input);
         let open = (0..sizes.len()).map(|axis| own.as_ref().is_none_or(|own| own.get(axis) == Some(&None))).collect();
-        Ok(Self { name: input.name.clone(), sizes, open, channels_last, is_tied: false })
+        let batch = sizes[0];
+        Ok(Self { name: input.name.clone(), sizes, batch, open, channels_last, is_tied: false })
     }
 
     /// Whether the model leaves the batch open.

@@ -34,9 +34,11 @@ mod standard;
 mod window;
 
 pub(super) use context::{Context, padded};
+pub(super) use moved::may_be_along;
 
 use super::activation as of_node;
 use super::call::{Call, Value};
+use super::fold;
 use super::messages::{Node, is_own};
 use super::refusal::{Why, why};
 use context::Lowered;
@@ -97,7 +99,18 @@ const OPERATORS: &[(&[&str], Lowering)] = &[
 ];
 
 /// Those that read tensors wherever their batch is.
-const AS_THEY_ARE: [&str; 7] = ["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "GatherND", "ScatterND"];
+const AS_THEY_ARE: [&str; 10] = [
+    "Reshape",
+    "Flatten",
+    "Squeeze",
+    "Unsqueeze",
+    "Transpose",
+    "GatherND",
+    "ScatterND",
+    "ScatterElements",
+    "Scatter",
+    "Where",
+];
 
 /// The names of the operators that are read.
 pub(super) fn operators() -> impl Iterator<Item = &'static str> {
@@ -122,12 +135,13 @@ pub(super) fn lower(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 /// Why a node that reads computed values cannot be imported, whatever they are; `None` where it might be.
 pub(super) fn not_read(node: &Node) -> Option<Why> {
     /// Of shapes, which are known whatever values are; and what may compute with those.
-    const OF_SHAPES: [&str; 8] = ["Shape", "Size", "ConstantOfShape", "Range", "Equal", "Mod", "If", "NonZero"];
+    const OF_SHAPES: [&str; 6] = ["Shape", "Size", "ConstantOfShape", "Range", "If", "NonZero"];
     let operator = node.op_type.as_str();
     if !is_own(&node.domain) {
         return Some(foreign(&node.domain));
     }
-    let may_be = operators().any(|known| known == operator) || OF_SHAPES.contains(&operator);
+    let may_be =
+        operators().any(|known| known == operator) || OF_SHAPES.contains(&operator) || fold::computes_numbers(operator);
     (!may_be).then(|| unknown(operator))
 }
 

@@ -1,5 +1,7 @@
 //! What reshaping operators make of sizes, of constants and of computed values alike.
 
+use std::collections::BTreeSet;
+
 use super::call::Call;
 use super::refusal::{Why, why};
 use super::tensor::{MOST_AXES, count, shown};
@@ -61,11 +63,22 @@ fn reshape(call: &Call<'_>, dims: &[usize]) -> Result<Vec<usize>, Why> {
     Ok(sizes)
 }
 
+/// The axes that a `Squeeze` drops, each once.
+pub(super) fn dropped(call: &Call<'_>, dims: &[usize]) -> Result<Vec<usize>, Why> {
+    match call.list(1, "axes")? {
+        Some(axes) => once(&axes, dims.len()),
+        None => Ok((0..dims.len()).filter(|&axis| dims[axis] == 1).collect()),
+    }
+}
+
+/// Axes from the front, each once, in order.
+pub(super) fn once(axes: &[i64], rank: usize) -> Result<Vec<usize>, Why> {
+    let axes = axes.iter().map(|&axis| Call::axis(axis, rank)).collect::<Result<BTreeSet<_>, _>>()?;
+    Ok(axes.into_iter().collect())
+}
+
 fn squeezed(call: &Call<'_>, dims: &[usize]) -> Result<Vec<usize>, Why> {
-    let axes = match call.list(1, "axes")? {
-        Some(axes) => axes.into_iter().map(|axis| Call::axis(axis, dims.len())).collect::<Result<Vec<_>, _>>()?,
-        None => (0..dims.len()).filter(|&axis| dims[axis] == 1).collect(),
-    };
+    let axes = dropped(call, dims)?;
     if let Some(&axis) = axes.iter().find(|&&axis| dims[axis] != 1) {
         return Err(why(format!("axis {axis} has size {}: only 1 can be dropped", dims[axis])));
     }
@@ -135,6 +148,14 @@ pub(super) fn cuts(call: &Call<'_>, dims: &[usize]) -> Result<Vec<Cut>, Why> {
         });
     }
     Ok(cuts)
+}
+
+/// Where a `Slice` ends along the first axis, if it cuts that.
+pub(super) fn end_of_batch(call: &Call<'_>, rank: usize) -> Result<Option<i64>, Why> {
+    let ends = call.list(2, "ends")?.unwrap_or_default();
+    let axes = call.list(3, "axes")?.unwrap_or_else(|| (0..ends.len() as i64).collect());
+    let found = axes.iter().zip(&ends).find(|&(&axis, _)| axis == 0 || axis == -(rank as i64));
+    Ok(found.map(|(_, &end)| end))
 }
 
 /// The parts of a `Split`.

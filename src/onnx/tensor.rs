@@ -100,6 +100,15 @@ impl DataType {
         })
     }
 
+    /// What a float becomes in this type.
+    pub(super) fn rounded(self, value: f32) -> f32 {
+        match self {
+            Self::F16 => f16::from_f32(value).to_f32(),
+            Self::Bf16 => bf16::from_f32(value).to_f32(),
+            _ => value,
+        }
+    }
+
     pub(super) fn is_float(self) -> bool {
         matches!(self, Self::F32 | Self::F64 | Self::F16 | Self::Bf16)
     }

@@ -3,6 +3,7 @@
 
 mod batch;
 mod batch_axis;
+mod blocks;
 mod branch;
 mod choices;
 mod constants;

@@ -84,6 +84,9 @@ struct Report {
 #[derive(Serialize)]
 struct ValueReport {
     name: String,
+    /// What the network calls an output, and `fsnet run` its arrays where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
     sizes: Vec<usize>,
 }
 
@@ -147,14 +150,18 @@ pub(super) fn run(args: &OnnxArgs, [model, output]: [&Path; 2], format: Format) 
 
 fn report(model: String, output: &Path, imported: Imported, bytes: usize) -> Report {
     let Imported { network, input, outputs, producer, opset, operators, folded, fused, .. } = imported;
-    let outputs = outputs.into_iter().map(|output| ValueReport { name: output.name, sizes: output.sizes });
+    let outputs = outputs.into_iter().map(|output| ValueReport {
+        name: output.name,
+        node: Some(output.node),
+        sizes: output.sizes,
+    });
     Report {
         output: one_line(&output.display().to_string()),
         model,
         producer: one_line(&producer),
         opset,
         channels_last: input.channels_last,
-        input: ValueReport { name: input.name, sizes: input.sizes },
+        input: ValueReport { name: input.name, node: None, sizes: input.sizes },
         outputs: outputs.collect(),
         operators,
         folded,
@@ -181,7 +188,9 @@ fn text(report: &Report) -> String {
     }
     let sizes = |value: &ValueReport| {
         let sizes: Vec<String> = value.sizes.iter().map(usize::to_string).collect();
-        format!("{} {}", one_line(&value.name), sizes.join("x"))
+        let other = value.node.as_ref().filter(|node| **node != value.name);
+        let node = other.map(|node| format!(" (node {})", one_line(node))).unwrap_or_default();
+        format!("{}{node} {}", one_line(&value.name), sizes.join("x"))
     };
     let last = if report.channels_last { ", channels last, which the network has first" } else { "" };
     let ends: Vec<String> = outputs.iter().map(sizes).collect();

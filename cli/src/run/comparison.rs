@@ -90,7 +90,8 @@ fn of_image(image: usize, output: &Compared<'_>, images: usize, bounds: &[f64], 
         // As magnitudes of which so much is allowed.
         let want = Reference { output: vec![expected.into()], magnitude: vec![allowed / tolerance(1)] };
         let fraction = if is_unbounded { 0.0 } else { error_fraction(&[got], &want, 1) };
-        if worst.as_ref().is_none_or(|worst| fraction > worst.error_fraction) {
+        // The first of them, until another is worse.
+        if !is_unbounded && worst.as_ref().is_none_or(|worst| fraction > worst.error_fraction) {
             let at = Comparison::at(output.name, [image, at], got, expected, allowed, fraction);
             worst = Some(Comparison { limited: limit < bound, ..at });
         }

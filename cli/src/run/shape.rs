@@ -31,14 +31,15 @@ pub(super) fn size(shape: &[usize], channels: usize) -> Option<[usize; 2]> {
 pub(super) fn of_output(network: &Network, output: &Node, images: usize) -> Vec<usize> {
     let [channels, height, width] = output.shape;
     let output = network.nodes().iter().position(|node| std::ptr::eq(node, output));
-    if output.is_some_and(|output| is_flat(network, output)) {
+    if [height, width] == [1, 1] && output.is_some_and(|output| is_flat(network, output)) {
         vec![images, channels]
     } else {
         vec![images, channels, height, width]
     }
 }
 
-/// Whether a node's value has no height and width: those before it, that change no shape, do not matter.
+/// Whether a node's value of one pixel has no height and width: those before it, that only compute with those of
+/// theirs, do not matter.
 fn is_flat(network: &Network, mut node: usize) -> bool {
     loop {
         let of = &network.nodes()[node];
@@ -48,7 +49,7 @@ fn is_flat(network: &Network, mut node: usize) -> bool {
             (
                 Op::Binary(_) | Op::Activation(_) | Op::Prelu(_) | Op::BatchNorm(_) | Op::Concat(_) | Op::Softmax(_),
                 Some(Source::Node(before)),
-            ) => node = *before,
+            ) if network.nodes()[*before].shape[1..] == [1, 1] => node = *before,
             _ => return false,
         }
     }
@@ -56,7 +57,25 @@ fn is_flat(network: &Network, mut node: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::images;
+    use filter_summary::Conv2d;
+    use filter_summary::network::{Binary, ConvOp, Network};
+
+    use super::{images, of_output};
+
+    /// What is behind a linear layer may be larger than that.
+    #[test]
+    fn only_values_of_one_pixel_are_flat() {
+        let mut net = Network::builder([2, 3, 4]).unwrap();
+        let pooled = net.global_avg_pool("pooled", net.input()).unwrap();
+        let linear = net.conv("linear", pooled, ConvOp::linear(vec![1.0; 4], [2, 2]).unwrap()).unwrap();
+        let gated = net.binary("gated", [linear, net.input()], Binary::mul()).unwrap();
+        let conv = ConvOp::dense(vec![1.0; 4], [2, 2, 1, 1], Conv2d::default()).unwrap();
+        let conv = net.conv("conv", pooled, conv).unwrap();
+        let sum = net.binary("sum", [linear, linear], Binary::add()).unwrap();
+        let network = net.finish_with_outputs(&[linear, gated, conv, sum]).unwrap();
+        let shapes: Vec<Vec<usize>> = network.outputs().map(|node| of_output(&network, node, 5)).collect();
+        assert_eq!(shapes, [vec![5, 2], vec![5, 2, 3, 4], vec![5, 2, 1, 1], vec![5, 2]]);
+    }
 
     #[test]
     fn axes_of_size_1_may_be_left_out() {

@@ -63,12 +63,11 @@ def differences(
     folded: bool = False,
 ) -> tuple[float, float]:
     """The largest difference of any output over its largest value, and what it may be: for the example, two images
-    of it at least (what mixes the images of a batch shows), and noise. `written` computes in float64, and `rounded` in
-    float32, as runtimes do: it may lose what the model loses. Where parts of an image are images of their own
-    (`folded`), another number of images says whether the model counts them from its input."""
+    of it at least (what mixes the images of a batch shows), and noise of one image more (what counts them shows).
+    `written` computes in float64, and `rounded` in float32, as runtimes do: it may lose what the model loses. Where
+    parts of an image are images of their own (`folded`), the model must take another number of images."""
     several = twice(example)
-    shape = (len(several) + folded, *several.shape[1:])
-    noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(several)
+    noise = noise_of(model, several, folded)
     worst = 0.0
     for x in (example, several, noise):
         tolerance, rights = answers(model, x)
@@ -95,6 +94,19 @@ def differences(
                         f"by {own:.1e}: its parts cancel each other"
                     )
     return worst, tolerance
+
+
+@torch.no_grad()
+def noise_of(model: nn.Module, several: torch.Tensor, folded: bool) -> torch.Tensor:
+    """An image more than there are, unless the model takes so many and no more."""
+    shape = (len(several) + 1, *several.shape[1:])
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(several)
+    if not folded:
+        try:
+            run(model, noise)
+        except ExportError:
+            return noise[1:]
+    return noise
 
 
 def share(one: torch.Tensor, right: torch.Tensor) -> float:

@@ -17,7 +17,8 @@ pub(super) fn scatter_nd(call: &Call<'_>, operands: &[&Tensor], budget: &mut Bud
         return Err(why(format!("what it writes is {}, of data of {}", shown(&new.dims), shown(&data.dims))));
     }
     let block: usize = rest.iter().product();
-    budget.take((data.count() + new.count()) * 8)?;
+    // Where each comes from, and what comes of it.
+    budget.take((data.count() + new.count()) * 24)?;
     let mut from: Vec<Option<usize>> = vec![None; data.count()];
     for at in 0..new.count() / block.max(1) {
         let mut place = 0;

@@ -25,6 +25,9 @@ pub(super) fn unary(call: &Call<'_>) -> Result<Option<Unary>, Why> {
         "Sign" => both(|value| if value == 0.0 { 0.0 } else { value.signum() }, i64::signum),
         "Not" => both(|value| f32::from(u8::from(value == 0.0)), |value| (value == 0).into()),
         "Relu" => both(|value| if value < 0.0 { 0.0 } else { value }, |value| value.max(0)),
+        // Networks' own are limited to what they may be of.
+        "Exp" => of(f32::exp),
+        "Sqrt" => of(f32::sqrt),
         "Reciprocal" => of(f32::recip),
         "Log" => of(f32::ln),
         "Floor" => of(f32::floor),

@@ -35,7 +35,7 @@ fn steps(
     let (sizes, order) = view.blocks();
     let op = match whole {
         Some(order) => Some(Op::Permute(Permute::new(order))),
-        None => shuffled(&sizes, &order, base, shape).or_else(|| blocks(&sizes, &order, base, shape)),
+        None => shuffled(&sizes, &order, base, shape).or_else(|| blocks(view, base, shape)),
     };
     if let Some(op) = op {
         let id = draft.op(budget, name.to_owned(), node, op, vec![view.base])?;
@@ -113,33 +113,36 @@ fn shuffled(sizes: &[usize], order: &[usize], base: [usize; 3], shape: [usize; 3
 }
 
 /// Blocks of pixels as channels, or the other way.
-fn blocks(sizes: &[usize], order: &[usize], base: [usize; 3], shape: [usize; 3]) -> Option<Op> {
+fn blocks(view: &View, base: [usize; 3], shape: [usize; 3]) -> Option<Op> {
     let [channels, height, width] = shape;
+    // Without axes of size 1 an order of axes may be that of either operation: what is compared is where values lie.
+    let lies =
+        |dims: [usize; 5], order: [usize; 5]| View::of(view.base, &dims).transposed(&order).blocks() == view.blocks();
     let (to_space, to_depth) = (
         (height.is_multiple_of(base[1])).then(|| height / base[1]).filter(|&block| block > 1),
         (base[1].is_multiple_of(height)).then(|| base[1] / height).filter(|&block| block > 1),
     );
     if let Some(block) = to_space {
         let (rows, columns) = (base[1], base[2]);
-        let lies = |at: &[usize]| sizes.iter().eq(at.iter().filter(|&&size| size != 1));
         let is_fit = [channels * block * block, height / block, width / block] == base && width == columns * block;
-        let kind = match order {
-            [0, 3, 1, 4, 2] | [2, 0, 3, 1] if lies(&[channels, block, block, rows, columns]) => {
-                BlockOrder::ChannelFirst
-            }
-            [2, 3, 0, 4, 1] if lies(&[block, block, channels, rows, columns]) => BlockOrder::BlockFirst,
-            _ => return None,
+        let kind = if lies([channels, block, block, rows, columns], [0, 3, 1, 4, 2]) {
+            BlockOrder::ChannelFirst
+        } else if lies([block, block, channels, rows, columns], [2, 3, 0, 4, 1]) {
+            BlockOrder::BlockFirst
+        } else {
+            return None;
         };
         return is_fit.then(|| Op::DepthToSpace(DepthToSpace::new(block, kind)));
     }
     let block = to_depth?;
     let from = base[0];
-    let lies = sizes.iter().eq([from, height, block, width, block].iter().filter(|&&size| size != 1));
-    let is_fit = lies && channels == from * block * block && base[2] == width * block;
-    let kind = match order {
-        [0, 2, 4, 1, 3] | [1, 3, 0, 2] => BlockOrder::ChannelFirst,
-        [2, 4, 0, 1, 3] => BlockOrder::BlockFirst,
-        _ => return None,
+    let is_fit = channels == from * block * block && base[2] == width * block;
+    let kind = if lies([from, height, block, width, block], [0, 2, 4, 1, 3]) {
+        BlockOrder::ChannelFirst
+    } else if lies([from, height, block, width, block], [2, 4, 0, 1, 3]) {
+        BlockOrder::BlockFirst
+    } else {
+        return None;
     };
     is_fit.then(|| Op::SpaceToDepth(SpaceToDepth::new(block, kind)))
 }

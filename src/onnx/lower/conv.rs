@@ -96,7 +96,10 @@ pub(super) fn matmul(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         return Err(why(format!("its weights are {}: no matrix", shown(&weights.dims))));
     };
     let is_matrix = weights.count() == rows * columns && weights.dims.len() <= dims.len() + 1;
-    if !is_matrix || dims.last() != Some(&rows) {
+    if !is_matrix {
+        return Err(why(format!("its weights are {}: networks have one matrix for all", shown(&weights.dims))));
+    }
+    if dims.last() != Some(&rows) {
         return Err(why(format!("its weights are {}, of {}", shown(&weights.dims), shown(&dims))));
     }
     let of_rows = call.take_floats(1, &mut context.budget)?;
@@ -120,7 +123,10 @@ fn matmul_left(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         return Err(why("it multiplies along the first axis, the batch, of which a network takes any"));
     };
     let is_matrix = matrix.len() <= dims.len() + 1 && matrix.iter().rev().skip(2).all(|&size| size == 1);
-    if !is_matrix || dims[axis] != inputs {
+    if !is_matrix {
+        return Err(why(format!("its weights are {}: networks have one matrix for all", shown(&matrix))));
+    }
+    if dims[axis] != inputs {
         return Err(why(format!("its weights are {}, which {} does not fit", shown(&matrix), shown(&dims))));
     }
     let weights = call.take_floats(0, &mut context.budget)?;

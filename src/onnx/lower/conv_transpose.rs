@@ -31,6 +31,11 @@ pub(super) fn conv_transpose(context: &mut Context, call: &mut Call<'_>) -> Lowe
     context.finish(call, Op::ConvTranspose(Arc::new(op)), vec![input], rank)
 }
 
+/// How many pixels a kernel's taps span along an axis.
+fn reach(window: &Window, axis: usize) -> usize {
+    window.kernel[axis].saturating_sub(1).saturating_mul(window.dilation[axis]).saturating_add(1)
+}
+
 /// What is cut off the output, and what it is longer by.
 fn sides(call: &Call<'_>, window: &Window, axes: usize, size: [usize; 2]) -> Result<([usize; 4], [usize; 2]), Why> {
     let numbers = |name: &str| -> Result<Option<[i64; 2]>, Why> {
@@ -46,13 +51,18 @@ fn sides(call: &Call<'_>, window: &Window, axes: usize, size: [usize; 2]) -> Res
     let mut more = more.map(|more| usize::try_from(more).unwrap_or(usize::MAX));
     let shape = match (numbers("output_shape")?, window.auto) {
         (Some(shape), _) => Some(shape.map(|size| usize::try_from(size).unwrap_or(0))),
-        (None, Auto::Same { .. }) => Some([0, 1].map(|axis| size[axis].saturating_mul(window.stride[axis]))),
+        (None, Auto::Same { .. }) => Some([0, 1].map(|axis| {
+            // Nothing is put around an output whose kernel is smaller than its stride.
+            let reach = reach(window, axis).saturating_add(more[axis]);
+            let whole = window.stride[axis].saturating_mul(size[axis].saturating_sub(1)).saturating_add(reach);
+            size[axis].saturating_mul(window.stride[axis]).min(whole)
+        })),
         (None, Auto::No) => None,
     };
     let Some(shape) = shape else { return Ok((window.padding, more)) };
     let mut padding = [0; 4];
     for axis in 0..2 {
-        let reach = window.kernel[axis].saturating_sub(1).saturating_mul(window.dilation[axis]).saturating_add(1);
+        let reach = reach(window, axis);
         let whole = window.stride[axis].saturating_mul(size[axis].saturating_sub(1));
         let whole = whole.saturating_add(more[axis]).saturating_add(reach);
         let Some(total) = whole.checked_sub(shape[axis]) else {

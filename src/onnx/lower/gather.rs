@@ -10,6 +10,9 @@ use crate::onnx::refusal::why;
 use crate::onnx::tensor::{Tensor, Values, shown};
 use crate::onnx::view::View;
 
+/// Most axes of indices, each of which is gone along.
+const MOST_AXES: usize = 8;
+
 /// `Gather`: slices; without its axis where there is one index.
 pub(super) fn gather(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let indices = Rc::clone(call.known(1)?);
@@ -21,7 +24,7 @@ pub(super) fn gather(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         let from_front = if index < 0 { index.saturating_add(size as i64) } else { index };
         usize::try_from(from_front).ok().filter(|&place| place < size)
     };
-    if indices.is_float() || indices.dims.len() > 8 {
+    if indices.is_float() || indices.dims.len() > MOST_AXES {
         return Err(why("its indices are no integers"));
     }
     context.budget.take(indices.count() * 8)?;
@@ -45,14 +48,18 @@ pub(super) fn gather(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     Ok(vec![Value::Computed(View::of(id, &dims))])
 }
 
-/// Most axes of a grid's indices, each of which is gone along.
-const MOST_AXES: usize = 8;
-
 /// `GatherND` of whole axes: of the first by one index each, or of several by all pairs of places of each, as a grid
 /// has them. Each is a `Gather` along its axis.
 pub(super) fn gather_nd(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let indices = Rc::clone(call.known(1)?);
     let Some((&depth, sizes)) = indices.dims.split_last() else { return Err(why("its indices have no axes")) };
+    let rank = match call.input(0) {
+        Some(Value::Moved(moved)) => moved.view.dims().len(),
+        _ => call.sizes(0)?.len(),
+    };
+    if depth > rank {
+        return Err(why(format!("its indices have {depth} numbers, of {rank} axes")));
+    }
     if call.int("batch_dims", 0)? != 0
         || indices.is_float()
         || depth == 0

@@ -25,6 +25,8 @@ const OPERATORS: &[(&str, usize, Option<&str>)] = &[
     ("AveragePool", 0, None),
     ("GlobalMaxPool", 0, None),
     ("GlobalAveragePool", 0, None),
+    ("LpPool", 0, None),
+    ("GlobalLpPool", 0, None),
 ];
 
 /// Whether an operator is one of images by their channels.
@@ -52,7 +54,11 @@ pub(super) fn lower(context: &mut Context, call: &Call<'_>, moved: &Moved) -> Lo
             Some(Value::Constant(tensor))
                 if at <= *operands && !(call.node.op_type == "PRelu" && tensor.count() == 1) =>
             {
-                Some(Value::Constant(Rc::new(repeated(tensor, parts, &mut context.budget)?)))
+                // Slopes may have an axis for the images, too.
+                let is_of_all = tensor.dims.len() == dims.len() && tensor.dims[0] == 1 && *operands == 1;
+                let one =
+                    Tensor { dims: tensor.dims[usize::from(is_of_all)..].to_vec(), values: tensor.values.clone() };
+                Some(Value::Constant(Rc::new(repeated(&one, parts, &mut context.budget)?)))
             }
             other => other.clone(),
         });

@@ -10,7 +10,7 @@ use super::context::{Context, Lowered};
 use super::images;
 use crate::onnx::activation;
 use crate::onnx::call::{Call, Value};
-use crate::onnx::fold::reordered;
+use crate::onnx::fold::{copy, reordered};
 use crate::onnx::messages::Node;
 use crate::onnx::moved::Moved;
 use crate::onnx::refusal::{Why, why};
@@ -47,14 +47,20 @@ fn axes(operator: &str, opset: i64) -> Option<Axes> {
         "Softmax" | "LogSoftmax" if opset >= 13 => Axes::One(-1),
         "Softmax" | "LogSoftmax" => Axes::From(1),
         "LpNormalization" => Axes::One(-1),
-        "Concat" | "Split" => Axes::One(0),
-        "LayerNormalization" => Axes::From(-1),
+        "Concat" => Axes::One(1),
+        "Split" => Axes::One(0),
+        "LayerNormalization" | "RMSNormalization" => Axes::From(-1),
         "Gather" => Axes::Picked,
         "Slice" => Axes::Listed(3),
         _ if operator.starts_with("Reduce") => Axes::Listed(1),
         _ if activation::OPERATORS.contains(&operator) || OF_NUMBERS.contains(&operator) => Axes::None,
         _ => return None,
     })
+}
+
+/// Whether an operator may compute along the only image of a model as along any axis of size 1, or make several of it.
+pub(in crate::onnx) fn may_be_along(operator: &str, opset: i64) -> bool {
+    axes(operator, opset).is_some_and(|axes| axes != Axes::None)
 }
 
 /// `Reshape`, `Flatten`, `Squeeze` and `Unsqueeze`: noted, not computed.
@@ -93,18 +99,14 @@ fn moved(call: &Call<'_>, at: usize) -> Result<Moved, Why> {
 
 /// Where the batch is without some axes of size 1.
 fn squeezed(call: &Call<'_>, moved: &Moved, from: &[usize]) -> Result<usize, Why> {
-    let axes = match call.list(1, "axes")? {
-        Some(axes) => axes.into_iter().map(|axis| Call::axis(axis, from.len())).collect::<Result<Vec<_>, _>>()?,
-        None => (0..from.len()).filter(|&axis| from[axis] == 1).collect(),
-    };
+    let axes = shapes::dropped(call, from)?;
     if !axes.contains(&moved.at) {
         return Ok(moved.at - axes.iter().filter(|&&axis| axis < moved.at).count());
     }
     if call.is_one_image && axes.len() < from.len() {
         return Ok(0);
     }
-    let axes = if call.input(1).is_some() || call.has("axes") { "" } else { ", as it drops all of size 1" };
-    let reason = format!("it drops axis {} of {}, the batch{axes}", moved.at, shown(from));
+    let reason = format!("it drops axis {} of {}, the batch", moved.at, shown(from));
     Err(why(reason).or("let it name other axes, or leave it out"))
 }
 
@@ -144,7 +146,7 @@ pub(super) fn lower(context: &mut Context, call: &Call<'_>) -> Lowered {
         return gemm(context, call);
     }
     let axes = axes(operator, call.opset).ok_or_else(|| {
-        why("the first axis of what it reads is not the batch alone").or("reshape it to images before")
+        why("the first axis of what it reads is not the batch alone").or("let the batch be the first axis before it")
     })?;
     let aligned = matches!(axes, Axes::Aligned | Axes::Matrices);
     let computed = |value: &Value| match value {
@@ -174,7 +176,7 @@ pub(super) fn lower(context: &mut Context, call: &Call<'_>) -> Lowered {
         inputs.push(match (operand, call.input(at)) {
             (Some(moved), _) => Some(Value::Computed(moved.view)),
             (None, Some(Value::Constant(tensor))) if aligned || operator == "Concat" => {
-                Some(Value::Constant(beside(call, tensor, place, rank)?))
+                Some(Value::Constant(beside(context, call, tensor, place, rank)?))
             }
             (None, value) => value.cloned(),
         });
@@ -239,7 +241,13 @@ fn of_all<'a>(call: &Call<'_>, mut operands: impl Iterator<Item = &'a Moved>) ->
 }
 
 /// A constant beside such tensors, of all their axes: of the images one behind the other it has each image's.
-fn beside(call: &Call<'_>, tensor: &Rc<Tensor>, place: Place, rank: usize) -> Result<Rc<Tensor>, Why> {
+fn beside(
+    context: &mut Context,
+    call: &Call<'_>,
+    tensor: &Rc<Tensor>,
+    place: Place,
+    rank: usize,
+) -> Result<Rc<Tensor>, Why> {
     let is_joined = call.node.op_type == "Concat";
     if call.node.op_type == "MatMul" && place.at + 2 >= rank {
         // Rows of what it multiplies; its own are no such.
@@ -261,7 +269,7 @@ fn beside(call: &Call<'_>, tensor: &Rc<Tensor>, place: Place, rank: usize) -> Re
     if call.is_one_image && !is_joined {
         return Ok(Rc::clone(tensor));
     }
-    Ok(Rc::new(Tensor { dims, values: tensor.values.clone() }))
+    Ok(Rc::new(Tensor { dims, ..copy(tensor, &mut context.budget)? }))
 }
 
 /// Moves an operator's axes one further on; says where the batch is in what it makes.
@@ -316,7 +324,11 @@ fn shift(
                 None
             };
             let Some(list) = given.or(starts) else { return Err(along()) };
-            let list = list.into_iter().map(|axis| Call::axis(axis, rank)).collect::<Result<Vec<_>, _>>()?;
+            let list = match operand {
+                // Of a slice they belong to starts and ends.
+                3 => list.into_iter().map(|axis| Call::axis(axis, rank)).collect::<Result<Vec<_>, _>>()?,
+                _ => shapes::once(&list, rank)?,
+            };
             if list.is_empty() || !list.iter().all(|&axis| is_free(axis)) {
                 return Err(along());
             }

@@ -5,6 +5,7 @@ use super::given;
 use crate::network::ops::{Axis, BlockOrder, Concat, DepthToSpace, Op, SpaceToDepth};
 use crate::onnx::call::{Call, Value};
 use crate::onnx::refusal::why;
+use crate::onnx::tensor::shown;
 
 /// An axis of `[C, H, W]`.
 pub(super) fn axis(at: usize) -> Axis {
@@ -17,6 +18,15 @@ pub(super) fn concat(context: &mut Context, call: &mut Call<'_>) -> Lowered {
         call.inputs[at] = Some(Value::Computed(given::computed(context, call, at, 0)?));
     }
     let along = Call::inner_axis(call.int("axis", 1)?, call.computed(0)?)?;
+    let first = call.computed(0)?.dims();
+    for at in 1..call.inputs.len() {
+        let dims = call.computed(at)?.dims();
+        let is_beside = |(axis, (one, other)): (usize, (&usize, &usize))| axis == along || one == other;
+        if dims.len() != first.len() || !first.iter().zip(&dims).enumerate().all(is_beside) {
+            let reason = format!("it joins {} and {} along axis {}", shown(&first), shown(&dims), along + 1);
+            return Err(why(format!("{reason}, which do not fit")));
+        }
+    }
     let mut placed = Vec::new();
     for at in 0..call.inputs.len() {
         placed.push(context.placed_along(call, &call.node.input[at], call.computed(at)?, along)?);

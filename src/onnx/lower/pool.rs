@@ -156,7 +156,16 @@ impl Walk {
 
 /// `GlobalAveragePool` and `GlobalMaxPool`.
 pub(super) fn global(context: &mut Context, call: &mut Call<'_>) -> Lowered {
-    let (input, rank) = context.image(call, 0)?;
     let pool = if call.node.op_type == "GlobalMaxPool" { GlobalPool::max() } else { GlobalPool::average() };
+    let view = call.computed(0)?.clone();
+    if let &[channels, ref pixels @ ..] = &view.dims()[..]
+        && pixels.len() > 2
+    {
+        let shape = [channels, pixels.iter().product(), 1];
+        let rows = context.in_order(call, &call.node.input[0], &view, shape)?;
+        let id = context.op(call, call.name(), Op::GlobalPool(pool), vec![rows])?;
+        return Ok(vec![Value::Computed(View::of(id, &[&[channels], &vec![1; pixels.len()][..]].concat()))]);
+    }
+    let (input, rank) = context.image(call, 0)?;
     context.finish(call, Op::GlobalPool(pool), vec![input], rank)
 }

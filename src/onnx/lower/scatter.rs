@@ -242,6 +242,7 @@ fn put(
     }
     let Value::Computed(new) = new else { return Err(why("its values are known")) };
     let size = data.dims()[axis - 1];
+    context.budget.take(size * 16)?;
     let runs = runs(axis, size, &places[axis]);
     if runs.len() > MOST_SLICES {
         return Err(why(format!(

@@ -3,6 +3,7 @@
 use super::context::{Context, Lowered};
 use super::cut::{cut_one, is_whole, picked, turned};
 use crate::onnx::call::{Call, Value};
+use crate::onnx::refusal::why;
 use crate::onnx::shapes::{self, Cut};
 
 /// `Slice`.
@@ -10,6 +11,12 @@ pub(super) fn slice(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let view = call.computed(0)?.clone();
     let dims = call.sizes(0)?;
     let cuts = shapes::cuts(call, &dims)?;
+    if let (false, Some(end)) = (call.is_one_image, shapes::end_of_batch(call, dims.len())?) {
+        // All images of some numbers of them, and not of more.
+        if usize::try_from(end).is_ok_and(|end| end != call.batch && end < i32::MAX as usize) {
+            return Err(why(format!("it takes images up to the {end}th of the batch, of which a network takes any")));
+        }
+    }
     let (mut of, mut now) = (call.node.input[0].clone(), view);
     let cuts: Vec<Cut> = cuts.into_iter().filter(|cut| !is_whole(cut, dims[cut.axis])).collect();
     let last = cuts.len().saturating_sub(1);

@@ -111,10 +111,10 @@ pub(super) fn layer(context: &mut Context, call: &mut Call<'_>) -> Lowered {
 /// A scale and a bias that repeat their numbers along some axes, of a standard value.
 fn repeating(context: &mut Context, call: &Call<'_>, standard: View) -> Lowered {
     let mut last = (call.part("standard"), Value::Computed(standard));
-    let is_scaled = call.input(2).is_none();
+    let is_last = call.input(2).is_none();
     for (operator, at, name) in [("Mul", 1, call.part("scaled")), ("Add", 2, call.name().to_owned())] {
         if call.input(at).is_some() {
-            let name = if is_scaled { call.name().to_owned() } else { name };
+            let name = if is_last { call.name().to_owned() } else { name };
             let value = apply(context, call, operator, &name, vec![last, operand(call, at)?], Vec::new())?;
             last = (name, value);
         }

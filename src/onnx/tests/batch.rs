@@ -123,3 +123,85 @@ fn a_size_that_does_not_depend_on_the_batch_is_a_number() {
     model.graph.initializer.push(floats("half", &[], &[0.5]));
     assert_eq!(model.run()[0], -0.5);
 }
+
+/// Numbers in the place of the number of images: of one they might hold.
+#[test]
+fn a_batch_of_one_is_not_taken_for_any() {
+    let refused = |sizes: &[i64], nodes: Vec<Node>, constants: Vec<Tensor>| {
+        let error = Small::new(sizes, nodes, constants).import().unwrap_err().to_string();
+        assert!(error.contains("depends on the batch") && !error.contains('\n'), "{error}");
+    };
+    let soft = || node("Softmax", &["r"], &["y"], &[("axis", Is::Int(1))]);
+    refused(&[0, 3, 4], vec![node("Reshape", &["x", "to"], &["r"], &[]), soft()], vec![list("to", &[1, -1])]);
+    let scatter = |dims: &[i64], indices: &[i64], new: &[i64], attributes: &[(&str, Is<'_>)], operator| {
+        let indices = Tensor { dims: dims.to_vec(), ..list("i", indices) };
+        let new = floats("u", new, &vec![1.0; new.iter().product::<i64>() as usize]);
+        refused(&[0, 3, 4], vec![node(operator, &["x", "i", "u"], &["y"], attributes)], vec![indices, new]);
+    };
+    scatter(&[1, 2], &[0, 1], &[1, 4], &[], "ScatterND");
+    scatter(&[1, 1, 4], &[0; 4], &[1, 1, 4], &[("axis", Is::Int(1))], "ScatterElements");
+    let resize = node("Resize", &["x", "", "", "to"], &["y"], &[("mode", Is::Word("nearest"))]);
+    refused(&[0, 3, 4, 4], vec![resize], vec![list("to", &[1, 3, 8, 8])]);
+    // Of more images than one the model itself fails: what it says of one is meant for each.
+    let nodes = vec![node("Reshape", &["x", "to"], &["r"], &[]), soft()];
+    let network = Small::new(&[0, 3, 4], nodes, vec![list("to", &[1, 12])]).network();
+    let made = CpuNetwork::new(&network, 2, None).unwrap().run(&[0.5; 24]).unwrap();
+    assert!(made.iter().all(|value| (value - 1.0 / 12.0).abs() < 1e-6), "{made:?}");
+}
+
+/// Whatever it is, an only image is a number of things along an axis of size 1.
+#[test]
+fn an_only_image_is_any_axis() {
+    let ramp: Vec<f32> = (0..6).map(|at| at as f32 / 8.0 - 1.0).collect();
+    let of = |nodes: Vec<Node>| {
+        let zero = Tensor { dims: Vec::new(), ..list("zero", &[0]) };
+        let mask = Tensor { dims: vec![3, 1, 1], ..list("mask", &[1, 0, 1]) };
+        let (more, seven) = (floats("more", &[2, 2, 3], &[0.5; 12]), floats("seven", &[], &[7.0]));
+        let model = Small::new(&[1, 2, 3], nodes, vec![zero, list("first", &[0]), mask, more, seven]);
+        (model.import().unwrap().outputs[0].sizes.clone(), model.run())
+    };
+    let none = [("axis", Is::Int(0))];
+    assert_eq!(of(vec![node("Softmax", &["x"], &["y"], &none)]), (vec![1, 2, 3], vec![1.0; 6]));
+    assert_eq!(of(vec![node("ReduceMean", &["x", "first"], &["y"], &[])]), (vec![1, 2, 3], ramp.clone()));
+    assert_eq!(of(vec![node("Gather", &["x", "zero"], &["y"], &none)]), (vec![2, 3], ramp.clone()));
+    let joined = of(vec![node("Concat", &["x", "x"], &["y"], &none)]);
+    assert_eq!(joined, (vec![2, 2, 3], [ramp.clone(), ramp.clone()].concat()));
+    let sum = of(vec![node("Add", &["x", "more"], &["y"], &[])]);
+    let more: Vec<f32> = ramp.iter().map(|value| value + 0.5).collect();
+    assert_eq!(sum, (vec![2, 2, 3], [more.clone(), more].concat()));
+    let turned = node("Transpose", &["x"], &["t"], &[("perm", Is::Ints(&[2, 1, 0]))]);
+    let chosen = of(vec![turned, node("Where", &["mask", "t", "seven"], &["y"], &[])]);
+    assert_eq!(chosen, (vec![3, 2, 1], vec![ramp[0], ramp[3], 7.0, 7.0, ramp[2], ramp[5]]));
+}
+
+#[test]
+fn comparisons_of_the_batch_are_refused() {
+    let told = |operator: &str, with: i64| {
+        let nodes = vec![
+            node("Shape", &["x"], &["s"], &[("end", Is::Int(1))]),
+            node(operator, &["s", "k"], &["t"], &[]),
+            node("Cast", &["t"], &["f"], &[("to", Is::Int(1))]),
+            node("Mul", &["x", "f"], &["y"], &[]),
+        ];
+        Small::new(&[0, 2], nodes, vec![list("k", &[with])]).import()
+    };
+    for (operator, with) in [("Equal", 3), ("Greater", 64), ("Mod", 2), ("LessOrEqual", 61)] {
+        let error = told(operator, with).unwrap_err().to_string();
+        assert!(error.contains("depends on the batch"), "{operator}: {error}");
+    }
+    assert!(told("Equal", -1).is_ok() && told("Greater", 0).is_ok());
+}
+
+#[test]
+fn images_are_not_counted_out() {
+    let some = |end: i64| {
+        let nodes = vec![node("Slice", &["x", "from", "to", "from"], &["y"], &[])];
+        Small::new(&[0, 2, 2], nodes, vec![list("from", &[0]), list("to", &[end])]).import()
+    };
+    for end in [i64::MAX, i64::from(i32::MAX)] {
+        assert!(some(end).is_ok(), "{end}");
+    }
+    for end in [1, 3, 61, 64, 1000] {
+        assert!(some(end).unwrap_err().to_string().contains("of which a network takes any"), "{end}");
+    }
+}

@@ -17,7 +17,7 @@ fn constants_that_would_enlarge_the_value_are_refused() {
     let beside = |operator: &str, dims: &[i64]| {
         let count = dims.iter().product::<i64>() as usize;
         let constants = vec![floats("k", dims, &vec![2.0; count])];
-        Small::new(&[1, 2, 3, 4], vec![node(operator, &["x", "k"], &["y"], &[])], constants).import()
+        Small::new(&[3, 2, 3, 4], vec![node(operator, &["x", "k"], &["y"], &[])], constants).import()
     };
     for operator in ["Min", "Max", "Pow", "PRelu", "Add", "Mul"] {
         for fits in [&[][..], &[1], &[1, 1], &[1, 1, 1, 1], &[2, 1, 1], &[1, 2, 3, 4], &[4]] {
@@ -218,4 +218,18 @@ fn places_of_what_is_not_0_are_folded() {
     let nodes = vec![node("NonZero", &["a"], &["n"], &[]), node("Reshape", &["n", "four"], &["k"], &[])];
     let constants = vec![floats("a", &[2, 2], &[0.0, 0.25, f32::NAN, 0.0]), list("four", &[4])];
     assert_eq!(folded(nodes, constants), [0.0, 1.0, 1.0, 0.0]);
+}
+
+#[test]
+fn floats_are_what_their_type_holds() {
+    let nodes = vec![
+        node("Cast", &["a"], &["h"], &[("to", Is::Int(10))]),
+        node("Cast", &["a"], &["b"], &[("to", Is::Int(16))]),
+        node("Sub", &["h", "b"], &["k"], &[]),
+    ];
+    // 2049 is between two of 11 bits, and of 8.
+    assert_eq!(folded(nodes, vec![floats("a", &[1], &[2051.0])]), [2052.0 - 2048.0; 4]);
+    // Networks' own exponential ends below the largest number.
+    let nodes = vec![node("Exp", &["a"], &["e"], &[]), node("Reciprocal", &["e"], &["k"], &[])];
+    assert_eq!(folded(nodes, vec![floats("a", &[1], &[100.0])]), [0.0; 4]);
 }

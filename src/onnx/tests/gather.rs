@@ -38,11 +38,13 @@ fn other_places_are_refused() {
         (2, number(3), "an index is none of an axis of 3"),
         (2, number(i64::MIN), "an index is none of an axis of 3"),
         (2, list("i", &[]), "it has no indices"),
-        (0, number(0), "along the first axis, the batch"),
     ] {
         let error = gathered(axis, indices).import().unwrap_err().to_string();
         assert!(error.contains(reason), "{error}");
     }
+    let first = vec![node("Gather", &["x", "i"], &["y"], &[])];
+    let error = Small::new(&[2, 3], first, vec![number(0)]).import().unwrap_err().to_string();
+    assert!(error.contains("along the first axis, the batch"), "{error}");
 }
 
 /// As PyTorch writes `x[:, [2, 1, 0]]`: channels in the batch's place, picked, and back in theirs.

@@ -198,3 +198,22 @@ fn ones_that_add_up_channels_are_paid_for() {
     let error = mean(1 << 28).unwrap_err().to_string();
     assert!(error.contains("node y (LayerNormalization): its 1073741824 bytes are more than constants"), "{error}");
 }
+
+/// What is only gone through takes time, too.
+#[test]
+fn reductions_and_indices_of_many_numbers_are_paid_for() {
+    let size = 20_000_000;
+    let mut nodes =
+        vec![node("ConstantOfShape", &["l"], &["c"], &[]), node("Cast", &["c"], &["d"], &[("to", Is::Int(7))])];
+    for at in 0..1000 {
+        nodes.push(node("ReduceMax", &["d"], &[&format!("m{at}")], &[("keepdims", Is::Int(0))]));
+        nodes.push(node("Add", &["x", &format!("m{at}")], &[&format!("s{at}")], &[]));
+    }
+    let sums: Vec<String> = (0..1000).map(|at| format!("s{at}")).collect();
+    nodes.push(node("Sum", &sums.iter().map(String::as_str).collect::<Vec<_>>(), &["y"], &[]));
+    let many = Small::new(&[1, 2], nodes, vec![list("l", &[size])]).import().unwrap_err().to_string();
+    assert!(many.contains("more than constants of a file of this size may take"), "{many}");
+    let nodes = vec![node("ConstantOfShape", &["l"], &["c"], &[]), node("GatherND", &["x", "c"], &["y"], &[])];
+    let deep = Small::new(&[0, 3], nodes, vec![list("l", &[1, size])]).import().unwrap_err().to_string();
+    assert!(deep.contains("its indices have 20000000 numbers, of 2 axes"), "{deep}");
+}

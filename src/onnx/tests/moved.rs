@@ -55,6 +55,29 @@ fn outputs(nodes: &[Node], batch: i64) -> Vec<f32> {
     CpuNetwork::new(&network, 3, None).unwrap().run(&input).unwrap()
 }
 
+/// Slopes of windows' channels have an axis for the images, or have not.
+#[test]
+fn slopes_of_windows_are_those_of_channels() {
+    let made = |slopes: &[i64], batch| {
+        let nodes = vec![
+            node("Reshape", &["x", "parts"], &["w"], &[]),
+            node("PRelu", &["w", "slopes"], &["p"], &[]),
+            node("Reshape", &["p", "whole"], &["y"], &[]),
+        ];
+        let slopes = floats("slopes", slopes, &[0.5, 2.0]);
+        let constants = vec![list("parts", &[-1, 2, 3, 2]), list("whole", &[-1, 4, 3, 2]), slopes];
+        let network = Small::new(&[batch, 4, 3, 2], nodes, constants).network();
+        let input: Vec<f32> = (0..48).map(|at| at as f32 - 30.0).collect();
+        CpuNetwork::new(&network, 2, None).unwrap().run(&input).unwrap()
+    };
+    let slope = |at: usize| if at as f32 >= 30.0 { 1.0 } else { [0.5, 2.0][at / 6 % 2] };
+    let want: Vec<f32> = (0..48).map(|at| (at as f32 - 30.0) * slope(at)).collect();
+    for batch in [0, 1, 2] {
+        assert_eq!(made(&[2, 1, 1], batch), want, "{batch}");
+        assert_eq!(made(&[1, 2, 1, 1], batch), want, "{batch}");
+    }
+}
+
 #[test]
 fn heads_in_front_of_images_are_taken_apart() {
     let made = outputs(&heads(), 0);

@@ -126,3 +126,34 @@ fn names_near_to_one_that_is_not_there_are_told() {
     let error = import(model.bytes(), &end).unwrap_err().to_string();
     assert!(error.contains("no node computes the output \"featuers\" (near: \"features\""), "{error}");
 }
+
+/// Axes that are named twice are one; operands that do not fit are told.
+#[test]
+fn axes_that_are_there_twice_are_one() {
+    let turned = |nodes: Vec<_>, constants: Vec<Tensor>, perm: &[i64]| {
+        let nodes = [vec![node("Transpose", &["x"], &["t"], &[("perm", Is::Ints(perm))])], nodes].concat();
+        Small::new(&[0, 2, 3, 1], nodes, constants)
+    };
+    let sum = |of: &[i64]| {
+        let nodes = vec![
+            node("ReduceSum", &["t", "axes"], &["s"], &[("keepdims", Is::Int(0))]),
+            node("Transpose", &["s"], &["y"], &[("perm", Is::Ints(&[1, 0, 2]))]),
+        ];
+        turned(nodes, vec![list("axes", of)], &[1, 2, 0, 3]).run()
+    };
+    assert_eq!(sum(&[0, 0]), sum(&[0]));
+    assert_eq!(sum(&[0, -4]), [-1.625, -1.375, -1.125]);
+    let squeeze = |of: &[i64]| {
+        let nodes = vec![
+            node("Squeeze", &["t", "axes"], &["s"], &[]),
+            node("Transpose", &["s"], &["y"], &[("perm", Is::Ints(&[1, 0, 2]))]),
+        ];
+        turned(nodes, vec![list("axes", of)], &[3, 1, 0, 2]).run()
+    };
+    assert_eq!(squeeze(&[0, 0]), squeeze(&[0, -4]));
+    let nodes =
+        vec![node("Reshape", &["x", "to"], &["r"], &[]), node("Concat", &["r", "x"], &["y"], &[("axis", Is::Int(4))])];
+    let joined = Small::new(&[0, 2, 3, 1], nodes, vec![list("to", &[-1, 2, 3, 1, 1])]).import();
+    let error = joined.unwrap_err().to_string();
+    assert!(error.contains("it joins 2x3x1x1 and 2x3x1 along axis 4, which do not fit"), "{error}");
+}

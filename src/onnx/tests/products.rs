@@ -57,8 +57,8 @@ fn constants_stand_first() {
     let want: Vec<f32> = (0..12).map(|at| sum(at / 3 % 2, at % 3, at / 6 * 6)).collect();
     assert_eq!(more.run(), want);
     for (sizes, matrix, reason) in [
-        (&[1, 2][..], &[2, 1][..], "it multiplies along the first axis, the batch"),
-        (&[1, 2, 2, 3], &[2, 2, 2], "its weights are 2x2x2, which 2x2x3 does not fit"),
+        (&[2, 2][..], &[2, 2][..], "it multiplies along the first axis, the batch"),
+        (&[1, 2, 2, 3], &[2, 2, 2], "its weights are 2x2x2: networks have one matrix for all"),
         (&[1, 2, 3], &[2, 3], "its weights are 2x3, which 2x3 does not fit"),
         (&[1, 2, 3], &[2], "its weights are 2: no matrix"),
     ] {

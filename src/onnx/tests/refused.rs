@@ -37,10 +37,10 @@ fn all_nodes_are_refused_in_one_go() {
 #[test]
 fn reasons_name_what_is_wrong() {
     let one = |operator, attributes: &[(&str, Is<'_>)]| {
-        Small::new(&[1, 2, 3, 4], vec![node(operator, &["x"], &["y"], attributes)], vec![])
+        Small::new(&[3, 2, 3, 4], vec![node(operator, &["x"], &["y"], attributes)], vec![])
     };
     let with = |operator, dims: &[i64]| {
-        Small::new(&[1, 2, 3, 4], vec![node(operator, &["x", "w"], &["y"], &[])], vec![ramp("w", dims)])
+        Small::new(&[3, 2, 3, 4], vec![node(operator, &["x", "w"], &["y"], &[])], vec![ramp("w", dims)])
     };
     let cases = [
         (one("Transpose", &[("perm", Is::Ints(&[0, 1, 1, 3]))]), "is no order of 4 axes"),
@@ -134,7 +134,12 @@ fn squeezed_and_expanded_batches_are_told() {
         import(small.bytes(), &Options::default().with_size("x", vec![1, 2, 3, 4]))
     };
     for (operator, batch, inputs, reason) in [
-        ("Squeeze", 0, &["x"][..], "it drops axis 0 of 1x2x3x4, the batch, as it drops all of size 1"),
+        (
+            "Squeeze",
+            0,
+            &["x"][..],
+            "it depends on the batch, of which a network takes any: it drops all axes of size 1",
+        ),
         ("Squeeze", 0, &["x", "zero"], "it drops axis 0 of 1x2x3x4, the batch; let it name"),
         ("Expand", 1, &["x", "more"], "it repeats a value of 1x2x3x4 to [2, 2, 3, 4]"),
     ] {
@@ -193,7 +198,8 @@ fn nodes_behind_a_refused_one_are_named_too() {
     ];
     let Err(Error::Import { nodes }) = Small::new(&[1, 2], nodes, vec![]).import() else { panic!("it is read") };
     let operators: Vec<&str> = nodes.iter().map(|node| node.operator.as_str()).collect();
-    assert_eq!(operators, ["Log", "CumSum", "LSTM"]);
+    // `CumSum` is computed where its numbers are known, as they might be.
+    assert_eq!(operators, ["Log", "LSTM"]);
     assert!(nodes.iter().all(|node| node.way_out.is_some()));
 }
 

@@ -107,3 +107,20 @@ fn other_operators_are_refused_where_the_batch_is_moved() {
         assert!(error.contains(reason) && !error.contains('\n'), "{error}");
     }
 }
+
+/// One image would be any axis of size 1.
+#[test]
+fn images_that_lie_in_one_way_are_found_by_more_of_them() {
+    let nodes = vec![
+        node("Transpose", &["x"], &["t"], &[("perm", Is::Ints(&[1, 0, 2]))]),
+        node("Reshape", &["t", "apart"], &["a"], &[]),
+        node("Relu", &["a"], &["r"], &[]),
+        node("Reshape", &["r", "together"], &["s"], &[]),
+        node("Transpose", &["s"], &["y"], &[("perm", Is::Ints(&[1, 0, 2]))]),
+    ];
+    let constants = vec![list("apart", &[1, 2, -1, 3]), list("together", &[2, -1, 3])];
+    let model = Small::new(&[0, 2, 3], nodes, constants);
+    let imported = model.import().unwrap();
+    assert_eq!((&imported.input.sizes[..], &imported.outputs[0].sizes[..]), (&[1, 2, 3][..], &[1, 2, 3][..]));
+    assert_eq!(of_two(&model), (0..12).map(|at| x(at).max(0.0)).collect::<Vec<_>>());
+}
