@@ -9,6 +9,9 @@ use crate::network::ops::{LocalResponseNorm, Op};
 use crate::onnx::call::{Call, Value};
 use crate::onnx::refusal::{Why, why};
 
+/// The largest power that is written as products: a few of them.
+const MOST_PRODUCTS: f32 = 32.0;
+
 /// `Pow` of a known exponent: products, roots and quotients where they do it, else `x / (k + x^2)^((1 - p) / 2)`, where
 /// `k` is nothing beside `x^2`. That is right where squares are numbers, and of what is below zero if the exponent is
 /// whole; else the power of the size, with its sign.
@@ -34,25 +37,27 @@ fn positive(context: &mut Context, call: &Call<'_>, name: &str, base: Operand, p
         let ends = ["min", "max"].map(|end| float(end, 1.0));
         return apply(context, call, "Clip", name, vec![base], ends.to_vec());
     }
-    let mut step =
-        |operator: &str, name: &str, operands: Vec<Operand>| apply(context, call, operator, name, operands, vec![]);
     if power == 0.5 {
-        return step("Sqrt", name, vec![base]);
+        return apply(context, call, "Sqrt", name, vec![base], vec![]);
     }
     if power == 1.0 {
         return Ok(base.1);
     }
-    if power == 2.0 {
-        return step("Mul", name, vec![base.clone(), base]);
-    }
-    if power == 3.0 {
-        let part = call.names.part(name, "square");
-        let square = step("Mul", &part, vec![base.clone(), base.clone()])?;
-        return step("Mul", name, vec![(part, square), base]);
-    }
     let is_even = power.rem_euclid(2.0) == 0.0;
+    if power.fract() == 0.0 && power <= MOST_PRODUCTS {
+        // A square, or what is one power less times the base.
+        let less = if is_even { power / 2.0 } else { power - 1.0 };
+        let part = call.names.part(name, &format!("power{less}"));
+        let value = if less == 1.0 {
+            base.clone()
+        } else {
+            (part.clone(), positive(context, call, &part, base.clone(), less)?)
+        };
+        let other = if is_even { value.clone() } else { base };
+        return apply(context, call, "Mul", name, vec![value, other], vec![]);
+    }
     let part = call.names.part(name, "size");
-    let of = if is_even { (part.clone(), step("Abs", &part, vec![base])?) } else { base };
+    let of = if is_even { (part.clone(), apply(context, call, "Abs", &part, vec![base], vec![])?) } else { base };
     let Value::Computed(view) = of.1 else { return Err(why("its base is known")) };
     let norm = LocalResponseNorm::new(1).with_numbers(1.0, (1.0 - power) / 2.0, f32::MIN_POSITIVE);
     let name = if view.is_in_order() { name.to_owned() } else { call.names.part(name, "base") };

@@ -91,7 +91,7 @@ fn powers_are_of_any_exponent() {
         let nodes = vec![node("Add", &["x", "above"], &["a"], &[]), node("Pow", &["a", "k"], &["y"], &[])];
         Small::new(&[1, 2, 3, 4], nodes, vec![floats("k", &[], &[exponent]), floats("above", &[], &[above])])
     };
-    for exponent in [0.0, -0.0, 1.0, 2.0, 3.0, 4.0, 5.0] {
+    for exponent in [0.0, -0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 32.0, 33.0] {
         let want: Vec<f64> = (0..24).map(|at| x(at).powf(exponent)).collect();
         check(&powered(exponent as f32, 0.0), &want);
     }
