@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::arrays::{self, Array, Arrays};
 use crate::output::{self, Format, Verdict, one_line};
 use crate::table::{render, table};
-use crate::tolerance::{NO_BOUND, ToleranceArgs, larger};
+use crate::tolerance::{NO_BOUND, ToleranceArgs, allowed, larger};
 
 /// Compare a network with the ONNX model that it was imported from, value by value
 ///
@@ -171,7 +171,7 @@ fn compare(
             let limit = limits.limit(theirs);
             for ((truth, error), &value) in bounded.output.iter().zip(&bounded.error).zip(theirs) {
                 let difference = (f64::from(value) - truth).abs();
-                let error = error.min(limit);
+                let error = allowed(*error, limit);
                 // What is written to the file was rounded.
                 let allowed = error + f64::from(f32::EPSILON) * truth.abs() + f64::from(f32::MIN_POSITIVE);
                 row.largest_error = larger(row.largest_error, difference);

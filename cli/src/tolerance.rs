@@ -29,6 +29,11 @@ impl ToleranceArgs {
     }
 }
 
+/// What may be off, of a bound and a limit; a bound that is NaN stays that.
+pub(crate) fn allowed(bound: f64, limit: f64) -> f64 {
+    if limit < bound { limit } else { bound }
+}
+
 /// The larger of two; a NaN, which `max` would pass over, is larger than all.
 pub(crate) fn larger(one: f64, other: f64) -> f64 {
     if other > one || other.is_nan() { other } else { one }

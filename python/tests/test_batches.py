@@ -114,6 +114,16 @@ def test_refused(why, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("some", [slice(9), slice(0, 64), slice(-64, None)])
+def test_so_many_images_are_not_all(some, tmp_path):
+    class First(nn.Module):
+        def forward(self, x):
+            return x[some] * 2
+
+    with pytest.raises(ExportError, match="some images of a batch"):
+        export(First(), torch.randn(2, 3, 4, 4), tmp_path / "net.safetensors")
+
+
 @pytest.mark.parametrize("images", [1, 2, 3])
 def test_what_counts_the_images_is_refused(images, tmp_path):
     class Counts(nn.Module):

@@ -11,12 +11,15 @@ use super::refusal::{Why, why};
 use super::tensor::{DataType, Tensor};
 use super::view::View;
 
+/// How many batches constants are computed for, where a model leaves the batch open.
+pub(super) const BATCHES: usize = 4;
+
 /// What an ONNX value is when a model is imported.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Constant(Rc<Tensor>),
-    /// A constant that depends on the batch, which the model leaves open: for the one at hand, and for another.
-    OfBatch([Rc<Tensor>; 2]),
+    /// A constant that depends on the batch, which the model leaves open: for the one at hand, and for others.
+    OfBatch([Rc<Tensor>; BATCHES]),
     /// Computed when the network runs: a tensor whose first axis is the batch, which the view leaves out.
     Computed(View),
     /// The same of a tensor whose first axis is not the batch alone.

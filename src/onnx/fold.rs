@@ -122,7 +122,8 @@ fn by_operator(call: &Call<'_>, operands: &[&Tensor], means: &mut Means<'_>) -> 
 /// Sizes of a value's axes.
 pub(super) fn dims(value: &Value, batch: usize) -> Vec<usize> {
     match value {
-        Value::Constant(tensor) | Value::OfBatch([tensor, _]) => tensor.dims.clone(),
+        Value::Constant(tensor) => tensor.dims.clone(),
+        Value::OfBatch(tensors) => tensors[0].dims.clone(),
         Value::Computed(view) => [vec![batch], view.dims()].concat(),
         Value::Moved(moved) => moved.dims(batch),
     }

@@ -66,16 +66,9 @@ pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> R
     let given: usize = options.constants.values().map(Vec::len).sum();
     let bytes = model.len() + given;
     let model = Bytes::from(model);
-    let read = |resized: Option<&Input>, batch| read(&model, bytes, options, &external, resized, batch);
-    let mut found = read(None, 1);
-    if let Err(Error::Import { .. }) = found
-        && let Ok(other) = read(None, batch::SEVERAL)
-    {
-        found = Ok(other);
-    }
-    let Read { graph, names, mut input, imported, has_branches } = found?;
-    let images = input.batch;
-    let other = |other: &Input| read(Some(other), images).map(|read| read.imported.network);
+    let read = |resized: Option<&Input>| read(&model, bytes, options, &external, resized);
+    let Read { graph, names, mut input, imported, has_branches } = read(None)?;
+    let other = |other: &Input| read(Some(other)).map(|read| read.imported.network);
     if !is_tied(&graph, &input, &imported.network, has_branches, other) {
         return Ok(imported);
     }
@@ -86,16 +79,8 @@ pub(super) fn import(model: Vec<u8>, options: &Options, external: External) -> R
     }
 }
 
-/// Reads a model of so many bytes with what is given beside it; of an input of other sizes where they are `resized`,
-/// and of so many images where it says no number of them.
-fn read(
-    model: &Bytes,
-    bytes: usize,
-    options: &Options,
-    external: &External,
-    resized: Option<&Input>,
-    images: usize,
-) -> Result<Read> {
+/// Reads a model of so many bytes with what is given beside it; of an input of other sizes where they are `resized`.
+fn read(model: &Bytes, bytes: usize, options: &Options, external: &External, resized: Option<&Input>) -> Result<Read> {
     let wrong = |reason| Error::format("ONNX model", reason);
     let mut budget = Budget::for_file(bytes);
     let mut graph = Graph::parse(model.clone(), &options.ends, &mut budget)?;
@@ -107,16 +92,21 @@ fn read(
         let mut input = Input::of(&graph, options)?;
         if let Some(resized) = resized {
             input.sizes.clone_from(&resized.sizes);
-        }
-        if input.has_open_batch() && input.batch == 1 {
-            input.batch = images;
+            input.batch = resized.batch;
         }
         // A network has a mean and a deviation of each channel: so many and no more.
         Preprocess::new(input.shape()[0])?;
         let mut left = budget.clone();
         let names = Names::of(&graph, &mut left).map_err(|why| wrong(why.reason))?;
         let names = Rc::new(names);
-        match of((&graph, &names), options, &input, (left, external.clone()))? {
+        let mut made = of((&graph, &names), options, &input, (left.clone(), external.clone()));
+        if let (Err(Error::Import { .. }), 1, true) = (&made, input.batch, input.has_open_batch()) {
+            let several = input.of_images(batch::SEVERAL);
+            if let Ok(other) = of((&graph, &names), options, &several, (left, external.clone())) {
+                (made, input) = (Ok(other), several);
+            }
+        }
+        match made? {
             Made::Network(imported) => {
                 return Ok(Read { graph, names, input, imported: *imported, has_branches: taken > 0 });
             }
@@ -253,7 +243,7 @@ fn made_of(context: &mut Context, call: &mut Call<'_>) -> Result<(bool, Vec<Valu
             return Ok((true, tensors.into_iter().map(|tensor| Value::Constant(Rc::new(tensor))).collect()));
         }
     }
-    if !call.is_one_image || !may_be_along(&call.node.op_type, call.opset) {
+    if !call.is_one_image || !may_be_along(call) {
         return Ok((false, lower(context, call)?));
     }
     let inputs = call.inputs.clone();

@@ -59,6 +59,11 @@ impl Input {
         self.image().any(|axis| self.open[axis])
     }
 
+    /// The same, imported for so many images.
+    pub(super) fn of_images(&self, batch: usize) -> Self {
+        Self { batch, ..self.clone() }
+    }
+
     /// The same of images whose open heights and widths are others.
     pub(super) fn resized(&self, other: fn(usize) -> usize) -> Self {
         let mut resized = self.clone();

@@ -150,12 +150,14 @@ pub(super) fn cuts(call: &Call<'_>, dims: &[usize]) -> Result<Vec<Cut>, Why> {
     Ok(cuts)
 }
 
-/// Where a `Slice` ends along the first axis, if it cuts that.
-pub(super) fn end_of_batch(call: &Call<'_>, rank: usize) -> Result<Option<i64>, Why> {
+/// Where a `Slice` starts and ends along the first axis, if it cuts that.
+pub(super) fn ends_of_batch(call: &Call<'_>, rank: usize) -> Result<Option<[i64; 2]>, Why> {
+    let starts = call.list(1, "starts")?.unwrap_or_default();
     let ends = call.list(2, "ends")?.unwrap_or_default();
     let axes = call.list(3, "axes")?.unwrap_or_else(|| (0..ends.len() as i64).collect());
-    let found = axes.iter().zip(&ends).find(|&(&axis, _)| axis == 0 || axis == -(rank as i64));
-    Ok(found.map(|(_, &end)| end))
+    let mut found = axes.iter().zip(starts.iter().zip(&ends));
+    let found = found.find(|&(&axis, _)| axis == 0 || axis == -(rank as i64));
+    Ok(found.map(|(_, (&start, &end))| [start, end]))
 }
 
 /// The parts of a `Split`.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::OUTPUT;
 use crate::output;
-use crate::tolerance::{NO_BOUND, ToleranceArgs, larger};
+use crate::tolerance::{NO_BOUND, ToleranceArgs, allowed, larger};
 
 /// What is compared.
 #[derive(Debug, Serialize)]
@@ -82,7 +82,7 @@ fn of_image(image: usize, output: &Compared<'_>, images: usize, bounds: &[f64], 
     let mut worst: Option<Comparison> = None;
     let (mut largest_error, mut unbounded) = (0.0, 0);
     for (at, ((&got, &expected), &bound)) in got.iter().zip(expected).zip(bounds).enumerate() {
-        let allowed = bound.min(limit);
+        let allowed = allowed(bound, limit);
         largest_error = larger(largest_error, (f64::from(got) - f64::from(expected)).abs());
         // Of numbers without a bound nothing is known; what is not finite must be so on both sides.
         let is_unbounded = allowed.is_infinite() && got.is_finite() && expected.is_finite();

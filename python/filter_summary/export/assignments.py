@@ -65,10 +65,12 @@ def places_of(c: Converter, a: SimpleNamespace) -> range | None:
     (start, end), by = ends_of(a), getattr(a, "step", 1)
     shape = a.self_.meta["val"].shape
     size, axis = int(shape[a.dim]), a.dim % len(shape)
-    if start == 0 and end >= size and by == 1:
-        return None
-    if axis == c.folds.axis(a.self_):
+    is_all = start == 0 and end >= size and by == 1
+    # As many images as the example has are not all of any number.
+    if axis == c.folds.axis(a.self_) and not (is_all and end >= OPEN):
         raise Refused("it takes some images of a batch")
+    if is_all:
+        return None
     return range(*slice(start, end, by).indices(size))
 
 

@@ -56,9 +56,8 @@ pub(super) fn lower(context: &mut Context, call: &Call<'_>, moved: &Moved) -> Lo
             {
                 // Slopes may have an axis for the images, too.
                 let is_of_all = tensor.dims.len() == dims.len() && tensor.dims[0] == 1 && *operands == 1;
-                let one =
-                    Tensor { dims: tensor.dims[usize::from(is_of_all)..].to_vec(), values: tensor.values.clone() };
-                Some(Value::Constant(Rc::new(repeated(&one, parts, &mut context.budget)?)))
+                let dims = &tensor.dims[usize::from(is_of_all)..];
+                Some(Value::Constant(Rc::new(repeated(tensor, dims, parts, &mut context.budget)?)))
             }
             other => other.clone(),
         });
@@ -83,9 +82,9 @@ pub(super) fn lower(context: &mut Context, call: &Call<'_>, moved: &Moved) -> Lo
     made.into_iter().map(apart).collect()
 }
 
-/// A constant so many times, one behind the other along its first axis.
-fn repeated(tensor: &Tensor, times: usize, budget: &mut Budget) -> Result<Tensor, Why> {
-    let Some((&first, rest)) = tensor.dims.split_first() else { return Err(why("its constants have no axes")) };
+/// A constant so many times, one behind the other along the first of its axes.
+fn repeated(tensor: &Tensor, dims: &[usize], times: usize, budget: &mut Budget) -> Result<Tensor, Why> {
+    let Some((&first, rest)) = dims.split_first() else { return Err(why("its constants have no axes")) };
     let dims = [&[first.saturating_mul(times)], rest].concat();
     let all = count(&dims)?;
     let values = match &tensor.values {

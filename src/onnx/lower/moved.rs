@@ -59,8 +59,15 @@ fn axes(operator: &str, opset: i64) -> Option<Axes> {
 }
 
 /// Whether an operator may compute along the only image of a model as along any axis of size 1, or make several of it.
-pub(in crate::onnx) fn may_be_along(operator: &str, opset: i64) -> bool {
-    axes(operator, opset).is_some_and(|axes| axes != Axes::None)
+pub(in crate::onnx) fn may_be_along(call: &Call<'_>) -> bool {
+    let operator = call.node.op_type.as_str();
+    let is_known = |at| matches!(call.input(at), Some(Value::Constant(_)));
+    match axes(operator, call.opset) {
+        // Weights need not be kept for another try.
+        Some(Axes::Matrices) => !is_known(0) && !is_known(1),
+        Some(axes) => axes != Axes::None,
+        None => operator == "Where",
+    }
 }
 
 /// `Reshape`, `Flatten`, `Squeeze` and `Unsqueeze`: noted, not computed.
@@ -255,6 +262,9 @@ fn beside(
     }
     let lacking = rank.saturating_sub(tensor.dims.len());
     let size = place.at.checked_sub(lacking).and_then(|at| tensor.dims.get(at)).copied().unwrap_or(1);
+    if call.is_one_image && !is_joined {
+        return Ok(Rc::clone(tensor));
+    }
     let dims = if call.is_one_image {
         [&[1], &tensor.dims[..]].concat()
     } else if size == 1 && !is_joined {
@@ -266,9 +276,6 @@ fn beside(
             format!("its constant of {} varies with the images, which are axis {}", shown(&tensor.dims), place.at);
         return Err(why(reason));
     };
-    if call.is_one_image && !is_joined {
-        return Ok(Rc::clone(tensor));
-    }
     Ok(Rc::new(Tensor { dims, ..copy(tensor, &mut context.budget)? }))
 }
 
@@ -323,7 +330,11 @@ fn shift(
             } else {
                 None
             };
-            let Some(list) = given.or(starts) else { return Err(along()) };
+            let is_all = operand == 1 && call.is_one_image && call.int("noop_with_empty_axes", 0)? == 0;
+            let all = is_all.then(|| (0..rank as i64).collect());
+            let Some(list) = given.filter(|given| !is_all || !given.is_empty()).or(starts).or(all) else {
+                return Err(along());
+            };
             let list = match operand {
                 // Of a slice they belong to starts and ends.
                 3 => list.into_iter().map(|axis| Call::axis(axis, rank)).collect::<Result<Vec<_>, _>>()?,

@@ -11,10 +11,12 @@ pub(super) fn slice(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let view = call.computed(0)?.clone();
     let dims = call.sizes(0)?;
     let cuts = shapes::cuts(call, &dims)?;
-    if let (false, Some(end)) = (call.is_one_image, shapes::end_of_batch(call, dims.len())?) {
+    if let (false, Some([start, end])) = (call.is_one_image, shapes::ends_of_batch(call, dims.len())?) {
         // All images of some numbers of them, and not of more.
-        if usize::try_from(end).is_ok_and(|end| end != call.batch && end < i32::MAX as usize) {
-            return Err(why(format!("it takes images up to the {end}th of the batch, of which a network takes any")));
+        let is_all = end == call.batch as i64 || end >= i32::MAX.into() || end < 0;
+        if !is_all || start < 0 && start > -i64::from(i32::MAX) {
+            let reason = format!("it takes some of the batch, images from {start} to {end}");
+            return Err(why(reason));
         }
     }
     let (mut of, mut now) = (call.node.input[0].clone(), view);

@@ -161,6 +161,8 @@ fn an_only_image_is_any_axis() {
         (model.import().unwrap().outputs[0].sizes.clone(), model.run())
     };
     let none = [("axis", Is::Int(0))];
+    let mean = ramp.iter().sum::<f32>() / 6.0;
+    assert_eq!(of(vec![node("ReduceMean", &["x"], &["y"], &[])]), (vec![1, 1, 1], vec![mean]));
     assert_eq!(of(vec![node("Softmax", &["x"], &["y"], &none)]), (vec![1, 2, 3], vec![1.0; 6]));
     assert_eq!(of(vec![node("ReduceMean", &["x", "first"], &["y"], &[])]), (vec![1, 2, 3], ramp.clone()));
     assert_eq!(of(vec![node("Gather", &["x", "zero"], &["y"], &none)]), (vec![2, 3], ramp.clone()));
@@ -192,6 +194,37 @@ fn comparisons_of_the_batch_are_refused() {
     assert!(told("Equal", -1).is_ok() && told("Greater", 0).is_ok());
 }
 
+/// What is alike for the two batches that nodes are imported for, and not for others.
+#[test]
+fn numbers_of_the_batch_are_sizes() {
+    let of = |nodes: Vec<Node>| {
+        let cast = node("Cast", &["c"], &["f"], &[("to", Is::Int(1))]);
+        let shape = node("Shape", &["x"], &["n"], &[("end", Is::Int(1))]);
+        let nodes = [vec![shape], nodes, vec![cast, node("Add", &["x", "f"], &["y"], &[])]].concat();
+        let constants = vec![list("one", &[1]), list("two", &[2]), list("five", &[5]), list("seven", &[7])];
+        Small::new(&[0, 2], nodes, constants).import()
+    };
+    let two = |operator: &str, inputs: [&str; 2], output: &str| node(operator, &inputs, &[output], &[]);
+    let cases = [
+        vec![two("Equal", ["n", "one"], "is"), node("Where", &["is", "five", "seven"], &["c"], &[])],
+        vec![two("Min", ["n", "two"], "c")],
+        vec![two("Div", ["one", "n"], "c")],
+        vec![two("Sub", ["n", "one"], "less"), node("Sign", &["less"], &["c"], &[])],
+        vec![two("Div", ["n", "two"], "half"), two("Mul", ["half", "two"], "even"), two("Equal", ["even", "n"], "c")],
+    ];
+    for nodes in cases {
+        let told = format!("{:?}", nodes.iter().map(|node| &node.op_type).collect::<Vec<_>>());
+        let error = of(nodes).unwrap_err().to_string();
+        assert!(error.contains("depends on the batch") && !error.contains('\n'), "{told}: {error}");
+    }
+    assert!(of(vec![two("Sub", ["n", "n"], "c")]).is_ok());
+    let more = node("Expand", &["x", "to"], &["y"], &[]);
+    for size in [3, 59, 61] {
+        let error = Small::new(&[0, 2], vec![more.clone()], vec![list("to", &[size, 2])]).import().unwrap_err();
+        assert!(error.to_string().contains("batch"), "{error}");
+    }
+}
+
 #[test]
 fn images_are_not_counted_out() {
     let some = |end: i64| {
@@ -201,7 +234,11 @@ fn images_are_not_counted_out() {
     for end in [i64::MAX, i64::from(i32::MAX)] {
         assert!(some(end).is_ok(), "{end}");
     }
+    let last = vec![node("Slice", &["x", "from", "to", "first"], &["y"], &[])];
+    let lists = vec![list("from", &[-100]), list("to", &[i64::MAX]), list("first", &[0])];
+    let error = Small::new(&[0, 2, 2], last, lists).import().unwrap_err().to_string();
+    assert!(error.contains("some of the batch, images from -100"), "{error}");
     for end in [1, 3, 61, 64, 1000] {
-        assert!(some(end).unwrap_err().to_string().contains("of which a network takes any"), "{end}");
+        assert!(some(end).unwrap_err().to_string().contains("it takes some of the batch"), "{end}");
     }
 }
