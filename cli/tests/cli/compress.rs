@@ -63,7 +63,7 @@ fn a_dense_network_becomes_a_filter_summary_network() {
         assert_eq!(first, fs::read(&model).unwrap(), "nothing is lost");
     };
     refused(&["--ratio", "0.5"], "ratio is 0.5");
-    refused(&["--ratio", "NaN"], "ratio is NaN");
+    refused(&["--ratio", "NaN"], "it must be a number greater than 0");
     refused(&["--step", "2", "--ratio", "3"], "--step");
     refused(&["--step", "1/0"], "1/0");
     refused(&["--placement", "published", "--step", "2"], "the published placement has a --ratio instead");

@@ -23,7 +23,7 @@ fn a_model_becomes_a_network_that_runs() {
     let report = json([&["import", text(&source), "-o", text(&output)][..], &of_pixels].concat());
     assert_eq!((&report["opset"], &report["convolutions"]), (&18.into(), &2.into()));
     assert_eq!(report["input"]["sizes"], serde_json::json!([1, 3, 8, 8]));
-    assert_eq!(report["outputs"][0], serde_json::json!({"name": "y", "sizes": [1, 5]}));
+    assert_eq!(report["outputs"][0], serde_json::json!({"name": "y", "node": "y", "sizes": [1, 5]}));
     assert_eq!(report["operators"]["Conv"], 2);
     assert_eq!(report["fused"]["scale and bias into the convolution before"], 1);
     assert_eq!(report["bytes"], fs::metadata(&output).unwrap().len());
