@@ -16,6 +16,7 @@ use super::budget::Budget;
 use super::call::{Call, Value};
 use super::external::External;
 use super::refusal::{Why, why};
+use super::shapes::is_beside;
 use super::tensor::{DataType, Tensor, Values, count, shown};
 use strided::{Strided, exactly};
 
@@ -308,11 +309,7 @@ fn split(call: &Call<'_>, tensor: &Tensor, budget: &mut Budget) -> Result<Vec<Te
 fn concat(call: &Call<'_>, operands: &[&Tensor], budget: &mut Budget) -> Result<Tensor, Why> {
     let first = operands[0];
     let axis = Call::axis(call.int("axis", 1)?, first.dims.len())?;
-    let fits = |tensor: &&Tensor| {
-        let same = |(at, (one, other)): (usize, (&usize, &usize))| at == axis || one == other;
-        tensor.dims.len() == first.dims.len() && tensor.dims.iter().zip(&first.dims).enumerate().all(same)
-    };
-    if !operands.iter().all(fits) {
+    if !operands.iter().all(|tensor| is_beside(&first.dims, &tensor.dims, axis)) {
         return Err(why("its operands have other sizes beside the axis"));
     }
     let mut dims = first.dims.clone();

@@ -101,6 +101,12 @@ fn unsqueezed(call: &Call<'_>, dims: &[usize]) -> Result<Vec<usize>, Why> {
     Ok(sizes)
 }
 
+/// Whether a tensor of some sizes can be joined to one of others along an axis: all others are the same.
+pub(super) fn is_beside(one: &[usize], other: &[usize], along: usize) -> bool {
+    let fits = |axis: usize| axis == along || one[axis] == other[axis];
+    one.len() == other.len() && (0..one.len()).all(fits)
+}
+
 /// The order of axes of a `Transpose`: reversed where it names none.
 pub(super) fn order(call: &Call<'_>, rank: usize) -> Result<Vec<usize>, Why> {
     let Some(order) = call.ints("perm")? else { return Ok((0..rank).rev().collect()) };

@@ -116,33 +116,25 @@ fn shuffled(sizes: &[usize], order: &[usize], base: [usize; 3], shape: [usize; 3
 fn blocks(view: &View, base: [usize; 3], shape: [usize; 3]) -> Option<Op> {
     let [channels, height, width] = shape;
     // Without axes of size 1 an order of axes may be that of either operation: what is compared is where values lie.
-    let lies =
-        |dims: [usize; 5], order: [usize; 5]| View::of(view.base, &dims).transposed(&order).blocks() == view.blocks();
-    let (to_space, to_depth) = (
-        (height.is_multiple_of(base[1])).then(|| height / base[1]).filter(|&block| block > 1),
-        (base[1].is_multiple_of(height)).then(|| base[1] / height).filter(|&block| block > 1),
-    );
-    if let Some(block) = to_space {
-        let (rows, columns) = (base[1], base[2]);
-        let is_fit = [channels * block * block, height / block, width / block] == base && width == columns * block;
-        let kind = if lies([channels, block, block, rows, columns], [0, 3, 1, 4, 2]) {
-            BlockOrder::ChannelFirst
-        } else if lies([block, block, channels, rows, columns], [2, 3, 0, 4, 1]) {
-            BlockOrder::BlockFirst
-        } else {
-            return None;
-        };
+    let lies = |&(_, dims, order): &(BlockOrder, [usize; 5], [usize; 5])| {
+        View::of(view.base, &dims).transposed(&order).blocks() == view.blocks()
+    };
+    let kind_of =
+        |kinds: [(BlockOrder, [usize; 5], [usize; 5]); 2]| kinds.iter().find(|kind| lies(kind)).map(|kind| kind.0);
+    let block_of = |large: usize, small: usize| large.is_multiple_of(small).then(|| large / small).filter(|&b| b > 1);
+    let [from, rows, columns] = base;
+    if let Some(block) = block_of(height, rows) {
+        let kind = kind_of([
+            (BlockOrder::ChannelFirst, [channels, block, block, rows, columns], [0, 3, 1, 4, 2]),
+            (BlockOrder::BlockFirst, [block, block, channels, rows, columns], [2, 3, 0, 4, 1]),
+        ])?;
+        let is_fit = from == channels * block * block && width == columns * block;
         return is_fit.then(|| Op::DepthToSpace(DepthToSpace::new(block, kind)));
     }
-    let block = to_depth?;
-    let from = base[0];
-    let is_fit = channels == from * block * block && base[2] == width * block;
-    let kind = if lies([from, height, block, width, block], [0, 2, 4, 1, 3]) {
-        BlockOrder::ChannelFirst
-    } else if lies([from, height, block, width, block], [2, 4, 0, 1, 3]) {
-        BlockOrder::BlockFirst
-    } else {
-        return None;
-    };
+    let block = block_of(rows, height)?;
+    let dims = [from, height, block, width, block];
+    let kind =
+        kind_of([(BlockOrder::ChannelFirst, dims, [0, 2, 4, 1, 3]), (BlockOrder::BlockFirst, dims, [2, 4, 0, 1, 3])])?;
+    let is_fit = channels == from * block * block && columns == width * block;
     is_fit.then(|| Op::SpaceToDepth(SpaceToDepth::new(block, kind)))
 }

@@ -5,6 +5,7 @@ use super::given;
 use crate::network::ops::{Axis, BlockOrder, Concat, DepthToSpace, Op, SpaceToDepth};
 use crate::onnx::call::{Call, Value};
 use crate::onnx::refusal::why;
+use crate::onnx::shapes::is_beside;
 use crate::onnx::tensor::shown;
 
 /// An axis of `[C, H, W]`.
@@ -21,8 +22,7 @@ pub(super) fn concat(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let first = call.computed(0)?.dims();
     for at in 1..call.inputs.len() {
         let dims = call.computed(at)?.dims();
-        let is_beside = |(axis, (one, other)): (usize, (&usize, &usize))| axis == along || one == other;
-        if dims.len() != first.len() || !first.iter().zip(&dims).enumerate().all(is_beside) {
+        if !is_beside(&first, &dims, along) {
             let reason = format!("it joins {} and {} along axis {}", shown(&first), shown(&dims), along + 1);
             return Err(why(format!("{reason}, which do not fit")));
         }
