@@ -6,7 +6,7 @@ pub(crate) struct ToleranceArgs {
     /// Differences above this fraction of the largest value expected in the same array and image are beyond the
     /// tolerance, too; values that have no bound of their own, as behind many layers of attention, are compared with it
     /// alone, and not at all without it
-    #[arg(long, value_name = "FRACTION", value_parser = fraction)]
+    #[arg(long, value_name = "FRACTION", value_parser = fraction, allow_negative_numbers = true)]
     tolerance: Option<f64>,
 }
 

@@ -236,7 +236,7 @@ class FsConv2d(nn.Module):
 
     def runs_fast(self, x: torch.Tensor) -> bool:
         """Whether `x` goes through the fast form."""
-        if self.fast is False or self.plan is None or x.dim() != 4 or torch.compiler.is_compiling():
+        if self.fast is False or self.plan is None or x.dim() != 4 or native.is_traced():
             return False
         return bool(self.fast) or (native.serves(x) and self.in_channels >= FEWEST_CHANNELS)
 
@@ -248,7 +248,7 @@ class FsConv2d(nn.Module):
         if self.leaf is not None:
             size = self._size(x, top, bottom, left, right)
             return torch.ops.filter_summary.conv2d(x, self.leaf, self.out_channels, size)
-        if not torch.compiler.is_compiling():
+        if not native.is_traced():
             self._follow_starts()
         if self.runs_fast(x):
             if torch.is_autocast_enabled(x.device.type):

@@ -75,9 +75,15 @@ def library() -> ctypes.CDLL | None:
         return None
 
 
+def is_traced() -> bool:
+    """Whether a tracer writes down what is computed, `torch.compile`'s or that of PyTorch's older ONNX exporter, which
+    runs a model on real numbers: it would not see what kernels do with them."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
+
 def serves(x: torch.Tensor) -> bool:
     """Whether there are kernels for activations as `x`: real ones, not those that a tracer passes through."""
-    traced = type(x) not in (torch.Tensor, nn.Parameter) or torch.compiler.is_compiling()
+    traced = type(x) not in (torch.Tensor, nn.Parameter) or is_traced()
     return not traced and x.device.type == "cpu" and x.dtype in SUFFIX and library() is not None
 
 

@@ -65,6 +65,10 @@ BEHIND = {
     "stacked before and behind": (
         lambda x, m: (y := x.mean(3).permute(1, 0, 2)).new_zeros(1) + torch.stack(
             [torch.stack([y, y.exp()]).sum(0), y], 2).permute(1, 0, 2, 3), None),
+    "stacked in front": (lambda x, m: torch.stack([x, x.tanh()]).sum(0) + torch.stack([x, x.exp()], -5)[1], None),
+    "selective kernels, in front": (
+        lambda x, m: (torch.stack([x, x.tanh()]) * torch.stack(
+            [x.mean((2, 3)), x.amax((2, 3))]).softmax(0)[..., None, None]).sum(0), None),
     "linear": (lambda x, m: m(x.permute(2, 3, 0, 1)).permute(2, 3, 0, 1), nn.Linear(C, 5)),
     "product with a constant": (lambda x, m: (x.permute(2, 3, 0, 1) @ m).permute(2, 3, 0, 1), torch.rand(C, 5)),
     "layer norm": (lambda x, m: m(x.permute(3, 0, 2, 1)).permute(1, 3, 2, 0), nn.LayerNorm([H, C])),

@@ -100,6 +100,16 @@ def test_the_fast_form_is_taken_where_it_pays(monkeypatch):
     assert not FsConv2d(32, 32, 3, padding=1).runs_fast(x) and FsConv2d(32, 32, 3, padding=1, fast=True).runs_fast(x)
 
 
+def test_tracers_see_what_is_computed():
+    """Kernels are no operations: PyTorch's older exporter took what they were about to write for a constant."""
+    layer = FsConv2d(32, 32, 3, padding=1, fast=True).eval()
+    x, other = torch.randn(2, 1, 32, 6, 6)
+    traced = torch.jit.trace(layer, x)
+    assert {"aten::_convolution"} <= (kinds := {node.kind() for node in traced.inlined_graph.nodes()})
+    assert "prim::PythonOp" not in kinds, kinds
+    torch.testing.assert_close(traced(other), layer(other))
+
+
 def test_levels_are_exact_on_every_device():
     """The scale has 16 bits, so that a level times it is a float32: `q * scale` in float64 is the same."""
     torch.manual_seed(0)

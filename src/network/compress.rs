@@ -216,11 +216,7 @@ impl Network {
             }
         }
         if chosen.is_empty() && joined.is_empty() {
-            let rule = match kept.last() {
-                Some((name, why)) => format!("all {} dense ones stay as they are: {name}, which {why}, ..", kept.len()),
-                None => "the network has no dense convolution to compress".to_owned(),
-            };
-            return Err(Error::value("convolutions", "none", rule));
+            return Err(Error::format("network", nothing(&kept)));
         }
         let mut layers = Vec::new();
         for &at in &chosen {
@@ -283,6 +279,25 @@ fn shape_of(conv: &ConvOp) -> [usize; 4] {
     let placement = conv.summary.placement();
     let window = placement.window();
     [placement.filters(), window.channels(), window.height(), window.width()]
+}
+
+/// Why nothing is compressed, each reason once.
+fn nothing(kept: &[(String, Kept)]) -> String {
+    let mut reasons: Vec<(&str, Kept, usize)> = Vec::new();
+    for (name, why) in kept {
+        match reasons.iter_mut().find(|reason| reason.1 == *why) {
+            Some(reason) => reason.2 += 1,
+            None => reasons.push((name, *why, 0)),
+        }
+    }
+    let told = reasons.iter().map(|(name, why, more)| match more {
+        0 => format!("{name}, which {why}"),
+        _ => format!("{name} and {more} more, which {why}"),
+    });
+    match kept.len() {
+        0 => "it has no dense convolution to compress".to_owned(),
+        all => format!("all {all} dense convolutions stay as they are: {}", told.collect::<Vec<_>>().join("; ")),
+    }
 }
 
 fn compress_layer(name: &str, conv: &mut ConvOp, options: &Compression) -> Result<CompressedLayer> {

@@ -30,7 +30,10 @@ impl Network {
         if changed {
             return Ok(network);
         }
-        Err(Error::format("network", "it has no summary to quantize, and dense weights only if they are asked for"))
+        Err(Error::format(
+            "network",
+            "it has no summary to quantize, and its dense weights are only if asked for (--dense)",
+        ))
     }
 }
 

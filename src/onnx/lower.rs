@@ -75,6 +75,7 @@ const OPERATORS: &[(&[&str], Lowering)] = &[
     (&["Min", "Max"], extreme::extreme),
     (&["Neg"], activation::negative),
     (&["Erf"], activation::erf),
+    (&["Log"], activation::log),
     (&["Pow"], power::power),
     (&["Reciprocal"], arithmetic::reciprocal),
     (&["Identity", "Dropout"], activation::same),
@@ -121,7 +122,7 @@ pub(super) fn operators() -> impl Iterator<Item = &'static str> {
 pub(super) fn lower(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let operator = call.node.op_type.as_str();
     if !is_own(&call.node.domain) {
-        return Err(foreign(&call.node.domain));
+        return Err(foreign(call.node));
     }
     let found = OPERATORS.iter().find(|(names, _)| names.contains(&operator));
     let (_, lowering) = found.ok_or_else(|| unknown(operator))?;
@@ -138,15 +139,25 @@ pub(super) fn not_read(node: &Node) -> Option<Why> {
     const OF_SHAPES: [&str; 6] = ["Shape", "Size", "ConstantOfShape", "Range", "If", "NonZero"];
     let operator = node.op_type.as_str();
     if !is_own(&node.domain) {
-        return Some(foreign(&node.domain));
+        return Some(foreign(node));
     }
     let may_be =
         operators().any(|known| known == operator) || OF_SHAPES.contains(&operator) || fold::computes_numbers(operator);
     (!may_be).then(|| unknown(operator))
 }
 
-fn foreign(domain: &str) -> Why {
-    why(format!("operators of {domain} are not read")).or("export without operators beside ONNX's own")
+fn foreign(node: &Node) -> Why {
+    let way_out =
+        if is_quantized(&node.op_type) { BEFORE_QUANTIZED } else { "export without operators beside ONNX's own" };
+    why(format!("operators of {} are not read", node.domain)).or(way_out)
+}
+
+const BEFORE_QUANTIZED: &str = "import the model from before it was quantized, then fsnet quantize";
+
+/// Whether an operator computes with integers in place of a network's numbers, ONNX's own and ONNX Runtime's.
+fn is_quantized(operator: &str) -> bool {
+    let parts = ["QuantizeLinear", "DequantizeLinear", "ConvInteger", "MatMulInteger"];
+    parts.iter().any(|part| operator.ends_with(part)) || operator.starts_with("QLinear") || operator == "QGemm"
 }
 
 fn unknown(operator: &str) -> Why {
@@ -156,9 +167,7 @@ fn unknown(operator: &str) -> Why {
             none.or("end the network before it (--end VALUE) and do the rest in your program")
         }
         "Loop" | "Scan" => none.or("simplify the model for one input size (onnxsim), or export without branches"),
-        "QuantizeLinear" | "DequantizeLinear" | "QLinearConv" | "ConvInteger" | "DynamicQuantizeLinear" => {
-            none.or("import the model from before it was quantized, then fsnet quantize")
-        }
+        _ if is_quantized(operator) => none.or(BEFORE_QUANTIZED),
         "LSTM" | "GRU" | "RNN" => none.or("only convolutional networks are imported"),
         "Shape" | "Size" | "Range" => {
             why("it is computed with when the network runs").or("give --input sizes, or fold constants first (onnxsim)")

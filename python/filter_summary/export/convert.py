@@ -27,6 +27,7 @@ HANDLERS: dict[str, Handler] = {}
 """What converts an operation, by its ATen name."""
 
 EMPTY = ("empty", "empty_like", "new_empty", "empty_permuted", "empty_strided")
+RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell")
 
 REFUSED = object()
 """The value of an operation that was refused: whoever reads it is not looked at."""
@@ -97,6 +98,8 @@ class Converter:
         read = [self.values.get(one) for one in step.all_input_nodes]
         if any(value is REFUSED for value in read):
             return REFUSED
+        if name in RECURRENT:
+            raise Refused("it remembers what came before: only convolutional networks are exported")
         if name not in HANDLERS and is_random(step):
             raise Refused("it draws random numbers: two runs of the model differ")
         if read and all(isinstance(value, torch.Tensor) for value in read) or (not read and "val" in step.meta):
@@ -136,11 +139,11 @@ class Converter:
         def of(value: Any) -> Any:
             if isinstance(value, (tuple, list)):
                 return [of(part) for part in value]
-            if not isinstance(value, torch.Tensor) or not value.dim() or value.shape[0] != self.batch:
+            if not isinstance(value, torch.Tensor) or not all(isinstance(size, int) for size in value.shape):
+                return REFUSED
+            if not value.dim() or value.shape[0] != self.batch:
                 return REFUSED
             shape = tuple(value.shape[1:])
-            if not all(isinstance(size, int) for size in shape):
-                return REFUSED
             node = self.graph.add("refused", "refused", [], (math.prod(shape), 1, 1))
             return Lazy.of(node.name, node.dims, 1).viewed(shape)
 

@@ -13,10 +13,13 @@ from torch import fx
 from .channels import form, resized, spans
 from .convert import Converter, handles
 from .errors import Refused
-from .folds import Place
+from .folds import FIRST, Place
 from .layout import best
 from .lazy import AXES, Dims, Lazy, as_dims
-from .slices import tied
+from .slices import sliced, tied
+
+MOST_PLACES = 16
+"""So many places of overlapping windows are values of their own, which are joined."""
 
 
 def joined(c: Converter, step: fx.Node, parts: Sequence[Lazy], axis: int) -> Lazy:
@@ -65,11 +68,29 @@ def cat(c: Converter, step: fx.Node, a: SimpleNamespace):
 
 @handles("stack")
 def stack(c: Converter, step: fx.Node, a: SimpleNamespace):
+    rank = len(step.meta["val"].shape)
+    if a.dim % rank == 0 and c.folds.place == FIRST:
+        # The images are behind the new axis.
+        c.folds.of[step] = Place(at=1)
+        return joined(c, step, [with_axis(with_axis(c.whole(part), 0), 0) for part in a.tensors], 0)
     axis = c.axis(step, a.dim)
-    parts = []
-    for part in a.tensors:
-        parts.append(with_axis(c.whole(part), axis))
-    return joined(c, step, parts, axis)
+    return joined(c, step, [with_axis(c.whole(part), axis) for part in a.tensors], axis)
+
+
+@handles("unfold")
+def windows(c: Converter, step: fx.Node, a: SimpleNamespace):
+    """`size` places of an axis from every `step`-th on, as an axis at the end: `Tensor.unfold`."""
+    axis, x = c.axis(a.self_, a.dimension), c.whole(a.self_)
+    count, last = (x.shape[axis] - a.size) // a.step + 1, len(x.shape)
+    if a.size == a.step:
+        x = sliced(c, step, x, axis, 0, count * a.size)
+        cut = (*x.shape[:axis], count, a.size, *x.shape[axis + 1 :])
+        found = x.viewed(cut) or Lazy.shaped(c.settle(step, x, (math.prod(x.shape), 1, 1)), (math.prod(cut), 1, 1), cut)
+        return found.permuted((*range(axis + 1), *range(axis + 2, last + 1), axis + 1))
+    if a.size > MOST_PLACES:
+        raise Refused(f"its windows overlap, and have {a.size} places: at most {MOST_PLACES} are joined")
+    parts = (sliced(c, step, x, axis, n, n + (count - 1) * a.step + 1, a.step) for n in range(a.size))
+    return joined(c, step, [with_axis(part, last) for part in parts], last)
 
 
 @handles("repeat", "tile")

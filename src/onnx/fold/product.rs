@@ -10,8 +10,31 @@ use crate::onnx::tensor::{Tensor, count, shown};
 /// Most products: a fraction of a second.
 const MOST_PRODUCTS: usize = 1 << 26;
 
-/// `[.., M, K]` by `[.., K, N]`.
+/// `[.., M, K]` by `[.., K, N]`; of `[K]` a matrix of one row before, of one column behind, and no axis for that after.
 pub(super) fn matmul(one: &Tensor, other: &Tensor, budget: &mut Budget) -> Result<Tensor, Why> {
+    let (before, behind) = (one.dims.len() == 1, other.dims.len() == 1);
+    if !before && !behind {
+        return matrices(one, other, budget);
+    }
+    let matrix = |tensor: &Tensor, at: usize, budget: &mut Budget| {
+        budget.take(tensor.count() * 8)?;
+        let mut tensor = tensor.clone();
+        tensor.dims.insert(at, 1);
+        Ok::<_, Why>(tensor)
+    };
+    let row = before.then(|| matrix(one, 0, budget)).transpose()?;
+    let column = behind.then(|| matrix(other, 1, budget)).transpose()?;
+    let mut made = matrices(row.as_ref().unwrap_or(one), column.as_ref().unwrap_or(other), budget)?;
+    if behind {
+        made.dims.pop();
+    }
+    if before {
+        made.dims.remove(made.dims.len() - 1 - usize::from(!behind));
+    }
+    Ok(made)
+}
+
+fn matrices(one: &Tensor, other: &Tensor, budget: &mut Budget) -> Result<Tensor, Why> {
     let told = || why(format!("it multiplies {} by {}", shown(&one.dims), shown(&other.dims)));
     let (&[ref outer @ .., rows, inner], &[ref other_outer @ .., other_inner, columns]) =
         (&one.dims[..], &other.dims[..])

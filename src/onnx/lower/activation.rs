@@ -1,10 +1,12 @@
 //! Operators of every number by itself.
 
+use super::compose::apply;
 use super::context::{Context, Lowered};
 use crate::method::activation::Activation;
 use crate::network::ops::Op;
 use crate::onnx::activation::{Selu, of_node};
 use crate::onnx::call::{Call, Value};
+use crate::onnx::draft::Work;
 use crate::onnx::refusal::{Why, why};
 use crate::onnx::tensor::shown;
 
@@ -64,6 +66,21 @@ fn limited(context: &mut Context, call: &mut Call<'_>, low: f32, high: f32) -> L
 pub(super) fn negative(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let view = call.computed(0)?.clone();
     context.affine(call, &view, -1.0, 0.0)
+}
+
+/// `Log` of a sigmoid, `-softplus(-x)`: the only logarithm that a network has.
+pub(super) fn log(context: &mut Context, call: &mut Call<'_>) -> Lowered {
+    let view = call.computed(0)?;
+    let item = &context.draft.items[view.base];
+    let (Work::Op(Op::Activation(Activation::Sigmoid)), &[x]) = (&item.work, &item.inputs[..]) else {
+        let none = why("the format has no logarithm but that of a sigmoid and of a softmax (LogSoftmax)");
+        return Err(none.or("end the network before it (--end VALUE) and do the rest in your program"));
+    };
+    let (name, x) = (context.draft.items[x].name.clone(), Value::Computed(view.over(x)));
+    let [negative, curve] = ["negative", "softplus"].map(|part| call.part(part));
+    let x = apply(context, call, "Neg", &negative, vec![(name, x)], Vec::new())?;
+    let y = apply(context, call, "Softplus", &curve, vec![(negative, x)], Vec::new())?;
+    Ok(vec![apply(context, call, "Neg", call.name(), vec![(curve, y)], Vec::new())?])
 }
 
 /// `Erf`, of which one pattern is made.

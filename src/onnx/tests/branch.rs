@@ -89,7 +89,7 @@ fn other_branches_are_refused() {
     };
     let inner = graph(vec![branches("is", "z", relu(), relu())], vec![]);
     let twice = graph(vec![node("Relu", &["x"], &["z"], &[]), node("Neg", &["x"], &["z"], &[])], vec![]);
-    let log = graph(vec![node("Log", &["x"], &["z"], &[])], vec![]);
+    let sine = graph(vec![node("Sin", &["x"], &["z"], &[])], vec![]);
     let broken = Attribute { g: Some(vec![0xff; 8].into()), ..Attribute::default() };
     let none = Attribute { g: Some(Vec::new().into()), ..Attribute::default() };
     for (condition, yes, reason) in [
@@ -97,7 +97,7 @@ fn other_branches_are_refused() {
         ("several", relu(), "node y (If): its condition is no single truth"),
         ("is", inner, "node y (If): its then_branch has a graph within it: node z (If)"),
         ("is", twice, "node y (If): the value \"z\" of its branch is computed or given twice"),
-        ("is", log, "node y (Log): the format has no such operation"),
+        ("is", sine, "node y (Sin): the format has no such operation"),
         ("is", broken, "node y (If): its then_branch cannot be read"),
         ("is", none, "node y (If): it has 1 values, its then_branch 0"),
         ("is", Attribute::default(), "node y (If): it has no then_branch"),
@@ -164,7 +164,7 @@ fn names_of_branches_are_paid_for() {
 fn the_other_branch_is_not_looked_at() {
     let hidden = graph(vec![node("NonZero", &["t"], &["z"], &[("axis", Is::Int(3))])], vec![]);
     let mut nodes = is_one("x");
-    nodes.push(node("Log", &["x"], &["t"], &[]));
+    nodes.push(node("Sin", &["x"], &["t"], &[]));
     nodes.push(branches("is", "y", graph(vec![node("Relu", &["x"], &["z"], &[])], vec![]), hidden));
     assert_eq!(words(&Small::new(&[1, 2, 1, 2], nodes, lists()).network()), ["relu"]);
 }

@@ -275,3 +275,15 @@ fn softmax_was_over_all_axes_once() {
     assert!((sum(&old) - 1.0).abs() < 1e-5, "{old:?}");
     assert!((sum(&new) - 3.0).abs() < 1e-5, "{new:?}");
 }
+
+/// `log(sigmoid(x))`, by which exporters write a log-sigmoid, is no logarithm; any other is.
+#[test]
+fn logarithms_of_sigmoids_are_a_softplus() {
+    let model = Small::new(&[1, 1, 1, 3], chain(&[("Sigmoid", &["x"], "a"), ("Log", &["a"], "y")]), vec![]);
+    for (at, got) in model.run().into_iter().enumerate() {
+        let want = -f64::exp(1.0 - at as f64 / 8.0).ln_1p();
+        assert!((f64::from(got) - want).abs() < 1e-6, "{at}: {got} for {want}");
+    }
+    let error = Small::new(&[1, 1, 1, 3], chain(&[("Log", &["x"], "y")]), vec![]).import().unwrap_err().to_string();
+    assert!(error.contains("node y (Log): the format has no logarithm but that of a sigmoid"), "{error}");
+}

@@ -1,6 +1,6 @@
 //! Products of computed values, as attention has them.
 
-use super::model::{Is, Small, list, node, ramp};
+use super::model::{Is, Small, floats, list, node, ramp};
 use crate::onnx::messages::Node;
 
 fn x(at: usize) -> f32 {
@@ -78,4 +78,27 @@ fn products_are_counted() {
     let nodes = vec![node("Reshape", &["x", "to"], &["t"], &[]), node("MatMul", &["x", "t"], &["y"], &[])];
     let other = Small::new(&[1, 2, 6], nodes, vec![list("to", &[1, 3, 4])]).import().unwrap_err().to_string();
     assert!(other.contains("it multiplies 2x6 by 3x4 of each image, which do not fit"), "{other}");
+}
+
+/// A constant vector by matrices, and by itself: a row before, a column behind, and no axis for it after.
+#[test]
+fn vectors_of_constants_are_multiplied() {
+    let of = |one: &str, other: &str| {
+        let nodes = vec![node("MatMul", &[one, other], &["k"], &[]), node("Add", &["x", "k"], &["y"], &[])];
+        let numbers = |name, dims: &[i64], from: usize| {
+            let count = dims.iter().product::<i64>() as usize;
+            floats(name, dims, &(from..from + count).map(|at| at as f32).collect::<Vec<_>>())
+        };
+        let constants = vec![numbers("v", &[2], 1), numbers("m", &[3, 2], 0), numbers("n", &[2, 3], 0)];
+        let network = Small::new(&[1, 1, 2, 3], nodes, constants);
+        network.run().iter().enumerate().map(|(at, y)| y - x(at)).collect::<Vec<f32>>()
+    };
+    // [3, 2] by [2], [2] by [2, 3], and [2] by [2]: of 1 and 2.
+    assert_eq!(of("m", "v"), [2.0, 8.0, 14.0, 2.0, 8.0, 14.0]);
+    assert_eq!(of("v", "n"), [6.0, 9.0, 12.0, 6.0, 9.0, 12.0]);
+    assert_eq!(of("v", "v"), [5.0; 6]);
+    let nodes = vec![node("MatMul", &["m", "v"], &["k"], &[]), node("Add", &["x", "k"], &["y"], &[])];
+    let constants = vec![floats("m", &[2, 2], &[0.0; 4]), floats("v", &[3], &[0.0; 3])];
+    let error = Small::new(&[1, 1, 2, 3], nodes, constants).import().unwrap_err().to_string();
+    assert!(error.contains("it multiplies 2x2 by 3x1"), "{error}");
 }

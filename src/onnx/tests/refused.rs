@@ -11,7 +11,7 @@ fn all_nodes_are_refused_in_one_go() {
         node("TopK", &["a", "k"], &["b"], &[]),
         // What reads it says nothing new.
         node("Relu", &["b"], &["c"], &[]),
-        node("Log", &["a"], &["d"], &[]),
+        node("Sin", &["a"], &["d"], &[]),
         node("Add", &["c", "d"], &["y"], &[]),
     ];
     let model = Small::new(&[1, 2, 3, 4], nodes, vec![super::model::list("k", &[1])]);
@@ -22,7 +22,7 @@ fn all_nodes_are_refused_in_one_go() {
         [
             "node b (TopK): the format has no such operation; end the network before it (--end VALUE) and do the rest \
              in your program",
-            "node d (Log): the format has no such operation; end the network before it (--end VALUE) and do the rest \
+            "node d (Sin): the format has no such operation; end the network before it (--end VALUE) and do the rest \
              in your program",
         ]
     );
