@@ -50,8 +50,8 @@ class FsConv2d(nn.Module):
     for a 1x1 and a depthwise convolution): filters that read one base would otherwise all be box filters at first.
 
     `fast=True` runs layers that allow it in the fast form (`shared.py`), `fast=False` materializes the filters of
-    those too; None takes the fast form where it pays: with native kernels, from 16 channels on. Under `torch.compile`
-    and in exports filters are materialized.
+    those too; None takes the fast form where it pays: with native kernels, from 16 channels on. Under `torch.compile`,
+    `torch.jit.trace` and in exports filters are materialized.
 
     `bits=8` computes with the summary as it would be stored in 8 bits, while gradients pass as if it were not
     (`quantize.py`); `export` then writes those levels.

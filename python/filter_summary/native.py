@@ -76,8 +76,8 @@ def library() -> ctypes.CDLL | None:
 
 
 def is_traced() -> bool:
-    """Whether a tracer writes down what is computed, `torch.compile`'s or that of PyTorch's older ONNX exporter, which
-    runs a model on real numbers: it would not see what kernels do with them."""
+    """Whether a tracer writes down what is computed: that of `torch.compile` and `torch.export`, or `torch.jit.trace`,
+    with which PyTorch's older ONNX exporter runs a model on real numbers. None sees what kernels do with them."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 

@@ -147,6 +147,7 @@ REFUSED = {
     "returns no tensor": Call(lambda m, x: None),
     "returns a int": Call(lambda m, x: (x, 3)),
     "randn_like: it draws random numbers: two runs of the model differ": Call(lambda m, x: x + torch.randn_like(x)),
+    "gru: it remembers what came before": nn.Sequential(nn.Conv2d(3, 4, 1), nn.Flatten(2), nn.GRU(64, 4)),
     "exponential: it draws random numbers": Call(lambda m, x: F.gumbel_softmax(x, dim=1)),
 }
 

@@ -92,6 +92,12 @@ FUNCTIONS = {
     "adaptive_max_pool1d": (lambda x: F.adaptive_max_pool1d(x.flatten(2), 1), {"global_max_pool2d"}),
     "a pool's own divisor": (lambda x: F.avg_pool2d(x, 2, divisor_override=1), {"avg_pool2d", "batch_norm"}),
     "unfold": (lambda x: F.unfold(x, 3, padding=1, stride=2), set()),
+    "patches": (lambda x: x.unfold(2, 4, 4).unfold(3, 3, 3).mean((2, 4)), {"global_avg_pool2d", "permute", "slice"}),
+    "windows apart": (lambda x: x.unfold(2, 2, 3).amax(-1), JOIN | {"max_pool2d"}),
+    "windows and gaps": (lambda x: x.unfold(3, 2, 3).sum(-1), {"global_avg_pool2d", "batch_norm", "slice"}),
+    "windows that overlap": (lambda x: x.unfold(-1, 3, 1).amax(-1), JOIN | {"max_pool2d"}),
+    "windows of channels": (lambda x: x.unfold(1, 4, 4).sum(1).sum(-1), {"avg_pool2d", "batch_norm", "slice"}),
+    "one window": (lambda x: x.unfold(1, 12, 1).amax(-1), {"max_pool2d", "permute"}),
     "fold": (lambda x: F.fold(F.unfold(x, 3, 2, 2, 2), (8, 6), 3, 2, 2, 2), {"conv_transpose2d"}),
     "einsum": (lambda x: torch.einsum("nchw,oc->nohw", x, torch.ones(5, 12)), set()),
     "einsum, channels last": (

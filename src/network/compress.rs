@@ -291,12 +291,12 @@ fn nothing(kept: &[(String, Kept)]) -> String {
         }
     }
     let told = reasons.iter().map(|(name, why, more)| match more {
-        0 => format!("{name}, which {why}"),
-        _ => format!("{name} and {more} more, which {why}"),
+        0 => format!("{name} {why}"),
+        _ => format!("{name} (and {more} more) {why}"),
     });
     match kept.len() {
         0 => "it has no dense convolution to compress".to_owned(),
-        all => format!("all {all} dense convolutions stay as they are: {}", told.collect::<Vec<_>>().join("; ")),
+        _ => format!("no dense convolution would be compressed: {}", told.collect::<Vec<_>>().join("; ")),
     }
 }
 

@@ -156,8 +156,8 @@ const BEFORE_QUANTIZED: &str = "import the model from before it was quantized, t
 
 /// Whether an operator computes with integers in place of a network's numbers, ONNX's own and ONNX Runtime's.
 fn is_quantized(operator: &str) -> bool {
-    let parts = ["QuantizeLinear", "DequantizeLinear", "ConvInteger", "MatMulInteger"];
-    parts.iter().any(|part| operator.ends_with(part)) || operator.starts_with("QLinear") || operator == "QGemm"
+    let parts = ["Quantize", "Dequantize", "QLinear", "Integer", "NBits"];
+    parts.iter().any(|part| operator.contains(part)) || ["QGemm", "QAttention"].contains(&operator)
 }
 
 fn unknown(operator: &str) -> Why {

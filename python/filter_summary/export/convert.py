@@ -27,6 +27,7 @@ HANDLERS: dict[str, Handler] = {}
 """What converts an operation, by its ATen name."""
 
 EMPTY = ("empty", "empty_like", "new_empty", "empty_permuted", "empty_strided")
+# Whose dropout, off by now, PyTorch counts as random.
 RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell")
 
 REFUSED = object()
@@ -98,9 +99,7 @@ class Converter:
         read = [self.values.get(one) for one in step.all_input_nodes]
         if any(value is REFUSED for value in read):
             return REFUSED
-        if name in RECURRENT:
-            raise Refused("it remembers what came before: only convolutional networks are exported")
-        if name not in HANDLERS and is_random(step):
+        if name not in HANDLERS and name not in RECURRENT and is_random(step):
             raise Refused("it draws random numbers: two runs of the model differ")
         if read and all(isinstance(value, torch.Tensor) for value in read) or (not read and "val" in step.meta):
             if name in EMPTY:
@@ -110,6 +109,8 @@ class Converter:
                 return self.constant(step)
             except Exception as fault:
                 raise Refused(f"it cannot be computed of constants: {first_line(fault)}") from fault
+        if name in RECURRENT:
+            raise Refused("it remembers what came before: only convolutional networks are exported")
         if name not in HANDLERS:
             raise Refused("the format has no such operation")
         if any(not isinstance(size, int) for value in parts_of(step.meta.get("val")) for size in value.shape):

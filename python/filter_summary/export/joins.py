@@ -16,10 +16,7 @@ from .errors import Refused
 from .folds import FIRST, Place
 from .layout import best
 from .lazy import AXES, Dims, Lazy, as_dims
-from .slices import sliced, tied
-
-MOST_PLACES = 16
-"""So many places of overlapping windows are values of their own, which are joined."""
+from .slices import RUNS, sliced, tied
 
 
 def joined(c: Converter, step: fx.Node, parts: Sequence[Lazy], axis: int) -> Lazy:
@@ -80,15 +77,20 @@ def stack(c: Converter, step: fx.Node, a: SimpleNamespace):
 @handles("unfold")
 def windows(c: Converter, step: fx.Node, a: SimpleNamespace):
     """`size` places of an axis from every `step`-th on, as an axis at the end: `Tensor.unfold`."""
+    if not a.size:
+        raise Refused("nothing is left")
     axis, x = c.axis(a.self_, a.dimension), c.whole(a.self_)
     count, last = (x.shape[axis] - a.size) // a.step + 1, len(x.shape)
-    if a.size == a.step:
-        x = sliced(c, step, x, axis, 0, count * a.size)
-        cut = (*x.shape[:axis], count, a.size, *x.shape[axis + 1 :])
+    by = a.size if count == 1 else a.step
+    if by >= a.size and count * by <= x.shape[axis]:
+        # Side by side: parts of the axis, and of each its first places.
+        x = sliced(c, step, x, axis, 0, count * by)
+        cut = (*x.shape[:axis], count, by, *x.shape[axis + 1 :])
         found = x.viewed(cut) or Lazy.shaped(c.settle(step, x, (math.prod(x.shape), 1, 1)), (math.prod(cut), 1, 1), cut)
+        found = sliced(c, step, found, axis + 1, 0, a.size)
         return found.permuted((*range(axis + 1), *range(axis + 2, last + 1), axis + 1))
-    if a.size > MOST_PLACES:
-        raise Refused(f"its windows overlap, and have {a.size} places: at most {MOST_PLACES} are joined")
+    if a.size > RUNS:
+        raise Refused(f"its windows of {a.size} places, {a.step} apart, are not side by side: {RUNS} places at most")
     parts = (sliced(c, step, x, axis, n, n + (count - 1) * a.step + 1, a.step) for n in range(a.size))
     return joined(c, step, [with_axis(part, last) for part in parts], last)
 

@@ -159,6 +159,6 @@ BACKBONES = {
         lambda m, x: (y := m.conv(x)) * F.hardtanh(y + 3, 0.0, 6.0) / 6.0, conv=nn.Conv2d(C, 6, 3)),
     "filter summaries": lambda: nn.Sequential(
         nn.Conv2d(C, 32, 1), nn.ReLU(), FsConv2d(32, 32, 3, padding=1, fast=True), nn.Sigmoid()),
-    "sign and logarithm": lambda: nn.Sequential(nn.Conv2d(C, 6, 3), nn.LogSigmoid(), nn.Conv2d(6, 4, 1)),
+    "log-sigmoid": lambda: nn.Sequential(nn.Conv2d(C, 6, 3), nn.LogSigmoid(), nn.Conv2d(6, 4, 1)),
     "drop": lambda: nn.Sequential(nn.Dropout2d(), nn.Conv2d(C, 4, 3), nn.Dropout(), nn.Identity()),
 }  # fmt: skip

@@ -17,8 +17,7 @@ pub(super) fn matmul(one: &Tensor, other: &Tensor, budget: &mut Budget) -> Resul
         return matrices(one, other, budget);
     }
     let matrix = |tensor: &Tensor, at: usize, budget: &mut Budget| {
-        budget.take(tensor.count() * 8)?;
-        let mut tensor = tensor.clone();
+        let mut tensor = super::copy(tensor, budget)?;
         tensor.dims.insert(at, 1);
         Ok::<_, Why>(tensor)
     };

@@ -68,12 +68,12 @@ pub(super) fn negative(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     context.affine(call, &view, -1.0, 0.0)
 }
 
-/// `Log` of a sigmoid, `-softplus(-x)`: the only logarithm that a network has.
+/// `Log` of a sigmoid, `-softplus(-x)`: networks have no logarithm of other values.
 pub(super) fn log(context: &mut Context, call: &mut Call<'_>) -> Lowered {
     let view = call.computed(0)?;
     let item = &context.draft.items[view.base];
     let (Work::Op(Op::Activation(Activation::Sigmoid)), &[x]) = (&item.work, &item.inputs[..]) else {
-        let none = why("the format has no logarithm but that of a sigmoid and of a softmax (LogSoftmax)");
+        let none = why("the format has logarithms of sigmoids, and of softmaxes in one node (LogSoftmax)");
         return Err(none.or("end the network before it (--end VALUE) and do the rest in your program"));
     };
     let (name, x) = (context.draft.items[x].name.clone(), Value::Computed(view.over(x)));

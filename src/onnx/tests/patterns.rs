@@ -285,5 +285,5 @@ fn logarithms_of_sigmoids_are_a_softplus() {
         assert!((f64::from(got) - want).abs() < 1e-6, "{at}: {got} for {want}");
     }
     let error = Small::new(&[1, 1, 1, 3], chain(&[("Log", &["x"], "y")]), vec![]).import().unwrap_err().to_string();
-    assert!(error.contains("node y (Log): the format has no logarithm but that of a sigmoid"), "{error}");
+    assert!(error.contains("node y (Log): the format has logarithms of sigmoids"), "{error}");
 }
