@@ -157,15 +157,20 @@ def main() -> None:
     name = f"dense-seed{arguments.seed}"
     arguments.epochs = arguments.epochs or (10 if arguments.what == "dense" else 5)
     if arguments.what == "small":
-        teacher = model
-        teacher.load_state_dict(torch.load(arguments.work / "dense-seed0.pt", weights_only=True)["model"])
+        teacher, taught = model, arguments.work / "dense-seed0.pt"
+        if not taught.exists():
+            parser.error(f"{taught} is not there: train the dense network first (finetune.py .. dense)")
+        teacher.load_state_dict(torch.load(taught, weights_only=True)["model"])
         teacher.eval()
         model = small_network(teacher, arguments.placement, arguments.start == "random")
         quantize_aware(model, arguments.bits)
         name = f"{arguments.placement.replace(':', '-').replace('/', '-')}-{arguments.start}-lr{arguments.lr}"
         name += f"{'-8bit' if arguments.bits else ''}-seed{arguments.seed}"
     model = model.to(memory_format=torch.channels_last)
-    curve = train(model, teacher, arguments, name)
+    try:
+        curve = train(model, teacher, arguments, name)
+    except data.DataError as error:
+        parser.error(str(error))
     values = sum(p.numel() for p in model.parameters())
     result = {"name": name, "values": values, "epochs": arguments.epochs, "lr": arguments.lr, "curve": curve}
     write_beside(arguments.work / f"{name}.json", lambda to: to.write_text(json.dumps(result, indent=1) + "\n"))

@@ -16,7 +16,7 @@ PLACEMENTS = [
     "base:1", "base:1/2", "base:2", "tap:1", "tap:1/2", "tap:2", "gains:tap:1", "gains:tap:1/2", "gains:tap:2",
     "gains:tap:2:0,5,10,1,6,11,2,7,12", "tap:3/2",
 ]  # fmt: skip
-UNIT = {torch.float64: 2.0**-53, torch.float32: 2.0**-24, torch.bfloat16: 2.0**-9}
+UNIT = {torch.float64: 2.0**-53, torch.float32: 2.0**-24, torch.bfloat16: 2.0**-8}
 QUICK = ("-O1", *native.FLAGS[1:])
 """Compiles faster."""
 # Channels and filters: part of a register, some registers and a part, whole ones.
