@@ -263,6 +263,15 @@ class Converter:
             self.arranged[key] = arrange(self.graph, lambda what: self.name(step, what), lazy, dims)
         return self.arranged[key]
 
+    def viewed(self, step: fx.Node, lazy: Lazy, shape: tuple[int, ...]) -> Lazy:
+        """As many values with other axes. Where an axis is cut elsewhere than where it was joined, what is moved is
+        written down first."""
+        found = lazy.viewed(shape)
+        if found is not None:
+            return found
+        dims = format_dims(lazy.shape) if len(lazy.shape) <= 3 else (math.prod(lazy.shape), 1, 1)
+        return Lazy.shaped(self.settle(step, lazy, dims), dims, shape)
+
     def follows(self, step: fx.Node) -> bool | None:
         """Whether the size of an `upsample` follows from that of the image; None where nobody knows."""
         if self.following is None:

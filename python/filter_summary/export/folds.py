@@ -18,7 +18,7 @@ import torch
 from torch import fx
 
 from .errors import Refused
-from .lazy import Lazy, format_dims
+from .lazy import Lazy
 
 if TYPE_CHECKING:
     from .convert import Converter
@@ -184,9 +184,7 @@ class Folds:
         parts, self.merged, self.place = self.merged, 1, FIRST
 
         def apart(lazy: Lazy) -> Lazy:
-            shape = (parts, lazy.shape[0] // parts, *lazy.shape[1:])
-            dims = format_dims(lazy.shape)
-            return lazy.viewed(shape) or Lazy.shaped(c.settle(step, lazy, dims), dims, shape)
+            return c.viewed(step, lazy, (parts, lazy.shape[0] // parts, *lazy.shape[1:]))
 
         several = made if isinstance(made, list) else [made]
         if parts > 1:

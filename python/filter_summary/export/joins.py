@@ -86,8 +86,7 @@ def windows(c: Converter, step: fx.Node, a: SimpleNamespace):
         # Side by side: parts of the axis, and of each its first places.
         x = sliced(c, step, x, axis, 0, count * by)
         cut = (*x.shape[:axis], count, by, *x.shape[axis + 1 :])
-        found = x.viewed(cut) or Lazy.shaped(c.settle(step, x, (math.prod(x.shape), 1, 1)), (math.prod(cut), 1, 1), cut)
-        found = sliced(c, step, found, axis + 1, 0, a.size)
+        found = sliced(c, step, c.viewed(step, x, cut), axis + 1, 0, a.size)
         return found.permuted((*range(axis + 1), *range(axis + 2, last + 1), axis + 1))
     if a.size > RUNS:
         raise Refused(f"its windows of {a.size} places, {a.step} apart, are not side by side: {RUNS} places at most")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from types import SimpleNamespace
 
 import torch
@@ -12,7 +11,7 @@ from .convert import Converter, handles, operation_of
 from .errors import Refused
 from .folds import FIRST
 from .joins import with_axis
-from .lazy import Lazy, format_dims
+from .lazy import Lazy
 
 
 @handles(
@@ -29,13 +28,7 @@ def viewed(c: Converter, x: fx.Node, shape: tuple[int, ...]) -> Lazy:
     if [size for size in c.shape(x) if size != 1] == [size for size in shape if size != 1]:
         # Axes of one element come and go; what is repeated need not be written down for that.
         return renamed(lazy, c.shape(x), shape)
-    lazy = c.whole(x)
-    found = lazy.viewed(shape)
-    if found is None:
-        # Where an axis is cut elsewhere than where it was joined, what is moved must be written down first.
-        dims = format_dims(lazy.shape) if len(lazy.shape) <= 3 else (math.prod(lazy.shape), 1, 1)
-        found = Lazy.shaped(c.settle(x, lazy, dims), dims, shape)
-    return found
+    return c.viewed(x, c.whole(x), shape)
 
 
 def renamed(lazy: Lazy, before: tuple[int, ...], shape: tuple[int, ...]) -> Lazy:
